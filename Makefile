@@ -20,7 +20,7 @@ check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated f
 	$(BIN)/lint-imports
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check
-	$(BIN)/python -m tests.prose --most 147
+	$(BIN)/python -m tests.prose
 
 e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real processes
 	$(BIN)/pytest -m e2e

@@ -1,4 +1,4 @@
-"""Fixtures for every test: a real PostgreSQL, and an empty database in it for each test that asks."""
+"""Fixtures for every test: a real PostgreSQL, and an empty database in it for each test that requests one."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
 from tests.seeds import choose_profile
 
-EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # a PostgreSQL to use instead of our own; its user may create databases
+EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # URL of an existing PostgreSQL whose user may create databases
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
 ENOUGH_BYTES = 1 << 30
 PREFIX = "bunbase-tests-"
-TICK_SECONDS = 0.01  # uvicorn itself sleeps for 0.1 s, and each of a thousand servers took 0.2 s to stop
+TICK_SECONDS = 0.01  # uvicorn sleeps for 0.1 s, so each of a thousand servers took 0.2 s to stop
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # shells ignore it for what runs in the background, and every
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # child inherits that, so Ctrl-C could not be tested
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs with SIGINT ignored. Child processes inherit that, so Ctrl-C could not be tested.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
-choose_profile()  # before the tests are imported: they take their settings from it
+choose_profile()  # the tests read the profile when they are imported
 
 
 def pytest_collection_finish() -> None:
-    """Exempt modules and collected tests from garbage collection, because each full collection would visit them all."""
+    """Exempt modules and collected tests from garbage collection: each full collection would visit all of them."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # every other test builds and drops an application: fewer, longer collections
+    gc.set_threshold(20_000, 20, 20)  # about every second test builds an application: collect less often
 
 
 def pytest_runtest_logfinish() -> None:

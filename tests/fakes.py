@@ -1,4 +1,4 @@
-"""Stand-ins that keep the promises of a contract, in memory."""
+"""A fake of BunKMS that fulfils its contract in memory."""
 
 from __future__ import annotations
 

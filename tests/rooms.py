@@ -56,7 +56,7 @@ async def opened(
     topology: str = "local",
     settings: msgspec.Struct | None = None,
 ) -> AsyncIterator[Any]:
-    """Return the room's service ("local") or a stand-in that reaches it over HTTP ("remote")."""
+    """Yield the service of a room (topology "local") or a client that calls it over HTTP ("remote")."""
     async with module.open(settings or module.settings(), rooms, where) as service:
         if topology == "local":
             yield service

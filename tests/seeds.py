@@ -1,4 +1,4 @@
-"""Seeds of generated cases: fixed in `make test`, fresh in `make explore`."""
+"""Seeds of generated test cases: fixed in `make test`, random in `make explore`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-EXPLORE: Final = "BUNBASE_EXPLORE"  # how many times as many cases to draw, all of them fresh
+EXPLORE: Final = "BUNBASE_EXPLORE"  # factor by which more cases are drawn, all with random seeds
 
 
 def exploring() -> int:
@@ -17,21 +17,21 @@ def exploring() -> int:
 
 
 def seeds(count: int) -> list[int]:
-    """Return `count` fixed seeds, or that many times the factor of `make explore`, never drawn before.
+    """Return `count` fixed seeds; in `make explore` return `count` times its factor of random seeds.
 
-    Mark the test `explore` and parametrize it, so that a failing seed stands in its name.
+    Mark the test `explore` and parametrize it with the seeds, so that its name shows a failing seed.
     """
     factor = exploring()
     return [random.SystemRandom().getrandbits(32) for _ in range(count * factor)] if factor else list(range(count))
 
 
 def examples(count: int) -> int:
-    """Return how many examples hypothesis is to draw: `count`, or that many times the factor of `make explore`."""
+    """Return how many examples hypothesis draws: `count`, multiplied by the factor of `make explore`."""
     return count * max(1, exploring())
 
 
 def choose_profile() -> None:
-    """Make hypothesis draw the same examples in every `make test`, and fresh ones in `make explore`.
+    """Make hypothesis draw the same examples in every `make test`, and random ones in `make explore`.
 
     A slow draw is not a failure, because its duration depends on how busy the machine is.
     """

@@ -1,4 +1,4 @@
-"""Everything that PostgreSQL holds of one room, to search it for what must not be there."""
+"""Read all values that PostgreSQL stores for one room, so that tests can search them for secrets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncpg
 
 
 async def everything_in(database_url: str, schema: str) -> bytes:
-    """Give every value of every column of every table of the schema, bytes as they are and the rest as text."""
+    """Return every value of every table of the schema, joined: bytes unchanged, other values as text."""
     connection = await asyncpg.connect(database_url)
     try:
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)

@@ -33,7 +33,7 @@ export type System = Readonly<{ _id: string; _rev: number; _created: string; _up
 /** One page of results. `next`: the cursor of the next page, or null after the last one. `count`: only if requested. */
 export type Page<T> = Readonly<{ items: (T & System)[]; next: string | null; count?: number }>;
 
-/** `where`: a filter with MongoDB's operators. `sort`: paths; a leading `-` sorts in descending order. */
+/** A query. `where`: a filter with MongoDB's operators. `sort`: paths; a leading `-` sorts in descending order. */
 export type Query = Readonly<{
   where?: Readonly<Record<string, unknown>>;
   sort?: readonly string[];
@@ -50,7 +50,7 @@ export type AggregateOptions = Readonly<{
   group?: readonly string[];
 }>;
 
-/** Conditions of a write. `ifRev`: the stored revision must be this one (0: no document is stored). `ifAbsent`: no document may be stored. */
+/** Conditions of a write. `ifRev`: the stored revision must be equal (0: no document exists). `ifAbsent`: no document may exist. */
 export type WriteOptions = Readonly<{ ifRev?: number; ifAbsent?: boolean }>;
 
 export type Write = Readonly<{
@@ -63,7 +63,7 @@ export type Write = Readonly<{
 
 export type Committed = Readonly<{ seq: number; results: readonly Readonly<{ id: string; rev: number }>[] }>;
 
-/** Documents. Where the HTTP API would answer with an error, a method throws it as a Problem (`code`, `status`, `detail`). */
+/** Documents. A method throws a Problem (`code`, `status`, `detail`) where the HTTP API would answer with an error. */
 export type Data = Readonly<{
   get<T = AnyDocument>(collection: string, id: string): Promise<T & System>;
   list<T = AnyDocument>(
@@ -97,7 +97,7 @@ export type Data = Readonly<{
 /** A user, with the fields that only administration sees. */
 export type ManagedUser = User & Readonly<{ banned: boolean; has_password: boolean }>;
 
-/** Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
+/** The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
 export type UserFields = Readonly<{
   email_verified?: boolean;
   password?: string;
@@ -106,7 +106,7 @@ export type UserFields = Readonly<{
   data?: Readonly<Record<string, unknown>>;
 }>;
 
-/** `email`: the whole address. `q`: the beginning of the address. */
+/** A search for users. `email`: the whole address. `q`: the beginning of the address. */
 export type UserQuery = Readonly<{
   email?: string;
   q?: string;
@@ -120,7 +120,7 @@ export type UserQuery = Readonly<{
 export type Users = Readonly<{
   get(id: string): Promise<ManagedUser>;
   getByEmail(email: string): Promise<ManagedUser>;
-  /** Newest first. */
+  /** Returns users, the newest first. */
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
   /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
@@ -139,10 +139,10 @@ export type Auth = Readonly<{
   customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
-/** The reason for a call that no request from outside has caused. `due_at`: RFC 3339. */
+/** The cause of a call that did not come from a request. `due_at`: RFC 3339. */
 export type Trigger = Readonly<{ kind: "cron" | "job" | "change"; job: string; attempt: number; due_at: string }>;
 
-/** `key`: while a job of this function with the same key waits or runs, no second one is created. `attempts`: at most 20. */
+/** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
 export type EnqueueOptions = Readonly<{
   delay_seconds?: number;
   run_at?: Date | string;
@@ -176,7 +176,7 @@ export type Context = Readonly<{
   trigger: Trigger | null;
   /** Keeps the call alive after its answer until the promise settles, at most until the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
-  /** Aborted when the deadline has passed, the processor time is used up, or the client has disconnected. */
+  /** Aborted when the call has exceeded its time or its processor time, or when the client has disconnected. */
   signal: AbortSignal;
 }>;
 

@@ -1,25 +1,25 @@
 /**
- * Checks that a webhook comes from whom it says: `await verifyWebhook(request, { scheme: "stripe", secret })`.
+ * Checks the signature of a webhook: `await verifyWebhook(request, { scheme: "stripe", secret })`.
  *
- * Signatures are HMAC-SHA256, compared by WebCrypto in constant time, over the very bytes that came.
+ * A signature is an HMAC-SHA256 of the bytes of the body, exactly as they arrived. WebCrypto compares it in constant time.
  */
 
 export type Scheme = "stripe" | "github" | "standard-webhooks";
 
 export type WebhookOptions = Readonly<{
   scheme: Scheme;
-  /** Several while one is being replaced: any of them may have signed. A variable that is not set throws a TypeError. */
+  /** One secret, or several while you replace a secret: one of them must fit. Throws a TypeError if it is not set. */
   secret: string | readonly string[] | undefined;
-  /** How old a signature may be, and how far ahead; GitHub signs no time. 300 if not given. */
+  /** The largest difference between the signed time and now. Default: 300. GitHub does not sign a time. */
   toleranceSeconds?: number;
-  /** The time it is, for tests. */
+  /** The current time; set it in tests only. */
   now?: Date;
 }>;
 
-/** `text`: the body as it was signed. `id`: of the message where the scheme has one, to notice that it came twice. */
+/** A webhook with a valid signature. `text`: the body. `id`: the id of the message, to detect repeated deliveries. */
 export type Webhook = Readonly<{ text: string; json: <T = unknown>() => T; id: string | null }>;
 
-/** Answer with `error.response()`: what is wrong is no secret, and the sender's log will show it. */
+/** Thrown if the signature is not valid. Answer with `error.response()`, so that the sender's log shows the reason. */
 export class WebhookError extends Error {
   override readonly name = "WebhookError";
 
@@ -35,16 +35,16 @@ export class WebhookError extends Error {
   }
 }
 
-/** What a request claims: which bytes were signed when, and by which signatures. */
+/** The claim of a request, before it is checked. `signed`: the signed bytes. `at`: the signed time, in seconds. */
 type Claim = { signed: Uint8Array<ArrayBuffer>; signatures: Uint8Array<ArrayBuffer>[]; at: number | null; id: string | null };
 
 const TOLERANCE_SECONDS = 300;
-const MAX_SIGNATURES = 16; // each is a look at the whole body: anybody may send thousands
+const MAX_SIGNATURES = 16; // each check reads the whole body, and an attacker may send thousands of signatures
 const HEX = /^(?:[0-9a-f]{2})+$/i;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const SECONDS = /^[0-9]{1,12}$/;
 
-/** Reads the body of the request. Throws a WebhookError. */
+/** Reads the body of the request and checks its signature. Throws a WebhookError if the signature is not valid. */
 export async function verifyWebhook(request: Request, options: WebhookOptions): Promise<Webhook> {
   const body = new Uint8Array(await request.arrayBuffer());
   const claim = CLAIMS[options.scheme](request.headers, body);
@@ -87,20 +87,20 @@ function needed(headers: Headers, name: string): string {
 }
 
 function seconds(text: string): number {
-  if (!SECONDS.test(text)) throw new WebhookError("signature_invalid", "The signature says no time.");
+  if (!SECONDS.test(text)) throw new WebhookError("signature_invalid", "The signature has no valid time.");
   return Number(text);
 }
 
 function checkTime(at: number | null, tolerance: number, now: Date): void {
   if (at !== null && Math.abs(now.getTime() / 1000 - at) > tolerance) {
-    throw new WebhookError("timestamp_out_of_tolerance", `It was signed more than ${tolerance} s away from now.`);
+    throw new WebhookError("timestamp_out_of_tolerance", `The signed time differs from the current time by more than ${tolerance} s.`);
   }
 }
 
-/** A secret of Standard Webhooks is base64 behind `whsec_`; the others are what they read. */
+/** Returns the bytes of a secret. Standard Webhooks writes secrets as `whsec_` and base64; the others use plain text. */
 function keyOf(scheme: Scheme, secret: string): Uint8Array<ArrayBuffer> {
   const key = scheme === "standard-webhooks" ? fromBase64(secret.replace(/^whsec_/, "")) : new TextEncoder().encode(secret);
-  if (key.length === 0) throw new TypeError("verifyWebhook needs a secret; is its variable set?");
+  if (key.length === 0) throw new TypeError("verifyWebhook needs a secret. Is its variable set?");
   return key;
 }
 
@@ -126,7 +126,7 @@ function joined(head: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** Text that is no hexadecimal is no signature: it fits nothing. */
+/** Returns the bytes of hexadecimal text. Other text becomes an empty signature, which is never valid. */
 function fromHex(text: string): Uint8Array<ArrayBuffer> {
   if (!HEX.test(text)) return new Uint8Array(0);
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

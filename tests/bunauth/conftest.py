@@ -1,4 +1,4 @@
-"""BunAuth opened for a test, on a clock that the test moves."""
+"""Open BunAuth for a test with a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listen to a room's revocations for as long as a block lasts."""
+"""Read the feed of revocations of a room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from bunbase.contracts.revocations import Revocation, RevokedKind
 
-DEADLINE_SECONDS = 1.0  # what the API promises
+DEADLINE_SECONDS = 1.0  # the API promises that revocations arrive within a second
 
 
 class Revoking(Protocol):
@@ -21,7 +21,7 @@ class Feed:
         self.told = told
 
     async def next(self) -> Revocation:
-        """Give what is told next, heartbeats aside; fails after a second."""
+        """Return the next revocation that is no heartbeat. Raises: TimeoutError after DEADLINE_SECONDS."""
         async with asyncio.timeout(DEADLINE_SECONDS):
             async for one in self.told:
                 if one.kind is not RevokedKind.ALIVE:

@@ -1,4 +1,4 @@
-"""Developers for tests, and the Callers that the gateway would make of their tokens."""
+"""Register developers, and turn their tokens into Callers as the gateway does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to forge a token, none of which may work."""
+"""Functions that forge a token. Every forged token must be refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def signature_changed(token: str, jwk: Mapping[str, str]) -> str:
 
 
 def public_key_as_hmac_secret(token: str, jwk: Mapping[str, str]) -> str:
-    """The oldest trick: call the public key a shared secret (CVE-2015-9235)."""
+    """Sign with HMAC and the public key as the shared secret (CVE-2015-9235)."""
     _, payload, _ = token.split(".")
     signed = f"{_packed({'alg': 'HS256', 'kid': jwk['kid']})}.{payload}"
     public = RSAKey.import_key(dict(jwk)).public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -10,7 +10,7 @@ from tests.bunauth.people import registered
 from tests.bunauth.tampering import FORGERIES
 
 
-async def test_an_access_token_says_what_the_api_promises(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_an_access_token_has_the_documented_claims(bunauth: BunAuthService, clock: ManualClock) -> None:
     signed_in = await registered(bunauth)
 
     claims = (await bunauth.verify(signed_in.access_token)).claims
@@ -24,7 +24,7 @@ async def test_an_access_token_says_what_the_api_promises(bunauth: BunAuthServic
     assert (claims["type"], claims["role"], claims["email"]) == ("access", "admin", "ada@example.com")
 
 
-async def test_anyone_with_the_public_keys_can_check_a_token(bunauth: BunAuthService) -> None:
+async def test_a_token_verifies_with_the_public_keys(bunauth: BunAuthService) -> None:
     signed_in = await registered(bunauth)
 
     (jwk,) = (await bunauth.jwks()).keys
@@ -42,7 +42,9 @@ async def test_discovery_names_the_issuer_and_the_keys(bunauth: BunAuthService) 
     assert found.jwks_uri == "http://127.0.0.1:7070/.well-known/jwks.json"
 
 
-async def test_an_access_token_dies_the_second_it_expires(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_an_access_token_is_invalid_from_the_second_of_its_expiry(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
     token = (await registered(bunauth)).access_token
     clock.advance(899)
     assert (await bunauth.verify(token)).valid
@@ -51,7 +53,7 @@ async def test_an_access_token_dies_the_second_it_expires(bunauth: BunAuthServic
     assert not (await bunauth.verify(token)).valid
 
 
-async def test_no_forged_token_is_valid(bunauth: BunAuthService) -> None:
+async def test_every_forged_access_token_is_invalid(bunauth: BunAuthService) -> None:
     token = (await registered(bunauth)).access_token
     (jwk,) = (await bunauth.jwks()).keys
 
@@ -60,7 +62,7 @@ async def test_no_forged_token_is_valid(bunauth: BunAuthService) -> None:
     assert believed == []
 
 
-async def test_a_token_meant_for_something_else_is_not_valid(bunauth: BunAuthService) -> None:
+async def test_a_token_with_another_audience_issuer_or_type_is_invalid(bunauth: BunAuthService) -> None:
     claims = (await bunauth.verify((await registered(bunauth)).access_token)).claims
     resigned = bunauth.access.newest.sign
 
@@ -69,7 +71,7 @@ async def test_a_token_meant_for_something_else_is_not_valid(bunauth: BunAuthSer
         assert not (await bunauth.verify(resigned(claims | change))).valid, change
 
 
-async def test_a_token_signed_by_another_key_is_not_valid(bunauth: BunAuthService) -> None:
+async def test_a_token_signed_by_another_key_is_invalid(bunauth: BunAuthService) -> None:
     claims = (await bunauth.verify((await registered(bunauth)).access_token)).claims
 
     assert not (await bunauth.verify(SigningKey(new_private_key()).sign(claims))).valid

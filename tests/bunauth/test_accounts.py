@@ -26,20 +26,22 @@ async def test_the_first_account_is_the_administrator_and_the_second_is_not(buna
     assert await bunauth.signup_state() == SignupState("open", setup_complete=True)
 
 
-async def test_of_ten_who_register_at_once_one_is_the_administrator(bunauth: BunAuthService) -> None:
+async def test_ten_simultaneous_registrations_make_one_administrator(bunauth: BunAuthService) -> None:
     everyone = await asyncio.gather(*(registered(bunauth, f"dev{n}@example.com") for n in range(10)))
 
     assert Counter(one.user.role for one in everyone) == {"admin": 1, "user": 9}
 
 
-async def test_one_email_registered_ten_times_at_once_is_one_account(bunauth: BunAuthService) -> None:
+async def test_ten_simultaneous_registrations_of_one_email_make_one_account(bunauth: BunAuthService) -> None:
     answers = await asyncio.gather(*(registered(bunauth) for _ in range(10)), return_exceptions=True)
 
     assert Counter(type(answer) for answer in answers) == {SignedIn: 1, EmailTaken: 9}
 
 
 @pytest.mark.parametrize("signups", [Signups.INVITE, Signups.CLOSED])
-async def test_without_open_signups_only_the_first_account_is_taken(rooms: Rooms, here: Site, signups: Signups) -> None:
+async def test_without_open_signups_only_the_first_account_can_register(
+    rooms: Rooms, here: Site, signups: Signups
+) -> None:
     async with opened(MODULE, rooms, here, settings=BunAuthSettings(signups=signups)) as bunauth:
         everyone = await asyncio.gather(
             *(registered(bunauth, f"dev{n}@example.com") for n in range(5)), return_exceptions=True
@@ -57,14 +59,14 @@ def test_signups_are_open_in_dev_and_by_invitation_in_production(dev: bool, expe
     assert Signups.CLOSED.on(dev) is Signups.CLOSED
 
 
-async def test_a_taken_email_is_refused_however_it_is_written(bunauth: BunAuthService) -> None:
+async def test_a_taken_email_is_refused_in_every_spelling(bunauth: BunAuthService) -> None:
     await registered(bunauth, "ada@example.com")
 
     with pytest.raises(EmailTaken):
         await registered(bunauth, "  ADA@Example.COM ")
 
 
-async def test_what_cannot_be_an_account_is_refused_by_name(bunauth: BunAuthService) -> None:
+async def test_an_invalid_registration_is_refused_with_the_name_of_the_field(bunauth: BunAuthService) -> None:
     for email, password, name, path in (
         ("not an address", PASSWORD, "", "/email"),
         ("nul\0@example.com", PASSWORD, "", "/email"),
@@ -80,7 +82,7 @@ async def test_what_cannot_be_an_account_is_refused_by_name(bunauth: BunAuthServ
     assert (await bunauth.signup_state()).setup_complete is False
 
 
-async def test_a_registered_developer_signs_in_and_is_known(bunauth: BunAuthService) -> None:
+async def test_a_registered_developer_signs_in_and_reads_the_account(bunauth: BunAuthService) -> None:
     account = (await registered(bunauth)).user
 
     signed_in = await bunauth.login(ANYONE, "Ada@example.com", PASSWORD)
@@ -91,7 +93,7 @@ async def test_a_registered_developer_signs_in_and_is_known(bunauth: BunAuthServ
     assert await bunauth.me(await caller_with(bunauth, signed_in.access_token)) == account
 
 
-async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
+async def test_every_failed_sign_in_gets_the_same_answer_after_one_hash(
     bunauth: BunAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await registered(bunauth)
@@ -116,10 +118,12 @@ async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
             await bunauth.login(ANYONE, email, password)
         assert refused.value.body() == InvalidCredentials().body()
         assert len(hashed) == 1, email
-        assert hashed[0].startswith("$argon2id$v=19$m=19456,t=2,p=1$")  # the decoy costs what an account's hash does
+        assert hashed[0].startswith(
+            "$argon2id$v=19$m=19456,t=2,p=1$"
+        )  # the decoy has the same cost as the hash of an account
 
 
-async def test_passwords_are_nowhere_in_the_database(bunauth: BunAuthService) -> None:
+async def test_the_database_contains_no_plaintext_password(bunauth: BunAuthService) -> None:
     await registered(bunauth)
 
     stored = await bunauth.store.db.value("SELECT string_agg(users::text, '') FROM users")

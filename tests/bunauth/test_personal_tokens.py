@@ -29,7 +29,9 @@ async def test_a_personal_token_is_shown_once_and_stored_only_hashed(bunauth: Bu
     assert made.token not in stored
 
 
-async def test_a_personal_token_claims_what_an_access_token_does(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_personal_token_has_the_claims_of_an_access_token_and_its_scopes(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
     signed_in = await registered(bunauth)
     caller = await caller_with(bunauth, signed_in.access_token)
     made = await bunauth.create_token(caller, "ci", ("read",), 3600)
@@ -52,7 +54,7 @@ async def test_a_personal_token_claims_what_an_access_token_does(bunauth: BunAut
     }
 
 
-async def test_a_personal_token_expires_only_if_it_was_to(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_personal_token_expires_only_if_it_has_an_expiry(bunauth: BunAuthService, clock: ManualClock) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     short = await bunauth.create_token(caller, "short", BOTH, 60)
     endless = await bunauth.create_token(caller, "endless", BOTH, None)
@@ -64,7 +66,7 @@ async def test_a_personal_token_expires_only_if_it_was_to(bunauth: BunAuthServic
     assert "exp" not in (await bunauth.verify(endless.token)).claims
 
 
-async def test_a_deleted_token_is_dead_and_told(bunauth: BunAuthService) -> None:
+async def test_a_deleted_personal_token_is_invalid_and_in_the_feed_of_revocations(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     made = await bunauth.create_token(caller, "lost", BOTH, None)
     assert made.token is not None
@@ -80,7 +82,7 @@ async def test_a_deleted_token_is_dead_and_told(bunauth: BunAuthService) -> None
         await bunauth.delete_token(caller, made.id)
 
 
-async def test_nobody_sees_or_deletes_anothers_token(bunauth: BunAuthService) -> None:
+async def test_a_developer_cannot_list_or_delete_the_tokens_of_another(bunauth: BunAuthService) -> None:
     ada = await caller_with(bunauth, (await registered(bunauth)).access_token)
     bob = await caller_with(bunauth, (await registered(bunauth, "bob@example.com")).access_token)
     made = await bunauth.create_token(ada, "hers", BOTH, None)
@@ -92,7 +94,7 @@ async def test_nobody_sees_or_deletes_anothers_token(bunauth: BunAuthService) ->
     assert len((await bunauth.tokens(ada)).items) == 1
 
 
-async def test_a_personal_token_cannot_make_others_or_log_out(bunauth: BunAuthService) -> None:
+async def test_a_personal_token_cannot_create_tokens_or_log_out(bunauth: BunAuthService) -> None:
     ada = await caller_with(bunauth, (await registered(bunauth)).access_token)
     made = await bunauth.create_token(ada, "ci", BOTH, None)
     assert made.token is not None
@@ -105,7 +107,9 @@ async def test_a_personal_token_cannot_make_others_or_log_out(bunauth: BunAuthSe
     assert (await bunauth.me(with_token)).email == "ada@example.com"
 
 
-async def test_last_use_is_written_at_most_once_a_minute(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_the_last_use_of_a_token_is_written_at_most_once_a_minute(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     token = (await bunauth.create_token(caller, "ci", BOTH, None)).token
     assert token is not None
@@ -122,7 +126,7 @@ async def test_last_use_is_written_at_most_once_a_minute(bunauth: BunAuthService
     assert await bunauth.store.db.value(last_used) == clock.now()
 
 
-async def test_an_account_has_at_most_a_hundred_tokens(bunauth: BunAuthService) -> None:
+async def test_an_account_has_at_most_a_hundred_personal_tokens(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     for number in range(100):
         await bunauth.create_token(caller, f"token {number}", BOTH, None)
@@ -135,7 +139,7 @@ async def test_an_account_has_at_most_a_hundred_tokens(bunauth: BunAuthService) 
     assert listed[0].name == "token 99"
 
 
-async def test_a_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) -> None:
+async def test_a_personal_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
     for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("admin",))):
@@ -145,13 +149,13 @@ async def test_a_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) ->
     assert (await bunauth.tokens(caller)).items == ()
 
 
-async def test_an_unknown_personal_token_is_not_valid(bunauth: BunAuthService) -> None:
+async def test_an_unknown_personal_token_is_invalid(bunauth: BunAuthService) -> None:
     for token in ("bpt_", "bpt_unknown", "bpt_\0"):
         assert not (await bunauth.verify(token)).valid
 
 
-async def test_a_token_that_may_read_secrets_says_so(bunauth: BunAuthService) -> None:
-    """Security 11: the scope `secrets` is asked for by name; no token has it otherwise."""
+async def test_a_personal_token_has_the_scope_secrets_only_if_requested(bunauth: BunAuthService) -> None:
+    """Security 11: the default scopes do not contain `secrets`."""
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
     made = await bunauth.create_token(caller, "vault", ("secrets", "read"), None)

@@ -7,7 +7,7 @@ from tests.bunauth.web import client_of
 from tests.rooms import ANYONE
 
 
-async def test_registering_signing_in_and_refreshing_answer_as_the_api_says(bunauth: BunAuthService) -> None:
+async def test_register_login_and_refresh_return_the_documented_fields(bunauth: BunAuthService) -> None:
     async with client_of(ROUTES, bunauth=bunauth) as http:
         registered = await http.post("/api/auth/register", json={"email": "ada@example.com", "password": PASSWORD})
         login = await http.post("/api/auth/login", json={"email": "ada@example.com", "password": PASSWORD})
@@ -42,7 +42,7 @@ async def test_a_signed_in_developer_manages_tokens_and_logs_out(bunauth: BunAut
     assert missing.json()["code"] == "token_not_found"
 
 
-async def test_keys_and_discovery_are_public_and_may_be_kept_for_a_while(bunauth: BunAuthService) -> None:
+async def test_keys_and_discovery_are_public_and_cacheable(bunauth: BunAuthService) -> None:
     async with client_of(ROUTES, bunauth=bunauth) as http:
         jwks = await http.get("/.well-known/jwks.json")
         discovery = await http.get("/.well-known/openid-configuration")
@@ -52,7 +52,7 @@ async def test_keys_and_discovery_are_public_and_may_be_kept_for_a_while(bunauth
     assert jwks.headers["cache-control"] == "max-age=300, public"
 
 
-async def test_unknown_members_and_wrong_types_are_refused(bunauth: BunAuthService) -> None:
+async def test_unknown_fields_and_wrong_types_are_refused(bunauth: BunAuthService) -> None:
     login = {"email": "ada@example.com", "password": PASSWORD}
 
     async with client_of(ROUTES, bunauth=bunauth) as http:
@@ -66,7 +66,7 @@ async def test_unknown_members_and_wrong_types_are_refused(bunauth: BunAuthServi
             assert (await http.post(path, json=body)).status_code == 400, body
 
 
-async def test_what_cannot_be_an_id_is_refused_before_it_is_looked_up(bunauth: BunAuthService) -> None:
+async def test_a_malformed_token_id_is_refused(bunauth: BunAuthService) -> None:
     async with client_of(ROUTES, bunauth=bunauth) as http:
         for id in ("%00", "a%20b", "x" * 65):
             assert (await http.delete(f"/api/auth/tokens/{id}")).status_code == 400

@@ -17,7 +17,7 @@ from tests.rooms import ANYONE
 DAY = 86400
 
 
-async def test_a_refresh_token_is_traded_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_refresh_token_is_exchanged_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     clock.advance(600)
 
@@ -30,7 +30,9 @@ async def test_a_refresh_token_is_traded_for_a_new_pair(bunauth: BunAuthService,
     assert (await bunauth.verify(second.access_token)).claims["sid"] == session
 
 
-async def test_a_retry_within_the_grace_gets_the_very_same_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_retried_refresh_within_the_grace_period_gets_the_same_pair(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
     first = await registered(bunauth)
     second = await bunauth.refresh(ANYONE, first.refresh_token)
     clock.advance(9)
@@ -42,7 +44,7 @@ async def test_a_retry_within_the_grace_gets_the_very_same_pair(bunauth: BunAuth
     assert (await bunauth.refresh(ANYONE, again.refresh_token)).user == first.user
 
 
-async def test_two_refreshes_at_once_get_the_very_same_pair(bunauth: BunAuthService) -> None:
+async def test_simultaneous_refreshes_get_the_same_pair(bunauth: BunAuthService) -> None:
     first = await registered(bunauth)
 
     twins = await asyncio.gather(*(bunauth.refresh(ANYONE, first.refresh_token) for _ in range(8)))
@@ -65,7 +67,7 @@ async def test_a_reused_refresh_token_ends_the_session(bunauth: BunAuthService, 
         await bunauth.refresh(ANYONE, first.refresh_token)
 
 
-async def test_reuse_leaves_other_sessions_alone(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_reused_refresh_token_does_not_end_other_sessions(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     other = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
     await bunauth.refresh(ANYONE, first.refresh_token)
@@ -77,7 +79,7 @@ async def test_reuse_leaves_other_sessions_alone(bunauth: BunAuthService, clock:
     assert (await bunauth.verify(other.access_token)).valid
 
 
-async def test_a_refresh_token_expires(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_refresh_token_expires_after_thirty_days(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     clock.advance(30 * DAY)
 
@@ -85,7 +87,7 @@ async def test_a_refresh_token_expires(bunauth: BunAuthService, clock: ManualClo
         await bunauth.refresh(ANYONE, first.refresh_token)
 
 
-async def test_a_session_ends_however_often_it_was_refreshed(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_a_session_ends_at_its_own_expiry_despite_refreshes(bunauth: BunAuthService, clock: ManualClock) -> None:
     token = (await registered(bunauth)).refresh_token
     for _ in range(8):
         clock.advance(20 * DAY)
@@ -114,7 +116,7 @@ async def test_logout_ends_the_session_at_once(bunauth: BunAuthService) -> None:
         await bunauth.refresh(ANYONE, signed_in.refresh_token)
 
 
-async def test_logout_is_told_to_every_process_and_to_those_that_come_later(
+async def test_a_logout_reaches_present_and_later_followers_of_the_feed_of_revocations(
     bunauth: BunAuthService, clock: ManualClock
 ) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
@@ -130,7 +132,7 @@ async def test_logout_is_told_to_every_process_and_to_those_that_come_later(
         assert [await late.next(), await late.next()] == [expected, Revocation(RevokedKind.READY)]
 
 
-async def test_the_server_alone_cannot_read_what_a_token_was_traded_for(bunauth: BunAuthService) -> None:
+async def test_the_database_contains_a_new_pair_only_encrypted_with_the_old_token(bunauth: BunAuthService) -> None:
     first = await registered(bunauth)
     second = await bunauth.refresh(ANYONE, first.refresh_token)
 
@@ -146,7 +148,9 @@ async def test_the_server_alone_cannot_read_what_a_token_was_traded_for(bunauth:
     assert len(sealed) > len(second.refresh_token) + len(second.access_token)
 
 
-async def test_the_pair_is_forgotten_after_the_grace(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_the_encrypted_pair_is_deleted_after_the_grace_period(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
     first = await registered(bunauth)
     await bunauth.refresh(ANYONE, first.refresh_token)
     kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
@@ -162,7 +166,7 @@ async def test_the_pair_is_forgotten_after_the_grace(bunauth: BunAuthService, cl
         await bunauth.refresh(ANYONE, first.refresh_token)
 
 
-async def test_what_is_long_over_is_deleted_and_what_lives_stays(bunauth: BunAuthService, clock: ManualClock) -> None:
+async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(bunauth: BunAuthService, clock: ManualClock) -> None:
     over = await registered(bunauth)
     await bunauth.logout(await caller_with(bunauth, over.access_token))
     clock.advance(2 * DAY)

@@ -26,7 +26,7 @@ CHOSEN = "sixteen characters, or more"
 async def started(
     rooms: Rooms, here: Site, chosen: str = "", mode: str = "production", signups: Signups = Signups.AUTO
 ) -> AsyncIterator[tuple[BunAuthService, list[str]]]:
-    """Yield the room as `bunbase serve` opens it, and the tokens that it told."""
+    """Yield BunAuth as `bunbase serve` opens it, and the list of setup tokens that it printed."""
     told: list[str] = []
     where = replace(here, mode=mode, tell_setup_token=told.append)
     settings = BunAuthSettings(setup_token=chosen, signups=signups)
@@ -38,8 +38,8 @@ async def register(bunauth: BunAuthService, token: str = "", caller: Caller = ST
     return await bunauth.register(caller, f"{name}@example.com", PASSWORD, "Ada", token)
 
 
-async def test_in_production_the_first_account_needs_the_token_that_was_told(rooms: Rooms, here: Site) -> None:
-    """Security 15: whoever finds a fresh server first does not become its administrator."""
+async def test_in_production_the_first_account_needs_the_printed_setup_token(rooms: Rooms, here: Site) -> None:
+    """Security 15: a stranger who finds a new server first must not become its administrator."""
     async with started(rooms, here) as (bunauth, told):
         for wrong in ("", "guess", told[0][:-1], told[0] + "x"):
             for caller in (STRANGER, Caller(CallerKind.ANONYMOUS, ip="127.0.0.1")):
@@ -51,12 +51,12 @@ async def test_in_production_the_first_account_needs_the_token_that_was_told(roo
 
         assert owner.user.role == "admin"
         assert (await bunauth.signup_state()).setup_complete
-        with pytest.raises(SignupsClosed):  # used up: now `signups` decides
+        with pytest.raises(SignupsClosed):  # the token is used up, and now the setting `signups` decides
             await register(bunauth, told[0], name="bob")
         assert await bunauth.store.setup_token() is None
 
 
-async def test_it_is_told_once_however_many_processes_start(rooms: Rooms, here: Site) -> None:
+async def test_the_setup_token_is_printed_once_by_several_processes(rooms: Rooms, here: Site) -> None:
     async with started(rooms, here) as (_, told), started(rooms, here) as (second, told_again):
         owner = await register(second, told[0])
 
@@ -66,7 +66,7 @@ async def test_it_is_told_once_however_many_processes_start(rooms: Rooms, here: 
         assert told_later == []
 
 
-async def test_only_a_hash_of_it_is_kept(rooms: Rooms, here: Site) -> None:
+async def test_only_a_hash_of_the_setup_token_is_stored(rooms: Rooms, here: Site) -> None:
     async with started(rooms, here) as (bunauth, told):
         kept = await bunauth.store.setup_token()
 
@@ -75,7 +75,7 @@ async def test_only_a_hash_of_it_is_kept(rooms: Rooms, here: Site) -> None:
         assert told[0].encode() not in kept
 
 
-async def test_of_many_who_hold_it_one_is_the_administrator(rooms: Rooms, here: Site) -> None:
+async def test_simultaneous_registrations_with_the_setup_token_make_one_administrator(rooms: Rooms, here: Site) -> None:
     async with started(rooms, here) as (bunauth, told):
         answers = await asyncio.gather(
             *(register(bunauth, told[0], name=f"dev{number}") for number in range(5)), return_exceptions=True
@@ -84,7 +84,7 @@ async def test_of_many_who_hold_it_one_is_the_administrator(rooms: Rooms, here: 
     assert Counter(type(answer) for answer in answers) == {SignedIn: 1, SignupsClosed: 4}
 
 
-async def test_the_setting_replaces_what_was_told_before(rooms: Rooms, here: Site) -> None:
+async def test_a_configured_setup_token_replaces_the_printed_one(rooms: Rooms, here: Site) -> None:
     async with started(rooms, here) as (_, told):
         pass
     async with started(rooms, here, CHOSEN) as (bunauth, told_now):
@@ -95,7 +95,7 @@ async def test_the_setting_replaces_what_was_told_before(rooms: Rooms, here: Sit
         assert told_now == []
 
 
-async def test_a_token_that_can_be_guessed_is_refused_at_the_start(rooms: Rooms, here: Site) -> None:
+async def test_a_start_with_a_short_setup_token_fails(rooms: Rooms, here: Site) -> None:
     with pytest.raises(CannotStart, match="at least 16"):
         async with started(rooms, here, "too short"):
             pass
@@ -115,10 +115,10 @@ async def test_a_token_that_can_be_guessed_is_refused_at_the_start(rooms: Rooms,
         ("192.168.1.5", "a guess", False),
     ],
 )
-async def test_in_dev_the_first_account_is_opened_on_this_machine(
+async def test_in_dev_mode_this_machine_needs_no_setup_token(
     rooms: Rooms, here: Site, ip: str, token: str, let_in: bool
 ) -> None:
-    """Security 15: dev mode is open to whoever sits here, and to whoever holds the token of the setting."""
+    """Security 15: other machines need the configured setup token."""
     async with started(rooms, here, CHOSEN, "dev") as (bunauth, _):
         answers = await asyncio.gather(
             register(bunauth, token, Caller(CallerKind.ANONYMOUS, ip=ip)), return_exceptions=True

@@ -13,7 +13,7 @@ from tests.bunauth.people import registered
 from tests.rooms import opened
 
 
-async def test_processes_that_start_together_agree_on_one_key(
+async def test_processes_that_start_at_once_use_one_signing_key(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:
@@ -25,7 +25,7 @@ async def test_processes_that_start_together_agree_on_one_key(
         assert await db.value("SELECT count(*) FROM signing_keys") == 1
 
 
-async def test_a_token_is_good_in_another_process_and_after_a_restart(rooms: Rooms, here: Site) -> None:
+async def test_a_token_is_valid_in_another_process_and_after_a_restart(rooms: Rooms, here: Site) -> None:
     async with opened(MODULE, rooms, here) as one, opened(MODULE, rooms, here) as other:
         token = (await registered(one)).access_token
 
@@ -35,7 +35,7 @@ async def test_a_token_is_good_in_another_process_and_after_a_restart(rooms: Roo
         assert (await later.verify(token)).valid
 
 
-async def test_the_private_key_is_stored_only_as_bunkms_sealed_it(
+async def test_the_private_key_is_stored_only_sealed_by_bunkms(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:

@@ -1,4 +1,4 @@
-"""A room's routes on their own: Callers are given, Problems become status and code."""
+"""Serve the routes of one room without the gateway: the test sets the Callers, Problems become answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.rooms import ANYONE
 
 
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
-    """Give a client. `given`: what handlers take by name; a Caller that is not given is nobody."""
+    """Return a client of the routes. `given` holds arguments of handlers by name; a missing Caller is anonymous."""
     keyed = given.get("client", ANYONE)
     given = dict.fromkeys(("anyone", "developer", "client", "operator"), ANYONE) | {"keyed": keyed} | given
     app = Litestar(
@@ -23,7 +23,7 @@ def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
         exception_handlers={Problem: _answer},
         logging_config=None,
     )
-    transport = httpx.ASGITransport(cast(Any, app))  # Litestar types ASGI's messages more closely than httpx does
+    transport = httpx.ASGITransport(cast(Any, app))  # Litestar has narrower types for ASGI messages than httpx
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 

@@ -1,4 +1,4 @@
-"""BunKMS opened for a test, under a master key made for it."""
+"""Open BunKMS for a test with a new master key."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ WORDS = ("secret", "prj_bakery", "1", "env/API_KEY")
 
 
 @given(plaintext=st.binary(max_size=300), words=st.lists(st.text(max_size=20), max_size=4))
-def test_what_was_encrypted_comes_back_whole(plaintext: bytes, words: list[str]) -> None:
+def test_an_encrypted_value_decrypts_to_the_plaintext(plaintext: bytes, words: list[str]) -> None:
     assert decrypt(KEY, encrypt(KEY, plaintext, *words), *words) == plaintext
 
 
@@ -30,19 +30,19 @@ def test_what_was_encrypted_comes_back_whole(plaintext: bytes, words: list[str])
         (),
     ],
 )
-def test_other_words_do_not_open_it(words: tuple[str, ...]) -> None:
+def test_decryption_with_another_context_fails(words: tuple[str, ...]) -> None:
     ciphertext = encrypt(KEY, b"flour", *WORDS)
 
     with pytest.raises(DecryptionFailed):
         decrypt(KEY, ciphertext, *words)
 
 
-def test_another_key_does_not_open_it() -> None:
+def test_decryption_with_another_key_fails() -> None:
     with pytest.raises(DecryptionFailed):
         decrypt(new_key(), encrypt(KEY, b"flour", *WORDS), *WORDS)
 
 
-def test_no_flipped_bit_goes_unnoticed() -> None:
+def test_decryption_fails_if_any_bit_is_flipped() -> None:
     ciphertext = encrypt(KEY, b"flour", *WORDS)
 
     for bit in range(len(ciphertext) * 8):
@@ -53,17 +53,17 @@ def test_no_flipped_bit_goes_unnoticed() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, NONCE_BYTES, NONCE_BYTES + 15])
-def test_what_was_cut_short_does_not_open(length: int) -> None:
+def test_decryption_of_a_truncated_value_fails(length: int) -> None:
     with pytest.raises(DecryptionFailed):
         decrypt(KEY, encrypt(KEY, b"flour", *WORDS)[:length], *WORDS)
 
 
-def test_the_same_secret_looks_different_every_time() -> None:
+def test_encrypting_one_secret_twice_yields_different_ciphertexts() -> None:
     assert encrypt(KEY, b"flour", *WORDS) != encrypt(KEY, b"flour", *WORDS)
 
 
 @given(version=st.integers(1, 999_999_999), ciphertext=st.binary(min_size=1, max_size=100))
-def test_a_sealed_value_says_its_version(version: int, ciphertext: bytes) -> None:
+def test_a_sealed_value_contains_its_key_version(version: int, ciphertext: bytes) -> None:
     sealed = Sealed(version, ciphertext)
 
     assert sealed.text().startswith(f"bunkms:v{version}:")
@@ -87,6 +87,6 @@ def test_a_sealed_value_says_its_version(version: int, ciphertext: bytes) -> Non
         "bunkms:v١:AAAA",
     ],
 )
-def test_what_no_sealed_value_looks_like_is_refused(text: str) -> None:
+def test_a_malformed_sealed_value_is_refused(text: str) -> None:
     with pytest.raises(DecryptionFailed):
         parse_sealed(text)

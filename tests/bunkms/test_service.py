@@ -30,12 +30,12 @@ MARKER = b"the marker that nobody may find"
 
 
 def verify(key: PublicKey, signature: bytes, message: bytes) -> None:
-    """Raises: InvalidSignature."""
+    """Check an RS256 signature. Raises: InvalidSignature."""
     n, e = (int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big") for number in (key.n, key.e))
     rsa.RSAPublicNumbers(e, n).public_key().verify(signature, message, padding.PKCS1v15(), hashes.SHA256())
 
 
-async def test_a_data_key_opens_with_its_owner_and_context_only(kms: KmsService) -> None:
+async def test_a_data_key_is_unwrapped_only_with_its_owner_and_context(kms: KmsService) -> None:
     made = await kms.generate_data_key(BAKERY, "documents")
 
     assert len(made.plaintext) == 32
@@ -46,7 +46,7 @@ async def test_a_data_key_opens_with_its_owner_and_context_only(kms: KmsService)
             await kms.unwrap_data_key(owner, context, made.wrapped)
 
 
-async def test_every_data_key_is_another(kms: KmsService) -> None:
+async def test_every_generated_data_key_is_different(kms: KmsService) -> None:
     keys = {(await kms.generate_data_key(BAKERY, "documents")).plaintext for _ in range(20)}
 
     assert len(keys) == 20
@@ -57,11 +57,11 @@ async def test_every_data_key_is_another(kms: KmsService) -> None:
     [b"", b"\0", MARKER, bytes(range(256)) * (MAX_SECRET_BYTES // 256)],
     ids=("empty", "zero", "text", "longest"),
 )
-async def test_a_sealed_secret_comes_back(kms: KmsService, secret: bytes) -> None:
+async def test_a_sealed_secret_is_unsealed_unchanged(kms: KmsService, secret: bytes) -> None:
     assert await kms.unseal(BAKERY, "env", await kms.seal(BAKERY, "env", secret)) == secret
 
 
-async def test_a_data_key_cannot_be_read_as_a_secret_nor_the_other_way_round(kms: KmsService) -> None:
+async def test_a_data_key_and_a_secret_cannot_be_exchanged_for_each_other(kms: KmsService) -> None:
     key, secret = await kms.generate_data_key(BAKERY, "x"), await kms.seal(BAKERY, "x", os.urandom(32))
 
     with pytest.raises(DecryptionFailed):
@@ -70,7 +70,7 @@ async def test_a_data_key_cannot_be_read_as_a_secret_nor_the_other_way_round(kms
         await kms.unwrap_data_key(BAKERY, "x", secret)
 
 
-async def test_what_older_versions_wrapped_stays_readable(kms: KmsService) -> None:
+async def test_data_keys_of_older_key_versions_stay_readable(kms: KmsService) -> None:
     first = await kms.generate_data_key(BAKERY, "documents")
 
     assert [await kms.rotate(BAKERY), await kms.rotate(BAKERY)] == [2, 3]
@@ -82,7 +82,7 @@ async def test_what_older_versions_wrapped_stays_readable(kms: KmsService) -> No
     assert (await kms.seal(LIBRARY, "env", b"")).startswith("bunkms:v1:")
 
 
-async def test_a_version_is_bound_to_what_it_wrapped(kms: KmsService) -> None:
+async def test_a_sealed_value_with_a_changed_version_is_refused(kms: KmsService) -> None:
     await kms.rotate(BAKERY)
     sealed = await kms.seal(BAKERY, "env", MARKER)
 
@@ -114,7 +114,7 @@ USES: dict[str, Callable[[KmsService, str], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-async def test_nothing_works_after_destruction(kms: KmsService, use: str) -> None:
+async def test_every_operation_fails_after_the_keys_are_destroyed(kms: KmsService, use: str) -> None:
     await kms.sign(BAKERY, b"x")
 
     await kms.destroy(BAKERY)
@@ -125,19 +125,19 @@ async def test_nothing_works_after_destruction(kms: KmsService, use: str) -> Non
 
 
 @pytest.mark.parametrize("use", [use for use in USES if use != "create_keys"])
-async def test_an_owner_that_never_was_has_no_key(kms: KmsService, use: str) -> None:
+async def test_every_operation_fails_for_an_unknown_owner(kms: KmsService, use: str) -> None:
     with pytest.raises(KeyNotFound):
         await USES[use](kms, "prj_nobody")
 
 
-async def test_an_owner_that_never_was_can_be_destroyed_before_it_is_made(kms: KmsService) -> None:
+async def test_an_unknown_owner_can_be_destroyed_and_then_gets_no_keys(kms: KmsService) -> None:
     await kms.destroy("prj_unborn")
 
     with pytest.raises(KeyDestroyed):
         await kms.create_keys("prj_unborn")
 
 
-async def test_destruction_leaves_no_key_behind_and_nobody_else_notices(kms: KmsService, here: Site) -> None:
+async def test_destruction_deletes_all_keys_of_one_owner_only(kms: KmsService, here: Site) -> None:
     sealed = await kms.seal(LIBRARY, "env", MARKER)
     await kms.sign(BAKERY, b"x")
 
@@ -150,7 +150,7 @@ async def test_destruction_leaves_no_key_behind_and_nobody_else_notices(kms: Kms
     assert await kms.unseal(LIBRARY, "env", sealed) == MARKER
 
 
-async def test_making_keys_again_changes_nothing(kms: KmsService) -> None:
+async def test_creating_keys_again_changes_nothing(kms: KmsService) -> None:
     sealed = await kms.seal(BAKERY, "env", MARKER)
 
     await asyncio.gather(*(kms.create_keys(BAKERY) for _ in range(5)))
@@ -158,7 +158,7 @@ async def test_making_keys_again_changes_nothing(kms: KmsService) -> None:
     assert await kms.unseal(BAKERY, "env", sealed) == MARKER
 
 
-async def test_the_signing_key_is_made_once_however_many_ask_first(kms: KmsService, here: Site) -> None:
+async def test_simultaneous_first_signatures_make_one_signing_key(kms: KmsService, here: Site) -> None:
     async with opened(MODULE, Rooms(), here) as other:
         signatures = await asyncio.gather(*((kms, other)[n % 2].sign(BAKERY, b"message") for n in range(10)))
 
@@ -170,7 +170,7 @@ async def test_the_signing_key_is_made_once_however_many_ask_first(kms: KmsServi
         verify(key, signatures[0].signature, b"another message")
 
 
-async def test_every_owner_signs_with_a_key_of_its_own(kms: KmsService) -> None:
+async def test_each_owner_has_its_own_signing_key(kms: KmsService) -> None:
     signature = await kms.sign(BAKERY, b"message")
     (key,) = await kms.public_keys(LIBRARY)
 
@@ -185,7 +185,7 @@ def test_the_id_of_a_signing_key_is_its_thumbprint() -> None:
     assert RSAKey.import_key({"kty": "RSA", "n": new.n, "e": new.e}).thumbprint() == new.kid
 
 
-async def test_two_processes_open_what_the_other_sealed(kms: KmsService, here: Site) -> None:
+async def test_two_processes_unseal_the_secrets_of_each_other(kms: KmsService, here: Site) -> None:
     async with opened(MODULE, Rooms(), here) as other:
         mine, theirs = await kms.seal(BAKERY, "env", b"mine"), await other.seal(BAKERY, "env", b"theirs")
 
@@ -197,7 +197,7 @@ async def test_two_processes_open_what_the_other_sealed(kms: KmsService, here: S
         await kms.unseal(BAKERY, "env", mine)
 
 
-async def test_keys_are_still_there_after_a_restart(here: Site) -> None:
+async def test_keys_survive_a_restart(here: Site) -> None:
     async with opened(MODULE, Rooms(), here) as first:
         await first.create_keys(BAKERY)
         sealed, signed = await first.seal(BAKERY, "env", MARKER), await first.sign(BAKERY, b"message")
@@ -207,7 +207,7 @@ async def test_keys_are_still_there_after_a_restart(here: Site) -> None:
         assert (await second.public_keys(BAKERY))[0].kid == signed.kid
 
 
-async def test_a_wrong_master_key_is_refused_at_the_door(kms: KmsService, here: Site) -> None:
+async def test_a_start_with_another_master_key_fails(kms: KmsService, here: Site) -> None:
     wrong = KmsSettings(master_key=base64.b64encode(os.urandom(32)).decode())
 
     with pytest.raises(WrongMasterKey, match="another master key"):
@@ -215,7 +215,7 @@ async def test_a_wrong_master_key_is_refused_at_the_door(kms: KmsService, here: 
             pass
 
 
-async def test_no_key_lies_in_the_tables_in_the_clear(kms: KmsService, here: Site) -> None:
+async def test_the_tables_contain_no_plaintext_key_or_secret(kms: KmsService, here: Site) -> None:
     data_key = await kms.generate_data_key(BAKERY, "documents")
     await kms.sign(BAKERY, MARKER)
     await kms.seal(BAKERY, "env", MARKER)
@@ -228,11 +228,11 @@ async def test_no_key_lies_in_the_tables_in_the_clear(kms: KmsService, here: Sit
     for secret in (MARKER, data_key.plaintext, kms._unwrapped(BAKERY, newest), kms.master_key):
         assert secret not in stored
         assert base64.b64encode(secret) not in stored
-    assert newest.wrapped in stored  # so the search does find what is there
+    assert newest.wrapped in stored  # this proves that the search finds stored values
     assert signing.wrapped in stored
 
 
-async def test_a_secret_is_small(kms: KmsService) -> None:
+async def test_a_secret_above_the_size_limit_is_refused(kms: KmsService) -> None:
     with pytest.raises(InvalidInput, match="with a data key"):
         await kms.seal(BAKERY, "env", bytes(MAX_SECRET_BYTES + 1))
 
@@ -250,8 +250,8 @@ async def test_operations_are_counted_by_outcome(kms: KmsService) -> None:
     assert (count("ok"), count("decryption_failed")) == (good + 1, bad + 1)
 
 
-async def test_a_master_key_that_could_be_guessed_protects_no_new_installation(here: Site) -> None:
-    """Security 9: but what an old installation keeps under one stays readable."""
+async def test_a_new_installation_with_a_weak_master_key_does_not_start(here: Site) -> None:
+    """Security 9: an existing installation with a weak master key still opens its secrets."""
     weak = base64.b64encode(b"\0" * 32).decode()
 
     with pytest.raises(WrongMasterKey, match="easy to guess; make a key with"):

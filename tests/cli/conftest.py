@@ -1,4 +1,4 @@
-"""Run every test in an empty home: without credentials, without a project, without the developer's environment."""
+"""Run every test in an empty home directory without credentials, project and BUNBASE variables."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def api(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
-    """Return a server without accounts and projects."""
+    """Return the state of a server without accounts and projects."""
     server.api = FakeApi(server.api.url)
     monkeypatch.setenv("BUNBASE_URL", server.api.url)
     return server.api
@@ -71,7 +71,7 @@ def api(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
 
 @pytest.fixture
 def bunbase(capsys: pytest.CaptureFixture[str]) -> Bunbase:
-    """Run a command in this process."""
+    """Return a function that runs a command in this process."""
 
     def bunbase(*words: str) -> Said:
         capsys.readouterr()
@@ -96,7 +96,7 @@ def in_project(signed_in: FakeApi, bunbase: Bunbase) -> FakeApi:
 
 
 def executable(*words: str, input: str = "") -> Said:
-    """Run the real `bunbase` in a process of its own."""
+    """Run the real `bunbase` in a separate process."""
     done = subprocess.run([EXECUTABLE, *words], input=input, capture_output=True, text=True, timeout=60, check=False)
     return Said(done.returncode, done.stdout, done.stderr)
 

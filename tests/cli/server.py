@@ -1,4 +1,4 @@
-"""A small fake server in memory, on a real port: the part of BunBase's API that the command needs."""
+"""A fake server in memory on a real port, with the part of the API that the `bunbase` command needs."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ AnyRequest = Request[Any, Any, Any]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EMAIL, PASSWORD = "ada@example.com", "correct horse"
 REQUEST_ID = "req_test"
-LINES_A_CONNECTION = 2  # after so many lines the log stream breaks off, as when a server restarts
+LINES_A_CONNECTION = 2  # the log stream ends after this number of lines, as when a server restarts
 
 
 class Upload(msgspec.Struct):
@@ -92,7 +92,7 @@ class FakeApi:
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
         self.away = False
-        self.refuses = b"refuse me"  # bundles that contain this
+        self.refuses = b"refuse me"  # the server refuses bundles that contain this
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
         self.exposed: dict[str, bool | None] = {}
@@ -165,7 +165,7 @@ class FakeApi:
         return Version(name, number, sha256, len(upload.code), config, number == self.active[name], NOW, "usr_ada")
 
     def versions(self, name: str) -> list[Version]:
-        """Newest first."""
+        """Return the versions of a function, newest first."""
         if name not in self.active:
             raise FunctionNotFound(f"The project has no function {name}.")
         return [self.version(name, number) for number in range(len(self.uploads[name]), 0, -1)]
@@ -190,7 +190,7 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
 
 
 def refreshed(api: FakeApi, token: str) -> SignedIn:
-    """Refresh a session. Stricter than the real server: a token that is used twice ends the session at once."""
+    """Refresh a session. Unlike the real server, a token that is used twice ends the session at once."""
     api.refreshes += 1
     if token in api.spent:
         api.access.clear()
@@ -340,7 +340,7 @@ async def rollback(api: Injected[FakeApi], request: AnyRequest, name: FromPath[s
 
 
 async def content(part: Any) -> bytes:
-    """Return a part's bytes. Without a file name, Litestar returns it as text, or as JSON if it looks like JSON."""
+    """Return the bytes of a part, which Litestar returns as text or parsed JSON if it has no file name."""
     if isinstance(part, UploadFile):
         return await part.read()
     return part.encode() if isinstance(part, str) else msgspec.json.encode(part)
@@ -533,7 +533,7 @@ ROUTES = (
 
 
 class FakeServer:
-    """A server whose state tests can replace; starting one for every test would take a minute."""
+    """A server whose state tests can replace, because starting a server for every test would take a minute."""
 
     def __init__(self) -> None:
         self.api = FakeApi("")
@@ -548,7 +548,7 @@ class FakeServer:
 
 @contextmanager
 def running() -> Iterator[FakeServer]:
-    """Serve on a free port, in a thread, while the block runs."""
+    """Run a server on a free port in a thread until the block ends."""
     server, stop = FakeServer(), asyncio.Event()
     up: queue.Queue[asyncio.AbstractEventLoop] = queue.Queue()
 

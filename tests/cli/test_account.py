@@ -25,7 +25,7 @@ def forget_expiry(api: FakeApi) -> None:
         credentials.server(api.url).expires_at = time.time() + 3600
 
 
-def test_login_keeps_the_tokens_for_their_owner_only(api: FakeApi, tmp_path: Path) -> None:
+def test_login_stores_the_tokens_in_a_private_file(api: FakeApi, tmp_path: Path) -> None:
     said = executable("login", "--email", EMAIL, "--password-stdin", "--json", input=PASSWORD + "\n")
 
     assert said.document == {"user": msgspec.json.decode(api_json(api.account())), "url": api.url}
@@ -35,7 +35,7 @@ def test_login_keeps_the_tokens_for_their_owner_only(api: FakeApi, tmp_path: Pat
     assert "at_1" not in said.out + said.err
 
 
-def test_a_credentials_file_that_others_could_read_is_closed_to_them(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_a_credentials_file_that_others_can_read_is_made_private(signed_in: FakeApi, bunbase: Bunbase) -> None:
     path = credentials_file().path
     path.chmod(0o644)
 
@@ -58,7 +58,7 @@ def test_the_password_may_come_from_the_environment(
 def test_the_first_account_sends_the_setup_token_from_the_flag_or_the_environment(
     api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 15: `bunbase register --setup-token`."""
+    """Security 15."""
     monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
     sent = []
 
@@ -79,7 +79,7 @@ def test_without_a_terminal_login_names_the_ways_to_pass_the_password(api: FakeA
     assert "BUNBASE_PASSWORD" in said.err
 
 
-def test_a_wrong_password_is_the_servers_refusal_with_its_request_id(api: FakeApi) -> None:
+def test_a_wrong_password_prints_the_refusal_with_its_request_id(api: FakeApi) -> None:
     said = executable("login", "--email", EMAIL, "--password-stdin", input="wrong")
 
     assert said.code == 1
@@ -97,7 +97,7 @@ def test_with_json_a_refusal_is_the_problem_document_on_stderr(api: FakeApi) -> 
     assert said.problem["request_id"] == REQUEST_ID
 
 
-def test_a_command_without_a_sign_in_ends_with_exit_code_3(api: FakeApi, bunbase: Bunbase) -> None:
+def test_a_command_without_a_sign_in_exits_with_3(api: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("whoami", "--json")
 
     assert said.code == 3
@@ -120,7 +120,7 @@ def test_a_command_asks_for_the_sign_in_before_the_project(
     assert f"{advice} --url {api.url}" in said.problem["detail"]
 
 
-def test_a_server_that_does_not_answer_is_exit_code_4(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_without_a_reachable_server_exits_with_4(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNBASE_TOKEN", "at_1")
 
     said = bunbase("whoami", "--url", "http://127.0.0.1:9")
@@ -147,7 +147,7 @@ def test_commands_use_the_server_of_the_last_login(
     assert bunbase("whoami", "--json").document["url"] == signed_in.url
 
 
-def test_requests_name_the_command_and_its_version(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_requests_have_a_user_agent_with_the_version_of_the_command(signed_in: FakeApi, bunbase: Bunbase) -> None:
     bunbase("whoami")
 
     assert signed_in.agents == {f"bunbase-cli/{__version__}"}
@@ -161,7 +161,7 @@ def test_no_proxy_is_used_for_a_server_on_this_machine(
     assert bunbase("whoami").code == 0
 
 
-def test_an_expired_access_token_is_renewed_and_the_command_goes_on(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_an_expired_access_token_is_renewed_and_the_command_continues(signed_in: FakeApi, bunbase: Bunbase) -> None:
     signed_in.expire()
     forget_expiry(signed_in)
 
@@ -181,7 +181,7 @@ def test_an_access_token_about_to_expire_is_renewed_before_it_is_used(signed_in:
     assert signed_in.refreshes == 1
 
 
-def test_commands_at_the_same_time_spend_the_refresh_token_once(signed_in: FakeApi) -> None:
+def test_simultaneous_commands_use_the_refresh_token_once(signed_in: FakeApi) -> None:
     signed_in.expire()
     forget_expiry(signed_in)
 
@@ -193,9 +193,7 @@ def test_commands_at_the_same_time_spend_the_refresh_token_once(signed_in: FakeA
     assert signed_in.refreshes == 1
 
 
-def test_when_the_session_has_ended_its_tokens_are_deleted_and_the_keys_kept(
-    in_project: FakeApi, bunbase: Bunbase
-) -> None:
+def test_the_tokens_of_an_ended_session_are_deleted_and_the_keys_kept(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.expire()
     in_project.fresh.clear()
     forget_expiry(in_project)
@@ -235,7 +233,7 @@ def test_a_token_from_the_environment_needs_no_credentials_file(
     assert not credentials_file().path.exists()
 
 
-def test_logout_ends_the_session_and_deletes_everything_kept_for_the_server(
+def test_logout_ends_the_session_and_deletes_all_credentials_of_the_server(
     in_project: FakeApi, bunbase: Bunbase
 ) -> None:
     assert bunbase("logout", "--json").document == {"url": in_project.url, "signed_in": False}

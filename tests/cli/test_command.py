@@ -50,7 +50,7 @@ def test_without_arguments_the_command_lists_its_subcommands() -> None:
         assert purpose in said.out
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_slow_module() -> None:
     script = (
         "import sys; from bunbase.cli.main import run; run(['--help']);"
         f"sys.exit(', '.join(name for name in {HEAVY} if name in sys.modules) or 0)"
@@ -81,7 +81,7 @@ def test_help_imports_nothing_heavy() -> None:
         ["invoke", "hello", "--data", "@nowhere"],
     ],
 )
-def test_a_usage_error_is_exit_code_2(bunbase: Bunbase, words: list[str]) -> None:
+def test_a_usage_error_exits_with_2(bunbase: Bunbase, words: list[str]) -> None:
     said = bunbase(*words)
 
     assert said.code == 2
@@ -89,11 +89,11 @@ def test_a_usage_error_is_exit_code_2(bunbase: Bunbase, words: list[str]) -> Non
     assert said.err.startswith("bunbase: ")
 
 
-def test_with_json_a_usage_error_is_json_too(bunbase: Bunbase) -> None:
+def test_with_json_a_usage_error_is_a_json_document(bunbase: Bunbase) -> None:
     assert bunbase("whoami", "--json", "--frobnicate").problem["code"] == "usage"
 
 
-def test_version(bunbase: Bunbase) -> None:
+def test_version_is_printed_as_text_and_json(bunbase: Bunbase) -> None:
     assert executable("version").out == f"bunbase {__version__}\n"
     assert executable("--version").out == f"bunbase {__version__}\n"
     assert bunbase("version", "--json").document == {"version": __version__}

@@ -31,7 +31,7 @@ def test_only_changed_functions_are_uploaded(in_project: FakeApi, bunbase: Bunba
 
     assert outcomes(deployed) == {
         "code": "deployed",
-        "lines": "deployed",  # the code is the same, but stack traces are not
+        "lines": "deployed",  # the code is equal, but the line numbers in stack traces are not
         "same": "unchanged",  # equal to the default
         "settings": "deployed",
     }
@@ -63,7 +63,7 @@ def test_a_dry_run_uploads_nothing(in_project: FakeApi, bunbase: Bunbase, home: 
     assert list(in_project.uploads) == ["old"]
 
 
-def test_a_refused_function_does_not_stop_the_others_and_fails_the_command(
+def test_a_refused_function_fails_the_command_but_the_others_are_deployed(
     in_project: FakeApi, bunbase: Bunbase, home: Path
 ) -> None:
     write(home / "functions/bad.ts")
@@ -110,13 +110,13 @@ def test_a_source_map_has_paths_relative_to_the_project_and_no_other_path_of_thi
     assert home / "functions/hello.ts" in made.sources
 
 
-def test_a_bundle_is_the_same_each_time(home: Path) -> None:
+def test_bundling_a_file_twice_yields_equal_bundles(home: Path) -> None:
     write(home / "functions/hello.ts")
 
     assert bundle(Path("functions/hello.ts")) == bundle(Path("functions/hello.ts"))
 
 
-def test_a_file_that_is_not_there_cannot_be_bundled(home: Path) -> None:
+def test_a_missing_file_cannot_be_bundled(home: Path) -> None:
     with pytest.raises(Failure, match=r"nothing\.ts"):
         bundle(Path("functions/nothing.ts"))
 
@@ -152,7 +152,9 @@ def test_two_versions_are_compared(in_project: FakeApi, bunbase: Bunbase, home: 
     assert bunbase("functions", "diff", "hello", "1", "9").code == 1
 
 
-def test_rolling_back_is_one_step(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_a_rollback_activates_the_version_before_the_active_one(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
     for text in ("one", "two", "three"):
         write(home / "functions/hello.ts", HANDLER.replace("hi", text))
         bunbase("deploy")
@@ -187,7 +189,7 @@ def test_the_log_of_all_functions_names_the_function_of_each_line(in_project: Fa
     ]
 
 
-def test_filters_are_sent_to_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_the_filters_of_logs_are_sent_to_the_server(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase(
         *("logs", "hello", "--level", "warn", "--grep", "50% off", "--since", "2026-01-31T12:00:00+01:00"),
         *("--until", "2026-02-01T00:00:00Z", "--invocation", "inv_1", "--of-version", "3"),
@@ -218,5 +220,5 @@ def test_filters_are_sent_to_the_server(in_project: FakeApi, bunbase: Bunbase) -
         ("2026-05-10T14:00:00+02:00", "2026-05-10T12:00:00.000Z"),
     ],
 )
-def test_times_may_be_given_as_ago_or_as_rfc_3339(text: str, time: str) -> None:
+def test_a_time_may_be_a_duration_before_now_or_rfc_3339(text: str, time: str) -> None:
     assert time_of(text, datetime(2026, 5, 10, 12, tzinfo=UTC)) == time

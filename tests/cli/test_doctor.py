@@ -11,7 +11,7 @@ from bunbase.house import doctor
 from tests.cli.conftest import Bunbase
 
 
-def test_doctor_names_every_check_for_people_and_programs(bunbase: Bunbase) -> None:
+def test_doctor_prints_every_check_as_text_and_json(bunbase: Bunbase) -> None:
     document = bunbase("doctor", "--json").document
     shown = bunbase("doctor").out
 
@@ -21,7 +21,7 @@ def test_doctor_names_every_check_for_people_and_programs(bunbase: Bunbase) -> N
     assert document["ok"] == all(check["health"] != "bad" for check in document["checks"])
 
 
-def test_a_machine_that_cannot_confine_functions_fails_the_command(
+def test_doctor_fails_on_a_machine_that_cannot_confine_functions(
     bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layers = Layers(0, {"landlock": "the kernel has no Landlock", "seccomp": "", "rlimits": ""})
@@ -43,7 +43,7 @@ def test_bubblewrap_may_replace_landlock(bunbase: Bunbase, monkeypatch: pytest.M
     checks = {check["name"]: check for check in bunbase("doctor", "--json").document["checks"]}
 
     assert (checks["sandbox: landlock"]["health"], checks["sandbox: bubblewrap"]["health"]) == ("note", "ok")
-    assert checks["sandbox: bubblewrap"]["detail"] == "holds"
+    assert checks["sandbox: bubblewrap"]["detail"] == "works"
 
 
 def test_a_missing_bubblewrap_is_only_a_note_if_landlock_holds(
@@ -67,7 +67,7 @@ def test_a_missing_layer_that_needs_root_is_only_a_note(bunbase: Bunbase, monkey
     assert (checks["sandbox: user"], checks["sandbox: namespaces"]) == ("note", "note")
 
 
-def test_a_taken_port_and_a_closed_data_directory_are_found(bunbase: Bunbase, tmp_path: Path) -> None:
+def test_doctor_finds_a_taken_port_and_an_unusable_data_directory(bunbase: Bunbase, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -80,7 +80,7 @@ def test_a_taken_port_and_a_closed_data_directory_are_found(bunbase: Bunbase, tm
     assert (checks["port"], checks["data directory"], said.code) == ("note", "bad", 1)
 
 
-def test_a_database_that_does_not_answer_is_found(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_finds_an_unreachable_database(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://ada@127.0.0.1:1/none")
 
     said = bunbase("doctor", "--json")

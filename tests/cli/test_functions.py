@@ -52,7 +52,7 @@ def test_init_pins_the_chosen_project_and_its_file_is_valid(in_project: FakeApi,
 
 
 @pytest.mark.parametrize("taken", ["bunbase.toml", "functions/hello.ts"])
-def test_init_overwrites_nothing(bunbase: Bunbase, home: Path, taken: str) -> None:
+def test_init_overwrites_no_file(bunbase: Bunbase, home: Path, taken: str) -> None:
     write(home / taken, "mine")
 
     said = bunbase("init", "--json")
@@ -102,7 +102,7 @@ def test_a_function_that_cannot_be_bundled_stops_all_uploads(in_project: FakeApi
     assert in_project.uploads == {}
 
 
-def test_no_environment_variable_of_this_machine_goes_into_a_bundle(
+def test_a_bundle_contains_no_environment_variable_of_this_machine(
     in_project: FakeApi, bunbase: Bunbase, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "from the shell")
@@ -128,7 +128,7 @@ def test_no_environment_variable_of_this_machine_goes_into_a_bundle(
         (["functions/hello.ts", "functions/hello/index.ts"], "remove one"),
     ],
 )
-def test_an_ambiguous_folder_is_a_usage_error(
+def test_an_empty_or_ambiguous_folder_is_a_usage_error(
     in_project: FakeApi, bunbase: Bunbase, home: Path, files: list[str], told: str
 ) -> None:
     for file in files:
@@ -191,14 +191,14 @@ def test_invoke_sends_method_path_headers_and_body(in_project: FakeApi, bunbase:
     }
 
 
-def test_invoke_with_data_posts_it_with_its_content_type(in_project: FakeApi) -> None:
+def test_invoke_with_data_sends_a_post_with_a_content_type(in_project: FakeApi) -> None:
     said = executable("invoke", "echo", "--data", "@-", input="plain words")
 
     told = msgspec.json.decode(said.out)
     assert (told["method"], told["body"], told["type"]) == ("POST", "plain words", "text/plain; charset=utf-8")
 
 
-def test_invoke_with_json_is_one_document_with_status_and_body(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_invoke_with_json_prints_one_document_with_status_and_body(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("invoke", "teapot", "--json")
 
     answer = msgspec.json.decode(said.out)
@@ -208,13 +208,15 @@ def test_invoke_with_json_is_one_document_with_status_and_body(in_project: FakeA
     assert bunbase("invoke", "bytes", "--json").document["body_base64"] == "/wA="
 
 
-def test_bytes_pass_through_invoke_unchanged(in_project: FakeApi) -> None:
+def test_invoke_prints_the_bytes_of_an_answer_unchanged(in_project: FakeApi) -> None:
     done = subprocess.run([EXECUTABLE, "invoke", "bytes"], capture_output=True, timeout=60, check=False)
 
     assert done.stdout == b"\xff\x00"
 
 
-def test_the_functions_own_error_is_its_answer_and_exit_code_1(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_an_error_status_of_a_function_prints_its_answer_and_exits_with_1(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
     said = bunbase("invoke", "teapot")
 
     assert said.code == 1
@@ -222,7 +224,7 @@ def test_the_functions_own_error_is_its_answer_and_exit_code_1(in_project: FakeA
     assert "418" in said.err
 
 
-def test_a_function_that_failed_is_a_refusal_with_request_id(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_a_failed_function_prints_the_problem_with_its_request_id(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("invoke", "broken")
 
     assert said.code == 1
@@ -258,7 +260,7 @@ def test_logs_are_shown_oldest_first(in_project: FakeApi, bunbase: Bunbase) -> N
     assert [line["text"] for line in bunbase("logs", "hello", "--json").document["items"]][::-1][:2] == ["one", "two"]
 
 
-def test_logs_of_one_invocation_only(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_logs_can_be_limited_to_one_invocation(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.say("mine", invocation="inv_a")
     in_project.say("another's", invocation="inv_b")
 
@@ -272,7 +274,7 @@ def test_logs_of_an_unknown_function_are_refused(in_project: FakeApi, bunbase: B
     assert bunbase("logs", "nobody", "-f").code == 1
 
 
-def test_following_continues_over_broken_connections_and_shows_each_line_once(in_project: FakeApi) -> None:
+def test_following_logs_reconnects_and_shows_each_line_once(in_project: FakeApi) -> None:
     in_project.say("0", "1", "2", "3", "4")
     in_project.busy = 1
     waits: list[float] = []
@@ -287,7 +289,7 @@ def test_following_continues_over_broken_connections_and_shows_each_line_once(in
     assert len(waits) == 2
 
 
-def test_ctrl_c_ends_following_with_130(in_project: FakeApi) -> None:
+def test_ctrl_c_ends_following_logs_with_exit_code_130(in_project: FakeApi) -> None:
     in_project.say("one")
     command = [str(EXECUTABLE), "logs", "hello", "-f", "--json"]
 

@@ -32,7 +32,7 @@ def test_config_masks_secrets(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch)
     assert "hush" not in bunbase("config", "--json").out
 
 
-def test_config_names_every_mistake(bunbase: Bunbase) -> None:
+def test_config_names_every_invalid_setting(bunbase: Bunbase) -> None:
     said = bunbase("config", "--set", "gateway.prot=1", "--set", "nowhere.port=2", "--json")
 
     assert said.code == 2
@@ -41,7 +41,9 @@ def test_config_names_every_mistake(bunbase: Bunbase) -> None:
     assert "nowhere" in said.problem["detail"]
 
 
-def test_rooms_get_keys_that_a_process_starts_with(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_service_secrets_prints_settings_that_a_process_starts_with(
+    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process of functions gets the secret of functions, and no secret of another room."""
     monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "the secret of this installation alone")
 
@@ -58,7 +60,7 @@ def test_rooms_get_keys_that_a_process_starts_with(bunbase: Bunbase, monkeypatch
     assert "for no other" in said.err
 
 
-def test_without_a_secret_every_run_makes_new_keys_for_all_rooms(bunbase: Bunbase) -> None:
+def test_service_secrets_without_a_secret_makes_new_keys_for_all_rooms(bunbase: Bunbase) -> None:
     first, second = (bunbase("service-secrets", "--json").document for _ in range(2))
 
     assert first["room_keys"].keys() == second["room_keys"].keys() == first["room_secrets"].keys()
@@ -69,7 +71,7 @@ def test_without_a_secret_every_run_makes_new_keys_for_all_rooms(bunbase: Bunbas
 
 
 def started_with(lines: list[str], *rooms: str) -> set[str]:
-    """Return the rooms whose tokens a process of `rooms` can sign, if these lines are its whole environment."""
+    """Return the rooms for which a process of `rooms` can sign tokens if `lines` are its whole environment."""
     settings = dict(line.split("=", 1) for line in lines)
     read = {name: msgspec.json.decode(text.strip("'")) for name, text in settings.items()}
     secrets = read.get("BUNBASE_HOUSE__ROOM_SECRETS", {})
@@ -77,10 +79,10 @@ def started_with(lines: list[str], *rooms: str) -> set[str]:
     return set(room_keys(house, rooms, str).own)
 
 
-def test_a_process_of_several_rooms_gets_its_lines_ready_to_paste(
+def test_service_secrets_prints_complete_settings_for_a_process_of_several_rooms(
     bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a service secret, the secrets of the other rooms follow, because a second run would make new ones."""
+    """Without a service secret the command also prints the other rooms' secrets: a second run would make new ones."""
     said = bunbase("service-secrets", "bundoc", "functions")
     keys, own, *others = said.out.splitlines()
     document = bunbase("service-secrets", "bundoc", "functions", "--json").document
@@ -100,7 +102,7 @@ def test_a_process_of_several_rooms_gets_its_lines_ready_to_paste(
     assert started_with(bunbase("service-secrets", "bunkms").out.splitlines(), "bunkms") == set()
 
 
-def test_serve_with_json_reports_why_it_does_not_start(bunbase: Bunbase) -> None:
+def test_serve_with_json_reports_the_reason_of_a_failed_start(bunbase: Bunbase) -> None:
     said = bunbase("serve", "attic", "--json")
 
     assert said.code == 1

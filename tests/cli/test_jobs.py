@@ -52,7 +52,7 @@ def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None
         (("list", "--state", "gone"), 2, "gone"),
     ],
 )
-def test_mistakes_are_reported(
+def test_a_mistake_in_a_jobs_command_is_reported(
     in_project: FakeApi, bunbase: Bunbase, words: tuple[str, ...], code: int, says: str
 ) -> None:
     said = bunbase("jobs", *words)
@@ -77,7 +77,7 @@ def test_schedules_and_runs_are_shown(in_project: FakeApi, bunbase: Bunbase) -> 
     assert len(bunbase("jobs", "runs", "report", "--json").document["items"]) == 2
 
 
-def test_triggers_are_written_in_bunbase_toml(home: Path) -> None:
+def test_triggers_are_read_from_bunbase_toml(home: Path) -> None:
     (home / "bunbase.toml").write_text("""
 [functions.report]
 schedule = { cron = "0 9 * * *", time_zone = "Europe/Berlin" }

@@ -12,7 +12,7 @@ from tests.cli.test_functions import write
 
 
 @pytest.mark.parametrize("template", Template)
-def test_a_new_function_is_one_that_deploy_finds(bunbase: Bunbase, home: Path, template: Template) -> None:
+def test_functions_new_writes_a_function_that_deploy_finds(bunbase: Bunbase, home: Path, template: Template) -> None:
     write(home / "bunbase.toml", "# mine\n[functions.old]\nentry = 'old.ts'\n")
 
     said = bunbase("functions", "new", "my-fn", "--template", template, "--json")
@@ -47,7 +47,7 @@ def test_without_bunbase_toml_only_the_function_is_written(bunbase: Bunbase, hom
 
 
 @pytest.mark.parametrize("taken", ["functions/hello.ts", "functions/hello/index.ts"])
-def test_a_new_function_overwrites_nothing(bunbase: Bunbase, home: Path, taken: str) -> None:
+def test_functions_new_overwrites_no_file(bunbase: Bunbase, home: Path, taken: str) -> None:
     write(home / taken, "mine")
 
     said = bunbase("functions", "new", "hello", "--json")
@@ -57,7 +57,7 @@ def test_a_new_function_overwrites_nothing(bunbase: Bunbase, home: Path, taken: 
     assert [path.read_text() for path in home.rglob("*") if path.is_file()] == ["mine"]
 
 
-def test_existing_settings_are_kept(bunbase: Bunbase, home: Path) -> None:
+def test_functions_new_keeps_existing_settings_of_the_function(bunbase: Bunbase, home: Path) -> None:
     write(home / "bunbase.toml", '[functions.hello]\naccess = "user"\n')
 
     assert bunbase("functions", "new", "hello").code == 0

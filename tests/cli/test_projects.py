@@ -10,7 +10,7 @@ from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.server import FakeApi
 
 
-def test_a_new_project_shows_its_keys_once_and_keeps_the_secret_one(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_projects_create_prints_the_keys_and_stores_the_secret_key(signed_in: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("projects", "create", "Guestbook", "--json")
 
     assert [key["kind"] for key in said.document["keys"]] == ["publishable", "secret"]
@@ -19,7 +19,7 @@ def test_a_new_project_shows_its_keys_once_and_keeps_the_secret_one(signed_in: F
     assert (kept_key.kind, kept_key.key) == (CallerKind.SECRET, "sk_2")
 
 
-def test_a_new_projects_keys_are_shown_even_if_they_cannot_be_kept(
+def test_projects_create_prints_the_keys_even_if_they_cannot_be_stored(
     signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUNBASE_TOKEN", "at_1")
@@ -32,9 +32,7 @@ def test_a_new_projects_keys_are_shown_even_if_they_cannot_be_kept(
     assert "could not be stored" in said.err
 
 
-def test_the_list_has_every_project_of_every_page_and_marks_the_chosen_one(
-    signed_in: FakeApi, bunbase: Bunbase
-) -> None:
+def test_projects_list_shows_every_page_and_marks_the_chosen_project(signed_in: FakeApi, bunbase: Bunbase) -> None:
     for name in ("One", "Two", "Three", "Four", "Five"):
         bunbase("projects", "create", name)
 
@@ -47,13 +45,13 @@ def test_the_list_has_every_project_of_every_page_and_marks_the_chosen_one(
     assert "five" in starred[0]
 
 
-def test_no_projects_is_an_empty_list_and_a_hint(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_projects_list_without_projects_prints_a_hint(signed_in: FakeApi, bunbase: Bunbase) -> None:
     assert bunbase("projects", "list", "--json").document == {"items": [], "next": None}
     assert "bunbase projects create" in bunbase("projects", "list").err
 
 
 @pytest.mark.parametrize("named", ["prj_1", "one"])
-def test_use_chooses_by_id_or_slug(signed_in: FakeApi, bunbase: Bunbase, named: str) -> None:
+def test_projects_use_chooses_by_id_or_slug(signed_in: FakeApi, bunbase: Bunbase, named: str) -> None:
     bunbase("projects", "create", "One")
     bunbase("projects", "create", "Two")
 
@@ -62,14 +60,14 @@ def test_use_chooses_by_id_or_slug(signed_in: FakeApi, bunbase: Bunbase, named: 
     assert bunbase("whoami", "--json").document["project"] == "one"
 
 
-def test_use_of_an_unknown_project_is_refused(signed_in: FakeApi, bunbase: Bunbase) -> None:
+def test_projects_use_of_an_unknown_project_is_refused(signed_in: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("projects", "use", "nobody", "--json")
 
     assert said.code == 1
     assert said.problem["status"] == 404
 
 
-def test_use_writes_the_project_into_bunbase_toml_and_leaves_the_rest(
+def test_projects_use_writes_the_project_into_bunbase_toml_and_keeps_the_rest(
     in_project: FakeApi, bunbase: Bunbase, home: Path
 ) -> None:
     (home / "bunbase.toml").write_text('# mine\n[server.gateway]\nport = 1  # as it is\n\n[project]\nid = "prj_old"\n')
@@ -81,7 +79,7 @@ def test_use_writes_the_project_into_bunbase_toml_and_leaves_the_rest(
     )
 
 
-def test_a_broken_bunbase_toml_stops_a_project_before_it_is_made(
+def test_an_invalid_bunbase_toml_prevents_the_creation_of_a_project(
     signed_in: FakeApi, bunbase: Bunbase, home: Path
 ) -> None:
     (home / "bunbase.toml").write_text("[project")
@@ -115,7 +113,7 @@ def test_without_a_project_the_command_explains_how_to_choose_one(signed_in: Fak
     assert said.problem["code"] == "no_project"
 
 
-def test_delete_needs_the_slug_and_deletes_the_kept_key(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_projects_delete_needs_the_slug_and_deletes_the_stored_key(in_project: FakeApi, bunbase: Bunbase) -> None:
     assert executable("projects", "delete", "guestbook").code == 2
     assert bunbase("projects", "delete", "guestbook", "--confirm", "other").code == 1
     assert "prj_1" in in_project.projects
@@ -128,7 +126,7 @@ def test_delete_needs_the_slug_and_deletes_the_kept_key(in_project: FakeApi, bun
     assert kept().server(in_project.url).project is None
 
 
-def test_a_new_secret_key_replaces_the_kept_one_and_a_publishable_one_does_not(
+def test_a_new_secret_key_replaces_the_stored_key_and_a_publishable_one_does_not(
     in_project: FakeApi, bunbase: Bunbase
 ) -> None:
     def kept_key() -> str | None:
@@ -145,7 +143,7 @@ def test_a_new_secret_key_replaces_the_kept_one_and_a_publishable_one_does_not(
     assert kept_key() is None
 
 
-def test_the_data_key_is_rotated_to_the_end(
+def test_rotate_data_waits_for_the_end_of_the_rotation(
     in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keys, "LOOK_SECONDS", 0.01)
@@ -200,7 +198,7 @@ def test_a_list_of_variables_shows_which_are_hidden(in_project: FakeApi, bunbase
         assert {row[0]: "(hidden)" in row for row in rows if row and row[0] in "AB"} == {"A": False, "B": True}
 
 
-def test_an_empty_input_is_no_value(in_project: FakeApi) -> None:
+def test_an_empty_stdin_is_refused_as_the_value_of_a_variable(in_project: FakeApi) -> None:
     said = executable("env", "set", "TOKEN", "--json", input="")
 
     assert said.code == 2
@@ -208,7 +206,7 @@ def test_an_empty_input_is_no_value(in_project: FakeApi) -> None:
     assert in_project.variables == {}
 
 
-def test_values_are_shown_only_when_revealed(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_values_of_variables_are_shown_only_with_reveal(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.variables["TOKEN"] = "hush"
 
     assert "hush" not in bunbase("env", "list").out
@@ -217,7 +215,7 @@ def test_values_are_shown_only_when_revealed(in_project: FakeApi, bunbase: Bunba
     assert bunbase("env", "list", "--reveal", "--json").document["items"][0]["value"] == "hush"
 
 
-def test_a_variable_is_unset_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_unsetting_a_missing_variable_fails(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.variables["TOKEN"] = "hush"
 
     assert bunbase("env", "unset", "TOKEN", "--json").document == {"name": "TOKEN", "unset": True}

@@ -1,4 +1,4 @@
-"""`bunbase rules`: test files against rules.toml, and rules put into force."""
+"""`bunbase rules test` runs test cases against rules.toml; `bunbase rules push` saves the rules."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_case_with_another_decision_fails_with_a_trace(in_project: FakeApi, bu
     assert "0 of 1 cases passed" in said.out
 
 
-def test_uncovered_conditions_are_shown_and_files_count_together(
+def test_uncovered_conditions_are_shown_and_coverage_adds_up_over_files(
     in_project: FakeApi, bunbase: Bunbase, files: Path
 ) -> None:
     alone = bunbase("rules", "test")
@@ -107,7 +107,7 @@ def test_uncovered_conditions_are_shown_and_files_count_together(
     assert [one["never"] for one in uncovered["list"]["missing"]] == [False]
 
 
-def test_too_little_coverage_fails(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+def test_rules_test_fails_below_the_minimum_coverage(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     said = bunbase("rules", "test", "--min-coverage", "100")
 
     assert said.code == 1
@@ -124,7 +124,7 @@ def test_too_little_coverage_fails(in_project: FakeApi, bunbase: Bunbase, files:
         ("rules.test.toml", WRONG.replace("allow", "perhaps"), "perhaps"),
     ],
 )
-def test_invalid_files_are_named(
+def test_an_invalid_rules_or_test_file_is_named(
     in_project: FakeApi, bunbase: Bunbase, files: Path, name: str, content: str, why: str
 ) -> None:
     (files / name).write_text(content)
@@ -135,9 +135,7 @@ def test_invalid_files_are_named(
     assert why in said.err
 
 
-def test_an_invalid_rule_is_refused_before_anything_is_saved(
-    in_project: FakeApi, bunbase: Bunbase, files: Path
-) -> None:
+def test_rules_push_saves_nothing_if_a_rule_is_invalid(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     (files / "rules.toml").write_text(f"{RULES}\n[zebras]\nget = '1 +'\n")
 
     said = bunbase("rules", "push", "--json")
@@ -147,14 +145,14 @@ def test_an_invalid_rule_is_refused_before_anything_is_saved(
     assert in_project.rules == {}
 
 
-def test_pushing_puts_the_rules_into_force(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
+def test_rules_push_saves_the_rules_of_every_collection(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     said = bunbase("rules", "push", "--json")
 
     assert said.document == {"collections": ["posts"]}
     assert in_project.rules["posts"]["hidden"] == {"email": "auth.uid != doc.owner"}
 
 
-def test_without_files_there_is_nothing_to_test(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+def test_rules_test_without_test_files_is_a_usage_error(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     (home / "rules.toml").write_text(RULES)
 
     assert bunbase("rules", "test").code == 2

@@ -78,7 +78,7 @@ def watch() -> Iterator[Callable[..., Watching]]:
         one.stop()
 
 
-def test_saved_functions_are_deployed(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_watch_deploys_saved_functions(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
     write(home / "functions/hello.ts", "import { text } from '../lib/text'; export default () => new Response(text);")
     write(home / "lib/text.ts", "export const text = 'one';")
     write(home / "functions/other.ts")
@@ -116,7 +116,7 @@ def test_a_function_that_cannot_be_built_or_is_refused_keeps_its_active_version(
     assert watching.result() == ("hello", "deployed", 2)
 
 
-def test_a_mistake_in_bunbase_toml_is_reported_until_it_is_corrected(
+def test_watch_reports_a_mistake_in_bunbase_toml_and_continues_after_its_correction(
     in_project: FakeApi, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -129,7 +129,7 @@ def test_a_mistake_in_bunbase_toml_is_reported_until_it_is_corrected(
     assert watching.result() == ("hello", "deployed", 1)
 
 
-def test_a_project_is_made_if_none_is_chosen(
+def test_watch_creates_a_project_if_none_is_chosen(
     signed_in: FakeApi, bunbase: Bunbase, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -139,10 +139,12 @@ def test_a_project_is_made_if_none_is_chosen(
     assert watching.result() == ("hello", "deployed", 1)
     assert [project.name for project in signed_in.projects.values()] == [home.name]
     assert read_project_file().project.id == "prj_1"
-    assert bunbase("invoke", "hello").code == 0  # its key is kept
+    assert bunbase("invoke", "hello").code == 0  # the key of the new project is stored
 
 
-def test_a_deleted_project_is_reported(signed_in: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_watch_reports_a_deleted_project_and_ends(
+    signed_in: FakeApi, home: Path, watch: Callable[..., Watching]
+) -> None:
     write(home / "functions/hello.ts")
     write(home / "bunbase.toml", '[project]\nid = "prj_gone"\n')
 
@@ -152,7 +154,7 @@ def test_a_deleted_project_is_reported(signed_in: FakeApi, home: Path, watch: Ca
     assert watching.process.wait(DEADLINE_SECONDS) == 2
 
 
-def test_beside_a_server_it_waits_until_somebody_has_signed_in(
+def test_watch_beside_a_server_waits_for_a_sign_in(
     api: FakeApi, bunbase: Bunbase, home: Path, watch: Callable[..., Watching], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(home / "functions/hello.ts")
@@ -165,7 +167,7 @@ def test_beside_a_server_it_waits_until_somebody_has_signed_in(
     assert watching.result() == ("hello", "deployed", 1)
 
 
-def test_it_ends_with_the_server_that_it_runs_beside(in_project: FakeApi, home: Path) -> None:
+def test_watch_ends_with_the_server_that_it_runs_beside(in_project: FakeApi, home: Path) -> None:
     write(home / "functions/hello.ts")
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
@@ -181,7 +183,7 @@ def test_it_ends_with_the_server_that_it_runs_beside(in_project: FakeApi, home: 
     assert not in_project.uploads
 
 
-def test_output_of_functions_is_shown(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
+def test_watch_shows_the_output_of_functions(in_project: FakeApi, home: Path, watch: Callable[..., Watching]) -> None:
     write(home / "functions/hello.ts")
     in_project.say("before")
     watching = watch()
@@ -192,7 +194,7 @@ def test_output_of_functions_is_shown(in_project: FakeApi, home: Path, watch: Ca
     assert watching.next()["text"] == "while watching"
 
 
-def test_functions_saved_while_the_server_is_away_are_deployed_later(
+def test_functions_saved_while_the_server_is_unreachable_are_deployed_later(
     in_project: FakeApi, home: Path, watch: Callable[..., Watching]
 ) -> None:
     write(home / "functions/hello.ts")
@@ -208,7 +210,7 @@ def test_functions_saved_while_the_server_is_away_are_deployed_later(
     assert [watching.result(), watching.result()] == [("hello", "deployed", 2), ("other", "deployed", 1)]
 
 
-def test_a_look_finds_written_new_and_removed_files(home: Path) -> None:
+def test_changed_returns_written_new_and_removed_files(home: Path) -> None:
     write(home / "functions/a.ts", "a")
     write(home / "functions/b.ts", "b")
     write(home / "functions/node_modules/x.ts", "x")
@@ -230,7 +232,7 @@ def test_a_look_finds_written_new_and_removed_files(home: Path) -> None:
     assert files.changed() == set()
 
 
-def test_a_file_in_another_folder_is_watched_once_it_is_known(home: Path) -> None:
+def test_a_watched_file_in_another_folder_is_reported_when_it_changes(home: Path) -> None:
     write(home / "lib/a.ts", "a")
     files = SavedFiles([Path("functions")], [])
     files.watch([Path("lib/a.ts"), Path("node_modules/x.ts")])

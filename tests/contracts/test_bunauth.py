@@ -41,7 +41,7 @@ async def bunauth(request: pytest.FixtureRequest, tmp_path: Path, database_url: 
         yield service
 
 
-async def test_from_registration_to_logout(bunauth: BunAuth) -> None:
+async def test_an_account_registers_logs_in_refreshes_and_logs_out(bunauth: BunAuth) -> None:
     first = await registered(bunauth)
     second = await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
     third = await bunauth.refresh(ANYONE, second.refresh_token)
@@ -54,7 +54,7 @@ async def test_from_registration_to_logout(bunauth: BunAuth) -> None:
     assert (await bunauth.verify(first.access_token)).valid
 
 
-async def test_problems_keep_their_class(bunauth: BunAuth) -> None:
+async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
     with pytest.raises(EmailTaken):
@@ -82,13 +82,13 @@ async def test_personal_tokens_are_made_listed_and_deleted(bunauth: BunAuth) -> 
     assert (await bunauth.tokens(caller)).items == ()
 
 
-async def test_keys_discovery_and_state_are_told_to_anyone(bunauth: BunAuth) -> None:
+async def test_keys_discovery_and_signup_state_are_public(bunauth: BunAuth) -> None:
     assert [key["alg"] for key in (await bunauth.jwks()).keys] == ["RS256"]
     assert (await bunauth.discovery()).jwks_uri.endswith("/.well-known/jwks.json")
     assert await bunauth.signup_state() == SignupState("open", setup_complete=False)
 
 
-async def test_service_tokens_are_not_for_sale_unless_a_setting_says_so(bunauth: BunAuth) -> None:
+async def test_service_exchange_is_off_by_default(bunauth: BunAuth) -> None:
     """Security 9."""
     with pytest.raises(ServiceExchangeOff):
         await bunauth.exchange("billing", BILLING)
@@ -97,10 +97,10 @@ async def test_service_tokens_are_not_for_sale_unless_a_setting_says_so(bunauth:
 
 
 @pytest.mark.parametrize("topology", ["local", "remote"])
-async def test_a_named_program_buys_a_token_that_only_verifies(
+async def test_a_configured_client_gets_a_token_that_may_only_verify(
     topology: str, tmp_path: Path, database_url: str
 ) -> None:
-    """Security 9: neither the service secret nor another program's opens anything, and no room is within reach."""
+    """Security 9: the service secret and the secrets of other clients are refused, and the token calls no room."""
     settings = BunAuthSettings(service_exchange=True, service_client_secrets={"billing": BILLING, "search": SEARCH})
     where = site(tmp_path, database_url)
     async with opened(MODULE, Rooms({Kms: FakeKms()}), where, topology, settings) as bunauth:
@@ -125,13 +125,13 @@ async def test_a_named_program_buys_a_token_that_only_verifies(
         ({"": BILLING}, "1 to 64 characters"),
     ],
 )
-def test_programs_without_a_good_secret_are_refused_at_start(secrets: dict[str, str], why: str) -> None:
+def test_a_start_with_clients_without_a_strong_secret_fails(secrets: dict[str, str], why: str) -> None:
     """Security 9."""
     with pytest.raises(CannotStart, match=why):
         ServiceClients(BunAuthSettings(service_exchange=True, service_client_secrets=secrets))
 
 
-async def test_an_ended_session_is_told_within_a_second(bunauth: BunAuth) -> None:
+async def test_the_feed_of_revocations_contains_an_ended_session(bunauth: BunAuth) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     assert caller.developer is not None
     async with feed_of(bunauth) as feed:
@@ -143,8 +143,8 @@ async def test_an_ended_session_is_told_within_a_second(bunauth: BunAuth) -> Non
     assert (news.kind, news.id) == (RevokedKind.SESSION, caller.developer.session)
 
 
-async def test_an_address_is_known_where_the_account_signed_in_before(bunauth: BunAuth) -> None:
-    """Security 8: limits let those pass who were there before."""
+async def test_an_ip_address_is_known_if_the_account_signed_in_there_before(bunauth: BunAuth) -> None:
+    """Security 8: the limits on logins admit accounts from known addresses."""
     await registered(bunauth)
     at_home = Caller(CallerKind.ANONYMOUS, ip="2001:db8:1:2::3")
     await bunauth.login(at_home, "ada@example.com", PASSWORD)
@@ -158,7 +158,7 @@ async def test_an_address_is_known_where_the_account_signed_in_before(bunauth: B
     assert not await bunauth.knows_address("no address", "127.0.0.1")
 
 
-async def test_the_setup_token_arrives(bunauth: BunAuth) -> None:
+async def test_a_wrong_setup_token_is_refused_over_http_too(bunauth: BunAuth) -> None:
     elsewhere = Caller(CallerKind.ANONYMOUS, ip="203.0.113.9")
 
     with pytest.raises(SetupTokenRequired):

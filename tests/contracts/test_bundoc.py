@@ -1,4 +1,4 @@
-"""What other rooms and the gateway may rely on, in this process and behind an internal port."""
+"""The contract of Bundoc holds in this process and behind an internal port."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ async def test_a_document_is_created_read_changed_and_deleted(bundoc: Bundoc) ->
         await bundoc.get(CALLER, "posts", created.id)
 
 
-async def test_put_says_whether_it_created(bundoc: Bundoc) -> None:
+async def test_put_returns_whether_it_created_the_document(bundoc: Bundoc) -> None:
     first = await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
     second = await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
 
     assert (first.created, second.created) == (True, False)
 
 
-async def test_every_refusal_arrives_as_itself(bundoc: Bundoc) -> None:
+async def test_problems_of_bundoc_keep_their_class_over_http(bundoc: Bundoc) -> None:
     await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
 
     with pytest.raises(DocumentExists):
@@ -118,7 +118,7 @@ async def test_every_refusal_arrives_as_itself(bundoc: Bundoc) -> None:
         await bundoc.list(CALLER, "posts", 501, None)
 
 
-async def test_a_schema_its_references_and_what_they_do(bundoc: Bundoc) -> None:
+async def test_a_schema_checks_documents_and_protects_referenced_ones(bundoc: Bundoc) -> None:
     author = {"type": "string", "x-ref": "users", "x-on-delete": "restrict"}
     schema = {"required": ["price"], "properties": {"author": author, "price": {"multipleOf": 0.01}}}
     made = await bundoc.put_collection(CALLER, "posts", CollectionSpec(schema=schema, strict=True))
@@ -140,7 +140,7 @@ async def test_a_schema_its_references_and_what_they_do(bundoc: Bundoc) -> None:
     assert refused.value.extra["errors"][0]["path"] == "/type"
 
 
-async def test_what_is_referred_to_comes_along(bundoc: Bundoc) -> None:
+async def test_expand_adds_the_referenced_document(bundoc: Bundoc) -> None:
     schema = {"properties": {"author": {"type": "string", "x-ref": "users"}}}
     await bundoc.put_collection(CALLER, "posts", CollectionSpec(schema=schema))
     await bundoc.put(CALLER, "users", "ada", b'{"name":"Ada"}', NO_PRECONDITION)
@@ -153,7 +153,7 @@ async def test_what_is_referred_to_comes_along(bundoc: Bundoc) -> None:
     assert msgspec.json.decode(page.body)["items"] == [msgspec.json.decode(one.body)]
 
 
-async def test_misfits_are_found_before_a_schema_is_saved(bundoc: Bundoc) -> None:
+async def test_misfits_lists_documents_that_violate_a_schema_before_it_is_saved(bundoc: Bundoc) -> None:
     await bundoc.put(CALLER, "posts", "d1", b'{"title":1}', NO_PRECONDITION)
 
     found = await bundoc.misfits(CALLER, "posts", MisfitQuery(schema={"properties": {"title": {"type": "string"}}}))
@@ -166,7 +166,7 @@ async def test_misfits_are_found_before_a_schema_is_saved(bundoc: Bundoc) -> Non
         await bundoc.misfits(publishable_caller("prj_a"), "posts", MisfitQuery())
 
 
-async def test_a_commit_and_the_changes_it_made(bundoc: Bundoc) -> None:
+async def test_a_commit_writes_several_documents_and_appears_in_the_changes(bundoc: Bundoc) -> None:
     create = '{"op":"create","collection":"posts","id":"d1","data":{"n":1.50}}'
     count = '{"op":"patch","collection":"posts","id":"d1","data":{"$inc":{"n":1}},"if_rev":1}'
 
@@ -186,7 +186,7 @@ async def test_a_commit_and_the_changes_it_made(bundoc: Bundoc) -> None:
         await bundoc.changes(CALLER, 3, 10, 0.0)
 
 
-async def test_changes_say_how_many_runs_led_to_them(bundoc: Bundoc) -> None:
+async def test_a_change_has_the_trigger_depth_of_its_caller(bundoc: Bundoc) -> None:
     deep = msgspec.structs.replace(CALLER, depth=7)
 
     await bundoc.put(deep, "posts", "d1", b"{}", NO_PRECONDITION)
@@ -197,7 +197,7 @@ async def test_changes_say_how_many_runs_led_to_them(bundoc: Bundoc) -> None:
     assert [one.depth for one in (await bundoc.changes(CALLER, 0, 10, 0.0)).items] == [7, 0, 7, 7]
 
 
-async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) -> None:
+async def test_the_pages_of_a_list_contain_every_document_once(bundoc: Bundoc) -> None:
     for number in range(25):
         await bundoc.put(CALLER, "posts", f"d{number:02}", b"{}", NO_PRECONDITION)
 
@@ -211,7 +211,7 @@ async def test_a_walk_through_a_collection_meets_every_document(bundoc: Bundoc) 
     assert cursor is None
 
 
-async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> None:
+async def test_queries_aggregates_and_indexes_work_in_both_topologies(bundoc: Bundoc) -> None:
     made = await bundoc.put_collection(CALLER, "posts", CollectionSpec((IndexSpec(("n",), unique=True),)))
     assert made.indexes[0].ready
     for number in range(3):
@@ -245,7 +245,7 @@ async def test_queries_and_collections_work_from_anywhere(bundoc: Bundoc) -> Non
 
 
 @pytest.mark.parametrize("caller", [publishable_caller("prj_a"), member_caller("prj_a"), ANYONE])
-async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, caller: Caller) -> None:
+async def test_without_rules_only_the_secret_key_may_use_documents(bundoc: Bundoc, caller: Caller) -> None:
     refused: type[Problem] = DocumentNotFound if caller.kind is CallerKind.PUBLISHABLE else RuleDenied
     for one in (
         bundoc.get(caller, "posts", "d1"),
@@ -270,7 +270,7 @@ async def test_without_rules_only_the_secret_key_is_let_in(bundoc: Bundoc, calle
 
 
 @pytest.mark.parametrize("caller", [publishable_caller("prj_a"), ANYONE])
-async def test_collections_are_shown_to_nobody_else(bundoc: Bundoc, caller: Caller) -> None:
+async def test_publishable_keys_and_anonymous_callers_may_not_use_collections(bundoc: Bundoc, caller: Caller) -> None:
     calls = (
         bundoc.collections(caller),
         bundoc.collection(caller, "posts"),
@@ -283,7 +283,7 @@ async def test_collections_are_shown_to_nobody_else(bundoc: Bundoc, caller: Call
             await call
 
 
-async def test_members_manage_collections_as_far_as_their_role_goes(bundoc: Bundoc) -> None:
+async def test_members_manage_collections_within_their_role(bundoc: Bundoc) -> None:
     member, viewer = member_caller("prj_a"), msgspec.structs.replace(member_caller("prj_a"), role=Role.VIEWER)
 
     made = await bundoc.put_collection(member, "posts", CollectionSpec(rules=Rules(get="true"), expires="ends"))
@@ -298,14 +298,14 @@ async def test_members_manage_collections_as_far_as_their_role_goes(bundoc: Bund
         await bundoc.drop_collection(viewer, "posts")
 
 
-async def test_a_rule_that_cannot_work_is_refused(bundoc: Bundoc) -> None:
+async def test_a_list_rule_that_reads_next_is_refused(bundoc: Bundoc) -> None:
     with pytest.raises(InvalidRule) as refused:
         await bundoc.put_collection(CALLER, "posts", CollectionSpec(rules=Rules(list="next.a == 1")))
 
     assert refused.value.extra["rule"] == "list"
 
 
-async def test_backups_work_from_anywhere(bundoc: Bundoc) -> None:
+async def test_backups_are_made_verified_restored_and_deleted_in_both_topologies(bundoc: Bundoc) -> None:
     owner = member_caller("prj_a")
     await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
 
@@ -329,7 +329,7 @@ async def test_backups_work_from_anywhere(bundoc: Bundoc) -> None:
         await bundoc.restore_backup(member_caller("prj_a", Role.DEVELOPER), owner, made.backup)
 
 
-async def test_documents_leave_and_come_as_lines_from_anywhere(bundoc: Bundoc) -> None:
+async def test_documents_are_imported_and_exported_in_both_topologies(bundoc: Bundoc) -> None:
     lines = (ImportLine(1, b'{"_id":"d1"}'), ImportLine(2, b"{"), ImportLine(3, b'{"_id":"d2"}'))
 
     done = await bundoc.import_documents(CALLER, "posts", ImportMode.CREATE, lines)
@@ -344,7 +344,7 @@ async def test_documents_leave_and_come_as_lines_from_anywhere(bundoc: Bundoc) -
         await bundoc.import_documents(publishable_caller("prj_a"), "posts", ImportMode.SKIP, ())
 
 
-async def test_rules_decide_for_publishable_keys(bundoc: Bundoc) -> None:
+async def test_rules_allow_and_deny_requests_with_publishable_keys(bundoc: Bundoc) -> None:
     ada, eve = (publishable_caller("prj_a", EndUser(uid, None, "user", {}, "s")) for uid in ("ada", "eve"))
     explained = msgspec.structs.replace(eve, explain=True)
     owner = "auth.uid == doc.owner"
@@ -364,7 +364,7 @@ async def test_rules_decide_for_publishable_keys(bundoc: Bundoc) -> None:
     assert denied.value.extra["trace"][-1]["value"] is False
 
 
-async def test_rules_are_tried_out(bundoc: Bundoc) -> None:
+async def test_a_rule_can_be_tested_with_a_given_document(bundoc: Bundoc) -> None:
     case = b'{"collection":"posts","op":"get","auth":{"uid":"ada"},"doc":{"a":1},"rules":{"get":"doc.a == 1"}}'
 
     found = msgspec.json.decode((await bundoc.test_rules(CALLER, case)).body)
@@ -372,7 +372,7 @@ async def test_rules_are_tried_out(bundoc: Bundoc) -> None:
     assert (found["allowed"], found["trace"][-1]["expr"]) == (True, "doc.a == 1")
 
 
-async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:
+async def test_a_project_does_not_see_documents_of_another_project(bundoc: Bundoc) -> None:
     await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)
     other = secret_caller("prj_b")
 
@@ -381,7 +381,9 @@ async def test_two_projects_never_see_each_other(bundoc: Bundoc) -> None:
     assert (await bundoc.list(other, "posts", 20, None)).body == b'{"items":[],"next":null}'
 
 
-async def test_a_dropped_project_is_refused_by_its_key(bundoc: Bundoc, kms: FakeKms, tmp_path: Path) -> None:
+async def test_a_dropped_project_has_no_files_and_its_documents_are_refused(
+    bundoc: Bundoc, kms: FakeKms, tmp_path: Path
+) -> None:
     await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
     await kms.destroy("prj_a")
 
@@ -426,7 +428,7 @@ async def test_a_data_key_is_rotated_by_admins_and_seen_by_members(bundoc: Bundo
             await bundoc.data_key(caller)
 
 
-async def test_waiting_for_changes_ends_with_the_change(bundoc: Bundoc) -> None:
+async def test_a_call_that_waits_for_changes_returns_at_the_next_change(bundoc: Bundoc) -> None:
     waiting = asyncio.create_task(bundoc.changes(CALLER, 0, 10, 30.0))
     await asyncio.sleep(0)
 
@@ -436,7 +438,7 @@ async def test_waiting_for_changes_ends_with_the_change(bundoc: Bundoc) -> None:
         assert [one.id for one in (await waiting).items] == ["d1"]
 
 
-async def test_documents_outlive_the_process_that_wrote_them(tmp_path: Path, kms: FakeKms) -> None:
+async def test_documents_survive_a_restart(tmp_path: Path, kms: FakeKms) -> None:
     rooms = Rooms({Kms: kms})
     async with opened(MODULE, rooms, site(tmp_path)) as bundoc:
         written = await bundoc.put(CALLER, "posts", "d1", b'{"a":1}', NO_PRECONDITION)

@@ -1,4 +1,4 @@
-"""BunKMS here, from afar, and the fake that other rooms are tested with: all three keep the same promises."""
+"""The contract of BunKMS holds in this process, over HTTP, and for the fake that tests of other rooms use."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def made(kms: Kms) -> None:
         await kms.create_keys(owner)
 
 
-async def test_data_keys_and_secrets_come_back(kms: Kms) -> None:
+async def test_data_keys_and_secrets_are_decrypted_unchanged(kms: Kms) -> None:
     key, sealed = await kms.generate_data_key(OWNER, "documents"), await kms.seal(OWNER, "env", b"\0secret")
 
     assert len(key.plaintext) == 32
@@ -50,8 +50,8 @@ async def test_data_keys_and_secrets_come_back(kms: Kms) -> None:
     assert await kms.unseal(OWNER, "env", sealed) == b"\0secret"
 
 
-async def test_a_code_authenticates_one_message_of_one_owner_in_one_context(kms: Kms) -> None:
-    """Security 19: and goes on doing so when keys are rotated."""
+async def test_a_mac_is_valid_for_one_message_owner_and_context(kms: Kms) -> None:
+    """Security 19: it stays valid after a rotation of the keys."""
     mac = await kms.make_mac(OWNER, "x", b"message")
     await kms.rotate(OWNER)
     newer = await kms.make_mac(OWNER, "x", b"message")
@@ -74,7 +74,7 @@ async def test_a_code_authenticates_one_message_of_one_owner_in_one_context(kms:
     assert await kms.check_macs(OWNER, ()) == ()
 
 
-async def test_codes_are_bounded_and_die_with_their_owner(kms: Kms) -> None:
+async def test_macs_have_size_limits_and_are_refused_after_their_owner_is_destroyed(kms: Kms) -> None:
     mac = Mac("x", b"message", await kms.make_mac(OWNER, "x", b"message"))
 
     with pytest.raises(InvalidInput):
@@ -90,7 +90,7 @@ async def test_codes_are_bounded_and_die_with_their_owner(kms: Kms) -> None:
         await kms.check_macs("prj_unknown", (mac,))
 
 
-async def test_owner_context_and_kind_are_bound(kms: Kms) -> None:
+async def test_decryption_needs_the_same_owner_context_and_kind(kms: Kms) -> None:
     key, sealed = await kms.generate_data_key(OWNER, "x"), await kms.seal(OWNER, "x", os.urandom(32))
 
     for refused in (
@@ -106,14 +106,14 @@ async def test_owner_context_and_kind_are_bound(kms: Kms) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "a:b:c", "bunkms:v1:%", "bunkms:v9:AAAA", "bunkms:vx:AAAA"])
-async def test_what_was_never_sealed_cannot_be_opened(kms: Kms, text: str) -> None:
+async def test_a_text_that_was_never_sealed_is_refused(kms: Kms, text: str) -> None:
     with pytest.raises(DecryptionFailed):
         await kms.unseal(OWNER, "x", text)
     with pytest.raises(DecryptionFailed):
         await kms.unwrap_data_key(OWNER, "x", text)
 
 
-async def test_rotation_counts_and_keeps_what_was_sealed_readable(kms: Kms) -> None:
+async def test_rotation_returns_the_next_version_and_keeps_old_secrets_readable(kms: Kms) -> None:
     sealed = await kms.seal(OWNER, "env", b"old")
 
     assert await kms.rotate(OWNER) == 2
@@ -122,7 +122,7 @@ async def test_rotation_counts_and_keeps_what_was_sealed_readable(kms: Kms) -> N
     assert await kms.unseal(OWNER, "env", sealed) == b"old"
 
 
-async def test_a_data_key_is_wrapped_anew_under_the_newest_version_only(kms: Kms) -> None:
+async def test_a_data_key_is_rewrapped_only_if_there_is_a_newer_version(kms: Kms) -> None:
     key = await kms.generate_data_key(OWNER, "documents")
     assert await kms.rewrap_data_key(OWNER, "documents", key.wrapped) == key.wrapped
     await kms.rotate(OWNER)
@@ -135,7 +135,7 @@ async def test_a_data_key_is_wrapped_anew_under_the_newest_version_only(kms: Kms
         await kms.rewrap_data_key(OWNER, "photos", key.wrapped)
 
 
-async def test_signatures_verify_with_the_public_key_of_that_id(kms: Kms) -> None:
+async def test_a_signature_verifies_with_the_public_key_of_its_id(kms: Kms) -> None:
     signatures = await asyncio.gather(*(kms.sign(OWNER, b"message") for _ in range(3)))
 
     keys = {key.kid: key for key in await kms.public_keys(OWNER)}
@@ -166,7 +166,7 @@ async def test_an_unknown_owner_has_no_key(kms: Kms) -> None:
             await use(kms, "prj_nobody")
 
 
-async def test_destruction_is_final(kms: Kms) -> None:
+async def test_destroyed_keys_cannot_be_used_or_created_again(kms: Kms) -> None:
     await kms.create_keys(OWNER)
     await kms.destroy(OWNER)
     await kms.destroy(OWNER)
@@ -187,14 +187,14 @@ async def test_a_secret_is_at_most_64_kib(kms: Kms) -> None:
         await kms.seal(OWNER, "x", bytes((64 << 10) + 1))
 
 
-async def test_the_directory_that_was_bound_first_stays_bound(kms: Kms) -> None:
+async def test_the_first_bound_directory_stays_bound(kms: Kms) -> None:
     assert await kms.bind_directory("bundoc", "dir_a", "") == "dir_a"
     assert await kms.bind_directory("bundoc", "dir_a", "") == "dir_a"
     assert await kms.bind_directory("bundoc", "dir_b", "") == "dir_a"
     assert await kms.bind_directory("functions", "dir_b", "dir_a") == "dir_b"
 
 
-async def test_a_directory_is_replaced_by_name_and_once(kms: Kms) -> None:
+async def test_a_directory_is_replaced_only_if_the_bound_one_is_named(kms: Kms) -> None:
     await kms.bind_directory("bundoc", "dir_a", "")
 
     assert await kms.bind_directory("bundoc", "dir_b", "dir_x") == "dir_a"
@@ -202,13 +202,13 @@ async def test_a_directory_is_replaced_by_name_and_once(kms: Kms) -> None:
     assert await kms.bind_directory("bundoc", "dir_c", "dir_a") == "dir_b"
 
 
-async def test_of_two_directories_at_once_one_is_bound(kms: Kms) -> None:
+async def test_of_several_directories_at_once_only_one_is_bound(kms: Kms) -> None:
     bound = await asyncio.gather(*(kms.bind_directory("bundoc", f"dir_{n}", "") for n in range(8)))
 
     assert len(set(bound)) == 1
 
 
 @pytest.mark.parametrize("id", ["", "dir\0", "DIR", "d" * 65])
-async def test_what_is_no_id_of_a_directory_is_refused(kms: Kms, id: str) -> None:
+async def test_a_malformed_id_of_a_directory_is_refused(kms: Kms, id: str) -> None:
     with pytest.raises(InvalidInput):
         await kms.bind_directory("bundoc", id, "")

@@ -48,7 +48,7 @@ async def functions(request: pytest.FixtureRequest, tmp_path: Path, database_url
         yield service
 
 
-async def test_from_deployment_to_deletion(functions: Functions) -> None:
+async def test_a_function_is_deployed_called_rolled_back_and_deleted(functions: Functions) -> None:
     first = await deploy(functions, "f", returning("one"), access="public", allow_net=["api.example.com"])
     second = await deploy(functions, "f", returning("two"))
     answer = await call(functions, "f")
@@ -65,7 +65,7 @@ async def test_from_deployment_to_deletion(functions: Functions) -> None:
         await call(functions, "f")
 
 
-async def test_an_answer_streams(functions: Functions) -> None:
+async def test_a_function_can_stream_its_answer(functions: Functions) -> None:
     await deploy(
         functions,
         "events",
@@ -86,7 +86,7 @@ async def test_an_answer_streams(functions: Functions) -> None:
         assert [part async for part in parts] == [Chunk(b"two")]
 
 
-async def test_a_long_answer_comes_whole(functions: Functions) -> None:
+async def test_an_answer_of_20_mib_arrives_whole(functions: Functions) -> None:
     await deploy(functions, "long", "() => new Response(new Uint8Array(20 << 20).fill(7))")
 
     answer = await call(functions, "long")
@@ -94,7 +94,7 @@ async def test_a_long_answer_comes_whole(functions: Functions) -> None:
     assert answer.body == b"\x07" * (20 << 20)
 
 
-async def test_a_reader_that_leaves_ends_the_call(functions: Functions) -> None:
+async def test_closing_the_answer_aborts_the_call(functions: Functions) -> None:
     await deploy(
         functions,
         "f",
@@ -117,7 +117,7 @@ def beginning(body: bytes) -> Invocation:
     return Invocation("POST", "/", (), body, more=True)
 
 
-async def test_a_request_streams_while_its_answer_does(functions: Functions) -> None:
+async def test_a_request_and_its_answer_can_stream_at_the_same_time(functions: Functions) -> None:
     await deploy(functions, "echo", "(req) => new Response(req.body)")
     parts = invoke(functions, "echo", beginning(b"one"))
 
@@ -133,7 +133,7 @@ async def test_a_request_streams_while_its_answer_does(functions: Functions) -> 
     assert await functions.feed(SERVER, receiving.invocation, b"late", False) is None
 
 
-async def test_a_request_is_fed_as_far_as_there_is_room(functions: Functions) -> None:
+async def test_a_request_can_be_fed_only_up_to_the_returned_room(functions: Functions) -> None:
     await deploy(functions, "f", "async (req) => (await req.arrayBuffer()).byteLength")
     parts = invoke(functions, "f", beginning(b""))
     receiving = await anext(parts)
@@ -153,7 +153,7 @@ async def test_a_request_is_fed_as_far_as_there_is_room(functions: Functions) ->
     await parts.aclose()
 
 
-async def test_a_request_that_grows_too_large_is_told_by_its_call(functions: Functions) -> None:
+async def test_a_streamed_request_above_the_limit_fails_its_call(functions: Functions) -> None:
     await deploy(functions, "f", "async (req) => (await req.arrayBuffer()).byteLength")
     parts = invoke(functions, "f", beginning(b""))
     receiving = await anext(parts)
@@ -167,7 +167,7 @@ async def test_a_request_that_grows_too_large_is_told_by_its_call(functions: Fun
         await anext(parts)
 
 
-async def test_nobody_feeds_the_request_of_another_project(functions: Functions) -> None:
+async def test_another_project_cannot_feed_a_request(functions: Functions) -> None:
     await deploy(functions, "f", "async (req) => req.text()")
     parts = invoke(functions, "f", beginning(b"mine"))
     receiving = await anext(parts)
@@ -182,7 +182,7 @@ async def test_nobody_feeds_the_request_of_another_project(functions: Functions)
     await parts.aclose()
 
 
-async def test_problems_keep_their_class(functions: Functions) -> None:
+async def test_problems_of_functions_keep_their_class_over_http(functions: Functions) -> None:
     await deploy(
         functions,
         "f",
@@ -236,7 +236,7 @@ async def test_logs_are_read_and_followed(functions: Functions) -> None:
     assert (read.text, read.level, read.truncated) == ("/one", "warn", False)
 
 
-async def test_logs_are_filtered(functions: Functions) -> None:
+async def test_logs_are_filtered_by_level_and_time(functions: Functions) -> None:
     await deploy(functions, "f", "() => { console.log('one'); console.warn('two') }")
     await deploy(functions, "g", "() => console.warn('three')")
     for name in ("f", "g"):
@@ -257,7 +257,7 @@ async def test_logs_are_filtered(functions: Functions) -> None:
         await functions.logs(MEMBER, None, 20, None, LogFilter(since=datetime(2026, 1, 1)))
 
 
-async def test_a_versions_code_can_be_read_again(functions: Functions) -> None:
+async def test_the_bundle_of_each_version_can_be_read(functions: Functions) -> None:
     first = bundle(returning("one"), access="public")
     await functions.deploy(MEMBER, "f", first)
     await deploy(functions, "f", returning("two"))
@@ -286,7 +286,7 @@ async def test_the_layers_that_confine_functions_are_named(functions: Functions)
     assert {"landlock", "seccomp", "rlimits"} <= set(await functions.sandbox_layers())
 
 
-async def test_a_dropped_project_is_gone(functions: Functions) -> None:
+async def test_a_dropped_project_has_no_functions(functions: Functions) -> None:
     await deploy(functions, "f", returning("one"))
 
     await functions.drop_project(PROJECT)

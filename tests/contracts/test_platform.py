@@ -30,7 +30,7 @@ async def platform(request: pytest.FixtureRequest, tmp_path: Path, database_url:
         yield service
 
 
-async def test_a_project_from_birth_to_death(platform: Platform) -> None:
+async def test_a_project_is_created_renamed_and_deleted(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
     found = await platform.project(at(made))
     assert (found.id, found.name, found.slug, found.role) == (made.id, "Bakery", "bakery", Role.OWNER)
@@ -59,7 +59,7 @@ async def test_keys_are_made_listed_rotated_and_revoked(platform: Platform) -> N
         await platform.key_holder(value_of(rotated))
 
 
-async def test_problems_keep_their_class(platform: Platform) -> None:
+async def test_problems_of_platform_keep_their_class_over_http(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     for problem, attempt in (
@@ -76,7 +76,7 @@ async def test_problems_keep_their_class(platform: Platform) -> None:
             await attempt
 
 
-async def test_a_revoked_key_is_told_within_a_second(platform: Platform) -> None:
+async def test_the_feed_of_revocations_contains_a_revoked_key(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY

@@ -39,7 +39,7 @@ async def tenant_auth(request: pytest.FixtureRequest, tmp_path: Path, database_u
         yield service
 
 
-async def test_from_signup_to_logout(tenant_auth: TenantAuth) -> None:
+async def test_a_user_signs_up_logs_in_refreshes_and_logs_out(tenant_auth: TenantAuth) -> None:
     first = await signed_up(tenant_auth, plan="free")
     second = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
     third = await tenant_auth.refresh(AT_BAKERY, second.refresh_token)
@@ -58,7 +58,7 @@ async def test_from_signup_to_logout(tenant_auth: TenantAuth) -> None:
     assert not await tenant_auth.session_alive(BAKERY, caller.user.session, 0)
 
 
-async def test_problems_keep_their_class(tenant_auth: TenantAuth) -> None:
+async def test_problems_of_tenant_auth_keep_their_class_over_http(tenant_auth: TenantAuth) -> None:
     await signed_up(tenant_auth)
 
     with pytest.raises(EmailTaken):
@@ -75,7 +75,7 @@ async def test_problems_keep_their_class(tenant_auth: TenantAuth) -> None:
         await tenant_auth.jwks("prj_unknown")
 
 
-async def test_a_server_manages_users(tenant_auth: TenantAuth) -> None:
+async def test_a_server_creates_changes_and_deletes_users(tenant_auth: TenantAuth) -> None:
     server = secret_caller(BAKERY)
     made = await tenant_auth.create_user(server, NewUser("eve@example.com", role="editor", claims={"team": 1}))
     token = (await tenant_auth.custom_token(server, made.id, {"tv": True})).token
@@ -102,7 +102,7 @@ async def test_a_server_manages_users(tenant_auth: TenantAuth) -> None:
         await tenant_auth.user(server, made.id)
 
 
-async def test_problems_of_administration_keep_their_class(tenant_auth: TenantAuth) -> None:
+async def test_problems_of_user_management_keep_their_class_over_http(tenant_auth: TenantAuth) -> None:
     server, eve = secret_caller(BAKERY), (await signed_up(tenant_auth)).user
     token = (await tenant_auth.custom_token(server, eve.id, {})).token
     await tenant_auth.login_with_custom_token(AT_BAKERY, token)
@@ -122,7 +122,7 @@ async def test_problems_of_administration_keep_their_class(tenant_auth: TenantAu
         await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
 
 
-async def test_numbers_that_cannot_travel_between_rooms_are_refused_in_one_process_too(tenant_auth: TenantAuth) -> None:
+async def test_numbers_beyond_64_bits_are_refused_in_both_topologies(tenant_auth: TenantAuth) -> None:
     server, beyond = secret_caller(BAKERY), {"n": [1 << 64]}
     eve = (await signed_up(tenant_auth, n=(1 << 64) - 1)).user
 
@@ -147,8 +147,8 @@ async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:
         await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
 
 
-async def test_an_address_is_known_where_the_user_signed_in_before(tenant_auth: TenantAuth) -> None:
-    """Security 8: limits let those pass who were there before."""
+async def test_an_ip_address_is_known_if_the_user_signed_in_there_before(tenant_auth: TenantAuth) -> None:
+    """Security 8: the limits on logins admit users from known addresses."""
     await signed_up(tenant_auth)
     at_home = msgspec.structs.replace(AT_BAKERY, ip="2001:db8:1:2::3")
     await tenant_auth.login(at_home, "eve@example.com", PASSWORD)

@@ -1,4 +1,4 @@
-"""Jobs, runs and schedules as other rooms see them, in this process and across the wire."""
+"""The contract of jobs, runs and schedules holds in this process and over HTTP."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def functions(request: pytest.FixtureRequest, tmp_path: Path, database_url
         yield service
 
 
-async def test_a_job_from_its_enqueueing_to_its_run(functions: Functions) -> None:
+async def test_a_job_is_enqueued_run_and_deleted(functions: Functions) -> None:
     await deploy(functions, "f", "async (req) => { if ((await req.json()).fail) throw new Error('no') }")
     payload: dict[str, Any] = {"text": "ä", "list": [1, None, {"deep": True}]}
 
@@ -54,7 +54,7 @@ async def test_a_job_from_its_enqueueing_to_its_run(functions: Functions) -> Non
         await enqueue(functions, "nobody")
 
 
-async def test_triggers_are_part_of_a_version_s_configuration(functions: Functions) -> None:
+async def test_a_deployed_version_contains_its_schedule(functions: Functions) -> None:
     version = await deploy(functions, "f", "() => 1", schedule={"cron": "0 9 * * *", "time_zone": "Europe/Berlin"})
 
     [state] = (await functions.schedules(MEMBER, 20, None)).items
@@ -66,7 +66,7 @@ async def test_triggers_are_part_of_a_version_s_configuration(functions: Functio
     assert hash(DataTrigger("posts", where={"a": 1})) == hash(DataTrigger("posts", where={"a": 1}))
 
 
-async def test_jobs_of_a_dropped_project_are_gone(functions: Functions) -> None:
+async def test_a_dropped_project_has_no_jobs_and_schedules(functions: Functions) -> None:
     await deploy(functions, "f", "() => 1", schedule="0 9 * * *")
     await enqueue(functions, "f", delay_seconds=3600)
 

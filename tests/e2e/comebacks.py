@@ -1,9 +1,9 @@
-"""Kill BunBase in one of many ways and start it again at once, over and over; print a line of JSON per start.
+"""Kill BunBase in a chosen way and start it again at once, many times. Print a line of JSON per start.
 
     python -m tests.e2e.comebacks <kind> <rounds>
 
-It runs in a separate process, which adopts orphans below it as the first process of a container does. For some kinds it
-never waits for processes that have ended, so that they stay in the process table.
+This runs in a separate process, which adopts orphans below it as the first process of a container does. For some kinds
+it never waits for processes that have ended, so that they stay in the process table as zombies.
 """
 
 from __future__ import annotations
@@ -37,13 +37,16 @@ BUSY: Final = (
     "INSERT INTO junk SELECT n, repeat(md5(n::text), 20) FROM generate_series(1, 20000) n",
     "UPDATE junk SET text = md5(text) WHERE number % 7 = 1",
     "CHECKPOINT",
-    "SELECT count(*) FROM (SELECT generate_series(1, 3000000000)) many",  # it notices nothing until it is done
+    "SELECT count(*) FROM (SELECT generate_series(1, 3000000000)) many",  # it cannot be cancelled
     "BEGIN; INSERT INTO junk SELECT n, repeat('x', 500) FROM generate_series(1, 50000) n; SELECT pg_sleep(600)",
 )
 
 
 class Ground:
-    """An instance and the ways to end it. Killed processes are kept in `dead`, so that nothing waits for them."""
+    """An instance, and the processes of it that were killed.
+
+    `dead` keeps the Popen objects of killed processes: otherwise Python would wait for them, and they would disappear.
+    """
 
     def __init__(self, instance: Instance, reaps: bool) -> None:
         self.instance = instance
@@ -84,14 +87,14 @@ def together_while_busy(ground: Ground) -> None:
 
 
 def server_and_postmaster_while_busy(ground: Ground) -> None:
-    """Kill servers and postmasters: PostgreSQL's children live on, one of them in a statement that takes minutes."""
+    """Kill servers and postmasters. The other processes of PostgreSQL keep running, one in a statement of minutes."""
     with busy(ground):
         roots = [process.pid for process in ground.instance.processes.values()]
         ground.kill([*roots, *ground.postmasters()])
 
 
 def server_while_busy(ground: Ground) -> None:
-    """Kill the servers alone: PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
+    """Kill only the servers: PostgreSQL ends its sessions and writes a checkpoint while the next server starts."""
     with busy(ground):
         ground.kill([process.pid for process in ground.instance.processes.values()])
 
@@ -104,7 +107,7 @@ def anything(ground: Ground) -> None:
 
 
 def while_starting(ground: Ground) -> None:
-    """Kill two starts as well, each at a random moment."""
+    """Kill all processes, and then the next two starts, each at a random moment."""
     ground.kill(ground.everything())
     for _ in range(2):
         ground.instance.spawn_all()

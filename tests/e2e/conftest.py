@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Return a directory with a short path, since a socket's may have no more than 107 bytes."""
+    """Yield a directory with a short path, because the path of a socket may have at most 107 bytes."""
     path = Path(tempfile.mkdtemp(prefix="bb-e2e-", dir="/tmp"))
     path.chmod(0o755)
     yield path
@@ -47,7 +47,7 @@ def instance(request: pytest.FixtureRequest, home: Path, postgres: str) -> Itera
 
 @pytest.fixture
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Return a `bunbase dev` that is not started yet, for tests that start and kill it themselves."""
+    """Yield a `bunbase dev` that is not started yet, for tests that start and kill it themselves."""
     place = Path(tempfile.mkdtemp(prefix="bb-dev-", dir="/tmp"))
     place.chmod(0o755)
     instance = Instance("one", place)

@@ -1,7 +1,7 @@
-"""The table of hostile sizes: for each route, the most bytes that its body may have.
+"""The table of hostile sizes: the maximum size of the body in bytes, for each route.
 
-`tests/e2e/test_every_route.py` sends each route one byte more, a body nested without end, and names and parameters of
-LONG characters. Each is refused with a Problem below 500.
+`tests/e2e/test_every_route.py` sends to each route a body with one byte more, a body with NESTED open brackets, and
+names and parameters of LONG characters. The route must answer each request with a status below 500.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ NESTED: Final = 100_000  # brackets that are never closed
 USUAL: Final = 2 << 20  # `gateway.max_body_bytes`
 RPC: Final = 256 << 10
 DEPLOYMENT: Final = 31 << 20
-STREAMED: Final = -1  # the body may be of any length: it is read piece by piece
-NOTHING: Final = 0  # the route reads no body: one that comes is dropped
+STREAMED: Final = -1  # the body may have any size, because the route reads it piece by piece
+NOTHING: Final = 0  # the route discards any body
 
 P: Final = "/api/projects/{project}"
 FUNCTION: Final = f"{P}/functions/{{name}}"

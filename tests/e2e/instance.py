@@ -1,4 +1,4 @@
-"""A real BunBase: all rooms in one process (`bunbase dev`), or in several that call each other."""
+"""Run a real BunBase: all rooms in one process (`bunbase dev`), or in several processes that call each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 SETUP_TOKEN = "the first account of these tests only"
 
-# in both, some processes need each other: accounts (platform) and functions (tenant_auth), front and functions
+# In both topologies two processes need each other: in "five" accounts and functions, in "two" front and functions.
 SEVERAL = {
     "five": {
         "bunkms": ("bunkms",),
@@ -44,7 +44,7 @@ SEVERAL = {
 
 
 def poll(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-    """Return the first true answer. Raises: AssertionError if there is none in time."""
+    """Call `condition` until it returns a true value, and return that. Raises: AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = condition()
@@ -78,14 +78,14 @@ def alive(pid: int) -> bool:
 
 
 def _children(pid: int) -> Iterator[int]:
-    with suppress(OSError):  # it has ended meanwhile
+    with suppress(OSError):  # the process has ended meanwhile
         for task in list(Path(f"/proc/{pid}/task").glob("*/children")):
             with suppress(OSError):
                 yield from map(int, task.read_text().split())
 
 
 class Instance:
-    """`home` holds the data, the logs and the credentials of the `bunbase` command."""
+    """A BunBase of one or more processes. `home` holds its data, its logs and the credentials of the command line."""
 
     def __init__(self, topology: str, home: Path, database_url: str = "") -> None:
         self.home = home
@@ -103,11 +103,11 @@ class Instance:
         return self
 
     def spawn_all(self) -> None:
-        for name in self.commands:  # in any order: a process that needs another room waits for it
+        for name in self.commands:  # the order does not matter: a process waits for the rooms that it needs
             self._spawn(name)
 
     def serve(self) -> None:
-        """Run all rooms in one process as in production, in place of `bunbase dev`."""
+        """Use `bunbase serve` with production settings instead of `bunbase dev`, in one process."""
         own = {
             "BUNBASE_MASTER_KEY": base64.b64encode(os.urandom(32)).decode(),
             "BUNBASE_GATEWAY__PUBLIC_URL": self.url,
@@ -116,14 +116,14 @@ class Instance:
         self.commands = {"serve": (["serve"], self.commands["dev"][1] | own)}
 
     def stop(self) -> None:
-        """Ask every process to stop, the last one first, and check that it does."""
+        """Stop every process with SIGTERM, the last one first, and assert that each exits with 0."""
         for name in reversed(list(self.processes)):
             process = self.processes.pop(name)
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOP_SECONDS) == 0, self.log(name)
 
     def kill(self) -> list[int]:
-        """Kill every process with SIGKILL. Return the ids of all processes below them."""
+        """Kill every process with SIGKILL. Return the ids of all their descendants."""
         below = [pid for process in self.processes.values() for pid in descendants(process.pid)]
         for process in self.processes.values():
             process.kill()
@@ -143,7 +143,7 @@ class Instance:
         return "\n".join((self.home / f"{one}.log").read_text("utf-8", "replace") for one in names)
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a person who uses the command line here."""
+        """Return the environment variables for the `bunbase` command."""
         return {
             "PATH": f"{BUNBASE.parent}:{os.environ['PATH']}",
             "HOME": str(self.home),
@@ -221,9 +221,9 @@ class Instance:
 
 
 def _trust(rooms: tuple[str, ...], strict: bool) -> dict[str, str]:
-    """Return the settings by which rooms trust each other.
+    """Return the settings with the keys that rooms use to call each other.
 
-    They are one secret for the whole installation, or if `strict` the secrets of this process's rooms alone.
+    If `strict`, the process gets only the secrets of its own rooms; otherwise one secret of the whole installation.
     """
     if not strict:
         return {"BUNBASE_HOUSE__SERVICE_SECRET": SECRET}
@@ -239,5 +239,7 @@ def _trust(rooms: tuple[str, ...], strict: bool) -> dict[str, str]:
 def open_connections() -> Counter[int]:
     """Count the TCP connections that each port of this machine has open (IPv4)."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    fields = (line.split(maxsplit=4) for line in lines if " 01 " in line)  # most lines are of closed connections
+    fields = (
+        line.split(maxsplit=4) for line in lines if " 01 " in line
+    )  # a quick filter, because most lines are of closed connections
     return Counter(int(local.rpartition(":")[2], 16) for _, local, _, state, _ in fields if state == "01")

@@ -1,7 +1,7 @@
-"""The table of permissions: for each route, the callers that it answers. It refuses all others.
+"""The table of permissions: the callers that each route serves. The route refuses all other callers.
 
-A caller is refused with 401, 403, or 404 `project_not_found`. Personal tokens without the scope `write` are refused
-wherever the method is no reading one: the gateway sees to that for all routes, so `row` does.
+A refusal is 401, 403, or 404 `project_not_found`. The gateway refuses a personal token without the scope `write` on
+every route whose method writes; therefore the function `row` removes that caller from such routes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ FUNCTION: Final = f"{P}/functions/{{name}}"
 
 @dataclass(frozen=True)
 class Permission:
-    """`query`: what is sent behind the path. `body`: in place of the example that the OpenAPI document has."""
+    """A row of the table.
+
+    `query` is appended to the path. `body` replaces the example of the OpenAPI document. `fields` are the values of the
+    placeholders in the path.
+    """
 
     method: str
     route: str
@@ -48,7 +52,7 @@ class Permission:
 def row(
     method: str, route: str, allowed: set[str], query: str = "", body: dict[str, Any] | None = None, **fields: str
 ) -> Permission:
-    """Return a row of the table. `fields`: what the placeholders of the path stand for, if it is not invented."""
+    """Return a row of the table. A placeholder that `fields` does not name gets an invented value."""
     if method not in READING and allowed != EVERYBODY:
         allowed = allowed - {READER}
     return Permission(method, route, frozenset(allowed), query, body, fields)
@@ -169,7 +173,7 @@ PERMISSIONS: Final = (
     row("POST", "/v1/data/{collection}/aggregate", SERVERS, collection="closed"),
 )
 
-SIGN_OUTS: Final = (  # played last: they end the sessions of the callers
+SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers
     row("POST", "/api/auth/logout", SESSIONS),
     row("POST", "/v1/auth/logout", {USER}),
 )

@@ -1,4 +1,4 @@
-"""Probe readiness as a load balancer does, and count what that costs."""
+"""Probe readiness as a load balancer does, and count the connections between the processes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.e2e.instance import Instance, open_connections, poll
 
 AT_ONCE: Final = 30
 PROBES: Final = 300
-MOST_CONNECTIONS: Final = 60  # of one internal port: kept alive by the other processes, not one for each probe
+MOST_CONNECTIONS: Final = 60  # of one internal port: other processes keep connections open, but not one per probe
 
 
 def probe_like_a_balancer(instance: Instance) -> None:
-    """Every probe is answered 200, without details, and leaves no crowd of connections between the processes."""
+    """Assert that each probe gets 200 without details, and that probes open few connections between the processes."""
     limits = httpx.Limits(max_connections=AT_ONCE)
     with httpx.Client(base_url=instance.url, timeout=30, trust_env=False, limits=limits) as http:
         most = open_connections()

@@ -20,7 +20,7 @@ from bunbase.pkg.ids import new_id
 ACCOUNT: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 WAIT_SECONDS: Final = 4.0  # functions.wait_seconds of the server
 TIMEOUT_MS: Final = 4_000  # of each function
-PATIENCE_SECONDS: Final = 15.0  # for waiting and running on a busy machine: a request that takes longer hangs
+PATIENCE_SECONDS: Final = 15.0  # a request that takes longer than this counts as hung, even on a busy machine
 WRITES_PER_DOCUMENT: Final = 5
 
 CALLED: Final = "async (req, ctx) => { await Bun.sleep(3); return [ctx.function.version, ctx.env.STORM ?? null] }"
@@ -36,7 +36,7 @@ SEEN: Final = """async (req, ctx) => {
 
 
 class Storm:
-    """The load, and its record.
+    """The load, and the record of its answers.
 
     `errors`: how often each error occurred, by its code or the name of the exception. `jobs`: the ids of acknowledged
     jobs by payload. `changes`: acknowledged writes as (document, revision). `hung`: requests that got no answer in
@@ -101,7 +101,9 @@ class Storm:
             self.odd.append(reply.text)
 
     async def _stream(self, http: httpx.AsyncClient, number: int) -> None:
-        reply = await self._ask(http, "GET", "/v1/functions/streamed")  # raises when it was broken off
+        reply = await self._ask(
+            http, "GET", "/v1/functions/streamed"
+        )  # raises TransportError if the stream was cut off
         if reply is not None and reply.text != "x" * 10 + "end":
             self.odd.append(f"a stream that ends well after {reply.text}")
 

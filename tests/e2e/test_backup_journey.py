@@ -1,4 +1,4 @@
-"""Backups, clones, exports and imports, made by the command against real processes."""
+"""Backups, clones, exports and imports with the `bunbase` command against real processes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_clone_is_a_separate_project_with_the_same_documents(instance: Instanc
     assert len(instance.bunbase_json("backup", "list", "--project", shop.project)["items"]) == before
 
 
-def test_documents_go_to_a_file_and_into_another_project(instance: Instance, shop: Shop, tmp_path: Path) -> None:
+def test_an_export_can_be_imported_into_another_project(instance: Instance, shop: Shop, tmp_path: Path) -> None:
     packed, plain = tmp_path / "all.ndjson.gz", tmp_path / "orders.ndjson"
     other = instance.bunbase_json("projects", "create", "Other")
     secret = {"X-Bunbase-Key": next(key["key"] for key in other["keys"] if key["kind"] == "secret")}
@@ -96,10 +96,12 @@ def test_documents_go_to_a_file_and_into_another_project(instance: Instance, sho
 
     assert gzip.decompress(packed.read_bytes()).count(b"\n") == done["imported"] == DOCUMENTS
     assert (again["imported"], again["skipped"]) == (0, DOCUMENTS)
-    instance.bunbase("data", "export", str(plain), "--project", shop.project, code=2)  # it would be overwritten
+    instance.bunbase(
+        "data", "export", str(plain), "--project", shop.project, code=2
+    )  # the command refuses to overwrite the file
 
 
-def test_an_export_that_was_cut_off_can_be_resumed(instance: Instance, shop: Shop, tmp_path: Path) -> None:
+def test_an_interrupted_export_can_be_resumed(instance: Instance, shop: Shop, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.ndjson", tmp_path / "broken.ndjson"
     instance.bunbase("data", "export", str(whole), "--project", shop.project)
     broken.write_bytes(whole.read_bytes()[:20_000])
@@ -109,7 +111,9 @@ def test_an_export_that_was_cut_off_can_be_resumed(instance: Instance, shop: Sho
     assert broken.read_bytes() == whole.read_bytes()
 
 
-def test_an_import_with_a_bad_line_names_it_and_fails(instance: Instance, shop: Shop, tmp_path: Path) -> None:
+def test_an_import_with_an_invalid_line_fails_and_names_the_line(
+    instance: Instance, shop: Shop, tmp_path: Path
+) -> None:
     file = tmp_path / "bad.ndjson"
     file.write_bytes(b'{"_id":"new1"}\n{"_id":\n{"_id":"new2"}\n')
 
@@ -119,7 +123,7 @@ def test_an_import_with_a_bad_line_names_it_and_fails(instance: Instance, shop: 
     assert (done["imported"], [error["line"] for error in done["errors"]]) == (2, [2])
 
 
-def test_a_schedule_is_shown_and_changed(instance: Instance, shop: Shop) -> None:
+def test_the_schedule_of_backups_is_shown_and_changed(instance: Instance, shop: Shop) -> None:
     shown = instance.bunbase_json("backup", "schedule", "--project", shop.project)
     changed = instance.bunbase_json("backup", "schedule", "--every-hours", "6", "--project", shop.project)
     inherited = instance.bunbase_json("backup", "schedule", "--inherit", "--project", shop.project)

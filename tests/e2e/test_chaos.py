@@ -1,7 +1,8 @@
-"""kill -9 of workers, the zygote and the whole server under mixed load; a restart each time.
+"""Kill workers, the zygote and the whole server with SIGKILL under mixed load, and restart the server each time.
 
-Then: no call hung, nothing failed but what was killed, whatever was acknowledged has run or is a dead letter, changes
-of a document came in order, and nothing is left behind. BUNBASE_CHAOS_SECONDS makes it longer.
+Afterwards no call may hang, and only calls of killed processes may have failed. Every acknowledged job and change has
+run or is a dead letter, changes of a document ran in order, and no process is left. BUNBASE_CHAOS_SECONDS sets the
+duration.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Killer:
         self.server = server
         self.kills: Counter[str] = Counter()
         self.since = time.monotonic()
-        self.last_death = datetime.now(UTC)  # no server from before is alive
+        self.last_death = datetime.now(UTC)  # every earlier server is dead
 
     async def kill_for(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -93,7 +94,9 @@ async def server(dev: Instance, database_url: str) -> AsyncIterator[Instance]:
     await asyncio.to_thread(dev.kill)
 
 
-async def test_kill_9_of_anything_under_load_costs_only_what_was_under_way(server: Instance, database_url: str) -> None:
+async def test_kill_9_of_any_process_under_load_fails_only_the_running_calls(
+    server: Instance, database_url: str
+) -> None:
     storm, killer = Storm(server.url), Killer(server)
     await storm.prepare()
 
@@ -110,7 +113,7 @@ async def test_kill_9_of_anything_under_load_costs_only_what_was_under_way(serve
     assert set(storm.errors) <= KILLED | BROKEN
     assert after["descriptors"] < before["descriptors"] + SPARE_DESCRIPTORS
     assert after["mb"] < before["mb"] + SPARE_MB
-    assert after["workers"] <= MAX_WORKERS + 2  # the prewarmed
+    assert after["workers"] <= MAX_WORKERS + 2  # two prewarmed workers
     below = await asyncio.to_thread(server.kill)
     poll(lambda: not [pid for pid in below if alive(pid)], 15, "nothing is left behind")
 
@@ -130,14 +133,14 @@ async def everything_has_run(server: Instance, storm: Storm, last_death: datetim
 
 
 async def left(database: asyncpg.Connection[Any], last_death: datetime) -> str:
-    """Return how many jobs wait, or an empty text. End the leases of dead servers, which would last for 30 s."""
+    """End the leases of dead servers, which would last 30 s. Return how many jobs are left as text, or ""."""
     await database.execute(END_LEASES, last_death)
     count = await database.fetchval("SELECT count(*) FROM functions.jobs WHERE state <> 'dead'")
     return f"{count} jobs are left" if count else ""
 
 
 async def not_run(http: httpx.AsyncClient, storm: Storm) -> list[Any]:
-    """Return what was acknowledged, has not run and is no dead letter."""
+    """Return the acknowledged jobs and changes that neither ran nor are dead letters."""
     dead = await dead_letters(http, storm.project)
     ran = {one["_id"] for one in await documents(http, storm, "ran")}
     seen = {one["_id"]: one["revs"] for one in await documents(http, storm, "seen")}
@@ -192,5 +195,5 @@ def held(server: Instance) -> dict[str, int]:
 
 
 def say(what: str) -> None:
-    """Print a line for people who run this for longer, with `pytest -s`."""
+    """Print a line of progress; `pytest -s` shows it."""
     sys.stderr.write(f"{what}\n")

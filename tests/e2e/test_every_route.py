@@ -1,4 +1,4 @@
-"""Play the tables of permissions and of hostile sizes against a real installation: all rooms, all routes."""
+"""Test all routes of a real installation with the tables of permissions and of hostile sizes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
 MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
 REFUSED = {401: {"unauthenticated", "invalid_token", "invalid_key"}, 403: {"forbidden", "rule_denied"}}
 REFUSED[404] = {"project_not_found"}
-MISREAD = {400, 415, 422}  # statuses that an example must not meet
-INVENTED = {  # examples whose token or project does not exist: the route says so, and has understood the rest
+MISREAD = {400, 415, 422}  # statuses that a valid example never gets
+INVENTED = {  # expected codes of examples with an invented token or name: the route understood the request
     ("DELETE", who.P): "confirmation_needed",
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/refresh"): "invalid_token",
@@ -38,14 +38,14 @@ OPEN_RULES = dict.fromkeys(("list", "get", "create", "update", "delete"), "true"
 
 @dataclass
 class Installation:
-    """`headers`: the credentials of each caller of the table. `names`: values for placeholders and bodies."""
+    """`headers`: the credentials of each caller of the table. `names`: values for placeholders in paths and bodies."""
 
     http: httpx.Client
     headers: dict[str, dict[str, str]]
     names: dict[str, str]
 
     def own_session(self, below: str) -> dict[str, str]:
-        """Sign in anew: the owner below /api, and below /v1 the end user, for a server with the secret key."""
+        """Sign in again and return the headers: of the owner for /api, of the end user with the secret key for /v1."""
         account = {**SIGN_IN, "email": "owner@example.com"} if below == "/api" else EXAMPLES["POST", "/v1/auth/login"]
         keys = self.headers[who.SECRET] if below == "/v1" else {}
         signed_in = self.http.post(f"{below}/auth/login", json=account, headers=keys).raise_for_status().json()
@@ -64,7 +64,7 @@ class Installation:
 
 
 def as_bytes(body: Any, names: dict[str, str]) -> bytes:
-    """Return a body as it is sent: lines as they are; JSON with the names in place of its placeholders."""
+    """Return the bytes of a body: a string unchanged; JSON with `names` in place of its placeholders."""
     if isinstance(body, str):
         return body.encode()
     text = "" if body is None else msgspec.json.encode(body).decode()
@@ -92,7 +92,7 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
 
 
 def inhabited(http: httpx.Client, database: str) -> Installation:
-    """Register every caller of the table, and fill a project."""
+    """Register every caller of the table and fill a project with data."""
 
     def post(path: str, body: Any, headers: dict[str, str]) -> Any:
         return http.post(path, json=body, headers=headers).raise_for_status().json()
@@ -113,7 +113,7 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
     for name, scopes in ((who.READER, ["read"]), (who.WRITER, ["read", "write"])):
         token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
         headers[name] = {"Authorization": f"Bearer {token}"}
-    for caller in headers:  # as a developer names the project at addresses below /v1
+    for caller in headers:  # a developer names the project with this header on routes below /v1
         headers[caller]["X-Bunbase-Project"] = project["id"]
 
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in project["keys"]}
@@ -126,7 +126,7 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
         made.raise_for_status()
     at = f"/api/projects/{project['id']}/functions/called"
     http.put(at, files={"bundle": ("f.js", BUNDLE)}, headers=headers[who.OWNER]).raise_for_status()
-    # a token that was used answers 401 custom_token_used: the caller was let in, the token was not
+    # a used token gets 401 custom_token_used: the route admitted the caller and refused only the token
     custom = post("/v1/auth/custom-token", {"uid": eve["user"]["id"]}, keys["secret"])["token"]
     post("/v1/auth/login/custom-token", {"token": custom}, keys["publishable"])
     names = {"project": project["id"], "custom_token": custom, "version": "1"}
@@ -135,7 +135,7 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
 
 
 async def add_members(database: str, project: str, members: dict[str, str]) -> None:
-    """Write the members into the table of Platform: it has no route for that yet."""
+    """Write the members into the table of Platform, which has no route for members yet."""
     connection = await asyncpg.connect(database)
     try:
         for role, developer in members.items():
@@ -146,7 +146,7 @@ async def add_members(database: str, project: str, members: dict[str, str]) -> N
 
 
 def is_refused(reply: httpx.Response) -> bool:
-    """True if the caller may not call this route, whatever is sent to it."""
+    """True if the answer refuses the caller, whatever the request contains."""
     return reply.status_code in REFUSED and code(reply) in REFUSED[reply.status_code]
 
 
@@ -160,25 +160,27 @@ def code(reply: httpx.Response) -> str:
     return str(reply.json()["code"]) if is_problem else ""
 
 
-def test_each_route_answers_the_callers_of_its_row_and_refuses_all_others(installation: Installation) -> None:
+def test_each_route_serves_the_callers_of_its_row_and_refuses_all_others(installation: Installation) -> None:
     assert "\n".join(wrongly_answered(installation, PERMISSIONS)) == ""
 
 
 def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> list[str]:
-    """Play the rows with every caller. Return what differs from the table."""
+    """Send the request of each row as every caller. Return the answers that differ from the table."""
     wrong = []
     for one in rows:
-        for caller in sorted(who.EVERYBODY, key=lambda caller: caller in one.allowed):  # refusals change nothing
+        for caller in sorted(
+            who.EVERYBODY, key=lambda caller: caller in one.allowed
+        ):  # refused callers first, because a refusal changes nothing
             reply = installation.send(one, caller)
 
-            is_head = one.method == "HEAD"  # its answer has no code
+            is_head = one.method == "HEAD"  # an answer to HEAD has no code
             refused = reply.status_code in REFUSED if is_head else is_refused(reply)
             if refused is (caller in one.allowed) or reply.status_code == 500:
                 wrong.append(f"{caller}: {described(reply)}")
     return wrong
 
 
-def test_the_example_of_each_body_is_understood_by_its_route(installation: Installation) -> None:
+def test_each_route_accepts_the_example_of_its_body(installation: Installation) -> None:
     rows = {(one.method, one.route): one for one in reversed(PERMISSIONS)}
     caller = {True: who.OWNER, False: who.SECRET}
     wrong = []
@@ -210,7 +212,7 @@ def requests_of_hostile_sizes() -> Iterator[tuple[str, str, str, bytes]]:
                 yield method, route, f"{at}?{parameter['name']}={'x' * LONG}", b""
 
 
-def test_no_route_is_troubled_by_sizes(installation: Installation) -> None:
+def test_no_route_fails_on_a_body_or_parameter_of_hostile_size(installation: Installation) -> None:
     wrong, owner, user = [], installation.own_session("/api"), installation.own_session("/v1")
     for method, route, at, body in requests_of_hostile_sizes():
         most, headers = BODY_BYTES[method, route], dict(owner if route.startswith("/api/") else user)
@@ -228,6 +230,6 @@ def test_no_route_is_troubled_by_sizes(installation: Installation) -> None:
     assert "\n".join(wrong) == ""
 
 
-def test_signing_out_is_for_those_who_are_signed_in(installation: Installation) -> None:
-    """This test is the last of the file: afterwards no session stands."""
+def test_only_signed_in_callers_may_sign_out(installation: Installation) -> None:
+    """This test is the last of the file, because it ends all sessions."""
     assert "\n".join(wrongly_answered(installation, SIGN_OUTS)) == ""

@@ -1,4 +1,4 @@
-"""Pages of a hostile function in Chromium: they attack other pages of their host and pages of other projects."""
+"""Open pages of a hostile function in Chromium. They attack pages of BunBase and of other projects."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain
 
 PATIENCE_SECONDS = 20.0
 
-NAME = "bb_console"  # of a cookie of ours
+NAME = "bb_console"  # of a cookie of BunBase
 STORED = "of the console"
 
 
 @dataclass(frozen=True)
 class Town:
-    """`url`: the host that is shared. `hostile` and `other`: projects, by id and slug."""
+    """An instance with two projects. `url` is the shared host; `hostile` and `other` are projects with id and slug."""
 
     url: str
     port: int
@@ -59,7 +59,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def town(browser: Browser) -> Iterator[Town]:
-    """Yield an instance with two projects. It asks for the browser first: without one, no instance is started."""
+    """Yield an instance with two projects. Without a browser no instance is started."""
     home = Path(tempfile.mkdtemp(prefix="bb-pages-", dir="/tmp"))
     home.chmod(0o755)
     instance = Instance("one", home)
@@ -89,7 +89,7 @@ def _project(instance: Instance, name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def context(browser: Browser, town: Town) -> Iterator[BrowserContext]:
-    """Yield a browser that is signed in to a console by a cookie and by storage on the shared host."""
+    """Yield a browser context with a cookie and a stored token of a console on the shared host."""
     context = browser.new_context()
     context.set_default_timeout(PATIENCE_SECONDS * 1000)
     context.add_cookies(
@@ -106,7 +106,7 @@ def context(browser: Browser, town: Town) -> Iterator[BrowserContext]:
 
 
 def ours_is_untouched(context: BrowserContext, town: Town) -> None:
-    """Check the cookie, the storage, and that no worker answers for the origin."""
+    """Assert that the cookie and the storage are unchanged and that no service worker is registered."""
     cookies = context.cookies(town.url)
     assert [(one["name"], one["value"]) for one in cookies if "bb_" in one["name"] or "bb_" in one["value"]] == [
         (NAME, STORED)
@@ -125,8 +125,10 @@ def victims_of(town: Town) -> list[str]:
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_hostile_page_reaches_nothing_of_others(context: BrowserContext, town: Town, own_host: bool) -> None:
-    """Security 7: fetch with credentials, iframe, window.open, service worker, storage, cookie tossing."""
+def test_a_hostile_page_reads_no_data_of_other_pages_and_projects(
+    context: BrowserContext, town: Town, own_host: bool
+) -> None:
+    """Security 7: it tries fetch with credentials, iframe, window.open, service worker, storage and cookie tossing."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     page.goto(at("hostile", town.hostile))
@@ -143,10 +145,10 @@ def test_a_hostile_page_reaches_nothing_of_others(context: BrowserContext, town:
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_page_of_bunbase_that_opens_or_frames_a_hostile_one_is_out_of_its_reach(
+def test_a_hostile_page_cannot_read_the_page_that_opened_or_framed_it(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 7: `opener` and `top` lead nowhere."""
+    """Security 7: the browser blocks access through `opener`, `parent` and `top`."""
     address = (town.own if own_host else town.shared)("hostile", town.hostile)
     ours = context.new_page()
     ours.goto(f"{town.url}/api/health")
@@ -177,8 +179,10 @@ def test_a_page_of_bunbase_that_opens_or_frames_a_hostile_one_is_out_of_its_reac
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_a_form_on_a_hostile_page_signs_nobody_in(context: BrowserContext, town: Town, own_host: bool) -> None:
-    """Security 7: forms are sent across origins, with cookies if they are not SameSite."""
+def test_every_form_of_a_hostile_page_to_a_sign_in_route_is_refused(
+    context: BrowserContext, town: Town, own_host: bool
+) -> None:
+    """Security 7: a browser sends forms across origins, and adds cookies that are not SameSite."""
     page = context.new_page()
     page.goto((town.own if own_host else town.shared)("hostile", town.hostile))
     answers: dict[str, list[int]] = {town.url + victim: [] for victim in FORMS}
@@ -188,7 +192,7 @@ def test_a_form_on_a_hostile_page_signs_nobody_in(context: BrowserContext, town:
     end = time.monotonic() + PATIENCE_SECONDS
     while sum(map(len, answers.values())) < len(FORMS) * len(TYPES):
         assert time.monotonic() < end, answers
-        page.wait_for_timeout(20)  # so that the browser's events are heard
+        page.wait_for_timeout(20)  # process the events of the browser
 
     assert [one for one in answers.items() if not all(400 <= status < 500 for status in one[1])] == []
     ours_is_untouched(context, town)
@@ -211,10 +215,10 @@ SUBMIT = """([addresses, types]) => {
 
 
 @pytest.mark.parametrize("own_host", [False, True], ids=["shared host", "own host"])
-def test_cookies_and_headers_of_a_hostile_function_have_no_effect_elsewhere(
+def test_cookies_and_headers_of_a_hostile_function_affect_only_its_own_answers(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 6 and 7: it sees and sets no cookie of BunBase, and its headers affect its own answer alone."""
+    """Security 6 and 7: the function cannot read or set cookies of BunBase."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     answer = page.goto(at("hostile", town.hostile))
@@ -240,8 +244,10 @@ def test_cookies_and_headers_of_a_hostile_function_have_no_effect_elsewhere(
     ours_is_untouched(context, town)
 
 
-def test_a_page_on_a_host_of_its_project_works_like_any_other(context: BrowserContext, town: Town) -> None:
-    """With functions.host, storage, cookies and service workers of the project's own origin work."""
+def test_a_page_on_its_projects_own_host_has_storage_cookies_and_service_workers(
+    context: BrowserContext, town: Town
+) -> None:
+    """The setting functions.host gives each project an own host, and so an own origin."""
     page = context.new_page()
     page.goto(town.own("hostile", town.hostile))
 
@@ -255,8 +261,8 @@ def test_a_page_on_a_host_of_its_project_works_like_any_other(context: BrowserCo
     assert page.evaluate("fetch('/api/health').then(answer => answer.status)") == 404
 
 
-def test_on_a_shared_host_a_page_has_no_storage(context: BrowserContext, town: Town) -> None:
-    """The sandbox costs this; docs/functions.md describes it."""
+def test_a_page_on_the_shared_host_has_no_storage(context: BrowserContext, town: Town) -> None:
+    """The sandbox of the page causes this; docs/functions.md describes it."""
     page = context.new_page()
     page.goto(town.shared("hostile", town.hostile))
 

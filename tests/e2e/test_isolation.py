@@ -14,7 +14,7 @@ from tests.e2e.instance import SETUP_TOKEN, Instance, poll
 
 MARKER = "only-for-the-owner-4711"
 FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
-RULE_TEST = {  # its trace would show the owner's document
+RULE_TEST = {  # the trace of this rule would show the document of the owner
     "collection": "papers",
     "op": "get",
     "doc": {},
@@ -25,7 +25,7 @@ OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/
 
 @dataclass(frozen=True)
 class Project:
-    """A project with one of everything; `developer` and `user` are Authorization headers."""
+    """A project with one object of each kind; `developer` and `user` are Authorization headers."""
 
     id: str
     slug: str
@@ -63,12 +63,12 @@ class Try:
 
 @pytest.fixture(scope="module")
 def projects(instance: Instance) -> tuple[Project, Project]:
-    """Return the owner's project, full of markers, and the stranger's."""
+    """Return two projects: the owner's, with the marker in all its data, and the stranger's."""
     return _project(instance, "owner"), _project(instance, "stranger")
 
 
 def tries(owner: Project) -> list[Try]:
-    """Return a request to each route that serves a project, made by somebody from another project."""
+    """Return requests to every route that serves a project; a stranger sends them to reach the owner's project."""
     found = []
     for ref in (owner.id, owner.slug):
         at = f"/api/projects/{ref}"
@@ -219,7 +219,9 @@ def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
     ]
 
 
-def test_no_route_shows_one_project_to_another(instance: Instance, projects: tuple[Project, Project]) -> None:
+def test_no_route_shows_or_changes_data_of_another_project(
+    instance: Instance, projects: tuple[Project, Project]
+) -> None:
     owner, stranger = projects
     for one in tries(owner):
         who = {"key": stranger.secret, "developer": stranger.developer, "nobody": {}}[one.as_who]
@@ -251,7 +253,7 @@ def test_a_backup_is_restored_only_by_members_of_both_projects(
     )
 
 
-def test_the_table_of_routes_is_complete() -> None:
+def test_the_table_of_isolation_has_every_route_that_serves_a_project() -> None:
     document = msgspec.json.decode(openapi_document())
     served = {
         (method.upper(), path)
@@ -274,7 +276,7 @@ def test_a_developer_lists_only_their_own_projects(instance: Instance, projects:
     assert [project["id"] for project in seen] == [stranger.id]
 
 
-def test_keys_and_tokens_of_one_kind_are_worthless_as_another(
+def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     instance: Instance, projects: tuple[Project, Project]
 ) -> None:
     owner, _ = projects
@@ -296,7 +298,7 @@ ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntr
 
 
 def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Project, Project]) -> None:
-    """Security 6: in both lanes, with functions in this process or another."""
+    """Security 6: this holds in both lanes, and with Functions in the process of the gateway or in another."""
     _, stranger = projects
     at = f"/api/projects/{stranger.id}/functions/echo"
     files: dict[str, Any] = {"bundle": ("echo.js", ECHO), "config": (None, b'{"access": "public"}')}
@@ -326,7 +328,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
         assert seen["url"].endswith("x=1")
 
 
-OF_THE_CALLER = {("GET", "/api/projects"), ("POST", "/api/projects")}  # they name no project
+OF_THE_CALLER = {("GET", "/api/projects"), ("POST", "/api/projects")}  # these routes name no project
 
 OWNED = {
     "papers": ["other", "paper"],

@@ -1,4 +1,4 @@
-"""The first day of a newcomer in both topologies: sign in, deploy, invoke and more."""
+"""A new user signs in, deploys, invokes and more, with all rooms in one process and in five."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def keys(instance: Instance, app: Path) -> dict[str, str]:
 
 
 def begin_collection(instance: Instance, name: str, secret: dict[str, str]) -> None:
-    """Create the collection: production requires it before the first document, dev mode allows it."""
+    """Create a collection, which production requires before its first document."""
     instance.http.put(f"/v1/collections/{name}", json={"indexes": []}, headers=secret).raise_for_status()
 
 
@@ -60,7 +60,7 @@ def test_signing_out_ends_the_access_token_within_a_second(instance: Instance, a
     assert instance.http.get("/api/projects", headers=headers).json()["code"] == "invalid_token"
 
 
-def test_the_rpc_signs_in_and_verifies(instance: Instance, app: Path) -> None:
+def test_json_rpc_signs_in_and_verifies_the_token(instance: Instance, app: Path) -> None:
     params = {"email": EMAIL, "password": "correct horse battery"}
     login = {"jsonrpc": "2.0", "id": 1, "method": "auth.login", "params": params}
     token = instance.http.post("/rpc", json=login).json()["result"]["access_token"]
@@ -73,7 +73,7 @@ def test_the_rpc_signs_in_and_verifies(instance: Instance, app: Path) -> None:
     assert answer["result"]["claims"]["email"] == EMAIL
 
 
-def test_end_users_sign_up_and_in(instance: Instance, keys: dict[str, str]) -> None:
+def test_an_end_user_signs_up_and_in_and_out(instance: Instance, keys: dict[str, str]) -> None:
     public = {"X-Bunbase-Key": keys["publishable"]}
     account = {"email": "eve@example.com", "password": "apples and pears"}
 
@@ -150,7 +150,7 @@ def test_an_end_user_reads_and_writes_what_rules_allow(instance: Instance, keys:
     assert denied.status_code == 404
     assert "trace" not in denied.json()
     dev = instance.http.get("/api/instance").json()["mode"] == "dev"
-    assert explained.status_code == (404 if dev else 401)  # in production only a member may ask
+    assert explained.status_code == (404 if dev else 401)  # in production only a member may ask for explanations
     assert ("trace" in explained.json()) == dev
 
 
@@ -179,7 +179,9 @@ def test_documents_are_written_read_patched_listed_and_deleted(instance: Instanc
     assert instance.http.get(path, headers=secret).json()["code"] == "document_not_found"
 
 
-def test_queries_use_the_index_that_was_made_for_them(instance: Instance, keys: dict[str, str]) -> None:
+def test_queries_and_aggregates_return_the_right_documents_with_an_index(
+    instance: Instance, keys: dict[str, str]
+) -> None:
     secret = {"X-Bunbase-Key": keys["secret"]}
     begin_collection(instance, "orders", secret)
     for n in range(5):
@@ -198,7 +200,7 @@ def test_queries_use_the_index_that_was_made_for_them(instance: Instance, keys: 
     assert {group["status"]: group["total"] for group in groups} == {"done": 6, "open": 4}
 
 
-def test_commits_are_all_or_nothing_and_stand_in_the_change_log(instance: Instance, keys: dict[str, str]) -> None:
+def test_a_commit_is_all_or_nothing_and_appears_in_the_change_log(instance: Instance, keys: dict[str, str]) -> None:
     secret = {"X-Bunbase-Key": keys["secret"]}
     begin_collection(instance, "accounts", secret)
     both = [
@@ -221,7 +223,7 @@ def test_commits_are_all_or_nothing_and_stand_in_the_change_log(instance: Instan
     assert [(one["op"], one["id"]) for one in told["items"]] == [("update", "ada"), ("update", "eve")]
 
 
-def test_a_function_is_invoked_and_its_console_is_in_the_log(instance: Instance, app: Path) -> None:
+def test_the_console_output_of_an_invoked_function_is_in_the_log(instance: Instance, app: Path) -> None:
     answer = instance.bunbase("invoke", "hello", "--path", "/?name=Ada", cwd=app)
 
     assert answer == "Hello, Ada!\n"
@@ -235,12 +237,12 @@ def test_a_variable_is_seen_by_the_next_call(instance: Instance, app: Path) -> N
     assert "Ahoy" not in instance.bunbase("env", "list", cwd=app)
 
 
-def test_a_balancer_may_probe_readiness_as_often_as_it_likes(instance: Instance) -> None:
-    """Newcomer F1, security 13: of the five processes, accounts and functions need each other."""
+def test_frequent_readiness_probes_of_a_load_balancer_all_succeed(instance: Instance) -> None:
+    """Newcomer F1, security 13: the processes accounts and functions need each other."""
     probe_like_a_balancer(instance)
 
 
-def test_metrics_count_what_happened(instance: Instance, app: Path) -> None:
+def test_metrics_count_requests_logins_and_invocations(instance: Instance, app: Path) -> None:
     one = "dev" in instance.commands
     text = instance.http.get("/metrics").text if one else _internal_metrics(instance)
 
@@ -257,7 +259,9 @@ def test_metrics_count_what_happened(instance: Instance, app: Path) -> None:
     assert instance.http.get("/metrics").status_code == (200 if one else 404)
 
 
-def test_everything_is_still_there_after_a_restart(instance: Instance, app: Path, keys: dict[str, str]) -> None:
+def test_documents_functions_variables_and_logs_survive_a_restart(
+    instance: Instance, app: Path, keys: dict[str, str]
+) -> None:
     secret = {"X-Bunbase-Key": keys["secret"]}
     instance.http.put("/v1/data/notes/kept", json={"text": "still here"}, headers=secret).raise_for_status()
     (app / "functions" / "hello.ts").write_text('export default () => new Response("second version");\n')
@@ -273,7 +277,7 @@ def test_everything_is_still_there_after_a_restart(instance: Instance, app: Path
     assert "greeting Ada" in instance.bunbase("logs", "hello", cwd=app)
 
 
-def test_a_deleted_project_is_gone_at_once(instance: Instance, app: Path) -> None:
+def test_the_key_of_a_deleted_project_is_refused_and_its_files_are_deleted(instance: Instance, app: Path) -> None:
     made = instance.bunbase_json("projects", "create", "Short-lived", cwd=instance.home)
     secret = {"X-Bunbase-Key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
     begin_collection(instance, "notes", secret)

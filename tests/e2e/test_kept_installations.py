@@ -1,7 +1,7 @@
-"""This version opens the data that each earlier version wrote (`installations/write.py`) and finds all of it.
+"""This version reads all data that each earlier version wrote with `installations/write.py`.
 
 The data are accounts, projects, keys, end users, sessions, documents with indexes, schema and rules, a backup,
-functions with versions, variables, a schedule, jobs, runs and logs. They lie in PostgreSQL and in encrypted files.
+functions with versions, variables, a schedule, jobs, runs and logs. PostgreSQL and encrypted files hold them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def opened(version: str, home: Path, postgres: str) -> Iterator[Instance]:
 
 @pytest.fixture(scope="module")
 def first_answers(opened: Instance, kept: Kept) -> dict[str, Any]:
-    """Ask all questions before another test changes anything."""
+    """Send all questions before another test changes anything, and return the answers."""
     return answers(opened.http, kept.access)
 
 
@@ -63,11 +63,11 @@ def callers(first_answers: dict[str, Any], opened: Instance, kept: Kept) -> dict
     return signed_in(opened.http, kept.access)
 
 
-def test_everything_is_read_as_it_was_written(first_answers: dict[str, Any], kept: Kept) -> None:
+def test_every_answer_equals_the_answer_of_the_old_version(first_answers: dict[str, Any], kept: Kept) -> None:
     assert missing(kept.answers, first_answers) == []
 
 
-def test_sessions_and_tokens_of_the_old_version_go_on(
+def test_sessions_and_tokens_of_the_old_version_stay_valid(
     callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept
 ) -> None:
     http, access = opened.http, kept.access
@@ -82,7 +82,7 @@ def test_sessions_and_tokens_of_the_old_version_go_on(
     assert [one["id"] for one in by_token.raise_for_status().json()["items"]] == [access.project]
 
 
-def test_documents_are_held_to_the_old_schema_rules_and_indexes(
+def test_the_old_schema_rules_and_indexes_apply_to_documents(
     callers: dict[Any, dict[str, str]], opened: Instance
 ) -> None:
     http, secret, user = opened.http, callers["secret"], callers["user"]
@@ -110,7 +110,7 @@ def test_a_change_runs_the_function_that_was_deployed_by_the_old_version(
     poll(lambda: http.get("/v1/data/sealed/seen-new", headers=secret).status_code == 200, what="the trigger has run")
 
 
-def test_the_old_version_of_a_function_is_put_back_with_a_new_variable(
+def test_an_old_version_of_a_function_runs_after_a_rollback_with_a_new_variable(
     callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept
 ) -> None:
     http, at = opened.http, f"/api/projects/{kept.access.project}"
@@ -122,7 +122,9 @@ def test_the_old_version_of_a_function_is_put_back_with_a_new_variable(
     poll(lambda: http.get("/v1/functions/hello", headers=secret).text == "Moin, world!", 2.0)
 
 
-def test_a_dead_letter_is_replayed(callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept) -> None:
+def test_a_dead_letter_of_the_old_version_is_replayed(
+    callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept
+) -> None:
     http, at, developer = opened.http, f"/api/projects/{kept.access.project}", callers["developer"]
     (dead,) = http.get(f"{at}/jobs?state=dead", headers=developer).json()["items"]
     runs = f"{at}/functions/broken/runs"
@@ -133,7 +135,9 @@ def test_a_dead_letter_is_replayed(callers: dict[Any, dict[str, str]], opened: I
     poll(lambda: len(http.get(runs, headers=developer).json()["items"]) == before + 1, what="one more run")
 
 
-def test_the_backup_is_verified_and_restored(callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept) -> None:
+def test_a_backup_of_the_old_version_is_verified_and_restored(
+    callers: dict[Any, dict[str, str]], opened: Instance, kept: Kept
+) -> None:
     http, at = opened.http, f"/api/projects/{kept.access.project}/backups"
     developer, secret = callers["developer"], callers["secret"]
     assert http.get("/v1/data/posts/p3", headers=secret).status_code == 404
@@ -154,11 +158,11 @@ def test_the_backup_is_verified_and_restored(callers: dict[Any, dict[str, str]],
     assert http.get("/v1/data/posts/p3", headers=secret).raise_for_status().json()["nested"] == [1, {"x": None}]
 
 
-def test_this_version_has_an_installation() -> None:
+def test_there_is_a_kept_installation_of_this_version() -> None:
     assert __version__ in VERSIONS
 
 
-def test_every_route_that_reads_is_in_the_questions() -> None:
+def test_every_get_route_is_in_the_list_of_questions() -> None:
     document = msgspec.json.decode(openapi_document())
     served = {path for path, methods in document["paths"].items() if "get" in methods}
 
@@ -167,4 +171,4 @@ def test_every_route_that_reads_is_in_the_questions() -> None:
 
 def _copy_secret(source: str, target: str) -> None:
     shutil.copy(source, target)
-    Path(target).chmod(0o600)  # git keeps no such modes
+    Path(target).chmod(0o600)  # git does not store this mode

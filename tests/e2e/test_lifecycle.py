@@ -1,4 +1,4 @@
-"""Starting, stopping and being killed."""
+"""BunBase starts, stops and recovers after it was killed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.instance import BUNBASE, Instance, alive, descendants, poll
 
 WRITERS = 64
 WRITES = 1000
-KILL_AFTER = 200  # acknowledged writes, so that others are under way at the kill
+KILL_AFTER = 200  # acknowledged writes; at the kill other writes are still running
 
 ENDLESS = "export default () => { for (;;) {} };\n"
 
@@ -29,7 +29,7 @@ def a_project(dev: Instance) -> tuple[Path, dict[str, str]]:
     return folder, {"X-Bunbase-Key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
 
 
-def test_ctrl_c_leaves_no_process_behind(dev: Instance) -> None:
+def test_ctrl_c_ends_every_process(dev: Instance) -> None:
     dev.start()
     folder, _ = a_project(dev)
     dev.bunbase("deploy", cwd=folder)
@@ -45,20 +45,22 @@ def test_ctrl_c_leaves_no_process_behind(dev: Instance) -> None:
     assert "Traceback" not in dev.log()
 
 
-def test_dev_deploys_what_is_saved_in_its_folder(dev: Instance) -> None:
+def test_dev_deploys_a_function_when_its_file_is_saved(dev: Instance) -> None:
     dev.bunbase("init")
     function = dev.home / "functions" / "hello.ts"
-    dev.commands["dev"][1]["BUNBASE_CREDENTIALS"] = dev.environment()["BUNBASE_CREDENTIALS"]  # one person does both
+    dev.commands["dev"][1]["BUNBASE_CREDENTIALS"] = dev.environment()[
+        "BUNBASE_CREDENTIALS"
+    ]  # the server and the command use the same credentials
     dev.start()
-    poll(lambda: "not signed in" in dev.log(), what="what to do is said")
+    poll(lambda: "not signed in" in dev.log(), what="the log asks for a sign-in")
 
     dev.bunbase("register", "--email", "ada@example.com")
-    poll(lambda: "hello v1 is in service" in dev.log(), what="a project is made and the function deployed")
+    poll(lambda: "hello v1 is in service" in dev.log(), what="the function is deployed to a new project")
     assert dev.bunbase("invoke", "hello", "--path", "/?name=Ada") == "Hello, Ada!\n"
-    poll(lambda: "greeting Ada" in dev.log(), what="what it prints is shown")
+    poll(lambda: "greeting Ada" in dev.log(), what="the log shows the output of the function")
 
     function.write_text("export default (")
-    poll(lambda: "Unexpected end of file" in dev.log(), what="why it was not built is said")
+    poll(lambda: "Unexpected end of file" in dev.log(), what="the log shows the error of the build")
     assert dev.bunbase("invoke", "hello") == "Hello, world!\n"
     function.write_text('export default () => new Response("saved");\n')
     poll(lambda: dev.bunbase("invoke", "hello") == "saved")
@@ -67,7 +69,7 @@ def test_dev_deploys_what_is_saved_in_its_folder(dev: Instance) -> None:
     poll(lambda: not [pid for pid in below if alive(pid)], what="the watcher ends with the server")
 
 
-def test_kill_9_leaves_no_process_behind_not_even_an_endless_function(dev: Instance) -> None:
+def test_kill_9_of_the_server_ends_every_process_even_an_endless_function(dev: Instance) -> None:
     dev.start()
     folder, secret = a_project(dev)
     (folder / "functions" / "endless.ts").write_text(ENDLESS)
@@ -102,7 +104,7 @@ def test_kill_9_during_a_thousand_inserts_loses_no_acknowledged_document(dev: In
     assert all(item == {**item, "n": int(item["_id"][1:])} for item in _all(dev, secret))
 
 
-def test_a_second_instance_on_the_same_data_is_refused(dev: Instance) -> None:
+def test_a_second_instance_on_the_same_data_directory_is_refused(dev: Instance) -> None:
     dev.start()
 
     second = _run(dev, BUNBASE_PORT="0")
@@ -113,7 +115,7 @@ def test_a_second_instance_on_the_same_data_is_refused(dev: Instance) -> None:
     assert dev.http.get("/api/ready").status_code == 200
 
 
-def test_a_taken_port_is_refused_before_anything_is_started(dev: Instance) -> None:
+def test_a_taken_port_is_refused_before_postgresql_starts(dev: Instance) -> None:
     dev.start()
 
     second = _run(dev, BUNBASE_DATA_DIR=str(dev.home / "other"))
@@ -123,7 +125,7 @@ def test_a_taken_port_is_refused_before_anything_is_started(dev: Instance) -> No
     assert not (dev.home / "other" / "postgres").exists()
 
 
-def test_mistakes_in_the_configuration_are_told_all_at_once(dev: Instance) -> None:
+def test_all_mistakes_in_the_configuration_are_printed_at_once(dev: Instance) -> None:
     (dev.home / "bunbase.toml").write_text("[server.gateway]\nprot = 1\n")
 
     refused = _run(dev, BUNBASE_BUNAUTH__ACCESS_TTL_SECONDS="soon")
@@ -134,7 +136,7 @@ def test_mistakes_in_the_configuration_are_told_all_at_once(dev: Instance) -> No
     assert "Traceback" not in refused.stderr
 
 
-def test_the_data_directory_is_for_its_owner_only(dev: Instance) -> None:
+def test_every_file_of_the_data_directory_is_private_to_its_owner(dev: Instance) -> None:
     dev.start()
 
     assert (dev.home / "data").stat().st_mode & 0o066 == 0
@@ -142,7 +144,7 @@ def test_the_data_directory_is_for_its_owner_only(dev: Instance) -> None:
         assert place.stat().st_mode & (0o007 if place.name == "postgres" else 0o077) == 0, place
 
 
-def test_when_postgresql_dies_the_server_ends_and_the_next_start_recovers(dev: Instance) -> None:
+def test_the_server_ends_when_postgresql_dies_and_recovers_at_the_next_start(dev: Instance) -> None:
     dev.start()
     dev.bunbase("register", "--email", "ada@example.com")
     process = dev.processes.pop("dev")
@@ -176,7 +178,7 @@ def _run(dev: Instance, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 async def _storm(dev: Instance, secret: dict[str, str]) -> set[str]:
-    """Insert from many connections and kill the server meanwhile. Return the ids that were answered with 201."""
+    """Insert documents over many connections, kill the server meanwhile, and return the ids that got 201."""
     answered: set[str] = set()
     numbers = iter(range(WRITES))
 

@@ -1,4 +1,4 @@
-"""Two processes that need each other, set up as docs/production.md describes."""
+"""Readiness of two processes that need each other, configured as docs/production.md describes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.instance import Instance
 from tests.e2e.probing import probe_like_a_balancer
 
 
-def test_two_processes_that_need_each_other_are_probed(home: Path, postgres: str) -> None:
+def test_readiness_probes_succeed_while_two_processes_need_each_other(home: Path, postgres: str) -> None:
     """Newcomer F1: one GET /api/ready overloaded both processes until they were stopped."""
     instance = Instance("two", home, new_database(postgres))
     try:

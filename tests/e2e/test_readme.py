@@ -1,4 +1,4 @@
-"""The tour in README.md is executed word for word."""
+"""Run the shell commands of the tour in README.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[2]
 TOUR = re.compile(r"^```sh tour\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_every_command_of_the_tour_works(dev: Instance) -> None:
+def test_every_command_of_the_readme_works(dev: Instance) -> None:
     blocks = TOUR.findall((REPOSITORY / "README.md").read_text("utf-8"))
     dev.start()
 

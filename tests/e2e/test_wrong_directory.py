@@ -1,4 +1,4 @@
-"""A split installation whose bundoc process is started on a disk that was not mounted."""
+"""Bundoc runs in a separate process, which is started before the disk with its data is mounted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.e2e.conftest import new_database
 from tests.e2e.instance import STOP_SECONDS, Instance, poll
 
 
-def test_bundoc_on_an_empty_directory_does_not_start(
+def test_bundoc_refuses_to_start_on_an_empty_directory_instead_of_its_own(
     home: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It used to be ready, answer 404 for existing documents, and accept writes from revision 1."""
+    """Bundoc once started there, answered 404 for existing documents, and accepted writes from revision 1."""
     monkeypatch.setitem(instances.SEVERAL, "keys", {"data": ("bundoc",), "bunkms": ("bunkms",)})
     instance = Instance("keys", home, new_database(postgres))
     try:
-        instance.spawn_all()  # bundoc comes first and waits for the room that knows its directory
+        instance.spawn_all()  # bundoc starts first and waits for BunKMS, which knows its directory
         poll(lambda: '"ready"' in instance.log("data"), STOP_SECONDS * 2, "bundoc is ready")
 
         args, environment = instance.commands["data"]
@@ -29,6 +29,6 @@ def test_bundoc_on_an_empty_directory_does_not_start(
         instance._spawn("data")
 
         assert instance.processes.pop("data").wait(STOP_SECONDS * 2) == 1
-        assert "not-mounted/bundoc is not where the documents of this installation are" in instance.log("data")
+        assert "but the documents of this installation are in the directory with the id" in instance.log("data")
     finally:
         instance.close()

@@ -1,4 +1,4 @@
-"""The whole front door with every room's real routes, among fakes."""
+"""Open the whole gateway with the real routes of every room; fakes stand in for the rooms."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BUG = "a detail that nobody outside may see"
 
 
 class FakeBundoc:
-    """`seen`: the Callers of every list; every other method has a bug."""
+    """`list` records its Callers in `seen`; `create` raises KeyError, like a bug."""
 
     def __init__(self) -> None:
         self.seen: list[Caller] = []
@@ -52,7 +52,7 @@ class FakeFunctions:
         return ()
 
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
-        """`echo` answers at once with what it was sent, `empty` with 204; `missing` is none; others stream."""
+        """`echo` returns its request at once, `empty` answers 204, `missing` is not found; other names stream."""
         if name == "missing":
             raise FunctionNotFound("The project has no function missing.")
         if name == "empty":
@@ -69,7 +69,7 @@ class FakeFunctions:
         yield Chunk(f"{caller.kind} {caller.project}".encode())
 
     async def feed(self, *_: Any) -> None:
-        """It takes no more than the beginning."""
+        """Accept no further parts of a body."""
 
 
 @dataclass

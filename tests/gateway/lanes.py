@@ -1,4 +1,4 @@
-"""The front door on a real socket, with a real Bundoc behind it: once with its fast lane, once without."""
+"""Serve the gateway on a real socket before a real Bundoc, with the fast lane or without it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Reply:
         return dict(self.headers).get(name, "")
 
     def settled(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Return it without the parts that differ in every answer."""
+        """Return status, headers and body without the parts that differ in every answer."""
         said = [
             (name, NEW_ID.sub(b"ID", value.encode()).decode())
             for name, value in self.headers
@@ -91,7 +91,7 @@ class Connection:
         return await self.reply()
 
     async def ended(self) -> bytes:
-        """Return the bytes that come until the server hangs up."""
+        """Return all bytes that arrive until the server closes the connection."""
         async with asyncio.timeout(ANSWER_SECONDS):
             return await self.reader.read()
 
@@ -125,7 +125,7 @@ class Served:
             connection.close()
 
     async def warm(self) -> None:
-        """Let the project's file be open and its key known, and a first document stored."""
+        """Store a first document, so that the project's file is open and its key is cached."""
         async with self.connected() as connection:
             reply = await connection.ask("PUT /v1/data/posts/d1", KEY, body=b'{"a":1}')
             assert reply.status == 201, reply
@@ -133,8 +133,10 @@ class Served:
 
 @asynccontextmanager
 async def served(directory: Path, settings: GatewaySettings | None = None, **changed: Any) -> AsyncIterator[Served]:
-    """`changed`: other Limits than those of the settings; `bundoc`, `functions`: stand-ins; `functions_host`: the
-    wildcard of the projects' own hosts.
+    """Serve the gateway.
+
+    `changed` may hold `bundoc` and `functions` (stand-ins), `functions_host` (the wildcard of the projects' hosts)
+    and fields of Limits that replace those of the settings.
     """
     settings, kms = settings or GatewaySettings(), FakeKms()
     where = replace(site(directory, clock=ManualClock()), functions_host=changed.pop("functions_host", ""))

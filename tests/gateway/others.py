@@ -1,4 +1,4 @@
-"""The rooms that the gateway asks, reduced to what it asks them; tokens are really signed."""
+"""Fakes of the rooms that the gateway calls. They have only the methods that it calls; their tokens are signed."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
 @functools.cache
 def signing_key(signer: str) -> SigningKey:
-    """Return a signer's key; made once, because that takes a while."""
+    """Return the key of a signer. It is cached, because making a key is slow."""
     return SigningKey(new_private_key())
 
 
 class Room:
-    """Tells revocations. `calls`: how often each method was called; `reachable = False`: nothing answers."""
+    """A room with a feed of revocations.
+
+    `calls` counts the calls of each method. If `reachable` is False, nobody can follow the feed.
+    """
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -67,7 +70,7 @@ class Room:
             follower.put_nowait(news)
 
     def break_off(self) -> None:
-        """End every feed; nobody can follow again until `reachable`. Calls are still answered."""
+        """End every feed; nobody can follow again until `reachable` is True. Calls are still answered."""
         self.reachable = False
         for follower in self.followers:
             follower.put_nowait(None)
@@ -81,7 +84,7 @@ class FakeBunAuth(Room):
         self.exchanges = False
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
-        self.known: set[tuple[str, str]] = set()  # accounts, and addresses that they signed in from
+        self.known: set[tuple[str, str]] = set()  # email of an account, address that it signed in from
 
     def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
@@ -151,7 +154,7 @@ class FakePlatform(Room):
             LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
         }
         self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
-        self.answering = asyncio.Event()  # cleared: look-ups have read, but do not answer yet
+        self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
@@ -186,7 +189,7 @@ class FakeTenantAuth(Room):
         super().__init__()
         self.ended: set[str] = set()
         self.version = 0
-        self.known: set[tuple[str, str, str]] = set()  # projects, accounts, and addresses that they signed in from
+        self.known: set[tuple[str, str, str]] = set()  # project, email of a user, address
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}

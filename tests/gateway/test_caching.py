@@ -1,4 +1,4 @@
-"""Every route tells caches what they may keep, whatever it answers. Both lanes of the hot ones: test_both_lanes.py."""
+"""Every answer of every route has a Cache-Control header. test_both_lanes.py covers both lanes of the hot routes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SERVED = [
     for path, methods in msgspec.json.decode(openapi_document())["paths"].items()
     for method in methods
 ]
-# answers that hold secrets, or are of this moment
+# answers that hold secrets, or that are true at this moment only
 NEVER_STORED = {
     ("GET", "/api/health"),
     ("GET", "/api/ready"),
@@ -48,8 +48,8 @@ PUBLIC = {
 }
 
 
-def test_every_route_that_answers_secrets_forbids_to_store_them() -> None:
-    """Security 11: sign-in, keys, tokens and revealed variables are `no-store`; public keys alone are public."""
+def test_every_route_that_returns_secrets_sends_no_store() -> None:
+    """Security 11: sign-in, keys, tokens and revealed variables are `no-store`; only public keys are `public`."""
     said: dict[str, set[tuple[str, str]]] = {}
     for route in ALL:
         header = route.cache_control
@@ -66,8 +66,8 @@ def test_every_route_that_answers_secrets_forbids_to_store_them() -> None:
 
 
 @pytest.mark.parametrize("who", ["nobody", "developer", "key"])
-async def test_every_route_tells_caches_to_keep_nothing_for_others(who: str) -> None:
-    """Security 11: with X-Bunbase-Key alone a shared cache would not know that an answer is private; errors too."""
+async def test_every_answer_without_public_keys_forbids_shared_caches(who: str) -> None:
+    """Security 11: a shared cache does not know that X-Bunbase-Key makes an answer private. Errors count too."""
     async with door_of() as door:
         headers = {
             "nobody": {},
@@ -106,7 +106,7 @@ async def test_every_route_tells_caches_to_keep_nothing_for_others(who: str) -> 
         ),
     ],
 )
-async def test_tokens_are_stored_nowhere(path: str, body: dict[str, Any]) -> None:
+async def test_an_answer_with_tokens_is_sent_with_no_store(path: str, body: dict[str, Any]) -> None:
     async with door_of() as door:
         answer = await door.http.post(path, json=body, headers={"x-bunbase-key": SECRET})
 

@@ -1,4 +1,4 @@
-"""Access to the real routes, for each kind of caller."""
+"""Each kind of caller reaches only the real routes that are open to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.gateway.others import BAKERY, LIBRARYS, PUBLISHABLE, SECRET
 DATA = "/v1/data/posts"
 
 
-async def test_a_project_key_becomes_the_caller(door: Door) -> None:
+async def test_a_project_key_sets_the_kind_and_the_project_of_the_caller(door: Door) -> None:
     for key in (PUBLISHABLE, SECRET):
         await door.http.get(DATA, headers={"x-bunbase-key": key, "user-agent": "a" * 300})
 
@@ -22,7 +22,7 @@ async def test_a_project_key_becomes_the_caller(door: Door) -> None:
     assert (secret.ip, secret.agent) == ("127.0.0.1", "a" * 200)
 
 
-async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
+async def test_an_end_users_token_sets_the_user_of_the_caller(door: Door) -> None:
     headers = {"x-bunbase-key": PUBLISHABLE, "authorization": f"Bearer {door.tenant_auth.token()}"}
 
     await door.http.get(DATA, headers=headers)
@@ -49,7 +49,7 @@ async def test_an_end_users_token_is_added_to_it(door: Door) -> None:
         ({"x-bunbase-key": "sk_unknown"}, f"/v1/functions/hello?project={BAKERY}", 401, "invalid_key"),
     ],
 )
-async def test_a_wrong_credential_is_named_in_the_refusal(
+async def test_the_code_of_a_refusal_names_the_wrong_credential(
     door: Door, headers: dict[str, str], path: str, status: int, code: str
 ) -> None:
     answer = await door.http.get(path, headers=headers)
@@ -69,7 +69,7 @@ async def test_a_users_token_of_another_project_is_refused(door: Door) -> None:
     assert not door.bundoc.seen
 
 
-async def test_a_stranger_and_a_project_that_is_not_there_look_alike(door: Door) -> None:
+async def test_a_developer_cannot_tell_a_foreign_project_from_a_missing_one(door: Door) -> None:
     stranger = {"authorization": f"Bearer {door.bunauth.token(sub='usr_bob')}"}
 
     answers = [await door.http.get(f"/api/projects/{ref}", headers=stranger) for ref in (BAKERY, "prj_unknown")]
@@ -84,7 +84,9 @@ async def test_a_stranger_and_a_project_that_is_not_there_look_alike(door: Door)
     ids=["no JSON", "not what the route takes", "another media type"],
 )
 @pytest.mark.parametrize("path", ["/api/projects", f"/api/projects/{BAKERY}/keys", "/v1/commit", "/v1/auth/signup"])
-async def test_a_stranger_is_refused_before_the_body_is_looked_at(door: Door, path: str, body: tuple[str, str]) -> None:
+async def test_an_anonymous_request_is_refused_before_its_body_is_parsed(
+    door: Door, path: str, body: tuple[str, str]
+) -> None:
     content, kind = body
 
     answer = await door.http.post(path, content=content, headers={"content-type": kind})
@@ -93,7 +95,7 @@ async def test_a_stranger_is_refused_before_the_body_is_looked_at(door: Door, pa
 
 
 @pytest.mark.parametrize("scopes", [("read",), ("read", "write")])
-async def test_a_personal_token_writes_only_with_that_scope(door: Door, scopes: tuple[str, ...]) -> None:
+async def test_a_personal_token_may_write_only_with_the_scope_write(door: Door, scopes: tuple[str, ...]) -> None:
     headers = {"authorization": f"Bearer {door.bunauth.personal_token(*scopes)}"}
 
     read = await door.http.get("/api/auth/me", headers=headers)
@@ -103,7 +105,7 @@ async def test_a_personal_token_writes_only_with_that_scope(door: Door, scopes: 
     assert wrote.status_code == (204 if "write" in scopes else 403)
 
 
-async def test_a_stale_token_does_not_keep_anybody_from_signing_in(door: Door) -> None:
+async def test_a_login_ignores_an_invalid_token_in_its_headers(door: Door) -> None:
     answer = await door.http.post(
         "/api/auth/login",
         json={"email": "ada@example.com", "password": "correct horse battery"},
@@ -113,7 +115,7 @@ async def test_a_stale_token_does_not_keep_anybody_from_signing_in(door: Door) -
     assert answer.status_code == 200
 
 
-async def test_behind_a_trusted_proxy_the_caller_has_the_address_it_came_from() -> None:
+async def test_behind_a_trusted_proxy_the_callers_address_is_that_of_the_client() -> None:
     async with door_of(GatewaySettings(trusted_proxies=("10.0.0.1",)), peer="10.0.0.1") as door:
         headers = {"x-forwarded-for": "1.2.3.4, 203.0.113.7", "x-bunbase-key": SECRET}
         await door.http.get(DATA, headers=headers)

@@ -18,32 +18,32 @@ PROXY, OTHER_PROXY, CLIENT = "10.0.0.1", "10.0.0.2", "203.0.113.7"
     ("header", "token"),
     [("Bearer abc", "abc"), ("bearer abc", "abc"), ("BEARER   abc ", "abc"), ("", ""), ("Bearer a b", "a b")],
 )
-def test_a_bearer_token_is_what_follows_the_scheme(header: str, token: str) -> None:
+def test_the_bearer_token_is_the_text_after_the_scheme(header: str, token: str) -> None:
     assert bearer_token({"authorization": header}) == token
 
 
-def test_without_a_header_there_is_no_token() -> None:
+def test_without_an_authorization_header_the_token_is_empty() -> None:
     assert bearer_token({}) == ""
 
 
 @pytest.mark.parametrize("header", ["Basic abc", "Bearer", "Bearer ", "abc", "Bearer " + "x" * (MAX_LENGTH + 1)])
-def test_an_authorization_without_a_bearer_token_is_refused_rather_than_ignored(header: str) -> None:
+def test_an_authorization_header_without_a_bearer_token_is_refused(header: str) -> None:
     with pytest.raises(InvalidToken):
         bearer_token({"authorization": header})
 
 
-def test_a_key_comes_from_the_header_or_else_from_the_address() -> None:
+def test_the_key_in_the_header_overrides_the_key_in_the_query() -> None:
     assert project_key({"x-bunbase-key": "sk_1"}, {"key": "pk_1"}) == "sk_1"
     assert project_key({}, {"key": "pk_1"}) == "pk_1"
     assert project_key({}, {}) == ""
 
 
-def test_a_secret_key_in_an_address_is_refused() -> None:
-    with pytest.raises(InvalidKey, match="rotate this one"):
+def test_a_secret_key_in_the_query_is_refused() -> None:
+    with pytest.raises(InvalidKey, match="rotate this key"):
         project_key({}, {"key": "sk_1"})
 
 
-def test_a_key_beyond_all_measure_is_cut() -> None:
+def test_a_key_that_is_too_long_is_truncated() -> None:
     assert len(project_key({"x-bunbase-key": "x" * 100_000}, {})) == MAX_LENGTH
 
 
@@ -51,24 +51,24 @@ def test_a_key_beyond_all_measure_is_cut() -> None:
     ("peer", "forwarded", "ip"),
     [
         (CLIENT, [], CLIENT),
-        (CLIENT, ["198.51.100.1"], CLIENT),  # anybody can send that
+        (CLIENT, ["198.51.100.1"], CLIENT),  # any client can send this header
         (PROXY, [CLIENT], CLIENT),
         (PROXY, [f"198.51.100.1, {CLIENT}"], CLIENT),
         (PROXY, [f"198.51.100.1 ,{CLIENT} , {OTHER_PROXY}"], CLIENT),
-        (PROXY, ["198.51.100.1", CLIENT], CLIENT),  # the proxy added a line below one that was made up
+        (PROXY, ["198.51.100.1", CLIENT], CLIENT),  # the client made up the first line, the proxy added the second
         (PROXY, ["", " , "], PROXY),
         (PROXY, [OTHER_PROXY], PROXY),
         (PROXY, [], PROXY),
         (PROXY, [f"{CLIENT}:4711"], CLIENT),
         (PROXY, ["[2001:DB8::0001]:4711"], "2001:db8::1"),
-        (PROXY, [f"{CLIENT}, <script>"], PROXY),  # nobody knows which address that was
+        (PROXY, [f"{CLIENT}, <script>"], PROXY),  # the last entry is no address
         (PROXY, [f"<script>, {CLIENT}"], CLIENT),
         (f"::ffff:{PROXY}", [f"::ffff:{CLIENT}"], CLIENT),
         ("::ffff:203.0.113.9", [CLIENT], "203.0.113.9"),
         ("", [CLIENT], ""),
     ],
 )
-def test_an_address_is_believed_when_a_trusted_proxy_says_so(peer: str, forwarded: list[str], ip: str) -> None:
+def test_only_a_trusted_proxy_may_name_the_clients_address(peer: str, forwarded: list[str], ip: str) -> None:
     headers = [(b"x-forwarded-for", line.encode()) for line in forwarded]
     scope: Any = {"type": "http", "client": (peer, 1), "headers": headers, "query_string": b"", "path": "/"}
 
@@ -80,19 +80,19 @@ def test_an_address_is_believed_when_a_trusted_proxy_says_so(peer: str, forwarde
     [
         ("10.0.0.0/8", "10.200.3.4", True),
         ("10.0.0.0/8", "11.0.0.1", False),
-        ("10.0.0.1/8", "10.0.0.9", True),  # a network by one of its addresses
+        ("10.0.0.1/8", "10.0.0.9", True),  # a network, written as one of its addresses
         ("fd00::/8", "fd12::1", True),
         ("fd00::/8", "10.0.0.1", False),
         ("FD00:0::1", "fd00::1", True),
         ("203.0.113.8/30", "203.0.113.9", True),
     ],
 )
-def test_a_network_of_proxies_is_named_at_once(trusted: str, peer: str, believed: bool) -> None:
+def test_a_network_may_be_named_as_trusted_proxies(trusted: str, peer: str, believed: bool) -> None:
     assert (peer in Proxies((trusted,))) is believed
     assert caller_address(peer, [CLIENT], Proxies((trusted,))) == (CLIENT if believed else peer)
 
 
 @pytest.mark.parametrize("trusted", ["proxy.example.com", "10.0.0.0/33", "", "*"])
-def test_a_trusted_proxy_that_is_no_address_or_network_is_refused_at_the_start(trusted: str) -> None:
+def test_a_start_with_a_trusted_proxy_that_is_no_address_or_network_fails(trusted: str) -> None:
     with pytest.raises(CannotStart, match="trusted_proxies"):
         Proxies((trusted,))

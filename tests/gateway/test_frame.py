@@ -12,7 +12,7 @@ from tests.gateway.others import ADA, BAKERY, PUBLISHABLE, SECRET
 
 
 @pytest.mark.parametrize("id", ["abcdefgh", "0af7651916cd43dd8448eb211c80319c", "a.b-c:d_e.", "x" * 128])
-async def test_a_harmless_request_id_is_kept(door: Door, id: str) -> None:
+async def test_a_valid_request_id_of_the_client_is_kept(door: Door, id: str) -> None:
     answer = await door.http.get("/nothing", headers={"x-request-id": id})
 
     assert answer.headers.get_list("x-request-id") == [id]
@@ -20,25 +20,25 @@ async def test_a_harmless_request_id_is_kept(door: Door, id: str) -> None:
 
 
 @pytest.mark.parametrize("id", ["", "short", "x" * 129, "with space", "<script>", "a\tb\tc\td\te", "ü" * 10])
-async def test_any_other_is_replaced(door: Door, id: str) -> None:
+async def test_an_invalid_request_id_of_the_client_is_replaced(door: Door, id: str) -> None:
     answer = await door.http.get("/api/health", headers=[(b"x-request-id", id.encode())])
 
     (given,) = answer.headers.get_list("x-request-id")
     assert given.startswith("req_")
 
 
-async def test_every_request_has_an_id_of_its_own(door: Door) -> None:
+async def test_requests_without_an_id_get_different_ids(door: Door) -> None:
     ids = {(await door.http.get("/api/health")).headers["x-request-id"] for _ in range(5)}
 
     assert len(ids) == 5
 
 
-async def test_no_answer_is_to_be_sniffed(door: Door) -> None:
+async def test_every_answer_has_the_header_nosniff(door: Door) -> None:
     for path in ("/api/health", "/nothing"):
         assert (await door.http.get(path)).headers["x-content-type-options"] == "nosniff"
 
 
-async def test_metrics_name_routes_never_addresses(door: Door) -> None:
+async def test_metrics_name_the_route_and_never_the_path(door: Door) -> None:
     await door.http.get("/v1/data/marker_collection?limit=1", headers={"x-bunbase-key": SECRET})
     await door.http.get("/marker/of/a/stranger")
     await door.http.put("/v1/data/marker_collection")
@@ -51,7 +51,7 @@ async def test_metrics_name_routes_never_addresses(door: Door) -> None:
     assert "marker" not in text
 
 
-async def test_the_log_says_who_called_what_for_which_project(door: Door) -> None:
+async def test_a_log_line_of_a_request_names_route_caller_and_project(door: Door) -> None:
     token = door.bunauth.token()
     with capture_logs() as logs:
         await door.http.get("/v1/data/posts", headers={"x-bunbase-key": SECRET})
@@ -73,7 +73,7 @@ async def test_the_log_says_who_called_what_for_which_project(door: Door) -> Non
     assert all(line["duration_ms"] >= 0 for line in logs)
 
 
-async def test_a_caller_who_left_before_the_answer_is_recorded_as_gone() -> None:
+async def test_a_client_that_disconnects_before_the_answer_is_logged_with_status_499() -> None:
     async def never_answers(scope: Any, receive: Any, send: Any) -> None:
         raise ConnectionResetError
 
@@ -84,7 +84,7 @@ async def test_a_caller_who_left_before_the_answer_is_recorded_as_gone() -> None
     assert logs[0]["status"] == 499
 
 
-async def test_only_http_is_answered() -> None:
+async def test_a_websocket_connection_never_reaches_the_app() -> None:
     async def app(*_: Any) -> None:
         raise AssertionError("nothing gets here")
 

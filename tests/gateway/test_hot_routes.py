@@ -1,4 +1,4 @@
-"""The fast lane takes only requests that it can answer as the ordinary lane would, whatever is sent."""
+"""The fast lane takes a request only if it would answer it exactly as the ordinary lane does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ methods = st.sampled_from([b"GET", b"POST", b"PUT", b"PATCH", b"DELETE", b"HEAD"
 
 
 @given(methods, urls.map(b"".join), st.lists(st.tuples(names, values), max_size=4))
-def test_only_what_is_usual_is_taken(method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+def test_the_fast_lane_takes_only_requests_with_plain_paths_and_headers(
+    method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
     request: Any = HOT.request(method, url, [KEY, HOST, *headers])
 
     if request is None:
@@ -45,7 +47,7 @@ def test_only_what_is_usual_is_taken(method: bytes, url: bytes, headers: list[tu
     assert (request.length > 0) == (method in (b"POST", b"PUT", b"PATCH"))
 
 
-def test_a_query_is_read_as_it_is_everywhere() -> None:
+def test_the_fast_lane_decodes_a_query_as_the_ordinary_lane_does() -> None:
     request = HOT.request(b"GET", b"/v1/data/posts?limit=%35&cursor=a_b", [KEY, HOST])
 
     assert request is not None

@@ -29,7 +29,7 @@ from tests.pkg.waiting import eventually
 
 
 class Asking:
-    """An identity that follows its feeds, and the rooms it asks."""
+    """An Identity, and the fake rooms that it calls."""
 
     def __init__(self) -> None:
         self.bunauth, self.platform, self.tenant_auth = FakeBunAuth(), FakePlatform(), FakeTenantAuth()
@@ -65,7 +65,7 @@ async def asking() -> AsyncIterator[Asking]:
         yield asking
 
 
-async def test_a_developers_token_says_who_it_is_and_the_second_time_nobody_is_asked(asking: Asking) -> None:
+async def test_a_developers_token_is_cached_after_its_first_verification(asking: Asking) -> None:
     token = asking.bunauth.token(role="admin")
 
     developer = await asking.identity.developer(token)
@@ -81,7 +81,7 @@ async def test_a_developers_token_says_who_it_is_and_the_second_time_nobody_is_a
     assert not asking.bunauth.calls
 
 
-async def test_new_tokens_of_known_signers_ask_nobody(asking: Asking) -> None:
+async def test_a_new_token_of_a_known_signer_needs_no_call(asking: Asking) -> None:
     await asking.identity.developer(asking.bunauth.token("ses_1"))
     await asking.identity.end_user(BAKERY, asking.tenant_auth.token(session="ses_a"))
 
@@ -91,7 +91,7 @@ async def test_new_tokens_of_known_signers_ask_nobody(asking: Asking) -> None:
     assert (asking.bunauth.calls, asking.tenant_auth.calls) == ({"jwks": 1}, {"jwks": 1})
 
 
-async def test_a_key_and_a_membership_are_asked_for_once(asking: Asking) -> None:
+async def test_a_key_and_a_membership_are_cached_after_the_first_call(asking: Asking) -> None:
     for _ in range(3):
         assert (await asking.identity.key_holder(SECRET)).kind is CallerKind.SECRET
         assert (await asking.identity.membership(ADA, "bakery")).project == BAKERY
@@ -111,7 +111,7 @@ async def test_unknown_credentials_are_not_cached(asking: Asking) -> None:
     assert await asking.identity.membership("usr_new", BAKERY)
 
 
-async def test_an_ended_session_is_refused_once_it_is_told(asking: Asking) -> None:
+async def test_a_developers_token_is_refused_after_the_feed_ends_its_session(asking: Asking) -> None:
     token, other = asking.bunauth.token("ses_1"), asking.bunauth.token("ses_2")
     await asking.identity.developer(token)
 
@@ -122,7 +122,7 @@ async def test_an_ended_session_is_refused_once_it_is_told(asking: Asking) -> No
     assert not await asking.refused(other)
 
 
-async def test_an_ended_session_of_a_user_is_refused_once_it_is_told(asking: Asking) -> None:
+async def test_a_users_token_is_refused_after_the_feed_ends_its_session(asking: Asking) -> None:
     token = asking.tenant_auth.token(session="ses_u")
     await asking.identity.end_user(BAKERY, token)
 
@@ -132,7 +132,7 @@ async def test_an_ended_session_of_a_user_is_refused_once_it_is_told(asking: Ask
     assert await asking.refused_user(token)
 
 
-async def test_an_outdated_version_of_a_user_is_refused_in_every_session_and_the_next_version_passes(
+async def test_a_revoked_version_of_a_user_ends_every_session_and_the_next_version_is_valid(
     asking: Asking,
 ) -> None:
     before = [asking.tenant_auth.token(session="ses_a"), asking.tenant_auth.token(session="ses_b", ver=0)]
@@ -151,7 +151,7 @@ async def test_an_outdated_version_of_a_user_is_refused_in_every_session_and_the
         assert not await asking.refused_user(token)
 
 
-async def test_while_the_feed_is_broken_another_version_of_a_user_is_refused(asking: Asking) -> None:
+async def test_while_the_feed_is_broken_an_old_version_of_a_user_is_refused(asking: Asking) -> None:
     old, new = asking.tenant_auth.token(), asking.tenant_auth.token(ver=1)
     await asking.identity.end_user(BAKERY, old)
     asking.tenant_auth.break_off()
@@ -163,7 +163,7 @@ async def test_while_the_feed_is_broken_another_version_of_a_user_is_refused(ask
     assert not await asking.refused_user(new)
 
 
-async def test_a_custom_token_is_no_access_token(asking: Asking) -> None:
+async def test_a_custom_token_is_refused_as_an_access_token(asking: Asking) -> None:
     audience = f"{BAKERY}/custom-token"
 
     assert await asking.refused_user(asking.tenant_auth.token(type="custom"))
@@ -171,7 +171,7 @@ async def test_a_custom_token_is_no_access_token(asking: Asking) -> None:
     assert await asking.refused_user(asking.tenant_auth.token(type="custom", aud=audience))
 
 
-async def test_a_deleted_personal_token_is_refused_once_it_is_told(asking: Asking) -> None:
+async def test_a_personal_token_is_refused_after_the_feed_revokes_it(asking: Asking) -> None:
     token = asking.bunauth.personal_token("read")
     developer = await asking.identity.developer(token)
     await asking.identity.developer(token)
@@ -183,7 +183,7 @@ async def test_a_deleted_personal_token_is_refused_once_it_is_told(asking: Askin
     assert await asking.refused(token)
 
 
-async def test_a_revoked_key_is_forgotten_once_it_is_told_and_no_other(asking: Asking) -> None:
+async def test_the_feed_removes_a_revoked_key_from_the_cache(asking: Asking) -> None:
     await asking.identity.key_holder(SECRET)
     await asking.identity.key_holder("pk_bakery")
     del asking.platform.holders[SECRET]
@@ -196,7 +196,7 @@ async def test_a_revoked_key_is_forgotten_once_it_is_told_and_no_other(asking: A
     assert asking.platform.calls["key_holder"] == 3
 
 
-async def test_a_deleted_project_takes_its_keys_and_members_with_it(asking: Asking) -> None:
+async def test_the_keys_and_members_of_a_deleted_project_leave_the_cache(asking: Asking) -> None:
     await asking.identity.key_holder(SECRET)
     await asking.identity.key_holder("pk_library")
     await asking.identity.membership(ADA, "bakery")
@@ -212,7 +212,7 @@ async def test_a_deleted_project_takes_its_keys_and_members_with_it(asking: Aski
         await asking.identity.membership(ADA, "bakery")
 
 
-async def test_a_lost_member_is_forgotten_once_it_is_told(asking: Asking) -> None:
+async def test_the_feed_removes_a_lost_membership_from_the_cache(asking: Asking) -> None:
     await asking.identity.membership(ADA, BAKERY)
     asking.platform.members.clear()
 
@@ -223,10 +223,12 @@ async def test_a_lost_member_is_forgotten_once_it_is_told(asking: Asking) -> Non
         await asking.identity.membership(ADA, BAKERY)
 
 
-async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(asking: Asking) -> None:
+async def test_a_key_that_is_revoked_during_its_look_up_is_not_cached(asking: Asking) -> None:
     asking.platform.answering.clear()
     slow = asyncio.create_task(asking.identity.key_holder(SECRET))
-    await eventually(lambda: asking.platform.calls["key_holder"])  # it has read, but not answered yet
+    await eventually(
+        lambda: asking.platform.calls["key_holder"]
+    )  # the room has read the key, but has not returned it yet
 
     del asking.platform.holders[SECRET]
     asking.platform.tell(RevokedKind.KEY, "key_s")
@@ -237,7 +239,7 @@ async def test_a_look_up_that_a_revocation_overtook_is_not_remembered(asking: As
     assert await asking.refused_key(SECRET)
 
 
-async def test_while_a_feed_is_broken_the_room_itself_is_asked(asking: Asking) -> None:
+async def test_while_a_feed_is_broken_every_check_calls_the_room(asking: Asking) -> None:
     developer, user = asking.bunauth.token(), asking.tenant_auth.token()
     await asking.identity.developer(developer)
     await asking.identity.end_user(BAKERY, user)
@@ -258,7 +260,7 @@ async def test_while_a_feed_is_broken_the_room_itself_is_asked(asking: Asking) -
     assert await asking.refused_key(SECRET)
 
 
-async def test_a_revocation_during_a_broken_feed_is_enforced_afterwards(asking: Asking) -> None:
+async def test_a_revocation_during_a_broken_feed_is_enforced_after_the_feed_reconnects(asking: Asking) -> None:
     token = asking.bunauth.token()
     await asking.identity.developer(token)
     await asking.identity.key_holder(SECRET)
@@ -276,7 +278,7 @@ async def test_a_revocation_during_a_broken_feed_is_enforced_afterwards(asking: 
     assert await asking.refused_key(SECRET)
 
 
-async def test_a_gateway_opens_even_where_a_room_is_not_up_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_gateway_starts_while_a_room_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bunbase.gateway.identity.READY_SECONDS", 0.01)
     asking = Asking()
     asking.bunauth.reachable = False
@@ -286,7 +288,7 @@ async def test_a_gateway_opens_even_where_a_room_is_not_up_yet(monkeypatch: pyte
         assert asking.bunauth.calls == {"verify": 1}
 
 
-async def test_a_token_is_refused_once_it_has_expired_cached_or_not(
+async def test_an_expired_token_is_refused_even_if_it_is_cached(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, user = asking.bunauth.token(seconds=60), asking.tenant_auth.token(seconds=60)
@@ -308,7 +310,7 @@ async def test_a_token_is_refused_once_it_has_expired_cached_or_not(
         await asking.identity.end_user(BAKERY, user)
 
 
-async def test_a_key_that_ends_while_it_is_cached_is_asked_for_again(
+async def test_a_cached_key_is_looked_up_again_after_it_expires(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -322,16 +324,16 @@ async def test_a_key_that_ends_while_it_is_cached_is_asked_for_again(
     assert await asking.refused_key("sk_short")
 
 
-async def test_a_users_token_is_worth_nothing_in_another_project(asking: Asking) -> None:
+async def test_a_users_token_is_refused_in_another_project(asking: Asking) -> None:
     at_library = asking.tenant_auth.token(LIBRARY)
     await asking.identity.end_user(LIBRARY, at_library)
 
     assert await asking.refused_user(at_library)
     forged = signing_key(BAKERY).sign({"sub": "usr_eve", "aud": LIBRARY, "sid": "s", "type": "user", "exp": 4e9})
-    assert await asking.refused_user(forged)  # and were the keys the same, the audience would not be
+    assert await asking.refused_user(forged)  # right signing key, wrong audience
 
 
-async def test_a_token_of_one_kind_is_none_of_another(asking: Asking) -> None:
+async def test_a_token_of_one_type_is_refused_as_another_type(asking: Asking) -> None:
     assert await asking.refused(asking.bunauth.token(type="refresh"))
     assert await asking.refused_user(asking.tenant_auth.token(type="access"))
     assert await asking.refused(asking.tenant_auth.token())
@@ -340,12 +342,12 @@ async def test_a_token_of_one_kind_is_none_of_another(asking: Asking) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "é.é.é", "x" * 9000, "bpt_"])
-async def test_nonsense_is_no_token(asking: Asking, token: str) -> None:
+async def test_a_malformed_token_is_refused(asking: Asking, token: str) -> None:
     assert await asking.refused(token)
     assert await asking.refused_user(token)
 
 
-async def test_a_token_of_an_unknown_key_does_not_make_us_ask_again_and_again(asking: Asking) -> None:
+async def test_twenty_tokens_of_an_unknown_signer_fetch_the_key_set_once(asking: Asking) -> None:
     stranger = SigningKey(new_private_key())
     token = stranger.sign({"sub": ADA, "sid": "s", "type": "access", "role": "admin", "email": "", "exp": 4e9})
 
@@ -355,7 +357,7 @@ async def test_a_token_of_an_unknown_key_does_not_make_us_ask_again_and_again(as
     assert asking.bunauth.calls["jwks"] == 1
 
 
-async def test_a_new_key_of_a_signer_is_fetched_when_a_token_names_it(
+async def test_a_token_with_a_new_key_id_fetches_the_key_set_again(
     asking: Asking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bunbase.gateway.keyring.REFETCH_SECONDS", -1.0)

@@ -31,10 +31,8 @@ from tests.gateway.others import PUBLISHABLE
         ("evil.com:7070:7070", False),
     ],
 )
-async def test_in_dev_a_name_that_somebody_else_owns_does_not_lead_to_the_control_plane(
-    host: str, answered: bool
-) -> None:
-    """Security 17: DNS rebinding. A page whose name leads here is of the same origin: CORS does not hold it back."""
+async def test_in_dev_mode_the_control_plane_refuses_hosts_that_are_not_local(host: str, answered: bool) -> None:
+    """Security 17: with DNS rebinding a foreign page has the origin of this server, and CORS does not stop it."""
     async with door_of() as door:
         read = await door.http.get("/api/instance", headers={"host": host})
         sent = await door.http.post("/api/auth/login", json={}, headers={"host": host, "origin": f"http://{host}"})
@@ -46,7 +44,7 @@ async def test_in_dev_a_name_that_somebody_else_owns_does_not_lead_to_the_contro
     assert data.status_code == 200
 
 
-def test_the_public_url_is_a_name_of_this_machine_and_its_pages_are_ours() -> None:
+def test_the_host_and_the_origin_of_the_public_url_are_allowed() -> None:
     own = "dev.example.com:8443"
 
     def check(host: str, origin: str) -> None:
@@ -62,10 +60,10 @@ def test_the_public_url_is_a_name_of_this_machine_and_its_pages_are_ours() -> No
 
 
 async def no_app(*_: Any) -> None:
-    """Nothing stands behind the guard."""
+    """Stand in for the app behind the guard."""
 
 
-async def test_a_page_that_a_function_serves_may_write_to_where_it_came_from() -> None:
+async def test_a_page_of_a_function_may_write_to_its_own_origin_only() -> None:
     headers = {"host": "192.168.1.5:7070", "x-bunbase-key": PUBLISHABLE}
     async with door_of() as door:
         own = await door.http.post("/v1/auth/login", json={}, headers=headers | {"origin": "http://192.168.1.5:7070"})
@@ -74,8 +72,8 @@ async def test_a_page_that_a_function_serves_may_write_to_where_it_came_from() -
     assert (own.status_code, other.status_code) == (422, 403)
 
 
-async def test_a_form_of_a_sandboxed_page_may_be_sent_to_functions_and_to_nothing_else() -> None:
-    """The page of a function on the shared host has the origin `null` (decision 0036), in dev mode as in production."""
+async def test_a_sandboxed_page_may_send_a_form_to_functions_only() -> None:
+    """A page of a function on the shared host has the origin `null`, in every mode (decision 0036)."""
     headers = {"x-bunbase-key": PUBLISHABLE, "origin": "null"}
     async with door_of() as door:
         form = await door.http.post("/v1/functions/echo", data={"a": "1"}, headers=headers)
@@ -89,7 +87,7 @@ async def test_a_form_of_a_sandboxed_page_may_be_sent_to_functions_and_to_nothin
     assert others == ["origin_refused"] * 4
 
 
-def test_on_a_projects_own_host_pages_have_an_origin() -> None:
+def test_on_a_projects_own_host_the_origin_null_is_refused() -> None:
     guard = LocalGuard(no_app, allowed=lambda _: False, own="http://localhost:7070")
     sent = Headers({"host": "shop.fn.localhost:7070", "origin": "null"})
 
@@ -98,7 +96,7 @@ def test_on_a_projects_own_host_pages_have_an_origin() -> None:
         guard.check("POST", "/v1/functions/echo", sent, on_own_host=True)
 
 
-async def test_in_production_the_proxy_decides_which_names_lead_here() -> None:
+async def test_in_production_every_host_is_answered() -> None:
     async with door_of(mode="production") as door:
         answer = await door.http.get("/api/instance", headers={"host": "anything.example.com"})
 
@@ -106,8 +104,8 @@ async def test_in_production_the_proxy_decides_which_names_lead_here() -> None:
 
 
 @pytest.mark.parametrize("mode", ["dev", "production"])
-async def test_a_form_of_a_functions_own_page_reaches_functions(mode: str) -> None:
-    """Such a page is sandboxed where projects share a host: its origin is `null`."""
+async def test_a_form_with_the_origin_null_and_a_key_reaches_a_function(mode: str) -> None:
+    """On the host that projects share, pages of functions are sandboxed: their origin is `null`."""
     form = {"origin": "null", "content-type": "application/x-www-form-urlencoded"}
     async with door_of(mode=mode) as door:
         own = await door.http.post(f"/v1/functions/echo?key={PUBLISHABLE}", content="a=1", headers=form)
@@ -131,8 +129,8 @@ async def test_a_form_of_a_functions_own_page_reaches_functions(mode: str) -> No
         "/v1/functions/../auth/login",
     ],
 )
-async def test_in_dev_a_page_without_an_origin_reaches_nothing_else(path: str) -> None:
-    """Security 17: any site can make a sandboxed frame, whose origin is `null`."""
+async def test_in_dev_mode_the_origin_null_reaches_functions_only(path: str) -> None:
+    """Security 17: any site can open a sandboxed frame, which has the origin `null`."""
     async with door_of() as door:
         answer = await door.http.post(path, json={}, headers={"origin": "null", "x-bunbase-key": PUBLISHABLE})
 

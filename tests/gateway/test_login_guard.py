@@ -30,7 +30,7 @@ async def login(
 
 
 @pytest.mark.parametrize("path", [DEVELOPERS, USERS])
-async def test_after_some_wrong_passwords_even_the_right_one_has_to_wait(door: Door, path: str) -> None:
+async def test_after_too_many_wrong_passwords_the_right_one_is_refused_too(door: Door, path: str) -> None:
     answers = [await login(door, path) for _ in range(MOST)]
     refused = await login(door, path, PASSWORD)
 
@@ -50,13 +50,13 @@ async def test_right_passwords_are_never_counted(door: Door) -> None:
 @pytest.mark.parametrize(
     "spelling", ["/api/auth/login/", "/api//auth/login", "/api/auth//login//", "/api/auth/%6cogin"]
 )
-async def test_no_other_spelling_of_the_address_slips_past(door: Door, spelling: str) -> None:
+async def test_another_spelling_of_the_path_is_counted_too(door: Door, spelling: str) -> None:
     statuses = [(await login(door, spelling)).status_code for _ in range(MOST + 1)]
 
     assert statuses == [401] * MOST + [429]
 
 
-async def test_addresses_are_told_apart_as_the_trusted_proxy_tells_them(door: Door) -> None:
+async def test_failures_are_counted_by_the_address_that_the_trusted_proxy_names(door: Door) -> None:
     for number in range(MOST):
         await login(door, email=f"{number}@example.com", x_forwarded_for="203.0.113.7")
 
@@ -75,8 +75,8 @@ async def test_addresses_are_told_apart_as_the_trusted_proxy_tells_them(door: Do
         ["<script>alert(1)</script>", "unknown", "_hidden", "203.0.113.7.", "1.2.3", "", "x" * 5000],
     ],
 )
-async def test_one_address_is_one_address_however_a_proxy_writes_it(door: Door, told: list[str]) -> None:
-    """Auth F15: ports are dropped, IPv6 counts by /64, and what is no address is the peer."""
+async def test_every_spelling_of_one_address_is_counted_as_that_address(door: Door, told: list[str]) -> None:
+    """Auth F15: a port is ignored, IPv6 counts by /64 network, and a text that is no address counts as the peer."""
     statuses = [
         (await login(door, email=f"{number}@example.com", x_forwarded_for=one)).status_code
         for number, one in enumerate(told)
@@ -85,8 +85,8 @@ async def test_one_address_is_one_address_however_a_proxy_writes_it(door: Door, 
     assert statuses == [401] * MOST + [429] * (len(told) - MOST)
 
 
-async def test_the_right_password_gets_in_whatever_strangers_try(door: Door) -> None:
-    """Security 8, Newcomer F4: wrong passwords for an account from many addresses do not shut it."""
+async def test_wrong_passwords_from_many_addresses_do_not_lock_the_owner_out(door: Door) -> None:
+    """Security 8, Newcomer F4."""
     for path in (DEVELOPERS, USERS):
         guesses = [(await login(door, path, x_forwarded_for=f"10.0.{number}.1")).status_code for number in range(30)]
 
@@ -96,8 +96,8 @@ async def test_the_right_password_gets_in_whatever_strangers_try(door: Door) -> 
         assert owner.status_code == 200
 
 
-async def test_a_shared_address_is_open_to_those_who_signed_in_there_before(door: Door) -> None:
-    """Security 8: a stranger in the same office, or behind the same proxy, does not shut the others out."""
+async def test_a_blocked_address_still_admits_users_who_signed_in_there_before(door: Door) -> None:
+    """Security 8: a stranger in the same office, or behind the same proxy, does not lock the other users out."""
     door.bunauth.known.add(("ada@example.com", "203.0.113.7"))
     door.tenant_auth.known.add((BAKERY, "ada@example.com", "203.0.113.7"))
     for path in (DEVELOPERS, USERS):
@@ -110,7 +110,7 @@ async def test_a_shared_address_is_open_to_those_who_signed_in_there_before(door
         assert (stranger.status_code, owner.status_code) == (429, 200)
 
 
-async def test_a_projects_server_is_not_one_address(door: Door) -> None:
+async def test_logins_with_a_secret_key_are_not_counted_by_address(door: Door) -> None:
     for number in range(MOST * 3):
         await login(door, USERS, email=f"{number}@example.com", x_bunbase_key=SECRET)
 
@@ -127,8 +127,10 @@ async def test_a_projects_server_is_not_one_address(door: Door) -> None:
         ("/v1/auth/login/custom-token", {"token": "x"}, "token_requests_per_minute"),
     ],
 )
-async def test_sign_up_and_trades_of_tokens_have_a_limit(path: str, body: dict[str, str], limit: str) -> None:
-    """Newcomer F4: as many as the setting says from one address, then 429 with Retry-After; others go on."""
+async def test_sign_ups_and_token_requests_have_a_limit_per_address(
+    path: str, body: dict[str, str], limit: str
+) -> None:
+    """Newcomer F4: an address that reaches the limit gets 429 with Retry-After; other addresses are served."""
     settings = msgspec.structs.replace(GatewaySettings(trusted_proxies=("127.0.0.1",)), **{limit: MOST})
     async with door_of(settings) as door:
 
@@ -161,7 +163,7 @@ async def test_invalid_tokens_at_the_rpc_have_a_limit() -> None:
     assert answers[-1]["error"]["data"]["code"] == "rate_limited"
 
 
-async def test_the_users_of_one_project_are_counted_apart_from_all_others(door: Door) -> None:
+async def test_wrong_passwords_are_counted_per_project(door: Door) -> None:
     for _ in range(MOST):
         await login(door, USERS)
 
@@ -181,7 +183,7 @@ async def test_rpc_and_http_count_the_same_wrong_passwords(door: Door) -> None:
     assert answer.json()["error"]["data"]["code"] == "rate_limited"
 
 
-async def test_other_addresses_go_on(door: Door) -> None:
+async def test_a_limit_on_logins_leaves_other_routes_open(door: Door) -> None:
     for _ in range(MOST + 1):
         await login(door)
 
@@ -189,7 +191,7 @@ async def test_other_addresses_go_on(door: Door) -> None:
     assert (await door.http.get(DEVELOPERS)).status_code == 405
 
 
-async def test_a_browser_may_read_the_refusal(door: Door) -> None:
+async def test_a_rate_limited_answer_has_cors_headers(door: Door) -> None:
     for _ in range(MOST):
         await login(door)
 
@@ -201,7 +203,7 @@ async def test_a_browser_may_read_the_refusal(door: Door) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 10, 70 << 10, 1 << 20])
-async def test_the_body_passes_on_intact_however_it_comes(door: Door, size: int) -> None:
+async def test_the_guard_passes_the_whole_body_on_in_one_piece_or_in_chunks(door: Door, size: int) -> None:
     body = b'{"email": "ada@example.com", "password": "' + PASSWORD.encode() + b'"' + b" " * size + b"}"
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -213,7 +215,7 @@ async def test_the_body_passes_on_intact_however_it_comes(door: Door, size: int)
         assert (answer.status_code, answer.json()["user"]["email"]) == (200, "ada@example.com")
 
 
-async def test_a_body_beyond_all_measure_is_refused_for_its_size(door: Door) -> None:
+async def test_a_login_body_that_is_too_large_gets_413(door: Door) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(1000):
             yield b" " * 10_000
@@ -223,7 +225,7 @@ async def test_a_body_beyond_all_measure_is_refused_for_its_size(door: Door) -> 
     assert (answer.status_code, answer.json()["code"]) == (413, "payload_too_large")
 
 
-async def test_nonsense_counts_for_nothing(door: Door) -> None:
+async def test_a_malformed_login_body_does_not_count_as_a_wrong_password(door: Door) -> None:
     for body in (b"", b"[" * 100_000, b'{"email": 1}', b"\xff") * MOST:
         answer = await door.http.post(DEVELOPERS, content=body, headers={"content-type": "application/json"})
         assert answer.status_code in (400, 422)
@@ -231,7 +233,7 @@ async def test_nonsense_counts_for_nothing(door: Door) -> None:
     assert (await login(door)).status_code == 401
 
 
-async def test_invented_personal_tokens_have_a_limit_and_known_ones_go_on() -> None:
+async def test_invented_personal_tokens_have_a_limit_and_valid_ones_keep_working() -> None:
     async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
 
         async def me(token: str) -> int:
@@ -248,7 +250,7 @@ async def test_invented_personal_tokens_have_a_limit_and_known_ones_go_on() -> N
         assert asked == 1 + MOST
 
 
-async def test_invented_tokens_that_ask_for_explanations_have_the_same_limit() -> None:
+async def test_invented_tokens_in_the_explain_header_have_the_same_limit() -> None:
     async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
 
         async def explained(token: str) -> int:

@@ -29,7 +29,7 @@ async def known() -> bool:
 
 
 async def fail(limits: LoginLimits, ip: str = "1.1.1.1", email: str = ADA, pool: str = "developers") -> bool:
-    """Return whether the attempt was let in."""
+    """Make an attempt with a wrong password. Return True if the limits admitted it."""
     try:
         async with limits.attempt(Place(pool, ip, email)) as attempt:
             attempt.failed = True
@@ -43,7 +43,7 @@ async def succeed(limits: LoginLimits, ip: str = "1.1.1.1", email: str = ADA) ->
         pass
 
 
-async def test_so_many_wrong_passwords_and_no_more_from_one_address() -> None:
+async def test_failures_from_one_address_have_a_limit() -> None:
     limits = limits_of(3)
 
     let_in = [await fail(limits, email=f"{number}@example.com") for number in range(5)]
@@ -52,7 +52,7 @@ async def test_so_many_wrong_passwords_and_no_more_from_one_address() -> None:
     assert await fail(limits, ip="2.2.2.2")
 
 
-async def test_so_many_wrong_passwords_and_no_more_for_one_account_from_one_address() -> None:
+async def test_failures_for_one_account_from_one_address_have_a_limit() -> None:
     limits = limits_of(pair=3)
 
     let_in = [await fail(limits, email=email) for email in (ADA, " ADA@example.com", ADA, ADA)]
@@ -62,7 +62,7 @@ async def test_so_many_wrong_passwords_and_no_more_for_one_account_from_one_addr
     assert await fail(limits, ip="2.2.2.2")
 
 
-async def test_one_account_is_counted_once_however_its_address_is_typed() -> None:
+async def test_two_unicode_forms_of_one_email_are_one_account() -> None:
     limits = limits_of(pair=2)
     composed, apart = "\u00e9ve@example.com", "e\u0301ve@example.com"
 
@@ -79,8 +79,8 @@ async def test_one_account_is_counted_once_however_its_address_is_typed() -> Non
         ([f"198.51.100.{number}" for number in range(30)], False),
     ],
 )
-async def test_an_address_is_its_neighbourhood(addresses: list[str], counted_together: bool) -> None:
-    """Auth F15: thirty addresses of one IPv6 network of 64 bits have one budget."""
+async def test_ipv6_addresses_are_counted_by_their_64_bit_network(addresses: list[str], counted_together: bool) -> None:
+    """Auth F15."""
     limits = limits_of(20)
 
     let_in = [await fail(limits, ip, f"{number}@example.com") for number, ip in enumerate(addresses)]
@@ -88,7 +88,7 @@ async def test_an_address_is_its_neighbourhood(addresses: list[str], counted_tog
     assert let_in == ([True] * 20 + [False] * 10 if counted_together else [True] * 30)
 
 
-async def test_an_account_that_strangers_guess_at_is_never_shut_for_its_owner() -> None:
+async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
     """Security 8, Newcomer F4: many wrong passwords from many addresses, then the right one from one more address."""
     limits = limits_of(account=20)
 
@@ -98,11 +98,11 @@ async def test_an_account_that_strangers_guess_at_is_never_shut_for_its_owner() 
 
     assert let_in == [True] * 40
     assert not owner.failed
-    assert limits.accounts.count(("account", "developers", ADA)) == 20  # it is not counted beyond what matters
+    assert limits.accounts.count(("account", "developers", ADA)) == 20  # the count stops at the limit
 
 
 class ByHand(SlowLane):
-    """Turns are given by the test."""
+    """A slow lane in which the test hands out the turns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,8 +115,8 @@ class ByHand(SlowLane):
         self._next(self.paused.pop())
 
 
-async def test_beyond_the_bound_of_an_account_guesses_go_one_by_one() -> None:
-    """Security 8: distributed guessing goes on at the pace of the slow lane alone, however many guess at once."""
+async def test_guesses_above_the_limit_of_an_account_run_one_at_a_time() -> None:
+    """Security 8: the slow lane sets the pace of guesses from many addresses."""
     turns = ByHand()
     limits = LoginLimits(GatewaySettings(failed_logins_per_account_per_hour=5), turns)
     guesses = 0
@@ -145,8 +145,8 @@ async def test_beyond_the_bound_of_an_account_guesses_go_one_by_one() -> None:
     assert not limits.under_way
 
 
-async def test_the_owner_at_a_new_address_passes_by_all_who_guess_and_wait() -> None:
-    """Security 8: of those who wait, whoever has failed least comes first."""
+async def test_the_owner_at_a_new_address_overtakes_waiting_guesses() -> None:
+    """Security 8: the slow lane serves the address with the fewest failures first."""
     limits, order = limits_of(account=20), []
 
     async def guess(ip: str, name: str, fails: bool) -> None:
@@ -165,8 +165,8 @@ async def test_the_owner_at_a_new_address_passes_by_all_who_guess_and_wait() -> 
     assert order.index("owner") <= 1
 
 
-async def test_where_an_account_signed_in_before_others_do_not_disturb_it() -> None:
-    """Security 8: neither strangers elsewhere nor others at a shared address shut a known address out."""
+async def test_failures_of_others_do_not_slow_an_account_at_a_known_address() -> None:
+    """Security 8: this holds for failures elsewhere and for failures of others at the same address."""
     limits = limits_of(address=3, pair=2, account=3)
     for number in range(3):
         await fail(limits, email=f"{number}@example.com")
@@ -186,7 +186,7 @@ async def test_where_an_account_signed_in_before_others_do_not_disturb_it() -> N
             pass
 
 
-async def test_a_server_that_speaks_for_many_is_counted_by_account_alone() -> None:
+async def test_logins_without_an_address_are_not_limited_by_address() -> None:
     limits = limits_of(address=2, pair=2, account=3)
 
     let_in = [await fail(limits, ip="", email=f"{number % 4}@example.com") for number in range(12)]
@@ -195,7 +195,7 @@ async def test_a_server_that_speaks_for_many_is_counted_by_account_alone() -> No
     assert not limits.slow_lane.accounts
 
 
-async def test_sign_ups_and_trades_are_counted_by_pool_and_neighbourhood() -> None:
+async def test_sign_ups_and_token_requests_are_counted_by_pool_and_network() -> None:
     """Newcomer F4: sign-up has a limit."""
     limits = LoginLimits(GatewaySettings(signups_per_hour=2, token_requests_per_minute=3))
 
@@ -209,7 +209,7 @@ async def test_sign_ups_and_trades_are_counted_by_pool_and_neighbourhood() -> No
         assert refused.value.extra["retry_after_seconds"] >= 1
 
 
-async def test_right_passwords_do_not_count() -> None:
+async def test_right_passwords_do_not_use_up_the_limit() -> None:
     limits = limits_of(2)
 
     for _ in range(10):
@@ -218,7 +218,7 @@ async def test_right_passwords_do_not_count() -> None:
     assert [await fail(limits) for _ in range(3)] == [True, True, False]
 
 
-async def test_the_refusal_says_when_to_come_back() -> None:
+async def test_the_refusal_has_the_seconds_until_the_next_attempt() -> None:
     limits = limits_of(1)
     await fail(limits)
 
@@ -229,7 +229,7 @@ async def test_the_refusal_says_when_to_come_back() -> None:
     assert refused.value.headers()["retry-after"] == str(refused.value.extra["retry_after_seconds"])
 
 
-async def test_pools_are_counted_apart() -> None:
+async def test_each_pool_has_its_own_count() -> None:
     limits = limits_of(1)
     await fail(limits, pool="users:a")
 
@@ -237,7 +237,7 @@ async def test_pools_are_counted_apart() -> None:
     assert not await fail(limits, pool="users:a")
 
 
-async def test_a_thousand_guesses_at_once_get_no_further_than_one_after_the_other() -> None:
+async def test_a_thousand_simultaneous_guesses_do_not_pass_the_limit() -> None:
     limits = limits_of(5)
     guesses = 0
 
@@ -257,7 +257,7 @@ async def test_a_thousand_guesses_at_once_get_no_further_than_one_after_the_othe
     assert (guesses, sum(let_in)) == (5, 5)
 
 
-async def test_a_crowd_with_the_right_password_gets_in_in_turn() -> None:
+async def test_a_hundred_simultaneous_right_passwords_all_succeed() -> None:
     limits = limits_of(5)
 
     await asyncio.gather(*(succeed(limits) for _ in range(100)))
@@ -265,7 +265,7 @@ async def test_a_crowd_with_the_right_password_gets_in_in_turn() -> None:
     assert not limits.under_way
 
 
-async def test_an_attempt_that_breaks_off_makes_room_again() -> None:
+async def test_an_attempt_that_raises_an_error_is_not_counted() -> None:
     limits = limits_of(1)
 
     for _ in range(3):
@@ -277,8 +277,8 @@ async def test_an_attempt_that_breaks_off_makes_room_again() -> None:
     assert await fail(limits)
 
 
-async def test_a_key_that_was_valid_before_is_asked_about_whatever_else_its_address_sent() -> None:
-    """Security 8: invented keys must not shut out everybody behind the same proxy."""
+async def test_a_key_that_was_valid_before_is_looked_up_despite_invented_keys_of_its_address() -> None:
+    """Security 8: invented keys must not lock out all clients behind the same proxy."""
     limits = LoginLimits(GatewaySettings(token_requests_per_minute=3))
     valid = {"pk_bakery"}
 

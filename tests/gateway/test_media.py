@@ -1,4 +1,7 @@
-"""A page must name the type of the body that it sends: over every JSON route of the OpenAPI document, in both lanes."""
+"""A browser page must send a Content-Type with a JSON body.
+
+The tests cover every JSON route of the OpenAPI document in both lanes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ NAMES: Final = {"{collection}": "posts", "{id}": "d1", "{project}": "bakery"}
 
 
 async def json_routes(door: Served) -> list[tuple[str, str]]:
-    """Return method and path of every route that takes a JSON body, as the OpenAPI document lists them."""
+    """Return method and path of every route that takes a JSON body according to the OpenAPI document."""
     async with door.connected() as connection:
         document: Any = msgspec.json.decode((await connection.ask("GET /api/openapi.json")).body)
     return [
@@ -53,7 +56,7 @@ async def refused(connection: Connection, method: str, path: str, *headers: str)
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
-async def test_a_body_without_a_type_is_refused_where_there_is_an_origin(tmp_path: Path, fast: bool) -> None:
+async def test_a_json_body_with_an_origin_but_no_content_type_is_refused(tmp_path: Path, fast: bool) -> None:
     async with served(tmp_path, GatewaySettings(fast_lane=fast)) as door:
         routes = await json_routes(door)
         wrong = []
@@ -83,7 +86,7 @@ async def test_a_body_without_a_type_is_refused_where_there_is_an_origin(tmp_pat
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
-async def test_functions_take_a_body_without_a_type_from_a_page(tmp_path: Path, fast: bool) -> None:
+async def test_a_function_accepts_a_body_with_an_origin_but_no_content_type(tmp_path: Path, fast: bool) -> None:
     async with served(tmp_path, GatewaySettings(fast_lane=fast)) as door, door.connected() as connection:
         reply = await connection.ask("POST /v1/functions/echo", KEY, PAGE, body=b"x")
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is problem+json with the right status: never a traceback, never a 500."""
+"""Every refusal is problem+json with the right status. No answer shows a traceback."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("path", [LOGIN, "/api/projects", "/v1/auth/signup", "/api/auth/refresh"])
-async def test_a_body_that_cannot_be_read_or_does_not_fit(door: Door, path: str, name: str) -> None:
+async def test_malformed_json_gets_400_and_a_wrong_shape_gets_422(door: Door, path: str, name: str) -> None:
     body, status = BODIES[name]
     headers = JSON | KEY | {"authorization": f"Bearer {door.bunauth.token()}"}
 
@@ -65,7 +65,7 @@ async def test_a_body_that_cannot_be_read_or_does_not_fit(door: Door, path: str,
     assert problem(answer) == (status, {400: "malformed_request", 422: "invalid_input"}[status])
 
 
-async def test_a_problem_names_the_value_that_is_invalid(door: Door) -> None:
+async def test_a_problem_names_the_invalid_field(door: Door) -> None:
     wrong = await door.http.post(LOGIN, content=b'{"email": 1, "password": "x"}', headers=JSON)
     nothing = await door.http.post(LOGIN, headers=JSON)
     unknown = await door.http.post(LOGIN, content=GOOD[:-1] + b', "admin": true}', headers=JSON)
@@ -78,14 +78,14 @@ async def test_a_problem_names_the_value_that_is_invalid(door: Door) -> None:
 @pytest.mark.parametrize(
     "media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense;;;="]
 )
-async def test_a_body_that_calls_itself_something_else(door: Door, media: str) -> None:
+async def test_another_content_type_than_json_gets_415(door: Door, media: str) -> None:
     answer = await door.http.post(LOGIN, content=GOOD, headers={"content-type": media})
 
     assert problem(answer) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("media", ["application/json", "APPLICATION/JSON; charset=utf-8", None])
-async def test_json_by_name_or_without_one_is_read(door: Door, media: str | None) -> None:
+async def test_json_is_accepted_with_its_content_type_or_without_one(door: Door, media: str | None) -> None:
     answer = await door.http.post(LOGIN, content=GOOD, headers={"content-type": media} if media else {})
 
     assert problem(answer) == (401, "invalid_credentials")
@@ -95,7 +95,7 @@ async def test_json_by_name_or_without_one_is_read(door: Door, media: str | None
     ("media", "status"),
     [("application/json", 415), ("multipart/form-data", 400), ("multipart/form-data; boundary=x", 400)],
 )
-async def test_a_deployment_that_is_no_form(door: Door, media: str, status: int) -> None:
+async def test_a_deployment_without_a_valid_form_is_refused(door: Door, media: str, status: int) -> None:
     headers = {"authorization": f"Bearer {door.bunauth.token()}", "content-type": media}
 
     answer = await door.http.put("/api/projects/bakery/functions/hello", content=b"junk", headers=headers)
@@ -104,14 +104,14 @@ async def test_a_deployment_that_is_no_form(door: Door, media: str, status: int)
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "NONSENSE"])
-async def test_a_method_that_is_not_answered(door: Door, method: str) -> None:
+async def test_an_unsupported_method_gets_405_with_allow(door: Door, method: str) -> None:
     answer = await door.http.request(method, LOGIN)
 
     assert problem(answer) == (405, "method_not_allowed")
     assert {allowed.strip() for allowed in answer.headers["allow"].split(",")} == {"POST", "OPTIONS"}
 
 
-async def test_head_is_answered_without_a_body(door: Door) -> None:
+async def test_a_head_request_gets_405_with_allow(door: Door) -> None:
     answer = await door.http.head(LOGIN)
 
     assert (answer.status_code, "POST" in answer.headers["allow"]) == (405, True)
@@ -131,12 +131,12 @@ async def test_head_is_answered_without_a_body(door: Door) -> None:
         "/" + "a" * 5000,
     ],
 )
-async def test_an_address_that_does_not_exist(door: Door, path: str) -> None:
+async def test_an_unknown_path_gets_404(door: Door, path: str) -> None:
     assert problem(await door.http.get(path, headers=KEY)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/api/projects/%00", "/api/projects/%00/keys", "/api/projects/" + "a" * 5000])
-async def test_a_project_that_cannot_be(door: Door, path: str) -> None:
+async def test_an_impossible_project_name_gets_404(door: Door, path: str) -> None:
     answer = await door.http.get(path, headers={"authorization": f"Bearer {door.bunauth.token()}"})
 
     assert problem(answer) == (404, "project_not_found")
@@ -144,7 +144,7 @@ async def test_a_project_that_cannot_be(door: Door, path: str) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "9" * 30, "1.5", "abc", "", "%00", "%ff", "true", "NaN", "1%00"])
 @pytest.mark.parametrize("path", [DATA, "/api/projects"])
-async def test_a_limit_out_of_range(door: Door, path: str, limit: str) -> None:
+async def test_an_invalid_limit_gets_422(door: Door, path: str, limit: str) -> None:
     headers = KEY | {"authorization": f"Bearer {door.tenant_auth.token()}"}
     if path != DATA:
         headers["authorization"] = f"Bearer {door.bunauth.token()}"
@@ -156,12 +156,12 @@ async def test_a_limit_out_of_range(door: Door, path: str, limit: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["limit=1&limit=2", "cursor=a&cursor=b", "limit=1&limit=2&cursor=%00", "limit=500"])
-async def test_parameters_that_come_twice_are_no_trouble(door: Door, query: str) -> None:
+async def test_a_repeated_query_parameter_is_accepted(door: Door, query: str) -> None:
     assert (await door.http.get(f"{DATA}?{query}", headers=KEY)).status_code == 200
 
 
 @pytest.mark.parametrize("query", ["cursor=" + "x" * 2049, "limit=1&limit=x", "limit=x&limit=1"])
-async def test_parameters_that_do_not_fit(door: Door, query: str) -> None:
+async def test_an_invalid_query_parameter_never_causes_a_server_error(door: Door, query: str) -> None:
     answer = await door.http.get(f"{DATA}?{query}", headers=KEY)
 
     assert answer.status_code in (200, 422)
@@ -169,7 +169,7 @@ async def test_parameters_that_do_not_fit(door: Door, query: str) -> None:
         problem(answer)
 
 
-async def test_a_huge_body_is_refused_whether_or_not_it_says_so(door: Door) -> None:
+async def test_a_huge_body_gets_413_with_or_without_its_length(door: Door) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(300):
             yield b" " * 10_000
@@ -184,14 +184,14 @@ async def test_a_huge_body_is_refused_whether_or_not_it_says_so(door: Door) -> N
         assert answer.json()["detail"] == "Send at most 2,097,152 bytes."
 
 
-async def test_a_length_that_is_no_number(door: Door) -> None:
+async def test_a_content_length_that_is_no_number_gets_400(door: Door) -> None:
     answer = await door.http.post(LOGIN, content=b"{}", headers=JSON | {"content-length": "abc"})
 
     assert problem(answer) == (400, "malformed_request")
 
 
 @pytest.mark.parametrize("headers", [{}, {"host": "[::bad"}, {"accept": "nonsense/;;;"}, {"cookie": "===;;;"}])
-async def test_of_a_bug_only_the_request_id_gets_out(door: Door, headers: dict[str, str]) -> None:
+async def test_a_bug_shows_the_caller_only_the_request_id(door: Door, headers: dict[str, str]) -> None:
     answer = await door.http.post(DATA, content=b"{}", headers=JSON | KEY | headers)
 
     assert problem(answer) == (500, "internal")
@@ -200,7 +200,7 @@ async def test_of_a_bug_only_the_request_id_gets_out(door: Door, headers: dict[s
     assert "KeyError" not in answer.text
 
 
-async def test_a_host_that_cannot_be_is_malformed(door: Door) -> None:
+async def test_an_impossible_host_header_gets_400(door: Door) -> None:
     assert problem(await door.http.get("/api/health", headers={"host": "a b<c>"})) == (400, "malformed_request")
 
 
@@ -224,7 +224,7 @@ ANY_HEADER = st.binary(min_size=1, max_size=40).map(lambda data: bytes(byte for 
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-async def test_no_request_whatsoever_is_answered_with_a_server_error(door: Door, **sent: Any) -> None:
+async def test_random_requests_never_cause_a_server_error(door: Door, **sent: Any) -> None:
     for path in (f"/{sent['path']}", "/api/projects", "/v1/auth/login"):
         url = f"http://test{quote(path)}?{quote(sent['query'], safe='=&')}"
         headers = {name.encode(): value for name, value in sent["headers"].items()}

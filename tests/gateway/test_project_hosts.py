@@ -1,4 +1,4 @@
-"""A host of its own for each project: nothing but its functions can be reached there, in either lane."""
+"""Each project can have its own host. Only the functions of the project are reachable there, in both lanes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEY = f"x-bunbase-key: {SECRET}"
 
 
 class Telling:
-    """A function that says what it was called with."""
+    """A function that returns the arguments of its call."""
 
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head]:
         body = msgspec.json.encode([name, invocation.path, invocation.own_host, caller.project, caller.kind])
@@ -43,7 +43,7 @@ async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 async def ask(door: Served, line: str, *headers: str) -> tuple[int, Any]:
-    """Ask as the only Host says; `lanes.request` would add one of its own."""
+    """Send a request with only the given headers; `lanes.request` would add a Host header."""
     async with door.connected() as connection:
         connection.send("\r\n".join([f"{line} HTTP/1.1", *headers, "", ""]).encode())
         reply = await connection.reply()
@@ -61,14 +61,16 @@ async def test_a_projects_host_leads_to_its_functions(door: Served, host: str) -
         assert answer == (200, ["hello", "/a%2Fb//c?project=prj_library&x=1", True, BAKERY, kind])
 
 
-async def test_the_shared_host_serves_as_before(door: Served) -> None:
+async def test_hosts_outside_the_wildcard_serve_the_api(door: Served) -> None:
     for host in ("api.example.com", "bakery.fn.example.com.evil.example", "xfn.example.com", "test"):
         assert await ask(door, "GET /v1/functions/hello", f"host: {host}", KEY) == (
             200,
             ["hello", "/", False, BAKERY, "secret"],
         )
         control_plane = await ask(door, "GET /api/health", f"host: {host}")
-        assert control_plane[0] == (200 if host == "test" else 403)  # in dev mode it answers to local names only
+        assert control_plane[0] == (
+            200 if host == "test" else 403
+        )  # in dev mode the control plane serves local hosts only
 
 
 @pytest.mark.parametrize(
@@ -90,18 +92,18 @@ async def test_the_shared_host_serves_as_before(door: Served) -> None:
         "/",
     ],
 )
-async def test_nothing_else_is_to_be_found_there(door: Served, path: str) -> None:
+async def test_a_projects_host_serves_nothing_but_functions(door: Served, path: str) -> None:
     """Security 7: the API and other projects' data are not reachable on a project's host."""
     status, answer = await ask(door, f"GET {path}", OWN, KEY)
 
     if status == 200:
-        assert answer[2:] == [True, BAKERY, "secret"]  # a function of that name would be asked
+        assert answer[2:] == [True, BAKERY, "secret"]  # a function of that name was called
     else:
         assert status == 404
     assert door.hot.taken == 0
 
 
-async def test_a_key_of_another_project_is_refused_there(door: Served) -> None:
+async def test_a_projects_host_refuses_a_key_of_another_project(door: Served) -> None:
     status, answer = await ask(door, "GET /hello", OWN, f"x-bunbase-key: {LIBRARYS}")
     assert (status, answer["code"]) == (401, "invalid_key")
 
@@ -110,7 +112,7 @@ async def test_a_key_of_another_project_is_refused_there(door: Served) -> None:
 
 
 @pytest.mark.parametrize("host", ["nobody.fn.example.com", "a.bakery.fn.example.com", ".fn.example.com"])
-async def test_a_host_without_a_project_is_not_found(door: Served, host: str) -> None:
+async def test_a_host_of_no_project_gets_404(door: Served, host: str) -> None:
     for line in ("GET /hello", "GET /v1/functions/hello", "GET /api/health"):
         status, answer = await ask(door, line, f"host: {host}", KEY)
         assert status == 404
@@ -119,7 +121,7 @@ async def test_a_host_without_a_project_is_not_found(door: Served, host: str) ->
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:7190", "LOCALHOST."])
-async def test_the_parent_of_the_wildcard_is_the_apis_host(tmp_path: Path, host: str, fast: bool) -> None:
+async def test_the_parent_domain_of_the_wildcard_serves_the_api(tmp_path: Path, host: str, fast: bool) -> None:
     """`functions.host = "*.localhost"` leaves `http://localhost:<port>` to the API."""
     settings = GatewaySettings(fast_lane=fast)
     async with served(tmp_path, settings, functions=Telling(), functions_host="*.localhost") as door:
@@ -133,14 +135,14 @@ async def test_the_parent_of_the_wildcard_is_the_apis_host(tmp_path: Path, host:
         assert door.hot.taken == (2 if fast else 0)
 
 
-def test_the_api_may_stand_at_the_parent_where_no_cookie_is_shared() -> None:
+def test_the_api_may_be_at_localhost_while_projects_are_below_it() -> None:
     assert project_hosts("*.localhost", "http://localhost:7190").suffix == ".localhost"
 
 
-async def test_a_deleted_projects_host_is_gone(door: Served) -> None:
+async def test_the_host_of_a_deleted_project_gets_404(door: Served) -> None:
     asked = -1
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while asked != door.platform.calls["project_of"]:  # remembered as soon as news of deletions are heard
+        while asked != door.platform.calls["project_of"]:  # the gateway caches the project once it follows deletions
             asked = door.platform.calls["project_of"]
             assert (await ask(door, "GET /hello", OWN))[0] == 200
 
@@ -152,20 +154,20 @@ async def test_a_deleted_projects_host_is_gone(door: Served) -> None:
 
 
 @pytest.mark.parametrize("wildcard", ["fn.example.com", "*", "*.", "*.fn.example.com:8443", "*.*.com", "https://*.a.b"])
-def test_a_functions_host_without_a_wildcard_is_refused_at_the_start(wildcard: str) -> None:
-    with pytest.raises(CannotStart, match="is no wildcard"):
+def test_a_start_with_a_functions_host_that_is_no_wildcard_fails(wildcard: str) -> None:
+    with pytest.raises(CannotStart, match="is not a wildcard"):
         project_hosts(wildcard, "https://api.example.com")
 
 
 @pytest.mark.parametrize(
     "public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"]
 )
-def test_a_wildcard_that_covers_the_api_is_refused_at_start(public_url: str) -> None:
-    """Security 7: `api` would be taken for a project's slug."""
-    with pytest.raises(CannotStart, match="covers"):
+def test_a_start_with_a_wildcard_that_covers_the_api_fails(public_url: str) -> None:
+    """Security 7: otherwise `api` would count as the slug of a project."""
+    with pytest.raises(CannotStart, match="conflicts"):
         project_hosts("*.example.com", public_url)
 
 
-def test_without_the_setting_no_host_is_a_projects() -> None:
+def test_without_the_setting_no_host_belongs_to_a_project() -> None:
     assert project_hosts("", "https://api.example.com").slug([(b"host", b"bakery.fn.example.com")]) is None
     assert ProjectHosts(".fn.example.com").slug([]) is None

@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.gateway.recent import Recent
+from bunbase.gateway.recent import SlidingWindow
 from tests.seeds import examples
 
 
@@ -19,9 +19,9 @@ class Clock:
 
 @settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 8)), max_size=60))
-def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str, float]]) -> None:
+def test_the_count_of_a_sliding_window_equals_a_full_list_of_times(happened: list[tuple[str, float]]) -> None:
     clock, times = Clock(), defaultdict(list)
-    recent = Recent(limit=4, seconds=10, clock=clock)
+    recent = SlidingWindow(limit=4, seconds=10, clock=clock)
 
     for name, pause in happened:
         clock.now += pause
@@ -36,9 +36,9 @@ def test_a_window_counts_what_a_list_of_all_times_would(happened: list[tuple[str
     assert recent.size == sum(len(kept) for kept in recent.times.values())
 
 
-def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> None:
-    """Security 8: of many names only so many are remembered, each in so many bytes, however long it was."""
-    recent = Recent(limit=20, seconds=60, names=1000, times=3000)
+def test_twenty_thousand_invented_names_do_not_fill_the_memory() -> None:
+    """Security 8: the number of names has a bound, and each name takes 16 bytes whatever its length."""
+    recent = SlidingWindow(limit=20, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add(("address", "developers", f"2001:db8:{number:x}::/64" + "x" * 250))
@@ -50,8 +50,8 @@ def test_a_million_names_that_a_stranger_invents_do_not_fill_the_memory() -> Non
     assert recent.left(("address", "developers", "one that goes on")) == 0
 
 
-def test_many_times_of_few_names_are_bounded_too() -> None:
-    recent = Recent(limit=1000, seconds=60, names=1000, times=3000)
+def test_the_number_of_kept_times_has_a_bound() -> None:
+    recent = SlidingWindow(limit=1000, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):
         recent.add((str(number % 20),))
@@ -59,9 +59,9 @@ def test_many_times_of_few_names_are_bounded_too() -> None:
     assert recent.size <= 3000
 
 
-def test_old_names_are_forgotten_gradually() -> None:
+def test_expired_names_are_removed_step_by_step() -> None:
     clock = Clock()
-    recent = Recent(limit=2, seconds=60, clock=clock)
+    recent = SlidingWindow(limit=2, seconds=60, clock=clock)
     for number in range(100):
         recent.add((str(number),))
 
@@ -72,8 +72,8 @@ def test_old_names_are_forgotten_gradually() -> None:
     assert len(recent.times) == 1
 
 
-def test_parts_of_a_name_are_kept_apart() -> None:
-    recent = Recent(limit=2, seconds=60)
+def test_names_of_equal_text_but_different_parts_have_separate_counts() -> None:
+    recent = SlidingWindow(limit=2, seconds=60)
 
     recent.add(("a", "b"))
 

@@ -15,7 +15,7 @@ READY, ALIVE = Revocation(RevokedKind.READY), Revocation(RevokedKind.ALIVE)
 
 
 class Script:
-    """A feed that tells what it is given; an exception ends it."""
+    """A feed that yields the lines that it is given; an exception ends it."""
 
     def __init__(self) -> None:
         self.lines: asyncio.Queue[Revocation | Exception] = asyncio.Queue()
@@ -54,7 +54,7 @@ async def revoked(script: Script, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_it_can_be_relied_on_from_ready_until_silence(revoked: Revoked, script: Script) -> None:
+async def test_a_feed_is_live_from_ready_until_it_falls_silent(revoked: Revoked, script: Script) -> None:
     assert not revoked.live()
     await script.heard(Revocation(RevokedKind.SESSION, "a", 2000.0))
     assert not revoked.live()
@@ -77,7 +77,7 @@ async def test_a_clock_that_is_set_back_does_not_prolong_a_silent_feed(revoked: 
 
 
 @pytest.mark.parametrize("end", [Unreachable("gone"), ZeroDivisionError()])
-async def test_after_a_break_it_follows_again_and_is_relied_on_once_ready(
+async def test_a_broken_feed_reconnects_and_is_live_after_the_next_ready(
     revoked: Revoked, script: Script, end: Exception
 ) -> None:
     await script.heard(READY, end)
@@ -89,12 +89,12 @@ async def test_after_a_break_it_follows_again_and_is_relied_on_once_ready(
     assert revoked.live()
 
 
-async def test_a_revocation_of_an_expired_credential_is_forgotten(revoked: Revoked, script: Script) -> None:
+async def test_a_revocation_is_removed_after_its_credential_expires(revoked: Revoked, script: Script) -> None:
     await script.heard(Revocation(RevokedKind.KEY, "soon", 1001.0), Revocation(RevokedKind.KEY, "later", 9999.0), READY)
     assert "soon" in revoked
 
     script.now = 1001.0
-    for number in range(3):  # without a second that brings nothing
+    for number in range(3):  # every message is a revocation, with no sign of life between them
         await script.heard(Revocation(RevokedKind.KEY, f"news{number}", 9999.0))
 
     assert "soon" not in revoked

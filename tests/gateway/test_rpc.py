@@ -30,7 +30,7 @@ async def rpc(door: Door, body: Any) -> Any:
     return answer.json()
 
 
-async def test_signing_in_gives_tokens_and_times_with_milliseconds(door: Door) -> None:
+async def test_a_login_returns_tokens_and_times_with_milliseconds(door: Door) -> None:
     answer = await rpc(door, call("auth.login", LOGIN))
 
     assert (answer["jsonrpc"], answer["id"]) == ("2.0", 1)
@@ -38,11 +38,11 @@ async def test_signing_in_gives_tokens_and_times_with_milliseconds(door: Door) -
     assert answer["result"]["user"]["created_at"] == "2026-01-01T00:00:00.000Z"
 
 
-async def test_params_may_be_positional(door: Door) -> None:
+async def test_params_may_be_a_list_of_positional_values(door: Door) -> None:
     assert "result" in await rpc(door, call("auth.login", list(LOGIN.values())))
 
 
-async def test_a_token_is_verified(door: Door) -> None:
+async def test_auth_verify_tells_valid_from_invalid_tokens(door: Door) -> None:
     good = await rpc(door, call("auth.verify", {"token": door.bunauth.token()}))
     bad = await rpc(door, call("auth.verify", {"token": "nonsense"}))
 
@@ -50,7 +50,7 @@ async def test_a_token_is_verified(door: Door) -> None:
     assert bad["result"] == {"valid": False, "claims": {}}
 
 
-async def test_without_the_setting_there_is_no_method_to_exchange_secrets(door: Door) -> None:
+async def test_without_the_setting_service_exchange_is_an_unknown_method(door: Door) -> None:
     """Security 9: anybody could guess the service secret at the public port."""
     unknown = await rpc(door, call("service.unknown", {}))
     answer = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
@@ -59,7 +59,7 @@ async def test_without_the_setting_there_is_no_method_to_exchange_secrets(door: 
     assert answer["error"]["code"] == -32601
 
 
-async def test_a_programs_secret_is_exchanged(door: Door) -> None:
+async def test_a_service_secret_is_exchanged_for_an_access_token(door: Door) -> None:
     door.bunauth.exchanges = True
 
     good = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
@@ -69,7 +69,7 @@ async def test_a_programs_secret_is_exchanged(door: Door) -> None:
     assert (bad["error"]["code"], bad["error"]["data"]["code"]) == (-32000, "invalid_credentials")
 
 
-async def test_a_batch_is_answered_call_by_call_and_notifications_not_at_all(door: Door) -> None:
+async def test_a_batch_answers_every_call_but_no_notification(door: Door) -> None:
     batch = [
         call("auth.verify", {"token": "x"}, id="a"),
         {"jsonrpc": "2.0", "method": "auth.verify", "params": {"token": "x"}},
@@ -85,7 +85,7 @@ async def test_a_batch_is_answered_call_by_call_and_notifications_not_at_all(doo
     assert len(answers) == 3
 
 
-async def test_a_lone_notification_has_no_answer(door: Door) -> None:
+async def test_a_single_notification_gets_204(door: Door) -> None:
     answer = await door.http.post("/rpc", json={"jsonrpc": "2.0", "method": "auth.verify", "params": {"token": "x"}})
 
     assert (answer.status_code, answer.content) == (204, b"")
@@ -137,7 +137,7 @@ async def test_wrong_passwords_are_counted_in_a_batch_too(door: Door) -> None:
     assert refused["error"]["data"]["retry_after_seconds"] >= 1
 
 
-async def test_a_call_is_json_and_not_too_large(door: Door) -> None:
+async def test_a_call_must_be_json_and_within_the_size_limit(door: Door) -> None:
     def posted(content: bytes, media: str) -> Any:
         return door.http.post("/rpc", content=content, headers={"content-type": media})
 

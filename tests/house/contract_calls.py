@@ -1,4 +1,4 @@
-"""Which methods of which contracts the code of a room calls, read from its source."""
+"""Find the contract methods that the code of each room calls, by reading its source."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from bunbase.pkg.modules import Module
 from bunbase.pkg.rpc.wire import calls_of
 
 SOURCE: Final = Path(bunbase.__file__).parent
-AT_THE_DOOR: Final = ("routes", "fast_routes", "fast")  # these run in the gateway's process, wherever the room is
+AT_THE_DOOR: Final = (
+    "routes",
+    "fast_routes",
+    "fast",
+)  # these run in the process of the gateway, even if the room runs elsewhere
 
 METHODS: Final[Mapping[str, frozenset[str]]] = {
     module.name: frozenset(call.name for call in calls_of(module.provides)) for module in MODULES
@@ -22,10 +26,10 @@ BY_CONTRACT: Final[Mapping[str, Module]] = {module.provides.__name__: module for
 
 
 def calls_in_the_code() -> dict[tuple[str, str], set[str]]:
-    """Return the methods by (room that calls, room that is called).
+    """Return the called methods by (calling room, called room).
 
-    A call is `name.method`, where `name` was annotated with the contract (a parameter, a field, or an attribute that
-    takes a parameter's value), or `rooms[Contract].method`.
+    Two forms count as a call: `rooms[Contract].method`, and `name.method` if `name` is annotated with the contract.
+    `name` may be a parameter, a field, or an attribute that takes the value of a parameter.
     """
     found: dict[tuple[str, str], set[str]] = {}
     for caller, trees in _trees().items():
@@ -39,7 +43,7 @@ def calls_in_the_code() -> dict[tuple[str, str], set[str]]:
 
 
 def _trees() -> dict[str, list[ast.Module]]:
-    """Return the source of each room, that of its routes as the gateway's."""
+    """Return the syntax trees of each room. The routes of a room count as the gateway's."""
     trees: dict[str, list[ast.Module]] = {}
     for room in (*METHODS, GATEWAY):
         for path in (SOURCE / room).rglob("*.py"):
@@ -49,7 +53,7 @@ def _trees() -> dict[str, list[ast.Module]]:
 
 
 def _annotated(tree: ast.Module) -> dict[str, str]:
-    """Return the names that stand for a room, with the room."""
+    """Return the names that are annotated with a contract, each with the room of that contract."""
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:

@@ -1,4 +1,4 @@
-"""The structure of the source, read from its syntax trees: imports, classes, lengths."""
+"""Measure the structure of the source from its syntax trees: imports, classes and lengths."""
 
 import ast
 from collections import Counter
@@ -10,7 +10,7 @@ ROOMS = sorted(path.name for path in (SOURCE / "bunbase").iterdir() if (path / "
 
 
 def modules(room: str = "") -> dict[str, ast.Module]:
-    """Return the syntax tree of each module of a room (of all rooms by default), by its dotted name."""
+    """Return the syntax tree of each module by its dotted name: those of one room, or of all rooms by default."""
     found = {}
     for path in sorted((SOURCE / "bunbase" / room).rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
@@ -19,7 +19,7 @@ def modules(room: str = "") -> dict[str, ast.Module]:
 
 
 def imports(name: str, tree: ast.Module, known: set[str]) -> set[str]:
-    """Return the known modules that a module imports anywhere: also in functions and under TYPE_CHECKING."""
+    """Return the known modules that a module imports. Imports in functions and under TYPE_CHECKING count too."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -31,7 +31,7 @@ def imports(name: str, tree: ast.Module, known: set[str]) -> set[str]:
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Return the groups of modules that import each other in a circle (strongly connected, Tarjan 1972)."""
+    """Return the groups of modules that import each other (strongly connected components, Tarjan 1972)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -59,7 +59,7 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
 
 
 def repeated_classes(room: str) -> dict[str, list[str]]:
-    """Return the class names that two modules of a room define, each with these modules."""
+    """Return the class names that more than one module of a room defines, each with its modules."""
     places: dict[str, list[str]] = {}
     for name, tree in modules(room).items():
         for node in ast.walk(tree):
@@ -69,7 +69,7 @@ def repeated_classes(room: str) -> dict[str, list[str]]:
 
 
 def lengths() -> tuple[list[int], list[int]]:
-    """Return the lines of all files and of all functions, each in ascending order."""
+    """Return the line counts of all files and of all functions, each list in ascending order."""
     files = [len(path.read_text().splitlines()) for path in (SOURCE / "bunbase").rglob("*.py")]
     functions = [
         (node.end_lineno or node.lineno) - node.lineno + 1
@@ -81,7 +81,7 @@ def lengths() -> tuple[list[int], list[int]]:
 
 
 def summary() -> Iterator[str]:
-    """Yield what is measured before and after a change of the structure, one line each."""
+    """Yield the measurements as lines of text, to compare them before and after a change."""
     for kind, values in zip(("files", "functions"), lengths(), strict=True):
         median, p90 = values[len(values) // 2], values[len(values) * 9 // 10]
         yield f"{kind}: {len(values)}, median {median} lines, p90 {p90}, longest {values[-1]}"

@@ -44,8 +44,9 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Story:
-    """Three fake rooms, and what happened to them in order. `broken`: the room that cannot open; `lonely`: how often
-    the hall cannot reach another one.
+    """Three fake rooms that record in `happened` when each opens and closes.
+
+    The room `broken` cannot open. The hall fails to reach another room for the first `lonely` attempts.
     """
 
     def __init__(self, broken: str = "", lonely: int = 0) -> None:
@@ -98,7 +99,9 @@ def here(tmp_path: Path) -> Site:
     return replace(site(tmp_path), service_tokens=TOKENS)
 
 
-async def test_a_room_waits_for_one_that_is_not_there_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_tries_to_open_until_the_room_it_needs_is_reachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bunbase.house.build.PAUSE_SECONDS", 0.001)
     story = Story(lonely=3)
 
@@ -108,7 +111,9 @@ async def test_a_room_waits_for_one_that_is_not_there_yet(tmp_path: Path, monkey
     assert story.lonely == 0
 
 
-async def test_a_room_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_room_stops_waiting_for_an_unreachable_room_after_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bunbase.house.build.OPENING_SECONDS", 0.0)
     story = Story(lonely=1_000_000)
 
@@ -136,7 +141,7 @@ async def test_rooms_open_after_those_they_need_and_close_in_reverse(here: Site)
     ]
 
 
-async def test_when_one_cannot_open_those_before_it_are_closed(here: Site) -> None:
+async def test_if_a_room_cannot_open_the_rooms_opened_before_it_are_closed(here: Site) -> None:
     story = Story(broken="attic")
 
     with pytest.raises(CannotStart, match="attic is broken"):
@@ -146,7 +151,7 @@ async def test_when_one_cannot_open_those_before_it_are_closed(here: Site) -> No
     assert story.happened == ["cellar opens", "hall opens", "hall closes", "cellar closes"]
 
 
-async def test_a_room_that_runs_elsewhere_is_called_there(here: Site) -> None:
+async def test_a_room_in_another_process_is_called_over_http(here: Site) -> None:
     there, story = Story(), Story()
     async with (
         open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
@@ -159,8 +164,8 @@ async def test_a_room_that_runs_elsewhere_is_called_there(here: Site) -> None:
         assert Attic not in house.rooms
 
 
-async def test_a_room_calls_in_its_own_name_whatever_else_runs_in_its_process(here: Site) -> None:
-    """Security 9: the attic runs beside the hall, and may not fetch what the hall may."""
+async def test_each_room_of_a_process_calls_other_rooms_with_its_own_key_only(here: Site) -> None:
+    """Security 9: the attic runs in the process of the hall, but may not call the methods that the hall may call."""
     there, story = Story(), Story()
     async with (
         open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,
@@ -168,20 +173,22 @@ async def test_a_room_calls_in_its_own_name_whatever_else_runs_in_its_process(he
         open_rooms(["hall", "attic"], Settings, here, {"cellar": address}, story.modules) as house,
     ):
         assert await house.rooms[Hall].serve("wine") == "wine from the cellar, served"
-        with pytest.raises(CannotStart, match="no key of attic"):
+        with pytest.raises(CannotStart, match="does not have the key of attic"):
             await story.servants["attic"].rooms[Cellar].fetch("wine")
         with pytest.raises(Forbidden, match=r"gateway may not call cellar\.fetch"):
             await house.rooms[Cellar].fetch("wine")
         assert Attic not in story.servants["attic"].rooms
 
 
-async def test_a_needed_room_without_an_address_is_named_with_the_setting(here: Site) -> None:
-    with pytest.raises(CannotStart, match=r"""^cellar is needed here .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""):
+async def test_a_needed_room_without_an_address_is_named_with_the_setting_to_change(here: Site) -> None:
+    with pytest.raises(
+        CannotStart, match=r"""^cellar is needed but does not run .*BUNBASE_HOUSE__PEERS='\{"cellar":"http"""
+    ):
         async with open_rooms(["hall"], Settings, here, {"attic": "http://127.0.0.1:1"}, Story().modules):
             pass
 
 
-async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here: Site) -> None:
+async def test_readiness_reports_each_peer_as_reachable_or_unreachable(here: Site) -> None:
     there, story = Story(), Story()
     known = replace(here, service_tokens=ServiceTokens(derived_keys([SECRET], ("attic", GATEWAY), ())))
     async with (
@@ -213,14 +220,14 @@ async def test_readiness_names_the_peer_that_is_dead_and_the_one_that_lives(here
     ("secret", "rooms", "why"),
     [
         (SECRET, ("attic",), ""),
-        ("the secret of another installation", ("attic",), "No key of this service token's room is known here"),
-        (SECRET, ("hall",), "this process holds no key of attic"),
+        ("the secret of another installation", ("attic",), "The key of this service token is not known here"),
+        (SECRET, ("hall",), "this process does not have the key of attic"),
     ],
 )
-async def test_readiness_says_that_a_peer_refuses_this_process(
+async def test_readiness_fails_if_a_peer_refuses_the_token_of_this_process(
     tmp_path: Path, secret: str, rooms: tuple[str, ...], why: str
 ) -> None:
-    """The peer lives and answers balancers; whether it answers this process, only a token can tell."""
+    """The peer answers load balancers without a token, so only a call with a token can detect the refusal."""
     theirs = replace(site(tmp_path), service_tokens=ServiceTokens(derived_keys([SECRET], (), ("attic", "hall"))))
     ours = replace(theirs, service_tokens=ServiceTokens(derived_keys([secret], rooms, ())))
     async with (
@@ -239,7 +246,7 @@ async def test_readiness_says_that_a_peer_refuses_this_process(
         assert why in report["checks"][room].get("detail", "")
 
 
-async def test_readiness_says_that_a_room_runs_elsewhere_than_at_its_address(here: Site) -> None:
+async def test_readiness_fails_if_a_room_does_not_run_at_its_configured_address(here: Site) -> None:
     async with (
         open_rooms(["cellar"], Settings, here, {}, Story().modules) as elsewhere,
         serving(internal_app(elsewhere, TOKENS, readiness(elsewhere, "")), listen("127.0.0.1", 0)) as address,
@@ -253,7 +260,9 @@ async def test_readiness_says_that_a_room_runs_elsewhere_than_at_its_address(her
     assert "attic does not run here" in report["checks"]["attic"]["detail"]
 
 
-def test_the_log_names_postgresql_and_does_not_repeat_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_names_postgresql_and_repeats_a_message_only_after_some_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lines: list[str] = []
     monkeypatch.setattr("bunbase.house.build.log.info", lambda event, **_: lines.append(event))
     now = {"at": 0.0}
@@ -267,7 +276,7 @@ def test_the_log_names_postgresql_and_does_not_repeat_itself(monkeypatch: pytest
     assert lines == ["waiting for PostgreSQL", "waiting for PostgreSQL", "waiting for another room"]
 
 
-async def test_readiness_asks_postgresql_where_it_is_used(here: Site, database_url: str) -> None:
+async def test_readiness_checks_postgresql_if_it_is_used(here: Site, database_url: str) -> None:
     async with open_rooms(["cellar"], Settings, here, {}, Story().modules) as house:
         well = await readiness(house, database_url).report()
         ill = await readiness(house, "postgresql://nobody@127.0.0.1:1/none").report()
@@ -276,7 +285,7 @@ async def test_readiness_asks_postgresql_where_it_is_used(here: Site, database_u
     assert ill[0]["checks"]["postgres"]["status"] == "unavailable"
 
 
-async def test_the_internal_port_tells_health_readiness_and_metrics_without_a_token(here: Site) -> None:
+async def test_the_internal_port_serves_health_readiness_and_metrics_without_a_token(here: Site) -> None:
     async with (
         open_rooms(["cellar"], Settings, here, {}, Story().modules) as house,
         serving(internal_app(house, TOKENS, readiness(house, "")), listen("127.0.0.1", 0)) as address,
@@ -296,13 +305,13 @@ async def test_the_internal_port_tells_health_readiness_and_metrics_without_a_to
     assert called.status_code == 401
 
 
-def test_the_gateway_needs_every_room_and_a_room_what_it_says() -> None:
+def test_the_gateway_needs_every_room_and_a_room_needs_those_it_declares() -> None:
     assert needed_by([GATEWAY]) == {module.provides for module in MODULES}
     assert needed_by(["bunkms"]) == set()
     assert needed_by(["bunauth"]) == {Kms}
     assert needed_by(["hall", "attic"], Story().modules) == {Hall, Cellar}
 
 
-def test_every_room_is_on_the_page_once() -> None:
+def test_the_list_of_rooms_has_every_room_once() -> None:
     assert set(ROOMS) == {"bunkms", "bunauth", "tenant_auth", "bundoc", "functions", "platform", "gateway"}
     assert len(set(ROOMS)) == len(ROOMS)

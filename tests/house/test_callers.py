@@ -1,4 +1,4 @@
-"""The table of who may call what is complete, allows what the code does, and nothing more."""
+"""The table MAY_CALL lists every method of every room, and allows exactly the calls that the code makes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.house.contract_calls import METHODS, calls_in_the_code
 BY_NAME = {module.name: module for module in MODULES}
 
 
-def test_every_method_of_every_room_has_its_row() -> None:
-    """Security 9: a new method is refused from afar until somebody decides who may call it."""
+def test_every_method_of_every_room_is_in_the_table_of_callers() -> None:
+    """Security 9: other processes cannot call a new method until the table names its callers."""
     rows = {room: {name for names in callers.values() for name in names.split()} for room, callers in MAY_CALL.items()}
 
     assert rows == {room: set(methods) for room, methods in METHODS.items()}
@@ -31,8 +31,8 @@ def test_every_method_of_every_room_has_its_row() -> None:
         }
 
 
-def test_the_table_holds_the_calls_of_the_code_and_no_others() -> None:
-    """Security 9: what a room does not call, nobody who took it over may call either."""
+def test_the_table_allows_exactly_the_calls_that_the_code_makes() -> None:
+    """Security 9: an attacker who controls a room can call only the methods that the room itself calls."""
     allowed = {
         (caller, room): set(names)
         for room, callers in CALLERS.items()
@@ -43,13 +43,13 @@ def test_the_table_holds_the_calls_of_the_code_and_no_others() -> None:
     assert allowed == calls_in_the_code()
 
 
-def test_a_room_calls_only_those_that_it_says_it_needs() -> None:
+def test_a_room_calls_only_the_rooms_that_it_declares_as_needed() -> None:
     for room, callers in CALLERS.items():
         for caller in callers.keys() - {GATEWAY, CLIENTS}:
             assert BY_NAME[room].provides in BY_NAME[caller].needs
 
 
-def test_bunkms_looks_at_the_arguments_of_each_room_that_calls_it() -> None:
+def test_bunkms_has_a_rule_for_the_arguments_of_each_calling_room() -> None:
     assert set(SCOPES) == set(CALLERS["bunkms"])
 
 
@@ -90,10 +90,10 @@ OF_FUNCTIONS, OF_BUNAUTH, OF_BUNDOC = "functions/variable/MAIL_KEY", "bunauth:si
         ("", "create_keys", {"owner": PROJECT}, False),
     ],
 )
-def test_a_room_gets_from_bunkms_what_is_its_own(
+def test_bunkms_serves_a_room_only_for_its_own_owners_and_contexts(
     caller: str, method: str, arguments: Mapping[str, Any], allowed: bool
 ) -> None:
-    """Security 9: a functions process that was taken over opens the variables of functions, and nothing else."""
+    """Security 9: an attacker who controls a process of functions can decrypt only the variables of functions."""
     house = House(scopes={module.name: module.scope for module in MODULES if module.scope is not None})
     admit = house.dispatcher().admit
     assert admit is not None

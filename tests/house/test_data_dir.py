@@ -25,7 +25,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that holds the directory."""
+    """Run another process that holds the directory."""
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "data")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -34,7 +34,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_nobody_but_its_owner_can_look_inside(tmp_path: Path) -> None:
+def test_the_data_directory_is_private_to_its_owner(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "deep" / "data")
 
     directory.hold()
@@ -43,14 +43,12 @@ def test_nobody_but_its_owner_can_look_inside(tmp_path: Path) -> None:
     directory.release()
 
 
-def test_a_second_holder_is_refused_and_told_which_process_it_is(
-    tmp_path: Path, holder: subprocess.Popen[bytes]
-) -> None:
+def test_a_second_process_is_refused_with_the_pid_of_the_first(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
     with pytest.raises(DataDirectoryTaken, match=rf"process {holder.pid}\) runs on {tmp_path / 'data'}: stop it, or"):
         DataDirectory(tmp_path / "data").hold()
 
 
-def test_it_is_free_again_after_kill_9(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+def test_the_data_directory_is_free_after_its_holder_is_killed(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait(10)
     directory = DataDirectory(tmp_path / "data")
@@ -61,7 +59,7 @@ def test_it_is_free_again_after_kill_9(tmp_path: Path, holder: subprocess.Popen[
     directory.release()
 
 
-def test_it_is_free_again_after_release(tmp_path: Path) -> None:
+def test_the_data_directory_is_free_after_its_release(tmp_path: Path) -> None:
     first, second = DataDirectory(tmp_path / "data"), DataDirectory(tmp_path / "data")
     first.hold()
     with pytest.raises(DataDirectoryTaken):
@@ -74,7 +72,7 @@ def test_it_is_free_again_after_release(tmp_path: Path) -> None:
     second.release()
 
 
-def test_nothing_of_it_gets_into_a_git_repository(tmp_path: Path) -> None:
+def test_git_ignores_every_file_of_the_data_directory(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
 
     directory = DataDirectory(tmp_path / ".bunbase")
@@ -86,7 +84,7 @@ def test_nothing_of_it_gets_into_a_git_repository(tmp_path: Path) -> None:
     directory.release()
 
 
-def test_a_directory_that_was_there_before_keeps_what_its_owner_ignores(tmp_path: Path) -> None:
+def test_an_existing_directory_keeps_its_gitignore(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n")
 
     directory = DataDirectory(tmp_path)
@@ -96,14 +94,14 @@ def test_a_directory_that_was_there_before_keeps_what_its_owner_ignores(tmp_path
     directory.release()
 
 
-def test_where_it_cannot_be_is_said(tmp_path: Path) -> None:
+def test_a_path_that_cannot_hold_the_data_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(CannotStart, match=r"file/data cannot be used: Not a directory"):
         DataDirectory(tmp_path / "file" / "data").hold()
 
 
-def test_the_service_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+def test_the_service_secret_is_made_once_and_private_to_its_owner(tmp_path: Path) -> None:
     first, again = DataDirectory(tmp_path).service_secret(), DataDirectory(tmp_path).service_secret()
 
     assert first == again

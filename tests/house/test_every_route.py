@@ -1,4 +1,4 @@
-"""A new route must join every table of routes. Isolation checks its own table: `tests/e2e/test_isolation.py`."""
+"""Every route must be in every table of routes. `tests/e2e/test_isolation.py` checks the table of isolation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_route_has_a_row_in_the_table_of_hostile_sizes(operations: dict[tu
     assert set(BODY_BYTES) ^ set(operations) == set(), "add it to tests/e2e/hostile_sizes.py"
 
 
-def test_every_described_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:
+def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:
     bodies = {key: one["requestBody"]["content"] for key, one in operations.items() if "requestBody" in one}
     shown = {key for key, content in bodies.items() if all("example" in media for media in content.values())}
 
@@ -45,7 +45,7 @@ def test_every_described_body_has_an_example(operations: dict[tuple[str, str], A
 
 
 @pytest.mark.parametrize("route", FAST_ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_every_hot_route_is_asked_in_both_lanes(route: Any) -> None:
+def test_every_hot_route_is_in_the_table_of_both_lanes(route: Any) -> None:
     hot = HotRoutes([mounted(route, None, by_hand=True)], max_body_bytes=2 << 20)
 
     asked = [line for line, _, body in HOT if hot.request(*request_head(line, body))]

@@ -12,7 +12,7 @@ from bunbase.pkg.errors import CODES
 
 @pytest.fixture
 def reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that is written to, in place of the real one."""
+    """Let `generate` write to a temporary folder."""
     monkeypatch.setattr(generate, "REFERENCE", tmp_path / "reference")
     return tmp_path / "reference"
 
@@ -22,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return generate.main()
 
 
-def test_check_fails_on_what_is_missing_or_stale_and_writes_nothing(
+def test_check_fails_on_a_missing_or_stale_file_and_writes_nothing(
     reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--check") == 1
@@ -38,7 +38,7 @@ def test_check_fails_on_what_is_missing_or_stale_and_writes_nothing(
     assert (reference / "errors.md").read_text() == "stale"
 
 
-def test_what_is_up_to_date_is_not_written_again(
+def test_a_file_that_is_up_to_date_is_not_written_again(
     reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(monkeypatch)
@@ -49,7 +49,7 @@ def test_what_is_up_to_date_is_not_written_again(
     assert capsys.readouterr().out == ""
 
 
-def test_the_document_is_openapi_3_1_and_the_same_every_time() -> None:
+def test_the_openapi_document_has_version_3_1_and_equal_bytes_each_time() -> None:
     document = msgspec.json.decode(generate.openapi_document())
 
     assert document["openapi"].startswith("3.1")
@@ -57,7 +57,7 @@ def test_the_document_is_openapi_3_1_and_the_same_every_time() -> None:
     assert generate.openapi_document() == generate.openapi_document()
 
 
-def test_the_page_of_errors_lists_every_code_that_the_product_has() -> None:
+def test_the_page_of_errors_lists_every_error_code() -> None:
     page = generate.error_codes()
 
     for problem in CODES.values():

@@ -42,7 +42,7 @@ class Confined:
         (Confined(), "not confined: functions run only with functions.sandbox = off"),
     ],
 )
-async def test_readiness_says_what_confines_functions(functions: Confined, detail: str) -> None:
+async def test_readiness_names_the_sandbox_layers_of_functions(functions: Confined, detail: str) -> None:
     house = House(Rooms({Functions: functions}))
 
     answer, good = await readiness(house, "").report()
@@ -56,7 +56,7 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 def ring(size: int) -> tuple[Module, ...]:
-    """Return two rooms for each process: one that the process before it needs, one that needs that of the next."""
+    """Return the rooms `needed<n>` and `needing<n>` for each process n; `needing<n>` needs `needed<n+1>`."""
 
     @asynccontextmanager
     async def opening(_settings: Nothing, _rooms: Rooms, _site: Site) -> AsyncIterator[object]:
@@ -71,10 +71,10 @@ def ring(size: int) -> tuple[Module, ...]:
 
 
 @pytest.mark.parametrize("size", [2, 5])
-async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
+async def test_readiness_of_processes_that_need_each_other_makes_one_call_per_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Newcomer F1: a question went round and round; now each process asks the next one once a second at most."""
+    """Newcomer F1: such a check went round the ring for ever. Now a process asks its peer once a second at most."""
     asked: list[str] = []
     ask = RpcConnections.ask
 
@@ -83,7 +83,7 @@ async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
         await ask(line, path, seconds, caller, room)
 
     monkeypatch.setattr(RpcConnections, "ask", counted)
-    monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test is one second
+    monkeypatch.setattr(ready_module, "SHARED_SECONDS", 3600.0)  # the whole test counts as one second
     modules = ring(size)
     tokens = ServiceTokens(derived_keys([SECRET], [module.name for module in modules], ()))
     here = replace(site(tmp_path), service_tokens=tokens)
@@ -106,14 +106,14 @@ async def test_processes_that_need_each_other_do_not_ask_in_a_circle(
 
 @contextmanager
 def silent_postgres() -> Iterator[tuple[str, socket.socket]]:
-    """Return the address of a PostgreSQL that lets connections in and says nothing, and its socket."""
+    """Yield the URL and the socket of a server that accepts connections like PostgreSQL but never answers."""
     with listen("127.0.0.1", 0) as listener:
         listener.setblocking(False)
         yield f"postgresql://ada@127.0.0.1:{listener.getsockname()[1]}/bunbase", listener
 
 
 def connections(listener: socket.socket) -> int:
-    """Count and end the connections that were made."""
+    """Close all accepted connections and return their number."""
     count = 0
     try:
         while True:
@@ -123,8 +123,10 @@ def connections(listener: socket.socket) -> int:
         return count
 
 
-async def test_a_crowd_costs_one_connection_while_postgresql_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 13: also when the answer takes as long as it may."""
+async def test_three_hundred_readiness_requests_make_one_connection_while_postgresql_is_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Security 13: each check waits until its deadline."""
     monkeypatch.setattr(ready_module, "OWN_SECONDS", 0.2)
     with silent_postgres() as (url, listener):
         checks = readiness(House(), url)
@@ -138,8 +140,10 @@ async def test_a_crowd_costs_one_connection_while_postgresql_is_away(monkeypatch
     assert made == 1
 
 
-async def test_a_crowd_costs_one_connection_of_postgresql(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 13: 300 clients took all hundred connections, and the balancer took the server out."""
+async def test_three_hundred_readiness_requests_make_one_connection_to_postgresql(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Security 13: 300 clients once used up all hundred connections, and the load balancer removed the server."""
     pinged = []
 
     async def counted(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What keeps BunBase from starting is told in one line, before anything is begun."""
+"""If BunBase cannot start, it prints the reason in one line before it starts anything."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def _in_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         monkeypatch.delenv(name, raising=False)
 
 
-def test_an_unknown_room_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_room_is_refused_with_the_list_of_rooms(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_serve(["bunkms", "cellar"]) == 1
     assert capsys.readouterr().err == f"bunbase: there is no room cellar; choose from: {', '.join(ROOMS)}\n"
 
 
-def test_mistakes_in_the_settings_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_dev({"gateway.port": "many"}) == 1
     assert capsys.readouterr().err.startswith("bunbase: --set gateway.port: gateway.port = 'many': ")
     assert not Path("data").exists()
@@ -49,7 +49,7 @@ def test_a_data_directory_in_use_is_refused(capsys: pytest.CaptureFixture[str]) 
     holder.release()
 
 
-def test_a_taken_port_is_refused_and_the_data_directory_free_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_taken_port_stops_the_start_and_frees_the_data_directory(capsys: pytest.CaptureFixture[str]) -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         assert run_dev(ANY_PORT | {"gateway.port": str(port)}) == 1
@@ -66,16 +66,16 @@ def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: p
     assert "need a common secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
 
     assert run_serve(["bunkms"], ANY_PORT | {"house.service_secret": SECRET}) == 1
-    assert capsys.readouterr().err.endswith("share one PostgreSQL: set DATABASE_URL\n")
+    assert capsys.readouterr().err.endswith("needs a shared PostgreSQL: set DATABASE_URL\n")
 
 
-def test_a_secret_that_could_be_guessed_is_refused_before_anything_is_started(
+def test_a_start_with_a_weak_service_secret_fails_before_postgresql_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Security 9: `BUNBASE_HOUSE__SERVICE_SECRET=x` started."""
+    """Security 9: a start with `BUNBASE_HOUSE__SERVICE_SECRET=x` once succeeded."""
     assert run_serve([], ANY_PORT | {"house.service_secret": "x"}) == 1
 
-    assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, and at least 32 are needed" in capsys.readouterr().err
+    assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, but it needs at least 32" in capsys.readouterr().err
     assert not Path("data/postgres").exists()
 
 
@@ -87,7 +87,7 @@ def test_production_does_not_start_without_a_master_key(capsys: pytest.CaptureFi
     assert "set BUNBASE_MASTER_KEY" in capsys.readouterr().err
 
 
-def test_a_postgresql_that_is_not_there_is_named(
+def test_an_unreachable_postgresql_is_named_without_its_password(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bunbase.house.build.OPENING_SECONDS", 0.0)
@@ -105,7 +105,9 @@ def test_a_postgresql_that_is_not_there_is_named(
 
 
 @pytest.mark.parametrize("json", [False, True])
-def test_the_setup_token_is_told_with_the_command_that_uses_it(capsys: pytest.CaptureFixture[str], json: bool) -> None:
+def test_the_setup_token_is_printed_with_the_command_that_uses_it(
+    capsys: pytest.CaptureFixture[str], json: bool
+) -> None:
     Terminal(json).setup_token("setup_abc", url="https://api.example.com")
 
     told = capsys.readouterr().out
@@ -115,10 +117,10 @@ def test_the_setup_token_is_told_with_the_command_that_uses_it(capsys: pytest.Ca
         assert "register --url https://api.example.com --setup-token setup_abc\n" in told
 
 
-def test_the_banner_names_no_next_step_beside_the_setup_line(
+def test_the_banner_shows_no_next_step_if_the_setup_line_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`register` without the setup token would be refused."""
+    """The next step is `register`, which the server refuses without the setup token."""
     for told in (False, True):
         terminal = Terminal(False)
         if told:

@@ -18,13 +18,13 @@ def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 def port(config: Config) -> tuple[int, str]:
-    """Give the gateway's port and who set it."""
+    """Return the port of the gateway and the source that set it."""
     (value,) = (value for value in config.values if (value.room, value.name) == (GATEWAY, "port"))
     assert config.of(GATEWAY, GatewaySettings).port == value.value
     return value.value, value.origin
 
 
-def test_the_stronger_source_wins_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_strongest_source_of_a_setting_wins_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert port(load_settings()) == (7070, "default")
     Path("bunbase.toml").write_text("[server.gateway]\nport = 1\n")
     assert port(load_settings()) == (1, "bunbase.toml [server.gateway]")
@@ -35,7 +35,7 @@ def test_the_stronger_source_wins_and_says_so(monkeypatch: pytest.MonkeyPatch) -
     assert port(load_settings({"gateway.port": "4"})) == (4, "--set gateway.port")
 
 
-def test_short_names_stand_for_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_environment_variables_set_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNBASE_DATA_DIR", "/var/lib/bunbase")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:password@host/db")
     monkeypatch.setenv("BUNBASE_MASTER_KEY", "a secret")
@@ -49,20 +49,20 @@ def test_short_names_stand_for_settings(monkeypatch: pytest.MonkeyPatch) -> None
     assert shown["bunkms.master_key"] == shown["house.database_url"] == MASK
 
 
-def test_every_short_name_stands_for_a_setting_that_exists() -> None:
+def test_every_short_environment_variable_names_an_existing_setting() -> None:
     names = {f"BUNBASE_{value.room}__{value.name}".upper() for value in load_settings().values}
 
     assert set(ALIASES.values()) <= names
 
 
-def test_every_room_has_settings_and_all_defaults_are_good() -> None:
+def test_every_room_has_settings_with_valid_defaults() -> None:
     config = load_settings()
 
     assert set(config.sections) == {HOUSE, GATEWAY, *(module.name for module in MODULES)}
     assert config.of(HOUSE, HouseSettings).data_path() == Path.cwd() / ".bunbase"
 
 
-def test_peers_and_lists_are_written_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_are_maps_or_lists_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNBASE_HOUSE__PEERS", '{"bunkms": "http://10.0.0.2:7071"}')
     monkeypatch.setenv("BUNBASE_GATEWAY__CORS_ORIGINS", '["https://a.example.com"]')
 
@@ -72,7 +72,7 @@ def test_peers_and_lists_are_written_as_json(monkeypatch: pytest.MonkeyPatch) ->
     assert config.of(GATEWAY, GatewaySettings).cors_origins == ("https://a.example.com",)
 
 
-def test_all_mistakes_are_told_at_once_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bunbase.toml").write_text("[server.gateway]\nprot = 1\n\n[server.nowhere]\nx = 1\n")
     monkeypatch.setenv("BUNBASE_PORT", "70000")
     monkeypatch.setenv("BUNBASE_HOUSE__LOG_LEVEL", "loud")

@@ -1,11 +1,11 @@
-"""Rules of the house that import-linter and ruff cannot hold."""
+"""Rules for the source that import-linter and ruff cannot check."""
 
 import pytest
 
 from tests.house.structure import ROOMS, cycles, imports, modules, repeated_classes
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_is_no_import_cycle() -> None:
     trees = modules()
 
     graph = {name: imports(name, tree, set(trees)) for name, tree in trees.items()}
@@ -13,7 +13,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert cycles(graph) == [], "also imports under TYPE_CHECKING and in functions count"
 
 
-def test_a_circle_is_found() -> None:
+def test_an_import_cycle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
 
     assert cycles(graph) == [["b", "c"]]

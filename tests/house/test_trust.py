@@ -1,4 +1,4 @@
-"""Which secrets a process starts with, and whom it can speak for."""
+"""A process starts only with strong secrets, and gets the keys of its own rooms only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def keys(*targets: str, **settings: Any) -> RoomKeys:
     ],
 )
 @pytest.mark.parametrize("setting", ["service_secret", "second_service_secret"])
-def test_a_secret_that_could_be_guessed_is_refused_at_start(setting: str, secret: str, why: str) -> None:
+def test_a_start_with_a_weak_secret_fails_with_a_command_that_makes_one(setting: str, secret: str, why: str) -> None:
     """Security 9."""
     with pytest.raises(CannotStart, match=why) as refused:
         keys("bunkms", **{"service_secret": SECRET} | {setting: secret})
@@ -43,25 +43,25 @@ def test_a_secret_that_could_be_guessed_is_refused_at_start(setting: str, secret
     assert 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"' in str(refused.value)
 
 
-def test_bytes_are_counted_as_utf8() -> None:
+def test_the_length_of_a_secret_is_counted_in_utf8_bytes() -> None:
     check_secret("a", "åäö1234567" * 3)  # 30 characters, 39 bytes
     check_secret("a", "abcdefgh" * (MIN_BYTES // 8))
 
 
-def test_with_one_secret_a_process_speaks_for_its_rooms_and_knows_all_that_call() -> None:
+def test_one_shared_secret_yields_private_keys_of_own_rooms_and_public_keys_of_all() -> None:
     made = keys("bundoc", "functions", service_secret=SECRET)
 
     assert set(made.own) == {"bundoc", "functions"}
     assert {key.room for key in made.known.values()} == {*CALLING_ROOMS}
 
 
-def test_one_process_of_all_rooms_needs_no_secret_from_outside() -> None:
+def test_one_process_of_all_rooms_needs_no_configured_secret() -> None:
     assert set(keys(*ROOMS).own) == set(ROOMS)
     with pytest.raises(CannotStart, match="set BUNBASE_HOUSE__SERVICE_SECRET"):
         keys("functions")
 
 
-def test_with_keys_for_each_room_a_process_holds_the_secrets_of_its_own_rooms_alone() -> None:
+def test_with_keys_per_room_a_process_holds_only_the_secrets_of_its_own_rooms() -> None:
     """Security 9."""
     made = keys("functions", room_secrets={"functions": SECRETS["functions"]}, room_keys=PUBLIC)
 
@@ -80,7 +80,7 @@ def test_a_room_that_calls_no_other_needs_no_secret() -> None:
         ({"room_secrets": SECRETS}, "has no key of"),
         ({"room_keys": {**PUBLIC, "bundoc": ()}, "room_secrets": SECRETS}, "has no key of bundoc"),
         ({"room_keys": PUBLIC}, "functions runs here and needs its own secret"),
-        ({"room_keys": PUBLIC, "room_secrets": {"functions": SECRETS["bundoc"]}}, "belongs to none of its keys"),
+        ({"room_keys": PUBLIC, "room_secrets": {"functions": SECRETS["bundoc"]}}, "matches none of its keys"),
         ({"room_keys": PUBLIC, "room_secrets": {"functions": "short"}}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "bundoc": ("short",)}, "room_secrets": SECRETS}, "32 bytes in base64url"),
         ({"room_keys": {**PUBLIC, "attic": ("short",)}, "room_secrets": SECRETS}, "there is no room attic"),
@@ -91,6 +91,6 @@ def test_a_room_that_calls_no_other_needs_no_secret() -> None:
         ),
     ],
 )
-def test_keys_that_do_not_fit_together_are_named_at_start(settings: dict[str, Any], why: str) -> None:
+def test_a_start_with_keys_that_do_not_match_fails_with_the_reason(settings: dict[str, Any], why: str) -> None:
     with pytest.raises(CannotStart, match=why):
         keys("functions", **settings)

@@ -1,4 +1,4 @@
-"""PostgreSQL servers of a test's own, to be killed at will."""
+"""A separate PostgreSQL server for each test, which the test may kill."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.conftest import PREFIX, roomy
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """Give a directory with a path short enough for sockets, open to PostgreSQL's user."""
+    """Yield a directory with a path short enough for sockets, which the user of PostgreSQL can read."""
     directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
     directory.chmod(0o755)
     yield directory

@@ -1,4 +1,4 @@
-"""Leaving a stream before its end, as a caller does that hangs up."""
+"""Close a stream before its end, as a caller does when it disconnects."""
 
 from __future__ import annotations
 

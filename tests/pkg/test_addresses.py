@@ -16,7 +16,7 @@ from bunbase.pkg.errors import InvalidInput
         ("first.last+tag@sub.example.co.uk", "first.last+tag@sub.example.co.uk"),
     ],
 )
-def test_an_address_is_stored_trimmed_and_in_lower_case(written: str, stored: str) -> None:
+def test_an_email_address_is_stored_trimmed_and_in_lower_case(written: str, stored: str) -> None:
     assert normal_email(written) == stored
 
 
@@ -24,7 +24,7 @@ def test_an_address_is_stored_trimmed_and_in_lower_case(written: str, stored: st
     "written",
     ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a@.com", "a@com.", "a@b..c", "<a@b.c>", "a\n@b.c"],
 )
-def test_what_is_no_address_is_refused(written: str) -> None:
+def test_a_text_that_is_no_email_address_is_refused(written: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         normal_email(written)
 
@@ -32,13 +32,13 @@ def test_what_is_no_address_is_refused(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["a" * 65 + "@example.com", "a@" + "b" * 253])
-def test_an_address_beyond_the_standards_length_is_refused(written: str) -> None:
+def test_an_email_address_longer_than_the_standard_allows_is_refused(written: str) -> None:
     with pytest.raises(InvalidInput):
         normal_email(written)
 
 
 @given(st.text(max_size=40))
-def test_a_normal_address_stays_as_it_is(text: str) -> None:
+def test_normalizing_an_email_address_twice_changes_nothing(text: str) -> None:
     try:
         normal = normal_email(text)
     except InvalidInput:

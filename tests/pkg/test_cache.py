@@ -11,7 +11,7 @@ class Seconds:
         return self.now
 
 
-def test_a_cache_drops_the_least_recently_used() -> None:
+def test_a_full_cache_drops_the_least_recently_used_entry() -> None:
     cache: Cache[str, int] = Cache(2, ttl_seconds=60)
     cache.put("a", 1)
     cache.put("b", 2)
@@ -22,7 +22,7 @@ def test_a_cache_drops_the_least_recently_used() -> None:
     assert (cache.get("a"), cache.get("b"), cache.get("c")) == (1, None, 3)
 
 
-def test_a_cache_serves_nothing_after_its_time() -> None:
+def test_a_cache_returns_no_entry_after_its_ttl() -> None:
     clock = Seconds()
     cache: Cache[str, int] = Cache(10, ttl_seconds=60, clock=clock)
     cache.put("short", 1, ttl_seconds=5)
@@ -36,7 +36,7 @@ def test_a_cache_serves_nothing_after_its_time() -> None:
     assert len(cache) == 0
 
 
-def test_a_cache_forgets_what_it_is_told_to() -> None:
+def test_entries_can_be_dropped_by_key_by_condition_or_all_at_once() -> None:
     cache: Cache[str, int] = Cache(10, ttl_seconds=60)
     for number in range(6):
         cache.put(str(number), number)

@@ -11,7 +11,7 @@ def test_times_are_written_with_milliseconds() -> None:
     assert SystemClock().now().microsecond % 1000 == 0
 
 
-def test_the_manual_clock_moves_only_when_told() -> None:
+def test_the_manual_clock_moves_only_by_advance() -> None:
     clock = ManualClock()
     start = clock.now()
 

@@ -11,7 +11,7 @@ from bunbase.pkg.cursors import InvalidCursor, cut_page, decode_cursor, encode_c
 
 
 @given(st.text(), st.tuples(st.text(), st.integers(-(2**53), 2**53)))
-def test_a_cursor_gives_back_the_position(query: str, position: tuple[str, int]) -> None:
+def test_a_cursor_decodes_to_the_encoded_position(query: str, position: tuple[str, int]) -> None:
     cursor = encode_cursor(query, position)
 
     assert decode_cursor(query, cursor, tuple[str, int]) == position
@@ -19,7 +19,7 @@ def test_a_cursor_gives_back_the_position(query: str, position: tuple[str, int])
 
 
 @given(st.text() | st.binary(max_size=60).map(lambda data: base64.urlsafe_b64encode(data).decode()))
-def test_garbage_is_refused(cursor: str) -> None:
+def test_a_random_text_is_refused_as_a_cursor(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor("projects", cursor, tuple[str, int])
 
@@ -31,12 +31,12 @@ def test_a_cursor_of_another_query_is_refused() -> None:
         decode_cursor("projects of usr_2", cursor, tuple[str, int])
 
 
-def test_a_position_of_another_shape_is_refused() -> None:
+def test_a_cursor_whose_position_has_another_type_is_refused() -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor("projects", encode_cursor("projects", ("a", "b")), tuple[str, int])
 
 
-def test_brackets_without_end_are_refused() -> None:
+def test_a_cursor_of_deeply_nested_json_is_refused() -> None:
     nested = base64.urlsafe_b64encode(b'["projects",' + b"[" * 5000).decode()
 
     with pytest.raises(InvalidCursor):
@@ -62,7 +62,7 @@ def test_the_last_page_has_all_rows_and_no_cursor(rows: list[int]) -> None:
     assert cut_page(rows, 3, "numbers", lambda row: row) == (rows, None)
 
 
-def test_one_row_more_than_a_page_makes_a_cursor_after_the_last_row_shown() -> None:
+def test_with_one_row_more_than_a_page_the_cursor_points_after_the_last_row_shown() -> None:
     page, cursor = cut_page([1, 2, 3, 4], 3, "numbers", lambda row: row * 10)
 
     assert page == [1, 2, 3]

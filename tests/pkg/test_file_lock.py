@@ -1,4 +1,4 @@
-"""Locks and processes right after kill -9."""
+"""File locks of processes that are killed, dying or alive."""
 
 from __future__ import annotations
 
@@ -36,10 +36,8 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         running.kill()
 
 
-def test_a_killed_holder_whose_end_nobody_asks_for_holds_neither_file_nor_port(
-    holder: subprocess.Popen[bytes], tmp_path: Path
-) -> None:
-    """Newcomer F12: a container without an init."""
+def test_a_zombie_process_holds_neither_its_lock_nor_its_port(holder: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Newcomer F12: in a container without an init process, killed processes stay zombies."""
     assert holder.stdout is not None
     port = int(holder.stdout.readline())
     with pytest.raises(Held, match=str(holder.pid)):
@@ -54,8 +52,8 @@ def test_a_killed_holder_whose_end_nobody_asks_for_holds_neither_file_nor_port(
     assert (found.state, is_running(holder.pid), is_ending(holder.pid)) == ("Z", False, True)
 
 
-def test_a_holder_that_is_dying_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Newcomer F12: freeing gigabytes of memory comes before closing files."""
+def test_taking_a_lock_waits_for_a_dying_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newcomer F12: the kernel frees the memory of a dying process before it closes its files."""
     monkeypatch.setattr(file_lock, "LIVING_SECONDS", -1.0)
     dying = hold_file(tmp_path / "lock")
     looks = iter(range(3))
@@ -72,7 +70,7 @@ def test_a_holder_that_is_dying_is_waited_for(tmp_path: Path, monkeypatch: pytes
     assert next(looks, None) is None
 
 
-def test_a_living_holder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_of_a_living_process_is_refused_with_its_pid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_lock, "LIVING_SECONDS", 0.0)
     ours = hold_file(tmp_path / "lock")
 
@@ -89,13 +87,13 @@ def test_a_living_holder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("state", "flags", "pending", "ended", "ending"),
     [
         ("S", 0x400000, 0, False, False),
-        ("D", 0x400000, 0x100, False, True),  # kill -9 waits for a disk
-        ("R", 0x400004, 0, False, True),  # gives back its memory
+        ("D", 0x400000, 0x100, False, True),  # was killed, but still waits for a disk
+        ("R", 0x400004, 0, False, True),  # was killed, and frees its memory
         ("Z", 0x40000C, 0, True, True),
         ("X", 0x40000C, 0, True, True),
     ],
 )
-def test_how_alive_a_process_is(
+def test_the_state_of_a_process_is_read_from_proc(
     tmp_path: Path, state: str, flags: int, pending: int, ended: bool, ending: bool
 ) -> None:
     behind = f"{state} 1 7 7 0 -1 {flags} {' '.join(['0'] * 12)} 4711 {' '.join(['0'] * 8)} {pending} 0 0"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from bunbase.pkg.ids import CROCKFORD, new_id
 
 
-def test_ids_sort_by_creation_and_never_repeat() -> None:
+def test_new_ids_are_unique_and_sort_in_the_order_of_creation() -> None:
     ids = [new_id("prj") for _ in range(20_000)]
 
     assert ids == sorted(ids)

@@ -19,14 +19,14 @@ class Counted:
             raise RuntimeError("not yet")
 
 
-async def test_a_job_runs_at_once_and_again() -> None:
+async def test_a_job_runs_at_once_and_then_repeatedly() -> None:
     work = Counted()
 
     async with running(Job("count", work, every_seconds=0.001)):
         await eventually(lambda: work.runs >= 3)
 
 
-async def test_a_nudge_is_not_lost_while_the_job_works() -> None:
+async def test_a_nudge_during_a_run_starts_another_run() -> None:
     started, go_on, runs = asyncio.Event(), asyncio.Event(), []
 
     async def work() -> None:
@@ -42,7 +42,7 @@ async def test_a_nudge_is_not_lost_while_the_job_works() -> None:
         await eventually(lambda: len(runs) == 2)
 
 
-async def test_a_failure_is_survived() -> None:
+async def test_a_job_runs_again_after_it_failed() -> None:
     work = Counted(failures=3)
 
     async with running(Job("stumbles", work, every_seconds=0.001)):
@@ -53,11 +53,13 @@ async def test_a_failure_is_survived() -> None:
     ("every_seconds", "failures", "waits"),
     [(1, 0, 1), (1, 1, 2), (1, 5, 32), (1, 6, 60), (3600, 9, 3600), (0.001, 100_000, 60)],
 )
-def test_failures_in_a_row_are_waited_out_ever_longer(every_seconds: float, failures: int, waits: float) -> None:
+def test_the_wait_doubles_with_each_failure_in_a_row_up_to_a_limit(
+    every_seconds: float, failures: int, waits: float
+) -> None:
     assert wait_seconds(every_seconds, failures) == waits
 
 
-async def test_jobs_end_with_the_block() -> None:
+async def test_running_jobs_are_cancelled_at_the_end_of_the_block() -> None:
     cancelled = asyncio.Event()
 
     async def work() -> None:

@@ -42,7 +42,7 @@ class Seconds:
         return self.now
 
 
-def test_a_signed_token_gives_its_claims_until_it_expires(key: SigningKey) -> None:
+def test_a_signed_token_yields_its_claims_until_it_expires(key: SigningKey) -> None:
     clock = Seconds()
     token = key.sign(CLAIMS)
 
@@ -55,7 +55,7 @@ def test_a_signed_token_gives_its_claims_until_it_expires(key: SigningKey) -> No
             verifier.claims(token)
 
 
-def test_a_key_that_lives_elsewhere_signs_the_same_tokens(private: bytes, key: SigningKey) -> None:
+def test_a_token_signed_outside_the_process_is_valid(private: bytes, key: SigningKey) -> None:
     elsewhere = load_der_private_key(private, None)
     assert isinstance(elsewhere, rsa.RSAPrivateKey)
     unsigned = signing_input(key.kid, CLAIMS)
@@ -65,7 +65,7 @@ def test_a_key_that_lives_elsewhere_signs_the_same_tokens(private: bytes, key: S
     assert Verifier([key.public_jwk()], lambda: NOW).claims(token) == CLAIMS
 
 
-def test_the_claims_that_are_expected_must_be_there(key: SigningKey) -> None:
+def test_a_token_without_an_expected_claim_is_refused(key: SigningKey) -> None:
     verifier = Verifier([key.public_jwk()], lambda: NOW)
 
     assert verifier.claims(key.sign(CLAIMS), sub="usr_ada") == CLAIMS
@@ -75,12 +75,12 @@ def test_the_claims_that_are_expected_must_be_there(key: SigningKey) -> None:
 
 
 @pytest.mark.parametrize("exp", [None, True, "tomorrow", [NOW + 1]])
-def test_a_token_without_an_expiry_is_bad(key: SigningKey, exp: Any) -> None:
+def test_a_token_without_a_numeric_expiry_is_refused(key: SigningKey, exp: Any) -> None:
     with pytest.raises(BadToken):
         Verifier([key.public_jwk()], lambda: NOW).claims(key.sign({"exp": exp}))
 
 
-def test_a_key_that_is_not_in_the_set_is_told_apart_from_a_bad_token(key: SigningKey) -> None:
+def test_an_unknown_key_and_a_bad_signature_raise_different_errors(key: SigningKey) -> None:
     other = SigningKey(new_private_key())
 
     with pytest.raises(UnknownKey):
@@ -90,8 +90,8 @@ def test_a_key_that_is_not_in_the_set_is_told_apart_from_a_bad_token(key: Signin
 
 
 @pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
-def test_a_header_that_names_no_extensions_in_crit_is_bad(key: SigningKey, crit: Any) -> None:
-    """The library iterates over whatever stands there, and every stranger may send it: the ids of keys are public."""
+def test_a_token_with_an_invalid_crit_header_is_refused(key: SigningKey, crit: Any) -> None:
+    """The library iterates over any value of `crit`. Anybody can send one, because the ids of keys are public."""
     _, payload, signature = key.sign({"exp": 2**40}).split(".")
     header = {"alg": "RS256", "kid": key.kid, "crit": crit}
     odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
@@ -100,11 +100,11 @@ def test_a_header_that_names_no_extensions_in_crit_is_bad(key: SigningKey, crit:
         Verifier([key.public_jwk()]).claims(f"{odd}.{payload}.{signature}")
 
 
-def test_a_public_key_holds_nothing_private(key: SigningKey) -> None:
+def test_a_public_jwk_has_no_private_members(key: SigningKey) -> None:
     assert set(key.public_jwk()) == {"kid", "kty", "alg", "use", "n", "e"}
 
 
-def test_what_is_remembered_cannot_be_changed_from_outside(key: SigningKey) -> None:
+def test_changing_returned_claims_does_not_change_the_cached_claims(key: SigningKey) -> None:
     verifier = Verifier([key.public_jwk()], lambda: NOW, remember=10)
     token = key.sign(CLAIMS)
 

@@ -27,7 +27,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("human", [True, False])
-def test_a_line_is_laid_out_as_structlog_would(capsys: pytest.CaptureFixture[str], human: bool) -> None:
+def test_a_fast_log_line_equals_the_line_of_structlog(capsys: pytest.CaptureFixture[str], human: bool) -> None:
     configure_logging(human=human)
 
     Line("gateway", "GET /v1/data/{collection}", FIELDS).write(0.12, "req_1")
@@ -43,7 +43,7 @@ def test_a_line_is_laid_out_as_structlog_would(capsys: pytest.CaptureFixture[str
         assert mine == other
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fast_log_line_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False, level="warning")
 
     Line("gateway", "a request", FIELDS).write(0.12, "req_1")
@@ -52,7 +52,7 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == ""
 
 
-def test_no_value_can_begin_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_with_a_line_break_cannot_start_a_new_log_line(capsys: pytest.CaptureFixture[str]) -> None:
     for human in (True, False):
         configure_logging(human=human)
         Line("gateway", "a request", {"caller": "secret a\n12:00:00 [info] all is well\u2028"}).write(0.12, "req_1")
@@ -61,7 +61,7 @@ def test_no_value_can_begin_a_line_of_its_own(capsys: pytest.CaptureFixture[str]
         assert capsys.readouterr().err.count("\n") == 1
 
 
-async def test_lines_leave_together_and_soon(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_log_lines_are_buffered_and_written_together(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False)
     written: list[str] = []
 
@@ -76,7 +76,7 @@ async def test_lines_leave_together_and_soon(capsys: pytest.CaptureFixture[str])
     await eventually(all_written)
 
 
-async def test_a_flood_of_lines_does_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_full_buffer_of_log_lines_is_written_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False)
     for _ in range(2000):
         Line("gateway", "a request", {}).write(0.12, "req_1")

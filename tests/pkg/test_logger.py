@@ -25,7 +25,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
-def test_production_writes_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_production_each_log_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False)
 
     logger("bundoc").info("it is done", count=3)
@@ -37,7 +37,7 @@ def test_production_writes_one_json_object_a_line(capsys: pytest.CaptureFixture[
     assert (foreign["event"], foreign["level"]) == ("beware of this", "warning")
 
 
-def test_the_request_id_is_in_every_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_log_line_of_a_request_has_its_request_id(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False)
 
     token = context.request_id.set("req_1")
@@ -52,7 +52,7 @@ def test_the_request_id_is_in_every_line(capsys: pytest.CaptureFixture[str]) -> 
     assert "request_id" not in without
 
 
-def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_message_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=False, level="warning")
 
     logger("bundoc").info("a detail")
@@ -65,7 +65,7 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     "name",
     ["password", "new_password", "refresh_token", "Authorization", "cookie", "client_secret", "api_key", "master_key"],
 )
-def test_secrets_are_redacted_by_name_at_any_depth(name: str) -> None:
+def test_fields_with_the_name_of_a_secret_are_redacted_at_any_depth(name: str) -> None:
     event = {name: "hunter2", "request": {"headers": [{name: ["hunter2"]}, {name: {"deep": "hunter2"}}]}, "count": 1}
 
     redacted = redact(None, "", event)
@@ -75,12 +75,12 @@ def test_secrets_are_redacted_by_name_at_any_depth(name: str) -> None:
     assert redacted["request"] == {"headers": [{name: REDACTED}, {name: REDACTED}]}
 
 
-def test_counts_of_secrets_are_no_secrets() -> None:
+def test_numbers_and_none_are_not_redacted() -> None:
     assert redact(None, "", {"tokens": 3, "password": None}) == {"tokens": 3, "password": None}
 
 
 @pytest.mark.parametrize("human", [True, False])
-def test_a_traceback_shows_where_but_no_local_variables(human: bool, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_shows_functions_but_no_local_variables(human: bool, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=human)
 
     def sign_in(password: str) -> None:
@@ -99,7 +99,7 @@ def test_a_traceback_shows_where_but_no_local_variables(human: bool, capsys: pyt
         assert len(written.splitlines()) == 1
 
 
-def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_dev_mode_log_lines_are_readable_text(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(human=True)
 
     logger("house").info("ready", password="hunter2", rooms=3)

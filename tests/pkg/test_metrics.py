@@ -13,7 +13,7 @@ GET_ONE = {"method": METHOD, "route": ROUTE}
 
 @pytest.fixture
 def requests() -> Iterator[Requests]:
-    """Fresh counts, in the place of those of this process."""
+    """Replace the request metrics of this process by empty ones."""
     REGISTRY.unregister(http_requests)
     fresh = Requests()
     yield fresh
@@ -33,7 +33,7 @@ def test_requests_are_counted_by_status_and_timed_by_route(requests: Requests) -
 
 
 @pytest.mark.parametrize("bound", LATENCY_SECONDS)
-def test_a_bucket_holds_what_took_as_long_as_its_bound_and_less(requests: Requests, bound: float) -> None:
+def test_a_bucket_counts_durations_up_to_and_including_its_bound(requests: Requests, bound: float) -> None:
     for seconds in (bound / 2, bound, bound * 1.01):
         requests.of(METHOD, ROUTE, 200).add(seconds)
 

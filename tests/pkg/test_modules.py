@@ -27,24 +27,24 @@ def module(name: str, provides: type, *needs: type) -> Module:
     return Module(name, provides, needs, NoSettings, never)
 
 
-def test_a_room_opens_after_those_it_needs() -> None:
+def test_a_room_opens_after_the_rooms_that_it_needs() -> None:
     roof, hall, cellar = module("roof", Roof, Hall, Cellar), module("hall", Hall, Cellar), module("cellar", Cellar)
 
     assert [one.name for one in opening_order([roof, hall, cellar])] == ["cellar", "hall", "roof"]
 
 
-def test_a_need_that_nobody_here_provides_does_not_change_the_order() -> None:
+def test_a_needed_room_of_another_process_does_not_change_the_order() -> None:
     assert [one.name for one in opening_order([module("hall", Hall, Cellar)])] == ["hall"]
 
 
-def test_a_cycle_is_refused_by_name() -> None:
+def test_a_cycle_of_rooms_is_refused_with_their_names() -> None:
     house = [module("roof", Roof, Hall), module("hall", Hall, Cellar), module("cellar", Cellar, Hall)]
 
     with pytest.raises(ValueError, match=r"^hall needs cellar needs hall$"):
         opening_order(house)
 
 
-def test_rooms_are_found_by_contract() -> None:
+def test_a_room_is_found_by_its_contract() -> None:
     rooms, service = Rooms(), object()
 
     rooms.add(Hall, service)

@@ -1,4 +1,4 @@
-"""Documents 9: RFC 3339 is read as RFC 3339."""
+"""Documents 9: times are read exactly as RFC 3339 defines them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMAT = jsonschema_rs.validator_for({"format": "date-time"}, validate_formats=T
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_what_it_allows_is_a_moment(text: str, moment: datetime) -> None:
+def test_a_time_that_rfc_3339_allows_is_read(text: str, moment: datetime) -> None:
     assert read_moment(text) == moment
     assert FORMAT.is_valid(text)
 
@@ -70,12 +70,12 @@ def test_what_it_allows_is_a_moment(text: str, moment: datetime) -> None:
         "2026-01-31T12:00:00\u017a",
     ],
 )
-def test_what_it_does_not_allow_is_none(text: str) -> None:
+def test_a_time_that_rfc_3339_forbids_is_refused(text: str) -> None:
     assert not is_moment(text)
     assert not FORMAT.is_valid(text)
 
 
-def test_moments_that_python_cannot_hold_are_none() -> None:
+def test_a_time_outside_the_range_of_datetime_is_refused() -> None:
     for text in (
         "0000-01-01T00:00:00Z",
         "9999-12-31T23:59:59-00:01",
@@ -86,13 +86,13 @@ def test_moments_that_python_cannot_hold_are_none() -> None:
 
 
 @given(st.from_regex(DATE + TIME + r"(\.[0-9]{0,3})?" + ZONE + r"\Z"))
-def test_schemas_and_everything_else_agree_on_what_a_time_is(text: str) -> None:
-    """Documents 9: `format: date-time` and our reader, but for the years that only text can name."""
+def test_our_reader_and_json_schema_accept_the_same_times(text: str) -> None:
+    """Documents 9: JSON Schema means `format: date-time`. Years near the limits of datetime are excluded."""
     assert is_moment(text) == FORMAT.is_valid(text) or text[:4] in ("0000", "0001", "9999")
 
 
 @given(st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)))
-def test_what_we_write_we_read(time: datetime) -> None:
+def test_a_written_time_is_read_back_unchanged(time: datetime) -> None:
     time = time.replace(microsecond=time.microsecond // 1000 * 1000)
 
     assert read_moment(rfc3339(time)) == time

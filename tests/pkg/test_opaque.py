@@ -6,7 +6,7 @@ from cryptography.exceptions import InvalidTag
 from bunbase.pkg.opaque import fingerprint, hint, new_secret, open_with, seal_with
 
 
-def test_secrets_are_long_and_stored_only_as_a_hash() -> None:
+def test_a_secret_has_46_characters_a_hash_of_32_bytes_and_a_hint() -> None:
     secret = new_secret("sk")
 
     assert secret.startswith("sk_")
@@ -17,7 +17,7 @@ def test_secrets_are_long_and_stored_only_as_a_hash() -> None:
     assert hint("sk_abcdefgh") == "sk_abcd…"
 
 
-def test_only_the_secret_opens_what_it_sealed() -> None:
+def test_only_the_same_secret_opens_a_sealed_value() -> None:
     sealed = seal_with("one", b"the pair")
 
     assert open_with("one", sealed) == b"the pair"

@@ -23,7 +23,7 @@ async def passwords() -> AsyncIterator[Passwords]:
         yield opened
 
 
-async def test_only_the_password_matches_its_hash(passwords: Passwords) -> None:
+async def test_only_the_right_password_matches_the_hash(passwords: Passwords) -> None:
     hash = await passwords.hash(POOL, "correct horse")
 
     assert hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -31,13 +31,13 @@ async def test_only_the_password_matches_its_hash(passwords: Passwords) -> None:
     assert not await passwords.matches(POOL, "incorrect horse", hash)
 
 
-async def test_two_ways_to_write_a_letter_are_one_password(passwords: Passwords) -> None:
+async def test_two_unicode_forms_of_a_letter_are_the_same_password(passwords: Passwords) -> None:
     hash = await passwords.hash(POOL, "cafe\u0301-au-lait")
 
     assert await passwords.matches(POOL, "caf\u00e9-au-lait", hash)
 
 
-async def test_without_an_account_as_much_is_hashed_and_nothing_matches(
+async def test_without_an_account_a_decoy_hash_is_checked_and_nothing_matches(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
@@ -53,7 +53,7 @@ async def test_without_an_account_as_much_is_hashed_and_nothing_matches(
     assert checked == [passwords_module.decoy()]
 
 
-async def test_even_the_decoys_own_password_opens_nothing(passwords: Passwords) -> None:
+async def test_the_password_of_the_decoy_hash_does_not_match(passwords: Passwords) -> None:
     assert not await passwords.matches(POOL, "nobody has this password", None)
 
 
@@ -65,7 +65,7 @@ async def test_a_password_too_short_or_too_long_is_refused(passwords: Passwords,
     assert refused.value.extra["errors"][0]["path"] == "/password"
 
 
-async def test_a_huge_password_is_not_even_hashed(passwords: Passwords) -> None:
+async def test_a_huge_password_is_refused_without_hashing(passwords: Passwords) -> None:
     assert not await passwords.matches(POOL, "x" * 10_000_000, "no hash at all")
 
 
@@ -73,7 +73,9 @@ async def test_a_broken_hash_matches_nothing(passwords: Passwords) -> None:
     assert not await passwords.matches(POOL, "correct horse", "not a hash")
 
 
-async def test_a_storm_is_refused_and_passes(passwords: Passwords, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_of_hashes_refuses_calls_until_it_is_shorter(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
     passwords.turns = HashTurns(1, TurnQueue(of_pool=2, of_all=5), TurnQueue(1, 1))
     released = threading.Event()
     monkeypatch.setattr(passwords_module, "_matches", lambda *_: released.wait(10))
@@ -90,7 +92,7 @@ async def test_a_storm_is_refused_and_passes(passwords: Passwords, monkeypatch: 
     assert (passwords.turns.free, passwords.turns.waiting) == (1, 0)
 
 
-async def test_a_caller_who_leaves_frees_no_thread_before_its_work_is_done(
+async def test_a_cancelled_call_frees_its_thread_only_after_its_hash_is_done(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passwords.turns = HashTurns(1, TurnQueue(2, 2), TurnQueue(1, 1))
@@ -116,8 +118,8 @@ async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str]
     turns.give_back()
 
 
-async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_hash() -> None:
-    """Security 5: sign-ups and sign-ins of one project do not shut the sign-in of others."""
+async def test_pools_take_turns_so_a_storm_in_one_pool_delays_another_by_one_hash() -> None:
+    """Security 5: sign-ups and sign-ins of one project do not block the sign-ins of other projects."""
     turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_UP)
     storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
@@ -138,7 +140,7 @@ async def test_pools_take_turns_so_that_a_storm_in_one_delays_another_by_one_has
     assert (turns.free, turns.waiting) == (1, 0)
 
 
-async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> None:
+async def test_sign_ins_run_first_and_sign_ups_get_every_fourth_turn() -> None:
     turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_IN)
     names = (("up", Purpose.SIGN_UP), ("in", Purpose.SIGN_IN))
@@ -153,8 +155,8 @@ async def test_sign_ins_go_first_and_sign_ups_still_get_every_fourth_turn() -> N
     assert order == ["in", "in", "in", "up", "in", "in", "in", "up", "in", "in"] + ["up"] * 6
 
 
-async def test_a_pool_that_waits_with_one_finds_room_in_a_full_line() -> None:
-    """Security 5: many projects together do not fill the line either, as long as one of them waits with many."""
+async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> None:
+    """Security 5: a project with many waiting calls loses one of them to the new project."""
     turns, order = HashTurns(1, TurnQueue(3, 6), TurnQueue(1, 1)), list[str]()
     await turns.take("busy", Purpose.SIGN_IN)
     storm = [
@@ -174,8 +176,8 @@ async def test_a_pool_that_waits_with_one_finds_room_in_a_full_line() -> None:
 
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Purpose), st.booleans(), st.booleans()), max_size=40))
-def test_no_turn_is_lost_whoever_leaves_and_whoever_is_refused(asked: list[tuple[str, Purpose, bool, bool]]) -> None:
-    """Security 5: after any storm, with any callers gone, all threads are free and nobody waits."""
+def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(asked: list[tuple[str, Purpose, bool, bool]]) -> None:
+    """Security 5: after random calls and cancellations all threads are free and no call waits."""
     turns: list[HashTurns] = []
 
     async def storm() -> None:

@@ -1,4 +1,4 @@
-"""Readiness: one answer a second for all who ask, within a deadline, whatever each of them does."""
+"""Readiness checks each dependency at most once a second, with a deadline, however many clients ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def away() -> None:
 
 
 class Counted:
-    """A check that waits until it is let go, and counts how often it was asked."""
+    """A check that counts its calls in `asked` and waits until `go` is set."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -30,7 +30,7 @@ class Counted:
         await self.go.wait()
 
 
-async def test_readiness_names_each_dependency(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_readiness_reports_each_dependency_with_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ready_module, "OWN_SECONDS", 0.01)
 
     async def broken() -> None:
@@ -54,7 +54,7 @@ async def test_readiness_names_each_dependency(monkeypatch: pytest.MonkeyPatch) 
     )
 
 
-async def test_details_are_left_out_for_strangers() -> None:
+async def test_readiness_without_details_shows_no_error_texts() -> None:
     """Security 13."""
     readiness = Readiness({"postgres": away}, {"bunkms": well})
 
@@ -64,8 +64,8 @@ async def test_details_are_left_out_for_strangers() -> None:
     )
 
 
-async def test_a_crowd_is_answered_by_one_question() -> None:
-    """Security 13: 300 clients took all connections of PostgreSQL."""
+async def test_three_hundred_simultaneous_requests_run_each_check_once() -> None:
+    """Security 13: 300 clients once used up all connections of PostgreSQL."""
     postgres = Counted()
     readiness = Readiness({"postgres": postgres})
 
@@ -78,8 +78,8 @@ async def test_a_crowd_is_answered_by_one_question() -> None:
     assert postgres.asked == 1
 
 
-async def test_an_answer_is_good_for_a_second() -> None:
-    """Security 13: good news and bad news alike."""
+async def test_an_answer_is_reused_for_one_second() -> None:
+    """Security 13: this holds for good and bad answers."""
     now, asked = [100.0], []
 
     async def check() -> None:
@@ -98,7 +98,7 @@ async def test_an_answer_is_good_for_a_second() -> None:
     assert asked == [100.0, 101.0]
 
 
-async def test_who_hangs_up_does_not_end_the_question_for_the_others() -> None:
+async def test_a_client_that_disconnects_does_not_cancel_the_shared_check() -> None:
     postgres = Counted()
     readiness = Readiness({"postgres": postgres})
     first, second = (asyncio.create_task(readiness.report()) for _ in range(2))
@@ -112,8 +112,8 @@ async def test_who_hangs_up_does_not_end_the_question_for_the_others() -> None:
     assert (first.cancelled(), postgres.asked) == (True, 1)
 
 
-async def test_a_process_speaks_for_itself_without_asking_the_others() -> None:
-    """Newcomer F1: what one asks another must not be passed on."""
+async def test_the_own_report_of_a_process_calls_no_peers() -> None:
+    """Newcomer F1: a peer asks for this report, and must not cause calls to further peers."""
     peer = Counted()
     readiness = Readiness({"postgres": well}, {"bundoc": peer})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from bunbase.pkg.secret_files import create_secret_file, replace_secret_file
 
 
-def test_a_secret_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+def test_a_secret_file_is_made_once_and_private_to_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "key"
     old = os.umask(0)
 
@@ -20,7 +20,7 @@ def test_a_secret_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> No
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
 
 
-def test_a_secret_file_is_replaced_whole(tmp_path: Path) -> None:
+def test_replacing_a_secret_file_leaves_no_other_file(tmp_path: Path) -> None:
     path = tmp_path / "key"
     create_secret_file(path, "one")
 

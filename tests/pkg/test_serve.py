@@ -15,7 +15,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-async def test_it_answers_while_the_block_lasts() -> None:
+async def test_a_server_answers_only_inside_its_block() -> None:
     async with serving(hello, listen("127.0.0.1", 0)) as address, httpx.AsyncClient(trust_env=False) as client:
         assert (await client.get(address)).text == "hello"
 
@@ -24,7 +24,7 @@ async def test_it_answers_while_the_block_lasts() -> None:
             await client.get(address)
 
 
-async def test_a_taken_port_is_named() -> None:
+async def test_a_taken_port_is_named_in_the_error() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
 
@@ -32,12 +32,12 @@ async def test_a_taken_port_is_named() -> None:
             listen("127.0.0.1", port)
 
 
-async def test_an_address_that_is_not_ours_is_named() -> None:
+async def test_an_address_of_another_machine_is_named_in_the_error() -> None:
     with pytest.raises(PortTaken, match=r"192\.0\.2\.1:0"):
         listen("192.0.2.1", 0)
 
 
-async def test_several_servers_share_a_process() -> None:
+async def test_two_servers_can_run_in_one_process() -> None:
     async with (
         serving(hello, listen("127.0.0.1", 0)) as one,
         serving(hello, listen("127.0.0.1", 0)) as other,
@@ -47,7 +47,7 @@ async def test_several_servers_share_a_process() -> None:
         assert [(await client.get(address)).text for address in (one, other)] == ["hello", "hello"]
 
 
-async def test_what_is_under_way_may_finish() -> None:
+async def test_a_running_request_is_answered_before_the_server_stops() -> None:
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow(scope: Any, receive: Any, send: Any) -> None:
@@ -64,7 +64,7 @@ async def test_what_is_under_way_may_finish() -> None:
         assert (await answer).text == "hello"
 
 
-async def test_an_ipv6_address_is_written_in_brackets() -> None:
+async def test_the_url_of_an_ipv6_server_has_brackets() -> None:
     try:
         listener = listen("::1", 0)
     except PortTaken:
@@ -75,5 +75,5 @@ async def test_an_ipv6_address_is_written_in_brackets() -> None:
         assert address.startswith("http://[::1]:")
 
 
-def test_an_address_of_ipv6_stands_in_brackets() -> None:
+def test_a_base_url_has_brackets_around_an_ipv6_address() -> None:
     assert [base_url("::", 7070), base_url("127.0.0.1", 80)] == ["http://[::]:7070", "http://127.0.0.1:80"]

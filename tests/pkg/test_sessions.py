@@ -29,7 +29,7 @@ LATER, EARLIER, JUST_NOW, LONG_AGO = (NOW + timedelta(seconds=seconds) for secon
         (None, None, LATER, EARLIER, Standing.ENDED),
         (None, None, EARLIER, EARLIER, Standing.ENDED),
         (JUST_NOW, b"pair", LATER, None, Standing.RETRY),
-        (LATER, b"pair", LATER, None, Standing.RETRY),  # used by a process whose clock is ahead
+        (LATER, b"pair", LATER, None, Standing.RETRY),  # a process with a clock that is ahead used the token
         (JUST_NOW, b"pair", LATER, EARLIER, Standing.ENDED),
         (JUST_NOW, b"pair", NOW, None, Standing.EXPIRED),
         (JUST_NOW, None, LATER, None, Standing.REUSED),
@@ -38,7 +38,7 @@ LATER, EARLIER, JUST_NOW, LONG_AGO = (NOW + timedelta(seconds=seconds) for secon
         (LONG_AGO, None, LATER, EARLIER, Standing.REUSED),
     ],
 )
-def test_what_a_refresh_token_is_worth(
+def test_the_state_of_a_refresh_token_follows_from_its_times(
     used_at: datetime | None,
     sealed: bytes | None,
     expires_at: datetime,
@@ -50,7 +50,7 @@ def test_what_a_refresh_token_is_worth(
     assert standing(token, NOW, SETTINGS) is expected
 
 
-def test_without_grace_a_used_token_is_reused_at_once() -> None:
+def test_without_a_grace_period_a_used_refresh_token_counts_as_reused() -> None:
     token = RefreshToken("ses_one", "usr_ada", LATER, NOW, b"pair", LATER, None)
 
     assert standing(token, NOW, SessionSettings(reuse_grace_seconds=0)) is Standing.REUSED
@@ -67,7 +67,7 @@ def test_a_refresh_token_never_outlives_its_session() -> None:
     assert late.refresh_expires_at == session.expires_at
 
 
-def test_only_the_old_token_opens_the_pair_it_was_traded_for() -> None:
+def test_only_the_old_refresh_token_opens_the_sealed_new_pair() -> None:
     pair = new_pair("brt", ("access", 1), LATER, NOW, SETTINGS)
 
     sealed = pair.sealed_with("brt_old")

@@ -1,4 +1,4 @@
-"""Platform opened for a test among fakes of the rooms it calls, on a clock that the test moves."""
+"""Open Platform for a test with fakes of the rooms that it calls and with a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rooms that Platform tells of deleted projects, reduced to hearing it."""
+"""Fakes of the rooms that Platform notifies of deleted projects. They only record the notification."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes import FakeKms
 
 
 class Hearing:
-    """`dropped`: the projects it was told to forget."""
+    """A room that records in `dropped` the projects that it was told to drop."""
 
     def __init__(self) -> None:
         self.reachable = True

@@ -1,4 +1,4 @@
-"""Developers and the Callers that the gateway would make of them."""
+"""Developers as the Callers that the gateway passes to Platform."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ async def works(platform: PlatformService, key: str) -> bool:
     return True
 
 
-async def test_a_key_is_shown_once(platform: PlatformService) -> None:
+async def test_the_value_of_a_key_is_shown_only_at_its_creation(platform: PlatformService) -> None:
     made = await bakery(platform)
 
     new = await platform.create_key(at(made), CallerKind.SECRET, " ci ", None)
@@ -44,7 +44,7 @@ async def test_a_key_is_shown_once(platform: PlatformService) -> None:
     assert (new.name, new.hint) == ("ci", f"{value_of(new)[:7]}…")
 
 
-async def test_no_key_lies_in_the_tables(platform: PlatformService, here: Site) -> None:
+async def test_the_tables_contain_no_key_in_plaintext(platform: PlatformService, here: Site) -> None:
     made = await bakery(platform)
     new = await platform.rotate_key(at(made), made.keys[1].id, 60)
 
@@ -53,17 +53,17 @@ async def test_no_key_lies_in_the_tables(platform: PlatformService, here: Site) 
     for key in (*made.keys, new):
         assert value_of(key).encode() not in stored
         assert value_of(key)[len("sk_") :].encode() not in stored
-        assert key.id.encode() in stored  # so the search does find what is there
+        assert key.id.encode() in stored  # this proves that the search finds stored values
 
 
 @pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "pk_" + "a" * 43, "é\0", "x" * 8192])
-async def test_what_was_never_given_out_opens_nothing(platform: PlatformService, key: str) -> None:
+async def test_a_key_that_was_never_issued_is_refused(platform: PlatformService, key: str) -> None:
     await bakery(platform)
 
     assert not await works(platform, key)
 
 
-async def test_a_key_ends_when_it_was_to_end(platform: PlatformService, clock: ManualClock) -> None:
+async def test_a_key_is_refused_after_its_expiry(platform: PlatformService, clock: ManualClock) -> None:
     made = await bakery(platform)
     key = await platform.create_key(at(made), CallerKind.PUBLISHABLE, "short", 60)
     holder = await platform.key_holder(value_of(key))
@@ -79,7 +79,9 @@ async def test_a_key_ends_when_it_was_to_end(platform: PlatformService, clock: M
         await platform.rotate_key(at(made), key.id, 0)
 
 
-async def test_rotation_keeps_the_old_key_for_a_while(platform: PlatformService, clock: ManualClock) -> None:
+async def test_rotation_keeps_the_old_key_valid_for_the_grace_period(
+    platform: PlatformService, clock: ManualClock
+) -> None:
     made = await bakery(platform)
     old = made.keys[1]
 
@@ -95,7 +97,7 @@ async def test_rotation_keeps_the_old_key_for_a_while(platform: PlatformService,
     assert await works(platform, value_of(new))
 
 
-async def test_rotation_without_grace_ends_the_old_key_at_once(platform: PlatformService) -> None:
+async def test_rotation_without_a_grace_period_ends_the_old_key_at_once(platform: PlatformService) -> None:
     made = await bakery(platform)
 
     new = await platform.rotate_key(at(made), made.keys[1].id, 0)
@@ -104,7 +106,7 @@ async def test_rotation_without_grace_ends_the_old_key_at_once(platform: Platfor
     assert await works(platform, value_of(new))
 
 
-async def test_rotation_never_makes_a_key_live_longer(platform: PlatformService, clock: ManualClock) -> None:
+async def test_rotation_never_extends_the_expiry_of_a_key(platform: PlatformService, clock: ManualClock) -> None:
     made = await bakery(platform)
     old = await platform.create_key(at(made), CallerKind.SECRET, "short", 100)
 
@@ -115,7 +117,7 @@ async def test_rotation_never_makes_a_key_live_longer(platform: PlatformService,
     assert not await works(platform, value_of(new))
 
 
-async def test_a_rotated_key_is_told_so_that_caches_learn_its_end(platform: PlatformService) -> None:
+async def test_the_feed_of_revocations_contains_rotated_and_revoked_keys(platform: PlatformService) -> None:
     made = await bakery(platform)
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY
@@ -129,7 +131,7 @@ async def test_a_rotated_key_is_told_so_that_caches_learn_its_end(platform: Plat
     assert (revoked.kind, revoked.id) == (RevokedKind.KEY, made.keys[1].id)
 
 
-async def test_a_revoked_key_is_dead_at_once(platform: PlatformService) -> None:
+async def test_a_revoked_key_is_refused_at_once(platform: PlatformService) -> None:
     made = await bakery(platform)
 
     await platform.revoke_key(at(made), made.keys[1].id)
@@ -140,7 +142,7 @@ async def test_a_revoked_key_is_dead_at_once(platform: PlatformService) -> None:
         await platform.revoke_key(at(made), made.keys[1].id)
 
 
-async def test_another_projects_key_can_be_neither_revoked_nor_rotated(platform: PlatformService) -> None:
+async def test_a_key_of_another_project_cannot_be_revoked_or_rotated(platform: PlatformService) -> None:
     made, bobs = await bakery(platform), await platform.create_project(BOB, "Library")
 
     for attempt in (
@@ -154,14 +156,14 @@ async def test_another_projects_key_can_be_neither_revoked_nor_rotated(platform:
     assert {key.id for key in (await platform.keys(at(made))).items} == {key.id for key in made.keys}
 
 
-async def test_only_two_kinds_of_keys_are_made(platform: PlatformService) -> None:
+async def test_only_secret_and_publishable_keys_can_be_made(platform: PlatformService) -> None:
     made = await bakery(platform)
 
     with pytest.raises(InvalidInput):
         await platform.create_key(at(made), CallerKind.DEVELOPER, "x", None)
 
 
-async def test_a_project_has_so_many_keys_and_no_more_however_many_ask_at_once(
+async def test_simultaneous_requests_cannot_exceed_the_limit_of_keys(
     others: FakeRooms, here: Site, clock: ManualClock
 ) -> None:
     async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_keys_per_project=5)) as platform:
@@ -178,7 +180,7 @@ async def test_a_project_has_so_many_keys_and_no_more_however_many_ask_at_once(
         assert await platform.create_key(at(made), CallerKind.SECRET, "in its place", None)
 
 
-async def test_long_expired_keys_are_forgotten(platform: PlatformService, clock: ManualClock, here: Site) -> None:
+async def test_long_expired_keys_are_deleted(platform: PlatformService, clock: ManualClock, here: Site) -> None:
     made = await bakery(platform)
     key = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
 

@@ -23,7 +23,7 @@ from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, value_of
 from tests.rooms import ANYONE, member_caller, opened
 
 
-async def test_a_new_project_has_an_owner_a_key_of_its_own_and_two_project_keys(
+async def test_a_new_project_has_an_owner_an_encryption_key_and_two_project_keys(
     platform: PlatformService, others: FakeRooms, clock: ManualClock
 ) -> None:
     made = await platform.create_project(ADA, "  Ada's Bakery ")
@@ -43,7 +43,7 @@ async def test_a_new_project_has_an_owner_a_key_of_its_own_and_two_project_keys(
 
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 101, "line\nbreak", "nul\0"])
-async def test_a_name_is_short_and_printable(platform: PlatformService, name: str) -> None:
+async def test_an_empty_long_or_unprintable_project_name_is_refused(platform: PlatformService, name: str) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     for refused in (platform.create_project(ADA, name), platform.rename_project(at(made), name)):
@@ -52,12 +52,12 @@ async def test_a_name_is_short_and_printable(platform: PlatformService, name: st
         assert problem.value.extra["errors"][0]["path"] == "/name"
 
 
-async def test_only_a_signed_in_developer_makes_projects(platform: PlatformService) -> None:
+async def test_only_a_signed_in_developer_can_create_projects(platform: PlatformService) -> None:
     with pytest.raises(Unauthenticated):
         await platform.create_project(ANYONE, "Bakery")
 
 
-async def test_without_bunkms_there_is_no_project(platform: PlatformService, others: FakeRooms) -> None:
+async def test_no_project_is_created_while_bunkms_is_unreachable(platform: PlatformService, others: FakeRooms) -> None:
     others.kms.reachable = False
 
     with pytest.raises(Unreachable):
@@ -75,7 +75,7 @@ async def test_projects_of_the_same_name_have_different_slugs(platform: Platform
     assert len(set(slugs)) == 8
 
 
-async def test_an_account_has_so_many_projects_and_no_more(others: FakeRooms, here: Site) -> None:
+async def test_the_number_of_projects_of_a_developer_has_a_limit(others: FakeRooms, here: Site) -> None:
     async with opened(
         MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
     ) as platform:
@@ -90,7 +90,7 @@ async def test_an_account_has_so_many_projects_and_no_more(others: FakeRooms, he
         assert await platform.create_project(ADA, "Three")
 
 
-async def test_projects_that_are_made_at_once_do_not_pass_the_limit(others: FakeRooms, here: Site) -> None:
+async def test_simultaneous_requests_cannot_exceed_the_limit_of_projects(others: FakeRooms, here: Site) -> None:
     async with opened(
         MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
     ) as platform:
@@ -102,13 +102,15 @@ async def test_projects_that_are_made_at_once_do_not_pass_the_limit(others: Fake
         assert len((await platform.projects(ADA, 20, None)).items) == 2
 
 
-async def test_pages_hold_every_project_once_while_others_come_and_go(platform: PlatformService) -> None:
+async def test_pages_contain_every_project_once_while_projects_are_created_and_deleted(
+    platform: PlatformService,
+) -> None:
     made = [await platform.create_project(ADA, f"Project {number}") for number in range(5)]
     await platform.create_project(BOB, "Not Ada's")
 
     first = await platform.projects(ADA, 2, None)
     await platform.create_project(ADA, "Newer than all")
-    await platform.delete_project(at(made[3]), made[3].slug)  # on the first page
+    await platform.delete_project(at(made[3]), made[3].slug)  # it was on the first page
     second = await platform.projects(ADA, 2, first.next)
     third = await platform.projects(ADA, 2, second.next)
 
@@ -117,14 +119,14 @@ async def test_pages_hold_every_project_once_while_others_come_and_go(platform: 
     assert third.next is None
 
 
-async def test_a_full_last_page_is_the_last(platform: PlatformService) -> None:
+async def test_a_full_last_page_has_no_cursor(platform: PlatformService) -> None:
     for number in range(2):
         await platform.create_project(ADA, f"Project {number}")
 
     assert (await platform.projects(ADA, 2, None)).next is None
 
 
-async def test_a_cursor_serves_its_own_list_only(platform: PlatformService) -> None:
+async def test_a_cursor_is_refused_for_another_list(platform: PlatformService) -> None:
     for number in range(2):
         await platform.create_project(ADA, f"Project {number}")
     adas = (await platform.projects(ADA, 1, None)).next
@@ -134,7 +136,7 @@ async def test_a_cursor_serves_its_own_list_only(platform: PlatformService) -> N
             await platform.projects(developer, 1, cursor)
 
 
-async def test_a_new_name_leaves_the_slug_alone(platform: PlatformService) -> None:
+async def test_renaming_a_project_keeps_its_slug(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     renamed = await platform.rename_project(at(made), "Patisserie")
@@ -143,7 +145,7 @@ async def test_a_new_name_leaves_the_slug_alone(platform: PlatformService) -> No
     assert await platform.project(at(made)) == renamed
 
 
-async def test_a_project_is_found_by_id_and_by_slug_by_its_members_only(platform: PlatformService) -> None:
+async def test_only_members_find_a_project_by_id_or_slug(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     for ref in (made.id, "bakery"):
@@ -156,7 +158,7 @@ async def test_a_project_is_found_by_id_and_by_slug_by_its_members_only(platform
             await platform.membership(ADA_ID, ref)
 
 
-async def test_a_project_is_found_by_its_slug_for_its_own_host_as_long_as_it_is_there(
+async def test_project_of_finds_an_existing_project_by_its_exact_slug(
     platform: PlatformService,
 ) -> None:
     made = await platform.create_project(ADA, "Bakery")
@@ -171,7 +173,7 @@ async def test_a_project_is_found_by_its_slug_for_its_own_host_as_long_as_it_is_
         await platform.project_of(made.slug)
 
 
-async def test_a_slug_that_looks_like_another_projects_id_does_not_lead_there(platform: PlatformService) -> None:
+async def test_a_project_named_like_an_id_gets_another_slug(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     bobs = await platform.create_project(BOB, made.id)
@@ -193,7 +195,7 @@ ROLES_THAT_MAY = {
 
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("act", ROLES_THAT_MAY)
-async def test_what_a_member_may_depends_on_the_role(platform: PlatformService, role: Role, act: str) -> None:
+async def test_each_role_may_do_exactly_what_the_table_allows(platform: PlatformService, role: Role, act: str) -> None:
     made = await platform.create_project(ADA, "Bakery")
     caller, key = at(made, role), made.keys[0].id
     doing: Callable[[], Awaitable[object]] = {
@@ -214,7 +216,7 @@ async def test_what_a_member_may_depends_on_the_role(platform: PlatformService, 
 
 
 @pytest.mark.parametrize("confirm", ["", "Bakery", "bakery ", "another"])
-async def test_deleting_wants_the_slug(platform: PlatformService, confirm: str) -> None:
+async def test_deleting_a_project_needs_its_slug_as_confirmation(platform: PlatformService, confirm: str) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     with pytest.raises(ConfirmationNeeded, match='"confirm": "bakery"'):
@@ -223,7 +225,7 @@ async def test_deleting_wants_the_slug(platform: PlatformService, confirm: str) 
     assert await platform.project(at(made))
 
 
-async def test_a_deleted_project_is_gone_at_once_for_everybody(platform: PlatformService, others: FakeRooms) -> None:
+async def test_a_deleted_project_is_refused_everywhere_at_once(platform: PlatformService, others: FakeRooms) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     await platform.delete_project(at(made), "bakery")
@@ -244,14 +246,14 @@ async def test_a_deleted_project_is_gone_at_once_for_everybody(platform: Platfor
     assert (await platform.projects(ADA, 20, None)).items == ()
 
 
-async def test_a_deleted_projects_slug_is_never_given_again(platform: PlatformService) -> None:
+async def test_the_slug_of_a_deleted_project_is_never_used_again(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
     await platform.delete_project(at(made), "bakery")
 
     assert (await platform.create_project(BOB, "Bakery")).slug.startswith("bakery-")
 
 
-async def test_deletion_is_told_within_a_second(platform: PlatformService) -> None:
+async def test_the_feed_of_revocations_contains_a_deleted_project(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
     async with feed_of(platform) as feed:
         assert (await feed.next()).kind is RevokedKind.READY
@@ -263,7 +265,7 @@ async def test_deletion_is_told_within_a_second(platform: PlatformService) -> No
 
 
 @pytest.mark.parametrize("down", ["kms", "tenant_auth", "bundoc", "functions"])
-async def test_every_room_hears_of_a_deletion_even_one_that_was_down(
+async def test_every_room_is_notified_of_a_deletion_even_after_it_was_down(
     platform: PlatformService, others: FakeRooms, down: str
 ) -> None:
     made = await platform.create_project(ADA, "Bakery")
@@ -278,22 +280,22 @@ async def test_every_room_hears_of_a_deletion_even_one_that_was_down(
     room.reachable = True
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not others.have_heard(made.id):
-            await platform.store.db.execute("UPDATE outbox SET due_at = now()")  # not to wait for the next attempt
+            await platform.store.db.execute("UPDATE outbox SET due_at = now()")  # do not wait for the next attempt
             platform.tell_others()
             await asyncio.sleep(0.01)
 
 
-async def test_a_deletion_is_told_after_a_restart_too(others: FakeRooms, here: Site) -> None:
+async def test_rooms_are_notified_of_a_deletion_after_a_restart(others: FakeRooms, here: Site) -> None:
     async with opened(MODULE, others.rooms(), here) as platform:
         made = await platform.create_project(ADA, "Bakery")
-        platform.tell_others = lambda: None  # killed before it could
+        platform.tell_others = lambda: None  # as if the process was killed before
         await platform.delete_project(at(made), "bakery")
 
     async with opened(MODULE, others.rooms(), here):
         await eventually(lambda: others.have_heard(made.id))
 
 
-async def test_a_stranger_gets_nothing_even_with_a_callers_id_made_up(platform: PlatformService) -> None:
+async def test_a_caller_who_is_no_member_does_not_find_the_project(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
     with pytest.raises(ProjectNotFound):

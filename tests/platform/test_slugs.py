@@ -26,12 +26,12 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
         ("a" * 39 + " b", "a" * 39),
     ],
 )
-def test_a_slug_is_what_remains_of_the_name(name: str, slug: str) -> None:
+def test_a_slug_keeps_the_letters_and_digits_of_the_name(name: str, slug: str) -> None:
     assert slug_of(name) == slug
 
 
 @given(st.text(max_size=200))
-def test_any_name_has_a_slug_that_fits_into_an_address_and_is_no_id(name: str) -> None:
+def test_every_name_gets_a_valid_slug_that_is_no_id(name: str) -> None:
     slug = slug_of(name)
 
     assert SLUG.fullmatch(slug)
@@ -41,7 +41,7 @@ def test_any_name_has_a_slug_that_fits_into_an_address_and_is_no_id(name: str) -
 
 
 @given(st.text(max_size=200))
-def test_another_slug_for_the_same_name_is_a_slug_too(name: str) -> None:
+def test_a_slug_with_a_suffix_is_a_valid_slug(name: str) -> None:
     slug = slug_of(name)
 
     assert SLUG.fullmatch(with_suffix(slug))

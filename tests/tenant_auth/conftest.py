@@ -1,4 +1,4 @@
-"""tenant-auth opened for a test, with two projects, on a clock that the test moves."""
+"""Open tenant-auth for a test with two projects and a manual clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two projects, their end users, and the Callers that the gateway would make of their tokens."""
+"""Two projects and their end users, whose tokens become Callers as in the gateway."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def signed_up(
 
 
 async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[], float]) -> dict[str, Any]:
-    """Check a token as the gateway does: with the project's public keys. Raises: BadToken."""
+    """Verify a token with the public keys of the project, as the gateway does. Raises: BadToken."""
     return Verifier((await room.jwks(project)).keys, now).claims(token, aud=project, type="user")
 
 

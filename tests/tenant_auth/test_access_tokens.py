@@ -10,7 +10,9 @@ from tests.fakes import FakeKms
 from tests.tenant_auth.people import BAKERY, claims_of, signed_up
 
 
-async def test_an_access_token_says_what_the_gateway_reads(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
     new = await signed_up(tenant_auth)
 
     claims = await claims_of(tenant_auth, BAKERY, new.access_token, lambda: clock.now().timestamp())
@@ -33,7 +35,7 @@ async def test_an_access_token_says_what_the_gateway_reads(tenant_auth: TenantAu
 
 
 class ReplacedKey(FakeKms):
-    """A BunKMS that signs with another key from its second signature on, while the list of the first is cached."""
+    """A fake of BunKMS that signs with another key from its second signature on."""
 
     signatures = 0
 
@@ -51,7 +53,7 @@ class ReplacedKey(FakeKms):
         return "first" if self.signatures < 2 else "second"
 
 
-async def test_a_replaced_signing_key_is_named_in_the_next_token() -> None:
+async def test_a_token_of_a_replaced_signing_key_verifies_with_the_fresh_key_set() -> None:
     now = ManualClock().now()
     tokens = UserTokens(ReplacedKey(), "http://test", ttl_seconds=900)
     user = User("usr_eve", "eve@example.com", False, "user", {}, {}, now)

@@ -1,4 +1,4 @@
-"""A project has so many users and no more, whatever happens at once."""
+"""The limit of users per project holds even for simultaneous requests."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ async def counted(room: TenantAuthService, project: str = BAKERY) -> int:
     return await room.stores.users.count(project)
 
 
-async def test_a_project_has_so_many_users_and_no_more(tenant_auth: TenantAuthService) -> None:
-    """Security 5: sign-ups are not without end; the limit of one project is none of another's business."""
+async def test_simultaneous_sign_ups_cannot_exceed_the_limit_of_users(tenant_auth: TenantAuthService) -> None:
+    """Security 5: the limit counts the users of each project separately."""
     answers = await asyncio.gather(
         *(signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com") for number in range(8)),
         return_exceptions=True,
@@ -54,7 +54,7 @@ async def test_a_project_has_so_many_users_and_no_more(tenant_auth: TenantAuthSe
     assert await counted(tenant_auth) == MOST
 
 
-async def test_a_refused_sign_up_takes_no_place_and_a_deleted_user_gives_it_back(
+async def test_refused_sign_ups_and_deleted_users_do_not_count_for_the_limit(
     tenant_auth: TenantAuthService,
 ) -> None:
     eve = await signed_up(tenant_auth)
@@ -74,7 +74,7 @@ async def test_a_refused_sign_up_takes_no_place_and_a_deleted_user_gives_it_back
     assert await signed_up(tenant_auth, AT_BAKERY, "late@example.com")
 
 
-async def test_a_few_places_are_counted_again_and_a_full_project_is_not_asked_at_every_sign_up() -> None:
+async def test_two_thousand_sign_ups_count_the_users_fewer_than_fifteen_times() -> None:
     users, asked = 0, 0
 
     async def count(_project: str) -> int:

@@ -1,4 +1,4 @@
-/** A handler as people write it; that it compiles is the test. */
+/** A typical handler. The test passes if this file compiles. */
 
 import type { Handler, Problem } from "../index.d.ts";
 
@@ -28,11 +28,11 @@ export const promote: Handler = async (request, { auth }) => {
   return { token: await auth.customToken(user.id, { device: "tv" }), editors: items.map((one) => one.email) };
 };
 
-// @ts-expect-error: a user's id is not to be changed
+// @ts-expect-error: a user's id cannot be changed
 export const renamed: Handler = (_, { auth }) => auth.users.update("usr_1", { id: "usr_2" });
 
 // @ts-expect-error: a context has no such member
 export const wrong: Handler = (_, ctx) => ctx.nothing;
 
-// @ts-expect-error: only the caller, or nobody
+// @ts-expect-error: ctx.as accepts only the caller or null
 export const forged: Handler = (_, ctx) => ctx.as({ uid: "usr_other" });

@@ -1,4 +1,4 @@
-/** A webhook's receiver as people write it; that it compiles is the test. */
+/** A typical receiver of webhooks. The test passes if this file compiles. */
 
 import type { Handler } from "../index.d.ts";
 import { verifyWebhook, WebhookError } from "../webhooks.ts";
@@ -18,5 +18,5 @@ const handler: Handler = async (request, { env, enqueue, trigger }) => {
 
 export default handler;
 
-// @ts-expect-error: there is no such scheme
+// @ts-expect-error: this scheme does not exist
 export const wrong = (request: Request) => verifyWebhook(request, { scheme: "rot13", secret: "x" });

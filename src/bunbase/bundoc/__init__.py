@@ -1,5 +1,5 @@
 """Bundoc: the document store. Each project has its own collections.
 
-A document is a JSON object with an id. Reads return the bytes that were stored, with system fields in front. The
-documents of each project are encrypted under its own data key. A write is answered only after it is on disk.
+A document is a JSON object with an id. Reads return the stored bytes with the system fields in front. Each project has
+a data key, which encrypts its documents. Bundoc answers a write only after the write is on disk.
 """

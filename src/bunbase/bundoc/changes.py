@@ -1,4 +1,4 @@
-"""The calls of this process that wait for the next change of a project."""
+"""Calls in this process that wait for the next change of a project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bunbase.contracts.bundoc.problems import BundocBusy
 
 
 class Waiters:
-    """`most` calls may wait at once, because each of them is a request that is held open."""
+    """The calls that wait. At most `most` calls may wait at once, because each of them keeps a request open."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -19,10 +19,10 @@ class Waiters:
     def enter(self, project: str) -> asyncio.Future[None]:
         """Return a future that is done at the project's next change.
 
-        Pass it to `leave` afterwards. Raises: BundocBusy.
+        The caller must pass the future to `leave` afterwards. Raises: BundocBusy.
         """
         if self.count >= self.most:
-            raise BundocBusy("Too many calls wait for changes; ask without waiting.", retry_after_seconds=1)
+            raise BundocBusy("Too many calls wait for changes; send wait_seconds=0.", retry_after_seconds=1)
         news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting[project].add(news)
         self.count += 1

@@ -1,4 +1,4 @@
-"""Read the body of a commit. Every write is checked as it would be at its own address."""
+"""Read the body of a commit. Each write is checked like a single write at its own URL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Revision = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class SentWrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`if_rev`: write only if this revision is stored now; 0: only if there is no document."""
+    """`if_rev`: write only if this revision is stored now; 0 means only if there is no document."""
 
     op: Literal["create", "put", "patch", "delete", "check"]
     collection: str
@@ -41,11 +41,11 @@ read_commit: Final = msgspec.json.Decoder(SentCommit).decode
 def steps_of(sent: bytes) -> tuple[CommitStep, ...]:
     """Return the steps of a commit.
 
-    Raises: Malformed, TooLarge, InvalidInput; the Problem of one write carries its number as `write`.
+    Raises: Malformed, TooLarge, InvalidInput. The Problem of a write has the index of this write as `write`.
     """
     commit = _read(sent)
     if not 1 <= len(commit.writes) <= MAX_WRITES:
-        _refuse("writes", f"A commit holds 1 to {MAX_WRITES} writes; this one has {len(commit.writes)}.")
+        _refuse("writes", f"A commit has 1 to {MAX_WRITES} writes; this commit has {len(commit.writes)}.")
     return tuple(_steps(commit.writes))
 
 
@@ -59,7 +59,7 @@ def patch_of(id: str, sent: bytes, when: Precondition) -> Patch | Update:
 
 def _read(sent: bytes) -> SentCommit:
     if len(sent) > MAX_COMMIT_BYTES:
-        raise TooLarge(f"A commit has at most {MAX_COMMIT_BYTES} bytes; send it in parts.")
+        raise TooLarge(f"A commit has at most {MAX_COMMIT_BYTES} bytes; split it into several commits.")
     effort.note(len(sent))
     try:
         return read_commit(sent)
@@ -96,7 +96,7 @@ def _write(sent: SentWrite) -> Write:
             return Delete(sent.id, when)
     _no_data(sent)
     if sent.if_rev is None:
-        _refuse("if_rev", "check needs the revision that was read, 0 if there was no document.")
+        _refuse("if_rev", "check needs if_rev: the revision that you have read, or 0 if there was no document.")
     return Check(sent.id, when)
 
 

@@ -1,4 +1,4 @@
-"""Counters of document operations and of fetched data keys, by outcome."""
+"""Metrics: counters of document operations and of fetched data keys, by outcome."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Documents: their names, their limits, and their two forms, stored and seen.
+"""Documents: the checks of their names and limits, and their two forms, stored and seen.
 
-The stored form is the JSON of the client in compact form. Numbers and strings stay as they were sent. If a name is
-repeated, the last value counts. The seen form is the stored form with the system fields in front; it is made without
-parsing.
+The stored form is the compact JSON of the client. Numbers and strings keep the text that was sent. If a name is
+repeated, the last value counts. The seen form is the stored form with the system fields in front; no parsing is needed
+to make it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Malformed
 
 MAX_BYTES: Final = 1 << 20  # of the stored form
-MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # white space and system fields in the request do not count in the document
-MAX_LEVELS: Final = 32  # the document itself is the first
+MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # larger, since white space and system fields are not stored
+MAX_LEVELS: Final = 32  # the document itself is level 1
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 CONTROL_SENT: Final = re.compile(
     rb"\\(?:u00|[bfnrt])|\x7f"
-)  # all ways to write one in JSON; most matches are in values, not in names
+)  # all ways to write a control character in JSON; most matches are in values, not in names
 
 CONTAINERS: Final = (dict, list)
 
-OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send them back; they have no effect
+OURS: Final = frozenset({"_rev", "_created", "_updated"})  # callers may send these fields back; they have no effect
 
 Fields = dict[str, msgspec.Raw]
 
@@ -46,7 +46,7 @@ class StoredDocument(msgspec.Struct, frozen=True):
     """A document as an engine stores it.
 
     `body`: the stored form. `created`, `updated`: RFC 3339, as callers see them.
-    `view`: identifies the visible part if some fields are hidden from the caller; empty if the document is whole.
+    `view`: a hash of the visible fields if some fields are hidden from the caller; empty if the document is whole.
     """
 
     id: str
@@ -61,7 +61,7 @@ Lookup = Callable[[str, str], StoredDocument | None]  # (collection, id) → the
 
 
 def seen(stored: StoredDocument) -> bytes:
-    """Return the JSON of the whole document, system fields first."""
+    """Return the seen form: the JSON of the whole document, system fields first."""
     head = f'{{"_id":"{stored.id}","_rev":{stored.rev},"_created":"{stored.created}","_updated":"{stored.updated}"'
     return head.encode() + (b"," + stored.body[1:] if len(stored.body) > 2 else b"}")
 
@@ -83,7 +83,7 @@ def check_id(id: str) -> None:
 
 
 def new_document(sent: bytes) -> tuple[str | None, bytes]:
-    """Return the id that the client sent, if any, and the stored form.
+    """Return the id that the client sent (None if it sent no id) and the stored form.
 
     Raises: Malformed, InvalidDocument, DocumentTooLarge.
     """
@@ -93,15 +93,15 @@ def new_document(sent: bytes) -> tuple[str | None, bytes]:
 
 
 def document_at(id: str, sent: bytes) -> bytes:
-    """Return the stored form of a document that was sent to the address of `id`. Raises: like `new_document`."""
+    """Return the stored form of a document that was sent to the URL of `id`. Raises: like `new_document`."""
     return stored_form(fields_at(id, sent))
 
 
 def fields_at(id: str, sent: bytes) -> Fields:
-    """Return the fields that were sent to the address of `id`, without system fields. Raises: like `new_document`."""
+    """Return the fields that were sent to the URL of `id`, without system fields. Raises: like `new_document`."""
     fields = fields_of(sent)
     if _claimed_id(fields) not in (None, id):
-        raise _invalid([("/_id", f"This is the address of {id}; leave _id out or send the same id.")])
+        raise _invalid([("/_id", f"This is the URL of the document {id}; leave _id out or send the same id.")])
     return _own(fields)
 
 
@@ -109,17 +109,17 @@ def stored_form(fields: Fields) -> bytes:
     """Return the JSON of the fields as it is stored. Raises: DocumentTooLarge."""
     body = write(fields)
     if len(body) > MAX_BYTES:
-        raise DocumentTooLarge(f"This document takes {len(body)} bytes; split it or keep large parts as files.")
+        raise DocumentTooLarge(f"This document has {len(body)} bytes, more than {MAX_BYTES}; split the document.")
     return body
 
 
 def fields_of(sent: bytes) -> Fields:
-    """Read a JSON object. Values keep their text, but repeated names are removed at every level.
+    """Read a JSON object. Values keep their text; repeated names are removed at every level.
 
-    Raises: Malformed if it is not JSON, InvalidDocument if the JSON cannot be a document, DocumentTooLarge.
+    Raises: Malformed if `sent` is not JSON, InvalidDocument if the JSON is not a valid document, DocumentTooLarge.
     """
     if len(sent) > MAX_SENT_BYTES:
-        raise DocumentTooLarge(f"{len(sent)} bytes were sent; a document is at most {MAX_BYTES}.")
+        raise DocumentTooLarge(f"The body has {len(sent)} bytes; a document can have at most {MAX_BYTES}.")
     effort.note(len(sent) * effort.AT_EVERY_LEVEL)
     try:
         whole = read_all(sent)  # the only pass that checks every string and number
@@ -129,7 +129,7 @@ def fields_of(sent: bytes) -> Fields:
     except RecursionError:
         raise _too_deep() from None
     except msgspec.ValidationError:
-        raise _invalid([("", "A number in this document is too large to be read back.")]) from None
+        raise _invalid([("", "A number in this document is too large.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
     if CONTROL_SENT.search(sent) and names_control(whole):
@@ -164,14 +164,14 @@ def names_control(value: Any) -> bool:
     """True if a name at any level has a control character."""
     if isinstance(value, dict):
         for name in value:
-            if not name.isprintable() and holds_control(name):  # most names are printable, and this test is faster
+            if not name.isprintable() and holds_control(name):  # most names are printable, and `isprintable` is faster
                 return True
         value = value.values()
     return any(isinstance(inner, CONTAINERS) and names_control(inner) for inner in value)
 
 
 def _place_of_control(value: Any, at: str = "") -> str:
-    """Return the place of the first name with a control character, "" if there is none."""
+    """Return the JSON Pointer to the first name with a control character, "" if no name has one."""
     for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
         place = at + _pointer(str(name))
         if isinstance(name, str) and holds_control(name):
@@ -191,13 +191,13 @@ def _claimed_id(fields: Fields) -> str | None:
 
 
 def _own(fields: Fields) -> Fields:
-    """Return the fields without system fields. Raises: InvalidDocument for system fields that do not exist."""
+    """Return the fields without system fields. Raises: InvalidDocument for unknown names that begin with `_`."""
     ours = [name for name in fields if name.startswith("_")]
     if not ours:
         return fields
     unknown = [name for name in ours if name not in OURS and name != "_id"]
     if unknown:
-        raise _invalid((_pointer(name), "Names that begin with _ belong to the system.") for name in unknown)
+        raise _invalid((_pointer(name), "Names that begin with _ are reserved.") for name in unknown)
     return {name: value for name, value in fields.items() if name not in ours}
 
 
@@ -212,7 +212,7 @@ def _invalid(errors: Iterable[tuple[str, str]]) -> InvalidDocument:
 
 
 def _too_deep() -> InvalidDocument:
-    return _invalid([("", f"A document is nested at most {MAX_LEVELS} levels deep.")])
+    return _invalid([("", f"A document can have at most {MAX_LEVELS} levels of nesting.")])
 
 
 def _invalid_name(path: str, message: str) -> NoReturn:

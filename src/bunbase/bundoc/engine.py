@@ -1,4 +1,4 @@
-"""The Protocol of an engine, which stores documents for Bundoc. The tests in tests/bundoc hold for every engine."""
+"""The Protocol of an engine, which stores documents for Bundoc. Every engine must pass the tests in tests/bundoc."""
 
 from __future__ import annotations
 
@@ -20,70 +20,70 @@ MAX_PAGE_BYTES: Final = 8 << 20
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Documents in the order of their ids. `more`: there are documents after the last of them."""
+    """Documents in the order of their ids. `more`: true if there are documents after these."""
 
     items: tuple[StoredDocument, ...]
     more: bool
 
 
 class Engine(Protocol):
-    """Stores the documents of all projects. Callers have checked the names.
+    """Stores the documents of all projects. The caller must check the names of collections and the ids first.
 
     Every method may raise DataUnreadable, BundocBusy, DeadlineExceeded, and the errors of BunKMS.
     """
 
     async def get(self, project: str, collection: str, id: str) -> StoredDocument | None:
-        """Return the document, None if there is none. Never waits while the project is open."""
+        """Return the document, None if it does not exist. Never waits while the project is open."""
         ...
 
     async def read(self, project: str, work: Callable[[Lookup], T]) -> T:
         """Call `work` in the event loop with a function that looks up documents, and return its result.
 
-        It is as quick as `get`, so `work` must be quick too.
+        `work` must be quick, since it blocks the event loop.
         """
         ...
 
     async def snapshot(self, project: str, work: Callable[[Lookup], T]) -> T:
-        """Call `work` in a thread with a function that looks up documents, all of one moment, and return its result."""
+        """Call `work` in a thread with a function that looks up documents in one snapshot, and return its result."""
         ...
 
     async def write(
         self, project: str, collection: str, write: Write, guard: Guard | None = None, depth: int = 0
     ) -> StoredDocument | None:
-        """Store the outcome of the write (`writes.outcome`) in a transaction; return when it survives a power cut.
+        """Store the outcome of the write (`writes.outcome`) in a transaction. Return when it would survive a power cut.
 
-        A collection is created with its first document. `depth`: of the caller, for the change log.
-        Raises: also the errors of `writes.outcome`, DiskFull, and InvalidInput for one collection too many.
+        The first document creates its collection. `depth`: the `depth` of the Caller, for the change log.
+        Raises: also the errors of `writes.outcome`, DiskFull, and InvalidInput if there are too many collections.
         """
         ...
 
     async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
-        """Do all steps in their order, or none of them.
+        """Apply the steps in order, either all of them or none.
 
-        Raises: as `write`; the Problem of a step carries the number of this step as `write`.
+        Raises: like `write`; the Problem of a step has the index of this step as `write`.
         """
         ...
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
-        """Return the changes after the number `since`, oldest first; if there are none, wait `wait_seconds` for one.
+        """Return the changes after the number `since`, oldest first. If there are none, wait up to `wait_seconds`.
 
-        Each write that changes a document has its own number in the project's log, without gaps, in the order of the
-        commits. Raises: ResyncRequired, and BundocBusy when too many calls wait.
+        The project's log numbers all changes of documents in the order of the commits, without gaps.
+        Raises: ResyncRequired, and BundocBusy if too many calls wait.
         """
         ...
 
     async def page(self, project: str, collection: str, after: str, limit: int) -> Chunk:
-        """Return documents with ids after `after`, in order: at most `limit`, and about MAX_PAGE_BYTES at most."""
+        """Return documents after the id `after`, in order: at most `limit` documents and about MAX_PAGE_BYTES."""
         ...
 
     async def search(self, project: str, collection: str, search: Search) -> Found:
-        """Find documents; none in a collection that does not exist. Raises: QueryNeedsIndex."""
+        """Find documents. A collection that does not exist counts as empty. Raises: QueryNeedsIndex."""
         ...
 
     async def fold(
         self, project: str, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]
     ) -> T:
-        """Call `fold` with all documents that fulfil the filter, in no order, and return its result.
+        """Call `fold` with all documents that match the filter, in any order, and return its result.
 
         Raises: QueryNeedsIndex.
         """
@@ -102,11 +102,11 @@ class Engine(Protocol):
         ...
 
     async def alter(self, project: str, collection: str, spec: CollectionSpec, wait: bool = True) -> None:
-        """Create the collection if it does not exist, and change it to `spec`. Writes go on meanwhile.
+        """Create the collection if it does not exist, and change it to `spec`. Writes continue meanwhile.
 
-        `spec` names all indexes of the collection; others are dropped. `wait`: return when the new indexes are built;
-        they are built in any case, and after a crash once the project is used again.
-        Raises: UniqueViolation, InvalidDocument when stored documents do not fit an index, which is then dropped.
+        `spec` names all indexes of the collection; all others are dropped. `wait`: return when the new indexes are
+        built. Without `wait`, they are built later. After a crash, the build continues when the project is used again.
+        Raises: UniqueViolation, InvalidDocument if stored documents violate an index, which is then dropped.
         """
         ...
 
@@ -115,22 +115,21 @@ class Engine(Protocol):
         ...
 
     async def data_key(self, project: str) -> KeyState:
-        """Return the state of the key that the project's documents are encrypted under."""
+        """Return the state of the data key, which encrypts the project's documents."""
         ...
 
     async def rotate_data_key(self, project: str) -> KeyState:
-        """Begin to encrypt everything under a new key. Reads and writes go on. Raises: BundocBusy."""
+        """Start to re-encrypt all data under a new data key. Reads and writes continue. Raises: BundocBusy."""
         ...
 
     async def drop(self, project: str) -> None:
-        """Delete everything that the project has. Idempotent."""
+        """Delete all data of the project. Idempotent."""
         ...
 
     async def tend(self) -> None:
         """Do the regular upkeep; call it every few seconds.
 
-        Close idle projects, and ask BunKMS again before a key in memory gets too old. Continue work that a crash cut
-        short. Delete expired documents and changes that are no longer kept: of open projects now, of all others within
-        a day.
+        Close idle projects. Renew each key in memory from BunKMS before it gets too old. Continue work that a crash
+        interrupted. Delete expired documents and old changes: in open projects now, in all other projects within a day.
         """
         ...

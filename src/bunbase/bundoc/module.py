@@ -1,4 +1,4 @@
-"""Opens Bundoc with its engine, routes and jobs."""
+"""Open Bundoc with its engine, routes and jobs."""
 
 from __future__ import annotations
 

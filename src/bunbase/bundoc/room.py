@@ -1,4 +1,4 @@
-"""Implements the contract of Bundoc. It passes each call to one of its three services."""
+"""The implementation of Bundoc's contract, which passes each call to one of three services."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from bunbase.pkg.clock import Clock
 
 
 class BundocRoom:
-    """The services of Bundoc behind its contract; the methods of the contract are described there."""
+    """Implements the Protocol Bundoc; its docstrings describe the methods."""
 
     def __init__(
         self, engine: Engine, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings, dev: bool

@@ -1,4 +1,4 @@
-"""The operations on documents and collections: each checks the caller and the input, then calls the engine."""
+"""The operations on documents and collections. Each checks the caller and the input, then calls the engine."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ LARGE_BYTES = (
 
 
 class BundocService:
-    """The operations on documents.
+    """The operations on documents and collections.
 
-    `dev`: a collection is created with its first document; otherwise it must be created explicitly.
+    `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
     `max_scan`: how many documents one query may examine.
     """
 
@@ -283,10 +283,10 @@ class BundocService:
         await self.engine.tend()
 
     async def _decided(self, caller: Caller, collection: str, work: Callable[[Access, Lookup], T]) -> T:
-        """Run `work`, which asks rules about one document, in the event loop; if it is slow, again in a thread.
+        """Run `work`, which evaluates rules for one document, in the event loop. If it is slow, repeat it in a thread.
 
-        `work` only reads, so it may run twice. A request to explain always runs in a thread, since a trace evaluates
-        every part of a rule.
+        `work` only reads, so it may run twice. If the caller wants an explanation, `work` always runs in a thread,
+        since a trace evaluates every part of a rule.
         """
         terms = await self.engine.terms(caller.project, collection) or NO_TERMS
         if not terms.quick:
@@ -326,7 +326,7 @@ class BundocService:
         return Document(stored.id, stored.rev, with_expanded(whole, beside))
 
     def _visible_to(self, caller: Caller) -> Visible:
-        """Return the function that shows an expanded document to this caller by the rules of its collection."""
+        """Return a function that applies the rules of its collection to an expanded document, for this caller."""
         if not bound_by_rules(caller):
             return as_stored
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
@@ -339,7 +339,7 @@ class BundocService:
         return visible
 
     async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[StoredDocument, bool]:
-        """Write a document; return it as the caller may see it, and whether it was created."""
+        """Write a document. Return the document as the caller may see it, and true if it was created."""
         guard = _guard(caller)
         with _discreet(guard):
             try:
@@ -354,10 +354,10 @@ class BundocService:
         return await self._answered(caller, collection, written), created
 
     async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
-        """Return the stored document as the caller may see it; only the system fields if the rules take too long.
+        """Return the stored document as the caller may see it, or only the system fields if the rules take too long.
 
-        The write is already done. An error here would look like a failed write, and a caller that repeats it would
-        create the document twice.
+        The write is already done. An error here would look like a failed write, and a caller that repeats the write
+        would create the document twice.
         """
         try:
             return await self._decided(caller, collection, lambda access, lookup: answered(access, written, lookup))
@@ -373,7 +373,7 @@ class BundocService:
     async def _check_created(self, caller: Caller, collection: str) -> None:
         """Check that the collection exists. Raises: CollectionNotFound.
 
-        Callers bound by rules need no check: a collection without rules looks empty to them.
+        Callers bound by rules need no check, since rules deny them everything in a missing collection.
         """
         if (
             not self.dev
@@ -398,7 +398,7 @@ def _guard(caller: Caller) -> WriteGuard | None:
 
 @contextmanager
 def _discreet(guard: WriteGuard | None) -> Iterator[None]:
-    """Hide from callers bound by rules which document has the same unique value, or refers to the deleted one."""
+    """Hide from callers bound by rules which document has the same unique value or refers to the deleted document."""
     try:
         yield
     except DocumentReferenced as referenced:
@@ -406,21 +406,21 @@ def _discreet(guard: WriteGuard | None) -> Iterator[None]:
             raise
         nameless = {**referenced.extra, "collection": None, "field": None}
         raise DocumentReferenced(
-            "Other documents refer to this one: change or delete them first.", **nameless
+            "Other documents refer to this document: change or delete them first.", **nameless
         ) from None
     except UniqueViolation as violation:
         if guard is None:
             raise
         index = violation.extra["index"]
         raise UniqueViolation(
-            f"Another document has the same values: the index {index} is unique.", **violation.extra
+            f"Another document has the same values, but the index {index} is unique.", **violation.extra
         ) from None
 
 
 def _rev(write: Write, kept: StoredDocument | None) -> int:
     """Return the revision for the answer.
 
-    A check returns the revision that it asked for, since the stored one may be hidden from the caller.
+    For a Check, this is the revision that the caller sent, since the stored revision may be hidden from the caller.
     """
     if isinstance(write, Check):
         return write.when.rev or 0
@@ -459,14 +459,14 @@ async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
 
 def _check_changes(since: int, wait_seconds: float) -> None:
     if not 0 <= since < 1 << 63:
-        raise _invalid("since", "since must be the seq of the last change you know, or 0.")
+        raise _invalid("since", "since must be the seq of the last change that you have read, or 0.")
     if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
-        raise _invalid("wait_seconds", f"wait_seconds must be 0 to {MAX_WAIT_SECONDS:g}.")
+        raise _invalid("wait_seconds", f"wait_seconds must be from 0 to {MAX_WAIT_SECONDS:g}.")
 
 
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
-        raise _invalid("limit", f"limit must be 1 to {MAX_LIMIT}.")
+        raise _invalid("limit", f"limit must be from 1 to {MAX_LIMIT}.")
 
 
 def _invalid(name: str, message: str) -> InvalidInput:

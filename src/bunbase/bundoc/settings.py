@@ -10,26 +10,30 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 
 
 class BundocSettings(msgspec.Struct, frozen=True):
-    """`change_days`, `changes`: for how many days, and how many, changes are kept in the log of a project.
+    """Settings of Bundoc. All limits are for one process.
+
+    `change_days`, `changes`: the log of a project keeps changes for this many days, but at most this many changes.
     `waiting_for_changes`: how many calls may wait for changes at the same time.
 
-    `max_open_projects`: how many files of projects are open; each takes 0.3 MB and 3 to 7 file descriptors, in addition
-    to its part of the page cache.
-    `cache_mib`: the page cache of all open projects together. `project_cache_mib`: the most for one project.
+    `max_open_projects`: how many projects may have an open file. Each takes 0.3 MB and 3 to 7 file descriptors, in
+    addition to its part of the page cache.
+    `cache_mib`: the page cache of all open projects together. `project_cache_mib`: the maximum for one project.
 
-    `queued_writes`, `queued_mib`: how much may wait for the disk of one project before the next write is refused.
-    `batch_writes`: the most writes that share one fsync. `read_seconds`: a statement that takes longer is stopped.
-    `max_scan`: the documents that one query may examine. A query that needs more fails with the index it would need.
+    `queued_writes`, `queued_mib`: how many writes, and how many MiB of them, may wait in one project; a further write
+    is refused.
+    `batch_writes`: the maximum number of writes that share one fsync. `read_seconds`: a statement that takes longer is
+    stopped.
+    `max_scan`: how many documents one query may examine. A query that needs more fails and names an index that helps.
 
-    `scans`: queries and long lists that run at the same time over all projects. `project_scans`: the same for one
-    project. `queued_scans`: how many may wait. `slow_query_seconds`: a query that takes longer is logged.
+    `scans`: how many queries and long lists may run at the same time in all projects. `project_scans`: the same for one
+    project. `queued_scans`: how many of them may wait. `slow_query_seconds`: a query that takes longer is logged.
 
     `backup_directory`: the directory of the backups; "" for `backups` in the data directory.
-    `backup_every_hours`: how often projects without their own schedule are backed up; 0 for never.
-    `backups_kept`: how many of these backups are kept.
-    `backup_seconds`: a backup, check or restore that takes longer is stopped.
+    `backup_every_hours`: hours between two backups of a project without its own schedule; 0 for never.
+    `backups_kept`: how many scheduled backups to keep.
+    `backup_seconds`: a backup, verification or restore that takes longer is stopped.
 
-    `replaces_directory`: the id of a directory that is lost for good; the directory of this Bundoc takes its place.
+    `replaces_directory`: the id of a directory that is lost permanently; the present data directory replaces it.
     """
 
     max_open_projects: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 256
@@ -54,7 +58,7 @@ class BundocSettings(msgspec.Struct, frozen=True):
     renew_key_after_seconds: Annotated[int, msgspec.Meta(ge=1, le=900)] = 600
     backup_directory: str = ""
     backup_every_hours: Annotated[int, msgspec.Meta(ge=0, le=8760)] = (
-        24  # operators who configured nothing need backups most
+        24  # operators who configure nothing need backups most
     )
     backups_kept: Annotated[int, msgspec.Meta(ge=1, le=100)] = 7
     backup_seconds: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 7200

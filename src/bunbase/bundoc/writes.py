@@ -1,4 +1,4 @@
-"""The effect of a write on a document, the same on every engine: a pure function from before to after."""
+"""The effect of a write on a document: a pure function from the old document to the new one, for all engines."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, 
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Store a document under an id that is free."""
+    """Store a new document; its id must not be in use."""
 
     id: str
     body: bytes
 
 
 class Put(msgspec.Struct, frozen=True):
-    """Store a document, in place of the one with this id if there is one."""
+    """Store a document; it replaces the document with the same id."""
 
     id: str
     body: bytes
@@ -31,7 +31,7 @@ class Put(msgspec.Struct, frozen=True):
 
 
 class Patch(msgspec.Struct, frozen=True):
-    """A JSON merge patch (RFC 7396). `size`: the bytes that were sent."""
+    """A JSON merge patch (RFC 7396). `size`: the size of the request body in bytes."""
 
     id: str
     changes: Fields
@@ -40,7 +40,7 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 class Update(msgspec.Struct, frozen=True):
-    """A patch that consists of update operators. `size`: the bytes that were sent."""
+    """A patch that consists of update operators. `size`: the size of the request body in bytes."""
 
     id: str
     changes: tuple[Change, ...]
@@ -56,7 +56,7 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Change nothing; fail if the document is not as it was read."""
+    """Change nothing; fail if the document does not meet the precondition."""
 
     id: str
     when: Precondition
@@ -66,10 +66,10 @@ Write = Create | Put | Patch | Update | Delete | Check
 
 
 class Met(msgspec.Struct, frozen=True):
-    """The state that a write meets.
+    """The state before a write.
 
-    `before`: the document, None if there is none. `now`: the time of the write. `last`: the greatest revision that an
-    earlier document of this id may have had; the next revision is greater than this and than that of `before`.
+    `before`: the document, None if there is none. `now`: the time of the write. `last`: the highest revision that a
+    deleted document with this id may have had. The next revision is higher than `last` and the revision of `before`.
     """
 
     before: StoredDocument | None
@@ -78,13 +78,13 @@ class Met(msgspec.Struct, frozen=True):
 
 
 class Guard(Protocol):
-    """Decides for a caller that rules bind whether a write is allowed.
+    """Decides whether a caller bound by rules may do a write.
 
-    The engine asks it inside the transaction of the write, so that nothing changes between the question and the write.
+    The engine calls the guard inside the transaction of the write, so nothing changes between decision and write.
     """
 
     def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
-        """Return `outcome(write, met)` if the caller may do this. Raises: RuleDenied, and the errors of `outcome`."""
+        """Return `outcome(write, met)` if the rules allow it. Raises: RuleDenied, and the errors of `outcome`."""
         ...
 
     def sees(self, collection: str, terms: Terms, document: StoredDocument, now: str, lookup: Lookup) -> bool:
@@ -103,13 +103,13 @@ class Guard(Protocol):
     ) -> NoReturn:
         """Raise a Problem for a write that the schema refuses.
 
-        The caller learns the reason as far as it concerns fields that it may see; otherwise only that it is denied.
+        It reports only errors in fields that the caller may see. If there are none, it only says that rules deny.
         """
         ...
 
 
 class CommitStep(msgspec.Struct, frozen=True):
-    """One write of a commit. `guard`: None allows everything."""
+    """One write of a commit. `guard`: None for a caller that may do everything."""
 
     collection: str
     write: Write
@@ -119,8 +119,8 @@ class CommitStep(msgspec.Struct, frozen=True):
 class Committed(msgspec.Struct, frozen=True):
     """The result of a commit.
 
-    `seq`: the number of the newest change when the commit was done. `results`: for each step its document, None after
-    a deletion. `created`: for each step, whether it created its document.
+    `seq`: the number of the newest change after the commit. `results`: the document after each step, None after a
+    deletion. `created`: true for each step that created its document.
     """
 
     seq: int
@@ -129,7 +129,7 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 def outcome(write: Write, met: Met) -> StoredDocument | None:
-    """Return the document after the write, None if there is none any more.
+    """Return the document after the write, None after a deletion.
 
     Raises: DocumentExists, DocumentNotFound, StaleRevision, InvalidUpdate, DocumentTooLarge.
     """
@@ -137,7 +137,9 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
     match write:
         case Create():
             if before is not None:
-                raise DocumentExists(f"There is a document {write.id} already; PUT replaces it, PATCH changes it.")
+                raise DocumentExists(
+                    f"A document {write.id} exists already; PUT replaces a document, PATCH changes it."
+                )
             return begun(write, met)
         case Put():
             _check(write.when, before)
@@ -159,7 +161,7 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
 
 
 def size(write: Write) -> int:
-    """Return about how many bytes a waiting write occupies in memory."""
+    """Return roughly how many bytes of memory a waiting write needs."""
     match write:
         case Create() | Put():
             return len(write.body)
@@ -172,7 +174,7 @@ def size(write: Write) -> int:
 
 
 def begun(write: Create | Put, met: Met) -> StoredDocument:
-    """Return the new document; whether the id is free is for the caller to check."""
+    """Return the new document. The caller must check that the id is free."""
     return StoredDocument(write.id, next_rev(met), met.now, met.now, write.body)
 
 
@@ -194,7 +196,7 @@ def _found(id: str, when: Precondition, before: StoredDocument | None) -> Stored
 def _check(when: Precondition, before: StoredDocument | None) -> None:
     rev = before.rev if before else 0
     if when.absent and before is not None:
-        raise StaleRevision("There is a document already; send If-Match with its revision to replace it.", rev=rev)
+        raise StaleRevision("The document exists already; to replace it, send If-Match with its revision.", rev=rev)
     if when.rev is not None and when.rev != rev:
         now = f"Revision {rev} is stored now" if rev else "There is no such document now"
-        raise StaleRevision(f"{now}; read it again and repeat your change.", rev=rev)
+        raise StaleRevision(f"{now}; read the document again and repeat your change.", rev=rev)

@@ -1,5 +1,5 @@
-"""The calls between rooms: one file per room, or a folder, with a Protocol, frozen Structs and Problems.
+"""The interfaces between rooms. Each room has one file or one folder with a Protocol, frozen Structs and Problems.
 
-`Caller` comes first in every call made for somebody; calls between rooms that serve no one in particular
-(keys, revocations, the end of a project) take the project first instead.
+A call on behalf of a caller takes the `Caller` as its first argument. A call that serves no particular caller (keys,
+revocations, the end of a project) takes the project first instead.
 """

@@ -29,16 +29,16 @@ class TokenReused(Problem):
     status, code, title = (
         401,
         "token_reused",
-        "This refresh token was used before; its session has been ended",
+        "This refresh token was used before, so its session has ended",
     )
 
 
 class EmailTaken(Problem):
-    status, code, title = 409, "email_taken", "An account with this email exists"
+    status, code, title = 409, "email_taken", "An account with this email exists already"
 
 
 class SignupsClosed(Problem):
-    status, code, title = 403, "signups_closed", "This installation does not take new accounts"
+    status, code, title = 403, "signups_closed", "This installation does not accept new accounts"
 
 
 class SetupTokenRequired(Problem):
@@ -50,7 +50,7 @@ class TokenNotFound(Problem):
 
 
 class ServiceExchangeOff(Problem):
-    status, code, title = 404, "service_exchange_off", "This installation does not trade secrets for service tokens"
+    status, code, title = 404, "service_exchange_off", "This installation does not issue service tokens"
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -74,8 +74,8 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """`claims`: claims of the access token, or of a personal access token under the same names; empty if it is not
-    valid.
+    """The result of `verify`. `claims`: the claims of the token; those of a personal access token have the same names
+    as those of an access token. `claims` is empty if the token is not valid.
     """
 
     valid: bool
@@ -83,7 +83,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`token` (`bpt_…`) is present only in the answer of its creation."""
+    """`token` (`bpt_…`): present only in the answer to the request that created the token."""
 
     id: str
     name: str
@@ -111,8 +111,9 @@ class Jwks(msgspec.Struct, frozen=True):
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """Everything that others need to check access tokens (OpenID Connect Discovery 1.0 §3); there is no authorization
-    endpoint.
+    """The metadata that other programs need to check access tokens (OpenID Connect Discovery 1.0 §3).
+
+    There is no authorization endpoint.
     """
 
     issuer: str
@@ -124,7 +125,7 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 class SignupState(msgspec.Struct, frozen=True):
-    """`signups`: "open", "invite" or "closed"; `setup_complete`: an administrator exists."""
+    """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists."""
 
     signups: str
     setup_complete: bool
@@ -132,33 +133,36 @@ class SignupState(msgspec.Struct, frozen=True):
 
 class BunAuth(Protocol):
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
-        """Create an account. The first one becomes the administrator of the instance and needs the setup token in
-        production.
+        """Create an account. The first account becomes the administrator of the instance; in production, its creation
+        needs the setup token.
 
         Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput.
         """
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
-        """Raises: InvalidCredentials, in the same words and time for a wrong password and an unknown email."""
+        """Sign in. Raises: InvalidCredentials.
+
+        A wrong password and an unknown email get the same answer in the same time.
+        """
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         """Exchange a refresh token for a new pair; the old token becomes invalid at once.
 
-        A retry within `reuse_grace_seconds` gets the same pair; later reuse ends the session (RFC 9700 §4.14.2).
+        A retry within `reuse_grace_seconds` returns the same pair; later reuse ends the session (RFC 9700 §4.14.2).
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
         ...
 
     async def logout(self, caller: Caller) -> None:
-        """End the caller's session; its access token stops working within a second everywhere."""
+        """End the caller's session; within a second, every process refuses its access token."""
         ...
 
     async def me(self, caller: Caller) -> Account: ...
 
     async def verify(self, token: str) -> Verified:
-        """Check an access token or a personal access token, revocation included."""
+        """Check an access token or a personal access token, including its revocation."""
         ...
 
     async def jwks(self) -> Jwks: ...
@@ -168,14 +172,14 @@ class BunAuth(Protocol):
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
     ) -> PersonalToken:
-        """Create a personal access token; this needs a signed-in session. `scopes`: of "read", "write" and "secrets".
+        """Create a personal access token. The caller needs a session. `scopes`: any of "read", "write" and "secrets".
 
         Raises: InvalidInput, Forbidden.
         """
         ...
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
-        """Return the caller's personal access tokens, newest first; an account has at most 100."""
+        """Return the caller's personal access tokens, newest first. An account has at most 100 tokens."""
         ...
 
     async def delete_token(self, caller: Caller, id: str) -> None:
@@ -183,20 +187,20 @@ class BunAuth(Protocol):
         ...
 
     async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
-        """Exchange the secret of an external program for a short-lived token with which it may call `verify` and `jwks`
-        at the internal port of this room.
+        """Exchange the secret of an external program for a short-lived token. With this token, the program may call
+        `verify` and `jwks` at the internal port of BunAuth.
 
         Raises: ServiceExchangeOff, InvalidCredentials.
         """
         ...
 
     async def knows_address(self, email: str, ip: str) -> bool:
-        """Return whether the account with this email signed in from the neighbourhood of `ip` in a session that
-        stands, or that ended less than a day ago. Used for limits on sign-ins only; no caller ever sees it."""
+        """True if a session of the account with this email began in the network of `ip`, and is still valid or ended
+        less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
         ...
 
     async def signup_state(self) -> SignupState: ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Yield every ended session and deleted token that could still be in use, then READY, then new ones."""
+        """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new one."""
         ...

@@ -1,7 +1,7 @@
 """BunKMS: keys and secrets.
 
 An owner is a project id, or INSTANCE for the platform's own secrets. Each owner has one key-encryption key with
-numbered versions and one RS256 signing key; neither ever leaves BunKMS.
+numbered versions, and one RS256 signing key. These keys never leave BunKMS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class KeyDestroyed(Problem):
     status, code, title = (
         410,
         "key_destroyed",
-        "This key was destroyed; what it protected cannot be read again",
+        "This key was destroyed; the data that it protected cannot be recovered",
     )
 
 
@@ -31,14 +31,14 @@ class DecryptionFailed(Problem):
     status, code, title = (
         422,
         "decryption_failed",
-        "This ciphertext does not belong to that key, owner and context",
+        "This ciphertext does not belong to this key, owner and context",
     )
 
 
 class DataKey(msgspec.Struct, frozen=True):
-    """`plaintext`: 32 bytes, which are kept in memory only.
+    """`plaintext`: the 32 bytes of the key; never store them.
 
-    `wrapped`: the form to store, `bunkms:v<version>:<base64>`.
+    `wrapped`: the encrypted form to store, `bunkms:v<version>:<base64>`.
     """
 
     plaintext: bytes
@@ -64,7 +64,7 @@ class PublicKey(msgspec.Struct, frozen=True):
 
 
 class Mac(msgspec.Struct, frozen=True):
-    """A message with the code that should authenticate it, in the form of `make_mac`."""
+    """A message and its authentication code (MAC), in the form that `make_mac` returns."""
 
     context: str
     message: bytes
@@ -93,7 +93,7 @@ class Kms(Protocol):
     async def rewrap_data_key(self, owner: str, context: str, wrapped: str) -> str:
         """Return the same data key, wrapped under the owner's newest key version.
 
-        If it is that already, the same text, unopened.
+        If `wrapped` has the newest version already, return it unchanged, without decrypting it.
         Raises: KeyNotFound, KeyDestroyed, DecryptionFailed.
         """
         ...
@@ -107,14 +107,15 @@ class Kms(Protocol):
         ...
 
     async def make_mac(self, owner: str, context: str, message: bytes) -> str:
-        """Authenticate a message (at most 64 KiB) under the owner's newest key version: `bunkms:v<version>:<base64>`.
+        """Return the authentication code of a message (at most 64 KiB), in the form `bunkms:v<version>:<base64>`.
 
-        It is an HMAC-SHA256 under a key with no other use. Raises: KeyNotFound, KeyDestroyed, InvalidInput.
+        The code is an HMAC-SHA256. Its key belongs to the owner's newest key version and has no other use.
+        Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
         ...
 
     async def check_macs(self, owner: str, macs: tuple[Mac, ...]) -> tuple[bool, ...]:
-        """Return for each of at most 1000 messages whether `make_mac` returned its code for this owner and context.
+        """Return for each of at most 1000 messages whether its code is valid for this owner and its context.
 
         Raises: KeyNotFound, KeyDestroyed, InvalidInput.
         """
@@ -132,17 +133,17 @@ class Kms(Protocol):
         ...
 
     async def rotate(self, owner: str) -> int:
-        """Add a key version for everything that is wrapped or sealed from now on; return its number."""
+        """Add a key version, which all later wrapping and sealing uses. Return its number."""
         ...
 
     async def destroy(self, owner: str) -> None:
-        """Destroy every key of the owner for ever. Idempotent."""
+        """Destroy all keys of the owner. This cannot be undone. Idempotent."""
         ...
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
-        """Return the id of the directory that holds the room's files: the first that was bound stays bound.
+        """Bind `directory` to the room if no directory is bound, or if `replaces` is bound. Return the bound directory.
 
-        `directory`: takes its place if none is bound, or if `replaces` is the one that is; "" replaces none.
-        Raises: InvalidInput for an id that is none.
+        The binding tells a room whether its files are on the right disk. The arguments are ids; `replaces` may be "".
+        Raises: InvalidInput for an id that is not valid.
         """
         ...

@@ -1,4 +1,4 @@
-"""The caller of a request: the gateway makes a Caller from key and token once, and rooms trust only the Caller."""
+"""The caller of a request. The gateway makes a Caller from the key and the token; rooms trust only this Caller."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 
 class CallerKind(StrEnum):
-    ANONYMOUS = "anonymous"  # nothing was sent; sign-in routes and public functions
+    ANONYMOUS = "anonymous"  # no credentials; may use sign-in routes and public functions
     DEVELOPER = "developer"  # an account of the platform
-    PUBLISHABLE = "publishable"  # a project's key that may be shown to the world: rules apply
+    PUBLISHABLE = "publishable"  # a project's key that may be public: rules apply
     SECRET = "secret"  # a project's key with full access, for servers only
 
 
@@ -41,7 +41,7 @@ class Developer(msgspec.Struct, frozen=True):
 
 
 class EndUser(msgspec.Struct, frozen=True):
-    """A signed-in user of one project, as its access token says; `uid` is `auth.uid` in rules."""
+    """A signed-in user of one project, read from the access token. `uid` is `auth.uid` in rules."""
 
     uid: str
     email: str | None
@@ -51,8 +51,8 @@ class EndUser(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`explain`: they asked why rules deny, and may know. `depth`: how many triggered runs of functions in a row led to
-    this call.
+    """`explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered function
+    runs in a row that led to this call.
     """
 
     kind: CallerKind
@@ -66,27 +66,29 @@ class Caller(msgspec.Struct, frozen=True):
     depth: int = 0
 
     def signed_in(self) -> Developer:
-        """Return the developer. Raises: Unauthenticated when there is none."""
+        """Return the developer. Raises: Unauthenticated if the caller is not a developer."""
         if self.developer is None:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
         return self.developer
 
     def end_user(self) -> EndUser:
-        """Return the project's signed-in user. Raises: Unauthenticated when there is none."""
+        """Return the project's signed-in user. Raises: Unauthenticated if no user is signed in."""
         if self.user is None:
             raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
         return self.user
 
     def need_secrets(self) -> None:
-        """Let a session pass, and of personal tokens those that may read secret values.
+        """Check that the developer has a session, or a personal access token with the scope `secrets`.
 
         Raises: Unauthenticated, Forbidden.
         """
         developer = self.signed_in()
         if not developer.session and SECRETS not in developer.scopes:
-            raise Forbidden("This token may not read secret values: sign in, or make one with the scope secrets.")
+            raise Forbidden("This token may not read secret values: sign in, or create a token with the scope secrets.")
 
     def need(self, role: Role) -> None:
-        """Let only members with `role` or a stronger one pass. Raises: Forbidden."""
+        """Check that the caller has `role` or a stronger role in the project. Raises: Forbidden."""
         if self.role is None or RANK[self.role] < RANK[role]:
-            raise Forbidden(f"This needs the role {role.value} in the project; ask an owner for it.")
+            raise Forbidden(
+                f"This needs the role {role.value} in the project; ask an owner of the project for this role."
+            )

@@ -1,6 +1,6 @@
-"""Routes hot enough for the gateway's fast lane, as a room offers them: one function from request to answer.
+"""The routes that a room offers to the gateway's fast lane. Each route is one function from request to answer.
 
-The room's ordinary route calls the very same function, so an answer cannot depend on the lane it took.
+The room's ordinary route calls the same function, so both lanes return the same answer.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from bunbase.contracts.caller import Caller
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """`names`: what the path's placeholders hold, in order. `headers`: by lower-case name; the fast lane hands
-    on `content-type`, `if-match`, `if-none-match` and `origin` alone. `sent`, `search`: all headers as they
-    came and the query as it was written, for a route that is `whole`.
+    """A request. `names`: the values of the path's placeholders, in order. `headers`: by lower-case name; the fast lane
+    passes on only `content-type`, `if-match`, `if-none-match` and `origin`.
+
+    `sent`, `search`: all headers and the query string as the client sent them; only for a route that is `whole`.
     """
 
     names: tuple[str, ...]
@@ -30,8 +31,8 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """`media`: empty for an answer without a body, or whose headers say all of it. `rest`: more of the body, as it
-    comes; a Problem breaks it off. Whoever has the answer closes it.
+    """`media`: the content type; empty if the answer has no body, or if `headers` has the content type. `rest`: yields
+    the rest of the body; a Problem ends the answer early. The receiver of the answer must close `rest`.
     """
 
     status: int
@@ -46,13 +47,13 @@ Answering = Callable[[Any, Caller, Asked], Awaitable[Answer]]
 
 @dataclass(frozen=True)
 class FastRoute:
-    """`answer(service, caller, asked)` may raise Problems. When the service is in this process it is begun outside
-    of any task: before its first wait for something it must not ask for the current task (`asyncio.timeout` does).
+    """`answer(service, caller, asked)` may raise Problems. If the service is in this process, `answer` begins outside
+    of any task. Until its first wait, it must not use the current task, as `asyncio.timeout` does.
 
-    `path` as the ordinary route spells it. `query`: which values of which parameters the lane may take; a request
-    with any other goes the ordinary way, which knows how to refuse it. `whole`: the route takes any query and reads
-    all headers itself. `reads`: what it does ends when its client has gone. `max_body_bytes`: a larger body goes the
-    ordinary way, which may stream it; None: as the gateway is set.
+    `path`: the path, spelt as in the ordinary route. `query`: the parameters that the fast lane accepts, with patterns
+    of their values; the ordinary lane handles a request with anything else, and knows how to refuse it. `whole`: the
+    route accepts any query and reads all headers itself. `reads`: the work stops when the client has disconnected.
+    `max_body_bytes`: the ordinary lane handles larger bodies, and may stream them; None for the gateway's setting.
     """
 
     method: str

@@ -1,4 +1,4 @@
-"""Platform: the control plane: projects, their keys and their members."""
+"""Platform, the control plane: projects, their keys and their members."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.pkg.errors import Problem
 
 
 class ProjectNotFound(Problem):
-    """Also returned to a developer who is not a member, so that it does not reveal whether the project exists."""
+    """Developers who are not members get this answer too, so that it does not reveal whether the project exists."""
 
     status, code, title = 404, "project_not_found", "There is no such project, or you are not a member of it"
 
@@ -24,7 +24,7 @@ class ProjectKeyNotFound(Problem):
 
 
 class ConfirmationNeeded(Problem):
-    status, code, title = 422, "confirmation_needed", "Say which project is to be deleted"
+    status, code, title = 422, "confirmation_needed", "The confirmation does not match the project"
 
 
 class InvalidKey(Problem):
@@ -34,7 +34,8 @@ class InvalidKey(Problem):
 class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     """A project key.
 
-    `key` is present only in the answer of its creation; `hint`: its beginning, by which keys can be distinguished.
+    `key`: present only in the answer to the request that created the key. `hint`: the first characters of the key, to
+    tell keys apart.
     """
 
     id: str
@@ -104,14 +105,14 @@ class Platform(Protocol):
     async def rename_project(self, caller: Caller, name: str) -> Project: ...
 
     async def delete_project(self, caller: Caller, confirm: str) -> None:
-        """Destroy the project's key and, soon after, all of its data; `confirm` is its slug.
+        """Destroy the project's key and, soon after, all of the project's data. `confirm` must be the project's slug.
 
         Raises: ConfirmationNeeded, Forbidden.
         """
         ...
 
     async def keys(self, caller: Caller) -> Keys:
-        """Return the project's keys, newest first; a project has at most 100."""
+        """Return the project's keys, newest first. A project has at most 100 keys."""
         ...
 
     async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key: ...
@@ -119,7 +120,7 @@ class Platform(Protocol):
     async def revoke_key(self, caller: Caller, id: str) -> None: ...
 
     async def rotate_key(self, caller: Caller, id: str, grace_seconds: int) -> Key:
-        """Return a new key of the same kind and name; the old one stays valid for `grace_seconds`."""
+        """Return a new key with the same kind and name; the old key stays valid for `grace_seconds`."""
         ...
 
     async def key_holder(self, key: str) -> KeyHolder:
@@ -127,7 +128,7 @@ class Platform(Protocol):
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Return a developer's role in a project named by id or slug. Raises: ProjectNotFound."""
+        """Return the role of a developer in a project. `project`: its id or slug. Raises: ProjectNotFound."""
         ...
 
     async def project_of(self, slug: str) -> str:
@@ -135,5 +136,5 @@ class Platform(Protocol):
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Yield every revoked key and deleted project that a cache could still hold, then READY, then new ones."""
+        """Yield earlier revocations of keys and projects that caches may still hold, then READY, then each new one."""
         ...

@@ -1,6 +1,6 @@
-"""Credentials that were revoked before they expired.
+"""Revocations: credentials that became invalid before their expiry.
 
-They are pushed to every process, so that no request needs a look-up.
+Every process receives all revocations, so no request needs a look-up in the database.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class RevokedKind(StrEnum):
     KEY = "key"
     MEMBERSHIP = "membership"  # id: `<project>:<user>`
     PROJECT = "project"
-    USER = "user"  # id: `<user>:<version>`, as `user_version` writes it; it means every access token of that version
+    USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
     READY = "ready"  # all earlier revocations have been sent; new ones follow
-    ALIVE = "alive"  # nothing new; the feed is still connected
+    ALIVE = "alive"  # a heartbeat: the feed is still connected
 
 
 class Revocation(msgspec.Struct, frozen=True):
-    """`until`: Unix seconds at which the credential expires anyway, so that the revocation can be forgotten."""
+    """`until`: when the credential expires (Unix seconds); the revocation can be forgotten then."""
 
     kind: RevokedKind
     id: str = ""
@@ -32,6 +32,6 @@ class Revocation(msgspec.Struct, frozen=True):
 def user_version(user: str, version: int) -> str:
     """Return the id that names all access tokens of one version of an end user.
 
-    A change of the user begins the next version.
+    A user's version increases when a change of the user makes the older access tokens invalid.
     """
     return f"{user}:{version}"

@@ -24,7 +24,7 @@ class UserNotFound(Problem):
 
 
 class TooManyUsers(Problem):
-    status, code, title = 403, "too_many_users", "The project has as many users as it can have"
+    status, code, title = 403, "too_many_users", "The project has the maximum number of users"
 
 
 class CustomTokenUsed(Problem):
@@ -32,7 +32,7 @@ class CustomTokenUsed(Problem):
 
 
 class User(msgspec.Struct, frozen=True):
-    """An end user of one project; the user may change `data`; only servers may change `role` and `claims`."""
+    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`."""
 
     id: str
     email: str | None
@@ -66,7 +66,10 @@ class ManagedUsers(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user without a password can sign in by custom token only. `claims`: at most 1 KiB of JSON, `data`: 16 KiB."""
+    """A user without a password can sign in only with a custom token.
+
+    `claims` has at most 1 KiB of JSON, `data` at most 16 KiB.
+    """
 
     email: str
     password: str | None = None
@@ -89,7 +92,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: its beginning. Case is ignored."""
+    """`email`: the whole address; `q`: the beginning of the address. Case is ignored."""
 
     email: str | None = None
     q: str | None = None
@@ -98,7 +101,7 @@ class UserFilter(msgspec.Struct, frozen=True):
 
 
 class UserSession(msgspec.Struct, frozen=True):
-    """A valid session. `ip`, `agent`: address and User-Agent of the sign-in."""
+    """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in."""
 
     id: str
     ip: str
@@ -120,11 +123,13 @@ class CustomToken(msgspec.Struct, frozen=True):
 
 
 class TenantAuth(Protocol):
-    """Every call takes its project from the Caller. Problems are those of BunAuth's contract.
+    """Every call takes its project from the Caller. Problems that are not defined here are those of BunAuth's contract.
 
-    Administration (`users` to `custom_token`) is for the secret key, and for developers who are members: viewers read,
-    developers change. It raises Forbidden to everybody else. A change of a user's email, role or claims, a ban,
-    a deletion and a new password end the user's access tokens within a second; all but the first end the sessions too.
+    The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
+    read, the role developer may also change. They raise Forbidden for all other callers.
+
+    The user's access tokens become invalid within a second after a change of the email, role or claims, a ban, a
+    deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.
     """
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
@@ -132,19 +137,22 @@ class TenantAuth(Protocol):
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Raises: InvalidCredentials, in the same words and time for a wrong password and an unknown email; UserBanned,
-        if the password was right."""
+        """Sign in. Raises: InvalidCredentials, or UserBanned if the password was right.
+
+        A wrong password and an unknown email get the same answer in the same time.
+        """
         ...
 
     async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
-        """Exchange a custom token, once, for a session whose access tokens have its claims.
+        """Exchange a custom token for a session, only once. The access tokens of the session have the token's claims.
 
         Raises: InvalidToken, TokenExpired, CustomTokenUsed, UserBanned.
         """
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
-        """Rotate as BunAuth does; a retry gets a new access token if a change of the user ended the first.
+        """Exchange a refresh token for a new pair, as BunAuth does. A retry returns a new access token if a change of
+        the user has made the first one invalid.
 
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
@@ -159,7 +167,7 @@ class TenantAuth(Protocol):
         ...
 
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
-        """Newest first. Raises: InvalidCursor."""
+        """Return users, newest first. Raises: InvalidCursor."""
         ...
 
     async def user(self, caller: Caller, id: str) -> ManagedUser:
@@ -179,7 +187,7 @@ class TenantAuth(Protocol):
         ...
 
     async def user_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
-        """Newest first. Raises: UserNotFound, InvalidCursor."""
+        """Return the sessions of a user, newest first. Raises: UserNotFound, InvalidCursor."""
         ...
 
     async def end_user_sessions(self, caller: Caller, id: str) -> None:
@@ -187,8 +195,10 @@ class TenantAuth(Protocol):
         ...
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
-        """Return a token that signs a user in, once and within five minutes. Raises: UserNotFound, UserBanned,
-        InvalidInput."""
+        """Return a token with which a user can sign in once, within five minutes.
+
+        Raises: UserNotFound, UserBanned, InvalidInput.
+        """
         ...
 
     async def jwks(self, project: str) -> Jwks:
@@ -196,14 +206,15 @@ class TenantAuth(Protocol):
         ...
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:
-        """Return whether an access token of a session is still valid, by its claims `sid` and `ver`; for a process
-        whose revocation feed is broken.
+        """True if an access token with the claims `session` (`sid`) and `version` (`ver`) is still valid.
+
+        For a process that has lost its revocation feed.
         """
         ...
 
     async def knows_address(self, project: str, email: str, ip: str) -> bool:
-        """Return whether the user with this email signed in from the neighbourhood of `ip` in a session that stands,
-        or that ended less than a day ago. Used for limits on sign-ins only; no caller ever sees it."""
+        """True if a session of the user with this email began in the network of `ip`, and is still valid or ended
+        less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
         ...
 
     async def drop_project(self, project: str) -> None:
@@ -211,6 +222,6 @@ class TenantAuth(Protocol):
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
-        """Tell every ended session and version of a user whose access tokens could still be in use, then READY, then
-        news."""
+        """Yield earlier revocations of sessions and user versions whose access tokens have not expired, then READY,
+        then each new one."""
         ...

@@ -1,4 +1,4 @@
-"""Puts Functions together: one page that shows which part is given what."""
+"""Creates all parts of Functions and connects them."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ def assemble(
 ) -> FunctionsService:
     """Return the service with all its parts. Nothing runs yet.
 
-    One long function, since it decides nothing: each line needs only lines above it. The one circle, queue → runner →
-    pool → program → host calls → queue, is cut by an event: the queue sets it, the runner waits for it.
+    This function is long because it only creates objects: each line needs only the lines above it. There is one circle:
+    queue → runner → pool → program → host calls → queue. The event `job_added` breaks it: the queue sets the event, and
+    the runner waits for it.
     """
     bundoc, job_added = rooms[Bundoc], asyncio.Event()
 

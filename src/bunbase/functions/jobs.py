@@ -7,14 +7,14 @@ from bunbase.pkg.jobs import Job
 from bunbase.pkg.usage.writer import FREEZE_SECONDS
 
 LISTEN_AGAIN_SECONDS = 0.5  # after the connection was lost
-WATCH_SECONDS = 0.03  # a worker that allocates as fast as it can takes some 30 MB in this time
+WATCH_SECONDS = 0.03  # the fastest worker allocates about 30 MB in this time
 WRITE_LOGS_SECONDS = 0.2
 LOG_DAYS_SECONDS = 600.0
 THIN_OUT_SECONDS = 600.0
-RUN_AGAIN_SECONDS = 0.5  # after an error; without one, running never ends
-TICK_SECONDS = 0.5  # a schedule is late by this much at most
-EXTEND_SECONDS = 8.0  # three times within a lease
-FOLLOW_SECONDS = 1.0  # a new trigger sees its first change this much later at most
+RUN_AGAIN_SECONDS = 0.5  # the runner works without end; it starts again this long after an error
+TICK_SECONDS = 0.5  # a schedule runs at most this late
+EXTEND_SECONDS = 8.0  # a lease of 30 s is extended three times before it ends
+FOLLOW_SECONDS = 1.0  # a new trigger misses no change, but sees its first change at most this late
 
 
 def jobs_of(service: FunctionsService) -> tuple[Job, ...]:

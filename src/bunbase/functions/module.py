@@ -1,4 +1,4 @@
-"""How Functions opens and closes."""
+"""Opens and closes Functions: the module that the server starts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def open_functions(settings: FunctionsSettings, rooms: Rooms, site: Site) 
 
 
 def bun_finder() -> functools._lru_cache_wrapper[Path]:
-    """Return a function that finds Bun. Only a success is remembered: without Bun the rest of BunBase still runs."""
+    """Return a function that finds Bun. It remembers only a success, so Bun may be installed while the server runs."""
 
     @functools.cache
     def find() -> Path:
@@ -77,7 +77,7 @@ async def _log_confinement(starter: Starter) -> None:
         log.warning("functions cannot run", reason=missing.detail)
     sandbox = starter.sandbox
     if sandbox.off:
-        log.warning("functions run unconfined, since functions.sandbox = off: deploy only code that you trust")
+        log.warning("functions run without a sandbox (functions.sandbox = off): deploy only code that you trust")
         return
     try:
         await sandbox.confinement(0)
@@ -87,7 +87,7 @@ async def _log_confinement(starter: Starter) -> None:
         layers = await sandbox.layers()
         log.info("functions are confined", layers=layers)
         if sandbox.max_cpus is not None and "cgroups" not in layers:
-            log.warning("functions.max_cpus_per_worker has no effect: `bunbase doctor` says why", layer="cgroups")
+            log.warning("functions.max_cpus_per_worker has no effect; `bunbase doctor` shows why", layer="cgroups")
 
 
 async def _close(service: FunctionsService) -> None:

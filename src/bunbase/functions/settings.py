@@ -14,29 +14,31 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.05, le=86_400)]
 
 
 class FunctionsSettings(msgspec.Struct, frozen=True):
-    """How much may run at once, how functions are confined, and how long data is kept.
+    """Limits on running functions, the sandbox, and how long data is kept.
 
-    `host`: a wildcard such as `*.fn.example.com`. Each project's functions then answer at `<slug>.fn.example.com`, an
-    origin of their own. If empty, projects share the host of `gateway.public_url`, and a header sandboxes every answer.
-    `sandbox`: "off" runs functions unconfined; only for trusted code.
+    `host`: a wildcard such as `*.fn.example.com`. Then the functions of a project answer at `<slug>.fn.example.com`,
+    and browsers treat each project as another origin. If `host` is empty, all projects share the host of
+    `gateway.public_url`, and each answer gets a header that makes browsers sandbox it.
+    `sandbox`: "off" runs functions without a sandbox; only for trusted code.
     `confine_with`: the layer that confines files, "landlock" or "bubblewrap"; "auto" is Landlock if the kernel has it.
-    `max_cpus_per_worker`: processors that a worker may use; 0.5 means half of one. Needs the layer cgroups.
+    `max_cpus_per_worker`: processors that a worker may use; 0.5 is half a processor. Needs the layer `cgroups`.
     `prewarmed`: workers that wait for a bundle, in addition to `max_workers`; by default 2 in dev mode, otherwise 8.
     `max_waiting`: how many calls of one function may wait for a worker, each for `wait_seconds` at most.
     `max_waiting_per_project`: how many calls of one project may wait. `max_waiting_bytes`: bodies of all waiting calls.
-    `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: a worker that reaches one of them ends after its calls.
-    `drain_seconds`: how long calls may go on when the server stops.
-    `request_silence_seconds`: how long the client of an upload may send nothing while the function could take more.
+    `idle_seconds`, `max_worker_seconds`, `max_worker_calls`: a worker that reaches one of these limits ends after its
+    calls.
+    `drain_seconds`: how long running calls may go on when the server stops.
+    `request_silence_seconds`: an upload fails if the client sends nothing for so long while the function has room.
     `load_seconds`: how long the top level of a bundle may run.
-    `max_fetches`: requests of all functions under way at once. `max_fetches_per_project`: those of one project.
+    `max_fetches`: how many requests of functions may run at the same time. `max_fetches_per_project`: for one project.
     `allow_private_networks`: networks that functions may reach although they are not public, such as `10.1.0.0/16`.
     `ca_file`: certificate authorities (PEM) that functions trust in addition to the public ones.
-    `max_triggered_runs`: runs of schedules, jobs and changes under way in one process.
-    `max_triggered_runs_per_project`: those of one project.
-    `max_put_off_seconds`: a job that cannot begin for so long (overload, data out of reach) becomes a dead letter.
+    `max_triggered_runs`: how many runs of schedules, jobs and changes one process runs at the same time.
+    `max_triggered_runs_per_project`: the same limit for one project.
+    `max_put_off_seconds`: a job that could not begin for so long (overload, unreachable data) becomes a dead letter.
     `max_jobs_per_project`: how many jobs may wait.
     `retry_seconds`: the wait before the second attempt of a job; it doubles with each attempt.
-    `max_followed_projects`: projects whose changes one process waits for at once. If there are more, they take turns.
+    `max_followed_projects`: how many projects one process watches for changes at the same time; more take turns.
     `run_retention_days`: how long runs and dead letters are kept.
     """
 

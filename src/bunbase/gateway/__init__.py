@@ -1,5 +1,5 @@
 """Gateway: the front door.
 
-It turns keys and tokens into a Caller, once, and hands the request to the room that answers it. Limits, CORS,
-request ids, the log line and the metrics of a request are its business; what a request means is not.
+The gateway checks the key and the token of a request, makes a Caller from them, and passes the request to the room
+that answers it. It also enforces limits, adds CORS headers, and writes the log line and metrics of each request.
 """

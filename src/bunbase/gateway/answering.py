@@ -1,7 +1,7 @@
-"""How the fast lane answers a request that it has read: at once where nothing has to be waited for, else in a task.
+"""The part of the fast lane that answers a request after its body was read: without a task if possible, else in one.
 
-Both lanes mean the same: the function that answers here is the one that answers behind the web framework, with the
-same Problems and the same headers. Only the way there is shorter.
+Both lanes call the same function of the room, and send the same Problems and the same headers. The fast lane only
+skips the web framework.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uvicorn.server import ServerState
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
-from bunbase.gateway.by_hand import Waiting, begin
+from bunbase.gateway.by_hand import Suspended, begin
 from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
@@ -41,7 +41,7 @@ PASSED_ON: Final = {name.encode(): name for name in ("content-type", "if-match",
 
 
 class AnsweringProtocol(Http1Protocol):
-    """Answers Turns on one connection. Its subclass FastLane decides which requests become Turns."""
+    """The protocol of one connection that answers Turns. Its subclass FastLane decides which requests become Turns."""
 
     def __init__(
         self,
@@ -55,16 +55,17 @@ class AnsweringProtocol(Http1Protocol):
         super().__init__(door, config, server_state, app_state, _loop)
         self.lane = lane
         self.recent = RecentCaller(lane)
-        self.own = contextvars.copy_context()  # of the turns that need no task; a task takes it and leaves a new one
+        self.own = contextvars.copy_context()  # the context of turns without a task; see _answer_in_task
         self.dated: list[tuple[bytes, bytes]] | None = None
         self.date = b""
 
     def _answer(self, turn: Turn) -> None:
-        """Answer in this very moment if nothing has to be waited for; otherwise in a task.
+        """Answer before this method returns if nothing has to wait; otherwise answer in a task.
 
-        A task costs a turn of the loop and a context of its own. So the coroutine of the room is begun by hand, outside
-        of any task (`by_hand.py`), and gets a task only at its first wait. Two kinds of requests need a task from the
-        start: those whose caller a room must be asked about, and those whose service runs in another process.
+        A task costs one more iteration of the event loop and a new context. Therefore the room's coroutine is first
+        stepped outside of any task (`by_hand.py`). If the coroutine has to wait for something, it continues in a task.
+        Two kinds of requests get a task from the start: requests whose caller is not cached, and requests to a service
+        in another process.
         """
         turn.caller = self.recent.caller(turn.request, self._peer())
         if turn.caller is None or not turn.request.mounted.by_hand:
@@ -72,8 +73,8 @@ class AnsweringProtocol(Http1Protocol):
             return
         try:
             answer = self.own.run(_begin, turn, turn.caller)
-        except Waiting as waiting:
-            self._answer_in_task(turn, waiting.rest)
+        except Suspended as suspended:
+            self._answer_in_task(turn, suspended.rest)
         except Exception as error:
             self._finish(turn, problem_answer(error, turn.request, turn.request_id))
         else:
@@ -83,9 +84,9 @@ class AnsweringProtocol(Http1Protocol):
                 self._answer_in_task(turn, _ready(answer))
 
     def _answer_in_task(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
-        """Go on in a task. It takes the context with it that the coroutine has begun in: the next turn gets a new one.
+        """Continue in a task, in the context in which the coroutine began. The next turn gets a new context.
 
-        Were the context shared, the request ids of two turns would meet in it, and log lines would name the wrong one.
+        If two turns shared a context, both would set their request id in it, and log lines would show the wrong id.
         """
         own, self.own = self.own, contextvars.copy_context()
         own.run(context.request_id.set, turn.request_id)
@@ -100,7 +101,7 @@ class AnsweringProtocol(Http1Protocol):
     async def _finish_in_task(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
         try:
             answer = await answering
-        except asyncio.CancelledError:  # by Turn.set, or by a server that stops
+        except asyncio.CancelledError:  # either Turn.set cancelled the task, or the server stops
             if turn.disconnected:
                 self._record(turn, CLIENT_GONE)
                 raise
@@ -115,10 +116,10 @@ class AnsweringProtocol(Http1Protocol):
             await self._stream(turn, answer, answer.rest)
 
     async def _stream(self, turn: Turn, answer: Answer, rest: AsyncGenerator[bytes, None]) -> None:
-        """Send the body as it comes, no faster than the client takes it.
+        """Send each part of the body when it is ready, and wait while the client reads slowly.
 
-        If it breaks off, the connection is closed without the last chunk: the status is sent already, and this is how
-        HTTP/1.1 tells the client that the body is incomplete (RFC 9112 §8).
+        If the room fails in the middle of the body, close the connection without the last chunk. The status was sent
+        before, so HTTP/1.1 has no other way to tell the client that the body is incomplete (RFC 9112 §8).
         """
         status = CLIENT_GONE
         try:
@@ -137,7 +138,7 @@ class AnsweringProtocol(Http1Protocol):
             log.warning("an answer was broken off", code=problem.code, request_id=turn.request_id)
             self.hang_up()
         except Exception as error:
-            problem_answer(error, turn.request, turn.request_id)  # for its log entry: the bug cannot be answered now
+            problem_answer(error, turn.request, turn.request_id)  # only for the log entry: the status was already sent
             self.hang_up()
         finally:
             self._end(turn, status)
@@ -147,7 +148,7 @@ class AnsweringProtocol(Http1Protocol):
         self._end(turn, answer.status)
 
     def _write(self, turn: Turn, answer: Answer) -> None:
-        """Write the answer; of one that streams, its head."""
+        """Write the whole answer, or only its head if its body is a stream."""
         if not turn.disconnected and not self.ended and not self.transport.is_closing():
             headers = turn.request.headers
             cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers) if b"origin" in headers else b""
@@ -160,7 +161,7 @@ class AnsweringProtocol(Http1Protocol):
         self._record(turn, status)
         if self.pipeline or self.flow.read_paused:
             self.on_response_complete()
-        else:  # nothing waits: these two lines are all that is left to do of `on_response_complete`
+        else:  # no request waits, so these two lines have the same effect as `on_response_complete`
             self.since = self.loop.time()
             self.server_state.total_requests += 1
 
@@ -176,7 +177,7 @@ class AnsweringProtocol(Http1Protocol):
 
 
 def _begin(turn: Turn, caller: Caller) -> Answer:
-    """Return the answer. Raises: Waiting if it is not ready yet."""
+    """Return the answer. Raises: Suspended if the coroutine has to wait for something."""
     context.request_id.set(turn.request_id)
     return begin(_ask(turn, caller))
 
@@ -195,7 +196,7 @@ async def _ready(answer: Answer) -> Answer:
 
 
 def problem_answer(error: Exception, request: HotRequest, request_id: str) -> Answer:
-    """Answer an error as the ordinary lane does (`problems.HANDLERS`)."""
+    """Return the same answer to an error as the handlers behind the web framework (`problems.HANDLERS`)."""
     match error:
         case Problem():
             problem = for_the_public(error)

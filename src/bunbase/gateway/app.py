@@ -1,4 +1,4 @@
-"""The front door as one ASGI app: the frame around every room's routes, the guard before those that sign in."""
+"""The ASGI app of the front door: it serves the routes of every room, and LoginGuard limits the sign-in routes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPOSED: Final = [
 
 
 def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Any], guards: Guards) -> Frame:
-    """Build the app. `dependencies`: what handlers may take by name, beside the callers."""
+    """Build the app. `dependencies`: the values that handlers may take by parameter name, in addition to callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
     callers = Callers(guards, proxies, site.dev)
@@ -59,7 +59,7 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
 
 
 class ApiResponse(Response[Any]):
-    """An answer as the API writes it; what is bytes already stays as it is."""
+    """A response whose content is encoded as JSON of the API. Content of type bytes is sent unchanged."""
 
     def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
         if media_type != MediaType.JSON or isinstance(content, bytes):
@@ -91,7 +91,7 @@ def rooms_app(
 
 
 def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
-    """Return the origins whose pages may read answers: `auto` means this machine in dev mode, and all in production."""
+    """Return the CORS configuration. The origin `auto` allows pages of this machine in dev mode, all in production."""
     origins = [origin for origin in settings.cors_origins if origin != AUTO]
     local = None
     if AUTO in settings.cors_origins:
@@ -102,7 +102,7 @@ def cors(settings: GatewaySettings, dev: bool) -> CORSConfig:
 
 
 def given(dependencies: dict[str, Any]) -> dict[str, Provide]:
-    """Wrap ready values as Litestar wants dependencies."""
+    """Return each value as a Litestar dependency."""
     return {name: Provide(_constant(value), sync_to_thread=False) for name, value in dependencies.items()}
 
 

@@ -1,4 +1,4 @@
-"""Begin a coroutine here and now. Most reads are over before the first wait: they need no task of their own."""
+"""Run the first step of a coroutine without a task. Most reads never wait, so this step already finishes them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Waiting(Exception):
-    """The coroutine waits for something; `rest` is the awaitable that goes on with it, in a task."""
+class Suspended(Exception):
+    """The coroutine is suspended: it waits for something. `rest`: a coroutine that continues it inside a task."""
 
     def __init__(self, rest: Coroutine[Any, Any, Any]) -> None:
         super().__init__()
@@ -18,16 +18,16 @@ class Waiting(Exception):
 
 
 def begin(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the coroutine's result, or raise its exception. Raises: Waiting when it is not over yet.
+    """Return the coroutine's result, or raise its exception. Raises: Suspended if it waits for something.
 
-    Until its first wait the coroutine runs outside of any task, so it must not ask for the current one.
+    Until its first wait the coroutine runs outside of any task, so it must not call `asyncio.current_task`.
     """
     try:
         awaited = coroutine.send(None)
     except StopIteration as over:
         result: T = over.value
         return result
-    raise Waiting(_rest(coroutine, awaited))
+    raise Suspended(_rest(coroutine, awaited))
 
 
 async def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
@@ -36,7 +36,7 @@ async def _rest(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
 
 @types.coroutine
 def _going_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, Any, T]:
-    """Hand on to the task what the coroutine waits for, beginning with what it was found waiting for."""
+    """Yield to the task all futures that the coroutine waits for. `awaited`: the first of these futures."""
     try:
         while True:
             try:

@@ -1,8 +1,8 @@
-"""Tells caches, in both lanes, to keep an answer for its reader alone, unless the route says otherwise.
+"""The default Cache-Control of all answers, in both lanes: `private, no-cache`, unless the route sets another value.
 
-Answers depend on who asks, and not every cache knows that X-Bunbase-Key says so (RFC 9111 §3.5 protects Authorization
-alone). Errors too: a 404 without a word may be kept (RFC 9110 §15.1). An answer with an ETag varies by credentials: a
-browser that several people use must not ask with one person's tag on behalf of another.
+Answers depend on the caller's credentials. Shared caches respect Authorization (RFC 9111 §3.5), but do not know
+X-Bunbase-Key. Errors need the header too: caches may store a 404 that has none (RFC 9110 §15.1). An answer with an
+ETag also varies by credentials: otherwise a browser could revalidate one person's answer for the next person.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Origin, X-Bunbase-K
 
 
 def caching(names: Iterable[bytes]) -> Pairs:
-    """Return what to add to an answer with headers of these names, in lower case."""
+    """Return the headers to add to an answer. `names`: its header names, in lower case."""
     tagged = False
     for name in names:
         if name == OWN:

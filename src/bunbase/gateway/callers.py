@@ -1,15 +1,17 @@
-"""Access to handlers by the names of their parameters: a handler with the parameter `member` serves members only.
+"""Access control by parameter names: a handler that has the parameter `member` serves only members of the project.
 
-anyone      no credentials needed, and none read: a stale token must not keep anybody from signing in
-developer   a developer's token
-member      a developer who is a member of the `{project}` in the path
-keyed       a project key
-operator    a project key; or a member's developer token and the project as X-Bunbase-Project or ?project=
-client      a project key, and a signed-in end user's token if there is one; X-Bunbase-Explain may ask why rules deny
-visitor     as client, or nobody at all with `?project=<id>`: for functions, which decide themselves; on a project's
-            own host always of that project, and nobody without a key
+anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
+developer   The request needs a developer's token.
+member      The request needs the token of a developer who is a member of the `{project}` in the path.
+keyed       The request needs a project key.
+operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
+client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
+            asks why rules deny access.
+visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
+            access. On a project's own host, the host names the project: a request without a key is anonymous.
 
-They are asked before the body is read: what a stranger sends is not worth parsing, and 401 comes before 400.
+The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
+request with missing credentials and an invalid body gets 401, not 400.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ class Callers:
         }
 
     async def admit(self, request: AnyRequest) -> None:
-        """Find out who is calling, if the handler takes one. Raises what says that they may not."""
+        """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
             await self.kinds[name](request)
 
@@ -113,7 +115,7 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = request.query_params.get(PROJECT_PARAMETER, "")
-        if not project.startswith("prj_"):  # a slug would name another project once the first is gone
+        if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
@@ -128,7 +130,7 @@ class Callers:
         return caller
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
-        """True if denials may be explained: to everybody in dev mode, otherwise to a developer who is a member.
+        """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
 
         Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
         """
@@ -138,13 +140,13 @@ class Callers:
         if self.dev and asked == "true":
             return True
         if asked == "true" or len(asked) > MAX_LENGTH:
-            raise InvalidToken("X-Bunbase-Explain takes the access token of a developer who is a member.")
+            raise InvalidToken("Send a developer's access token in X-Bunbase-Explain: that of a member of the project.")
         developer = await self._developer_of(request, asked)
         await self.identity.membership(developer.id, project)
         return True
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
-        """Return the Caller, and add the caller to the log line of this request."""
+        """Return the Caller, and store it in the request's state, where the log line and the handler find it."""
         caller = sender_of(request, self.trusted_proxies).caller(kind, **known)
         request.scope["state"][CALLER] = caller
         return caller
@@ -167,7 +169,7 @@ class Callers:
 
 
 def _found() -> Callable[[AnyRequest], Any]:
-    """Return a separate dependency for each name, because Litestar accepts none twice."""
+    """Return a new dependency at each call, because Litestar does not accept the same function under two names."""
 
     def give(request: AnyRequest) -> Any:
         return request.scope["state"][CALLER]

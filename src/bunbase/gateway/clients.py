@@ -1,4 +1,4 @@
-"""Make the Caller of a request that sends a project key: one way for both lanes and for the login guard."""
+"""Make the Caller of a request that sends a project key. Both lanes and the login guard use this code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Clients:
         self.limits = limits
 
     def known_caller(self, sender: Sender, key: str, authorization: str | None) -> Caller | None:
-        """Return the Caller if caches know key and token. None: ask `caller`, which looks them up or refuses them."""
+        """Return the Caller if key and token are cached, else None: then `caller` looks them up or refuses them."""
         holder = self.identity.known_holder(key)
         if holder is None:
             return None
@@ -28,7 +28,7 @@ class Clients:
         return sender.caller(holder.kind, project=holder.project, user=user)
 
     async def caller(self, sender: Sender, key: str, authorization: str) -> Caller:
-        """Return the Caller; `authorization`: the header, "" if there is none.
+        """Return the Caller. `authorization`: the value of the header, "" if the request has none.
 
         Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable.
         """
@@ -38,7 +38,7 @@ class Clients:
         return sender.caller(holder.kind, project=holder.project, user=user)
 
     async def holder(self, key: str, ip: str) -> KeyHolder:
-        """Return the project and kind of a key. An unknown key counts against its address if it is not valid.
+        """Return the project and kind of a key. An invalid key counts against the limit of the address that sent it.
 
         Raises: InvalidKey, RateLimited, Unreachable.
         """

@@ -23,11 +23,12 @@ PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"
 KNOWN_PEERS: Final = 4096
 MAX_AGENT: Final = 200
-MAX_LENGTH: Final = 8192  # no token of ours is longer; more would only fill caches
+MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would only fill caches
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """The program that sent a request. `ip`: in canonical spelling. `agent`: the beginning of its User-Agent."""
+    """The program that sent a request. `ip`: its address in canonical spelling. `agent`: the beginning of its
+    User-Agent."""
 
     ip: str
     agent: str
@@ -45,18 +46,18 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     scheme, _, token = header.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > MAX_LENGTH:
-        raise InvalidToken("The header reads: Authorization: Bearer <token>.")
+        raise InvalidToken("Send the header in this form: Authorization: Bearer <token>.")
     return token
 
 
 def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
-    """Return the project key, or "" if there is none. Raises: InvalidKey for a secret key in an address."""
+    """Return the project key, or "" if there is none. Raises: InvalidKey for a secret key in the URL."""
     key = headers.get(KEY_HEADER, "")
     if not key:
         key = str(query.get(KEY_PARAMETER, ""))
         if key.startswith(SECRET_PREFIX):
             raise InvalidKey(
-                "A secret key in an address ends up in logs: send it as X-Bunbase-Key, and rotate this one."
+                "A secret key in a URL ends up in logs: send it in the header X-Bunbase-Key, and rotate this key."
             )
     return key[:MAX_LENGTH]
 
@@ -72,10 +73,10 @@ def client_ip(request: Request[Any, Any, Any], trusted_proxies: Container[str]) 
 
 
 def caller_address(peer: str, forwarded: list[str], trusted_proxies: Container[str]) -> str:
-    """Return the last address in the X-Forwarded-For lines that no trusted proxy of ours added.
+    """Return the address of the caller: the last address in X-Forwarded-For that is not a trusted proxy.
 
-    A proxy may add a header line of its own below the one a caller made up: all of them count, in order. Whatever is
-    no address is not believed: then it is the peer.
+    A caller can invent the header, and a proxy may then add a second line below. So all lines are read as one list,
+    from the end. If an entry is not an address, or the peer is not a trusted proxy, return the address of the peer.
     """
     peer = _peer_address(peer)
     if peer not in trusted_proxies:

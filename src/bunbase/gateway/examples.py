@@ -1,7 +1,7 @@
-"""An example of each body that the OpenAPI document describes, by method and path.
+"""One example for each request body that the OpenAPI document describes, by method and path.
 
-They stand here, and not beside the routes, so that they tell one story that can be tried from top to bottom: a bakery
-with posts, one end user and the function `resize`. `tests/e2e/test_every_route.py` sends each of them to its route.
+The examples are in one file, and not beside the routes, because together they tell one story that works from top to
+bottom: a bakery with posts, one end user and the function `resize`. `tests/e2e/test_every_route.py` sends all of them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
 
 
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """Add its example to each body that the OpenAPI document describes."""
+    """Return the OpenAPI document after adding an example to each request body, in place."""
     for (method, path), example in EXAMPLES.items():
         operation = document["paths"].get(path, {}).get(method.lower())
         for media in operation["requestBody"]["content"].values() if operation else ():

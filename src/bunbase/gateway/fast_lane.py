@@ -1,21 +1,28 @@
-"""The fast lane: hot routes are answered where their bytes arrive, without ASGI; all other requests go on to the app.
+"""The fast lane: FastLane answers requests to hot routes inside the HTTP protocol, without ASGI and its framework.
 
-FastLane is the protocol of a connection at the front door. Http1Protocol, its base, limits time, bytes and connections
-for both lanes. The life of one request:
+FastLane is the asyncio protocol of one connection at the front door. Its base Http1Protocol limits time, bytes and
+connections. A request that the fast lane does not take goes to the ASGI app, which is the ordinary lane.
 
-1. `data_received` feeds the parser, which calls the `on_…` methods below (`pkg/http1/protocol.py`).
-2. `on_headers_complete`: `_hot_request` decides the lane. It wants a route of `hot_routes.py`, a head with nothing
-   unusual about it, and no earlier request in progress. Any other request goes the ordinary way, as if the lane was not
-   there: the lane refuses nothing by itself, so no rule is written twice.
-3. The request becomes a Turn (`turn.py`) in `self.cycle`; its body is collected in `turn.parts`, under the deadlines
-   of `pkg/http1/timed.py`. If the body does not come, `_fail` answers.
-4. `on_message_complete` hands the Turn over to `answering.py`: the caller from the request before on this connection
-   or from caches, then the room's function, then one write. A read that waits for nothing is over before
-   `data_received` returns.
-5. Whatever has to wait goes on in a task. The Turn stays in `self.cycle` until its answer is written, so requests
-   behind it wait, and answers leave in order.
+The life of one request:
 
-Why not ASGI with a faster framework, and what this costs: docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
+1. `data_received` feeds the parser, and the parser calls the `on_…` methods below (`pkg/http1/protocol.py`).
+2. `on_headers_complete` asks `_hot_request` for the lane. The fast lane takes a request if its route is in
+   `hot_routes.py`, its head has nothing unusual, and no earlier request of the connection is in progress. The fast
+   lane never refuses a request itself: the rules for refusals exist only once, in the ordinary lane.
+3. The request becomes a Turn (`turn.py`) and is stored in `self.cycle`. `turn.parts` collects its body, under the
+   deadlines of `pkg/http1/timed.py`. If the body does not arrive in time, `_fail` answers.
+4. `on_message_complete` passes the Turn to `answering.py`, which finds the caller, calls the room's function, and
+   writes the answer. If nothing has to wait, the answer is written before `data_received` returns.
+5. A request that has to wait continues in a task. Its Turn stays in `self.cycle` until the answer is written. Until
+   then later requests of the connection wait, so answers leave in the order of the requests.
+
+Hard place: one client can send many pipelined requests at once. Symptom: other connections would wait until all of
+them are answered. Cause: step 4 runs inside `data_received`, so the event loop does nothing else meanwhile. Therefore
+a request that begins later than TURN_SECONDS after its data arrived goes to the ordinary lane, which starts a task.
+Rejected: a task for every request. The loop would then be fair by itself, but every short read would pay for a task.
+
+Rejected for the whole file: ASGI with a faster framework. The measurements and the costs of this choice are in
+docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
 """
 
 from __future__ import annotations
@@ -34,7 +41,7 @@ from bunbase.gateway.turn import Turn
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.http1.connections import Connections
 
-TURN_SECONDS: Final = 0.01  # for the requests of one slice: one that begins later goes the ordinary way, to a task
+TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
 
 
 class FastLane(AnsweringProtocol):
@@ -49,12 +56,12 @@ class FastLane(AnsweringProtocol):
     ) -> None:
         super().__init__(lane, door, config, server_state, app_state, _loop)
         self.turn: Turn | None = None  # the request whose body is being read
-        self.turn_ends = 0.0  # of the loop, for the data that is being parsed
+        self.turn_ends = 0.0  # time of the loop at which the fast lane stops taking requests of the current slice
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         turn, self.turn = self.turn, None
-        if turn is not None:  # it left amid its body
+        if turn is not None:  # the client left before it had sent the whole body
             turn.response_complete = True
             self._record(turn, CLIENT_GONE)
 
@@ -94,7 +101,7 @@ class FastLane(AnsweringProtocol):
             self._answer(turn)
 
     def _hot_request(self) -> HotRequest | None:
-        """Return the request if the lane takes it: no earlier one is in progress, and nothing about it is unusual."""
+        """Return the request if the fast lane takes it, else None: then the request goes to the ordinary lane."""
         parser = self.parser
         idle = self.cycle is None or self.cycle.response_complete
         if not idle or self.flow.write_paused or not parser.should_keep_alive() or parser.should_upgrade():
@@ -102,13 +109,13 @@ class FastLane(AnsweringProtocol):
         if parser.get_http_version() != "1.1" or self.is_head_large():
             return None
         if self.since > self.turn_ends:
-            return None  # a task of its own lets others have their turn
+            return None  # the ordinary lane starts a task, so other connections are served in between
         if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
-            return None  # a project's own host: other addresses stand for other things there
+            return None  # on the host of a project, all paths belong to its functions
         return self.lane.hot.request(parser.get_method(), self.url, self.headers)
 
     def _fail(self, problem: Problem) -> None:
-        """The body of a turn does not come."""
+        """Answer with `problem` and close the connection: the body of the current turn did not arrive in time."""
         turn, self.turn = self.turn, None
         if turn is None:
             super()._fail(problem)

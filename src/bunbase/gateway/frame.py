@@ -1,4 +1,4 @@
-"""The frame around every request: an id, one line in the log, two metrics, and headers for browsers."""
+"""The outermost ASGI app: it sets the request id, writes the log line and the metrics, and adds headers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
-UNMATCHED: Final = "unmatched"  # one label for all addresses that do not exist: strangers must not make up labels
+UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
 CLIENT_GONE: Final = 499
-CALLER: Final = "caller"  # where in the scope's state the front door leaves it for the log
+CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
 
 
 class Frame:
-    """`serving`: what `serving` of pkg/serve.py is to be told: the limits, and the fast lane where there is one."""
+    """`serving`: keyword arguments for `serving` in pkg/serve.py: the limits, and the fast lane if it is on."""
 
     def __init__(self, app: App, serving: dict[str, Any] | None = None) -> None:
         self.app = app
@@ -53,7 +53,7 @@ class Frame:
 
         try:
             await self.app(scope, receive, framed)
-        except asyncio.CancelledError:  # nobody but a server that stops ends a request that way
+        except asyncio.CancelledError:  # only a stopping server cancels a request here
             status = Stopping.status if status == CLIENT_GONE else status
             raise
         finally:

@@ -1,4 +1,4 @@
-"""The questions that both lanes ask before they call a room."""
+"""The objects that both lanes use to check a request before they call a room."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bunbase.gateway.project_hosts import ProjectHosts
 
 @dataclass(frozen=True)
 class Guards:
-    """`identity`: checks keys and tokens. `limits`: how often strangers may try. `clients`: makes Callers from both.
-    `hosts`: finds the project that a host belongs to.
+    """`identity` checks keys and tokens. `limits` counts failed attempts and sign-ups. `clients` makes the Caller of a
+    request with a project key. `hosts` finds the project that a host belongs to.
     """
 
     identity: Identity

@@ -1,7 +1,7 @@
-"""Which requests the fast lane takes, and what it reads of them. Pure: bytes in, a HotRequest or None out.
+"""The decision which requests the fast lane takes: a pure function from the bytes of a head to a HotRequest or None.
 
-None is no refusal. It sends the request the ordinary way, which knows every rule; so whatever is unusual here (a
-header sent twice, an escaped path, a parameter with a strange value) needs no second set of rules.
+None does not refuse a request, but sends it to the ordinary lane, where all rules are implemented. So this file returns
+None for everything unusual: a header sent twice, an escaped path, a parameter with an unexpected value.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bunbase.pkg.http1.head import is_host
 
 NAME: Final = rb"([A-Za-z0-9_-]{1,64})"
 SEGMENT: Final = rb"[A-Za-z0-9_-][A-Za-z0-9._~-]*"
-REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # nothing that could be read in two ways: no escapes, no //, no ..
+REST: Final = rb"(%b(?:/%b)*)" % (SEGMENT, SEGMENT)  # without ambiguous parts: no escapes, no //, no ..
 PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
@@ -26,15 +26,15 @@ READ: Final = frozenset(
     b"if-none-match x-forwarded-for".split()
 )
 UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
-NONE: Final = b"/"  # in place of a Host that is missing: no host either
-OURS: Final = b"x-bunbase-"  # one that is not read above asks for something the lane knows nothing of
+NONE: Final = b"/"  # stands for a missing Host; it is not a valid host, so is_host rejects it
+OURS: Final = b"x-bunbase-"  # any such header that is not in READ asks for a feature of the ordinary lane
 WITH_BODY: Final = frozenset({b"POST", b"PUT", b"PATCH"})
 
 Headers = dict[bytes, bytes]
 
 
 class Mounted(msgspec.Struct, frozen=True):
-    """A route and the service that answers it. `by_hand`: it may be begun outside of a task."""
+    """A route and the service that answers it. `by_hand`: the service's coroutine may start outside of a task."""
 
     route: FastRoute
     service: Any
@@ -43,7 +43,8 @@ class Mounted(msgspec.Struct, frozen=True):
 
 
 class HotRequest(msgspec.Struct, frozen=True):
-    """`length`: of the body that follows. `sent`, `search`: as in `Asked`, for a route that is whole."""
+    """The head of a request for the fast lane. `length`: bytes of the body that follows. `sent` and `search`: all
+    headers and the query string, as in `Asked`; only set if the route is `whole`."""
 
     mounted: Mounted
     names: tuple[str, ...]
@@ -55,8 +56,8 @@ class HotRequest(msgspec.Struct, frozen=True):
 
 
 class HotRoutes:
-    """`welcome`: True for an origin whose pages may write (`local_guard.py`); None: all may. A write of any other
-    page goes the ordinary way."""
+    """All routes of the fast lane. `welcome`: True for an origin whose pages may write (`local_guard.py`); None allows
+    all origins. Writes from pages of other origins go to the ordinary lane."""
 
     def __init__(
         self, mounted: Iterable[Mounted], max_body_bytes: int, welcome: Callable[[str], bool] | None = None
@@ -68,7 +69,7 @@ class HotRoutes:
             self.by_method.setdefault(one.route.method.encode(), []).append(one)
 
     def request(self, method: bytes, url: bytes, sent: Sequence[tuple[bytes, bytes]]) -> HotRequest | None:
-        """`sent`: all headers, their names in lower case."""
+        """Return the request, or None for the ordinary lane. `sent`: all headers, with their names in lower case."""
         path, _, query = url.partition(b"?")
         for mounted in self.by_method.get(method, ()):
             if match := mounted.pattern.fullmatch(path):
@@ -112,7 +113,7 @@ def mounted(route: FastRoute, service: Any, by_hand: bool) -> Mounted:
 
 
 def _piece(piece: str) -> bytes:
-    """`{path}` is all that follows, any other placeholder a name."""
+    """Return a pattern for a piece of a path. `{path}` matches the rest, any other placeholder matches one name."""
     if not PLACEHOLDER.fullmatch(piece):
         return re.escape(piece).encode()
     return REST if piece == "{path}" else NAME

@@ -1,4 +1,4 @@
-"""From key and token to Caller. Cached, so that a warm request asks nobody; revoked within a second all the same."""
+"""Check keys and tokens. Results are cached, so a repeated request asks no room; revocations arrive within a second."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ V = TypeVar("V")
 PERSONAL_PREFIX: Final = "bpt_"
 TTL_SECONDS: Final = 900.0
 MEMBERSHIP_TTL_SECONDS: Final = 60.0
-DEVELOPERS: Final = "developers"  # the one signer of developers' tokens
+DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
 READY_SECONDS: Final = 2.0
 
 
@@ -40,18 +40,18 @@ class Identity:
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
-        self.epoch = 0  # grows with every revocation: what was looked up before one is not cached after it
+        self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
         self.changed_projects = Revoked("platform", platform.revocations, self._drop)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Follow the feeds of revocations while the block lasts; begins when all have told what stands."""
+        """Follow the revocation feeds during the block. Wait first until each feed has sent all current revocations."""
         feeds = (self.ended_sessions, self.ended_user_sessions, self.changed_projects)
         tasks = [asyncio.create_task(feed.run(), name=f"revocations of {feed.name}") for feed in feeds]
         try:
-            with suppress(TimeoutError):  # a room is not up yet; until it is, its tokens are checked by asking it
+            with suppress(TimeoutError):  # a room has not started yet: until then, each check asks the room itself
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
             yield
@@ -61,7 +61,7 @@ class Identity:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def developer(self, token: str) -> Developer:
-        """Raises: InvalidToken, TokenExpired, Unreachable."""
+        """Return the developer of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
         personal = token.startswith(PERSONAL_PREFIX)
         claims = await self._developer_claims(token, personal)
         if claims["jti" if personal else "sid"] in self.ended_sessions:
@@ -75,29 +75,29 @@ class Identity:
         )
 
     def knows_developer(self, token: str) -> bool:
-        """Return whether a developer's token was looked up before, or says itself who it is."""
+        """True if the token can be checked without asking a room: it is cached, or it is a JWT with its own claims."""
         return not token.startswith(PERSONAL_PREFIX) or self.developers.get(fingerprint(token)) is not None
 
     def known_holder(self, key: str) -> KeyHolder | None:
-        """Return the project and kind of a key if they are cached."""
+        """Return the project and kind of a key if they are cached, else None."""
         holder = self.holders.get(fingerprint(key)) if self.changed_projects.live() else None
         return None if holder is None or (holder.expires_at and holder.expires_at <= time.time()) else holder
 
     def known_user(self, project: str, token: str) -> EndUser | None:
-        """Return the end user of a token if the token is cached and certainly valid."""
+        """Return the end user of a token if the token is cached and still valid, else None."""
         claims = self.users.get((project, fingerprint(token))) if self.ended_user_sessions.live() else None
         if claims is None or _expired(claims) or self._ended(claims):
             return None
         return _user_of(claims)
 
     async def end_user(self, project: str, token: str) -> EndUser:
-        """Raises: InvalidToken, TokenExpired, Unreachable."""
+        """Return the end user of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
         cached = (project, fingerprint(token))
         claims = self.users.get(cached)
         if claims is None:
             claims = await self.user_keys.claims(project, token)
             if claims.get("aud") != project or claims.get("type") != "user":
-                raise InvalidToken("This token belongs to another project or is no user's access token.")
+                raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
             self.users.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         if self._ended(claims):
@@ -107,7 +107,7 @@ class Identity:
         return _user_of(claims)
 
     async def key_holder(self, key: str) -> KeyHolder:
-        """Raises: InvalidKey, Unreachable."""
+        """Return the project and kind of a key. Raises: InvalidKey, Unreachable."""
         holder = await self._cached(self.holders, fingerprint(key), lambda: self.platform.key_holder(key))
         if holder.expires_at and holder.expires_at <= time.time():
             self.holders.drop(fingerprint(key))
@@ -115,7 +115,7 @@ class Identity:
         return holder
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Raises: ProjectNotFound, Unreachable."""
+        """Return a developer's membership in a project. Raises: ProjectNotFound, Unreachable."""
         return await self._cached(
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
@@ -125,7 +125,7 @@ class Identity:
         return await self._cached(self.slugs, slug, lambda: self.platform.project_of(slug))
 
     def _ended(self, claims: dict[str, Any]) -> bool:
-        """True if the session of a user's token is known to have ended, or the contents of the token to be outdated."""
+        """True if a user's token was revoked: its session ended, or the user changed after the token was issued."""
         ended = self.ended_user_sessions
         return claims["sid"] in ended or user_version(claims["sub"], _version(claims)) in ended
 
@@ -133,7 +133,7 @@ class Identity:
         return await self.tenant_auth.session_alive(project, claims["sid"], _version(claims))
 
     async def _cached(self, cache: Cache[K, V], key: K, look_up: Callable[[], Awaitable[V]]) -> V:
-        """Look up what the cache does not hold, or what nobody could have told us was revoked."""
+        """Return the cached value. Look it up if it is not cached, or if the revocation feed is interrupted."""
         live = self.changed_projects.live()
         found = cache.get(key) if live else None
         if found is None:
@@ -180,7 +180,7 @@ class Identity:
                 project, _, _ = news.id.partition(":")
                 self.memberships.drop_where(lambda membership: membership.project == project)
             case _:
-                pass  # sessions, versions of users and personal tokens are looked up in Revoked with every request
+                pass  # every request checks sessions, user versions and personal tokens in Revoked
 
 
 def _seconds_left(claims: dict[str, Any]) -> float:
@@ -197,7 +197,7 @@ def _expired(claims: dict[str, Any]) -> bool:
 
 
 def _version(claims: dict[str, Any]) -> int:
-    return int(claims.get("ver", 0))  # tokens from before there were versions are of the first
+    return int(claims.get("ver", 0))  # tokens of older releases have no version: they count as version 0
 
 
 def _user_of(claims: dict[str, Any]) -> EndUser:

@@ -1,4 +1,4 @@
-"""Public keys to check tokens with: fetched once per signer, again when a token names a key not seen before."""
+"""A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bunbase.pkg.cache import Cache
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
 
 TTL_SECONDS: Final = 600.0
-REFETCH_SECONDS: Final = 5.0  # tokens with invented key ids must not make us ask more often than this
+REFETCH_SECONDS: Final = 5.0  # least time between two fetches: tokens with invented key ids must not cause more
 SIZE: Final = 10_000
 
 
@@ -21,7 +21,10 @@ class Keyring:
         self.verifiers: Cache[str, tuple[float, Verifier]] = Cache(SIZE, TTL_SECONDS)
 
     async def claims(self, signer: str, token: str) -> dict[str, Any]:
-        """Check signature and expiry and give the claims. Raises: InvalidToken, TokenExpired, Unreachable."""
+        """Return the claims of a token after checking its signature and expiry.
+
+        Raises: InvalidToken, TokenExpired, Unreachable.
+        """
         try:
             try:
                 return (await self._verifier(signer)).claims(token)

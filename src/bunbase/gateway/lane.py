@@ -1,4 +1,4 @@
-"""The part of the fast lane that all connections share: its routes, its CORS headers, and how it finds the caller."""
+"""The part of the fast lane that all connections share: the routes, the CORS headers, and the check of callers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Lane:
         self.cors = Cors(cors)
 
     def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
-        """Return the Caller if it is cached. None: ask `caller`."""
+        """Return the Caller if it is cached, else None: then `caller` looks it up."""
         headers = request.headers
         authorization = str(headers[b"authorization"], "latin-1") if b"authorization" in headers else None
         return self.clients.known_caller(self._sender(headers, peer), _key(headers), authorization)
@@ -35,7 +35,7 @@ class Lane:
         return await self.clients.caller(self._sender(headers, peer), _key(headers), authorization)
 
     def still_known(self, signed_in: bool) -> bool:
-        """True if new revocations still reach this process; `signed_in`: also those of users' sessions."""
+        """True if this process receives new revocations. `signed_in`: also require the feed of users' sessions."""
         identity = self.identity
         return identity.changed_projects.live() and (not signed_in or identity.ended_user_sessions.live())
 

@@ -1,8 +1,9 @@
-"""In dev mode BunBase belongs to this machine: pages of other sites may not use it through the browser that runs here.
+"""Protection of dev mode against web pages: pages of other sites must not use BunBase through the developer's browser.
 
-A page elsewhere can send requests to 127.0.0.1 without being allowed to read the answers (a form, `fetch` in the mode
-`no-cors`), or let its own name lead here (DNS rebinding) and read them too. Browsers tell where a request comes from
-(Origin) and which name it was sent to (Host); whoever is no browser can say anything there and has nothing to gain.
+There are two attacks. A foreign page can send a form or a `fetch` in the mode `no-cors` to 127.0.0.1, although it
+cannot read the answer. A foreign page can also point its own domain to 127.0.0.1 (DNS rebinding), and then read the
+answers too. Browsers send the page's Origin and the Host that they called, so this middleware checks both headers.
+Programs that are not browsers can send any headers, but they run on this machine already.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from bunbase.pkg.http import HOST_SLUG
 
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FUNCTIONS: Final = "/v1/functions/"
-NOBODY: Final = "null"  # the origin of a page that a function answered on the shared host, and of pages elsewhere too
-DATA_PLANE: Final = "/v1/"  # its routes ask for a key, which a page elsewhere lacks
-# names that nobody can register: RFC 6761, RFC 6762, and ICANN's .internal; a name without a dot leads nowhere outside
+NOBODY: Final = "null"  # the origin of sandboxed pages: pages of functions on the shared host, and pages of other sites
+DATA_PLANE: Final = "/v1/"  # its routes need a project key, which foreign pages do not have
+# nobody can register these names: RFC 6761, RFC 6762, and ICANN's .internal
 LOCAL_NAMES: Final = ("localhost", "local", "internal", "test")
 LOCAL_ORIGINS: Final = r"https?://((([a-z0-9_-]+\.)*localhost)|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?"
 
@@ -37,7 +38,7 @@ class HostRefused(Problem):
 
 
 class LocalGuard:
-    """`allowed`: origins whose pages may read answers, as CORS is set. `own`: the public URL."""
+    """`allowed`: True for an origin that the CORS settings allow. `own`: the public URL of this installation."""
 
     def __init__(self, app: ASGIApp, allowed: Callable[[str], bool], own: str) -> None:
         self.app = app
@@ -51,18 +52,21 @@ class LocalGuard:
         await self.app(scope, receive, send)
 
     def check(self, method: str, path: str, headers: Headers, on_own_host: bool = False) -> None:
-        """`on_own_host`: of one project. Raises: OriginRefused, HostRefused."""
+        """Refuse a request of a foreign page. `on_own_host`: the request was sent to the own host of a project.
+
+        Raises: OriginRefused, HostRefused.
+        """
         sent_to = headers.get("host", "")
         ours = self._ours(host_of(sent_to))
         if not ours and not path.startswith(DATA_PLANE):
             raise HostRefused(
-                f"Call it by localhost or by its address; or set gateway.public_url to a URL of {sent_to[:100]}."
+                f"Call localhost or the server's IP address; or set gateway.public_url to a URL of {sent_to[:100]}."
             )
         origin = headers.get("origin", "")
         if not origin or method in READING or self.allowed(origin):
             return
         if origin == NOBODY and path.startswith(FUNCTIONS) and not on_own_host:
-            return  # a form of a sandboxed page; one elsewhere knows neither a key nor the project's id
+            return  # allow forms of sandboxed pages of functions: foreign pages know neither a key nor the project's id
         if not (ours and urlsplit(origin).netloc.lower() == sent_to.lower()):
             raise OriginRefused(f"Add the page's origin to gateway.cors_origins: {origin[:100]}.")
 
@@ -71,7 +75,7 @@ class LocalGuard:
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host is an address, or a name that nobody can register. `host`: in lower case."""
+    """True if a host is an IP address, a name without a dot, or a name that nobody can register. `host`: lower case."""
     try:
         ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -80,7 +84,7 @@ def is_local(host: str) -> bool:
 
 
 def host_of(netloc: str) -> str:
-    """Return the name or address in a Host header: without the port, in lower case, without the root's dot."""
+    """Return the host of a Host header in lower case, without the port and without a dot at the end."""
     host = netloc.lower()
     if not host.endswith("]"):
         name, colon, port = host.rpartition(":")

@@ -1,5 +1,4 @@
-"""Stands before the routes where strangers get in: counts wrong passwords, sign-ups and trades of tokens, and refuses
-what is too much."""
+"""A middleware that limits sign-ins, sign-ups and token refreshes. It applies LoginLimits before the room is called."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup")
 TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
 OF_DEVELOPERS: Final = "/api/"
-MAX_PEEK_BYTES: Final = 64 << 10  # no sign-in is longer; what is goes on unread and is refused for its size
+MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
 
 class _Email(msgspec.Struct, frozen=True):
@@ -31,7 +30,7 @@ class _Email(msgspec.Struct, frozen=True):
 
 
 class LoginGuard:
-    """Middleware of the app, so that requests are routed already: no other spelling of an address slips past."""
+    """The middleware. It runs after routing and compares route templates, so the spelling of a path does not matter."""
 
     def __init__(self, app: ASGIApp, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.app = app
@@ -67,14 +66,15 @@ class LoginGuard:
             await self.app(request.scope, _replaying(messages, receive), watched)
 
     async def _count(self, request: Request[Any, Any, Any], route: str) -> None:
-        """Raises: RateLimited, InvalidKey, Unreachable."""
+        """Count a sign-up, or a trade of a token. Raises: RateLimited, InvalidKey, Unreachable."""
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         if not _speaks_for_many(holder):
             (self.limits.sign_up if route in SIGN_UPS else self.limits.trade)(_pool(holder), ip)
 
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
-        """Return whose key a user's request comes with; None for developers, and without a key: the room refuses that.
+        """Return the project and kind of the key in a request of an end user.
 
+        Return None on the routes of developers, and for a request without a key: the room refuses that one.
         Raises: InvalidKey, RateLimited, Unreachable.
         """
         if request.scope["path_template"].startswith(OF_DEVELOPERS):
@@ -96,12 +96,12 @@ def _pool(holder: KeyHolder | None) -> str:
 
 
 def _speaks_for_many(holder: KeyHolder | None) -> bool:
-    """The secret key is the project's server, which signs in whoever asks it to, all from its one address."""
+    """True for a secret key: the project's own server sends it, and signs in all its users from one address."""
     return holder is not None and holder.kind is CallerKind.SECRET
 
 
 async def _peeked(receive: Receive) -> list[Any]:
-    """Read the body up to a bound; give the messages that held it."""
+    """Return the first messages of the body, up to about MAX_PEEK_BYTES."""
     messages: list[Any] = []
     size = 0
     while size <= MAX_PEEK_BYTES:
@@ -128,4 +128,4 @@ def _email(body: bytes) -> str:
     try:
         return msgspec.json.decode(body, type=_Email).email
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""  # the room will say what is wrong with it
+        return ""  # the room refuses this body and describes the error

@@ -1,15 +1,35 @@
-"""How often strangers may try: wrong passwords, sign-ups, trades of tokens. No bound shuts an account for its owner.
+"""Limits on sign-ins, sign-ups and token refreshes. No limit shuts an account for its owner.
 
-The life of one sign-in: it is counted for the account at this address, for the address, and for the account.
+A failed sign-in is counted under three names: the account together with the caller's address (the pair), the address
+alone, and the account alone. An IPv6 address counts as its /64 network. Successful sign-ins do not count, so a busy
+office behind one address is not affected. Each gateway process has its own counts.
 
-1. Too many wrong passwords for this account from this address: 429 for a while. That is strict.
-2. Else, if the address or the account has had too many, the room is asked whether the account signed in from here
-   before. If it did, the attempt goes on undisturbed: what others do elsewhere is not its owner's business.
-3. Else, too many wrong passwords from the address: 429 for a while.
-4. Else, too many for the account: it waits for its turn in the slow lane, a second or so, and then goes on.
+The life of one sign-in:
 
-An address is its neighbourhood: of IPv6 the /64. Counts are this process's own. Only failures count in sign-ins, so a
-busy office signs in undisturbed.
+1. If the pair has too many failures, the answer is 429 until the window has passed.
+2. If the address or the account has too many failures, the gateway asks the room whether this account has signed in
+   from this address before. If it has, the attempt continues: failures of others must not affect the owner.
+3. Otherwise, if the address has too many failures, the answer is 429.
+4. Otherwise, if the account has too many failures, the attempt waits for its turn in the slow lane (`slow_lane.py`),
+   and then continues.
+
+Hard place 1: the limit per account. Symptom: with 20 wrong passwords a minute, anybody could lock the owner out of an
+account, even the administrator. Cause: the count of an account contains the failures of strangers too. Therefore this
+limit never refuses an attempt but only delays it, and an attempt from a known address is not delayed. Rejected: a
+cookie for known devices (OWASP device cookies), because clients of an API have no cookies.
+
+Hard place 2: attempts in parallel. Symptom: a thousand guesses, sent at once, would all pass before the first failure
+is counted. Cause: a failure is known only after the password was hashed. Therefore `under_way` counts attempts without
+a result. A new attempt waits if the limit would be exceeded in case all these attempts fail. Rejected: counting each
+attempt as a failure until it succeeds. An office whose people sign in at the same moment would then be refused,
+although nobody typed a wrong password.
+
+Hard place 3: look-ups of unknown keys and tokens (`look_up`). Symptom: after too many invented keys from one address,
+valid clients behind the same proxy would be refused. Cause: all of them have the address of the proxy if that is not
+listed in `trusted_proxies`. Therefore a key that was valid before (`proven`) is looked up without a limit. Rejected: no
+limit on these look-ups, because each invented key would then cost a query of a room.
+
+The reasons and costs of all limits: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """
 
 from __future__ import annotations
@@ -24,7 +44,7 @@ import msgspec
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
-from bunbase.gateway.recent import Name, Recent
+from bunbase.gateway.recent import Name, SlidingWindow
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.slow_lane import NoTurn, SlowLane
 from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
@@ -36,25 +56,25 @@ from bunbase.pkg.opaque import fingerprint
 DEVELOPERS: Final = "developers"
 SERVICES: Final = "services"
 MINUTE, HOUR = 60.0, 3600.0
-MAX_WAITING: Final = 200  # attempts of one name, for those under way to be over
+MAX_WAITING: Final = 200  # attempts of one name that may wait until earlier attempts have a result
 PATIENCE_SECONDS: Final = 10.0
 COME_BACK_SECONDS: Final = 5
 PROVEN_SECONDS: Final = 86_400.0
-STRANGERS_REMEMBERED: Final = 50  # failures of one address at one account; more do not make it more suspicious
+STRANGERS_REMEMBERED: Final = 50  # counted failures of one address at one account; more would not change its rank
 
 T = TypeVar("T")
 Asking = Callable[[], Awaitable[bool]]
 
 
 class Attempt(msgspec.Struct):
-    """`failed`: whoever makes the attempt says so."""
+    """One attempt to sign in or to use a token. The caller of this module sets `failed` after a failure."""
 
     failed: bool = False
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where a sign-in is tried. `ip`: empty for a caller that speaks for many, such as the project's own server with
-    its secret key: its address says nothing of them."""
+    """The account and the address of a sign-in. `pool`: developers, or the id of the project whose users sign in.
+    `ip`: empty if a server with a secret key signs in many users, because its address does not identify any of them."""
 
     pool: str
     ip: str
@@ -70,7 +90,8 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Names(msgspec.Struct, frozen=True):
-    """`pair`: the account at this address. `stranger`: the address and the network around it, at this account."""
+    """The names under which one sign-in is counted. `pair`: the account at this address. `stranger`: the account at
+    this address, and the account at the network around it; their failures decide the rank in the slow lane."""
 
     account: Name
     pair: Name | None = None
@@ -87,12 +108,12 @@ async def nobody_known() -> bool:
 
 class LoginLimits:
     def __init__(self, settings: GatewaySettings, slow_lane: SlowLane | None = None) -> None:
-        self.pairs = Recent(settings.failed_logins_per_account_per_minute, MINUTE)
-        self.addresses = Recent(settings.failed_logins_per_minute, MINUTE)
-        self.accounts = Recent(settings.failed_logins_per_account_per_hour, HOUR)
-        self.strangers = Recent(STRANGERS_REMEMBERED, HOUR)
-        self.sign_ups = Recent(settings.signups_per_hour, HOUR)
-        self.trades = Recent(settings.token_requests_per_minute, MINUTE)
+        self.pairs = SlidingWindow(settings.failed_logins_per_account_per_minute, MINUTE)
+        self.addresses = SlidingWindow(settings.failed_logins_per_minute, MINUTE)
+        self.accounts = SlidingWindow(settings.failed_logins_per_account_per_hour, HOUR)
+        self.strangers = SlidingWindow(STRANGERS_REMEMBERED, HOUR)
+        self.sign_ups = SlidingWindow(settings.signups_per_hour, HOUR)
+        self.trades = SlidingWindow(settings.token_requests_per_minute, MINUTE)
         self.proven: Cache[bytes, bool] = Cache(settings.cached_credentials, PROVEN_SECONDS)
         self.slow_lane = slow_lane or SlowLane()
         self.under_way: Counter[Name] = Counter()
@@ -101,11 +122,11 @@ class LoginLimits:
 
     @asynccontextmanager
     async def attempt(self, place: Place, knows: Asking = nobody_known) -> AsyncIterator[Attempt]:
-        """Sign in inside the block, and say if it failed. `knows`: did the account sign in from here before?
+        """Limit the sign-in inside the block, which sets `failed` on the yielded attempt.
 
-        Never are more attempts under way than may still fail: the others wait their turn, or a thousand guesses sent
-        at once would all be let in before the first is found wrong.
-        Raises: RateLimited with `retry_after_seconds`, alike whether or not the account exists.
+        `knows`: returns True if the account has signed in from this address before. If too many attempts have no result
+        yet, a new attempt waits.
+        Raises: RateLimited with `retry_after_seconds`, the same for accounts that exist and accounts that do not.
         """
         names = place.names
         known = await self._may_try(names, knows)
@@ -120,12 +141,12 @@ class LoginLimits:
         self._count(self.sign_ups, ("sign-up", pool, neighbourhood(ip)), "Too many sign-ups from this address")
 
     def trade(self, pool: str, ip: str) -> None:
-        """Count a refresh token or a custom token that somebody wants to trade. Raises: RateLimited."""
+        """Count an exchange of a refresh token or a custom token. Raises: RateLimited."""
         self._count(self.trades, ("trade", pool, neighbourhood(ip)), "Too many tokens from this address")
 
     @contextmanager
     def check(self, ip: str) -> Iterator[Attempt]:
-        """Check a token inside the block, and say if it failed. Raises: RateLimited after too many failures."""
+        """Limit the token check inside the block, which sets `failed`. Raises: RateLimited after too many failures."""
         name, attempt = ("check", neighbourhood(ip)), Attempt()
         if self.trades.left(name) <= 0:
             raise _limited("Too many tokens that are not valid from this address", self.trades.wait_seconds(name))
@@ -136,11 +157,10 @@ class LoginLimits:
                 self.trades.add(name)
 
     async def look_up(self, ip: str, secret: str, asking: Callable[[], Awaitable[T]]) -> T:
-        """Ask a room about a key or a token that is not known here.
+        """Return the result of `asking`, which asks a room about a key or a token that is not cached here.
 
-        One that was valid before is asked about whatever else came from its address: else invented keys would shut out
-        all who share that address, such as everybody behind a proxy that is not named.
-        Raises: RateLimited after too many that were not valid, and what `asking` raises.
+        A key or token that was valid before passes without a limit ("Hard place 3" above).
+        Raises: RateLimited after too many invalid keys and tokens from this address; everything that `asking` raises.
         """
         name = fingerprint(secret)
         if self.proven.get(name):
@@ -161,13 +181,16 @@ class LoginLimits:
         self.proven.put(name, True)
         return found
 
-    def _count(self, recent: Recent, name: Name, what: str) -> None:
+    def _count(self, recent: SlidingWindow, name: Name, what: str) -> None:
         if recent.left(name) <= 0:
             raise _limited(what, recent.wait_seconds(name))
         recent.add(name)
 
     async def _may_try(self, names: Names, knows: Asking) -> bool:
-        """Wait until the attempt may begin; return whether the account is known here. Raises: RateLimited."""
+        """Wait until the attempt may begin. Return True if the account has signed in from this address before.
+
+        Raises: RateLimited.
+        """
         self._refuse_exhausted(names.strict(known=True))
         known = self._is_suspicious(names) and await self._is_known(names, knows)
         await self._begin(names, known)
@@ -180,9 +203,9 @@ class LoginLimits:
         return known
 
     async def _pass_slowly(self, names: Names, knows: Asking) -> None:
-        """Raises: RateLimited."""
+        """Wait for a turn in the slow lane. Raises: RateLimited."""
         if await self._is_known(names, knows):
-            return  # it was not asked before: others failed while this attempt waited
+            return  # the check before did not ask yet: other attempts failed while this one waited
         try:
             await self.slow_lane.turn(names.account, tuple(self.strangers.count(name) for name in names.stranger))
         except NoTurn:
@@ -192,12 +215,12 @@ class LoginLimits:
         return names.pair is not None and await knows()
 
     def _is_suspicious(self, names: Names) -> bool:
-        """Return whether more than the strict bound speaks against an attempt, if the account is not known here."""
+        """True if the address or the account has no failures left: then it matters whether the address is known."""
         exhausted = names.address is not None and self.addresses.left(names.address) <= 0
         return exhausted or self.accounts.left(names.account) <= self.under_way[names.account]
 
     async def _begin(self, names: Names, known: bool) -> None:
-        """Raises: RateLimited."""
+        """Wait until the limits allow one more attempt, then add it to `under_way`. Raises: RateLimited."""
         strict = names.strict(known)
         async with self.settled:
             if not self._has_room(strict):
@@ -218,7 +241,7 @@ class LoginLimits:
             self.waiting = _without(self.waiting, strict)
 
     def _has_room(self, strict: tuple[Name, ...]) -> bool:
-        """Raises: RateLimited."""
+        """True if the limits hold after one more attempt, even if all current attempts fail. Raises: RateLimited."""
         self._refuse_exhausted(strict)
         return all(self._recent(name).left(name) > self.under_way[name] for name in strict)
 
@@ -226,7 +249,8 @@ class LoginLimits:
         for name in strict:
             if self._recent(name).left(name) <= 0:
                 raise _limited(
-                    "Too many wrong passwords: even the right one is refused now", self._recent(name).wait_seconds(name)
+                    "Too many wrong passwords: even the correct one is refused now",
+                    self._recent(name).wait_seconds(name),
                 )
 
     async def _over(self, names: Names, known: bool, attempt: Attempt) -> None:
@@ -245,13 +269,13 @@ class LoginLimits:
             for name in names.stranger:
                 self.strangers.add(name)
 
-    def _recent(self, name: Name) -> Recent:
+    def _recent(self, name: Name) -> SlidingWindow:
         return self.addresses if name[0] == "address" else self.pairs
 
 
 def _without(counter: Counter[Name], names: tuple[Name, ...]) -> Counter[Name]:
     counter.subtract(names)
-    return +counter  # forget those at zero
+    return +counter  # drop the names whose count is zero
 
 
 def _limited(what: str, seconds: int) -> RateLimited:

@@ -1,4 +1,4 @@
-"""Bodies are JSON unless a route says otherwise; a body of another type is refused, not guessed at."""
+"""The check of Content-Type: a body must be JSON unless the route declares another type. Other types are refused."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ async def check_media(request: Request[Any, Any, Any]) -> None:
 
 
 def check_json_of(request: Request[Any, Any, Any]) -> None:
-    """Raises: UnsupportedMedia."""
+    """Check that the Content-Type of a request is JSON. Raises: UnsupportedMedia."""
     check_json(request.headers.get("content-type", ""), "origin" in request.headers)

@@ -1,4 +1,4 @@
-"""How the gateway opens: in front of all rooms, wherever they run."""
+"""The start of the gateway: it builds the ASGI app from the routes of all rooms, local or remote."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bunbase.pkg.rpc.client import Remote
 async def open_gateway(
     settings: GatewaySettings, rooms: Rooms, site: Site, modules: Sequence[Module], readiness: Readiness
 ) -> AsyncIterator[Frame]:
-    """Return the ASGI app that serves all `modules`, each by its name in `rooms`."""
+    """Yield the ASGI app that serves the routes of all `modules`. `rooms`: the service of each module."""
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings)
@@ -64,7 +64,7 @@ def limits_of(settings: GatewaySettings) -> Limits:
 
 
 def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module], guards: Guards, dev: bool) -> Lane:
-    """Mount every room's hot routes. A stand-in's calls need a task from their first step on."""
+    """Return a Lane with the hot routes of every room. Routes of a room in another process always run in a task."""
     hot = []
     for module in modules:
         service: Any = rooms[module.provides]

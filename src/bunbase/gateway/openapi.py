@@ -1,4 +1,4 @@
-"""The OpenAPI document of all routes: where it is, and what it says of failures."""
+"""The OpenAPI document of all routes, served at /api/openapi.json. It describes every failure as a Problem."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ PROBLEM: Final = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stable: decide by it."},
-        "detail": {"type": "string", "description": "The next step for the caller."},
+        "code": {"type": "string", "description": "The stable code of this error. Programs should compare this field."},
+        "detail": {"type": "string", "description": "A sentence for people: what is wrong, and what to do next."},
         "request_id": {"type": "string"},
     },
     "additionalProperties": True,
 }
 FAILURE: Final = {
-    "description": "The errors of the API; all codes are in docs/reference/errors.md.",
+    "description": "The request failed. All error codes are listed in docs/reference/errors.md.",
     "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
 
 
 class Document(JsonRenderPlugin):
-    """The document as it is served."""
+    """Renders the OpenAPI document as JSON, with examples and failures added."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         return super().render(request, completed(openapi_schema))
@@ -53,19 +53,19 @@ OPENAPI: Final = OpenAPIConfig(
 
 
 def openapi() -> OpenAPIConfig:
-    """Return the configuration for one app; its router cannot be shared."""
+    """Return a new configuration for one app, because two apps cannot share its router."""
     config = copy(OPENAPI)
     config.openapi_router = DocumentOnly("/api", route_handlers=[], include_in_schema=False)
     return config
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Add what Litestar does not know to its document, in place: the failures of each operation, and examples."""
+    """Return the document after adding the failures of each operation and the examples, in place."""
     return with_examples(with_problems(document))
 
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Describe the failure of each operation as a Problem, in place of Litestar's own 400."""
+    """Return the document after replacing Litestar's own 400 answers by the schema of a Problem, in place."""
     for methods in document["paths"].values():
         for operation in methods.values():
             answers = operation["responses"]
@@ -77,7 +77,7 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 class DocumentOnly(Router):
-    """Where the document is, without the page in HTML that Litestar adds for all other addresses beside it."""
+    """The router that serves only the document. It leaves out Litestar's HTML page for unknown paths below /api."""
 
     def register(self, value: Any) -> list[BaseRoute]:
         return [] if NOT_FOUND_PATH in value.paths else super().register(value)

@@ -1,4 +1,4 @@
-"""Answers a browser's question from a page that may not read answers here; Litestar would refuse it in plain text."""
+"""An ASGI app that refuses CORS preflights of foreign origins with a Problem. Litestar would answer in plain text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PreflightRefused(Problem):
 
 
 class Preflights:
-    """Goes around the app that has the CORS middleware; `sharing`: the same configuration."""
+    """Wraps the app that has the CORS middleware. `sharing`: the CORS configuration of that app."""
 
     def __init__(self, app: Any, sharing: CORSConfig) -> None:
         self.app = app

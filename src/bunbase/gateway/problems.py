@@ -1,4 +1,8 @@
-"""Everything that goes wrong, as problem+json: Problems as they are, refusals translated, bugs hidden."""
+"""Handlers that turn every exception into an answer of problem+json (RFC 9457).
+
+A Problem is sent unchanged. An exception of Litestar becomes the matching Problem. Any other exception is a bug: it is
+logged, and the caller only sees its request id.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,8 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-RETRY_SECONDS: Final = 2  # as long as a process waits for a connection to another one
-NO_BODY: Final = "'data'"  # how Litestar says that there is none
+RETRY_SECONDS: Final = 2  # a process waits this long for a connection to another process
+NO_BODY: Final = "'data'"  # the message of Litestar for a missing body
 MEDIA_TYPE: Final = "application/problem+json"
 
 
@@ -49,7 +53,7 @@ def on_problem(_request: Request[Any, Any, Any], problem: Problem) -> Response[b
 
 
 def for_the_public(problem: Problem) -> Problem:
-    """Return what a caller may know of a problem: which room, host or port is away is for the log alone."""
+    """Return the problem without internal details: only the log names the room, host or port that is unreachable."""
     if not isinstance(problem, Unreachable):
         return problem
     log.error("a needed service did not answer", reason=problem.detail, request_id=context.request_id.get())
@@ -68,9 +72,9 @@ def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
 
 
 def bug_problem(bug: Exception, method: str, path: str, request_id: str) -> Problem:
-    """Log the bug, and give what the caller hears of it."""
+    """Log the bug, and return the Problem that the caller sees."""
     log.error("a request failed unexpectedly", method=method, path=path, request_id=request_id, exc_info=bug)
-    return Internal(f"Quote request {request_id} when you report this.")
+    return Internal(f"Report this error with the request id {request_id}.")
 
 
 def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Response[bytes]:
@@ -78,8 +82,8 @@ def on_unreadable(_request: Request[Any, Any, Any], _error: Exception) -> Respon
 
 
 def unreadable_problem() -> Problem:
-    """The JSON decoder has its own way of refusing bytes that are no UTF-8, and brackets without end."""
-    return Malformed("The body is not JSON in UTF-8, or nested too deeply.")
+    """Return the Problem for UnicodeDecodeError (bytes that are not UTF-8) and RecursionError (too deep nesting)."""
+    return Malformed("The body is not JSON in UTF-8, or it is nested too deeply.")
 
 
 HANDLERS: Final[dict[Any, Any]] = {
@@ -94,15 +98,15 @@ HANDLERS: Final[dict[Any, Any]] = {
 def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Problem:
     match refusal:
         case NotFoundException():
-            return NotFound(f"There is nothing at {request.scope['path']}; see /api/openapi.json for what there is.")
+            return NotFound(f"There is no route {request.scope['path']}; /api/openapi.json lists all routes.")
         case MethodNotAllowedException():
-            return MethodNotAllowed(f"{request.scope['path']} does not answer {request.method}.")
+            return MethodNotAllowed(f"The route {request.scope['path']} does not support {request.method}.")
         case NotAuthorizedException():
             return Unauthenticated(refusal.detail)
         case ValidationException():
             return _invalid(refusal)
         case SerializationException():
-            return Malformed("The body is not the JSON it says it is.")
+            return Malformed("The body is not valid JSON.")
         case ClientException(status_code=413):
             return TooLarge(_too_large(request))
         case ClientException(status_code=415):
@@ -111,16 +115,16 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
             return Malformed(refusal.detail or "The request could not be read.")
         case _:
             log.error("an unforeseen refusal", status=refusal.status_code, exc_info=refusal)
-            return Internal(f"Quote request {context.request_id.get()} when you report this.")
+            return Internal(f"Report this error with the request id {context.request_id.get()}.")
 
 
 def _too_large(request: Request[Any, Any, Any]) -> str:
     limit = request.route_handler.resolve_request_max_body_size()
-    return f"Send at most {limit:,} bytes." if limit else "The body is larger than this address accepts."
+    return f"Send at most {limit:,} bytes." if limit else "The body is larger than this route accepts."
 
 
 def _invalid(refusal: ValidationException) -> Problem:
-    """A value that does not fit: say which, and what would."""
+    """Return InvalidInput with the path and the message of each invalid value."""
     listed = refusal.extra if isinstance(refusal.extra, list) else []
     errors = [
         {"path": _pointer(one), "message": str(one.get("message", ""))} for one in listed if isinstance(one, dict)
@@ -134,7 +138,7 @@ def _invalid(refusal: ValidationException) -> Problem:
 
 
 def _pointer(error: dict[str, Any]) -> str:
-    """Return a JSON Pointer for a part of the body, and words such as `query limit` for other parts of a request."""
+    """Return a JSON Pointer for a value in the body, or words such as `query limit` for a value elsewhere."""
     key, source = str(error.get("key", "")), error.get("source")
     if isinstance(source, ParamType):
         return f"{source.value} {key}"

@@ -1,9 +1,8 @@
-"""Hosts that belong to one project each: `functions.host` as `*.fn.example.com`, a project's slug for the asterisk.
+"""Project hosts: if `functions.host` is `*.fn.example.com`, each project has the host `<slug>.fn.example.com`.
 
-A page that a function answers has the origin of its host. Here that origin is the project's alone, and nothing else is
-to be found on it: every path is taken for a function's, so neither the API nor another project can be reached.
-
-Expects a Host header that was validated before; of several the first counts, as everywhere here.
+A page that a function returns has the origin of its host. The project host gives each project an origin of its own.
+Every path on a project host belongs to the project's functions, so such a page reaches neither the API nor another
+project. If a request has several Host headers, the first counts; http1 has validated the header before.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 class ProjectHosts:
     def __init__(self, suffix: str) -> None:
-        self.suffix = suffix  # `.fn.example.com`; empty: there are none
+        self.suffix = suffix  # for example `.fn.example.com`; empty if there are no project hosts
 
     def slug(self, headers: Headers) -> str | None:
-        """Return the project's slug, None for a host that is shared. A host below without a project has an odd slug."""
+        """Return the slug in a project host, or None for any other host. The project may not exist."""
         if not self.suffix:
             return None
         host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()
@@ -37,7 +36,7 @@ class ProjectHosts:
 
 
 class ProjectHostsApp:
-    """Sends requests to a project's host to the functions of that project, and all others on as they are."""
+    """An ASGI app that rewrites requests to a project host: their path becomes one of the project's functions."""
 
     def __init__(self, app: Any, hosts: ProjectHosts) -> None:
         self.app = app
@@ -45,7 +44,7 @@ class ProjectHostsApp:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         slug = self.hosts.slug(scope["headers"]) if scope["type"] == "http" else None
-        if slug is not None:  # in place: the frame around this reads what the app writes there
+        if slug is not None:  # change the scope in place, because Frame reads later what the app wrote into it
             scope.setdefault("state", {})[HOST_SLUG] = slug
             scope["path"] = FUNCTIONS + scope["path"]
             if scope.get("raw_path"):
@@ -54,22 +53,22 @@ class ProjectHostsApp:
 
 
 def project_hosts(wildcard: str, public_url: str) -> ProjectHosts:
-    """Read `functions.host`. Raises: CannotStart."""
+    """Return the ProjectHosts for the setting `functions.host`. Raises: CannotStart."""
     if not wildcard:
         return ProjectHosts("")
     found = WILDCARD.fullmatch(wildcard.lower())
     if found is None:
         raise CannotStart(
-            f"functions.host: {wildcard!r} is no wildcard; write it like *.fn.example.com, without a port"
+            f"functions.host: {wildcard!r} is not a wildcard; write it like *.fn.example.com, without a port"
         )
     hosts = ProjectHosts(found[1])
     own = urlsplit(public_url).netloc.rpartition("@")[2]
     if hosts.slug([(b"host", own.encode())]) is not None or shares_cookies(own, hosts.suffix):
-        raise CannotStart(f"functions.host: {wildcard} covers {own} itself; the API needs a host beside it")
+        raise CannotStart(f"functions.host: {wildcard} conflicts with the API's host {own}; choose another domain")
     return hosts
 
 
 def shares_cookies(netloc: str, suffix: str) -> bool:
-    """True if projects' pages could set cookies for this host: it is the parent of theirs, and has a dot."""
+    """True if pages on project hosts could set cookies for this host, because it is their parent domain."""
     parent = suffix.removeprefix(".")
     return "." in parent and netloc.lower().partition(":")[0].rstrip(".") == parent

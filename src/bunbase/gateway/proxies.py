@@ -1,4 +1,4 @@
-"""The proxies whose word about a caller's address is believed: single addresses, and networks such as `10.0.0.0/8`."""
+"""The trusted proxies, whose X-Forwarded-For is believed: single addresses and networks such as `10.0.0.0/8`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ KNOWN_ADDRESSES: Final = 4096
 
 
 class Proxies:
-    """`address in proxies`, for an address in its canonical spelling. Raises: CannotStart for what is no network."""
+    """A set of networks that supports `address in proxies`, for an address in canonical spelling.
+
+    Raises: CannotStart if an entry is neither an address nor a network.
+    """
 
     def __init__(self, trusted: Iterable[str] = ()) -> None:
         self.networks = tuple(_network(one) for one in trusted)
@@ -36,5 +39,5 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         return ip_network(canonical_address(text) or text.strip(), strict=False)
     except ValueError:
         raise CannotStart(
-            f"gateway.trusted_proxies: {text!r} is no address and no network; write 10.0.0.1 or 10.0.0.0/8"
+            f"gateway.trusted_proxies: {text!r} is neither an address nor a network; write 10.0.0.1 or 10.0.0.0/8"
         ) from None

@@ -1,4 +1,4 @@
-"""How often something happened lately, by name: exact, and bounded whatever names strangers invent."""
+"""A sliding window counter: how often each name was counted lately. The counts are exact, and memory is bounded."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
-MAX_NAMES: Final = 50_000  # about 15 MB with a few times each; beyond, the name that was silent longest is forgotten
+MAX_NAMES: Final = 50_000  # about 15 MB with a few times each; above this, the least recently counted name is dropped
 MAX_TIMES: Final = 500_000  # 8 bytes each, over all names
 DIGEST_BYTES: Final = 16
 
 Name = tuple[str, ...]
 
 
-class Recent:
-    """A moving window: what is older than `seconds` does not count. `limit`: more than that is not remembered.
+class SlidingWindow:
+    """Counts events by name over the last `seconds`. `limit`: only this many of the latest times are kept per name.
 
-    A stranger who sends more than MAX_NAMES names makes others be forgotten, and has spent as many attempts on it:
-    each of those names has a budget of its own that was there to use.
+    A stranger who sends more than MAX_NAMES names causes other names to be dropped. This does not help the stranger:
+    it takes as many attempts, and each of the invented names would have allowed attempts anyway.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Recent:
         self.most_names = names
         self.most_times = times
         self.clock = clock
-        self.times: OrderedDict[bytes, array[float]] = OrderedDict()  # the name that was silent longest comes first
+        self.times: OrderedDict[bytes, array[float]] = OrderedDict()  # the least recently counted name comes first
         self.size = 0
 
     def add(self, name: Name) -> None:
@@ -56,11 +56,11 @@ class Recent:
         return 0 if times is None else len(times) - _over(times, self.clock() - self.seconds)
 
     def left(self, name: Name) -> int:
-        """Return how many more there may be before the limit is reached."""
+        """Return how many more events the limit allows now."""
         return self.limit - self.count(name)
 
     def wait_seconds(self, name: Name) -> int:
-        """Return in how many whole seconds one more may be counted: at least 1."""
+        """Return the whole seconds until the limit allows one more event: at least 1."""
         times = self.times.get(_key(name))
         if not times or len(times) < self.limit:
             return 1
@@ -72,7 +72,7 @@ class Recent:
         self.size -= over
 
     def _forget(self, now: float) -> None:
-        """Drop two names that have nothing left to count, if the two silent longest are such; and what is too much."""
+        """Drop up to two names whose times have all expired, and more names while the memory limits are exceeded."""
         for _ in range(2):
             oldest = next(iter(self.times))
             if self.times[oldest][-1] > now - self.seconds:
@@ -91,5 +91,5 @@ def _over(times: array[float], until: float) -> int:
 
 
 def _key(name: Name) -> bytes:
-    """Return a name of fixed length: strangers choose how long the parts are."""
+    """Return a hash of fixed length, because strangers choose how long the parts of a name are."""
     return blake2b("\0".join(name).encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()

@@ -1,4 +1,4 @@
-"""The Caller of the last request on a connection, kept for a moment: most clients send the same credentials again."""
+"""A cache for the Caller of the last request on a connection: most clients send the same credentials again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.lane import Lane
 
 IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
-KEPT_SECONDS: Final = 1.0  # a token that expires meanwhile is accepted for this much longer at most
+KEPT_SECONDS: Final = 1.0  # an expired token may be accepted for at most this much longer
 
 SentCredentials = tuple[bytes | None, ...]
 
 
 class RecentCaller:
-    """Compares the headers that identify a caller, byte for byte, with those of the request before.
+    """Keeps one Caller and the headers that identified it. A request with the same headers gets the same Caller.
 
-    The Caller is kept for KEPT_SECONDS, and dropped as soon as anything at all is revoked (`Identity.epoch`) or a feed
-    of revocations falls silent. So it is never more stale than the caches of Identity, of which it saves the look-ups
-    (hashing key and token, comparing expiry).
+    The Caller is kept for KEPT_SECONDS. It is dropped as soon as anything is revoked (`Identity.epoch`) or a revocation
+    feed is interrupted. This saves the look-ups in the caches of Identity: hashing key and token, comparing expiry.
     """
 
     def __init__(self, lane: Lane) -> None:
@@ -31,7 +30,7 @@ class RecentCaller:
         self.last: Caller | None = None
 
     def caller(self, request: HotRequest, peer: str) -> Caller | None:
-        """Return the Caller if no room has to be asked. None: ask, or refuse."""
+        """Return the Caller if it is cached, else None: then a room must be asked."""
         headers, lane, last = request.headers, self.lane, self.last
         sent, now = tuple([headers.get(name) for name in IDENTIFYING]), time.monotonic()
         same = sent == self.sent and self.epoch == lane.identity.epoch and now < self.until

@@ -10,7 +10,7 @@ from bunbase.pkg import metrics
 from bunbase.pkg.log_lines import Line
 
 QUIET: Final = frozenset({"/api/health", "/api/ready", "/metrics"})
-KNOWN_LINES: Final = 4096  # as many callers at once find their line laid out
+KNOWN_LINES: Final = 4096  # size of the cache of prepared log lines: one per route, status and caller
 
 Who = tuple[tuple[str, str], ...]
 
@@ -21,7 +21,7 @@ def record(method: str, route: str, status: int, seconds: float, request_id: str
         _line(method, route, status, _who(caller)).write(round(seconds * 1000, 2), request_id)
 
 
-_answered: Final = cache(metrics.http_requests.of)  # labels are few (pkg/metrics.py)
+_answered: Final = cache(metrics.http_requests.of)  # the cache stays small because there are few labels
 
 
 @lru_cache(KNOWN_LINES)
@@ -31,7 +31,7 @@ def _line(method: str, route: str, status: int, who: Who) -> Line:
 
 
 def _who(caller: Caller | None) -> Who:
-    """Return the caller as the log shows it: ids, never an address or an email."""
+    """Return the log fields of a caller. They contain ids, never an IP address or an email address."""
     if caller is None:
         return ()
     id = caller.developer.id if caller.developer else caller.user.uid if caller.user else ""

@@ -1,4 +1,4 @@
-"""The revocations that this process knows, and whether the list can be trusted to be complete."""
+"""The list of revoked ids in this process, fed by one room, and the test whether that list is up to date."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from bunbase.pkg.logger import logger
 
 log = logger("gateway")
 
-STALE_SECONDS: Final = 3.0  # a feed gives a sign of life every second
+STALE_SECONDS: Final = 3.0  # a feed sends a heartbeat every second
 RETRY_SECONDS: Final = 0.2
 SINCE_BOOT: Final = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
-PURGE_ABOVE: Final = 1000  # do not look for what can be forgotten in fewer
+PURGE_ABOVE: Final = 1000  # shorter lists are not searched for expired entries
 
 
 class Revoked:
-    """Follows one room's feed. While `live()`, an id that is not in here stands; otherwise ask the room itself."""
+    """Follows one room's revocation feed. While `live()`, an id that is not in the list is valid. Otherwise, callers
+    must ask the room itself."""
 
     def __init__(
         self,
@@ -31,7 +32,7 @@ class Revoked:
         clock: Callable[[], float] = time.time,
         since_boot: Callable[[], float] = SINCE_BOOT,
     ) -> None:
-        """`since_boot`: seconds that nobody sets back, and that go on while the machine is suspended."""
+        """`since_boot`: a clock that nobody can set back, and that continues while the machine is suspended."""
         self.name = name
         self.follow = follow
         self.on_news = on_news
@@ -49,7 +50,7 @@ class Revoked:
         return id in self.dead
 
     async def run(self) -> None:
-        """Follow for ever; after a break, follow again."""
+        """Follow the feed until cancelled. Reconnect whenever the feed breaks off."""
         while True:
             try:
                 async for told in self.follow():
@@ -72,7 +73,7 @@ class Revoked:
             self._purge()
 
     def _purge(self) -> None:
-        """Also while every second brings news; and never at less than twice of what had to stay the last time."""
+        """Drop expired entries. The next purge happens when the list is twice as long, so its cost stays small."""
         now = self.clock()
         self.dead = {id: until for id, until in self.dead.items() if until > now}
         self.purge_above = max(PURGE_ABOVE, 2 * len(self.dead))

@@ -1,4 +1,4 @@
-"""The gateway's own addresses: health, readiness, the instance, metrics and the public JSON-RPC."""
+"""The gateway's own routes: health, readiness, the instance, metrics and the public JSON-RPC."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """`sandbox.functions`: the layers that confine functions on this machine; empty: they run unconfined."""
+    """`sandbox.functions`: the layers that sandbox functions on this machine; empty if there is no sandbox."""
 
     version: str
     mode: str
@@ -40,23 +40,22 @@ class Instance(msgspec.Struct, frozen=True):
     sandbox: dict[str, tuple[str, ...]]
 
 
-@get("/api/health", summary="Is the process alive?", tags=TAGS, cache_control=NO_STORE)
+@get("/api/health", summary="Health check", tags=TAGS, cache_control=NO_STORE)
 async def health() -> Health:
     return Health("ok", __version__)
 
 
-@get("/api/ready", summary="Can it serve?", tags=TAGS, cache_control=NO_STORE)
+@get("/api/ready", summary="Readiness check", tags=TAGS, cache_control=NO_STORE)
 async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
-    """Shows for each dependency whether it can be used; the status is 503 if one cannot. Each is asked once a second at
-    most.
+    """Shows for each dependency whether it is available. The status is 503 if a dependency is not available.
 
-    The internal port of a process also says what is wrong.
+    Each dependency is checked at most once a second. The answer on the internal port also shows the errors.
     """
     answer, good = await readiness.report(details=False)
     return Response(answer, status_code=200 if good else 503)
 
 
-@get("/api/instance", summary="What is this installation?", tags=TAGS)
+@get("/api/instance", summary="Describe this installation", tags=TAGS)
 async def instance(bunauth: Injected[BunAuth], functions: Injected[Functions], site: Injected[Site]) -> Instance:
     state = await bunauth.signup_state()
     layers = await functions.sandbox_layers()
@@ -65,7 +64,7 @@ async def instance(bunauth: Injected[BunAuth], functions: Injected[Functions], s
 
 @get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain", cache_control=NO_STORE)
 async def metrics() -> Response[bytes]:
-    """In dev mode only: in production they are on the internal port."""
+    """This route exists only in dev mode. In production, the internal port serves the metrics."""
     return Response(metrics_text(), media_type=TEXT_TYPE)
 
 
@@ -80,8 +79,9 @@ async def metrics() -> Response[bytes]:
 async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
-    """Methods: `auth.login {email, password}`, `auth.verify {token}`; where `bunauth.service_exchange` is on, also
-    `service.exchange {client_id, client_secret}`.
+    """The methods are `auth.login {email, password}` and `auth.verify {token}`.
+
+    If the setting `bunauth.service_exchange` is on, there is also `service.exchange {client_id, client_secret}`.
     """
     check_json_of(request)
     rpc.caller.set(anyone)

@@ -1,4 +1,4 @@
-"""The public face of `POST /rpc`: JSON-RPC 2.0 with a few methods, for services that check who their users are."""
+"""The methods of the public `POST /rpc` (JSON-RPC 2.0): other services use them to sign in and to check tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
 
 class AuthMethods:
-    """`auth.login` and `auth.verify`; wrong passwords count as they do at `/api/auth/login`, invalid tokens too."""
+    """The methods `auth.login` and `auth.verify`. LoginLimits counts wrong passwords and invalid tokens here too."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
         self._bunauth = bunauth
@@ -43,7 +43,7 @@ class AuthMethods:
 
 
 class ServiceMethods:
-    """`service.exchange`: the secret of a program outside for a short token; off unless a setting turns it on."""
+    """The method `service.exchange`: a program sends its secret and gets a short-lived token. A setting turns it on."""
 
     def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
         self._bunauth = bunauth
@@ -62,7 +62,7 @@ class ServiceMethods:
 
 
 class PublicDispatcher(Dispatcher):
-    """Shows callers no more of a Problem than the other routes do."""
+    """A Dispatcher that hides internal details of Problems, as the other routes do."""
 
     async def _call(self, request: Any, by: Passport | None) -> Any:
         try:

@@ -15,19 +15,25 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True):
-    """`public_url`: how the world reaches this installation; empty: `http://<host>:<port>`.
+    """The settings of the gateway.
 
-    `cors_origins`: origins whose pages may read answers; `auto`: in dev mode those of this machine, in production all.
-    `trusted_proxies`: addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. `fast_lane`: answer hot
-    routes without the web framework; the answers are the same. `max_connections`, `max_connections_per_address`: open
-    at once, in all and from one address (IPv6: from one /64); those of `trusted_proxies` count only in all. Where the
-    process may open few files, fewer: half of them in all, an eighth from one address.
+    `public_url`: the URL under which clients reach this installation; if empty, `http://<host>:<port>`.
+    `cors_origins`: the origins whose pages may read answers. `auto` allows pages of this machine in dev mode, and pages
+    of all origins in production.
+    `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed.
+    `fast_lane`: answer hot routes without the web framework. The answers are the same.
+    `max_connections`: the limit of open connections in total. `max_connections_per_address`: the limit for one address
+    (IPv6: one /64); it does not apply to `trusted_proxies`. If the process may open only few files, the limits are
+    lower: half of those files in total, an eighth for one address.
 
-    Limits, each counted per pool of accounts (developers, or one project's users): `failed_logins_per_minute` from one
-    address; `failed_logins_per_account_per_minute` for one account from one address; beyond
-    `failed_logins_per_account_per_hour`, sign-ins to that account from addresses it never used go one by one.
-    `signups_per_hour` from one address. `token_requests_per_minute` from one address: refreshes and custom
-    tokens; and, for all pools together, keys and tokens that turn out not to be valid.
+    The other limits count per pool. A pool is all developers, or the users of one project.
+    `failed_logins_per_minute`: failed sign-ins from one address.
+    `failed_logins_per_account_per_minute`: failed sign-ins to one account from one address.
+    `failed_logins_per_account_per_hour`: failed sign-ins to one account. Above this, sign-ins to the account from
+    addresses that it never used before are slowed down to one at a time.
+    `signups_per_hour`: sign-ups from one address.
+    `token_requests_per_minute`: refreshes and custom tokens from one address; also, over all pools together, invalid
+    keys and tokens from one address.
     """
 
     host: str = "127.0.0.1"

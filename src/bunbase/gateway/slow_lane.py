@@ -1,7 +1,15 @@
-"""Turns for sign-ins to an account that somebody is guessing at: one after the other, the least suspicious first.
+"""A priority queue for sign-ins to an account under attack: one sign-in per second, the least suspicious first.
 
-The account is not shut: a stranger could then shut it for its owner. Whoever has not failed before comes before those
-who have, and among equals the newest comes first: an owner at a new address passes by all that guess and wait.
+An attempt enters the queue if its account had too many wrong passwords, and if the account has never signed in from
+the attempt's address (`login_limits.py`).
+
+Hard place: the order of the queue. Symptom: in the order of arrival, an owner at a new address would wait behind all
+guesses of the attacker, and would be refused after PATIENCE_SECONDS. Cause: an attacker can send guesses faster than
+the queue serves them. Therefore the attempt whose address has the fewest earlier failures goes first. If addresses have
+equally many failures, the networks around them are compared. Among equal attempts, the newest goes first. So an owner
+signs in within seconds. If the queue is full, the attempt that would be served last is refused.
+Rejected: shutting the account, because a stranger could then lock out its owner. Rejected: slower turns, because fewer
+attackers would then be enough to crowd out the owner. The costs: docs/decisions/0035-no-limit-shuts-an-owner-out.md.
 """
 
 from __future__ import annotations
@@ -12,15 +20,15 @@ from typing import Final
 from bunbase.gateway.recent import Name
 
 TURN_SECONDS: Final = 1.0
-PATIENCE_SECONDS: Final = 10.0  # for a turn
-MAX_WAITING: Final = 2_000  # for turns of all accounts
-MAX_OF_ACCOUNT: Final = 32
+PATIENCE_SECONDS: Final = 10.0  # an attempt that has waited this long for its turn is refused
+MAX_WAITING: Final = 2_000  # waiting attempts of all accounts together
+MAX_OF_ACCOUNT: Final = 32  # waiting attempts of one account
 
-Rank = tuple[int, ...]  # the smaller, the sooner
+Rank = tuple[int, ...]  # the attempt with the smallest rank goes first
 
 
 class NoTurn(Exception):
-    """The turn did not come in time, or too many wait."""
+    """The attempt got no turn in time, or the queue is full."""
 
 
 class SlowLane:
@@ -32,7 +40,7 @@ class SlowLane:
         self.waiting = 0
 
     async def turn(self, account: Name, rank: Rank) -> None:
-        """Wait for a turn. Raises: NoTurn."""
+        """Wait for a turn. `rank`: how suspicious the attempt is, 0 being the least. Raises: NoTurn."""
         found = self.accounts.get(account)
         if found is None:
             self.accounts[account] = _Account()
@@ -54,7 +62,7 @@ class SlowLane:
                 self.waiting -= 1
 
     def _admit(self, account: _Account, place: Rank) -> None:
-        """Make room, if need be at the cost of whoever waits with the worst prospects. Raises: NoTurn."""
+        """Make room for `place`: if the queue is full, drop the attempt with the largest rank. Raises: NoTurn."""
         if len(account.waiting) < MAX_OF_ACCOUNT and self.waiting < MAX_WAITING:
             return
         worst = max(account.waiting, default=place)
@@ -81,7 +89,7 @@ class SlowLane:
 
 
 class _Account:
-    """There is one while turns are given, and for a turn's length after the last."""
+    """The queue of one account. It exists from the first turn until `turn_seconds` after the last turn."""
 
     def __init__(self) -> None:
         self.waiting: dict[Rank, asyncio.Future[None]] = {}

@@ -1,4 +1,4 @@
-"""One request in the fast lane, in the place where uvicorn and Http1Protocol expect a cycle of an ASGI app."""
+"""The state of one request in the fast lane. It takes the place of the RequestResponseCycle that uvicorn expects."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bunbase.pkg.errors import RequestStalled
 
 
 class Turn:
-    """The request from the end of its head to the end of its answer.
+    """One request, from the end of its head to the end of its answer.
 
-    It stands in `self.cycle` of the protocol, because uvicorn then does three things for it: it queues pipelined
-    requests behind it, waits for it when the server stops, and tells it when the client leaves. `disconnected`,
-    `keep_alive`, `response_complete` and `message_event` are all that uvicorn uses of a cycle. The constants are what
-    Http1Protocol reads of an Exchange: this body has the ordinary deadline, for one that does not stream.
+    The protocol stores the Turn in `self.cycle`. Because of this, uvicorn queues pipelined requests behind the Turn,
+    waits for the Turn when the server stops, and notifies the Turn when the client leaves. uvicorn uses only the fields
+    `disconnected`, `keep_alive`, `response_complete` and `message_event`. Http1Protocol reads the four constants, as it
+    does from an Exchange: they set the ordinary deadline for the body, not the one for streams.
     """
 
     problem: Final = None
     silence_seconds: Final = None
     own_time: Final = False
-    late: Final = RequestStalled("The request did not come in time: send it again.")
+    late: Final = RequestStalled("The request did not arrive in time: send it again.")
 
     def __init__(self, request: HotRequest, request_id: str) -> None:
         self.request = request
@@ -38,10 +38,10 @@ class Turn:
 
     @property
     def message_event(self) -> Turn:
-        """Return the object whose `set` uvicorn calls when the client leaves: `set` below, in place of an Event."""
+        """Return this Turn in place of an asyncio.Event: uvicorn calls `message_event.set()` when the client leaves."""
         return self
 
     def set(self) -> None:
-        """Cancel a read whose client has left. A write is finished, as it is behind the web framework."""
+        """Cancel the task if the client has left and the route only reads. A write runs to its end."""
         if self.disconnected and self.task is not None and self.request.mounted.route.reads:
             self.task.cancel()

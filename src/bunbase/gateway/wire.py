@@ -1,4 +1,4 @@
-"""The bytes of an answer, as uvicorn, the CORS middleware and the Frame together would write them."""
+"""The bytes of an answer in the fast lane. uvicorn, the CORS middleware and Frame together produce the same bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CLOSE: Final = b"connection: close\r\n"
 
 
 def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep_alive: bool) -> bytes:
-    """`date`, `cors`: whole header lines."""
+    """Return the bytes of an answer, or the bytes of its head if the body is a stream.
+
+    `date` and `cors`: complete header lines.
+    """
     own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     if answer.rest is not None:
         own += "transfer-encoding: chunked\r\n"
@@ -37,7 +40,7 @@ def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep
 
 
 def _caching(headers: tuple[tuple[str, str], ...]) -> bytes:
-    """As `caching`, without a detour over bytes: 0.2 µs of every answer."""
+    """Return the same headers as `caching.caching`, but from text: this saves 0.2 µs per answer."""
     lines = PRIVATE_LINES
     for name, _ in headers:
         if name == "cache-control":
@@ -52,7 +55,7 @@ def header_lines(pairs: Pairs) -> bytes:
 
 
 class Cors:
-    """The headers that Litestar's CORS middleware adds to the answer to a request with an Origin."""
+    """Produces the headers that Litestar's CORS middleware adds to the answer if a request has an Origin."""
 
     def __init__(self, config: CORSConfig) -> None:
         self.config = config

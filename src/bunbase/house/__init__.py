@@ -1,5 +1,5 @@
 """The house: the only room that knows all rooms.
 
-It reads the configuration and decides which rooms open in this process and which are called over the network. It opens
-the rooms in the order of their needs, and closes them in reverse.
+The house reads the configuration, and decides which rooms run in this process and which rooms are called over the
+network. It opens each room after the rooms that it needs, and closes the rooms in reverse order.
 """

@@ -30,11 +30,12 @@ LOG_AGAIN_SECONDS: Final = 5.0  # the same reason for waiting is logged again af
 
 @dataclass
 class House:
-    """The rooms of an installation as one process sees them.
+    """The rooms that one process of an installation runs or calls.
 
-    `rooms`: every room that the gateway calls. `methods`, `scopes`: what this process answers other processes.
+    `rooms`: every room that the gateway calls, by contract. `methods`: the methods that other processes may call here.
+    `scopes`: by room, a check of the arguments of these calls.
     `lines`: connections to the rooms in other processes, by room. `here`: the names of the rooms in this process.
-    `callers`: for each room in another process, the rooms here that call it.
+    `callers`: for each room in another process, the names of the rooms here that call that room.
     """
 
     rooms: Rooms = field(default_factory=Rooms)
@@ -48,7 +49,7 @@ class House:
         return Dispatcher(self.methods, admission(table, self.scopes))
 
     def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
-        """Return the rooms that a room here needs. A room in another process is called in the name of `module`."""
+        """Return the rooms that `module`, a room of this process, needs. It calls other processes in its own name."""
         return Rooms(
             {
                 other.provides: remote(other.name, other.provides, self.lines[other.name], module.name)
@@ -97,7 +98,7 @@ async def open_rooms(
 async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack: AsyncExitStack) -> Any:
     """Open a room. If it cannot reach another room or PostgreSQL, try again for up to a minute.
 
-    So the processes of an installation may be started in any order. Raises: Unreachable.
+    Because of this, the processes of an installation may start in any order. Raises: Unreachable.
     """
     until = time.monotonic() + OPENING_SECONDS
     said = Said()
@@ -114,7 +115,7 @@ async def _opened(module: Module, settings: Any, rooms: Rooms, site: Site, stack
 
 
 class Said:
-    """Logs why a room waits: a new reason at once, the same reason only every few seconds."""
+    """Logs the reason why a room waits. A new reason is logged at once, the same reason only every few seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.now = now
@@ -130,7 +131,7 @@ class Said:
 
 
 def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:
-    """Return the contracts that the rooms in `targets` call."""
+    """Return the contracts of the rooms that `targets` call."""
     if GATEWAY in targets:
         return {module.provides for module in modules}
     return {need for module in modules if module.name in targets for need in module.needs}
@@ -147,5 +148,5 @@ def _address(room: str, peers: dict[str, str]) -> str:
     except KeyError:
         example = msgspec.json.encode({room: "http://127.0.0.1:7071"}).decode()
         raise CannotStart(
-            f"{room} is needed here but runs elsewhere: set its internal address, BUNBASE_HOUSE__PEERS='{example}'"
+            f"{room} is needed but does not run in this process: set its address, BUNBASE_HOUSE__PEERS='{example}'"
         ) from None

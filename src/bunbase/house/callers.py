@@ -1,7 +1,8 @@
-"""The methods that each room may call in another process, on one page. A call that is not listed is refused.
+"""The table of the methods that each room may call in another process. All other calls are refused.
 
-An attacker who takes over a process can call no more than this page allows its rooms; `bunkms/scopes.py` restricts the
-arguments too. The gateway calls for developers and end users: the rooms check them by the `Caller` of each call.
+An attacker who takes over a process can call only the methods that this table allows its rooms. `bunkms/scopes.py` also
+restricts the arguments. The gateway acts for developers and end users: each call contains their `Caller`, which the
+called room checks.
 """
 
 from __future__ import annotations

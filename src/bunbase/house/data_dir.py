@@ -1,4 +1,4 @@
-"""The data directory: only its owner can read it, git ignores it, and one process at a time holds it."""
+"""The data directory. Only its owner can read it, git ignores it, and only one process at a time uses it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DataDirectory:
         self._lock = -1
 
     def hold(self) -> None:
-        """Make the directory if it does not exist, and lock it until `release` or the end of the process.
+        """Create the directory if it does not exist, and lock it until `release` or the end of the process.
 
         Wait for an earlier holder that was killed but has not ended yet. Raises: DataDirectoryTaken, CannotStart.
         """
@@ -38,7 +38,7 @@ class DataDirectory:
             new = not self.path.exists()
             self.path.mkdir(mode=THROUGH if os.geteuid() == 0 else CLOSED, parents=True, exist_ok=True)
             self._lock = hold_file(self.path / LOCK)
-            if new:  # it holds keys, and `bunbase dev` makes it among the sources of an app
+            if new:  # the directory holds keys, and `bunbase dev` creates it inside the source tree of an app
                 create_secret_file(self.path / IGNORED, "*\n")
         except Held as held:
             raise DataDirectoryTaken(
@@ -54,10 +54,7 @@ class DataDirectory:
             self._lock = -1
 
     def service_secret(self) -> str:
-        """Return the secret by which the processes of this installation recognise each other.
-
-        It is made at first use.
-        """
+        """Return the secret that the processes of this installation share. The first call creates it."""
         path = self.path / SERVICE_SECRET
         create_secret_file(path, secrets.token_urlsafe(32))
         return path.read_text("ascii").strip()

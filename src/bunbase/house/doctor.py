@@ -1,4 +1,4 @@
-"""Check whether this machine can run BunBase. Each check tries the thing itself and does not trust a version number.
+"""Check whether this machine can run BunBase. Each check tries out a feature, and does not trust version numbers.
 
 The checks start no server and leave nothing behind.
 """
@@ -51,7 +51,7 @@ class Health(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check. `detail`: what was found; `advice`: what to do about it, empty if all is well."""
+    """The result of one check. `detail`: what the check found. `advice`: how to solve the problem; empty if none."""
 
     name: str
     health: Health
@@ -60,7 +60,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def examine(config: Config) -> list[Finding]:
-    """Try, one after another, everything that BunBase needs with these settings."""
+    """Return the results of all checks. The checks use these settings and run one after the other."""
     house, gateway = config.of(HOUSE, HouseSettings), config.of(GATEWAY, GatewaySettings)
     confine_with = config.of(FUNCTIONS.name, FunctionsSettings).confine_with
     return [
@@ -82,7 +82,7 @@ def _bun() -> Finding:
     except BunMissing as missing:
         return Finding("bun", Health.BAD, "not found", str(missing))
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding("bun", Health.BAD, f"it does not start: {type(error).__name__}", "Install another Bun.")
+        return Finding("bun", Health.BAD, f"Bun does not start: {type(error).__name__}", "Install another Bun.")
     return Finding("bun", Health.OK, f"{said.stdout.strip()} at {bun}")
 
 
@@ -90,10 +90,10 @@ def _sandbox(confine_with: ConfineWith) -> Iterator[Finding]:
     """Apply each layer of the sandbox in a child process, and let the child attack it."""
     found = layers_here(RUNTIME, confine_with, fallback_too=True)
     for name in (*(name for name in FILES if name in found.layers), *REQUIRED, *FOR_ROOT, *WHERE_DELEGATED):
-        reason = found.layers.get(name, "it was not tried")
+        reason = found.layers.get(name, "this layer was not tried")
         if not reason:
             used = name in found.active
-            yield Finding(f"sandbox: {name}", Health.OK, "holds" if used else f"holds; not needed beside {found.files}")
+            yield Finding(f"sandbox: {name}", Health.OK, "works" if used else f"works; {found.files} is used instead")
         else:
             needed = name in REQUIRED or (name in FILES and not found.files)
             yield Finding(f"sandbox: {name}", Health.BAD if needed else Health.NOTE, reason, ADVICE[name])
@@ -107,7 +107,7 @@ def _data_directory(path: Path) -> Finding:
     except OSError as error:
         advice = f"Make user {os.geteuid()} the owner of this folder, or set BUNBASE_DATA_DIR."
         return Finding("data directory", Health.BAD, f"{path}: {error.strerror}", advice)
-    return Finding("data directory", Health.OK, str(path) if there == path else f"{path}, made at the first start")
+    return Finding("data directory", Health.OK, str(path) if there == path else f"{path}: the first start creates it")
 
 
 def _port(host: str, port: int) -> Finding:
@@ -121,8 +121,8 @@ def _port(host: str, port: int) -> Finding:
 def _postgres(house: HouseSettings) -> Finding:
     try:
         if not house.database_url:
-            account_for(house.data_path() / "postgres")  # raises in the cases in which initdb would fail
-            return Finding("postgresql", Health.OK, f"{find_binaries().version}, run by BunBase itself")
+            account_for(house.data_path() / "postgres")  # raises CannotStart if initdb would fail
+            return Finding("postgresql", Health.OK, f"{find_binaries().version}: BunBase runs it itself")
         asyncio.run(asyncio.wait_for(ping(house.database_url), PING_SECONDS))
     except TimeoutError:
         return Finding("postgresql", Health.BAD, f"no answer within {PING_SECONDS:g} s", "Check DATABASE_URL.")

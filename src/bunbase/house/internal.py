@@ -1,4 +1,4 @@
-"""The internal port of a process: calls between rooms, and health and metrics for operators."""
+"""The internal port of a process. It serves calls between rooms, and health and metrics for operators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JSON = "application/json"
 
 
 def internal_limits(settings: HouseSettings) -> Limits:
-    """Return the bounds of the internal port: few callers, each with many connections."""
+    """Return the limits of the internal port. It has few clients, and each has many connections."""
     most = settings.internal_max_connections
     return Limits(connections=most, per_address=most // 2, descriptors_share=0.25)
 
@@ -38,10 +38,7 @@ def internal_app(house: House, tokens: ServiceTokens, readiness: Readiness, tabl
         return _told(*await readiness.report())
 
     async def own_ready(by: Passport | None) -> Told:
-        """Report the checks of this process only.
-
-        A peer, which sends a token, also learns if its calls are accepted.
-        """
+        """Return the checks of this process only. If a peer sends a token, also check that its calls are accepted."""
         if by is not None and by.audience not in house.here:
             raise Forbidden(f"{by.audience[:64]} does not run here: check its address in BUNBASE_HOUSE__PEERS.")
         return _told(*await readiness.own_report())

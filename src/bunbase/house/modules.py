@@ -1,4 +1,4 @@
-"""Every room of the house, on one page. Their order here does not matter: each opens after those it needs."""
+"""The list of all rooms. The order of this list does not matter: each room opens after the rooms it needs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from bunbase.tenant_auth.module import MODULE as tenant_auth
 
 MODULES: Final = (bunkms, bunauth, tenant_auth, bundoc, functions, platform)
 
-GATEWAY: Final = "gateway"  # the front door: it needs every room, and no room needs it
+GATEWAY: Final = "gateway"  # the gateway needs all rooms, and no room needs the gateway
 
 ROOMS: Final = (*(module.name for module in MODULES), GATEWAY)

@@ -27,7 +27,7 @@ def readiness(house: House, database_url: str) -> Readiness:
 
 
 def _asking(room: str, house: House) -> Check:
-    """Return a check that asks another process in the name of each room here that calls it; each may be refused."""
+    """Return a check of a room in another process. It asks in the name of each room here that calls that room."""
     line, callers = house.lines[room], house.callers[room]
 
     async def ask() -> None:

@@ -42,7 +42,7 @@ log = logger("house")
 DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
 WATCH_SECONDS: Final = 1.0
-GARBAGE_AFTER: Final = 20_000  # new objects; Python's default of 700 cost a tenth of a busy process's time
+GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
 
 Beside = Callable[[str], AbstractContextManager[None]]
 
@@ -83,7 +83,7 @@ class Plan:
 def run_dev(flags: dict[str, str] | None = None, json: bool = False, beside: Beside = _nothing) -> int:
     """Run all rooms in this process until Ctrl-C, and return the exit code. `json`: write JSON lines for a program.
 
-    `beside(url)`: a context that lasts as long as the server answers at `url`.
+    `beside(url)`: a context manager that is entered when the server is ready at `url`, and left when the server stops.
     """
     return _run(DEV, ROOMS, flags or {}, Terminal(json), beside)
 
@@ -122,7 +122,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 
 
 def _prepare(plan: Plan, stack: ExitStack) -> None:
-    """Do everything that must happen before the first thread and the event loop exist, then serve."""
+    """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
@@ -150,7 +150,7 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
     if plan.house.database_url:
         return plan.house.database_url, None
     if not plan.whole:
-        raise CannotStart("rooms in several processes share one PostgreSQL: set DATABASE_URL")
+        raise CannotStart("this process does not run all rooms, so it needs a shared PostgreSQL: set DATABASE_URL")
     plan.terminal.step("starting PostgreSQL")
     cluster = start_cluster(data_dir / "postgres")
     stack.callback(cluster.stop)
@@ -173,7 +173,7 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
 def _spare_what_stays() -> None:
     """Exclude the objects of the program itself from garbage collection.
 
-    There are about a hundred thousand. To visit them takes more than 30 ms, for which every request would wait.
+    There are about 100,000 such objects. Each collection would need more than 30 ms for them, while requests wait.
     """
     gc.collect()
     gc.freeze()
@@ -190,21 +190,18 @@ def _local_url(listeners: dict[str, Any]) -> str:
 
 
 async def _told_to_stop(stop: asyncio.Event, cluster: Cluster | None) -> None:
-    """Wait until the process is told to stop.
-
-    Raises: CannotStart, if our PostgreSQL has ended; a new start recovers.
-    """
+    """Wait until the process must stop. Raises: CannotStart if the PostgreSQL that BunBase runs has ended."""
     while not stop.is_set():
         with suppress(TimeoutError):
             async with asyncio.timeout(WATCH_SECONDS):
                 await stop.wait()
         if cluster is not None and not cluster.running:
-            raise CannotStart(f"PostgreSQL has ended (see {cluster.log}): start BunBase again, nothing is lost")
+            raise CannotStart(f"PostgreSQL has ended (see {cluster.log}): start BunBase again; no data is lost")
 
 
 @asynccontextmanager
 async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIterator[House]:
-    """Open the rooms and then the ports; at the end close the ports and then the rooms."""
+    """Open the rooms and then the ports. At the end, close the ports and then the rooms."""
     async with AsyncExitStack() as stack:
         opening = open_rooms(plan.targets, plan.config.sections.__getitem__, site, plan.house.peers)
         house = await stack.enter_async_context(opening)

@@ -26,14 +26,14 @@ ALIASES: Final = {
 class HouseSettings(msgspec.Struct, frozen=True):
     """Settings of the process itself.
 
-    `database_url`: PostgreSQL 15 or newer. If empty, BunBase runs its own in the data directory.
+    `database_url`: the URL of a PostgreSQL 15 or newer. If empty, BunBase runs a PostgreSQL in the data directory.
     `peers`: the internal address of each room in another process, such as `{"bunkms": "http://10.0.0.2:7071"}`.
     `internal_max_connections`: the most open connections at the internal port; one address may have half of them.
-    `service_secret`: at least 32 bytes, the same in every process. A process that runs all rooms makes its own.
-    `second_service_secret`: also accepted while the secret is changed; no token is signed with it.
-    `room_secrets`, `room_keys`: used in place of the service secret. They are the secrets of the rooms in this process
-    and the public keys of all rooms. An attacker who takes over a process can then speak only for its own rooms.
-    `bunbase service-secrets` prints both.
+    `service_secret`: at least 32 bytes, the same in every process. If one process runs all rooms, it creates a secret.
+    `second_service_secret`: a second secret that is accepted while the secret is changed. It does not sign tokens.
+    `room_secrets`, `room_keys`: the secrets of the rooms in this process, and the public keys of all rooms. They
+    replace the service secret. Then an attacker who takes over a process can act only as the rooms of that process.
+    `bunbase service-secrets` prints both settings.
     """
 
     data_dir: str = ".bunbase"
@@ -53,7 +53,7 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
-    """Return all settings, from flags, the environment, bunbase.toml in this directory, and defaults; the first wins.
+    """Return all settings. The order of precedence is: flags, environment, bunbase.toml, defaults.
 
     Raises: ConfigError.
     """

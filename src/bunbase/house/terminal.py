@@ -22,7 +22,7 @@ class Terminal:
         self.json = json
         self.started = time.monotonic()
         self.told_setup = (
-            False  # if True, the setup line already shows the next command: `register` would fail without its token
+            False  # True after the setup token was shown: that message already contains the next command, `register`
         )
 
     @property
@@ -33,7 +33,7 @@ class Terminal:
         self._say(f"· {what}", event="step", what=what)
 
     def setup_token(self, token: str, url: str) -> None:
-        """Show the token that the first account needs. It is stored nowhere, so it can be shown only once."""
+        """Show the token that the first account needs. The token is not stored, so it can be shown only once."""
         self.told_setup = True
         self._say(
             f"\n  The first account becomes the administrator and needs this token, which is shown only now:\n"
@@ -44,7 +44,7 @@ class Terminal:
         )
 
     def ready(self, mode: str, site: Site, database: Path | None) -> None:
-        """Show that BunBase is ready. `database`: the directory of our own PostgreSQL, or None."""
+        """Show that BunBase is ready. `database`: the directory of the PostgreSQL that BunBase runs, or None."""
         elsewhere = database is not None and site.data_dir not in database.parents
         following = "" if self.told_setup else f"  next      {_command()} register --url {site.public_url}\n"
         also = f"            and {database}\n" if elsewhere else ""

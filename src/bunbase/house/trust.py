@@ -1,4 +1,4 @@
-"""The keys by which the rooms of this process prove their identity, and the keys of the rooms that they believe."""
+"""The private keys with which the rooms of this process sign their calls, and the public keys of all calling rooms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KE
 def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], str]) -> RoomKeys:
     """Return the keys for a process that runs `targets`. `made`: makes the secret of a process that runs all rooms.
 
-    Raises: CannotStart for secrets that could be guessed, that are missing, or that do not fit together.
+    Raises: CannotStart if a secret is missing, too weak, or does not match its public key.
     """
     if house.room_secrets or house.room_keys:
         return _given(house, targets)
@@ -39,11 +39,11 @@ def room_keys(house: HouseSettings, targets: Sequence[str], made: Callable[[], s
 
 
 def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
-    """Return the keys in the settings. No key is derived from a service secret, which could speak for other rooms."""
+    """Return the keys in the settings. A service secret is refused, because with it a process can act as any room."""
     if house.service_secret or house.second_service_secret:
         raise CannotStart(
             f"set either {SECRET}, or {ROOM_SECRETS} and {ROOM_KEYS}: "
-            "with the first, this process can speak for every room"
+            "with the first, this process can act as every room"
         )
     _check_names(house)
     for room in CALLING_ROOMS:
@@ -56,7 +56,7 @@ def _given(house: HouseSettings, targets: Sequence[str]) -> RoomKeys:
             raise CannotStart(f"{room} runs here and needs its own secret: add it to {ROOM_SECRETS}")
     keys = _fitting(house)
     strangers = [room for room in house.room_secrets if room not in targets]
-    if strangers:  # an attacker who takes over this process could speak for them too
+    if strangers:  # an attacker who takes over this process could act as these rooms too
         raise CannotStart(
             f"{ROOM_SECRETS} holds secrets of rooms that do not run in this process: {', '.join(strangers)}. "
             "Remove them: a process may have only the secrets of its own rooms"
@@ -78,5 +78,5 @@ def _fitting(house: HouseSettings) -> RoomKeys:
         raise CannotStart(f"{ROOM_SECRETS} or {ROOM_KEYS}: {bad}") from None
     for room, private in keys.own.items():
         if private.id not in keys.known:
-            raise CannotStart(f"the secret of {room} in {ROOM_SECRETS} belongs to none of its keys in {ROOM_KEYS}")
+            raise CannotStart(f"the secret of {room} in {ROOM_SECRETS} matches none of its keys in {ROOM_KEYS}")
     return keys

@@ -1,1 +1,1 @@
-"""Shared libraries that know nothing of the product: any server could use them."""
+"""Libraries that all rooms share. They contain no knowledge of the product, so any server could use them."""

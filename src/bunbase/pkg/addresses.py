@@ -1,4 +1,4 @@
-"""Email addresses of accounts, in the one form in which they are stored."""
+"""The normal form of email addresses. Accounts are stored and found under this form."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def normal_email(email: str) -> str:
 
 
 def email_or_none(email: str) -> str | None:
-    """Return the same form, or None for a text that is not an address.
+    """Return the normal form of an email address, or None for a text that is not an email address.
 
-    Sign-in uses this function: it must answer in the same way for a malformed address and for an unknown one.
+    Sign-in uses this function, because it must give the same answer for a malformed address and an unknown address.
     """
     normal = unicodedata.normalize("NFC", email.strip().lower())
     return normal if len(normal) <= MAX_LENGTH and normal.isprintable() and ADDRESS.fullmatch(normal) else None

@@ -1,4 +1,4 @@
-"""JSON for API answers: times are written in RFC 3339, in UTC, always with milliseconds."""
+"""JSON for API answers. Times are written in RFC 3339, in UTC, with milliseconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bunbase.pkg.clock import rfc3339
 
 
 def api_json(value: Any) -> bytes:
-    """Encode Structs and builtin values. Documents do not pass through here, because they are bytes already."""
+    """Return Structs and builtin values as JSON. Documents are bytes of JSON already, so they are not encoded here."""
     return msgspec.json.encode(_with_times(msgspec.to_builtins(value, builtin_types=(datetime,))))
 
 

@@ -18,14 +18,14 @@ NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Linux,
 
 
 class BunMissing(Exception):
-    """No Bun was found; the message tells what to do."""
+    """No Bun was found. The message describes how to install it."""
 
 
 def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path:
     """Return the path of Bun's real executable.
 
-    A script that starts Bun is never returned, because workers run with an empty environment, where such a script
-    fails. `environment` and `folder` default to those of this process. Raises: BunMissing.
+    A script that starts Bun is never returned, because such a script fails in the empty environment of workers.
+    `environment` and `folder` default to those of this process. Raises: BunMissing.
     """
     environment = os.environ if environment is None else environment
     if named := environment.get(VARIABLE, ""):
@@ -57,10 +57,10 @@ def _candidates(environment: Mapping[str, str], folder: Path) -> Iterator[Path]:
 
 
 def _is_bun(path: Path) -> bool:
-    """Return whether the file is Bun itself.
+    """True if the file is Bun itself.
 
-    The npm package has a text file in the place of Bun until its install script has run, and version managers put
-    small scripts in that place.
+    Other files can have its name: the npm package contains a text file until its install script has run, and version
+    managers create small scripts.
     """
     try:
         real = path.resolve(strict=True)

@@ -32,7 +32,7 @@ class Cache(Generic[K, V]):
         return entry[1]
 
     def put(self, key: K, value: V, ttl_seconds: float | None = None) -> None:
-        """Keep `value` for `ttl_seconds`; the cache's own lifetime is the maximum and the default."""
+        """Store `value` for `ttl_seconds`. The lifetime of the cache is the default and the maximum."""
         lifetime = self.ttl_seconds if ttl_seconds is None else min(ttl_seconds, self.ttl_seconds)
         self.entries[key] = (self.clock() + lifetime, value)
         self.entries.move_to_end(key)
@@ -43,7 +43,7 @@ class Cache(Generic[K, V]):
         self.entries.pop(key, None)
 
     def drop_where(self, unwanted: Callable[[V], bool]) -> None:
-        """Drop every entry whose value is unwanted. It looks at all entries, so use it for rare events only."""
+        """Drop every entry whose value is unwanted. This visits all entries, so call it only for rare events."""
         for key in [key for key, (_, value) in self.entries.items() if unwanted(value)]:
             del self.entries[key]
 

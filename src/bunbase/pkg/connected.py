@@ -1,4 +1,4 @@
-"""Run work that is only useful while the client waits for it, and cancel it when the client hangs up."""
+"""Run work for a client, and cancel the work if the client closes the connection."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ Receive = Callable[[], Awaitable[Any]]  # ASGI's `receive`, after the body was r
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of the work.
+    """Return the result of the work. If the client closes the connection first, cancel the work.
 
-    If the client hangs up first, the work is cancelled and ClientGone is raised. If `receive` raises, because the rest
-    of a body does not come, the work is cancelled too and that exception is raised.
+    Raises: ClientGone if the client closes the connection; the exception of `receive` if a body does not arrive.
     """
     working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(_hung_up(receive))
     try:
@@ -30,7 +29,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     if working.cancelled():
         if not waiting.cancelled():
             waiting.result()
-        raise ClientGone("The client hung up before the answer was ready.")
+        raise ClientGone("The client closed the connection before the answer was ready.")
     return working.result()
 
 

@@ -1,4 +1,4 @@
-"""The id and the deadline of the current request. Both are passed on with every call to another room."""
+"""The id and the deadline of the current request. Every call to a room in another process sends both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline_in(seconds: float) -> Iterator[None]:
-    """Set the deadline for all code inside the block. An outer deadline that is earlier stays in force."""
+    """Set the deadline for all code inside the block. An earlier deadline of an outer block still applies."""
     until = time.monotonic() + seconds
     current = _deadline.get()
     token = _deadline.set(until if current is None else min(until, current))
@@ -24,7 +24,7 @@ def deadline_in(seconds: float) -> Iterator[None]:
 
 
 def seconds_left(default: float) -> float:
-    """Return the seconds until the deadline in force: at most `default`, and never less than zero."""
+    """Return the seconds until the current deadline: at most `default`, and at least zero."""
     until = _deadline.get()
     if until is None:
         return default

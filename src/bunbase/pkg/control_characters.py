@@ -1,4 +1,4 @@
-"""Finds control characters in names. SQLite's JSON functions and other readers may confuse two such names."""
+"""Find control characters in names. SQLite's JSON functions and other programs may confuse two such names."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 
 
 def holds_control(name: str) -> bool:
-    """True if the name has a control character (U+0000 to U+001F, or U+007F)."""
+    """True if the name contains a control character (U+0000 to U+001F, or U+007F)."""
     return CONTROL.search(name) is not None

@@ -1,4 +1,4 @@
-"""Pages of a list by keyset cursor. A cursor is opaque text and valid only for the query that returned it."""
+"""Pagination with keyset cursors. A cursor is an opaque text that is valid only for the query that returned it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class InvalidCursor(Problem):
 
 
 def encode_cursor(query: str, position: Any) -> str:
-    """Return the cursor after `position`. `query`: a text that must be the same when the cursor is sent back."""
+    """Return the cursor for the rows after `position`. `query`: a text; only the same query accepts the cursor."""
     return base64.urlsafe_b64encode(msgspec.json.encode((query, position))).rstrip(b"=").decode()
 
 
@@ -35,7 +35,7 @@ def decode_cursor(query: str, cursor: str, position: type[T]) -> T:
     except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise InvalidCursor("Send back `next` from the last page unchanged, or start without a cursor.") from None
     if from_query != query:
-        raise InvalidCursor("This cursor came from another query; start again without it.")
+        raise InvalidCursor("This cursor came from another query: start again without a cursor.")
     return where
 
 
@@ -47,9 +47,9 @@ def page_start(query: str, cursor: str | None, position: type[T], first: T) -> T
 def cut_page(
     rows: Sequence[Row], limit: int, query: str, position: Callable[[Row], Any]
 ) -> tuple[Sequence[Row], str | None]:
-    """Return the first `limit` rows and the cursor of the next page, or None if this page is the last.
+    """Return the first `limit` rows, and the cursor of the next page or None if this page is the last.
 
-    Ask the store for `limit + 1` rows: if it returns one row more than a page holds, another page follows.
+    Read `limit + 1` rows from the store: if there are more than `limit` rows, another page follows.
     """
     page = rows[:limit]
     return page, encode_cursor(query, position(page[-1])) if len(rows) > limit else None

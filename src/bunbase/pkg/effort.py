@@ -1,8 +1,8 @@
-"""The work of one turn of the event loop, in bytes. Only tests count it; a running server does not.
+"""A measure for the work of one iteration of the event loop. Only tests count this work; a running server does not.
 
-The unit is one byte of JSON that is read into Python, which takes 15 to 50 ns. Code whose time grows with what a caller
-sends or stores notes its work here in this unit, and a test adds up what the thread of the event loop notes in one
-turn. A test in seconds would depend on the machine, and on what else runs there.
+The unit is the time to read one byte of JSON into Python, which is 15 to 50 ns. Code whose time grows with the data of
+a caller calls `note` with its work in this unit. A test adds up the work of one iteration. A test that measures seconds
+would depend on the machine and its load.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-# the work for one byte or character, in bytes of that unit
-AT_EVERY_LEVEL: Final = 4  # a document that is read and written again at every level of nesting: at most 65 µs a KiB
-FOR_A_CHARACTER_OF_RULES: Final = 250  # 10 µs until it is compiled to a closure
+# The work for one byte or character, in this unit.
+AT_EVERY_LEVEL: Final = 4  # per byte of a document that is read and written at every level: at most 65 µs per KiB
+FOR_A_CHARACTER_OF_RULES: Final = 250  # compiling a rule to a closure takes 10 µs per character
 FOR_A_CHARACTER_OF_SCHEMAS: Final = 50
 
 counting: Callable[[int], None] | None = None

@@ -1,29 +1,30 @@
-"""Problems: the one way an expected failure leaves any room.
+"""Problems: the exceptions for expected failures. Every room raises only these.
 
-A Problem becomes an RFC 9457 `application/problem+json` body at the edge and the same Python exception again
-on the far side of a remote call. Anything that is not a Problem is a bug: 500, a request id, a traceback in the log.
+The gateway sends a Problem as an RFC 9457 `application/problem+json` body. After a call to a room in another process,
+the caller gets the same Python exception. Any other exception is a bug: the caller gets status 500 with a request id,
+and the log contains the traceback.
 
     Problem
     ├── Malformed            400 malformed_request       the bytes could not be read
-    ├── Unauthenticated      401 unauthenticated         who are you?
+    ├── Unauthenticated      401 unauthenticated         no valid credentials
     ├── Forbidden            403 forbidden               not allowed
     ├── NotFound             404 not_found               no such route
     ├── MethodNotAllowed     405 method_not_allowed
-    ├── RequestStalled       408 request_stalled         the rest of the request did not come
+    ├── RequestStalled       408 request_stalled         the rest of the request did not arrive in time
     ├── TooLarge             413 payload_too_large
     ├── UnsupportedMedia     415 unsupported_media_type
     ├── InvalidInput         422 invalid_input           well-formed, but not acceptable
     ├── RateLimited          429 rate_limited            with Retry-After
     ├── HeadersTooLarge      431 headers_too_large
-    ├── ClientGone           499 client_gone             nobody waits for the answer any more
+    ├── ClientGone           499 client_gone             the client left before the answer; only in log and metrics
     ├── Internal             500 internal
-    ├── NotSupported         501 not_supported           HTTP knows it, this server does not
+    ├── NotSupported         501 not_supported           a part of HTTP that this server does not implement
     ├── Unreachable          503 unreachable             a needed service did not answer
     ├── TooManyConnections   503 too_many_connections    with Retry-After
     ├── Stopping             503 stopping                with Retry-After
     ├── DeadlineExceeded     504 deadline_exceeded
     └── VersionNotSupported  505 http_version_not_supported
-    each contract file adds its own
+    The contract of each room defines more Problems.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any, ClassVar, Self
 
 
 class CannotStart(Exception):
-    """BunBase cannot start with these settings; the message is one line that tells what to do."""
+    """BunBase cannot start. The message is one line that describes the error and how to solve it."""
 
 
 CODES: dict[str, type[Problem]] = {}
@@ -41,9 +42,9 @@ RESERVED = frozenset({"type", "title", "status", "code", "detail", "request_id"}
 
 
 class Problem(Exception):
-    """An expected failure with a stable code, safe to show to the caller.
+    """An expected failure with a stable code. It contains no secrets, so the caller may see it.
 
-    `detail`: tells the caller what to do next; `extra`: members of the JSON body in addition to the standard ones.
+    `detail`: describes the error and the next step. `extra`: additional members of the JSON body.
     """
 
     status: ClassVar[int]
@@ -58,16 +59,16 @@ class Problem(Exception):
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
         if taken := RESERVED & extra.keys():
-            raise TypeError(f"{', '.join(sorted(taken))} is a member of every problem already")
+            raise TypeError(f"every problem already has a member {', '.join(sorted(taken))}")
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.extra = extra
 
     @classmethod
     def at(cls, path: str, message: str, detail: str = "") -> Self:
-        """Return a problem with one part of the request.
+        """Return a Problem about one value in the request's body.
 
-        `path`: JSON Pointer to that part (RFC 6901), "" for the whole; `detail`: the message if it is left out.
+        `path`: the JSON Pointer of the value (RFC 6901), "" for the whole body. `detail`: `message` by default.
         """
         return cls(detail or message, errors=[{"path": path, "message": message}])
 
@@ -108,15 +109,15 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    status, code, title = 404, "not_found", "There is nothing at this address"
+    status, code, title = 404, "not_found", "There is no such route"
 
 
 class MethodNotAllowed(Problem):
-    status, code, title = 405, "method_not_allowed", "This address does not answer that method"
+    status, code, title = 405, "method_not_allowed", "This route does not support the method"
 
 
 class RequestStalled(Problem):
-    status, code, title = 408, "request_stalled", "The rest of the request did not come"
+    status, code, title = 408, "request_stalled", "The rest of the request did not arrive in time"
 
 
 class TooLarge(Problem):
@@ -138,15 +139,15 @@ class RateLimited(Problem):
 
 
 class HeadersTooLarge(Problem):
-    status, code, title = 431, "headers_too_large", "The address and headers of this request are too large"
+    status, code, title = 431, "headers_too_large", "The URL and headers of this request are too large"
 
 
 class ClientGone(Problem):
-    status, code, title = 499, "client_gone", "The client hung up before it was answered"
+    status, code, title = 499, "client_gone", "The client closed the connection before the answer"
 
 
 class Internal(Problem):
-    status, code, title = 500, "internal", "Something went wrong on our side"
+    status, code, title = 500, "internal", "The server failed unexpectedly"
 
 
 class NotSupported(Problem):
@@ -154,7 +155,7 @@ class NotSupported(Problem):
 
 
 class Unreachable(Problem):
-    status, code, title = 503, "unreachable", "A needed service did not answer"
+    status, code, title = 503, "unreachable", "A part of the server cannot be reached"
 
 
 class TooManyConnections(Problem):
@@ -166,11 +167,11 @@ class Stopping(Problem):
 
 
 class DeadlineExceeded(Problem):
-    status, code, title = 504, "deadline_exceeded", "The answer did not come in time"
+    status, code, title = 504, "deadline_exceeded", "The answer was not ready in time"
 
 
 class VersionNotSupported(Problem):
-    status, code, title = 505, "http_version_not_supported", "This server speaks HTTP/1.1 and HTTP/1.0"
+    status, code, title = 505, "http_version_not_supported", "This server supports HTTP/1.1 and HTTP/1.0"
 
 
 def problem_from_body(body: dict[str, Any]) -> Problem:

@@ -1,10 +1,11 @@
-"""A lock file that one process holds at a time; the kernel releases the lock when that process dies.
+"""A lock file that one process holds at a time. The kernel releases the lock when that process dies.
 
-Symptom: a start right after `kill -9` of the server before is refused, although nothing is running any more.
-Cause: flock belongs to the open file, and a killed process still has its files open until the kernel has taken it
-down. So a process can be dead and still hold the lock. (A zombie holds nothing: its files are closed already.)
-Decision: the file holds the holder's process id. If that process is ending, the next start waits up to DYING_SECONDS;
-if it is alive, the next start is refused after LIVING_SECONDS. See docs/decisions/0038-it-always-comes-back.md.
+Symptom: a start right after `kill -9` of an earlier server is refused, although no server runs any more.
+Cause: flock belongs to the open file, and a killed process keeps its files open until the kernel has ended it. So a
+killed process can still hold the lock. (A zombie holds no lock, because its files are closed already.)
+Decision: the holder writes its process id into the file. If that process is ending, the next start waits for up to
+DYING_SECONDS. If it is alive, the next start is refused after LIVING_SECONDS. See
+docs/decisions/0038-it-always-comes-back.md.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from typing import Final
 from bunbase.pkg.numbers import whole_number
 from bunbase.pkg.processes import MAX_PID, is_ending
 
-# a killed process may have to give back gigabytes of memory, or to finish a write to a slow disk
+# A killed process may have to release gigabytes of memory, or to finish a write to a slow disk.
 DYING_SECONDS: Final = 30.0
-# /proc shows a kill -9 a moment late, and a new holder writes its id a moment after it has locked the file
+# /proc shows a kill -9 slightly late, and a new holder writes its id slightly after it has locked the file.
 LIVING_SECONDS: Final = 0.3
 POLL_SECONDS: Final = 0.01
 
@@ -34,7 +35,7 @@ class Held(Exception):
 
 
 def hold_file(path: Path) -> int:
-    """Lock a file, creating it if necessary, and write our process id into it. Return its descriptor.
+    """Lock a file, and write the id of this process into it. Create the file if necessary. Return its descriptor.
 
     Closing the descriptor releases the lock. Blocks while a previous holder is dying. Raises: Held, OSError.
     """
@@ -50,7 +51,7 @@ def hold_file(path: Path) -> int:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock an open file; return False if another process holds it."""
+    """Lock an open file. Return False if another process holds the lock."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,17 +1,17 @@
-"""The order in which passwords are hashed when more requests wait than threads can hash.
+"""The order in which passwords are hashed when there are more requests than threads.
 
-A hash takes 19 ms of processor time by design. In one common queue, a flood of sign-ins at one project would delay the
-users of every other project by seconds, and a flood of sign-ups would delay all sign-ins.
+A hash takes 19 ms of processor time by design. With one common queue, a flood of sign-ins at one project would delay
+the users of all other projects by seconds, and a flood of sign-ups would delay all sign-ins.
 
 The life of one request:
 
-    1. If a thread is free, nobody waits, and the request hashes at once.
-    2. Otherwise it waits in one of two queues: one for sign-ins and one for sign-ups. Each pool of accounts (the
-       developers, or the users of one project) has its own place in a queue.
+    1. If a thread is free, the request hashes at once.
+    2. Otherwise the request waits. There is one queue for sign-ins and one for sign-ups. In each queue, each pool of
+       accounts (the developers, or the users of one project) has its own list.
     3. Pools take turns. A pool with two hundred waiting requests delays another pool by one hash.
-    4. Sign-ins go first, but every fourth turn belongs to a waiting sign-up, so that neither can stop the other.
-    5. A pool has a maximum of waiting requests, and so has a queue. If the queue is full, the last request of the
-       pool with the most waiting requests is refused, so that a pool with few finds room.
+    4. Sign-ins go first, but every fourth turn belongs to a waiting sign-up. So sign-ins cannot stop all sign-ups.
+    5. The number of waiting requests is limited, both per pool and per queue. If the queue is full, the last request of
+       the pool with the most waiting requests is refused, to make room for a pool with few requests.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final
 
-TURNS_PER_SIGN_UP: Final = 4  # every fourth turn is a sign-up's: a flood of sign-ins must not stop all sign-ups
+TURNS_PER_SIGN_UP: Final = 4  # every fourth turn belongs to a sign-up
 
-Waiter = asyncio.Future[bool]  # True: your turn has come; False: you are refused, because another pool needed the place
+Waiter = asyncio.Future[bool]  # True: the request may hash now. False: it is refused to make room for another pool.
 
 
 class Purpose(Enum):
-    """The reason for a hash. `SIGN_UP`: everything that sets a password, also a change by the project's server."""
+    """The reason for a hash. `SIGN_UP`: any request that sets a password, for example by the project's own server."""
 
     SIGN_IN = "sign-in"
     SIGN_UP = "sign-up"
@@ -38,9 +38,9 @@ class NoRoom(Exception):
 
 
 class TurnQueue:
-    """Waiting requests of one purpose, by pool.
+    """The queue of one purpose. It keeps the waiting requests of each pool in a separate list.
 
-    `of_pool`: the most that may wait for one pool; `of_all`: the most for all pools together.
+    `of_pool`: the most waiting requests of one pool. `of_all`: the most waiting requests of all pools together.
     """
 
     def __init__(self, of_pool: int, of_all: int) -> None:
@@ -50,7 +50,7 @@ class TurnQueue:
         self.length = 0
 
     def join(self, pool: str, waiter: Waiter) -> None:
-        """Raises: NoRoom."""
+        """Add a waiter. Raises: NoRoom."""
         mine = len(self.pools.get(pool, ()))
         if mine >= self.of_pool or (self.length >= self.of_all and not self._made_room(mine)):
             raise NoRoom
@@ -70,12 +70,12 @@ class TurnQueue:
             self.pools.move_to_end(pool)
             waiter = waiting.popleft()
             self._shorter(pool)
-            if not waiter.done():  # else it was cancelled, but its task has not run since and could not leave
+            if not waiter.done():  # a cancelled waiter is still in the queue until its task runs again
                 return waiter
         return None
 
     def _made_room(self, mine: int) -> bool:
-        """Refuse the last waiter of the longest pool, unless the newcomer's own pool would then be as long."""
+        """Refuse the last waiter of the longest pool. Return False if the new waiter's pool would become as long."""
         longest = max(self.pools, key=lambda pool: len(self.pools[pool]))
         if len(self.pools[longest]) <= mine + 1:
             return False
@@ -92,9 +92,9 @@ class TurnQueue:
 
 
 class HashTurns:
-    """Turns at hashing. `threads`: how many may hash at the same time.
+    """Distributes turns to hash. `threads`: the number of requests that may hash at the same time.
 
-    Sign-ins and sign-ups have separate queues with separate bounds, so sign-ups never take the places of sign-ins.
+    Sign-ins and sign-ups have separate queues with separate limits, so sign-ups never take the places of sign-ins.
     """
 
     def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue) -> None:
@@ -103,8 +103,8 @@ class HashTurns:
         self.given = 0
 
     async def take(self, pool: str, purpose: Purpose) -> None:
-        """Wait for a turn. Every turn must be ended by `give_back`. Raises: NoRoom."""
-        if self.free > 0:  # a thread is free only if nobody waits
+        """Wait for a turn. The caller must end the turn with `give_back`. Raises: NoRoom."""
+        if self.free > 0:  # a thread is free only if no request waits
             self.free -= 1
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
@@ -115,7 +115,7 @@ class HashTurns:
         except asyncio.CancelledError:
             line.leave(pool, waiter)
             if waiter.done() and not waiter.cancelled() and waiter.result():
-                self.give_back()  # the turn came in the same moment as the cancellation
+                self.give_back()  # the turn came at the same moment as the cancellation
             raise
         if not its_turn:
             raise NoRoom

@@ -12,16 +12,16 @@ from bunbase.pkg.cursors import MAX_LIMIT
 
 T = TypeVar("T")
 
-# key in a scope's state: the slug of the project, if the request came to a project's own host
+# The key in a scope's state for the slug of the project, if the request was sent to the project's own host.
 HOST_SLUG: Final = "host_slug"
 
-# A parameter that the gateway fills in by its name: a Caller, or a room's contract. Its type is not checked with every
-# request, because contracts are Protocols: to check one means to look up all its methods, which costs more than the
-# call.
+# A parameter that the gateway fills in by its name: a Caller, or the service of a room. Litestar does not check its
+# type, because the type is a Protocol: such a check looks up all its methods, which costs more than the call itself.
 Injected = SkipValidation[NamedDependency[T]]
 
-# for answers that hold secrets or change every moment; all others are `private, no-cache` (gateway/caching.py)
+# For answers with secrets or with quickly changing values. All other answers are `private, no-cache`
+# (gateway/caching.py).
 NO_STORE: Final = CacheControlHeader(no_store=True)
 
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The most items that a page may have.")]
-Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="`next` of the previous page.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The largest number of items on a page.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="The field `next` of the previous page.")]

@@ -23,7 +23,7 @@ def new_id(prefix: str = "") -> str:
 def id_made_at(id: str) -> datetime:
     """Return the time at which an id was made, read from its first 48 bits (RFC 9562 §5.7).
 
-    Return the latest possible time if the bits hold no time, as in an id that somebody invented.
+    Return the latest possible time for an invented id whose bits do not encode a valid time.
     """
     number = 0
     for character in id.rpartition("_")[2]:

@@ -1,4 +1,4 @@
-"""IP addresses for limits, sessions and logs: each address has exactly one spelling."""
+"""The canonical spelling of IP addresses, and the networks around them, for limits, sessions and logs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ IPV6_PREFIX_BITS: Final = 64  # a household or a virtual machine owns at least a
 
 
 def canonical_address(text: str) -> str | None:
-    """Return the canonical spelling of an IP address (RFC 5952), or None for anything else.
+    """Return the canonical spelling of an IP address (RFC 5952), or None for any other text.
 
-    A port (`192.0.2.1:4711`, `[2001:db8::1]:443`), brackets and an IPv6 zone are dropped; an IPv4 address mapped into
-    IPv6 becomes the IPv4 address.
+    A port (`192.0.2.1:4711`, `[2001:db8::1]:443`), brackets and an IPv6 zone are removed. An IPv4 address that is
+    mapped into IPv6 becomes the IPv4 address.
     """
     if len(text) > MAX_LENGTH:
         return None
@@ -24,7 +24,7 @@ def canonical_address(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def neighbourhood(address: str) -> str:
-    """Return the name under which limits count `address`: an IPv4 address itself, or the /64 of an IPv6 address.
+    """Return the name under which limits count an address: the IPv4 address itself, or the /64 of an IPv6 address.
 
     Any other text is returned unchanged.
     """
@@ -36,7 +36,7 @@ def neighbourhood(address: str) -> str:
 
 
 def network_around(address: str) -> str:
-    """Return the network around an address, as one customer usually gets it: the /24 of IPv4, the /48 of IPv6."""
+    """Return the network that one customer of a provider usually gets: the /24 of IPv4, or the /48 of IPv6."""
     parsed = _parsed(address)
     if parsed is None:
         return address

@@ -1,4 +1,4 @@
-"""Background jobs: each repeats one piece of work, survives failures of it, and stops with the process."""
+"""Background jobs. A job repeats one piece of work, continues after failures, and stops with the process."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bunbase.pkg.logger import logger
 log = logger("jobs")
 
 MAX_WAIT_SECONDS = 60.0
-MAX_DOUBLINGS = 16  # from a millisecond to MAX_WAIT_SECONDS; a much larger power would not fit into a float
+MAX_DOUBLINGS = 16  # enough from a millisecond to MAX_WAIT_SECONDS; a much larger power would overflow a float
 
 
 class Job:
-    """`work` runs every `every_seconds`, and also at once after `nudge()`.
+    """Runs `work` every `every_seconds`, and also at once after `nudge()`.
 
-    A failure is logged, and after several failures in a row the job waits longer.
+    A failure is logged. With each failure in a row, the job waits longer.
     """
 
     def __init__(self, name: str, work: Callable[[], Awaitable[object]], every_seconds: float) -> None:
@@ -47,9 +47,9 @@ class Job:
 
 
 def wait_seconds(every_seconds: float, failures: int) -> float:
-    """Return how long to wait after a number of failures in a row.
+    """Return the time to wait after a number of failures in a row.
 
-    The time doubles with each failure, up to MAX_WAIT_SECONDS, or up to `every_seconds` if that is longer.
+    The time doubles with each failure. Its limit is MAX_WAIT_SECONDS, or `every_seconds` if that is longer.
     """
     doubled: float = every_seconds * 2 ** min(failures, MAX_DOUBLINGS)
     return min(doubled, max(every_seconds, MAX_WAIT_SECONDS))
@@ -57,7 +57,7 @@ def wait_seconds(every_seconds: float, failures: int) -> float:
 
 @asynccontextmanager
 async def running(*jobs: Job) -> AsyncIterator[None]:
-    """Run jobs until the end of the block."""
+    """Run the jobs during the block."""
     tasks = [asyncio.create_task(job.run(), name=job.name) for job in jobs]
     try:
         yield

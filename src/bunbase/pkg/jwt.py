@@ -1,10 +1,10 @@
-"""RS256 JSON Web Tokens (RFC 7519): sign and check them. No other algorithm is ever accepted.
+"""Sign and check JSON Web Tokens (RFC 7519) with RS256. No other algorithm is accepted.
 
 The exceptions:
 
-    BadToken          the text is not a token that we signed, or was changed since
+    BadToken          the text is not a token, its signature is wrong, or a claim is not as expected
     ├── UnknownKey    the token names a key that is not in the set: fetch the set again
-    └── ExpiredToken  the signature is right, but the token has expired
+    └── ExpiredToken  the signature is correct, but the token has expired
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bunbase.pkg.cache import Cache
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
-MAX_LENGTH: Final = 8192  # characters; BunBase signs no longer token
+MAX_LENGTH: Final = 8192  # characters; no token of BunBase is longer
 REMEMBER_SECONDS: Final = 3600.0
 
 
@@ -68,14 +68,14 @@ def signing_input(kid: str, claims: Mapping[str, Any], typ: str = "JWT") -> byte
 
 
 def compact(signed: bytes, signature: bytes) -> str:
-    """Return the compact form of a token, made of its signing input and the signature over that."""
+    """Return the compact form of a token. `signed`: its signing input. `signature`: the signature of that input."""
     return (signed + b"." + _base64(signature)).decode("ascii")
 
 
 class Verifier:
     """Checks tokens against a set of public keys (RFC 7517), each named by its `kid`.
 
-    `remember`: how many valid tokens are kept. A kept token does not need the 45 µs of a check when it comes again.
+    `remember`: the number of valid tokens in a cache. The signature of a cached token is not checked again (45 µs).
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Log lines for events that happen thousands of times a second: like those of pkg/logger.py, but much cheaper.
+"""Log lines for events that happen thousands of times a second. They look like those of pkg/logger.py, but cost less.
 
-structlog needs 60 µs for a line, while a document is read in 20 µs. So the part that all lines of one kind share is
-formatted once, and many lines are written together, at most FLUSH_SECONDS late. If stderr is a terminal, or logging is
-not configured, lines are written by structlog. Fields are not redacted: they must not hold secrets.
+structlog needs 60 µs for a line, while a document is read in 20 µs. So this module formats the common part of all lines
+of one kind only once, and writes many lines together, at most FLUSH_SECONDS late. If stderr is a terminal, or logging
+is not configured, structlog writes the lines. Fields are not redacted, so they must not contain secrets.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from bunbase.pkg import logger as ordinary
 from bunbase.pkg.logger import Form
 
 FLUSH_SECONDS: Final = 0.02
-MOST_LINES: Final = 2000  # with so many lines waiting, they are written at once
+MOST_LINES: Final = 2000  # as soon as this many lines wait, they are written
 EVENT_WIDTH: Final = 30  # structlog's ConsoleRenderer pads to this width
 PLAIN: Final = re.compile(r"[!#-&(-<>-~]*").fullmatch
 
 Fields = Mapping[str, Any]
 
-GAP: Final = "\0"  # in a layout: the place of a value that differs from line to line
+GAP: Final = "\0"  # marks the place in a layout where each line has its own value
 
 encode: Final = msgspec.json.Encoder().encode
 
 
 class Line:
-    """One kind of line, formatted once. Each line of the kind adds a duration and the id of its request.
+    """One kind of log line. Its common part is formatted once; each line adds a duration and a request id.
 
-    `request_id` must not hold a character that JSON has to escape.
+    `request_id` must not contain a character that JSON has to escape.
     """
 
     def __init__(self, room: str, event: str, fields: Fields) -> None:
@@ -84,7 +84,7 @@ class _Out:
     def _flush_soon(self) -> None:
         try:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        except RuntimeError:  # without a running loop nothing would flush later
+        except RuntimeError:  # no event loop runs that could flush later
             self.flush()
 
 

@@ -1,6 +1,6 @@
-"""Structured logs: readable text in dev, one JSON object per line in production.
+"""Structured logs: readable text in dev mode, and one JSON object per line in production.
 
-Values are redacted if the name of their key sounds like a secret.
+A value is redacted if the name of its key looks like the name of a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECRET_NAME = re.compile(
 )
 REDACTED = "[redacted]"
 Form = Literal["people", "machines"]
-# these libraries log events that BunBase logs itself
+# These libraries log events that BunBase logs itself.
 QUIET = ("httpx", "httpcore", "asyncio", "uvicorn.access", "uvicorn.error")
 
 
@@ -28,7 +28,7 @@ _root = logging.getLogger()
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of a part of the program. `name`: the room or library."""
+    """Return a logger. `name`: the room or library that logs."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(room=name)
     return bound
 
@@ -38,7 +38,7 @@ class _Handler(logging.StreamHandler[Any]):
 
 
 def plain_form() -> Form | None:
-    """Return the format of log lines, or None if only structlog can write them: with colours, or not configured."""
+    """Return the format of log lines, or None if structlog must write them: in colour, or without configuration."""
     handlers = _root.handlers
     return handlers[0].form if handlers and isinstance(handlers[0], _Handler) else None
 
@@ -87,7 +87,7 @@ def _for_machines() -> list[Any]:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace every value whose key names a secret, at any depth."""
+    """Return the event after redacting every value whose key looks like a secret, at any depth."""
     for name, value in event.items():
         event[name] = _redacted(name, value)
     return event

@@ -1,8 +1,8 @@
-"""The Content-Type of request bodies: one rule for every route that reads JSON, in both lanes of the gateway.
+"""The check of the Content-Type of JSON bodies, for all routes and both lanes of the gateway.
 
-A web page must send the type. A browser sends a body without a type to any site without a preflight request (Fetch
-§3.2.5 requires one only for types that a form cannot send), so a foreign page could make a user's browser write here.
-Programs other than browsers may leave the type out.
+Web pages must send the Content-Type. A browser sends a body without it to any site, without a preflight request: the
+Fetch standard (§3.2.5) requires a preflight only for types that a form cannot send. So a foreign page could otherwise
+use a user's browser to write here. Programs other than browsers may leave out the Content-Type.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UTF_8: Final = ("", "charset=utf-8", 'charset="utf-8"')
 
 
 def check_json(sent: str, from_page: bool, accepted: tuple[str, ...] = (JSON,)) -> None:
-    """Check the Content-Type of a JSON body. `from_page`: the request has an Origin header.
+    """Check the Content-Type of a JSON body. `from_page`: True if the request has an Origin header.
 
     Raises: UnsupportedMedia.
     """

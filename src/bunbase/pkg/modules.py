@@ -1,4 +1,4 @@
-"""Rooms as modules: the contract a room provides, the contracts it needs, and the order in which rooms open."""
+"""The definition of a room as a Module: the contract it provides, the contracts it needs, and how it opens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Rooms:
-    """The rooms that a process can call, by contract: the service itself, or a proxy if it runs in another process."""
+    """The services that a process can call, by contract. A room in another process is represented by a proxy."""
 
     def __init__(self, services: Mapping[type, Any] | None = None) -> None:
         self.services = dict(services or {})
@@ -35,16 +35,16 @@ class Rooms:
 
 
 def _untold(_token: str) -> None:
-    """Show the setup token to nobody: the default."""
+    """Ignore the setup token. This is the default."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """Things that a process passes to each of its rooms.
+    """The values that a process passes to each of its rooms.
 
     `database_url`: empty if no room of the process needs PostgreSQL.
-    `tell_setup_token`: shows the person who started the process the token that the first account needs.
-    `functions_host`: the wildcard of the projects' own hosts, or empty.
+    `tell_setup_token`: shows the token for the first account to the person who started the process.
+    `functions_host`: the wildcard for the hosts of projects, or empty.
     """
 
     mode: str  # "dev" or "production"
@@ -66,12 +66,13 @@ Open = Callable[[Any, Rooms, Site], AbstractAsyncContextManager[Any]]
 
 @dataclass(frozen=True)
 class Module:
-    """A room: its contract, the contracts it calls, its settings, how it opens, and its public HTTP routes.
+    """The definition of a room.
 
-    `open(settings, rooms, site)`: a context that yields the service.
-    `routes`: the handlers that the gateway mounts. They use only the contract, so they work wherever the room runs.
+    `provides`: the contract of its service. `needs`: the contracts of the rooms that it calls.
+    `open(settings, rooms, site)`: returns a context manager that yields the service.
+    `routes`: the handlers that the gateway mounts. They use only the contract, so the room may run in any process.
     `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
-    `scope`: checks the arguments of calls from other processes, if the name of the method alone does not decide.
+    `scope`: checks the arguments of calls from other processes, in addition to the check of the method's name.
     """
 
     name: str
@@ -86,7 +87,7 @@ class Module:
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:
-    """Return the modules sorted: each comes after those it needs. Raises: ValueError, which names a cycle."""
+    """Return the modules in an order in which each comes after those it needs. Raises: ValueError for a cycle."""
     by_contract = {module.provides: module for module in modules}
     order: list[Module] = []
     path: list[str] = []

@@ -1,7 +1,8 @@
-"""Read times in RFC 3339 (§5.6). Every time that a caller sends is read by this module.
+"""Read times in RFC 3339 (§5.6). This module reads all times that callers send.
 
-Other parsers accept more: a time without an offset, `+0100`, a blank in place of the T, digits of other scripts. Such a
-text does not name one exact moment. A wrong guess, such as a document that expires at once, could not be undone.
+Other parsers accept more texts: a time without an offset, `+0100`, a blank in place of the T, digits of other scripts.
+Such a text can be ambiguous. A parser that guesses wrong can do permanent harm, such as a document that expires at
+once.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def read_moment(text: str) -> datetime:
         time = local + offset if sign == "-" else local - offset
         return time if second < 60 else _leap(time)
     except OverflowError:
-        raise ValueError("outside of the years 1 to 9999") from None
+        raise ValueError("outside the years 1 to 9999") from None
 
 
 def is_moment(text: str) -> bool:
@@ -54,7 +55,7 @@ def milliseconds(time: datetime) -> int:
 
 
 def _leap(time: datetime) -> datetime:
-    """Return the second after a leap second. Raises: ValueError, if it is not at the end of a day in UTC."""
+    """Return the second after a leap second. Raises: ValueError if `time` is not the last minute of a day in UTC."""
     if (time.hour, time.minute) != (23, 59):
         raise ValueError("not a leap second")
     return time.replace(microsecond=0) + timedelta(seconds=1)

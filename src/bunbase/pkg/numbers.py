@@ -1,14 +1,14 @@
 """Read whole numbers in texts that callers send.
 
-Python's own functions accept too much or fail: `int` accepts `٣`, `1_000` and ` +5 ` and raises for more than 4300
-digits, and `str.isdigit` accepts `²`.
+Python's own functions accept too many texts: `int` accepts `٣`, `1_000` and ` +5 `, and `str.isdigit` accepts `²`. In
+addition, `int` raises an exception for more than 4300 digits.
 """
 
 from __future__ import annotations
 
 
 def whole_number(text: str, most: int) -> int | None:
-    """Return the number that ASCII digits write; None for any other text and for a number above `most`."""
+    """Return the number. Return None for a text that is not only ASCII digits, and for a number above `most`."""
     if not (text.isascii() and text.isdigit()):
         return None
     digits = text.lstrip("0")

@@ -1,4 +1,4 @@
-"""Opaque secrets: keys, refresh tokens and personal tokens. Each has 256 random bits and is stored only as SHA-256."""
+"""Opaque secrets: keys, refresh tokens and personal tokens. Each has 256 random bits; only its SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NONCE_BYTES: Final = 12
 def new_secret(prefix: str) -> str:
     """Return a new secret such as `sk_4Fq…`.
 
-    It has only letters and digits, so that a double click selects all of it.
+    After the prefix, the secret has only letters and digits, so that a double click selects the whole secret.
     """
     return f"{prefix}_" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
@@ -30,7 +30,7 @@ def fingerprint(secret: str) -> bytes:
 
 
 def hint(secret: str) -> str:
-    """Return the beginning of a secret, which is enough for its owner to recognise it."""
+    """Return the beginning of a secret, by which its owner can recognise the secret."""
     prefix, _, rest = secret.partition("_")
     return f"{prefix}_{rest[:HINT_LENGTH]}…"
 

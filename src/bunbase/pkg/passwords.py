@@ -1,7 +1,7 @@
-"""Passwords: argon2id in two threads, so that a storm of sign-ins cannot starve the rest of the process.
+"""Hash and check passwords with argon2id in two threads, so that many sign-ins at once cannot block the process.
 
-Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So a storm in one pool does not delay
-the others.
+Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So many sign-ins in one pool do not
+delay the other pools.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
 MIN_LENGTH = 8
 MAX_LENGTH = 256  # characters; a longer password would only cost time to hash
 POOL_THREADS = 2
-# A hash takes 19 ms, and two threads hash. So the last sign-in of a pool waits half a second if no other pool has any,
-# and two seconds if all places are taken. A sign-up waits up to three times as long as a sign-in.
+# A hash takes 19 ms, and there are two threads. So the last sign-in of a pool waits for half a second if only this pool
+# has sign-ins, and for two seconds if the queue is full. A sign-up waits up to three times as long as a sign-in.
 SIGN_INS_OF_POOL = 50
 SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
@@ -43,9 +43,9 @@ class SignInBusy(Problem):
 class Passwords:
     """Hashes and checks passwords.
 
-    `pool`: the group of accounts that a password belongs to. The number of waiting requests is bounded for each pool
-    and for all pools together; one more is refused with SignInBusy.
-    Passwords are normalised first (NFKC, as NIST SP 800-63B §3.1.1.2 asks): keyboards encode é in two ways.
+    `pool`: the group of accounts that a password belongs to. The number of waiting requests is limited for each pool
+    and for all pools together. Above the limit, a request is refused with SignInBusy.
+    Passwords are normalised first (NFKC, see NIST SP 800-63B §3.1.1.2), because there are two encodings of é.
     """
 
     def __init__(self) -> None:
@@ -61,10 +61,10 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_UP, functools.partial(HASHER.hash, password))
 
     async def matches(self, pool: str, password: str, hash: str | None) -> bool:
-        """Return whether `password` has this hash; False if `hash` is None.
+        """True if `password` has this hash. False if `hash` is None, which means that the account does not exist.
 
-        Both take the same time: without a hash the password is compared with a decoy, so that the time does not tell
-        whether the account exists. Raises: SignInBusy.
+        Both cases take the same time, so that nobody can find out whether an account exists: without a hash, the
+        password is compared with a decoy. Raises: SignInBusy.
         """
         password = _composed(password)
         if len(password) > MAX_LENGTH:
@@ -73,7 +73,7 @@ class Passwords:
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
     async def make_decoy(self) -> None:
-        """Hash the decoy before the first sign-in, which would otherwise take twice as long."""
+        """Hash the decoy at the start. Otherwise the first sign-in would take twice as long."""
         await self._run("", Purpose.SIGN_IN, functools.partial(decoy))
 
     def close(self) -> None:
@@ -89,7 +89,8 @@ class Passwords:
         except BaseException:
             self.turns.give_back()
             raise
-        hashing.add_done_callback(lambda _: self.turns.give_back())  # not when the caller leaves: the thread goes on
+        # The turn ends with the thread, not with the caller: the thread continues if the caller leaves.
+        hashing.add_done_callback(lambda _: self.turns.give_back())
         return await asyncio.shield(hashing)
 
 
@@ -105,7 +106,7 @@ async def open_passwords() -> AsyncIterator[Passwords]:
 
 
 def check_password(password: str) -> None:
-    """Raises: InvalidInput when a password is too short or too long (NIST SP 800-63B §3.1.1.2)."""
+    """Check the length of a password (NIST SP 800-63B §3.1.1.2). Raises: InvalidInput."""
     if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
         raise InvalidInput.at("/password", f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
@@ -116,7 +117,9 @@ def decoy() -> str:
 
 
 def _composed(password: str) -> str:
-    if len(password) > MAX_LENGTH * 4:  # normalising a huge text would block the event loop; the text is refused later
+    if (
+        len(password) > MAX_LENGTH * 4
+    ):  # normalising a huge text would block the event loop; the callers refuse the text
         return password
     return unicodedata.normalize("NFKC", password)
 

@@ -1,4 +1,4 @@
-"""Regular expressions that callers send. RE2 runs them: its time is linear in the text for every pattern."""
+"""Regular expressions that callers send. They run in RE2, whose time is linear in the length of the text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import re2
 from bunbase.pkg import effort
 
 MAX_PATTERN: Final = 1000  # characters
-MAX_BYTES: Final = 1 << 20  # of a pattern's automaton; RE2 refuses a larger one, or runs it without a cache
-MAX_SENT_BYTES: Final = 256 << 10  # of a pattern in a query; larger ones take 8 ms to compile
-SECONDS_FOR_AN_INSTRUCTION: Final = 5e-9  # and byte of the text, without an automaton; 3.7 to 5.6 ns measured
-INSTRUCTIONS_FOR_A_BYTE: Final = 8  # of a program; they take as long as reading one byte of JSON
-KEPT: Final = 64  # compiled patterns
+MAX_BYTES: Final = 1 << 20  # memory for the automaton of a pattern; RE2 refuses a larger one, or runs it uncached
+MAX_SENT_BYTES: Final = 256 << 10  # the same for a pattern in a query; larger patterns take 8 ms to compile
+SECONDS_FOR_AN_INSTRUCTION: Final = 5e-9  # per byte of the text, if no automaton is used; measured: 3.7 to 5.6 ns
+INSTRUCTIONS_FOR_A_BYTE: Final = 8  # instructions of a program take as long as reading one byte of JSON
+KEPT: Final = 64  # compiled patterns in the cache
 FLAGS: Final = "ims"
 
 QUANTIFIERS: Final = "?*{"  # the character before one of these is optional
@@ -22,13 +22,14 @@ META: Final = frozenset(".^$|()[]+?*{}\\")
 
 
 class InvalidPattern(ValueError):
-    """RE2 does not accept this pattern; the message is its reason."""
+    """RE2 does not accept this pattern. The message is the reason that RE2 reports."""
 
 
 class Pattern:
     """A compiled pattern.
 
-    `size`: instructions of its program. If its automaton grows too large, RE2 runs all of them at each byte.
+    `size`: the number of instructions of its program. If the automaton grows too large, RE2 runs all instructions at
+    each byte of the text.
     """
 
     def __init__(self, compiled: Any) -> None:
@@ -41,19 +42,19 @@ class Pattern:
         return self.compiled.search(text) is not None
 
     def longest_seconds(self, bytes: int) -> float:
-        """Return how long it takes at most to search this many bytes."""
+        """Return the longest time that a search in this many bytes takes."""
         return bytes * self.size * SECONDS_FOR_AN_INSTRUCTION
 
 
 @lru_cache(KEPT)
 def pattern(text: str, max_bytes: int = MAX_BYTES) -> Pattern:
-    """Compile a pattern; `max_bytes` limits its program and automaton. Raises: InvalidPattern."""
+    """Return a compiled pattern. `max_bytes` limits its program and automaton. Raises: InvalidPattern."""
     if len(text) > MAX_PATTERN + len(with_flags("", FLAGS)):
-        raise InvalidPattern(f"it is longer than {MAX_PATTERN} characters")
+        raise InvalidPattern(f"the pattern is longer than {MAX_PATTERN} characters")
     options = re2.Options()
     options.max_mem = max_bytes
     options.log_errors = False
-    options.never_capture = True  # we only ask whether it matches; a third of the work is saved
+    options.never_capture = True  # only the fact of a match is needed; this saves a third of the work
     try:
         return Pattern(re2.compile(text.encode(), options))
     except re2.error as error:
@@ -66,9 +67,9 @@ def with_flags(text: str, flags: str) -> str:
 
 
 def literal_beginning(text: str) -> str:
-    """Return the literal text with which every match begins; empty if the pattern does not show it plainly.
+    """Return the literal prefix of all matching texts. Return "" if the pattern has no simple literal prefix.
 
-    The pattern begins with `^`, so that a text which matches begins with it too.
+    Only patterns that begin with `^` can have a literal prefix.
     """
     if not text.startswith("^") or "|" in text:
         return ""

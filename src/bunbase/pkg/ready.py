@@ -1,4 +1,4 @@
-"""Readiness: checks of everything that a process depends on, by name, each run at most once a second."""
+"""Readiness checks: one for each dependency of a process. Each check runs at most once a second."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 from bunbase.pkg.errors import Problem
 
 OWN_SECONDS = 2.0
-OTHERS_SECONDS = 3.0  # longer than OWN_SECONDS, so that another process can answer even if its PostgreSQL does not
-SHARED_SECONDS = 1.0  # for so long an answer is reused
+OTHERS_SECONDS = 3.0  # longer than OWN_SECONDS, so that another process can report an unreachable PostgreSQL
+SHARED_SECONDS = 1.0  # an answer is reused for this long
 
 Check = Callable[[], Awaitable[Any]]
 Answer = dict[str, str]
 
 
 class Readiness:
-    """The checks of a process. A check raises if a dependency cannot be used; it may return a text with details.
+    """The readiness checks of a process. A check raises if its dependency is unavailable, and may return details.
 
-    `own`: checks of this process. `others`: for each process that this one calls, a check that asks it for its own
-    checks only. If a process passed the question on, two processes that call each other would ask for ever.
+    `own`: the checks of this process. `others`: for each room in another process, a check that asks that process for
+    its own checks only. Otherwise two processes that call each other would ask each other without end.
     """
 
     def __init__(
@@ -32,22 +32,22 @@ class Readiness:
         self.others = SharedChecks(others or {}, OTHERS_SECONDS, now)
 
     async def report(self, details: bool = True) -> tuple[dict[str, Any], bool]:
-        """Return `{"status", "checks": {name: {"status", "detail"?}}}` and whether all is well.
+        """Return `{"status", "checks": {name: {"status", "detail"?}}}`, and True if all checks have passed.
 
-        `details`: include the reasons of failures. They name hosts and addresses, so they are not for strangers.
+        `details`: include details and the reasons of failures. These contain addresses, so do not publish them.
         """
         own, others = await asyncio.gather(self.own.answers(), self.others.answers())
         return _report({**own, **others}, details)
 
     async def own_report(self) -> tuple[dict[str, Any], bool]:
-        """Return the same report with the checks of this process only, and with details."""
+        """Return the report of `report` with details, but only for the checks of this process."""
         return _report(await self.own.answers(), details=True)
 
 
 class SharedChecks:
-    """Checks that run at most once a second, however many callers ask.
+    """Runs its checks at most once a second, even if there are many callers.
 
-    All callers that ask meanwhile share the answers, so a crowd of probes costs PostgreSQL only one connection.
+    Callers within that second share the answers, so many probes at once need only one connection to PostgreSQL.
     """
 
     def __init__(self, checks: Mapping[str, Check], seconds: float, now: Callable[[], float]) -> None:
@@ -60,8 +60,8 @@ class SharedChecks:
     async def answers(self) -> dict[str, Answer]:
         asking = self._asking
         if asking is None or (asking.done() and self.now() - self._answered_at >= SHARED_SECONDS):
-            # an own context and a shield: the request that started the checks may end, while others wait for the
-            # answers
+            # The task has its own context, and a shield: it must continue if the request that started it ends, because
+            # other requests wait for the same answers.
             asking = self._asking = asyncio.create_task(self._ask_all(), context=Context())
         return await asyncio.shield(asking)
 

@@ -1,4 +1,4 @@
-"""Files that hold a secret: written completely or not at all, and readable only by their owner."""
+"""Write files that contain a secret. A file is written completely or not at all, and only its owner can read it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ OWNER_ONLY = 0o600
 
 
 def create_secret_file(path: Path, text: str) -> bool:
-    """Write a new file that survives a crash. Return False if the file exists already; it is not changed then."""
+    """Write a new file that survives a crash. If the file exists already, leave it unchanged and return False."""
     if path.exists():
         return False
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
     try:
-        os.link(draft, path)  # a rename would replace a file that was made meanwhile; a link does not
+        os.link(draft, path)  # unlike a rename, a link never replaces a file that another process has just created
     except FileExistsError:
         return False
     finally:
@@ -27,7 +27,7 @@ def create_secret_file(path: Path, text: str) -> bool:
 
 
 def replace_secret_file(path: Path, text: str) -> None:
-    """Replace the content of a file. After a crash the file has either the old content or the new."""
+    """Replace the content of a file. After a crash, the file has either the old content or the new content."""
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
     draft.rename(path)
@@ -43,7 +43,7 @@ def write_synced(path: Path, text: str) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Write the names in a directory to disk, so that they survive a crash."""
+    """Write the entries of a directory to disk, so that new and renamed files survive a crash."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Serve ASGI apps. One process may serve many, each until the end of a block; signals are the caller's business."""
+"""Serve ASGI apps. One process may serve several apps, each during a block. The caller handles signals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bunbase.pkg.http1.protocol import Http1Protocol
 BACKLOG = 2048
 TAKEN_SECONDS = 0.5
 POLL_SECONDS = 0.01
-DRAIN_SECONDS = 10  # requests under way may finish within this time; then their connections are closed
+DRAIN_SECONDS = 10  # at the end, current requests have this time to finish; then their connections are closed
 
 
 class PortTaken(CannotStart):
@@ -43,9 +43,9 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket. Port 0 stands for any free port.
+    """Return a listening socket. Port 0 means any free port.
 
-    Blocks for up to TAKEN_SECONDS: a server that was killed a moment ago may be closing the port. Raises: PortTaken.
+    Blocks for up to TAKEN_SECONDS, because a server that was just killed may still hold the port. Raises: PortTaken.
     """
     end = time.monotonic() + TAKEN_SECONDS
     while True:
@@ -65,7 +65,7 @@ def base_url(host: str, port: int) -> str:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named, because asyncio sets TCP_NODELAY only then
+    # asyncio sets TCP_NODELAY only if the protocol is given here
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -84,9 +84,10 @@ async def serving(
     limits: Limits | None = None,
     protocol: Callable[..., Http1Protocol] = Http1Protocol,
 ) -> AsyncIterator[str]:
-    """Answer requests on `listener`, and yield the base URL. At the end, requests under way have DRAIN_SECONDS left.
+    """Serve the app on `listener` during the block, and yield the base URL.
 
-    `protocol`: makes the object that speaks HTTP on a connection, within `limits`.
+    At the end of the block, current requests have DRAIN_SECONDS to finish.
+    `protocol`: makes the protocol object of a connection, with its `limits`.
     """
     connections = Connections((limits or Limits()).fitting(descriptors()))
     config = uvicorn.Config(

@@ -1,15 +1,16 @@
-"""The rules of sessions with rotating refresh tokens. They know no database: each room's store keeps the rows.
+"""The rules of sessions with rotating refresh tokens. This file uses no database: each room has its own store.
 
 Every refresh token works once (RFC 9700 §4.14.2).
 
-    Concern: the answer with the new pair can be lost on its way. The client then sends the old token again, which looks
-        exactly like a thief who uses a stolen copy. Without a grace, a bad network would sign users out.
-    Decision: for ten seconds (`reuse_grace_seconds`) the old token returns the very pair it was traded for. After
-        that, a used token ends the session, because two parties hold it and nobody can tell which one is the user.
-    Alternative: to return yet another pair within the grace. Thief and user would then each hold a valid pair.
+    Concern: the answer with the new pair of tokens can get lost. The client then sends the old token again. This looks
+        exactly like a thief who uses a stolen copy. Without a grace period, a bad network would sign users out.
+    Decision: for ten seconds (`reuse_grace_seconds`) the old token returns the same pair as the first time. After that,
+        a used token ends the session: two parties hold the token, and the server cannot tell which one is the user.
+    Rejected: returning a different pair within the grace period. Thief and user would then each hold a valid pair.
 
-The pair has to be stored for the grace. It is sealed with the old token, which is stored only as a hash, so nobody who
-reads the database can use it; and it is deleted after the grace (`pkg/upkeep.py`).
+The pair must be stored during the grace period. It is encrypted with the old token, and the database contains only a
+hash of that token. So a person who reads the database cannot use the pair. After the grace period, the pair is deleted
+(`pkg/upkeep.py`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
 
 DAY_SECONDS: Final = 86400
-LATEST_SESSIONS: Final = 500  # so many of an account's latest sessions are searched for a known address
-SKEW_SECONDS: Final = 60  # a process whose clock is ahead may sign a token while another ends its session
+LATEST_SESSIONS: Final = 500  # `knows_address` searches only this many of an account's latest sessions
+SKEW_SECONDS: Final = 60  # allowed difference between the clocks of two processes
 
 Addresses = Callable[[str, int], Awaitable[list[str]]]
 Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
@@ -37,8 +38,8 @@ Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
 class SessionSettings(msgspec.Struct, frozen=True):
     """How long tokens and sessions live.
 
-    `session_ttl_seconds`: a session ends after this time, however often it was refreshed.
-    `reuse_grace_seconds`: for so long a used refresh token still returns the pair it was traded for.
+    `session_ttl_seconds`: a session ends after this time, even if it is refreshed.
+    `reuse_grace_seconds`: during this time, a used refresh token still returns the pair that it was exchanged for.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900
@@ -57,7 +58,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class RefreshToken(msgspec.Struct, frozen=True):
-    """A stored refresh token with fields of its session. `sealed_pair`: the pair it was traded for, encrypted."""
+    """A stored refresh token with fields of its session. `sealed_pair`: the encrypted pair it was exchanged for."""
 
     session: str
     user_id: str
@@ -68,16 +69,16 @@ class RefreshToken(msgspec.Struct, frozen=True):
     session_ended_at: datetime | None
 
     def traded_for(self, token: str) -> Pair:
-        """Return the pair that this token was traded for.
+        """Return the pair that this token was exchanged for. `token`: its text.
 
-        `token`: its text. Only for a token whose standing is RETRY.
+        Call this only for a token whose standing is RETRY.
         """
         assert self.sealed_pair is not None, "without a sealed pair the standing is REUSED"
         return msgspec.msgpack.decode(open_with(token, self.sealed_pair), type=Pair)
 
 
 class NewRefreshToken(msgspec.Struct, frozen=True):
-    """A refresh token to store. `hash`: SHA-256 of the token; the token itself is stored nowhere."""
+    """A refresh token to store. `hash`: SHA-256 of the token. The token itself is not stored."""
 
     hash: bytes
     expires_at: datetime
@@ -110,15 +111,15 @@ class Pair(msgspec.Struct, frozen=True):
 class Standing(Enum):
     """The state of a refresh token that a client has sent."""
 
-    FRESH = "fresh"  # never used: trade it for a new pair
-    RETRY = "retry"  # used within the grace: return the same pair
-    REUSED = "reused"  # used before that: end the session
+    FRESH = "fresh"  # the token was never used: exchange it for a new pair
+    RETRY = "retry"  # the token was used within the grace period: return the same pair
+    REUSED = "reused"  # the token was used before the grace period: end the session
     EXPIRED = "expired"
     ENDED = "ended"  # the session has ended
 
 
 def standing(token: RefreshToken, now: datetime, settings: SessionSettings) -> Standing:
-    """Return the standing of a refresh token. REUSED goes before the others, even if the session is over."""
+    """Return the standing of a refresh token. A reused token is REUSED even if its session has ended."""
     grace = timedelta(seconds=settings.reuse_grace_seconds)
     if token.used_at is not None and (token.sealed_pair is None or now >= token.used_at + grace):
         return Standing.REUSED
@@ -142,9 +143,9 @@ def new_pair(
 
 
 async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
-    """Return whether one of the latest sessions of the account was opened from the neighbourhood of `ip`.
+    """True if one of the latest sessions of the account was opened from the neighbourhood of `ip`.
 
-    `addresses(email, limit)`: the addresses of these sessions.
+    `addresses(email, limit)`: returns the addresses of the latest sessions.
     """
     normal = email_or_none(email)
     if normal is None or not ip:
@@ -153,5 +154,5 @@ async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
 
 
 def revoked_until(now: datetime, settings: SessionSettings) -> float:
-    """Return the Unix time by which every access token of a session that ends now has expired."""
+    """Return the Unix time at which all access tokens of a session that ends now have expired."""
     return now.timestamp() + settings.access_ttl_seconds + SKEW_SECONDS

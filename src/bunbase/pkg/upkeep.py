@@ -1,7 +1,7 @@
-"""Background jobs that delete what is over: revocations, sessions, tokens. Every room with a feed runs them.
+"""Background jobs that delete expired revocations, sessions and tokens. Every room with a feed runs these jobs.
 
-Nothing depends on when they run, because every query looks at the times in the rows. They only keep tables small, and
-keep secrets no longer than needed.
+The time at which they run does not matter, because every query checks the times in the rows. The jobs keep the tables
+small, and delete secrets as soon as they are not needed any more.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.sessions import SessionSettings
 
-KEEP: Final = timedelta(days=1)  # a row stays a day after its end, so that a late client is told why it is refused
+KEEP: Final = timedelta(days=1)  # an expired row is kept this long, so that a late client gets the reason for a refusal
 UPKEEP_SECONDS: Final = 600.0
-PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets, and useless after `reuse_grace_seconds`
+PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that nobody needs after `reuse_grace_seconds`
 
 Delete = Callable[[datetime], Awaitable[object]]  # deletes everything that ended before a time
 
 
 class Revocations(Protocol):
-    """Part of `pkg.db.feed.Feed`, which this folder must not import."""
+    """The part of `pkg.db.feed.Feed` that is used here. This file must not import that module."""
 
     async def forget(self) -> int: ...
 
 
 def upkeep_job(room: str, revocations: Revocations, delete_over: Delete, clock: Clock) -> Job:
-    """Return the job that deletes old revocations, and rows that were over a day ago."""
+    """Return the job that deletes expired revocations, and rows that expired more than a day ago."""
 
     async def work() -> None:
         await revocations.forget()
@@ -38,7 +38,7 @@ def upkeep_job(room: str, revocations: Revocations, delete_over: Delete, clock: 
 
 
 def pairs_job(room: str, forget_pairs: Delete, settings: SessionSettings, clock: Clock) -> Job:
-    """Return the job that deletes the pair a used refresh token was traded for, once no retry may ask for it."""
+    """Return the job that deletes the sealed pairs of used refresh tokens after the grace period for retries."""
 
     async def work() -> None:
         await forget_pairs(clock.now() - timedelta(seconds=settings.reuse_grace_seconds))

@@ -131,8 +131,8 @@ async def test_the_refusal_names_one_document_and_none_to_callers_bound_by_rules
     with pytest.raises(UniqueViolation) as bound:
         await service.create(publishable_caller("prj_a"), C, b'{"k":[2,{"x":1}]}')
 
-    assert told.value.detail in {f"Document {id} has the same k: the index k is unique." for id in ("n1", "n2")}
-    assert bound.value.detail == "Another document has the same values: the index k is unique."
+    assert told.value.detail in {f"Document {id} has the same k, but the index k is unique." for id in ("n1", "n2")}
+    assert bound.value.detail == "Another document has the same values, but the index k is unique."
 
 
 async def test_too_many_elements_for_a_unique_index_are_refused(service: BundocService) -> None:

@@ -1,4 +1,4 @@
-"""The credentials and names of a kept installation, and the requests that read all it holds."""
+"""The credentials and ids of a kept installation, and the requests that read all its data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NOT_KEPT: Final = {
     "/.well-known/openid-configuration": "made from settings",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
 }
-# routes with counts that grow with use and are deleted with time: their answers are not compared
+# routes whose answers are not compared, because their counts grow with use and expire
 COUNTED: Final = ("/api/projects/{project}/functions/{name}/stats", "/api/projects/{project}/usage")
 # fields whose values change with time or with use, or that `running.STILL_AHEAD` changes
 PASSING: Final = {"last_used_at", "next_at", "due_at", "expires_at"}
 
 
 class Access(msgspec.Struct, frozen=True):
-    """The credentials and ids that a user of the installation has written down.
+    """The credentials and ids of a user of the installation.
 
     `refresh_token` belongs to an open session of the developer, `user_refresh_token` to one of the end user.
     """
@@ -47,7 +47,7 @@ class Access(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """A request that only reads. `route` is the path as the OpenAPI document has it."""
+    """A request that only reads. `route` is the template of its path in the OpenAPI document."""
 
     route: str
     path: str
@@ -57,7 +57,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The file `expected.json`: the credentials, and the answer to each request when the data was written."""
+    """The file `expected.json`: the credentials, and the answer to each request at the time of writing."""
 
     access: Access
     answers: dict[str, Any]
@@ -129,7 +129,7 @@ def _searches(at: str) -> list[Question]:
 
 
 def answers(http: httpx.Client, access: Access) -> dict[str, Any]:
-    """Sign in and send every question. Return the answers. Raises: AssertionError if one is refused."""
+    """Sign in, send every question and return the answers. Raises: AssertionError if a request is refused."""
     who = signed_in(http, access)
     found: dict[str, Any] = {}
     for one in questions(access):
@@ -164,7 +164,7 @@ def signed_in(http: httpx.Client, access: Access) -> dict[Who, dict[str, str]]:
 
 
 def missing(expected: Any, answer: Any, path: str = "") -> list[str]:
-    """Return the paths of expected values that the answer lacks. It may have more fields, and more items in lists."""
+    """Return the paths of expected values that the answer lacks. The answer may have more fields and list items."""
     match expected:
         case dict():
             if not isinstance(answer, dict):

@@ -14,8 +14,8 @@ MASTER_KEY = base64.b64encode(b"a master key of a kept test only").decode()
 FOLDER, DUMP, EXPECTED = "data", "postgresql.sql", "expected.json"
 YEARS = "3650"
 
-# Sessions end after months and a job waits for a year at most, but the files are opened for years. So these times are
-# moved to tomorrow when the files are loaded.
+# Sessions expire after months and jobs after a year, but tests load the kept files for years. Therefore these times are
+# set to tomorrow when the files are loaded.
 STILL_AHEAD = """
 UPDATE bunauth.sessions SET expires_at = now() + interval '1 day';
 UPDATE bunauth.refresh_tokens SET expires_at = now() + interval '1 day';
@@ -26,7 +26,7 @@ UPDATE functions.jobs SET due_at = now() + interval '1 day', look_at = now() + i
 
 
 def installation(home: Path, database_url: str) -> Instance:
-    """Return all rooms in one process, not started yet, with the longest retention that settings allow."""
+    """Return an instance of all rooms in one process, not yet started, with the longest possible retention."""
     instance = Instance("one", home)
     instance.serve()
     _, environment = instance.commands["serve"]
@@ -51,7 +51,7 @@ def load_dump(kept: Path, database_url: str) -> None:
         connection = await asyncpg.connect(database_url)
         try:
             await connection.execute("".join(lines))
-            await connection.execute("RESET ALL")  # the dump has emptied the search path
+            await connection.execute("RESET ALL")  # the dump sets an empty search path
             await connection.execute(STILL_AHEAD)
         finally:
             await connection.close()

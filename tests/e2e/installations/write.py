@@ -1,4 +1,4 @@
-"""Write an installation with this version of BunBase, for `test_kept_installations.py` of all later versions.
+"""Write an installation with this version of BunBase. Later versions read it in `test_kept_installations.py`.
 
 Run it before a release: `.venv/bin/python -m tests.e2e.installations.write` replaces the folder of this version.
 """
@@ -131,12 +131,12 @@ def _dump(url: str) -> str:
         timeout=60,
         check=True,
     ).stdout
-    skipped = ("\\", "SET transaction_timeout", "--")  # PostgreSQL 16 does not know the second
+    skipped = ("\\", "SET transaction_timeout", "--")  # PostgreSQL 16 does not know transaction_timeout
     return "".join(line for line in text.splitlines(keepends=True) if line.strip() and not line.startswith(skipped))
 
 
 def _lines(kept: Kept) -> bytes:
-    """Return the answers as JSON with one on each line."""
+    """Return the answers as JSON with one answer per line."""
     answers = b",\n".join(msgspec.json.encode({asked: told})[1:-1] for asked, told in kept.answers.items())
     return b'{"access":%b,\n"answers":{\n%b\n}}\n' % (msgspec.json.encode(kept.access), answers)
 
@@ -165,7 +165,7 @@ def _filled(instance: Instance) -> Access:
     user = post("/v1/auth/signup", {"email": "eve@example.com", "password": END_USER_PASSWORD}, public)
     _administer(http, secret, user["user"]["id"])
     _functions(instance, folder, secret)
-    post("/v1/data/posts", {"_id": "p4", "title": "New", "author": "ada"}, secret)  # seen by the function on-post
+    post("/v1/data/posts", {"_id": "p4", "title": "New", "author": "ada"}, secret)  # this calls the function on-post
     poll(lambda: http.get("/v1/data/sealed/seen-p4", headers=secret).status_code == 200)
     waiting = post(f"{at}/jobs", {"function": "hello", "payload": {"n": 1}, "delay_seconds": 86_400}, developer)
     post(f"{at}/jobs", {"function": "broken", "payload": "never", "attempts": 1}, developer)

@@ -1,5 +1,5 @@
-// Runs in a page of a hostile function. `victims`: addresses of pages and routes that belong to others.
-// Returns the result of each attack on each victim; every truthy value is a break-in.
+// Runs in a page of a hostile function. `victims`: URLs of pages and routes of BunBase and of other projects.
+// Returns the result of each successful attack on each victim.
 async ({ victims, worker }) => {
   const got = {};
   const running = [];

@@ -1,4 +1,4 @@
-// A function of somebody who means harm: answers pages, scripts and headers, and says which credentials it was sent.
+// The function of an attacker: it returns harmful pages, scripts and headers, and shows the headers that it receives.
 const HARMFUL = [
   ["service-worker-allowed", "/"], ["clear-site-data", '"*"'], ["strict-transport-security", "max-age=9999"],
   ["alt-svc", 'h3=":1"; ma=9999'], ["nel", '{"report_to":"x","max_age":99}'], ["report-to", '{"group":"x"}'],

@@ -12,7 +12,7 @@ from bunbase.contracts.functions.logs import LogLevel
 from bunbase.functions.logs.buffer import MAX_BYTES, MAX_LINES, LogBuffer
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.store.logs import NewLine
-from bunbase.functions.workers.deployment import Deployment, Said
+from bunbase.functions.workers.deployment import Deployment, LogRecord
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unreachable
 from tests.functions.calls import deploy, log_of
@@ -20,8 +20,8 @@ from tests.functions.calls import deploy, log_of
 LONG = "x" * 8000
 
 
-def said(project: str, text: str) -> Said:
-    return Said(Deployment(project, "f", 1, "", FunctionConfig(), 0), "", LogLevel.INFO, text)
+def said(project: str, text: str) -> LogRecord:
+    return LogRecord(Deployment(project, "f", 1, "", FunctionConfig(), 0), "", LogLevel.INFO, text)
 
 
 async def as_they_are(lines: Sequence[NewLine]) -> Sequence[NewLine]:

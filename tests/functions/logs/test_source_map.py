@@ -110,7 +110,7 @@ def test_a_text_that_is_no_source_map_of_version_3_is_refused(text: bytes) -> No
         ("gggggggggB", "VLQ"),
         ("g", "VLQ"),
         ("AAAA,DAAA", "order"),
-        ("ADAA", "nowhere"),
+        ("ADAA", "negative"),
         ("AEAA", "not list"),
         ("A" * (MAX_MAPPINGS_CHARACTERS + 1), "4 MiB"),
         ("A," * (MAX_SEGMENTS + 1), "mappings"),

@@ -113,7 +113,7 @@ async def test_an_answer_that_cannot_be_read_becomes_an_error_before_its_head_is
 
     texts = [line.text for line in await log_of(functions, "f")]
     assert len(texts) == len(CANNOT_BE_SENT)
-    assert "TypeError: The Response was used before: make a new one for each answer." in texts[0]
+    assert "TypeError: The Response was used before. Make a new Response for each answer." in texts[0]
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/x-silent"])

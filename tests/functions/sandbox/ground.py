@@ -24,11 +24,11 @@ from bunbase.functions.sandbox.switch import Sandbox, Switch
 from bunbase.functions.sandbox.worker_cgroups import Cgroup
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers import zygote as zygote_module
-from bunbase.functions.workers.deployment import Deployment, Request, Said
+from bunbase.functions.workers.deployment import Deployment, LogRecord, Request
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.program import Program
 from bunbase.functions.workers.starter import Starter
-from bunbase.functions.workers.worker import Owner, Worker
+from bunbase.functions.workers.worker import Worker, WorkerListener
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg.bun import find_bun
 
@@ -58,18 +58,18 @@ class PlainSandbox(Sandbox):
         return None
 
 
-class Listener(Owner):
-    def __init__(self, lines: list[Said]) -> None:
+class Listener(WorkerListener):
+    def __init__(self, lines: list[LogRecord]) -> None:
         self.lines = lines
 
-    def said(self, said: Said) -> None:
-        self.lines.append(said)
+    def on_log(self, record: LogRecord) -> None:
+        self.lines.append(record)
 
 
 @dataclass
 class Ground:
     starter: Starter
-    said: list[Said]
+    said: list[LogRecord]
 
     async def worker(self, code: str, env: dict[str, str] | None = None, **config: Any) -> Worker:
         deployment = Deployment("prj_one", "f", 1, "", msgspec.convert(config, FunctionConfig), 0)

@@ -140,7 +140,7 @@ def test_bubblewrap_does_not_count_if_users_may_not_create_namespaces() -> None:
     )
 
     assert said.stdout.startswith("bubblewrap: ")
-    assert "let all users make user namespaces" in said.stdout
+    assert "allow all users to create user namespaces" in said.stdout
 
 
 @NEEDS_BUBBLEWRAP

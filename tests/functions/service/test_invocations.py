@@ -278,7 +278,7 @@ async def test_a_client_that_disconnects_aborts_the_function(functions: Function
 
     [worker] = functions.starter.alive
     await until(lambda: worker.idle)
-    assert [line.text for line in await log_of(functions, "f")] == ["aborted: The client has gone."]
+    assert [line.text for line in await log_of(functions, "f")] == ["aborted: The client has closed the connection."]
 
 
 async def test_calls_share_a_worker_up_to_its_concurrency(functions: FunctionsService) -> None:

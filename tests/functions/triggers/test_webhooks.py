@@ -155,4 +155,4 @@ async def test_a_missing_webhook_secret_is_reported_as_a_function_error(receiver
         status, answer = await received(receiver, BODY, headers, scheme=scheme, **secret)
 
         assert (status, answer["code"]) == (500, "TypeError")
-        assert "is its variable set?" in answer["detail"]
+        assert "Is its variable set?" in answer["detail"]

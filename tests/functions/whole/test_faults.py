@@ -18,7 +18,7 @@ from bunbase.contracts.functions.problems import (
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.connection import MAX_FRAMES_A_TURN
-from bunbase.functions.workers.deployment import Said
+from bunbase.functions.workers.deployment import LogRecord
 from bunbase.functions.workers.frames import Frame, encode_frame
 from tests.functions.calls import MEMBER, Answer, call, deploy, invoke, log_of, request, until
 
@@ -221,8 +221,8 @@ async def test_a_flood_of_frames_does_not_delay_other_functions(functions: Funct
     await deploy(functions, "f", "() => 1")
     await call(functions, "f")
     [worker] = [one for one in functions.starter.alive if one.loaded_at]
-    heard: list[Said] = []
-    functions.pool.say = heard.append
+    heard: list[LogRecord] = []
+    functions.pool.write_log = heard.append
 
     worker.connection.data_received(encode_frame(Frame.LOG, 0, b"\0\0x") * 1000)
 

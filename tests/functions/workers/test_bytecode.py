@@ -15,7 +15,7 @@ from bunbase.functions.versions.loadable import Loadable
 from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.functions.workers.program import Program
-from bunbase.functions.workers.worker import Owner
+from bunbase.functions.workers.worker import WorkerListener
 from bunbase.pkg.bun import find_bun
 from tests.functions.calls import MEMBER, PROJECT, call
 
@@ -45,7 +45,7 @@ async def deployed(functions: FunctionsService, code: bytes) -> ProgramCode:
 async def answer_of(functions: FunctionsService, code: bytes, bytecode: bytes) -> bytes:
     """Return the answer of a worker that loaded this code with this bytecode."""
     deployment = Deployment(PROJECT, "large", 1, "", FunctionConfig(), 0)
-    worker = await functions.starter.start(deployment, Program(code, {}, None, bytecode), Owner())
+    worker = await functions.starter.start(deployment, Program(code, {}, None, bytecode), WorkerListener())
     try:
         began = worker.begin(Request("inv_one", "GET", "/", (), None, b""))
         await began.head()

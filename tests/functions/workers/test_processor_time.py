@@ -25,7 +25,7 @@ BY_PATH = f"""async (req, ctx) => {{
     if (path === "/some") for (let n = 0; n < 3e8; n++) globalThis.sum = (globalThis.sum | 0) + n | 0;
     return path;
 }}"""
-ALLOWED = "The call used 300 ms of processor time, the most it may."
+ALLOWED = "The call exceeded its limit of 300 ms of processor time."
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ async def test_a_call_that_does_not_react_to_its_abort_ends_its_whole_worker(fun
         await neighbour
 
     assert sorted(await errors(functions)) == [
-        "The call used 600 ms of processor time, the most it may.",
+        "The call exceeded its limit of 600 ms of processor time.",
         "The worker died: it no longer reacts.",
     ]
 

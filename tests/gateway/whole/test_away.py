@@ -1,4 +1,4 @@
-"""A room that cannot be reached: callers hear 503 and when to try again, the log hears which one and why."""
+"""A room is unreachable: the caller gets 503 with Retry-After, and the log names the room and the reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def check(status: int, retry_after: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
-async def test_no_internals_get_out_of_either_lane(tmp_path: Path, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_in_both_lanes_the_503_of_an_unreachable_room_shows_no_internals(
+    tmp_path: Path, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with served(tmp_path, GatewaySettings(fast_lane=fast)) as door:
         monkeypatch.setattr(door.platform, "key_holder", away)
         async with door.connected() as connection:
@@ -38,7 +40,7 @@ async def test_no_internals_get_out_of_either_lane(tmp_path: Path, fast: bool, m
     check(reply.status, reply.header("retry-after"), reply.body.decode())
 
 
-async def test_no_internals_get_out_of_json_rpc(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_over_json_rpc_the_503_of_an_unreachable_room_shows_no_internals(monkeypatch: pytest.MonkeyPatch) -> None:
     call = {"jsonrpc": "2.0", "id": 1, "method": "auth.login", "params": {"email": "a@b.c", "password": PASSWORD}}
     async with door_of() as door:
         monkeypatch.setattr(door.bunauth, "login", away)
@@ -49,7 +51,7 @@ async def test_no_internals_get_out_of_json_rpc(monkeypatch: pytest.MonkeyPatch)
     assert "ConnectError" not in answer.text
 
 
-async def test_the_log_says_what_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_log_names_the_unreachable_room_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[dict[str, Any]] = []
     monkeypatch.setattr("bunbase.gateway.problems.log.error", lambda _, **members: said.append(members))
     async with door_of() as door:

@@ -1,4 +1,4 @@
-"""Whatever lane a request takes, the answer is the same: status, headers and body, byte for byte."""
+"""Both lanes give the same answer to a request: status, headers and body are equal byte for byte."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ HOT: list[tuple[str, Headers, bytes]] = [
     ("GET /v1/functions/missing", (KEY,), b""),
 ]
 
-# requests that go the ordinary way, and are answered there as if it were the only one
+# requests that the fast lane leaves to the ordinary lane
 ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (), b""),
     (f"GET {D1}", ("x-bunbase-key:",), b""),
@@ -170,7 +170,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 ]
 
 
-PRIVATE = "private, no-cache"  # Security 11: what shared caches hear of every answer, whatever its status
+PRIVATE = "private, no-cache"  # Security 11: the Cache-Control of every answer, whatever its status
 VARIES = "Authorization, Origin, X-Bunbase-Key"
 CACHED = {"GET /api/health": "no-store"}
 
@@ -188,7 +188,10 @@ async def lanes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def answers(lane: Served, line: str, headers: Headers, body: bytes) -> list[Reply]:
-    """Ask twice on one connection: the first time a token may not be known yet. Then leave things as they were."""
+    """Send a request twice on one connection, because the gateway may not know its token the first time.
+
+    Then restore the documents.
+    """
     async with lane.connected() as connection:
         replies = [await connection.ask(line, *headers, body=body) for _ in range(2)]
         if not line.startswith("GET"):
@@ -199,7 +202,7 @@ async def answers(lane: Served, line: str, headers: Headers, body: bytes) -> lis
 
 
 @pytest.mark.parametrize(("table", "taken"), [(HOT, 2), (ORDINARY, 0)])
-async def test_both_lanes_give_the_same_answer(
+async def test_both_lanes_answer_every_listed_request_with_equal_bytes(
     lanes: tuple[Served, Served], table: list[tuple[str, Headers, bytes]], taken: int
 ) -> None:
     fast, ordinary = lanes
@@ -224,7 +227,7 @@ async def test_both_lanes_give_the_same_answer(
             assert (b"request_id" not in reply.body) or reply.header("x-request-id").encode() in reply.body
 
 
-async def test_a_streamed_answer_of_a_function_is_the_same_in_both_lanes(lanes: tuple[Served, Served]) -> None:
+async def test_both_lanes_stream_the_answer_of_a_function_with_equal_bytes(lanes: tuple[Served, Served]) -> None:
     heads, bodies = [], []
     for lane in lanes:
         async with lane.connected() as connection:
@@ -241,7 +244,7 @@ async def test_a_streamed_answer_of_a_function_is_the_same_in_both_lanes(lanes: 
 
 
 class Witness:
-    """`seen`: the Callers it met."""
+    """A Bundoc that records its Callers in `seen`."""
 
     def __init__(self) -> None:
         self.seen: list[Caller] = []
@@ -251,7 +254,7 @@ class Witness:
         return Document(id, 1, b"{}")
 
 
-async def test_a_room_meets_the_same_caller_from_both_lanes(tmp_path: Path) -> None:
+async def test_both_lanes_pass_the_same_caller_to_a_room(tmp_path: Path) -> None:
     token = BEARER + FakeTenantAuth().token()
     hops = "x-forwarded-for: 203.0.113.9, 127.0.0.1"
     seen = []
@@ -270,8 +273,8 @@ async def test_a_room_meets_the_same_caller_from_both_lanes(tmp_path: Path) -> N
     assert seen[0][-1].end_user().uid == "usr_eve"
 
 
-async def test_in_dev_pages_of_other_sites_write_nothing_in_either_lane(tmp_path: Path) -> None:
-    """Security 17: a foreign Origin goes the ordinary way and is refused; one of this machine is answered at once."""
+async def test_in_dev_mode_both_lanes_refuse_a_write_from_a_foreign_origin(tmp_path: Path) -> None:
+    """Security 17: the ordinary lane refuses a foreign Origin; the fast lane serves an Origin of this machine."""
     for fast in (True, False):
         async with served(tmp_path / str(fast), GatewaySettings(fast_lane=fast)) as lane:
             await lane.warm()
@@ -288,8 +291,8 @@ async def test_in_dev_pages_of_other_sites_write_nothing_in_either_lane(tmp_path
         assert (foreign, lane.hot.taken - taken) == ((0, 1) if fast else (0, 0))
 
 
-async def test_invented_keys_have_a_limit_in_both_lanes_and_known_ones_go_on(tmp_path: Path) -> None:
-    """Each costs a question to the room; whoever is known by then is asked about no more."""
+async def test_both_lanes_limit_invented_keys_and_still_serve_valid_ones(tmp_path: Path) -> None:
+    """Each invented key costs a call to the room; a cached key costs none."""
     for fast in (True, False):
         settings = GatewaySettings(fast_lane=fast, token_requests_per_minute=3)
         async with served(tmp_path / str(fast), settings) as lane, lane.connected() as connection:

@@ -20,7 +20,7 @@ async def door() -> AsyncIterator[Door]:
 
 
 @pytest.mark.parametrize("path", ["/v1/data/posts/p1", "/api/auth/login", "/v1/functions/hello/deep/path", "/nothing"])
-async def test_a_browser_may_ask_before_it_calls(door: Door, path: str) -> None:
+async def test_a_preflight_is_answered_with_the_allowed_headers(door: Door, path: str) -> None:
     answer = await door.http.options(path, headers={"origin": SITE, **ASKING})
 
     assert answer.status_code == 204
@@ -32,7 +32,7 @@ async def test_a_browser_may_ask_before_it_calls(door: Door, path: str) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_browser_may_read_answers_problems_and_what_stands_in_their_headers(door: Door) -> None:
+async def test_answers_and_problems_have_cors_headers_that_expose_etag_and_retry_after(door: Door) -> None:
     for path, status in (("/v1/data/posts", 200), ("/v1/data/posts?nonsense=1", 400), ("/nothing", 404)):
         answer = await door.http.get(path, headers={"origin": SITE, "x-bunbase-key": SECRET})
 
@@ -42,13 +42,13 @@ async def test_a_browser_may_read_answers_problems_and_what_stands_in_their_head
         assert {"etag", "x-request-id", "retry-after"} <= {name.strip() for name in exposed.split(",")}
 
 
-async def test_without_an_origin_nothing_is_added(door: Door) -> None:
+async def test_a_request_without_an_origin_gets_no_cors_headers(door: Door) -> None:
     answer = await door.http.get("/api/health")
 
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-async def test_only_the_listed_origins_may_read_when_some_are_listed() -> None:
+async def test_if_origins_are_listed_then_no_other_origin_may_read() -> None:
     async with door_of(GatewaySettings(cors_origins=(SITE,))) as door:
         welcome = await door.http.get("/api/health", headers={"origin": SITE})
         stranger = await door.http.get("/api/health", headers={"origin": STRANGER})
@@ -88,8 +88,8 @@ async def test_only_the_listed_origins_may_read_when_some_are_listed() -> None:
         ("http://localhost:", False),
     ],
 )
-async def test_in_dev_only_pages_of_this_machine_may_read(origin: str, allowed: bool) -> None:
-    """Security 17: a page of another site may neither register here nor read an answer."""
+async def test_in_dev_mode_only_pages_of_this_machine_may_read_and_write(origin: str, allowed: bool) -> None:
+    """Security 17: a page of another site cannot register an account and cannot read an answer."""
     body = {"email": "eve@example.com", "password": PASSWORD}
     async with door_of() as door:
         asking = await door.http.options("/api/auth/register", headers={"origin": origin, **ASKING})
@@ -104,7 +104,7 @@ async def test_in_dev_only_pages_of_this_machine_may_read(origin: str, allowed: 
     assert door.bunauth.calls["login"] == (1 if allowed else 0)
 
 
-async def test_in_dev_origins_can_be_added_or_all_be_let_in() -> None:
+async def test_in_dev_mode_the_setting_can_allow_more_origins_or_all() -> None:
     for origins, welcome in ((("auto", SITE), (SITE, "http://localhost:1")), (("*",), (SITE, STRANGER))):
         async with door_of(GatewaySettings(cors_origins=origins)) as door:
             for origin in welcome:
@@ -127,10 +127,10 @@ async def test_in_dev_origins_can_be_added_or_all_be_let_in() -> None:
 )
 @pytest.mark.parametrize("path", ["/api/auth/register", "/api/auth/login", "/v1/auth/signup?key=pk_bakery", "/rpc"])
 @pytest.mark.parametrize("mode", ["dev", "production"])
-async def test_a_request_that_a_page_can_send_without_preflight_is_refused(
+async def test_a_json_route_refuses_a_request_that_needs_no_preflight(
     path: str, kind: str, content: str, mode: str
 ) -> None:
-    """Security 17: a simple request (Fetch §2.2.2) has no type that a route reads, or none at all."""
+    """Security 17: a simple request (Fetch §2.2.2) has another Content-Type than JSON, or none."""
     headers = {"origin": "http://localhost:3000" if mode == "dev" else SITE} | ({"content-type": kind} if kind else {})
     async with door_of(mode=mode) as door:
         answer = await door.http.post(path, content=content, headers=headers)
@@ -140,7 +140,7 @@ async def test_a_request_that_a_page_can_send_without_preflight_is_refused(
     assert not door.tenant_auth.calls["login"]
 
 
-async def test_a_program_that_is_no_browser_may_leave_the_type_out(door: Door) -> None:
+async def test_a_request_without_an_origin_needs_no_content_type(door: Door) -> None:
     answer = await door.http.post("/api/auth/login", content=b'{"email": "a@b.c", "password": "x"}')
 
     assert answer.json()["code"] == "invalid_credentials"

@@ -1,4 +1,4 @@
-"""X-Bunbase-Explain: who may hear why a rule denies."""
+"""The header X-Bunbase-Explain asks why a rule denied a request. Only some callers may ask."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DATA = "/v1/data/posts"
         ("production", PUBLISHABLE, "x" * 9000, 401, False),
     ],
 )
-async def test_denials_are_explained_to_members_and_in_dev_mode_to_anybody(
+async def test_members_may_ask_for_explanations_and_in_dev_mode_everybody_may(
     mode: str, key: str, token: str, status: int, explained: bool
 ) -> None:
     async with door_of(mode=mode) as door:
@@ -41,7 +41,7 @@ async def test_denials_are_explained_to_members_and_in_dev_mode_to_anybody(
     assert [caller.explain for caller in door.bundoc.seen] == ([explained] if status == 200 else [])
 
 
-async def test_asking_for_reasons_keeps_the_signed_in_user() -> None:
+async def test_the_explain_header_keeps_the_signed_in_user() -> None:
     async with door_of() as door:
         bearer = f"Bearer {door.tenant_auth.token()}"
         headers = {"x-bunbase-key": PUBLISHABLE, "x-bunbase-explain": "true", "authorization": bearer}

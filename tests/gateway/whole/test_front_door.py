@@ -1,4 +1,4 @@
-"""Both lanes owe every client the same, whatever it asks for: whole heads, bodies in time, answers that can be read."""
+"""Both lanes treat heads, slow or broken bodies, and large refused bodies in the same way on every route."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BODY_METHODS = ("post", "put", "patch")
 
 
 def addresses() -> list[tuple[str, str]]:
-    """List every route that takes a body: method and template."""
+    """Return method and path template of every route that takes a body."""
     paths: dict[str, Any] = msgspec.json.decode(openapi_document())["paths"]
     found = [(method.upper(), path) for path, item in paths.items() for method in item if method in BODY_METHODS]
     assert len(found) > 40
@@ -56,7 +56,7 @@ async def lanes(tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
 
 @pytest.fixture
 def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the stand-ins answer 404 to what they know nothing of."""
+    """Let every method that a fake does not have raise NotFound."""
 
     def missing(_self: Any, _method: str) -> Any:
         async def answer(*_: Any, **__: Any) -> Any:
@@ -69,7 +69,7 @@ def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class both:  # noqa: N801  # reads as a function where it is used
-    """Open the front door twice, with its fast lane and without. `limits`: other ones than usual."""
+    """Serve the gateway twice: with its fast lane and without it. `limits` overrides the usual Limits."""
 
     def __init__(self, directory: Path, **limits: Any) -> None:
         self.stack = AsyncExitStack()
@@ -84,7 +84,7 @@ class both:  # noqa: N801  # reads as a function where it is used
         return fast, ordinary
 
     async def __aexit__(self, *ended: object) -> None:
-        await self.stack.__aexit__(*ended)  # type: ignore[arg-type]  # handed on as it came
+        await self.stack.__aexit__(*ended)  # type: ignore[arg-type]  # the arguments of __aexit__, unchanged
 
 
 async def answer(lane: Served, raw: bytes) -> Reply:
@@ -94,7 +94,7 @@ async def answer(lane: Served, raw: bytes) -> Reply:
 
 
 async def alike(lanes: tuple[Served, Served], raw: bytes) -> Reply:
-    """Return what both lanes answer, which must be the same."""
+    """Return the answer of the fast lane after asserting that the ordinary lane gives the same."""
     fast, ordinary = [await answer(lane, raw) for lane in lanes]
     assert fast.settled() == ordinary.settled(), raw
     return fast
@@ -107,7 +107,7 @@ def head(line: str, *headers: str) -> bytes:
 # heads
 
 
-async def test_blanks_around_a_value_are_no_part_of_it(lanes: tuple[Served, Served]) -> None:
+async def test_spaces_and_tabs_around_a_header_value_are_ignored(lanes: tuple[Served, Served]) -> None:
     """Auth F6: RFC 9110 section 5.5."""
     host, key = "host: test", KEY
     for blanks in (" ", "\t", " \t ", "   "):
@@ -137,8 +137,8 @@ async def test_blanks_around_a_value_are_no_part_of_it(lanes: tuple[Served, Serv
 HOSTS = ((), ("a", "b"), ("a", "a"), ("a/b",), ("a?b",), ("a b",), ("u:p@e",), ("a/admin?x=",), ("a:x",), ("a\\b",))
 
 
-async def test_a_request_has_exactly_one_host(lanes: tuple[Served, Served]) -> None:
-    """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection ends, and what follows is no request."""
+async def test_a_request_with_no_or_two_or_invalid_hosts_gets_400(lanes: tuple[Served, Served]) -> None:
+    """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection closes, and later bytes are not parsed."""
     canary = head(f"GET {D1} HTTP/1.1", "host: a", KEY)
     for path, hosts, closing in product((D1, ECHO, "/api/health", "/nowhere"), HOSTS, ((), ("connection: close",))):
         raw = head(f"GET {path} HTTP/1.1", KEY, *(f"host: {host}" for host in hosts), *closing) + canary
@@ -183,14 +183,14 @@ HEADS: list[tuple[str, tuple[str, ...], int]] = [
 ]
 
 
-async def test_both_lanes_read_heads_alike(lanes: tuple[Served, Served]) -> None:
+async def test_both_lanes_accept_and_refuse_the_same_request_heads(lanes: tuple[Served, Served]) -> None:
     for line, headers, status in HEADS:
         assert (await alike(lanes, head(line, KEY, *headers))).status == status, (line, headers)
     assert (await alike(lanes, head("PRI * HTTP/2.0") + b"SM\r\n\r\n")).status == 505
 
 
-async def test_a_function_meets_the_same_address_in_both_lanes(lanes: tuple[Served, Served]) -> None:
-    """Auth F8: the authority of an absolute target takes the place of Host."""
+async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple[Served, Served]) -> None:
+    """Auth F8: the authority of an absolute target replaces Host."""
     for target, host in (
         (f"{ECHO}/a?b=c", "api.example"),
         (f"http://other.example:81{ECHO}/a?b=c", "other.example:81"),
@@ -206,10 +206,10 @@ async def test_a_function_meets_the_same_address_in_both_lanes(lanes: tuple[Serv
 
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
-async def test_no_body_is_waited_for_longer_than_it_may_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 4, Auth F9: every route, both lanes, and every connection ends."""
+async def test_a_body_that_stalls_is_refused_on_every_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 4, Auth F9: both lanes close the connection afterwards."""
     monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
-    # an import has its own deadline once its route runs: within `read_seconds`, even on a busy machine
+    # a running import has its own deadline, which is shorter than `read_seconds` even on a busy machine
     async with both(tmp_path, read_seconds=1.0, linger_seconds=0.3, idle_seconds=0.3) as lanes:
         for lane in lanes:
             replies = await asyncio.gather(*[stalled(lane, *address) for address in addresses()])
@@ -221,7 +221,7 @@ async def test_no_body_is_waited_for_longer_than_it_may_take(tmp_path: Path, mon
 
 
 async def stalled(lane: Served, method: str, template: str) -> tuple[int, bytes]:
-    """Send the beginning of a body, and return the answer's status and code once the server has hung up."""
+    """Send the beginning of a body. Return status and code of the answer after the server closes the connection."""
     async with lane.connected() as connection:
         connection.send(beginning(method, template))
         said = await connection.ended()
@@ -249,8 +249,8 @@ def counted() -> dict[tuple[str, str, str], int]:
 
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
-async def test_a_client_that_leaves_amid_its_body_is_499(lanes: tuple[Served, Served]) -> None:
-    """Outside suites F3: never 500, never an error in the log; on every route, in both lanes."""
+async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes: tuple[Served, Served]) -> None:
+    """Outside suites F3: on every route and in both lanes there is no 500 and no error in the log."""
     for lane in lanes:
         before = counted()
         with capture_logs() as logs:
@@ -266,8 +266,8 @@ async def test_a_client_that_leaves_amid_its_body_is_499(lanes: tuple[Served, Se
         assert [line for line in logs if line["log_level"] in ("error", "critical")] == []
 
 
-async def test_a_body_of_broken_chunks_is_malformed(lanes: tuple[Served, Served]) -> None:
-    """Outside suites F3: `ZZ` as the size of a chunk was a 500 in the log."""
+async def test_a_body_with_an_invalid_chunk_size_gets_400(lanes: tuple[Served, Served]) -> None:
+    """Outside suites F3: the chunk size `ZZ` once caused a 500."""
     for path in ("/v1/data/posts", "/api/auth/login", "/v1/auth/signup"):
         reply = await alike(
             lanes, head(f"POST {path} HTTP/1.1", "host: a", KEY, "transfer-encoding: chunked") + b"ZZ\r\n"
@@ -289,15 +289,15 @@ async def sent_then_read(program: str, lane: Served, path: str, size: int, *extr
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-async def test_the_refusal_of_a_large_body_can_be_read_by_the_client(lanes: tuple[Served, Served]) -> None:
-    """A client that sends 2 to 20 MB too many and only then reads gets its answer, not a reset."""
+async def test_a_client_that_sends_a_large_refused_body_can_read_the_refusal(lanes: tuple[Served, Served]) -> None:
+    """A client that reads only after it sent 2 to 20 MB too much gets the answer and no connection reset."""
     answers = {"/v1/data/posts": ("413", 4 * MIB), "/api/projects": ("401", 22 * MIB), "/nowhere": ("404", 22 * MIB)}
     ways = ((), ("-H", "connection: close"), ("--http1.0",))
     for lane, (path, (status, size)), extra in product(lanes, answers.items(), ways):
         assert await sent_then_read("curl", lane, path, size, *extra) == status, (path, size, extra)
 
 
-def test_the_settings_bound_the_port() -> None:
+def test_the_settings_set_the_connection_limits_of_the_port() -> None:
     settings = GatewaySettings(max_connections=7, max_connections_per_address=3, trusted_proxies=("10.0.0.0/8",))
 
     limits = limits_of(settings)

@@ -11,7 +11,7 @@ from bunbase.pkg.errors import Unreachable
 from tests.gateway.door import Door
 
 
-async def test_health_and_instance(door: Door) -> None:
+async def test_health_and_instance_return_the_version_and_the_state(door: Door) -> None:
     assert (await door.http.get("/api/health")).json() == {"status": "ok", "version": __version__}
     assert (await door.http.get("/api/instance")).json() == {
         "version": __version__,
@@ -22,10 +22,8 @@ async def test_health_and_instance(door: Door) -> None:
     }
 
 
-async def test_ready_names_every_dependency_and_tells_strangers_no_details(
-    door: Door, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Security 13: hosts, users and addresses stand on the internal port alone."""
+async def test_ready_names_every_dependency_without_its_details(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security 13: only the internal port shows hosts, users and addresses."""
     monkeypatch.setattr("bunbase.pkg.ready.SHARED_SECONDS", 0.0)
 
     async def good() -> None: ...
@@ -46,14 +44,14 @@ async def test_ready_names_every_dependency_and_tells_strangers_no_details(
     }
 
 
-async def test_metrics_are_public_in_dev_only(door: Door) -> None:
+async def test_in_dev_mode_metrics_are_public(door: Door) -> None:
     answer = await door.http.get("/metrics")
 
     assert answer.status_code == 200
     assert "bunbase_http_requests_total" in answer.text
 
 
-async def test_the_openapi_document_is_served_as_it_was_generated(door: Door) -> None:
+async def test_the_served_openapi_document_equals_the_generated_one(door: Door) -> None:
     served = (await door.http.get("/api/openapi.json")).json()
     served["paths"].pop("/metrics")  # dev only
 
@@ -65,7 +63,7 @@ async def test_the_openapi_document_is_served_as_it_was_generated(door: Door) ->
     assert (Path(__file__).parents[3] / "docs/reference/openapi.json").exists()
 
 
-async def test_every_operation_is_described_and_gives_away_no_parameter_of_ours(door: Door) -> None:
+async def test_every_operation_has_a_summary_and_shows_no_internal_parameter(door: Door) -> None:
     document = (await door.http.get("/api/openapi.json")).json()
 
     for path, methods in document["paths"].items():

@@ -1,4 +1,4 @@
-"""Answers that the fast lane streams: what leaves when, and what a client that leaves ends."""
+"""The fast lane streams answers of functions part by part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ LARGE = b"x" * (64 << 10)
 
 
 class Streaming:
-    """A function whose next part is sent when a test says so. `ended`: the call is over, `sent`: bytes taken."""
+    """A function that streams the parts that a test puts into `parts`.
+
+    `begun` and `ended` are the states of the call; `sent` counts the bytes that the lane took.
+    """
 
     def __init__(self) -> None:
         self.parts: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
@@ -52,7 +55,7 @@ async def play(directory: Path, scenario: Scenario) -> Streaming:
         served(directory, GatewaySettings(), functions=functions) as lane,
         lane.connected() as connection,
     ):
-        await connection.ask("GET /v1/data/posts/none", KEY)  # the key is known from here on
+        await connection.ask("GET /v1/data/posts/none", KEY)  # the gateway caches the key
         taken = lane.hot.taken
         async with asyncio.timeout(15):
             await scenario(connection, functions)
@@ -60,7 +63,7 @@ async def play(directory: Path, scenario: Scenario) -> Streaming:
     return functions
 
 
-async def test_each_part_leaves_at_once(tmp_path: Path) -> None:
+async def test_each_part_of_a_stream_is_sent_at_once(tmp_path: Path) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         connection.send(request("GET /v1/functions/f", KEY))
         head = await connection.reader.readuntil(b"\r\n\r\n")
@@ -74,7 +77,7 @@ async def test_each_part_leaves_at_once(tmp_path: Path) -> None:
     assert (await play(tmp_path, scenario)).ended
 
 
-async def test_a_connection_serves_on_after_a_stream(tmp_path: Path) -> None:
+async def test_a_connection_can_be_reused_after_a_stream(tmp_path: Path) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         for _ in range(2):
             connection.send(request("POST /v1/functions/f", KEY, body=b"x"))
@@ -85,7 +88,7 @@ async def test_a_connection_serves_on_after_a_stream(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["GET /v1/functions/f", "POST /v1/functions/f", "DELETE /v1/functions/silent"])
-async def test_a_client_that_leaves_ends_the_call(tmp_path: Path, line: str) -> None:
+async def test_a_client_that_disconnects_ends_the_call_of_the_function(tmp_path: Path, line: str) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         connection.send(request(line, KEY, body=b"x" if line.startswith("POST") else b""))
         await until(lambda: functions.begun)
@@ -98,7 +101,7 @@ async def test_a_client_that_leaves_ends_the_call(tmp_path: Path, line: str) -> 
     await play(tmp_path, scenario)
 
 
-async def test_a_broken_stream_does_not_look_complete(tmp_path: Path) -> None:
+async def test_a_stream_that_fails_ends_without_its_last_chunk(tmp_path: Path) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         connection.send(request("GET /v1/functions/f", KEY))
         functions.parts.put_nowait(b"half")
@@ -111,7 +114,7 @@ async def test_a_broken_stream_does_not_look_complete(tmp_path: Path) -> None:
     await play(tmp_path, scenario)
 
 
-async def test_a_client_that_does_not_read_is_waited_for(tmp_path: Path) -> None:
+async def test_a_client_that_does_not_read_pauses_the_function(tmp_path: Path) -> None:
     async def scenario(connection: Connection, functions: Streaming) -> None:
         connection.send(request("GET /v1/functions/endless", KEY))
         looks = [-1]

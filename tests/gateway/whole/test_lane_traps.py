@@ -1,4 +1,4 @@
-"""Misbehaving connections and the fast lane: out of turn, too slow, too much, too old, gone."""
+"""The fast lane with difficult clients: they pipeline, stall, send too much, use HTTP/1.0 or disconnect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ MAX_HEAD_BYTES = Limits().head_bytes
 
 
 class SlowBundoc:
-    """Answers when told to. `met`: what it was asked; `left`: what nobody waits for any more."""
+    """A Bundoc whose calls wait until `go_on` is set.
+
+    `met` lists the ids of the calls that began to wait, `left` those of the calls that were cancelled.
+    """
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
@@ -102,10 +105,10 @@ async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) ->
 
 
 @pytest.mark.parametrize("turn_seconds", [60.0, -1.0])
-async def test_requests_of_one_piece_share_a_turn_of_the_loop_and_then_have_tasks(
+async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_its_time_is_used_up(
     lane: Served, monkeypatch: pytest.MonkeyPatch, turn_seconds: float
 ) -> None:
-    """Security 1: a piece with thousands of requests keeps the loop for one turn's time at most."""
+    """Security 1: thousands of requests that arrive together block the loop for TURN_SECONDS at most."""
     monkeypatch.setattr(fast_lane, "TURN_SECONDS", turn_seconds)
     before = lane.hot.taken
 
@@ -117,7 +120,7 @@ async def test_requests_of_one_piece_share_a_turn_of_the_loop_and_then_have_task
     assert lane.hot.taken - before == (200 if turn_seconds > 0 else 0)
 
 
-async def test_a_request_may_come_byte_by_byte(lane: Served) -> None:
+async def test_a_request_that_arrives_byte_by_byte_is_answered(lane: Served) -> None:
     async with lane.connected() as connection:
         for byte in request(f"PUT {D1}", KEY, body=b'{"a":"slowly"}'):
             connection.send(bytes([byte]))
@@ -129,7 +132,7 @@ async def test_a_request_may_come_byte_by_byte(lane: Served) -> None:
         assert (reply.status, reply.body[-14:]) == (200, b'"a":"slowly"}'[-14:].rjust(14, b","))
 
 
-async def test_a_client_that_leaves_before_the_answer_stops_a_read_but_not_a_write(slow: Served) -> None:
+async def test_a_client_that_disconnects_cancels_its_read_but_not_its_write(slow: Served) -> None:
     for line, body in ((f"GET {D1[:-2]}slow-read", b""), (f"PUT {D1[:-2]}slow-write", b"{}")):
         async with slow.connected() as connection:
             connection.send(request(line, KEY, body=body))
@@ -162,7 +165,7 @@ async def test_a_body_that_is_too_large_is_refused(lane: Served) -> None:
         ("a header without a colon",),
     ],
 )
-async def test_an_invalid_request_is_refused_and_ends_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
+async def test_an_invalid_request_gets_400_and_closes_the_connection(lane: Served, headers: tuple[str, ...]) -> None:
     async with lane.connected() as connection:
         connection.send(request(f"PUT {D1}", KEY, *headers) + b"{}")
         reply = await connection.reply()
@@ -183,7 +186,9 @@ async def test_a_chunked_body_is_read_by_the_ordinary_lane(lane: Served) -> None
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_a_client_that_wants_to_close_gets_its_answer_and_the_end(lane: Served, version: str) -> None:
+async def test_a_request_with_connection_close_is_answered_and_the_connection_closes(
+    lane: Served, version: str
+) -> None:
     taken = lane.hot.taken
     async with lane.connected() as connection:
         close = "connection: close\r\n" if version == "1.1" else ""
@@ -195,7 +200,7 @@ async def test_a_client_that_wants_to_close_gets_its_answer_and_the_end(lane: Se
     assert lane.hot.taken == taken
 
 
-async def test_a_client_that_expects_100_continue_gets_it(lane: Served) -> None:
+async def test_a_client_that_expects_100_continue_receives_it(lane: Served) -> None:
     async with lane.connected() as connection:
         connection.send(request(f"PUT {D1}", KEY, "expect: 100-continue", "content-length: 7"))
         assert (await connection.reply()).status == 100
@@ -204,7 +209,7 @@ async def test_a_client_that_expects_100_continue_gets_it(lane: Served) -> None:
         assert (await connection.reply()).body.endswith(b'"a":4}')
 
 
-async def test_an_upgrade_is_not_for_this_lane(lane: Served) -> None:
+async def test_a_request_for_an_upgrade_is_left_to_the_ordinary_lane(lane: Served) -> None:
     taken = lane.hot.taken
     async with lane.connected() as connection:
         reply = await connection.ask(f"GET {D1}", KEY, "connection: upgrade", "upgrade: websocket")
@@ -213,7 +218,7 @@ async def test_an_upgrade_is_not_for_this_lane(lane: Served) -> None:
 
 
 @pytest.mark.parametrize("bomb", [f"x-bomb: {'x' * MAX_HEAD_BYTES * 2}", "a: b\r\n" * MAX_HEAD_BYTES])
-async def test_endless_headers_end_the_connection(lane: Served, bomb: str) -> None:
+async def test_headers_that_are_too_large_get_431(lane: Served, bomb: str) -> None:
     async with lane.connected() as connection:
         connection.send(f"GET {D1} HTTP/1.1\r\n{bomb}".encode())
         reply = await connection.reply()
@@ -221,7 +226,7 @@ async def test_endless_headers_end_the_connection(lane: Served, bomb: str) -> No
     assert (reply.status, b"headers_too_large" in reply.body) == (431, True)
 
 
-async def test_a_request_that_does_not_arrive_is_408_and_the_end(tmp_path: Path) -> None:
+async def test_a_request_that_arrives_too_slowly_gets_408_and_closes_the_connection(tmp_path: Path) -> None:
     async with served(tmp_path, read_seconds=0.05) as lane:
         for beginning in (b"GET /v1/da", request(f"PUT {D1}", KEY, "content-length: 9") + b"{"):
             async with lane.connected() as connection:
@@ -240,7 +245,7 @@ async def test_an_idle_connection_is_closed_after_the_keep_alive_time(tmp_path: 
         assert await connection.ended() == b""
 
 
-async def test_an_answer_under_way_outlives_the_keep_alive_time(tmp_path: Path) -> None:
+async def test_an_answer_may_take_longer_than_the_keep_alive_time(tmp_path: Path) -> None:
     async with served(tmp_path, idle_seconds=0.05, bundoc=SlowBundoc()) as lane, lane.connected() as connection:
         connection.send(request("GET /v1/data/posts/slow", KEY))
         await eventually(lambda: lane.service.met == ["slow"])
@@ -249,7 +254,7 @@ async def test_an_answer_under_way_outlives_the_keep_alive_time(tmp_path: Path) 
         assert (await connection.reply()).status == 200
 
 
-async def test_a_client_that_does_not_read_is_disconnected_in_the_end(slow: Served) -> None:
+async def test_a_client_that_reads_slowly_still_gets_every_answer(slow: Served) -> None:
     async with slow.connected() as connection:
         connection.send(request("GET /v1/data/posts", KEY) * 20)  # 4 MiB each
         first = await connection.reply()
@@ -257,10 +262,10 @@ async def test_a_client_that_does_not_read_is_disconnected_in_the_end(slow: Serv
         rest = [await connection.reply() for _ in range(19)]
 
     assert {len(reply.body) for reply in [first, *rest]} == {(4 << 20) + 2}
-    assert taken < 20  # once the socket was full, the ordinary lane took over, which waits until it is not
+    assert taken < 20  # when the socket was full, the ordinary lane took over: it waits until the client reads
 
 
-async def test_the_end_of_the_server_waits_for_an_answer(tmp_path: Path) -> None:
+async def test_a_stopping_server_waits_for_a_running_request(tmp_path: Path) -> None:
     async with served(tmp_path, bundoc=SlowBundoc()) as lane:
         reader, writer = await asyncio.open_connection(*lane.address)
         writer.write(request(f"PUT {D1}", KEY, body=b"{}"))
@@ -273,7 +278,7 @@ async def test_the_end_of_the_server_waits_for_an_answer(tmp_path: Path) -> None
     assert b"connection: close" in answer
 
 
-async def test_failures_after_a_wait_and_bugs_are_problems_too(slow: Served) -> None:
+async def test_late_errors_and_bugs_are_answered_as_problems(slow: Served) -> None:
     async with slow.connected() as connection:
         late = await connection.ask("POST /v1/data/posts", KEY, body=b"{}")
         bug = await connection.ask(f"DELETE {D1}", KEY)
@@ -283,7 +288,7 @@ async def test_failures_after_a_wait_and_bugs_are_problems_too(slow: Served) -> 
     assert bug.header("x-request-id").encode() in bug.body
 
 
-async def test_a_request_is_counted_as_in_the_ordinary_lane(lane: Served) -> None:
+async def test_requests_of_both_lanes_are_counted_in_the_same_metric(lane: Served) -> None:
     def counted() -> int:
         return metrics.http_requests.of("GET", "/v1/data/{collection}/{id}", 200).count
 
@@ -295,7 +300,7 @@ async def test_a_request_is_counted_as_in_the_ordinary_lane(lane: Served) -> Non
     await eventually(lambda: counted() == before + 2)
 
 
-async def test_a_revoked_key_stops_in_this_lane(lane: Served) -> None:
+async def test_the_fast_lane_refuses_a_revoked_key(lane: Served) -> None:
     async with lane.connected() as connection:
         assert (await connection.ask(f"GET {D1}", KEY)).status == 200
         lane.platform.holders.clear()
@@ -305,7 +310,7 @@ async def test_a_revoked_key_stops_in_this_lane(lane: Served) -> None:
         assert (await connection.ask(f"GET {D1}", KEY)).status == 401
 
 
-async def test_the_key_of_each_request_of_a_connection_counts(lane: Served) -> None:
+async def test_each_request_of_a_connection_is_checked_with_its_own_key(lane: Served) -> None:
     async with lane.connected() as connection:
         allowed = await connection.ask(f"GET {D1}", KEY)
         refused = await connection.ask(f"GET {D1}", f"x-bunbase-key: {PUBLISHABLE}")
@@ -315,7 +320,7 @@ async def test_the_key_of_each_request_of_a_connection_counts(lane: Served) -> N
     assert [allowed.status, refused.status, unknown.status, again.status] == [200, 404, 401, 200]
 
 
-async def test_a_user_who_signs_in_or_out_on_a_connection_is_another_caller(lane: Served) -> None:
+async def test_each_request_of_a_connection_is_checked_with_its_own_token(lane: Served) -> None:
     token = lane.tenant_auth.token()
 
     async with lane.connected() as connection:
@@ -326,7 +331,7 @@ async def test_a_user_who_signs_in_or_out_on_a_connection_is_another_caller(lane
     assert [anonymous.status, signed_in.status, pretender.status] == [200, 200, 401]
 
 
-async def test_a_connection_whose_feed_of_revocations_fell_silent_asks_anew(lane: Served) -> None:
+async def test_while_the_feed_of_revocations_is_silent_the_lane_asks_the_room_for_each_request(lane: Served) -> None:
     async with lane.connected() as connection:
         assert (await connection.ask(f"GET {D1}", KEY)).status == 200
         lane.platform.holders.clear()

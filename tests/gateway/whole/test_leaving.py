@@ -1,4 +1,4 @@
-"""A client that hangs up ends what was being looked up for it, in both lanes."""
+"""When a client disconnects, its query ends, in both lanes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.gateway.lanes import KEY, request, served
 from tests.gateway.others import BAKERY
 from tests.pkg.waiting import eventually
 
-SOON = 5.0  # a query that nobody stops would run for a minute
+SOON = 5.0  # without a stop the query would run for a minute
 
 
 @pytest.mark.parametrize("fast_lane", [True, False])
@@ -26,7 +26,9 @@ SOON = 5.0  # a query that nobody stops would run for a minute
         ("POST /v1/data/posts/aggregate", b'{"values":{"n":{"$count":true}}}'),
     ],
 )
-async def test_a_client_that_hangs_up_ends_its_query(tmp_path: Path, fast_lane: bool, line: str, body: bytes) -> None:
+async def test_a_client_that_disconnects_ends_its_query(
+    tmp_path: Path, fast_lane: bool, line: str, body: bytes
+) -> None:
     async with served(tmp_path, GatewaySettings(fast_lane=fast_lane)) as door:
         await door.warm()
         file = await made_endless(door.service.documents.engine, BAKERY, "posts")
@@ -40,7 +42,7 @@ async def test_a_client_that_hangs_up_ends_its_query(tmp_path: Path, fast_lane: 
             assert (await connection.ask("GET /v1/data/posts/d1", KEY)).status == 200
 
 
-async def test_a_client_that_hangs_up_does_not_keep_a_place_among_those_who_wait_for_changes(tmp_path: Path) -> None:
+async def test_a_client_that_disconnects_stops_waiting_for_changes(tmp_path: Path) -> None:
     async with served(tmp_path) as door:
         await door.warm()
         async with door.connected() as connection:

@@ -1,4 +1,4 @@
-"""Any sequence of requests does, in either lane, what the same sequence does to a dict."""
+"""A random sequence of requests has the same results in both lanes as on a dict in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ async def lanes(tmp_path: Path) -> AsyncIterator[list[Served]]:
     suppress_health_check=list(HealthCheck),
 )
 @given(st.lists(operations.filter(lambda operation: operation[0] != "reopen"), max_size=20))
-async def test_both_lanes_behave_like_a_dict(lanes: list[Served], sequence: list[tuple[Any, ...]]) -> None:
+async def test_random_operations_in_both_lanes_have_the_same_results_as_on_a_dict(
+    lanes: list[Served], sequence: list[tuple[Any, ...]]
+) -> None:
     things = f"/v1/data/things{next(NUMBERS)}"
     for lane in lanes:
         model: Model = {}
@@ -53,7 +55,7 @@ async def test_both_lanes_behave_like_a_dict(lanes: list[Served], sequence: list
 
 
 async def done(connection: Connection, things: str, operation: tuple[Any, ...]) -> Any:
-    """Send the operation; give the answer in the model's terms."""
+    """Send an operation. Return the answer in the form that the model uses."""
     match operation:
         case ("create", id, body):
             return answered(await ask(connection, f"POST {things}", {"_id": id, **body}))

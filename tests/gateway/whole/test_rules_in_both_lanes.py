@@ -1,4 +1,4 @@
-"""Rules on a real socket: whatever lane a request takes, the same documents are shown and the same refusals heard."""
+"""Permission rules on a real socket: both lanes show the same documents and send the same refusals."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def fill(lane: Served) -> None:
             assert (await connection.ask(f"PUT {POSTS}/{id}", KEY, body=body)).status == 201
 
 
-async def test_rules_decide_alike_in_both_lanes(tmp_path: Path) -> None:
+async def test_rules_allow_and_deny_the_same_requests_in_both_lanes(tmp_path: Path) -> None:
     bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
     async with AsyncExitStack() as stack:
         lanes = [
@@ -99,7 +99,7 @@ async def test_rules_decide_alike_in_both_lanes(tmp_path: Path) -> None:
     assert set(statuses[1::2]) == {200, 400, 403, 404}
 
 
-async def test_a_denial_is_explained_to_who_asks_in_dev_mode(tmp_path: Path) -> None:
+async def test_in_dev_mode_a_denial_with_the_explain_header_has_a_trace(tmp_path: Path) -> None:
     bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
     async with served(tmp_path) as lane, lane.connected() as connection:
         await fill(lane)
@@ -113,8 +113,8 @@ async def test_a_denial_is_explained_to_who_asks_in_dev_mode(tmp_path: Path) -> 
         assert lane.hot.taken == taken
 
 
-async def test_a_reader_who_sees_less_of_a_document_gets_another_etag(tmp_path: Path) -> None:
-    """Documents, arguable 6 and Security 11: a cache that revalidates does not serve one reader's view to another."""
+async def test_a_document_with_hidden_fields_has_another_etag_than_the_whole_document(tmp_path: Path) -> None:
+    """Documents, arguable 6, and Security 11: a cache that revalidates must not serve one reader's view to another."""
     bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
     for fast in (True, False):
         async with (

@@ -1,4 +1,4 @@
-"""Requests that stream into functions, over real sockets, through the front door, into a real Bun."""
+"""Request bodies stream into functions: over real sockets, through the gateway, into a real Bun."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STAY = REPORT.replace("error.name);", "error.name);\n        while (!ctx.signal.
 
 @dataclass
 class Place:
-    """The front door and, behind it, Functions."""
+    """A served gateway, and the Functions service behind it."""
 
     door: Served
     functions: FunctionsService
@@ -120,7 +120,7 @@ async def body_of(connection: Connection) -> bytes:
         return body
 
 
-async def test_the_first_byte_of_an_upload_is_answered_before_the_last_is_sent(
+async def test_a_function_answers_the_first_byte_of_an_upload_before_the_last_is_sent(
     place: Place, connection: Connection
 ) -> None:
     await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
@@ -136,7 +136,7 @@ async def test_the_first_byte_of_an_upload_is_answered_before_the_last_is_sent(
     assert (await connection.reader.readuntil(b"\r\n0\r\n\r\n")).endswith(b"9437184\r\n0\r\n\r\n")
 
 
-async def test_the_beginning_of_a_body_comes_back_while_the_rest_is_sent(place: Place, connection: Connection) -> None:
+async def test_a_function_can_echo_a_body_while_the_client_still_sends_it(place: Place, connection: Connection) -> None:
     await place.deploy("(req) => new Response(req.body)")
 
     connection.send(request("POST /v1/functions/f", KEY, CHUNKED))
@@ -148,7 +148,7 @@ async def test_the_beginning_of_a_body_comes_back_while_the_rest_is_sent(place: 
     assert await connection.reader.readexactly(5) == b"0\r\n\r\n"
 
 
-async def test_an_answer_may_begin_before_the_request_has_a_body(place: Place, connection: Connection) -> None:
+async def test_an_answer_may_begin_before_the_first_byte_of_the_body(place: Place, connection: Connection) -> None:
     await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
         c.enqueue("ready"); c.enqueue(await req.text()); c.close();
     } }))""")
@@ -161,7 +161,7 @@ async def test_an_answer_may_begin_before_the_request_has_a_body(place: Place, c
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-async def test_a_body_of_any_size_arrives(place: Place, connection: Connection, chunked: bool) -> None:
+async def test_a_body_of_any_size_arrives_whole(place: Place, connection: Connection, chunked: bool) -> None:
     await place.deploy(COUNT)
 
     for size in (0, 1, MAX_BEGINNING_BYTES, MAX_BEGINNING_BYTES + 1, WINDOW_BYTES, 9 * MIB):
@@ -170,7 +170,7 @@ async def test_a_body_of_any_size_arrives(place: Place, connection: Connection, 
         assert await body_of(connection) == str(size).encode()
 
 
-async def test_an_upload_is_read_as_any_request(place: Place, connection: Connection) -> None:
+async def test_an_upload_can_be_read_as_json_text_buffer_or_blob(place: Place, connection: Connection) -> None:
     ways = {
         "(await req.json()).length": b"1000000",
         "(await req.text()).length": b"1000002",
@@ -188,7 +188,7 @@ async def test_an_upload_is_read_as_any_request(place: Place, connection: Connec
         assert await body_of(connection) == expected
 
 
-async def test_a_form_with_a_file_is_read(place: Place, connection: Connection) -> None:
+async def test_a_function_reads_a_multipart_form_with_a_file(place: Place, connection: Connection) -> None:
     await place.deploy("""async (req) => {
         const form = await req.formData();
         return [form.get("title"), form.get("file").name, form.get("file").size];
@@ -203,7 +203,7 @@ async def test_a_form_with_a_file_is_read(place: Place, connection: Connection) 
     assert await body_of(connection) == b'["Bread","a.bin",1048576]'
 
 
-async def test_get_and_head_have_no_body(place: Place, connection: Connection) -> None:
+async def test_a_function_sees_no_body_of_get_and_head(place: Place, connection: Connection) -> None:
     await place.deploy("(req) => new Response(null, { headers: { 'x-body': String(req.body) } })")
     sendings = {"": b"", CHUNKED: chunk(b"12345") + chunk(b""), "content-length: 100000": bytes(100_000)}
 
@@ -229,7 +229,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place,
     connection.send(request("POST /v1/functions/f", KEY, body=bytes(48 * MIB)))
     await until(lambda: bool(place.functions.invocations.uploads) and place.upload.window.left == 0)
     assert place.upload.total_bytes == WINDOW_BYTES
-    assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # sockets take the rest
+    assert connection.writer.transport.get_write_buffer_size() > 24 * MIB  # the buffers of the sockets hold the rest
     async with place.door.connected() as other:
         assert (await other.ask("GET /v1/functions/f", KEY)).status == 204
 
@@ -237,7 +237,7 @@ async def test_a_function_that_does_not_read_makes_the_client_wait(place: Place,
 
 
 @pytest.mark.parametrize("sent", [100, 100_000, 3 * MIB])
-async def test_a_client_that_leaves_amid_its_upload_ends_the_call(place: Place, sent: int) -> None:
+async def test_a_client_that_disconnects_during_its_upload_ends_the_call(place: Place, sent: int) -> None:
     await place.deploy(REPORT)
     cancelled = outcomes("cancelled")
 
@@ -251,7 +251,7 @@ async def test_a_client_that_leaves_amid_its_upload_ends_the_call(place: Place, 
 
 
 @pytest.mark.parametrize("sent", [100_000, WINDOW_BYTES + 100])
-async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Place, sent: int) -> None:
+async def test_a_client_that_disconnects_is_noticed_even_if_the_function_does_not_read(place: Place, sent: int) -> None:
     await place.deploy("""(req, ctx) => new Promise((done) => {
         console.log("in");
         ctx.signal.addEventListener("abort", () => { console.log("aborted"); done() });
@@ -265,7 +265,7 @@ async def test_a_client_that_leaves_is_noticed_although_nobody_reads(place: Plac
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
-async def test_a_client_that_stalls_is_not_waited_for(place: Place, connection: Connection) -> None:
+async def test_an_upload_that_stalls_gets_408_and_aborts_the_function(place: Place, connection: Connection) -> None:
     await place.deploy(STAY)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
@@ -275,7 +275,7 @@ async def test_a_client_that_stalls_is_not_waited_for(place: Place, connection: 
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(request_silence_seconds=0.2)])
-async def test_an_answer_that_has_begun_goes_on_when_the_client_stalls(place: Place, connection: Connection) -> None:
+async def test_an_answer_that_has_begun_continues_after_the_upload_stalls(place: Place, connection: Connection) -> None:
     await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
         c.enqueue("begun "); c.enqueue(await req.text().catch((error) => error.code)); c.close();
     } }))""")
@@ -285,7 +285,7 @@ async def test_an_answer_that_has_begun_goes_on_when_the_client_stalls(place: Pl
     assert await body_of(connection) == b"begun request_stalled"
 
 
-async def test_a_small_body_that_does_not_come_never_reaches_the_function(place: Place, tmp_path: Path) -> None:
+async def test_a_small_body_that_stalls_never_reaches_the_function(place: Place, tmp_path: Path) -> None:
     await place.deploy(REPORT)
 
     async with (
@@ -301,7 +301,9 @@ async def test_a_small_body_that_does_not_come_never_reaches_the_function(place:
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
-async def test_a_body_that_says_it_is_too_large_is_refused_at_once(place: Place, connection: Connection) -> None:
+async def test_a_content_length_above_the_limit_is_refused_before_the_body(
+    place: Place, connection: Connection
+) -> None:
     await place.deploy(REPORT)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, f"content-length: {MIB + 1}")
@@ -311,7 +313,9 @@ async def test_a_body_that_says_it_is_too_large_is_refused_at_once(place: Place,
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
-async def test_a_body_that_turns_out_too_large_is_refused_on_the_way(place: Place, connection: Connection) -> None:
+async def test_a_chunked_body_that_exceeds_the_limit_is_refused_during_the_upload(
+    place: Place, connection: Connection
+) -> None:
     await place.deploy(STAY)
 
     connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(bytes(MIB // 2)) * 3 + chunk(b""))
@@ -325,7 +329,7 @@ async def test_a_body_that_turns_out_too_large_is_refused_on_the_way(place: Plac
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=MIB)])
-async def test_an_answer_that_has_begun_goes_on_when_the_body_is_too_large(
+async def test_an_answer_that_has_begun_continues_after_the_body_exceeds_the_limit(
     place: Place, connection: Connection
 ) -> None:
     await place.deploy("""(req) => new Response(new ReadableStream({ async start(c) {
@@ -340,7 +344,7 @@ async def test_an_answer_that_has_begun_goes_on_when_the_body_is_too_large(
 
 
 @pytest.mark.parametrize("before", ["", "await req.body.cancel();"])
-async def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(
+async def test_an_unread_body_is_never_parsed_as_the_next_request(
     place: Place, connection: Connection, before: str
 ) -> None:
     await place.deploy(f"""async (req) => {{
@@ -358,7 +362,7 @@ async def test_a_body_that_nobody_reads_is_not_taken_for_the_next_request(
             assert await body_of(connection) == b'"mine"'
 
 
-async def test_trailers_are_no_headers(place: Place, connection: Connection) -> None:
+async def test_trailers_are_not_added_to_the_headers(place: Place, connection: Connection) -> None:
     await place.deploy("async (req) => (await req.text()) + req.headers.get('x-forwarded-for') + req.headers.has('x')")
     trailers = b"0\r\nx-forwarded-for: 192.0.2.9\r\nx: y\r\n\r\n"
 
@@ -374,7 +378,7 @@ async def test_trailers_are_no_headers(place: Place, connection: Connection) -> 
     [(b"0\r\n", b"x: y\r\n"), (b"0\r\nx: ", b"y"), (b"1;x=", b"y"), (b"0", b"0")],
     ids=["trailers", "a trailer", "a chunk's extension", "a chunk's size"],
 )
-async def test_framing_without_end_is_hung_up_on(
+async def test_endless_chunk_framing_closes_the_connection(
     place: Place, connection: Connection, before: bytes, filler: bytes
 ) -> None:
     await place.deploy(REPORT)
@@ -383,12 +387,12 @@ async def test_framing_without_end_is_hung_up_on(
     await place.will_say("in")
     connection.send(before + filler * (MIB // len(filler)))
 
-    with suppress(ConnectionResetError):  # the unread rest is lost, and the client hears of it
+    with suppress(ConnectionResetError):  # the server discards the rest, which the client may see as a reset
         assert await connection.ended() == b""
     await place.will_say("aborted")
 
 
-async def test_an_upload_in_tiny_chunks_is_no_endless_framing(place: Place, connection: Connection) -> None:
+async def test_an_upload_of_many_tiny_chunks_is_accepted(place: Place, connection: Connection) -> None:
     await place.deploy(COUNT)
 
     connection.send(request("POST /v1/functions/f", KEY, CHUNKED) + chunk(b"a") * 100_000 + chunk(b""))
@@ -396,7 +400,9 @@ async def test_an_upload_in_tiny_chunks_is_no_endless_framing(place: Place, conn
     assert await body_of(connection) == b"100000"
 
 
-async def test_bytes_after_an_upgrade_are_never_read_from_their_middle(place: Place, connection: Connection) -> None:
+async def test_bytes_after_a_refused_upgrade_are_never_parsed_as_a_request(
+    place: Place, connection: Connection
+) -> None:
     await place.deploy("(req) => { console.log(new URL(req.url).pathname); return 1 }")
     upgrade = request("GET /v1/functions/f/first", KEY, "connection: upgrade", "upgrade: h2c")
     smuggled = request("GET /v1/functions/f/smuggled", KEY)
@@ -409,7 +415,7 @@ async def test_bytes_after_an_upgrade_are_never_read_from_their_middle(place: Pl
     assert await place.said() == ["/first"]
 
 
-async def test_a_request_right_behind_an_upload_waits_its_turn(place: Place, connection: Connection) -> None:
+async def test_a_request_pipelined_after_an_upload_is_answered_after_it(place: Place, connection: Connection) -> None:
     await place.deploy(COUNT)
 
     upload = request("POST /v1/functions/f", KEY, body=bytes(MIB))
@@ -432,7 +438,7 @@ async def test_a_client_that_sends_too_much_unread_data_is_disconnected(place: P
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_request_body_bytes=64 * MIB)])
 @pytest.mark.parametrize(("path", "status"), [("f", 200), ("none", 404)])
-async def test_a_client_that_closes_the_connection_gets_its_answer_although_its_body_is_unread(
+async def test_a_request_with_connection_close_and_an_unread_body_is_answered(
     place: Place, path: str, status: int
 ) -> None:
     await place.deploy("() => 'unread'")
@@ -448,9 +454,7 @@ async def test_a_client_that_closes_the_connection_gets_its_answer_although_its_
             assert await connection.ended() == b""
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on_once_the_function_runs(
-    place: Place, connection: Connection
-) -> None:
+async def test_a_client_gets_100_continue_only_after_the_function_started(place: Place, connection: Connection) -> None:
     await place.deploy(COUNT)
     expecting = ("expect: 100-continue", f"content-length: {MIB}")
 
@@ -462,7 +466,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on_once_the_function_runs(
 
 
 @pytest.mark.parametrize("settings", [FunctionsSettings(max_workers_per_function=1)])
-async def test_of_an_upload_that_waits_for_a_worker_only_the_beginning_is_held(
+async def test_only_the_beginning_of_an_upload_is_kept_while_it_waits_for_a_worker(
     place: Place, connection: Connection
 ) -> None:
     await place.deploy(
@@ -486,7 +490,7 @@ async def test_of_an_upload_that_waits_for_a_worker_only_the_beginning_is_held(
         assert await body_of(connection) == b"9437184"
 
 
-async def test_a_worker_that_dies_amid_an_upload_fails_the_call_alone(place: Place, connection: Connection) -> None:
+async def test_a_worker_that_dies_during_an_upload_fails_only_that_call(place: Place, connection: Connection) -> None:
     await place.deploy(
         "async (req) => { if (req.method === 'GET') return 'well'; for await (const _ of req.body) process.exit(1) }"
     )
@@ -499,7 +503,9 @@ async def test_a_worker_that_dies_amid_an_upload_fails_the_call_alone(place: Pla
     assert (await connection.ask("GET /v1/functions/f", KEY)).body == b'"well"'
 
 
-async def test_behind_its_answer_a_function_reads_only_what_has_come(place: Place, connection: Connection) -> None:
+async def test_after_its_answer_a_function_cannot_read_the_rest_of_the_body(
+    place: Place, connection: Connection
+) -> None:
     await place.deploy("""(req, ctx) => {
         ctx.waitUntil(req.text().catch((error) => console.log(error.code)));
         return new Response(null, { status: 202 });
@@ -511,7 +517,7 @@ async def test_behind_its_answer_a_function_reads_only_what_has_come(place: Plac
     await place.will_say("call_over")
 
 
-async def test_a_function_that_runs_out_of_time_amid_an_upload_times_out(place: Place, connection: Connection) -> None:
+async def test_a_function_that_exceeds_its_time_during_an_upload_gets_504(place: Place, connection: Connection) -> None:
     await place.deploy(REPORT, timeout_ms=200)
 
     reply = await connection.ask("POST /v1/functions/f", KEY, "content-length: 100000")
@@ -521,7 +527,9 @@ async def test_a_function_that_runs_out_of_time_amid_an_upload_times_out(place: 
 
 
 @pytest.mark.parametrize("credit", ["0, 0, 0, 0", "255, 255, 255, 255", "0, 4, 0, 1"])
-async def test_a_worker_that_makes_room_up_is_ended(place: Place, connection: Connection, credit: str) -> None:
+async def test_a_worker_that_claims_credit_for_unsent_bytes_is_killed(
+    place: Place, connection: Connection, credit: str
+) -> None:
     place.functions.starter.guard = False
     await place.deploy(f"""async (req) => {{
         require("fs").writeSync(3, new Uint8Array([0, 0, 0, 9, 32, 0, 0, 0, 1, {credit}]));

@@ -1,4 +1,4 @@
-"""The front door stands on insides of uvicorn that may change with any release."""
+"""The gateway uses internals of uvicorn, which may change in any release; these tests notice a change."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ OF_A_CYCLE = (
 )
 
 RECHECK = """\
-uvicorn or httptools has changed. Read uvicorn/protocols/http/httptools_impl.py against pkg/http1/protocol.py,
-exchange.py and gateway/fast_lane.py: how on_headers_complete builds a cycle and queues behind an unfinished one; what
-connection_lost and shutdown do with it; who closes the transport, and when; that nothing but on_response_complete set
-the keep-alive timer; that on_url, on_header and on_body come as before. Run tests/pkg/http1 and tests/gateway, then
-change the numbers here."""
+uvicorn or httptools has changed. Compare uvicorn/protocols/http/httptools_impl.py with pkg/http1/protocol.py,
+exchange.py and gateway/fast_lane.py. Check how on_headers_complete builds a cycle and queues it behind an unfinished
+one, and how connection_lost and shutdown treat that cycle. Check which code closes the transport, and when. Check that
+only on_response_complete sets the keep-alive timer, and that on_url, on_header and on_body are called as before. Run
+tests/pkg/http1 and tests/gateway, then change the numbers here."""
 
 
-def test_the_versions_are_those_that_were_read() -> None:
+def test_the_versions_of_uvicorn_and_httptools_are_the_reviewed_ones() -> None:
     assert (version("uvicorn"), version("httptools")) == ("0.53.0", "0.8.0"), RECHECK
 
 
-def test_uvicorn_has_all_members_that_the_lane_uses() -> None:
+def test_uvicorn_still_has_every_member_that_the_lane_uses() -> None:
     source = inspect.getsource(HttpToolsProtocol)
 
     assert [name for name in RELIED_ON if name not in source] == [], RECHECK
@@ -44,7 +44,7 @@ def test_uvicorn_has_all_members_that_the_lane_uses() -> None:
     assert {"read_paused", "write_paused"} <= set(FlowControl.__init__.__code__.co_names), RECHECK
 
 
-def test_uvicorn_asks_no_more_of_a_cycle_than_a_turn_has() -> None:
+def test_uvicorn_uses_only_members_of_a_cycle_that_our_class_turn_has() -> None:
     asked = set()
     for name in ("connection_lost", "shutdown", "on_headers_complete", "on_response_complete"):
         code = inspect.getsource(getattr(HttpToolsProtocol, name))
@@ -58,7 +58,7 @@ def test_uvicorn_asks_no_more_of_a_cycle_than_a_turn_has() -> None:
     }, RECHECK
 
 
-def test_a_cycle_asks_no_more_of_its_transport_than_ends_have() -> None:
+def test_uvicorn_uses_only_members_of_a_transport_that_our_transport_has() -> None:
     asked = set(re.findall(r"self\.transport\.(\w+)", inspect.getsource(RequestResponseCycle)))
 
     assert asked == {"write", "close", "is_closing"}, RECHECK

@@ -39,7 +39,7 @@ def origin(config: Config, room: str, name: str) -> str:
     return next(value.origin for value in config.values if (value.room, value.name) == (room, name))
 
 
-def test_each_source_beats_the_one_before(tmp_path: Path) -> None:
+def test_default_file_variable_and_flag_override_each_other_in_this_order(tmp_path: Path) -> None:
     toml = "[server.door]\nport = 1"
     variables = {"BUNBASE_DOOR__PORT": "3", "BUNBASE_PORT": "2"}
 
@@ -61,7 +61,7 @@ def test_each_source_beats_the_one_before(tmp_path: Path) -> None:
     ]
 
 
-def test_texts_are_read_as_the_type_they_must_be(tmp_path: Path) -> None:
+def test_environment_variables_are_read_as_the_type_of_the_setting(tmp_path: Path) -> None:
     config = load(
         tmp_path,
         environment={
@@ -75,11 +75,11 @@ def test_texts_are_read_as_the_type_they_must_be(tmp_path: Path) -> None:
 
     door = config.of("door", DoorSettings)
     assert (door.origins, door.verbose, door.host) == (("https://a.example", "https://b.example"), True, "[::1")
-    assert door.port == 7070  # set to nothing is not set
+    assert door.port == 7070  # an empty variable counts as not set
     assert config.of("safe", SafeSettings).peers == {"door": "http://127.0.0.1:1"}
 
 
-def test_every_mistake_is_told_at_once_with_its_source_and_what_is_allowed(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_source_and_allowed_values(tmp_path: Path) -> None:
     toml = "[server.door]\nprot = 1\nmode = 'ajar'\n[server.attic]\nlight = 1"
     variables = {
         "BUNBASE_DOOR__PORT": "65536",
@@ -110,23 +110,23 @@ def test_every_mistake_is_told_at_once_with_its_source_and_what_is_allowed(tmp_p
 
 
 @pytest.mark.parametrize("toml", ["not toml at all", "server = 1", "[server]\ndoor = 1"])
-def test_a_file_of_the_wrong_shape_is_named(tmp_path: Path, toml: str) -> None:
+def test_an_invalid_settings_file_is_named_in_the_error(tmp_path: Path, toml: str) -> None:
     with pytest.raises(ConfigError, match=r"bunbase\.toml"):
         load(tmp_path, toml)
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_binary_settings_file_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "bunbase.toml").write_bytes(b"\xff\xfe")
 
-    with pytest.raises(ConfigError, match=r"bunbase\.toml: this is not TOML"):
+    with pytest.raises(ConfigError, match=r"bunbase\.toml: the file is not valid TOML"):
         load_config(KINDS, tmp_path / "bunbase.toml", {})
 
 
-def test_a_missing_file_is_an_empty_one(tmp_path: Path) -> None:
+def test_a_missing_settings_file_counts_as_empty(tmp_path: Path) -> None:
     assert load_config(KINDS, tmp_path / "nowhere.toml", {}).of("door", DoorSettings) == DoorSettings()
 
 
-def test_secrets_are_never_shown(tmp_path: Path) -> None:
+def test_the_values_of_secret_settings_are_masked(tmp_path: Path) -> None:
     config = load(
         tmp_path,
         environment={"BUNBASE_SAFE__MASTER_KEY": "hunter2", "BUNBASE_SAFE__DATABASE_URL": "postgres://u:hunter2@h"},
@@ -144,6 +144,6 @@ def test_an_unset_secret_is_shown_as_unset(tmp_path: Path) -> None:
     assert shown["master_key"] == '""'
 
 
-def test_a_room_gets_its_own_kind_of_settings_only(tmp_path: Path) -> None:
+def test_a_room_can_read_only_its_own_settings(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="the settings of door are DoorSettings, not SafeSettings"):
         load(tmp_path).of("door", SafeSettings)

@@ -1,4 +1,4 @@
-"""A line to PostgreSQL that can be cut without a word to either end, as firewalls do."""
+"""A proxy before PostgreSQL that can drop all bytes silently, as a firewall does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 
 class Line:
-    """`swallows`: what either end sends reaches the other no more."""
+    """A proxied connection. While `swallows` is True, bytes are dropped in both directions."""
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,4 +1,4 @@
-"""A room's schema for the tests of pkg.db, without migration files."""
+"""Create a schema for the tests of pkg.db without migration files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bunbase.pkg.db.migrations import Migration, apply_migrations
 
 @asynccontextmanager
 async def opened_database(url: str, sql: str) -> AsyncIterator[Database]:
-    """Open the schema `room`, in which `sql` has been run."""
+    """Create the schema `room` with the statements of `sql`, and yield it opened."""
 
     async def migrate(url: str, schema: str, _package: str) -> None:
         await apply_migrations(url, schema, [Migration(1, "0001_all.sql", sql)])

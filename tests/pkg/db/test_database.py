@@ -39,7 +39,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def test_rows_come_out_as_structs(db: Database) -> None:
+async def test_rows_are_returned_as_structs(db: Database) -> None:
     for thing in (("a", 1), ("b", 2)):
         await db.execute(ADD, *thing)
 
@@ -50,13 +50,13 @@ async def test_rows_come_out_as_structs(db: Database) -> None:
     assert await db.execute("UPDATE things SET size = 0") == 2
 
 
-async def test_json_goes_in_and_comes_out_as_values(db: Database) -> None:
+async def test_a_struct_is_stored_as_json_and_read_back(db: Database) -> None:
     await db.execute("INSERT INTO things VALUES ('a', 1, $1)", Extra(["x", "ü"]))
 
     assert await db.one(WithExtra, "SELECT extra FROM things") == WithExtra(Extra(["x", "ü"]))
 
 
-async def test_a_transaction_commits_as_one(db: Database) -> None:
+async def test_other_connections_see_a_transaction_only_after_its_commit(db: Database) -> None:
     async with db.transaction():
         await db.execute(ADD, "a", 1)
         assert await asyncio.create_task(elsewhere(db)) == []
@@ -65,7 +65,7 @@ async def test_a_transaction_commits_as_one(db: Database) -> None:
     assert await db.value(NAMES) == ["a", "b"]
 
 
-async def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
+async def test_a_transaction_that_fails_writes_nothing(db: Database) -> None:
     async def fail() -> None:
         async with db.transaction():
             await db.execute(ADD, "a", 1)
@@ -77,7 +77,7 @@ async def test_a_transaction_that_fails_leaves_nothing(db: Database) -> None:
     assert await db.value(NAMES) == []
 
 
-async def test_an_inner_transaction_is_part_of_the_outer(db: Database) -> None:
+async def test_an_inner_transaction_is_rolled_back_with_the_outer_one(db: Database) -> None:
     async def fail() -> None:
         async with db.transaction():
             async with db.transaction():
@@ -90,7 +90,7 @@ async def test_an_inner_transaction_is_part_of_the_outer(db: Database) -> None:
     assert await db.value(NAMES) == []
 
 
-async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_back(db: Database) -> None:
+async def test_a_cancelled_transaction_writes_nothing_and_returns_its_connection(db: Database) -> None:
     inside = asyncio.Event()
 
     async def never_done() -> None:
@@ -109,7 +109,7 @@ async def test_a_cancelled_transaction_leaves_nothing_and_gives_its_connection_b
 
 
 @pytest.mark.parametrize("cut_short", ["BEGIN;", "ROLLBACK;", "COMMIT;"])
-async def test_a_transaction_cancelled_at_its_edge_leaves_nothing_behind(
+async def test_a_transaction_cancelled_during_begin_or_its_end_returns_its_connection(
     db: Database, monkeypatch: pytest.MonkeyPatch, cut_short: str
 ) -> None:
     complaints: list[dict[str, object]] = []
@@ -141,7 +141,7 @@ async def test_a_transaction_cancelled_at_its_edge_leaves_nothing_behind(
     assert db.pool.get_idle_size() == db.pool.get_size()
 
 
-async def test_what_goes_wrong_inside_a_transaction_is_not_blamed_on_postgres(db: Database) -> None:
+async def test_an_error_raised_inside_a_transaction_keeps_its_type(db: Database) -> None:
     with pytest.raises(TimeoutError):
         async with db.transaction():
             raise TimeoutError("some other service was slow")
@@ -150,21 +150,23 @@ async def test_what_goes_wrong_inside_a_transaction_is_not_blamed_on_postgres(db
             raise ConnectionResetError("some other service went away")
 
 
-async def test_a_violated_constraint_is_for_the_store_to_understand(db: Database) -> None:
+async def test_a_violated_constraint_raises_the_original_error_of_asyncpg(db: Database) -> None:
     await db.execute(ADD, "a", 1)
 
     with pytest.raises(asyncpg.UniqueViolationError):
         await db.execute(ADD, "a", 2)
 
 
-async def test_a_wrong_argument_is_a_bug_and_no_outage(db: Database) -> None:
+async def test_a_wrong_argument_raises_the_error_of_asyncpg(db: Database) -> None:
     with pytest.raises(asyncpg.DataError):
         await db.execute(ADD, "a", "not a number")
     with pytest.raises(asyncpg.InterfaceError):
         await db.execute(ADD, "a")
 
 
-async def test_a_pool_that_is_used_up_says_busy(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_query_without_a_free_connection_raises_database_busy(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full, done = asyncio.Barrier(database_module.POOL_SIZE + 1), asyncio.Event()
 
     async def hold() -> None:
@@ -186,7 +188,7 @@ async def test_a_pool_that_is_used_up_says_busy(db: Database, monkeypatch: pytes
     assert await db.value("SELECT 1") == 1
 
 
-async def test_a_statement_that_takes_too_long_says_busy(db: Database) -> None:
+async def test_a_statement_that_takes_too_long_raises_database_busy(db: Database) -> None:
     db.pool._connect_kwargs["command_timeout"] = 0.05
     await db.pool.expire_connections()
 
@@ -195,10 +197,10 @@ async def test_a_statement_that_takes_too_long_says_busy(db: Database) -> None:
 
 
 @pytest.mark.parametrize("sqlstate", ["53100", "53200", "40P01", "57014", "58030", "25006", "55P03"])
-async def test_what_will_pass_by_itself_says_busy(db: Database, sqlstate: str) -> None:
-    """A full disk, no memory, a deadlock, a cancelled statement, a broken disk, a standby, a lock: no bug of ours.
+async def test_a_temporary_error_of_postgresql_raises_database_busy(db: Database, sqlstate: str) -> None:
+    """These errors are no bugs: full disk, no memory, deadlock, cancelled statement, broken disk, standby, lock.
 
-    Usage that meets one of these waits for the next time; what PostgreSQL will never take is dropped (Billing A2).
+    Usage is kept and sent again after such an error. It is dropped only after a permanent error (Billing A2).
     """
     with pytest.raises(DatabaseBusy):
         await db.execute(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
@@ -206,12 +208,12 @@ async def test_what_will_pass_by_itself_says_busy(db: Database, sqlstate: str) -
     assert await db.value("SELECT 1") == 1
 
 
-async def test_what_is_wrong_with_a_statement_stays_a_bug(db: Database) -> None:
+async def test_a_wrong_statement_raises_the_error_of_asyncpg(db: Database) -> None:
     with pytest.raises(asyncpg.NumericValueOutOfRangeError):
         await db.execute("SELECT 9223372036854775807::bigint + 1")
 
 
-async def test_a_session_that_is_ended_from_outside_is_replaced(db: Database, database_url: str) -> None:
+async def test_a_connection_that_postgresql_ended_is_replaced(db: Database, database_url: str) -> None:
     other = await asyncpg.connect(database_url)
     asleep = asyncio.create_task(db.value("SELECT pg_sleep(60)"))
     ended = (
@@ -249,7 +251,7 @@ async def test_sessions_that_end_between_two_statements_take_no_place_in_the_poo
     await other.close()
 
 
-async def test_when_postgres_goes_every_call_says_unreachable(own_postgres: Cluster) -> None:
+async def test_every_call_raises_unreachable_after_postgresql_stopped(own_postgres: Cluster) -> None:
     async with opened_database(own_postgres.url, TABLE) as db:
         await ping(own_postgres.url)
         own_postgres.stop()
@@ -264,7 +266,7 @@ async def test_when_postgres_goes_every_call_says_unreachable(own_postgres: Clus
             await ping(own_postgres.url)
 
 
-async def test_when_postgres_goes_within_a_transaction_it_is_unreachable(own_postgres: Cluster) -> None:
+async def test_a_transaction_raises_unreachable_if_postgresql_stops_during_it(own_postgres: Cluster) -> None:
     async with opened_database(own_postgres.url, TABLE) as db:
 
         async def is_interrupted() -> None:
@@ -278,6 +280,6 @@ async def test_when_postgres_goes_within_a_transaction_it_is_unreachable(own_pos
 
 
 async def elsewhere(db: Database) -> list[str]:
-    """Read on a connection outside the transaction at hand."""
+    """Return the names that another connection sees."""
     names: list[str] = await db.pool.fetchval(NAMES)
     return names

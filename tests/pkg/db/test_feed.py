@@ -48,12 +48,12 @@ async def feed(db: Database) -> Feed[Fact]:
 
 @pytest.fixture
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No heartbeat, so that the next item is news."""
+    """Stop the heartbeat, so that the next item is a new fact."""
     monkeypatch.setattr(feed_module, "HEARTBEAT_SECONDS", 30.0)
 
 
 @pytest.mark.usefixtures("_quiet")
-async def test_what_stands_comes_first_then_ready_then_news(feed: Feed[Fact], database_url: str) -> None:
+async def test_a_follower_gets_valid_facts_then_ready_then_new_facts(feed: Feed[Fact], database_url: str) -> None:
     await feed.publish("session", "past", NOW - 1)
     await feed.publish("session", "later", NOW + 20)
     await feed.publish("session", "sooner", NOW + 10)
@@ -70,7 +70,7 @@ async def test_what_stands_comes_first_then_ready_then_news(feed: Feed[Fact], da
 
 
 @pytest.mark.usefixtures("_quiet")
-async def test_a_fact_of_a_transaction_is_told_when_it_commits(feed: Feed[Fact], db: Database) -> None:
+async def test_a_fact_published_in_a_transaction_is_sent_at_its_commit(feed: Feed[Fact], db: Database) -> None:
     followed = feed.follow()
     assert await anext(followed) == READY
 
@@ -88,7 +88,7 @@ async def test_a_fact_of_a_transaction_is_told_when_it_commits(feed: Feed[Fact],
     await hang_up(followed)
 
 
-async def test_silence_is_filled_with_heartbeats(feed: Feed[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_feed_without_new_facts_sends_heartbeats(feed: Feed[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed_module, "HEARTBEAT_SECONDS", 0.01)
 
     followed = feed.follow()
@@ -97,7 +97,7 @@ async def test_silence_is_filled_with_heartbeats(feed: Feed[Fact], monkeypatch: 
     await hang_up(followed)
 
 
-async def test_a_line_that_is_cut_without_a_word_gives_no_more_signs_of_life(
+async def test_a_feed_ends_if_its_connection_drops_all_bytes(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "HEARTBEAT_SECONDS", 0.01)
@@ -114,7 +114,9 @@ async def test_a_line_that_is_cut_without_a_word_gives_no_more_signs_of_life(
 
 
 @pytest.mark.usefixtures("_quiet")
-async def test_a_follower_who_is_far_behind_begins_anew(feed: Feed[Fact], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_follower_with_too_many_unread_facts_is_disconnected(
+    feed: Feed[Fact], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(notifications_module, "MAX_UNREAD", 2)
     followed = feed.follow()
     assert await anext(followed) == READY
@@ -127,7 +129,7 @@ async def test_a_follower_who_is_far_behind_begins_anew(feed: Feed[Fact], monkey
         await _to_its_end(followed)
 
 
-async def test_a_fact_told_twice_stands_until_the_later_time(feed: Feed[Fact]) -> None:
+async def test_a_fact_published_twice_is_valid_until_the_later_time(feed: Feed[Fact]) -> None:
     await feed.publish("session", "a", NOW + 20)
     await feed.publish("session", "a", NOW + 10)
 
@@ -137,7 +139,7 @@ async def test_a_fact_told_twice_stands_until_the_later_time(feed: Feed[Fact]) -
     await hang_up(followed)
 
 
-async def test_facts_are_forgotten_after_their_time(feed: Feed[Fact]) -> None:
+async def test_expired_facts_are_deleted(feed: Feed[Fact]) -> None:
     await feed.publish("session", "past", NOW - 1)
     await feed.publish("session", "later", NOW + 1)
 

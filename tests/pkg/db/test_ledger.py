@@ -1,4 +1,4 @@
-"""Batches meet PostgreSQL: added once, whatever happens around COMMIT."""
+"""The ledger adds a batch of usage to PostgreSQL exactly once, even if errors occur around COMMIT."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def total(db: Database) -> dict[str, int]:
     return dict(found)
 
 
-async def test_a_batch_that_comes_again_adds_nothing(db: Database) -> None:
+async def test_a_batch_that_is_sent_again_adds_nothing(db: Database) -> None:
     ledger, now = Ledger(db), SystemClock().now()
 
     first = await ledger.add(batch(), now)
@@ -59,7 +59,7 @@ async def test_a_batch_that_comes_again_adds_nothing(db: Database) -> None:
     assert await total(db) == {"a": 10, "b": 10}
 
 
-async def test_the_same_batch_at_once_on_many_connections_adds_once(db: Database) -> None:
+async def test_the_same_batch_on_many_connections_at_once_is_added_once(db: Database) -> None:
     now = SystemClock().now()
 
     receipts = await asyncio.gather(*(Ledger(db).add(batch(), now) for _ in range(8)))
@@ -68,7 +68,7 @@ async def test_the_same_batch_at_once_on_many_connections_adds_once(db: Database
     assert await total(db) == {"a": 5, "b": 5}
 
 
-async def test_what_a_callers_transaction_takes_back_comes_again(db: Database) -> None:
+async def test_a_batch_of_a_rolled_back_transaction_can_be_added_again(db: Database) -> None:
     ledger, now = Ledger(db), SystemClock().now()
 
     async def taken_back() -> None:
@@ -85,8 +85,8 @@ async def test_what_a_callers_transaction_takes_back_comes_again(db: Database) -
 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(1))
-async def test_cancelled_anywhere_and_answers_lost_usage_is_exact(db: Database, seed: int) -> None:
-    """Two writers and PostgreSQL: each flush is cancelled after some turns of the loop, or its answer is lost."""
+async def test_usage_is_exact_after_random_cancellations_and_lost_answers(db: Database, seed: int) -> None:
+    """Two writers share PostgreSQL. A flush is cancelled after some turns of the event loop, or loses its answer."""
     dice = random.Random(seed)
     ledgers = [Adversary(Ledger(db).add) for _ in range(2)]
     writers = [Writer(ledger, SystemClock()) for ledger in ledgers]
@@ -120,7 +120,7 @@ async def cancelled_after(turns: int, writer: Writer[Any]) -> None:
         await flushing
 
 
-async def test_of_a_clock_that_is_far_off_usage_counts_in_the_hour_of_its_arrival(db: Database) -> None:
+async def test_usage_of_a_writer_with_a_wrong_clock_counts_in_the_hour_of_its_arrival(db: Database) -> None:
     ledger = Ledger(db, ManualClock(NOON))
     wrong = NOON - timedelta(hours=3)
     amounts = (Amount("a", CALLS, hour_of(wrong), 1), Amount("a", CALLS, hour_of(wrong) - timedelta(hours=1), 2))
@@ -136,7 +136,7 @@ async def test_of_a_clock_that_is_far_off_usage_counts_in_the_hour_of_its_arriva
     }
 
 
-async def test_numbers_of_batches_are_kept_for_forty_days(db: Database) -> None:
+async def test_the_numbers_of_batches_are_kept_for_forty_days(db: Database) -> None:
     ledger, now = Ledger(db), SystemClock().now()
     await ledger.add(batch(), now)
 
@@ -145,8 +145,8 @@ async def test_numbers_of_batches_are_kept_for_forty_days(db: Database) -> None:
     assert await Ledger(db, ManualClock(now + timedelta(days=41))).prune() == 1
 
 
-async def test_hours_are_kept_as_long_as_they_are_said_to_be(db: Database) -> None:
-    """Billing A2: PostgreSQL's clock decides, whatever a process takes for the time."""
+async def test_hours_of_usage_are_deleted_after_their_retention(db: Database) -> None:
+    """Billing A2: the clock of PostgreSQL decides, not the clock of a process."""
     now = SystemClock().now()
     await Ledger(db).add(batch(projects="a"), now)
 
@@ -163,8 +163,8 @@ async def opened(url: str) -> AsyncIterator[Any]:
         await connection.close()
 
 
-async def test_what_was_counted_before_stays(database_url: str) -> None:
-    """The migration turns a row per hour into a row per dimension, in whole numbers."""
+async def test_the_migration_keeps_the_usage_counted_before(database_url: str) -> None:
+    """The migration turns one row per hour into one row per hour and dimension, with whole numbers."""
     everything = migrations_in("bunbase.functions.migrations")
     await apply_migrations(database_url, "functions", everything[:8])
     async with opened(database_url) as connection:
@@ -187,10 +187,10 @@ async def test_what_was_counted_before_stays(database_url: str) -> None:
     ]
 
 
-async def test_kill_9_loses_what_was_not_acknowledged_and_never_adds(
+async def test_kill_9_loses_only_unacknowledged_usage_and_adds_none(
     db: Database, database_url: str, tmp_path: Path
 ) -> None:
-    """BUNBASE_USAGE_KILLS sets how often (`make soak`)."""
+    """BUNBASE_USAGE_KILLS sets the number of kills (`make soak`)."""
     shared, least = tmp_path / "counted", 0
     shared.write_bytes(struct.pack("<q", 0))
     for _ in range(KILLS):
@@ -204,7 +204,7 @@ async def test_kill_9_loses_what_was_not_acknowledged_and_never_adds(
 
 
 def killed_while_counting(url: str, shared: Path) -> int:
-    """Return what the store had acknowledged to the process before it was killed."""
+    """Kill a process that counts usage. Return the amount that the store had acknowledged before."""
     command = [sys.executable, "-m", "tests.pkg.usage.counting", url, str(shared)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]) as process:
         assert process.stdout is not None
@@ -220,7 +220,7 @@ def counted_by(shared: Path) -> int:
 
 
 async def counted(db: Database) -> int:
-    """Wait until no transaction of a killed process is under way; then give the sum."""
+    """Wait until no transaction of a killed process is running. Return the stored sum."""
     while await db.value(OTHERS):
         await asyncio.sleep(0.01)
     return int(await db.value("SELECT coalesce(sum(amount), 0) FROM usage_hours"))

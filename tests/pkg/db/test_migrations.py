@@ -24,7 +24,7 @@ async def ask(url: str, sql: str) -> object:
         await connection.close()
 
 
-async def test_each_file_is_applied_once_and_in_order(database_url: str) -> None:
+async def test_each_migration_is_applied_once_and_in_order(database_url: str) -> None:
     await apply_migrations(database_url, "room", [FIRST])
     await apply_migrations(database_url, "room", [FIRST, SECOND])
     await apply_migrations(database_url, "room", [FIRST, SECOND])
@@ -33,7 +33,7 @@ async def test_each_file_is_applied_once_and_in_order(database_url: str) -> None
     assert await ask(database_url, "SELECT count(*) FROM room.migrations") == 2
 
 
-async def test_each_room_has_a_schema_of_its_own(database_url: str) -> None:
+async def test_migrations_of_two_rooms_use_separate_schemas(database_url: str) -> None:
     await apply_migrations(database_url, "one", [FIRST])
     await apply_migrations(database_url, "other", [FIRST, SECOND])
 
@@ -41,14 +41,14 @@ async def test_each_room_has_a_schema_of_its_own(database_url: str) -> None:
     assert await ask(database_url, "SELECT n FROM other.things") == 2
 
 
-async def test_an_older_version_refuses_what_a_newer_one_has_changed(database_url: str) -> None:
+async def test_an_older_version_refuses_the_schema_of_a_newer_one(database_url: str) -> None:
     await apply_migrations(database_url, "room", [FIRST, SECOND])
 
     with pytest.raises(SchemaTooNew, match="room has migration 0002, this version knows 0001"):
         await apply_migrations(database_url, "room", [FIRST])
 
 
-async def test_an_edited_file_is_refused(database_url: str) -> None:
+async def test_a_migration_edited_after_it_was_applied_is_refused(database_url: str) -> None:
     await apply_migrations(database_url, "room", [FIRST])
 
     with pytest.raises(MigrationEdited, match=r"room/0001_first\.sql was edited"):
@@ -57,7 +57,7 @@ async def test_an_edited_file_is_refused(database_url: str) -> None:
     assert await ask(database_url, "SELECT n FROM room.things") == 1
 
 
-async def test_of_a_file_that_fails_nothing_is_applied(database_url: str) -> None:
+async def test_a_migration_that_fails_is_rolled_back_whole(database_url: str) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await apply_migrations(database_url, "room", [FIRST, SECOND, BROKEN])
 
@@ -65,13 +65,13 @@ async def test_of_a_file_that_fails_nothing_is_applied(database_url: str) -> Non
     assert await ask(database_url, "SELECT max(number) FROM room.migrations") == 2
 
 
-async def test_processes_that_start_together_apply_each_file_once(database_url: str) -> None:
+async def test_processes_that_start_at_once_apply_each_migration_once(database_url: str) -> None:
     await asyncio.gather(*(apply_migrations(database_url, "room", [FIRST, SECOND]) for _ in range(8)))
 
     assert await ask(database_url, "SELECT array_agg(n) FROM room.things") == [2]
 
 
-async def test_without_postgres_it_says_so() -> None:
+async def test_migrations_without_postgresql_raise_unreachable() -> None:
     with pytest.raises(Unreachable, match="PostgreSQL cannot be reached"):
         await apply_migrations("postgresql://ada@/nothing?host=/nowhere", "room", [FIRST])
 
@@ -87,7 +87,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, **files:
     return name
 
 
-async def test_a_room_is_opened_with_its_package_of_files(
+async def test_opening_a_room_applies_the_migrations_of_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     name = package(tmp_path, monkeypatch, "room_files", **{"0001_first": FIRST.sql, "0002_second": SECOND.sql})
@@ -106,7 +106,7 @@ async def test_a_room_is_opened_with_its_package_of_files(
         ({"0001_First": ""}, "0001_what_it_does"),
     ],
 )
-def test_badly_numbered_files_are_refused(
+def test_migration_files_with_wrong_names_or_numbers_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):

@@ -21,7 +21,7 @@ MAKE_DUE = "UPDATE outbox SET due_at = now() - interval '1 second'"
 
 
 class Ears:
-    """Hears events; fails for those in `deaf_to`."""
+    """A receiver that records events in `heard` and fails for the topics in `deaf_to`."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Any]] = []
@@ -39,7 +39,7 @@ async def db(database_url: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def test_events_are_delivered_once_each_in_order(db: Database) -> None:
+async def test_each_event_is_delivered_once_and_in_order(db: Database) -> None:
     outbox, ears = Outbox(db), Ears()
     await outbox.post("created", {"id": 1})
     await outbox.post("deleted", {"id": 1})
@@ -50,7 +50,7 @@ async def test_events_are_delivered_once_each_in_order(db: Database) -> None:
     assert ears.heard == [("created", {"id": 1}), ("deleted", {"id": 1})]
 
 
-async def test_an_event_of_a_transaction_that_failed_was_never_there(db: Database) -> None:
+async def test_an_event_of_a_failed_transaction_is_never_delivered(db: Database) -> None:
     outbox, ears = Outbox(db), Ears()
 
     async def fail() -> None:
@@ -64,7 +64,7 @@ async def test_an_event_of_a_transaction_that_failed_was_never_there(db: Databas
     assert await outbox.relay(ears) == 0
 
 
-async def test_what_was_not_heard_is_told_again_ever_later(db: Database) -> None:
+async def test_a_failed_event_is_delivered_again_after_growing_waits(db: Database) -> None:
     outbox, ears = Outbox(db), Ears()
     ears.deaf_to.add("created")
     await outbox.post("created", 1)
@@ -81,7 +81,7 @@ async def test_what_was_not_heard_is_told_again_ever_later(db: Database) -> None
     assert ears.heard == [("created", 1)]
 
 
-async def test_one_that_waits_does_not_hold_up_the_others(db: Database) -> None:
+async def test_an_event_that_waits_does_not_delay_later_events(db: Database) -> None:
     outbox, ears = Outbox(db), Ears()
     ears.deaf_to.add("created")
     await outbox.post("created", 1)
@@ -91,7 +91,7 @@ async def test_one_that_waits_does_not_hold_up_the_others(db: Database) -> None:
     assert ears.heard == [("deleted", 1)]
 
 
-async def test_an_event_delivered_just_before_the_end_is_delivered_again(db: Database) -> None:
+async def test_an_event_delivered_just_before_a_crash_is_delivered_again(db: Database) -> None:
     outbox, ears = Outbox(db), Ears()
     await outbox.post("created", 1)
 
@@ -106,7 +106,7 @@ async def test_an_event_delivered_just_before_the_end_is_delivered_again(db: Dat
     assert ears.heard == [("created", 1), ("created", 1)]
 
 
-async def test_two_relays_never_tell_the_same_event_at_once(db: Database, database_url: str) -> None:
+async def test_two_relays_never_deliver_the_same_event_at_once(db: Database, database_url: str) -> None:
     outbox, ears = Outbox(db), Ears()
     await outbox.post("created", 1)
     await outbox.post("created", 2)

@@ -1,4 +1,4 @@
-"""A port with small limits, an app that shows what it met, and clients that misbehave."""
+"""A server with small limits, an app that records its requests, and clients for difficult connections."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ LARGE = 6 << 20
 
 @dataclass
 class App:
-    """`/read` reads its body, `/early` does not, `/silent` may be silent, `/own` times itself, `/wait` waits for
-    `go_on`, `/large` answers with a lot, `/stream` with more, in parts. `met`: what a request ended with.
+    """An app whose behaviour depends on the path. `met` records how each request ended.
+
+    `/read` reads the body, `/early` answers without reading it, `/wait` waits for `go_on` first. `/silent` limits
+    only the silence of its body, `/own` turns the time limit off. `/large` sends LARGE bytes, `/stream` more in parts.
     """
 
     met: list[Any] = field(default_factory=list)
@@ -99,7 +101,7 @@ class Client:
         self.writer.write(head.encode() + b"\r\n\r\n" + body)
 
     async def status(self) -> int:
-        """Return the status of the next answer; its body is read too."""
+        """Read the next answer with its body. Return its status."""
         async with asyncio.timeout(SECONDS):
             head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
@@ -107,7 +109,7 @@ class Client:
             return int(head.split(b" ")[1])
 
     async def rest(self) -> bytes:
-        """Return what still comes until the server hangs up."""
+        """Return all bytes that arrive until the server closes the connection."""
         async with asyncio.timeout(SECONDS):
             return await self.reader.read()
 

@@ -1,4 +1,4 @@
-"""Bodies that do not come, come slowly, or come where nobody wants them."""
+"""Request bodies that stall, arrive slowly, are malformed, or are never read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ MIB = 1 << 20
 @pytest.mark.parametrize(
     ("framing", "part"), [("content-length: 100", b"x"), ("transfer-encoding: chunked", b"1\r\nx\r\n"), ("a: b", b"")]
 )
-async def test_a_body_that_stops_is_408_and_the_end(framing: str, part: bytes) -> None:
-    """Security 4, Auth F9: a body must come in time, whatever reads it."""
+async def test_a_body_that_stalls_gets_408_and_closes_the_connection(framing: str, part: bytes) -> None:
+    """Security 4, Auth F9: a body has a time limit on every route."""
     async with port(read_seconds=0.1) as open_port, open_port.connected() as client:
         client.send("POST /read", framing, body=part)
 
@@ -29,8 +29,8 @@ async def test_a_body_that_stops_is_408_and_the_end(framing: str, part: bytes) -
             assert open_port.app.met == ["request_stalled"]
 
 
-async def test_a_body_that_drips_is_not_waited_for() -> None:
-    """Security 4: one byte now and then earns no more time than it is worth."""
+async def test_a_body_that_arrives_byte_by_byte_too_slowly_gets_408() -> None:
+    """Security 4: a received byte extends the time only by 1 / bytes_per_second."""
     async with port(read_seconds=0.2, bytes_per_second=1 << 20) as open_port, open_port.connected() as client:
         client.send("POST /read", "content-length: 100000")
         ended = asyncio.ensure_future(client.status())
@@ -41,16 +41,16 @@ async def test_a_body_that_drips_is_not_waited_for() -> None:
         assert await ended == 408
 
 
-async def test_a_large_body_has_as_long_as_its_bytes_are_worth() -> None:
+async def test_the_time_limit_of_a_body_grows_with_its_received_bytes() -> None:
     async with port(read_seconds=0.1, bytes_per_second=1000) as open_port, open_port.connected() as client:
-        client.send("POST /read", "content-length: 20000", body=bytes(19_000))  # worth 19 seconds
+        client.send("POST /read", "content-length: 20000", body=bytes(19_000))  # these extend the time by 19 seconds
         await asyncio.sleep(0.3)
         client.writer.write(bytes(1000))
 
         assert await client.status() == 200
 
 
-async def test_a_route_that_streams_waits_as_long_as_the_body_is_not_silent() -> None:
+async def test_a_route_may_limit_only_the_silence_of_a_body() -> None:
     app = App(silence=DeadlineExceeded("Nothing came."))
     async with port(app, read_seconds=0.1) as open_port, open_port.connected() as client:
         client.send("POST /silent", "content-length: 1000")
@@ -63,7 +63,7 @@ async def test_a_route_that_streams_waits_as_long_as_the_body_is_not_silent() ->
         assert app.met == ["deadline_exceeded"]
 
 
-async def test_a_route_may_time_its_body_itself() -> None:
+async def test_a_route_may_turn_the_time_limit_of_its_body_off() -> None:
     async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
         client.send("POST /own", "content-length: 1")
         await until(lambda: open_port.app.begun)
@@ -73,7 +73,7 @@ async def test_a_route_may_time_its_body_itself() -> None:
         assert await client.status() == 200
 
 
-async def test_time_in_which_the_app_has_no_room_is_not_counted_against_the_client() -> None:
+async def test_time_in_which_the_app_does_not_read_is_not_counted() -> None:
     async with port(read_seconds=0.2) as open_port, open_port.connected() as client:
         client.send("POST /wait", f"content-length: {MIB}", body=bytes(200_000))
         await asyncio.sleep(0.4)
@@ -84,7 +84,7 @@ async def test_time_in_which_the_app_has_no_room_is_not_counted_against_the_clie
 
 
 @pytest.mark.parametrize("part", [b"ZZ\r\n", b"-1\r\n", b"1\r\nxyz\r\n"])
-async def test_a_body_whose_framing_is_broken_is_400_and_the_end(part: bytes) -> None:
+async def test_a_body_with_invalid_chunks_gets_400_and_closes_the_connection(part: bytes) -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", "transfer-encoding: chunked", body=b"3\r\nabc\r\n")
         await until(lambda: open_port.app.begun)
@@ -95,8 +95,8 @@ async def test_a_body_whose_framing_is_broken_is_400_and_the_end(part: bytes) ->
         assert open_port.app.met == ["malformed_request"]
 
 
-async def test_a_client_that_leaves_amid_its_body_is_gone_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """Outside suites F3: no bug of the app's."""
+async def test_a_client_that_disconnects_during_its_body_logs_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Outside suites F3: the app gets the problem client_gone."""
     async with port() as open_port:
         for path in ("/read", "/silent", "/own"):
             open_port.app.silence = DeadlineExceeded("Nothing came.")
@@ -110,8 +110,8 @@ async def test_a_client_that_leaves_amid_its_body_is_gone_and_no_error(caplog: p
 
 
 @pytest.mark.parametrize("path", ["/read", "/silent", "/own"])
-async def test_a_body_that_stalls_while_the_server_stops_gets_a_proper_end(path: str) -> None:
-    """Auth F9: not a 500."""
+async def test_a_body_that_stalls_while_the_server_stops_gets_408(path: str) -> None:
+    """Auth F9: the answer was a 500 once."""
     app = App(silence=DeadlineExceeded("Nothing came."), silence_seconds=60)
     async with port(app, stop_seconds=0.05) as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)
@@ -125,7 +125,7 @@ async def test_a_body_that_stalls_while_the_server_stops_gets_a_proper_end(path:
 
 
 async def test_a_request_that_takes_too_long_while_the_server_stops_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Auth F9: the end of a server is no failure of what it was asked."""
+    """Auth F9."""
     monkeypatch.setattr("bunbase.pkg.serve.DRAIN_SECONDS", 0.2)
     async with port() as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)
@@ -140,7 +140,7 @@ async def test_a_request_that_takes_too_long_while_the_server_stops_gets_503(mon
 
 
 def blocking(number: int, size: int, close: bool) -> int:
-    """Ask as a blocking client does: send everything, and only then read."""
+    """Send a whole request and only then read, as a blocking client does. Return the status."""
     connection = http.client.HTTPConnection("127.0.0.1", number, timeout=20)
     try:
         connection.request("POST", "/early", bytes(size), {"connection": "close"} if close else {})
@@ -151,8 +151,8 @@ def blocking(number: int, size: int, close: bool) -> int:
 
 @pytest.mark.parametrize("close", [True, False])
 @pytest.mark.parametrize("size", [2 * MIB, 5 * MIB, 20 * MIB])
-async def test_a_client_that_sends_too_much_reads_its_answer(size: int, close: bool) -> None:
-    """A body that nobody reads is dropped for a while, so that the answer is read and the connection not reset."""
+async def test_a_blocking_client_that_sends_too_much_can_read_the_refusal(size: int, close: bool) -> None:
+    """The server discards the unread body for a while, because closing at once would reset the connection."""
     async with port() as open_port:
         assert await asyncio.to_thread(blocking, open_port.number, size, close) == 413
 
@@ -165,7 +165,7 @@ async def endlessly(client: Client) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_unread_bodies_are_dropped_up_to_a_limit() -> None:
+async def test_an_unread_body_is_discarded_only_up_to_a_limit_of_bytes_and_time() -> None:
     for limits in ({"unread_bytes": MIB}, {"linger_seconds": 0.1}):
         async with port(**limits) as open_port, open_port.connected() as client:
             client.send("POST /early", f"content-length: {64 * MIB}", body=b"x")
@@ -175,8 +175,8 @@ async def test_unread_bodies_are_dropped_up_to_a_limit() -> None:
                 await endlessly(client)
 
 
-async def test_a_client_that_asked_first_and_was_refused_may_not_use_the_connection_again() -> None:
-    """Nobody knows whether its body will follow (RFC 9110 section 10.1.1)."""
+async def test_a_refusal_after_expect_100_continue_closes_the_connection() -> None:
+    """The server cannot know whether the body follows (RFC 9110 section 10.1.1)."""
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /early", "expect: 100-continue", "content-length: 5")
         assert await client.status() == 413
@@ -184,7 +184,7 @@ async def test_a_client_that_asked_first_and_was_refused_may_not_use_the_connect
         assert await client.rest() == b""
 
 
-async def test_a_body_that_nobody_reads_is_no_request() -> None:
+async def test_an_unread_body_is_never_parsed_as_a_request() -> None:
     smuggled = b"POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\ncanary"
     cases: list[Callable[[], tuple[str, ...]]] = [lambda: ("connection: close",), lambda: ()]
     for headers in cases:

@@ -1,4 +1,4 @@
-"""Places at a port, and clients that take one without use."""
+"""Limits of connections, and clients that keep a connection without using it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ async def served_now(open_port: Port) -> bool:
         return False
 
 
-async def test_half_bodies_of_one_address_do_not_stop_others() -> None:
-    """Security 4: 1,600 connections from one address, scaled down. Who was there is served on, and so are others."""
+async def test_many_stalled_bodies_of_one_address_do_not_block_other_clients() -> None:
+    """Security 4: 1,600 connections from one address, scaled down to 160."""
     async with (
         port(
             connections=60,
@@ -60,7 +60,7 @@ async def test_half_bodies_of_one_address_do_not_stop_others() -> None:
                 pass
 
 
-async def test_a_connection_beyond_the_limit_is_told_so() -> None:
+async def test_a_connection_beyond_the_limit_gets_503_with_retry_after() -> None:
     async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
         first.send("GET /read")
         assert await first.status() == 200
@@ -72,7 +72,7 @@ async def test_a_connection_beyond_the_limit_is_told_so() -> None:
     assert b'"too_many_connections"' in answer
 
 
-async def test_a_blocking_client_reads_that_there_are_too_many() -> None:
+async def test_a_blocking_client_beyond_the_limit_can_read_the_503() -> None:
     async with port(connections=1) as open_port, open_port.connected() as first, open_port.connected() as second:
         first.send("GET /read")
         second.send("GET /read")
@@ -80,7 +80,7 @@ async def test_a_blocking_client_reads_that_there_are_too_many() -> None:
         assert await second.status() == 503
 
 
-async def test_places_come_free() -> None:
+async def test_a_closed_connection_no_longer_counts_for_the_limit() -> None:
     async with port(connections=2, per_address=1) as open_port:
         for _ in range(10):
             async with open_port.connected() as client:
@@ -89,7 +89,7 @@ async def test_places_come_free() -> None:
                 assert await client.rest() == b""
 
 
-def test_addresses_count_by_neighbourhood_and_proxies_only_in_all() -> None:
+def test_connections_are_counted_per_network_and_those_of_proxies_only_in_total() -> None:
     places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
 
     assert [places.admit(address) for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1")] == [
@@ -105,7 +105,7 @@ def test_addresses_count_by_neighbourhood_and_proxies_only_in_all() -> None:
     assert (places.open, places.by_address) == (0, {})
 
 
-def test_a_proxy_is_known_as_a_socket_for_both_families_names_it() -> None:
+def test_a_proxy_is_recognised_by_its_ipv4_mapped_address() -> None:
     """A server that listens at `::` sees IPv4 as ::ffff:10.0.0.1."""
     places = Connections(Limits(connections=5, per_address=1, unlimited=("10.0.0.1",)))
 
@@ -123,7 +123,7 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(monkeypatch: pyt
     assert limits == [(1024, 4096), (4096, 4096)]
 
 
-def test_only_so_many_are_told_at_once() -> None:
+def test_the_number_of_refusals_at_once_has_a_limit() -> None:
     places = Connections(Limits(refused_at_once=2))
 
     assert [places.refuse() for _ in range(3)] == [True, True, False]
@@ -134,13 +134,15 @@ def test_only_so_many_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("descriptors", "connections", "per_address"), [(100_000, 4096, 512), (1500, 750, 187), (2, 1, 1)]
 )
-def test_limits_fit_the_descriptors(descriptors: int, connections: int, per_address: int) -> None:
+def test_connection_limits_are_reduced_to_the_number_of_descriptors(
+    descriptors: int, connections: int, per_address: int
+) -> None:
     fitting = Limits().fitting(descriptors)
 
     assert (fitting.connections, fitting.per_address) == (connections, per_address)
 
 
-async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+async def test_a_connection_without_a_request_is_closed_without_an_answer() -> None:
     async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
         assert await client.rest() == b""
 
@@ -148,7 +150,7 @@ async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None
 @pytest.mark.parametrize(
     "beginning", [b"G", b"GET /read HTTP/1.1\r\nhost: a\r\nx", b"GET /read HTTP/1.1\r\nhost: a\r\n"]
 )
-async def test_a_head_that_does_not_come_is_408(beginning: bytes) -> None:
+async def test_a_request_head_that_stalls_gets_408(beginning: bytes) -> None:
     async with port(read_seconds=0.05) as open_port, open_port.connected() as client:
         client.writer.write(beginning)
 
@@ -156,14 +158,14 @@ async def test_a_head_that_does_not_come_is_408(beginning: bytes) -> None:
         assert await client.rest() == b""
 
 
-async def test_blank_lines_keep_no_connection_open() -> None:
+async def test_blank_lines_do_not_keep_a_connection_open() -> None:
     async with port(read_seconds=0.1) as open_port, open_port.connected() as client:
         ended = asyncio.ensure_future(client.rest())
         while not ended.done():
             client.writer.write(b"\r\n")
             await asyncio.sleep(0.02)
 
-        with suppress(ConnectionError):  # of a line that crossed the end
+        with suppress(ConnectionError):  # a blank line was sent after the server had closed
             assert await ended == b""
 
 
@@ -177,16 +179,16 @@ async def test_an_idle_connection_is_closed() -> None:
 
 @pytest.mark.parametrize("path", ["/large", "/stream"])
 @pytest.mark.parametrize("close", [True, False])
-async def test_a_client_that_does_not_read_its_answer_is_hung_up_on(path: str, close: bool) -> None:
+async def test_a_client_that_does_not_read_its_answer_is_disconnected(path: str, close: bool) -> None:
     async with port(write_seconds=0.2, connections=1) as open_port, open_port.connected() as client:
         client.send(f"GET {path}", *(["connection: close"] if close else []))
         await until(lambda: open_port.app.begun)
         async with asyncio.timeout(SECONDS):
-            while not await served_now(open_port):  # the place comes free although the client stays
+            while not await served_now(open_port):  # the server no longer counts the connection
                 pass
 
 
-async def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
+async def test_a_client_that_reads_slowly_but_steadily_gets_the_whole_answer() -> None:
     async with port(write_seconds=0.3, bytes_per_second=1000) as open_port, open_port.connected() as client:
         client.send("GET /large")
         await client.reader.readuntil(b"\r\n\r\n")
@@ -199,7 +201,7 @@ async def test_a_client_that_reads_slowly_but_steadily_gets_all() -> None:
         assert got == LARGE
 
 
-async def test_bytes_after_the_last_request_are_not_run() -> None:
+async def test_bytes_after_a_request_with_connection_close_are_not_parsed() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", "connection: close", "content-length: 0")
         client.send("POST /read", "content-length: 6", body=b"canary")
@@ -209,7 +211,7 @@ async def test_bytes_after_the_last_request_are_not_run() -> None:
         assert open_port.app.bodies == [b""]
 
 
-async def test_a_bad_request_behind_a_good_one_lets_the_good_one_be_answered() -> None:
+async def test_a_malformed_request_after_a_good_one_does_not_prevent_its_answer() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("GET /wait")
         await until(lambda: open_port.app.begun)
@@ -221,7 +223,7 @@ async def test_a_bad_request_behind_a_good_one_lets_the_good_one_be_answered() -
         assert await client.rest() == b""
 
 
-async def test_a_bad_request_behind_several_good_ones_lets_all_of_them_be_answered() -> None:
+async def test_a_malformed_request_after_several_good_ones_does_not_prevent_their_answers() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", "content-length: 1", body=b"1")
         client.send("POST /read", "content-length: 1", body=b"2")
@@ -235,7 +237,7 @@ async def test_a_bad_request_behind_several_good_ones_lets_all_of_them_be_answer
 
 @pytest.mark.parametrize(("size", "status"), [(3000, 200), (5000, 431)])
 @pytest.mark.parametrize("line", ["GET /read", "GET /read?{}"])
-async def test_a_head_has_its_bound_also_where_it_comes_in_one_piece(line: str, size: int, status: int) -> None:
+async def test_a_head_that_arrives_in_one_piece_has_the_same_size_limit(line: str, size: int, status: int) -> None:
     filling = "x" * size
     async with port(head_bytes=4096) as open_port, open_port.connected() as client:
         client.send(line.format(filling), *([] if "{}" in line else [f"x-filling: {filling}"]))
@@ -244,13 +246,13 @@ async def test_a_head_has_its_bound_also_where_it_comes_in_one_piece(line: str, 
     assert open_port.app.begun == (status == 200)
 
 
-async def test_a_large_body_in_one_piece_with_its_head_does_not_count_for_it() -> None:
+async def test_a_body_that_arrives_with_its_head_does_not_count_for_the_limit_of_the_head() -> None:
     async with port(head_bytes=4096) as open_port, open_port.connected() as client:
         client.send("POST /read", "content-length: 9000", body=bytes(9000))
         assert await client.status() == 200
 
 
-async def test_the_server_as_a_whole_may_be_asked() -> None:
+async def test_options_asterisk_is_answered_without_the_app() -> None:
     async with port() as open_port, open_port.connected() as client:
         client.send("OPTIONS *")
         assert await client.status() == 204

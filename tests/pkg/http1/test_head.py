@@ -1,4 +1,4 @@
-"""The head of a request, by RFC 9112 and RFC 9110."""
+"""Request heads are checked as RFC 9112 and RFC 9110 require."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BAD_HOSTS = (
 
 
 @pytest.mark.parametrize("host", GOOD_HOSTS)
-def test_a_host_with_or_without_a_port_is_one(host: bytes) -> None:
+def test_a_valid_host_with_or_without_a_port_is_accepted(host: bytes) -> None:
     assert is_host(host)
     assert checked_head(b"GET", b"/", "1.1", [(b"host", host)]).headers == [(b"host", host)]
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
-def test_anything_else_is_none(host: bytes) -> None:
-    """Auth F8: a Host that is no host made a function see another path than every proxy before it."""
+def test_an_invalid_host_is_refused(host: bytes) -> None:
+    """Auth F8: with an invalid Host a function saw another path than every proxy before it."""
     with pytest.raises(Malformed):
         checked_head(b"GET", b"/", "1.1", [(b"host", host)])
 
@@ -39,8 +39,8 @@ def test_anything_else_is_none(host: bytes) -> None:
     ("version", "hosts", "good"),
     [("1.1", 0, False), ("1.1", 1, True), ("1.1", 2, False), ("1.0", 0, True), ("1.0", 1, True), ("1.0", 2, False)],
 )
-def test_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
-    """Outside suites F4, Auth F8: no Host, or two."""
+def test_a_request_of_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
+    """Outside suites F4, Auth F8."""
     if good:
         checked_head(b"GET", b"/", version, [HOST] * hosts)
     else:
@@ -67,9 +67,7 @@ def test_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> 
         ("OPTIONS", "http://other.example/", "/", "", "other.example"),
     ],
 )
-def test_a_target_names_a_path_a_query_and_perhaps_a_host(
-    method: str, target: str, path: str, query: str, host: str
-) -> None:
+def test_a_target_is_split_into_path_query_and_host(method: str, target: str, path: str, query: str, host: str) -> None:
     head = checked_head(method.encode(), target.encode(), "1.1", [(b"accept", b"*/*"), HOST])
 
     assert (head.path, head.query) == (path.encode(), query.encode())
@@ -89,19 +87,19 @@ def test_a_target_names_a_path_a_query_and_perhaps_a_host(
         *(("POST", "*"), ("OPTIONS", "**"), ("OPTIONS", "*?a"), ("OPTIONS", "http://")),
     ],
 )
-def test_any_other_target_is_malformed(method: str, target: str) -> None:
+def test_an_invalid_target_is_refused(method: str, target: str) -> None:
     with pytest.raises(Malformed):
         checked_head(method.encode(), target.encode("latin-1"), "1.1", [HOST])
 
 
 @pytest.mark.parametrize("target", ["a:80", "/", "http://a/"])
-def test_this_is_no_proxy(target: str) -> None:
+def test_the_method_connect_is_refused(target: str) -> None:
     with pytest.raises(NotSupported):
         checked_head(b"CONNECT", target.encode(), "1.1", [HOST])
 
 
 @pytest.mark.parametrize("version", ["0.9", "2.0", "1.2", "3.0", "0.0"])
-def test_other_versions_are_not_spoken(version: str) -> None:
+def test_a_version_other_than_1_0_and_1_1_is_refused(version: str) -> None:
     with pytest.raises(VersionNotSupported):
         checked_head(b"GET", b"/", version, [HOST])
 
@@ -124,7 +122,9 @@ def test_other_versions_are_not_spoken(version: str) -> None:
         ("1.0", ["chunked"], Malformed),
     ],
 )
-def test_a_body_is_chunked_or_has_a_length(version: str, lines: list[str], refused: type[Problem] | None) -> None:
+def test_chunked_is_the_only_accepted_transfer_encoding(
+    version: str, lines: list[str], refused: type[Problem] | None
+) -> None:
     headers = [HOST, *((b"transfer-encoding", line.encode()) for line in lines)]
 
     if refused is None:
@@ -135,8 +135,8 @@ def test_a_body_is_chunked_or_has_a_length(version: str, lines: list[str], refus
 
 
 @given(st.binary(max_size=12), st.binary(max_size=12))
-def test_an_accepted_head_is_read_the_same_by_all_parsers(target: bytes, host: bytes) -> None:
-    """`request.url` is `http://`, Host, target: nothing in one may reach into the other."""
+def test_an_accepted_head_has_no_delimiter_inside_host_path_or_query(target: bytes, host: bytes) -> None:
+    """`request.url` joins Host and target. A delimiter inside one of them would move the boundary between them."""
     try:
         head: Head = checked_head(b"GET", b"/" + target, "1.1", [(b"host", host)])
     except Malformed:

@@ -1,4 +1,4 @@
-"""Thousands of requests in one piece do not keep the event loop from everybody else."""
+"""Thousands of requests that arrive in one piece do not block the event loop for other clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SMALLEST = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n"
 
 @pytest.fixture
 def begun_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Count the requests that are begun while one piece is parsed, which is one turn of the loop."""
+    """Count the requests that begin while one piece is parsed, which is one turn of the event loop."""
     counts: list[int] = []
     parse, begin = Http1Protocol._parse, Http1Protocol._begin
 
@@ -34,8 +34,8 @@ def begun_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-async def test_requests_in_one_piece_are_begun_a_slice_at_a_time(begun_in_a_turn: list[int]) -> None:
-    """Security 1: nothing that a caller sizes runs in the loop beyond its budget."""
+async def test_requests_that_arrive_in_one_piece_are_parsed_in_slices(begun_in_a_turn: list[int]) -> None:
+    """Security 1: the size of a request never sets how long it blocks the event loop."""
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST * MANY)
         assert [await client.status() for _ in range(MANY)] == [200] * MANY
@@ -44,7 +44,7 @@ async def test_requests_in_one_piece_are_begun_a_slice_at_a_time(begun_in_a_turn
     assert sum(begun_in_a_turn) == MANY
 
 
-async def test_bodies_in_one_piece_with_other_requests_are_whole() -> None:
+async def test_bodies_that_arrive_in_one_piece_with_other_requests_are_complete() -> None:
     body = bytes(range(256)) * 200
     async with port() as open_port, open_port.connected() as client:
         for _ in range(5):
@@ -55,17 +55,17 @@ async def test_bodies_in_one_piece_with_other_requests_are_whole() -> None:
     assert open_port.app.bodies == [body, b"xyz"] * 5
 
 
-async def test_unparsed_bytes_are_dropped_when_the_connection_ends() -> None:
-    """The answer that ends it can be read, however much stands behind the request."""
+async def test_bytes_after_a_malformed_request_are_discarded() -> None:
+    """The client can read the last answer, however many bytes follow the request."""
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST + b"GET /a HTTP/1.1\r\n\r\n" + SMALLEST * MANY)
         assert await client.status() == 200
-        assert await client.rest() == b""  # the answer that was under way is the last one
+        assert await client.rest() == b""  # the running request got the last answer
 
     assert open_port.app.begun == 1
 
 
-async def test_a_client_that_leaves_leaves_nothing_to_be_parsed(begun_in_a_turn: list[int]) -> None:
+async def test_requests_of_a_client_that_disconnected_are_not_parsed(begun_in_a_turn: list[int]) -> None:
     async with port() as open_port:
         async with open_port.connected() as client:
             client.writer.write(SMALLEST * MANY)

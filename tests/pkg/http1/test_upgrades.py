@@ -1,4 +1,4 @@
-"""Requests that ask for another protocol are answered as if they had not asked, and lose nothing by it."""
+"""A request that asks for an upgrade is answered as an ordinary request, with its whole body."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ CHUNKED = ("transfer-encoding: chunked", b"2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")
 
 @pytest.mark.parametrize(("framing", "body"), [LENGTH, CHUNKED])
 @pytest.mark.parametrize("cut", [0, 2, 5])
-async def test_the_body_of_a_request_that_asks_for_http_2_is_read(framing: str, body: bytes, cut: int) -> None:
-    """`curl --http2 -d …` and Java's HttpClient send bodies so; the parser takes what follows for the new protocol."""
+async def test_the_body_of_a_request_with_an_upgrade_to_http_2_is_read(framing: str, body: bytes, cut: int) -> None:
+    """`curl --http2 -d …` and Java's HttpClient send such bodies. The parser leaves them to the new protocol."""
     async with port() as open_port, open_port.connected() as client:
         client.send("POST /read", *H2C, framing, body=body[:cut])
         await client.writer.drain()
@@ -26,7 +26,7 @@ async def test_the_body_of_a_request_that_asks_for_http_2_is_read(framing: str, 
     assert open_port.app.bodies == [b"abcde", b"xyz"]
 
 
-async def test_a_request_pipelined_after_such_a_body_is_read_from_its_beginning() -> None:
+async def test_a_request_pipelined_after_the_body_of_an_upgrade_is_read_whole() -> None:
     async with port() as open_port, open_port.connected() as client:
         for _ in range(300):
             client.send("POST /read", *H2C, LENGTH[0], body=LENGTH[1])
@@ -46,7 +46,7 @@ async def test_a_request_pipelined_after_such_a_body_is_read_from_its_beginning(
         ("POST /read", (), "2.0", 505),
     ],
 )
-async def test_its_head_is_checked_like_any_other(
+async def test_the_head_of_a_request_with_an_upgrade_is_checked(
     line: str, headers: tuple[str, ...], version: str, status: int
 ) -> None:
     async with port() as open_port, open_port.connected() as client:
@@ -57,7 +57,7 @@ async def test_its_head_is_checked_like_any_other(
     assert open_port.app.begun == 0
 
 
-async def test_such_a_body_has_to_come_in_time() -> None:
+async def test_the_body_of_a_request_with_an_upgrade_has_a_time_limit() -> None:
     async with port(read_seconds=0.2) as open_port, open_port.connected() as client:
         client.send("POST /read", *H2C, LENGTH[0], body=b"ab")
         assert await client.status() == 408

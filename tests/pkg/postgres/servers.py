@@ -1,4 +1,4 @@
-"""Real PostgreSQL servers for a test, and SQL run on them."""
+"""Start real PostgreSQL servers for tests and run SQL on them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def start(data_dir: Path, **more: Any) -> Cluster:
 
 
 def sql(cluster: Cluster, statement: str) -> Any:
-    """Run a statement; return the first column of its first row."""
+    """Run a statement. Return the first column of its first row."""
 
     async def ask() -> Any:
         connection = await asyncpg.connect(cluster.url)

@@ -10,7 +10,7 @@ from tests.pkg.postgres.servers import as_root
 
 
 @as_root
-def test_root_runs_the_data_of_a_plain_user_as_that_user(short: Path) -> None:
+def test_root_runs_postgresql_as_the_owner_of_the_data(short: Path) -> None:
     data = short / "pg" / "data"
     data.mkdir(parents=True)
     os.chown(data, 65534, 65534)
@@ -26,11 +26,13 @@ def test_root_runs_the_data_of_a_plain_user_as_that_user(short: Path) -> None:
         (0o750, 2, 1, True),
         (0o751, 2, 2, True),
         (0o750, 2, 2, False),
-        (0o071, 1, 1, False),  # the owner's bits alone count for the owner
+        (0o071, 1, 1, False),  # only the permission bits of the owner count for the owner
     ],
 )
 @as_root
-def test_who_may_enter(short: Path, mode: int, uid: int, gid: int, enters: bool) -> None:
+def test_mode_owner_and_group_decide_whether_an_account_can_enter_a_directory(
+    short: Path, mode: int, uid: int, gid: int, enters: bool
+) -> None:
     directory = short / "door"
     directory.mkdir()
     os.chown(directory, 1, 1)

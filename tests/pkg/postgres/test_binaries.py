@@ -1,4 +1,4 @@
-"""The PostgreSQL programs: how they are found, and copied to where the server's user can run them."""
+"""The PostgreSQL programs are found, and copied to a directory where the server's user can run them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bunbase.pkg.postgres.errors import PostgresUnavailable
 from tests.pkg.postgres.servers import as_root, sql, start
 
 
-def test_without_binaries_it_says_how_to_get_some(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_postgresql_programs_the_error_names_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bunbase.pkg.postgres.binaries._candidates", lambda: iter([Path("/nowhere")]))
 
     with pytest.raises(PostgresUnavailable, match="DATABASE_URL"):
         find_binaries()
 
 
-def test_debians_postgres_does_when_there_is_no_wheel(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_postgresql_of_debian_is_used_without_the_wheel(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bunbase.pkg.postgres.binaries.WHEEL", "no_such_package")
     try:
         version = find_binaries().version
@@ -38,7 +38,7 @@ def test_debians_postgres_does_when_there_is_no_wheel(short: Path, monkeypatch: 
 
 
 @as_root
-def test_binaries_out_of_reach_are_copied_once_and_run(short: Path) -> None:
+def test_programs_that_the_servers_user_cannot_read_are_copied_once(short: Path) -> None:
     wheel = find_binaries()
     if not wheel.from_wheel:
         pytest.skip("the wheel is not installed")

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: real servers, really killed."""
+"""Start, stop and kill a real embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ time.sleep(600)
 """
 
 
-def test_a_restart_keeps_what_was_written(short: Path) -> None:
+def test_a_restart_keeps_the_data(short: Path) -> None:
     cluster = start(short / "pg")
     sql(cluster, "CREATE TABLE kept AS SELECT 7 AS n")
 
     cluster.stop()
-    cluster.stop()  # twice is fine
+    cluster.stop()  # a second stop has no effect
     again = start(short / "pg")
 
     try:
@@ -48,7 +48,7 @@ def test_a_restart_keeps_what_was_written(short: Path) -> None:
         again.stop()
 
 
-def test_a_killed_server_recovers_what_it_acknowledged(short: Path) -> None:
+def test_a_killed_server_recovers_all_acknowledged_data(short: Path) -> None:
     cluster = start(short / "pg")
     sql(cluster, "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS n")
 
@@ -62,7 +62,7 @@ def test_a_killed_server_recovers_what_it_acknowledged(short: Path) -> None:
         again.stop()
 
 
-def test_it_is_set_up_as_told(short: Path) -> None:
+def test_a_new_cluster_has_the_intended_settings_and_permissions(short: Path) -> None:
     cluster = start_cluster(short / "pg")
 
     try:
@@ -81,7 +81,7 @@ def test_it_is_set_up_as_told(short: Path) -> None:
         cluster.stop()
 
 
-def test_another_user_is_not_let_in(short: Path) -> None:
+def test_only_the_servers_user_and_the_caller_may_connect(short: Path) -> None:
     cluster = start(short / "pg")
     try:
         hba = (short / "pg" / "pg_hba.conf").read_text()
@@ -96,7 +96,7 @@ def test_another_user_is_not_let_in(short: Path) -> None:
         cluster.stop()
 
 
-def test_a_name_of_any_length_works(short: Path) -> None:
+def test_a_directory_with_a_long_path_has_its_socket_in_tmp(short: Path) -> None:
     cluster = start(short / ("a" * 100))
 
     assert sql(cluster, "SELECT 1") == 1
@@ -107,7 +107,7 @@ def test_a_name_of_any_length_works(short: Path) -> None:
     assert not cluster.socket.exists()
 
 
-def test_when_its_owner_is_killed_no_postgres_stays_behind(short: Path) -> None:
+def test_postgresql_stops_when_its_owner_is_killed(short: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER, short / "pg"], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         pid = int(owner.stdout.readline())
@@ -119,9 +119,9 @@ def test_when_its_owner_is_killed_no_postgres_stays_behind(short: Path) -> None:
     assert "received fast shutdown request" in (short / "pg" / "postgres.log").read_text()
 
 
-def test_an_orphan_that_does_not_end_by_itself_is_ended(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_ends_an_orphaned_server(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.5)
-    orphan = start(short / "pg")  # stands for one whose owner died without the kernel telling it
+    orphan = start(short / "pg")  # it acts as a server whose owner died unnoticed
 
     again = start(short / "pg")
 
@@ -132,7 +132,7 @@ def test_an_orphan_that_does_not_end_by_itself_is_ended(short: Path, monkeypatch
         again.stop()
 
 
-def test_an_orphan_that_cannot_be_ended_is_named(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_orphaned_server_that_cannot_be_ended_is_named(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(earlier, "ORPHAN_SECONDS", 0.1)
     monkeypatch.setattr(earlier, "IMMEDIATE_SECONDS", 0.1)
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
@@ -147,13 +147,13 @@ def test_an_orphan_that_cannot_be_ended_is_named(short: Path, monkeypatch: pytes
         orphan.stop()
 
 
-def test_a_stale_pid_file_is_no_obstacle(short: Path) -> None:
+def test_a_start_ignores_a_stale_pid_file(short: Path) -> None:
     cluster = start(short / "pg")
     cluster.process.kill()
     cluster.process.wait()
     pid_file = short / "pg" / "data" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))  # by now the number is another program's
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))  # another program has this process id now
 
     again = start(short / "pg")
 
@@ -161,7 +161,7 @@ def test_a_stale_pid_file_is_no_obstacle(short: Path) -> None:
     again.stop()
 
 
-def test_data_of_another_major_version_are_refused_with_advice(short: Path) -> None:
+def test_data_of_another_major_version_is_refused_with_advice(short: Path) -> None:
     start(short / "pg").stop()
     (short / "pg" / "data" / "PG_VERSION").write_text("14\n")
 
@@ -169,7 +169,7 @@ def test_data_of_another_major_version_are_refused_with_advice(short: Path) -> N
         start(short / "pg")
 
 
-def test_a_setup_that_was_killed_starts_over(short: Path) -> None:
+def test_an_interrupted_initdb_starts_over(short: Path) -> None:
     (short / "pg" / "data.new").mkdir(parents=True)
     (short / "pg" / "data.new" / "half").write_text("a half-written file")
 
@@ -179,7 +179,7 @@ def test_a_setup_that_was_killed_starts_over(short: Path) -> None:
     cluster.stop()
 
 
-def test_a_log_that_grew_large_is_begun_anew(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_file_that_is_too_large_is_replaced_at_the_start(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "MAX_LOG_BYTES", 100)
     log = short / "pg" / "postgres.log"
     start(short / "pg").stop()
@@ -191,7 +191,7 @@ def test_a_log_that_grew_large_is_begun_anew(short: Path, monkeypatch: pytest.Mo
     assert old not in log.read_text()
 
 
-def test_what_keeps_it_from_starting_is_in_the_message(short: Path) -> None:
+def test_the_error_of_a_failed_start_has_the_message_of_postgresql(short: Path) -> None:
     start(short / "pg").stop()
     with open(short / "pg" / "data" / "postgresql.auto.conf", "a") as file:
         file.write("shared_buffers = 'plenty'\n")
@@ -200,7 +200,7 @@ def test_what_keeps_it_from_starting_is_in_the_message(short: Path) -> None:
         start(short / "pg")
 
 
-def test_a_statement_that_fails_leaves_no_data_in_the_log(short: Path) -> None:
+def test_a_failed_statement_writes_no_data_into_the_log(short: Path) -> None:
     cluster = start(short / "pg")
     sql(cluster, "CREATE TABLE people AS SELECT 'ada@example.com' AS email")
     sql(cluster, "CREATE UNIQUE INDEX ON people (email)")

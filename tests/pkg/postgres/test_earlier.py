@@ -1,4 +1,4 @@
-"""Newcomer F12: whatever an earlier PostgreSQL left on the same data, the next one starts, and never beside it."""
+"""Newcomer F12: PostgreSQL starts after an earlier server on the same data crashed, but never beside a live one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ print(postmaster_of(Path(sys.argv[1]), account_for(Path(sys.argv[1]))))
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """Return a directory that all tests here start their servers on, one after the other: setting up takes long."""
+    """Yield one directory for the servers of all tests in this file, because initdb is slow."""
     directory = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=roomy()))
     directory.chmod(0o755)
     yield directory / "pg"
@@ -54,29 +54,31 @@ def cluster(home: Path) -> Iterator[Cluster]:
 
 
 def killed(cluster: Cluster) -> Path:
-    """Kill the postmaster, never ask for its end, and give its file of ids once its children have gone."""
+    """Kill the postmaster, leave it a zombie, and wait for the end of its children. Return the path of its pid file."""
     place = place_for(cluster.data_dir)
     os.kill(cluster.process.pid, signal.SIGKILL)
     poll(lambda: (one := process(cluster.process.pid)) and one.ended and not working_on(place))
     return place.data / "postmaster.pid"
 
 
-def test_a_zombie_postmaster_is_no_obstacle(cluster: Cluster, home: Path) -> None:
-    """Newcomer F12: PostgreSQL takes its id for a server that runs."""
+def test_a_start_succeeds_while_the_old_postmaster_is_a_zombie(cluster: Cluster, home: Path) -> None:
+    """Newcomer F12: PostgreSQL itself counts a zombie as a running server."""
     pid_file = killed(cluster)
     assert pid_file.read_text().startswith(f"{cluster.process.pid}\n")
     assert postmaster_of(pid_file.parent) is None
 
     again = start_cluster(home, durable=False)
 
-    assert process(cluster.process.pid) is not None  # it is still in the process table
+    assert process(cluster.process.pid) is not None  # the zombie is still in the process table
     assert again.running
     again.stop()
 
 
 @pytest.mark.parametrize("whose", ["a stranger's", "nobody's: the file is empty"])
-def test_a_number_that_others_have_by_now_is_no_obstacle(cluster: Cluster, home: Path, whose: str) -> None:
-    """Newcomer F12: in a container numbers begin at 1 with each start, so they come back."""
+def test_a_start_succeeds_if_another_program_has_the_pid_of_the_old_postmaster(
+    cluster: Cluster, home: Path, whose: str
+) -> None:
+    """Newcomer F12: in a container process ids begin at 1 with each start, so they are used again."""
     pid_file = killed(cluster)
     lines = pid_file.read_text().splitlines()
     socket_lock = cluster.socket / ".s.PGSQL.5432.lock"
@@ -92,10 +94,10 @@ def test_a_number_that_others_have_by_now_is_no_obstacle(cluster: Cluster, home:
         stranger.kill()
 
 
-def test_children_that_live_on_without_their_postmaster_are_ended_first(
+def test_a_start_first_ends_the_children_of_a_killed_postmaster(
     cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newcomer F12: one in the middle of a statement does not notice for minutes that the postmaster is gone."""
+    """Newcomer F12: a child that runs a statement may notice the death of the postmaster only after minutes."""
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
     place = place_for(home)
     client = threading.Thread(target=lambda: asyncio.run(lost(cluster.url)))
@@ -105,7 +107,7 @@ def test_children_that_live_on_without_their_postmaster_are_ended_first(
     poll(lambda: working_on(place) == [busy])
 
     with open(home / "postgres.lock") as lock:
-        assert not try_lock(lock.fileno())  # the kernel knows of it without looking at ids
+        assert not try_lock(lock.fileno())  # the child still holds the lock
     again = start_cluster(home, durable=False)
 
     client.join(10)
@@ -127,23 +129,23 @@ def command(pid: int) -> bytes:
         return b""
 
 
-def test_what_cannot_be_seen_but_holds_the_data_is_waited_for_then_named(
+def test_a_start_waits_for_the_lock_of_an_invisible_process_and_then_fails(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newcomer F12: two PostgreSQL never work on the same data, not even from two containers."""
+    """Newcomer F12: two servers never use the same data, even if they run in two containers."""
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.02)
     monkeypatch.setattr(earlier, "IMMEDIATE_SECONDS", 0.02)
     place = place_for(short / "pg")
     lock = earlier.take_over(place)
 
-    with pytest.raises(PostgresUnavailable, match=r"something holds .*postgres\.lock"):
+    with pytest.raises(PostgresUnavailable, match=r"another process holds .*postgres\.lock"):
         earlier.take_over(place)
 
     os.close(lock)
     os.close(earlier.take_over(place))
 
 
-def test_a_socket_directory_of_an_earlier_life_is_removed(short: Path) -> None:
+def test_a_start_removes_the_socket_directory_of_the_earlier_server(short: Path) -> None:
     place = place_for(short / "pg")
     place.data.mkdir()
     left = TEMPORARY[0] / f"{TEMPORARY[1]}{os.getpid()}-left"
@@ -161,8 +163,8 @@ def test_a_socket_directory_of_an_earlier_life_is_removed(short: Path) -> None:
 @pytest.mark.parametrize(
     "left", ["²\n", "9" * 5000, "-5", "\0" * 40, f"{1 << 40}\n"], ids=["no digit", "long", "less", "zeros", "no id"]
 )
-def test_whatever_a_crash_left_in_the_file_of_ids_is_no_obstacle(short: Path, left: str) -> None:
-    """Newcomer F12: Python takes some of these for digits, and makes no number of them."""
+def test_a_start_ignores_garbage_in_the_pid_file(short: Path, left: str) -> None:
+    """Newcomer F12: `isdigit` accepts some of these texts, but `int` fails on them."""
     place = place_for(short / "pg")
     place.data.mkdir()
     (place.data / "postmaster.pid").write_text(left)
@@ -173,8 +175,8 @@ def test_whatever_a_crash_left_in_the_file_of_ids_is_no_obstacle(short: Path, le
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_a_lock_that_root_makes_belongs_to_the_owner_of_the_data(short: Path) -> None:
-    """Newcomer F12: one start by root must not keep the user away for good who starts BunBase otherwise."""
+def test_a_lock_file_made_by_root_belongs_to_the_owner_of_the_data(short: Path) -> None:
+    """Newcomer F12: after one start by root, the usual user must still be able to start BunBase."""
     place = place_for(short / "pg")
     os.chown(place.home, 1, 1)
     os.close(earlier.take_over(place))
@@ -183,12 +185,12 @@ def test_a_lock_that_root_makes_belongs_to_the_owner_of_the_data(short: Path) ->
     secret = short / "secret"
     secret.touch()
     (place.home / "postgres.lock").unlink()
-    os.link(secret, place.home / "postgres.lock")  # of a user who would like to own it
+    os.link(secret, place.home / "postgres.lock")  # an attacker would thus get the ownership of the secret
     os.close(earlier.take_over(place))
     assert secret.stat().st_uid == 0
 
 
-def test_a_lock_that_cannot_be_opened_is_told(short: Path) -> None:
+def test_a_lock_file_that_cannot_be_opened_is_named(short: Path) -> None:
     place = place_for(short / "pg")
     (place.home / "postgres.lock").symlink_to(short / "elsewhere")
 
@@ -197,8 +199,8 @@ def test_a_lock_that_cannot_be_opened_is_told(short: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
-def test_root_in_a_container_recognises_it_too(cluster: Cluster, home: Path) -> None:
-    """Newcomer F12: containers take the right to look at processes of others from root."""
+def test_root_without_sys_ptrace_finds_the_running_postmaster(cluster: Cluster, home: Path) -> None:
+    """Newcomer F12: in a container root lacks CAP_SYS_PTRACE, the right to inspect processes of other users."""
     bounded = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
 
     ran = subprocess.run(

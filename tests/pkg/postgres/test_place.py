@@ -1,4 +1,4 @@
-"""The directory of the data when root's own directories are closed to the server's user."""
+"""If root's directories are closed to the server's user, the data lies in a shared directory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.pkg.postgres.servers import as_root, sql, start
 
 
 @as_root
-def test_roots_closed_directories_stay_closed_and_the_data_lie_elsewhere(short: Path) -> None:
+def test_data_below_a_closed_directory_of_root_is_stored_in_the_shared_directory(short: Path) -> None:
     closed = short / "closed"
     closed.mkdir(mode=0o700)
     shared = short / "shared"
@@ -60,8 +60,8 @@ def test_a_moved_data_directory_finds_its_data_and_a_copied_one_is_refused(short
 
 
 @as_root
-def test_a_copy_of_a_directory_that_was_renamed_in_use_ends_no_server_that_runs(short: Path) -> None:
-    """Newcomer F12: whoever holds the copy does not hold what its note leads to."""
+def test_a_start_on_a_copied_directory_does_not_end_the_running_server(short: Path) -> None:
+    """Newcomer F12: the copy has a lock of its own, but its note leads to the data of the original."""
     closed, shared = short / "closed", short / "shared"
     closed.mkdir(mode=0o700)
     cluster = start(closed / "pg", shared=shared)

@@ -1,4 +1,4 @@
-"""A contract to be called here and from afar."""
+"""An example contract that tests call in this process and over HTTP."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Library(Protocol):
 
 
 class Shelves:
-    """The library itself. `listeners` counts the endless streams that are open."""
+    """The implementation of Library. `listeners` counts the open endless streams."""
 
     def __init__(self) -> None:
         self.books: dict[str, Book] = {}
@@ -100,8 +100,8 @@ class Shelves:
 
 SECRET = "a service secret for tests, and for tests only"
 READER = "reader"  # the room that calls the library
-BORROWER = "borrower"  # one that may only borrow
-VISITOR = "visitor"  # one that the table does not name
+BORROWER = "borrower"  # a room that may call only `lend`
+VISITOR = "visitor"  # a room that is not in the table of callers
 
 
 def tokens_of(secret: str, now: Callable[[], float] = time.time) -> ServiceTokens:
@@ -116,7 +116,7 @@ TABLE: Table = {"library": {READER: frozenset(call.name for call in calls_of(Lib
 async def serving_library(
     shelves: Shelves, tokens: ServiceTokens = TOKENS, limits: Limits | None = None
 ) -> AsyncIterator[str]:
-    """Return the address of an internal port that answers for `shelves`."""
+    """Yield the URL of an internal port that serves `shelves`."""
     app = RpcApp(Dispatcher(methods_of("library", Library, shelves), admission(TABLE, {})), tokens)
     async with serving(app, listen("127.0.0.1", 0), limits) as address:
         yield address

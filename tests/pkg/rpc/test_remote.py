@@ -1,4 +1,4 @@
-"""A room called from afar behaves as it does here, and says so when it cannot."""
+"""A room behaves in the same way over HTTP as in this process; a failed connection raises Unreachable."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def afar(shelves: Shelves) -> AsyncIterator[Library]:
         yield stand_in
 
 
-async def test_values_arrive_as_they_left(library: Library) -> None:
+async def test_arguments_and_results_arrive_unchanged(library: Library) -> None:
     book = Book("Émile", 500, b"\x00\xff", datetime(1762, 5, 1, 12, 0, 0, 1000, UTC))
 
     await library.shelve(book)
@@ -63,13 +63,13 @@ async def test_values_arrive_as_they_left(library: Library) -> None:
     assert await library.book("Émile") == book
 
 
-async def test_arguments_go_by_position_by_name_and_by_default(library: Library) -> None:
+async def test_arguments_are_passed_by_position_by_name_and_by_default(library: Library) -> None:
     assert await library.lend("Emma") == "Emma for 14 days"
     assert await library.lend("Emma", 3) == "Emma for 3 days"
     assert await library.lend(days=3, title="Emma") == "Emma for 3 days"
 
 
-async def test_a_problem_is_the_same_with_all_it_carries(library: Library) -> None:
+async def test_a_problem_arrives_with_its_detail_and_extra_members(library: Library) -> None:
     with pytest.raises(InvalidCursor) as raised:
         await library.book("missing")
 
@@ -77,7 +77,7 @@ async def test_a_problem_is_the_same_with_all_it_carries(library: Library) -> No
     assert raised.value.extra == {"book": "missing", "tried": [1, {"deep": None}]}
 
 
-async def test_a_stream_gives_its_items_in_order(library: Library) -> None:
+async def test_a_stream_yields_its_items_in_order(library: Library) -> None:
     assert [line async for line in library.read("Emma", 3)] == ["Emma 0", "Emma 1", "Emma 2"]
     assert [line async for line in library.read("Emma", 0)] == []
 
@@ -89,7 +89,7 @@ async def test_a_stream_that_fails_before_its_first_item_raises_the_problem(libr
     assert raised.value.headers() == {"retry-after": "3"}
 
 
-async def test_a_stream_that_fails_midway_gives_what_came_before(library: Library) -> None:
+async def test_a_stream_that_fails_midway_yields_its_earlier_items(library: Library) -> None:
     reading = library.read("Emma", 10)
 
     assert [await anext(reading) for _ in range(3)] == ["Emma 0", "Emma 1", "Emma 2"]
@@ -98,7 +98,7 @@ async def test_a_stream_that_fails_midway_gives_what_came_before(library: Librar
     assert raised.value.extra == {"page": 4}
 
 
-async def test_an_endless_stream_ends_when_the_caller_hangs_up(library: Library, shelves: Shelves) -> None:
+async def test_an_endless_stream_ends_when_the_caller_closes_it(library: Library, shelves: Shelves) -> None:
     ringing = library.ring()
     assert [await anext(ringing) for _ in range(3)] == [0, 1, 2]
     assert shelves.listeners == 1
@@ -122,7 +122,7 @@ async def test_a_cancelled_reader_ends_an_endless_stream(library: Library, shelv
     await eventually(lambda: shelves.listeners == 0)
 
 
-async def test_a_request_keeps_its_id(library: Library) -> None:
+async def test_a_call_carries_the_request_id(library: Library) -> None:
     token = context.request_id.set("req_7")
     try:
         assert await library.request_id() == "req_7"
@@ -130,7 +130,7 @@ async def test_a_request_keeps_its_id(library: Library) -> None:
         context.request_id.reset(token)
 
 
-async def test_a_caller_that_leaves_ends_the_call(library: Library, shelves: Shelves) -> None:
+async def test_cancelling_a_call_cancels_it_in_the_called_room(library: Library, shelves: Shelves) -> None:
     calling = asyncio.create_task(library.wait_forever())
     await eventually(shelves.waiting.is_set)
 
@@ -141,37 +141,37 @@ async def test_a_caller_that_leaves_ends_the_call(library: Library, shelves: She
         await calling
 
 
-async def test_a_deadline_travels_along(library: Library) -> None:
+async def test_a_call_carries_its_deadline(library: Library) -> None:
     with context.deadline_in(5):
         assert 0 < await library.seconds_left() <= 5
 
 
-async def test_without_a_deadline_a_call_from_afar_has_one(afar: Library) -> None:
-    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # 30 s of waiting for news, and time to answer
+async def test_a_remote_call_without_a_deadline_gets_the_default_one(afar: Library) -> None:
+    assert 32 < await afar.seconds_left() <= CALL_SECONDS  # 30 s of waiting for changes, and time to answer
 
 
-async def test_when_the_deadline_passes_the_call_ends(afar: Library, shelves: Shelves) -> None:
+async def test_a_call_ends_at_its_deadline(afar: Library, shelves: Shelves) -> None:
     with context.deadline_in(0.1), pytest.raises(DeadlineExceeded):
         await afar.wait_forever()
 
     assert shelves.waiting.is_set()
 
 
-async def test_without_time_left_nothing_is_sent(afar: Library, shelves: Shelves) -> None:
+async def test_a_call_after_its_deadline_is_not_sent(afar: Library, shelves: Shelves) -> None:
     with context.deadline_in(0), pytest.raises(DeadlineExceeded, match="No time was left"):
         await afar.wait_forever()
 
     assert not shelves.waiting.is_set()
 
 
-async def test_a_bug_is_internal_and_tells_nothing(afar: Library) -> None:
+async def test_a_bug_arrives_as_internal_without_its_details(afar: Library) -> None:
     with pytest.raises(Internal) as raised:
         await afar.stumble()
 
     assert "nobody outside" not in str(raised.value.body())
 
 
-async def test_a_dead_port_is_unreachable() -> None:
+async def test_a_call_to_a_closed_port_raises_unreachable() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
     async with calling(f"http://127.0.0.1:{port}") as library:
@@ -181,7 +181,7 @@ async def test_a_dead_port_is_unreachable() -> None:
             await anext(library.ring())
 
 
-async def test_something_else_on_the_port_is_unreachable() -> None:
+async def test_a_call_to_another_server_than_ours_raises_unreachable() -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"lend")
         writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops")
@@ -196,7 +196,7 @@ async def test_something_else_on_the_port_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize("last", [b"", b"0\r\n\r\n"], ids=["broken connection", "answer without an end"])
-async def test_a_stream_that_breaks_off_is_unreachable(last: bytes) -> None:
+async def test_a_stream_that_is_cut_off_raises_unreachable(last: bytes) -> None:
     body = msgspec.msgpack.encode({"id": 1, "item": "one"})
     frame = len(body).to_bytes(4, "big") + body
 
@@ -217,7 +217,7 @@ async def test_a_stream_that_breaks_off_is_unreachable(last: bytes) -> None:
                 await anext(reading)
 
 
-async def test_a_call_whose_connection_breaks_is_unreachable() -> None:
+async def test_a_call_whose_connection_breaks_raises_unreachable() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.close()
@@ -230,14 +230,14 @@ async def test_a_call_whose_connection_breaks_is_unreachable() -> None:
                 await library.lend("Emma")
 
 
-async def test_many_calls_at_once_get_each_its_own_answer(afar: Library) -> None:
+async def test_two_hundred_simultaneous_calls_get_their_own_answers(afar: Library) -> None:
     answers = await asyncio.gather(*(afar.lend(f"book {number}", number) for number in range(200)))
 
     assert answers == [f"book {number} for {number} days" for number in range(200)]
 
 
-async def test_a_caller_hears_of_a_refused_token_as_a_service_that_cannot_be_used(shelves: Shelves) -> None:
-    """Security 9: the fault is the installation's. A user who heard 401 would sign in again for nothing."""
+async def test_a_refused_service_token_raises_unreachable(shelves: Shelves) -> None:
+    """Security 9: the installation is misconfigured. With a 401 the user would sign in again in vain."""
     foreign = tokens_of("the secret of another installation, not ours")
 
     async with serving_library(shelves) as address, calling(address, foreign) as library:
@@ -248,7 +248,7 @@ async def test_a_caller_hears_of_a_refused_token_as_a_service_that_cannot_be_use
 
 
 async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: Shelves) -> None:
-    """Security 9: unary calls and streams alike."""
+    """Security 9: this holds for unary calls and for streams."""
     async with serving_library(shelves) as address, calling(address, caller=VISITOR) as library:
         with pytest.raises(Forbidden, match=r"visitor may not call library\.lend"):
             await library.lend("Emma")
@@ -258,8 +258,8 @@ async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: She
     assert shelves.listeners == 0
 
 
-async def test_every_call_of_a_batch_is_asked_for_by_name(shelves: Shelves) -> None:
-    """Security 9: what a batch holds is admitted call by call."""
+async def test_every_call_of_a_batch_is_authorised_separately(shelves: Shelves) -> None:
+    """Security 9."""
     batch = [
         {"jsonrpc": "2.0", "id": name, "method": f"library.{name}", "params": {"title": "Emma"}}
         for name in ("lend", "book")
@@ -273,7 +273,7 @@ async def test_every_call_of_a_batch_is_asked_for_by_name(shelves: Shelves) -> N
     assert answers[1]["error"]["data"]["code"] == "forbidden"
 
 
-async def test_an_expired_token_is_refused_even_if_it_was_good_before(shelves: Shelves) -> None:
+async def test_an_expired_service_token_is_refused_even_if_it_is_cached(shelves: Shelves) -> None:
     now = [1_000_000.0]
     tokens = tokens_of(SECRET, lambda: now[0])
     call = {"jsonrpc": "2.0", "id": 1, "method": "library.lend", "params": ["Emma"]}
@@ -290,5 +290,5 @@ async def test_an_expired_token_is_refused_even_if_it_was_good_before(shelves: S
     assert renewed == "Emma for 14 days"
 
 
-def test_no_test_left_a_problem_behind() -> None:
+def test_every_registered_problem_is_defined_in_bunbase() -> None:
     assert all(kind.__module__.startswith("bunbase.") for kind in CODES.values())

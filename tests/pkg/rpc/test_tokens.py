@@ -1,4 +1,4 @@
-"""Service tokens: a process speaks for the rooms whose keys it holds, and a token opens one room for five minutes."""
+"""Service tokens. A process signs only for rooms whose keys it has; a token is valid for one room and five minutes."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def tokens(*own: str, secrets: tuple[str, ...] = (OLD,)) -> ServiceTokens:
 
 
 def forged(claims: dict[str, Any], room: str = "hall") -> str:
-    """Sign any claims with the true key of a room."""
+    """Return a token with any claims, signed with the real key of a room."""
     key = derived_keys([OLD], [room], ()).own[room]
     whole = {"sub": room, "aud": "cellar", "iat": int(NOW), "exp": int(NOW) + 60} | claims
     return jwt.encode({"alg": ALGORITHM, "kid": key.id}, whole, key.key, algorithms=[ALGORITHM])
 
 
-def test_a_token_says_which_room_calls_which() -> None:
+def test_a_token_names_the_calling_and_the_called_room() -> None:
     token = tokens("hall").mint("hall", "cellar")
 
     assert tokens("cellar").check(token) == Passport("hall", "cellar")
 
 
 def test_a_process_cannot_sign_for_a_room_whose_secret_it_does_not_hold() -> None:
-    """Security 9: with the secret of one room and the public keys of all, it is that room and no other."""
+    """Security 9: the process has the secret of one room and the public keys of all rooms."""
     public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
     hall = given_keys({"hall": room_secret(OLD, "hall")}, public)
 
-    with pytest.raises(CannotStart, match="no key of cellar"):
+    with pytest.raises(CannotStart, match="does not have the key of cellar"):
         ServiceTokens(hall).mint("cellar", "hall")
-    with pytest.raises(Unauthenticated, match="names another room"):
+    with pytest.raises(Unauthenticated, match="signed with the key of another room"):
         tokens().check(forged({"sub": "cellar"}))
 
 
-def test_a_key_says_nothing_about_those_of_other_rooms() -> None:
+def test_each_room_and_each_secret_yields_another_key() -> None:
     secrets = {room_secret(secret, room) for secret in (OLD, NEW) for room in ROOMS}
 
     assert len(secrets) == 4
@@ -68,8 +68,8 @@ def test_a_key_says_nothing_about_those_of_other_rooms() -> None:
         {"sub": ""},
     ],
 )
-def test_claims_that_we_never_sign_are_refused(claims: dict[str, Any]) -> None:
-    """Security 9: even the holder of a room's key cannot make tokens that outlive a change of keys."""
+def test_a_signed_token_with_unusual_claims_is_refused(claims: dict[str, Any]) -> None:
+    """Security 9: even the holder of a room's key cannot make tokens that stay valid after a change of keys."""
     with pytest.raises(Unauthenticated):
         tokens().check(forged(claims))
 
@@ -77,14 +77,14 @@ def test_claims_that_we_never_sign_are_refused(claims: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\u00ff.x.y", "." * 300, "x" * 2000]
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_a_malformed_token_is_refused(token: str) -> None:
     with pytest.raises(Unauthenticated):
         tokens().check(token)
 
 
 @pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
-def test_a_header_that_names_no_extensions_in_crit_is_refused(crit: Any) -> None:
-    """Security 9: the library iterates over whatever stands there, and anybody may send it."""
+def test_a_token_with_an_invalid_crit_header_is_refused(crit: Any) -> None:
+    """Security 9: the library iterates over any value of `crit`, and anybody can send one."""
     head, _, rest = tokens("hall").mint("hall", "cellar").partition(".")
     header = json.loads(base64.urlsafe_b64decode(head + "==")) | {"crit": crit}
     odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
@@ -93,8 +93,8 @@ def test_a_header_that_names_no_extensions_in_crit_is_refused(crit: Any) -> None
         tokens().check(f"{odd}.{rest}")
 
 
-def test_the_public_key_is_no_secret_to_sign_with() -> None:
-    """The classical confusion of algorithms: HMAC under a key that everybody may know."""
+def test_a_token_with_an_hmac_under_the_public_key_is_refused() -> None:
+    """This is the classical attack of algorithm confusion."""
     key = derived_keys([OLD], ["hall"], ()).own["hall"]
     public = OctKey.import_key(public_key(room_secret(OLD, "hall")))
     claims = {"sub": "hall", "aud": "cellar", "exp": int(NOW) + 60}
@@ -104,7 +104,7 @@ def test_the_public_key_is_no_secret_to_sign_with() -> None:
         tokens().check(token)
 
 
-def test_a_token_is_renewed_before_it_dies() -> None:
+def test_a_token_is_renewed_before_it_expires() -> None:
     now = [NOW]
     ours = ServiceTokens(derived_keys([OLD], ["hall"], ROOMS), lambda: now[0])
     first = ours.current("hall", "cellar")
@@ -119,8 +119,8 @@ def test_a_token_is_renewed_before_it_dies() -> None:
     assert ours.check(second) == Passport("hall", "cellar")
 
 
-def test_a_clock_that_is_put_back_leaves_no_token_that_lives_too_long() -> None:
-    """Security 9: others refuse one that ends hours after their own, right time; it must not be kept until then."""
+def test_a_token_is_renewed_after_the_clock_was_set_back() -> None:
+    """Security 9: other processes refuse a token that expires too far in the future, so it must not stay in use."""
     now = [NOW]
     ours = ServiceTokens(derived_keys([OLD], ["hall"], ROOMS), lambda: now[0])
     ours.current("hall", "cellar")
@@ -131,8 +131,8 @@ def test_a_clock_that_is_put_back_leaves_no_token_that_lives_too_long() -> None:
     assert theirs.check(ours.current("hall", "cellar")) == Passport("hall", "cellar")
 
 
-def test_processes_change_over_to_keys_for_each_room_one_by_one() -> None:
-    """Security 9: those with the one secret and those with keys derived from it understand each other."""
+def test_processes_with_one_secret_and_with_keys_per_room_accept_each_other() -> None:
+    """Security 9: an installation can thus change to keys per room one process after the other."""
     public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
     strict = ServiceTokens(given_keys({"hall": room_secret(OLD, "hall")}, public), lambda: NOW)
 
@@ -140,19 +140,19 @@ def test_processes_change_over_to_keys_for_each_room_one_by_one() -> None:
     assert strict.check(tokens("cellar").mint("cellar", "hall")) == Passport("cellar", "hall")
 
 
-def test_a_secret_is_changed_without_a_moment_in_which_processes_refuse_each_other() -> None:
-    """Security 9: first every process accepts the new secret, then every one signs under it, then the old one goes."""
+def test_processes_accept_each_other_in_every_step_of_a_change_of_the_secret() -> None:
+    """Security 9: first all processes accept the new secret, then all sign with it, then all drop the old one."""
     steps = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
 
     for before, after in itertools.pairwise(steps):
         for here, there in ((before, after), (after, before)):
             token = tokens("hall", secrets=here).mint("hall", "cellar")
             assert tokens("cellar", secrets=there).check(token).room == "hall"
-    with pytest.raises(Unauthenticated, match="No key"):
+    with pytest.raises(Unauthenticated, match="key of this service token is not known"):
         tokens(secrets=(NEW,)).check(tokens("hall").mint("hall", "cellar"))
 
 
-def test_tokens_that_were_checked_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_checked_tokens_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bunbase.pkg.rpc.tokens.MAX_REMEMBERED", 10)
     ours = tokens("hall")
 
@@ -162,8 +162,8 @@ def test_tokens_that_were_checked_are_remembered_up_to_a_bound(monkeypatch: pyte
     assert len(ours._checked) == 10
 
 
-def test_a_token_for_one_room_opens_no_other() -> None:
-    """Security 9: a room that is called cannot pass the token on and call in its caller's name."""
+def test_a_token_for_one_room_is_refused_by_another_room() -> None:
+    """Security 9: a called room cannot use the token to call a third room in the name of its caller."""
     table = {"cellar": {"hall": frozenset({"fetch"})}, "attic": {"hall": frozenset({"dust"})}}
     admit = admission(table, {})
 
@@ -180,8 +180,8 @@ def test_a_token_for_one_room_opens_no_other() -> None:
             admit(passport, method, {})
 
 
-def test_a_program_outside_is_no_room() -> None:
-    """Security 9: a room that vouches for a client lends it nothing of what the room itself may call."""
+def test_a_client_token_does_not_get_the_rights_of_the_room_that_issued_it() -> None:
+    """Security 9: a client may call only the methods that the table lists for clients."""
     table = {"cellar": {"hall": frozenset({"fetch"}), CLIENTS: frozenset({"look"})}}
     client = tokens().check(tokens("hall").mint("hall", "cellar", client="billing"))
 
@@ -191,7 +191,7 @@ def test_a_program_outside_is_no_room() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "=" * 43, "A" * 42, "A" * 44, "A" * 43 + "=", "A" * 42 + "B", "é" * 43])
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_a_malformed_key_is_refused(text: str) -> None:
     with pytest.raises(BadKey):
         given_keys({"hall": text}, {})
     with pytest.raises(BadKey):

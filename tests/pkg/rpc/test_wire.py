@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 on the wire: https://www.jsonrpc.org/specification, and what is ours on top of it."""
+"""The internal port speaks JSON-RPC 2.0 (https://www.jsonrpc.org/specification) with a few extensions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENT = "Emma for 3 days"
 
 
 class Wire:
-    """Posts bytes to an internal port."""
+    """A client that posts bytes to an internal port."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
@@ -50,16 +50,16 @@ async def over() -> AsyncIterator[Wire]:
 
 
 @pytest.mark.parametrize("id", [1, "one", 1.5, None])
-async def test_a_call_is_answered_under_its_id(over: Wire, id: Any) -> None:
+async def test_an_answer_has_the_id_of_its_call(over: Wire, id: Any) -> None:
     assert await over.ask({**LEND, "id": id}) == {"jsonrpc": "2.0", "id": id, "result": LENT}
 
 
 @pytest.mark.parametrize("params", [{"title": "Emma", "days": 3}, ["Emma", 3]])
-async def test_params_go_by_name_or_by_position(over: Wire, params: Any) -> None:
+async def test_params_are_passed_by_name_or_by_position(over: Wire, params: Any) -> None:
     assert (await over.ask({**LEND, "id": 1, "params": params}))["result"] == LENT
 
 
-async def test_messagepack_in_messagepack_out(over: Wire) -> None:
+async def test_a_call_in_messagepack_is_answered_in_messagepack(over: Wire) -> None:
     reply = await over.post(msgspec.msgpack.encode({**LEND, "id": 1}), wire.MSGPACK)
 
     assert reply.headers["content-type"] == wire.MSGPACK
@@ -72,7 +72,7 @@ async def test_a_notification_is_not_answered(over: Wire) -> None:
     assert [(reply.status_code, reply.content) for reply in (done, failed)] == [(204, b""), (204, b"")]
 
 
-async def test_a_batch_is_answered_call_by_call_without_the_notifications(over: Wire) -> None:
+async def test_a_batch_answers_every_call_but_no_notification(over: Wire) -> None:
     answers = await over.ask([{**LEND, "id": 1}, LEND, {"jsonrpc": "2.0", "id": 2, "method": "no.such"}, 7])
 
     assert answers == [
@@ -93,7 +93,7 @@ async def test_a_batch_of_notifications_only_is_not_answered(over: Wire) -> None
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"jsonrpc": "2.0", "method"', b"\xff", b'"\xff"', b"[" * 100_000], ids=repr
 )
-async def test_what_cannot_be_read_is_a_parse_error(over: Wire, body: bytes) -> None:
+async def test_a_body_that_is_no_json_is_a_parse_error(over: Wire, body: bytes) -> None:
     answer = (await over.post(body)).json()
 
     assert (answer["error"]["code"], answer["id"]) == (-32700, None)
@@ -116,7 +116,7 @@ async def test_what_cannot_be_read_is_a_parse_error(over: Wire, body: bytes) -> 
         ({"jsonrpc": "2.0", "method": 1, "params": "bar"}, None),
     ],
 )
-async def test_what_is_no_call_is_an_invalid_request(over: Wire, request_: Any, id: Any) -> None:
+async def test_a_document_that_is_no_call_is_an_invalid_request(over: Wire, request_: Any, id: Any) -> None:
     assert await over.error(request_) == (-32600, id)
 
 
@@ -129,7 +129,7 @@ async def test_a_stream_in_a_batch_is_an_invalid_request(over: Wire) -> None:
 @pytest.mark.parametrize(
     "method", ["library.nothing", "lend", "", "library.books", "library._call", "library.__init__"]
 )
-async def test_what_the_contract_does_not_name_is_not_found(over: Wire, method: str) -> None:
+async def test_a_method_outside_the_contract_is_not_found(over: Wire, method: str) -> None:
     assert await over.error({"jsonrpc": "2.0", "id": 1, "method": method}) == (-32601, 1)
 
 
@@ -147,11 +147,11 @@ async def test_what_the_contract_does_not_name_is_not_found(over: Wire, method: 
         7,
     ],
 )
-async def test_params_that_do_not_fit_are_invalid(over: Wire, params: Any) -> None:
+async def test_params_of_the_wrong_shape_are_invalid(over: Wire, params: Any) -> None:
     assert await over.error({"jsonrpc": "2.0", "id": 1, "method": "library.lend", "params": params}) == (-32602, 1)
 
 
-async def test_params_of_a_stream_that_do_not_fit_are_invalid(over: Wire) -> None:
+async def test_params_of_a_stream_of_the_wrong_shape_are_invalid(over: Wire) -> None:
     assert await over.error({"jsonrpc": "2.0", "id": 1, "method": "library.read", "params": {}}) == (-32602, 1)
 
 
@@ -164,7 +164,7 @@ async def test_a_bug_is_an_internal_error_that_names_only_the_request(over: Wire
     assert "nobody outside" not in reply.text
 
 
-async def test_a_problem_carries_its_document(over: Wire) -> None:
+async def test_an_error_contains_the_document_of_its_problem(over: Wire) -> None:
     answer = await over.ask({"jsonrpc": "2.0", "id": 1, "method": "library.book", "params": ["missing"]})
 
     assert answer["error"]["code"] == -32000
@@ -172,7 +172,7 @@ async def test_a_problem_carries_its_document(over: Wire) -> None:
     assert answer["error"]["data"]["book"] == "missing"
 
 
-async def test_a_stream_in_json_is_one_envelope_a_line(over: Wire) -> None:
+async def test_a_stream_in_json_has_one_envelope_per_line(over: Wire) -> None:
     reply = await over.post(b'{"jsonrpc":"2.0","id":1,"method":"library.read","params":["Emma",2]}')
 
     assert reply.headers["content-type"] == wire.STREAM_JSON
@@ -184,7 +184,7 @@ async def test_a_stream_in_json_is_one_envelope_a_line(over: Wire) -> None:
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer nonsense", "Basic dGVzdHM6dGVzdHM="])
-async def test_without_a_service_token_nothing_is_called(over: Wire, authorization: str) -> None:
+async def test_a_call_without_a_valid_service_token_gets_401(over: Wire, authorization: str) -> None:
     reply = await over.post(msgspec.json.encode({**LEND, "id": 1}), authorization=authorization)
 
     assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
@@ -204,23 +204,23 @@ async def test_a_body_too_large_is_refused(over: Wire, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/rpc", 405), ("POST", "/", 404), ("GET", "/docs", 404)]
 )
-async def test_there_is_nothing_but_rpc(over: Wire, method: str, path: str, status: int) -> None:
+async def test_the_app_serves_only_post_rpc(over: Wire, method: str, path: str, status: int) -> None:
     assert (await over.client.request(method, path)).status_code == status
 
 
-async def test_a_deadline_that_is_no_number_is_malformed(over: Wire) -> None:
+async def test_a_deadline_that_is_no_number_gets_400(over: Wire) -> None:
     reply = await over.post(msgspec.json.encode({**LEND, "id": 1}), **{wire.DEADLINE_HEADER: "soon"})
 
     assert (reply.status_code, reply.json()["code"]) == (400, "malformed_request")
 
 
-async def test_a_deadline_that_passes_is_a_504(over: Wire) -> None:
+async def test_a_call_that_exceeds_its_deadline_gets_504(over: Wire) -> None:
     reply = await over.post(b'{"jsonrpc":"2.0","id":1,"method":"library.wait_forever"}', **{wire.DEADLINE_HEADER: "20"})
 
     assert (reply.status_code, reply.json()["code"]) == (504, "deadline_exceeded")
 
 
-def test_a_contract_must_be_awaitable_or_stream() -> None:
+def test_a_contract_with_a_blocking_method_is_refused() -> None:
     class Blocking(Protocol):
         def answer(self) -> int: ...
 
@@ -229,8 +229,8 @@ def test_a_contract_must_be_awaitable_or_stream() -> None:
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-async def test_a_call_whose_body_does_not_come_is_no_error(leaves: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """Outside suites F3, Auth F9: the internal port too."""
+async def test_a_call_whose_body_stalls_logs_no_error(leaves: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Outside suites F3, Auth F9: this is the test for the internal port."""
     async with serving_library(Shelves(), limits=Limits(read_seconds=0.1)) as address:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
         token = TOKENS.current(READER, "library")

@@ -1,4 +1,4 @@
-"""Copies of a database, page by page from key to key."""
+"""An encrypted database is copied page by page and encrypted with another key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def count(connection: apsw.Connection) -> int:
     return found
 
 
-def test_a_copy_holds_the_moment_at_which_it_began(tmp_path: Path, source: apsw.Connection) -> None:
+def test_a_copy_holds_the_rows_of_the_moment_at_which_it_began(tmp_path: Path, source: apsw.Connection) -> None:
     told: list[tuple[int, int]] = []
 
     def on_progress(done: int, total: int) -> None:
@@ -58,7 +58,7 @@ def test_only_the_key_of_the_copy_opens_it(tmp_path: Path, source: apsw.Connecti
         count(open_copy(tmp_path / "copy", OLD))
 
 
-def test_a_copy_stops_when_its_progress_is_refused(tmp_path: Path, source: apsw.Connection) -> None:
+def test_an_error_in_the_progress_callback_stops_the_copy(tmp_path: Path, source: apsw.Connection) -> None:
     def refuse(_done: int, _total: int) -> None:
         raise TimeoutError
 

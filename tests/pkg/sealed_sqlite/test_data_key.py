@@ -1,4 +1,4 @@
-"""The key of a project, also after a crash in the middle of a rotation."""
+"""The data key of a project is found, even after a crash in the middle of a rotation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class PlainKeys:
-    """A source that "wraps" a key as its hexadecimal digits."""
+    """A fake of BunKMS that "wraps" a key as its hexadecimal digits."""
 
     async def generate(self) -> Key:
         return Key(NEW, NEW.hex())
@@ -46,7 +46,7 @@ def create_table(connection: apsw.Connection) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a project under the old key, whose rotation to the new key was interrupted."""
+    """Return the directory of a project whose rotation from the old to the new key was interrupted."""
     directory = tmp_path / "prj_a"
     directory.mkdir()
     create_database(directory, OLD, create_table)
@@ -62,7 +62,7 @@ async def test_a_new_project_gets_a_key_that_is_stored(tmp_path: Path) -> None:
     assert read_key_file(tmp_path / "prj_a") == key_file
 
 
-async def test_before_the_rename_the_old_key_is_kept_and_the_draft_deleted(project: Path) -> None:
+async def test_after_a_crash_before_the_rename_the_old_key_is_kept_and_the_draft_deleted(project: Path) -> None:
     (project / DRAFT).write_bytes(b"half a copy")
 
     key_file, key = await find_key(project, PlainKeys(), in_thread)
@@ -71,7 +71,7 @@ async def test_before_the_rename_the_old_key_is_kept_and_the_draft_deleted(proje
     assert not (project / DRAFT).exists()
 
 
-async def test_after_the_rename_the_new_key_is_kept(project: Path) -> None:
+async def test_after_a_crash_that_followed_the_rename_the_new_key_is_kept(project: Path) -> None:
     create_database(project, NEW, create_table)
 
     key_file, key = await find_key(project, PlainKeys(), in_thread)
@@ -80,10 +80,10 @@ async def test_after_the_rename_the_new_key_is_kept(project: Path) -> None:
     connect(project / DATABASE, key).close()
 
 
-async def test_a_file_under_a_third_key_is_unreadable(project: Path) -> None:
+async def test_a_database_under_a_third_key_is_unreadable(project: Path) -> None:
     create_database(project, OTHER, create_table)
 
-    with pytest.raises(FileUnreadable, match="neither of its two keys"):
+    with pytest.raises(FileUnreadable, match="Neither of the two keys"):
         await find_key(project, PlainKeys(), in_thread)
 
     kept = read_key_file(project)

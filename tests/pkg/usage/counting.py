@@ -1,7 +1,7 @@
-"""A process that counts, for tests that kill it: `python -m tests.pkg.usage.counting <database> <file>`.
+"""A process that counts usage until a test kills it: `python -m tests.pkg.usage.counting <database> <file>`.
 
-Before it counts it writes into `file` how much it will have counted; after each flush it prints how much the store
-has acknowledged.
+Before each count it writes the new total into `file`. After each flush it prints the total that the store has
+acknowledged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def count(url: str, file: Path) -> None:
             while True:
                 for number in range(200):
                     counted += 1
-                    shared[:] = struct.pack("<q", counted)  # survives kill -9
+                    shared[:] = struct.pack("<q", counted)  # shared memory survives kill -9
                     writer.usage.add(f"p{number % PROJECTS}", Dimension.FN_CALLS, 1)
                 await writer.flush()
                 print(counted, flush=True)

@@ -1,4 +1,4 @@
-"""A store that does what networks and databases do: takes a batch and loses the answer, answers late, twice, never."""
+"""Usage stores with the failures of networks and databases, such as lost answers, late batches and cancellations."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Add = Callable[[Batch[Any], datetime], Awaitable[Receipt]]
 
 
 class Fate(StrEnum):
-    """The fate of one try to add a batch."""
+    """The outcome of one attempt to add a batch."""
 
     WELL = "well"
-    AWAY = "away"  # nothing happened
-    ANSWER_LOST = "answer lost"  # COMMIT succeeded
-    TIMEOUT = "timeout"  # it goes on, and is added when the writer has long tried again
+    AWAY = "away"  # the batch was not added
+    ANSWER_LOST = "answer lost"  # the batch was added
+    TIMEOUT = "timeout"  # the batch is added much later, after the next attempt
     CANCELLED_BEFORE = "cancelled before"
     CANCELLED_BEHIND = "cancelled behind"
     BUG = "bug"
@@ -32,7 +32,7 @@ class Fate(StrEnum):
 
 
 class MemoryLedger:
-    """The claim of the real one, in ten lines."""
+    """A ledger in memory that adds each batch once, as the real one does."""
 
     def __init__(self) -> None:
         self.seen: set[tuple[str, int]] = set()
@@ -50,7 +50,10 @@ class MemoryLedger:
 
 
 class Adversary:
-    """Between a writer and a ledger. `late`: what still travels, to be added by `deliver_late` in any order."""
+    """A proxy between a writer and a ledger that causes the failures in `fates`, one per attempt.
+
+    `late` holds the batches of timeouts; `deliver_late` adds them in any order.
+    """
 
     def __init__(self, add: Add) -> None:
         self.add = add

@@ -18,7 +18,7 @@ def dropped(dimension: Dimension) -> float:
     return float(metrics.usage_dropped.labels(dimension.name.lower())._value.get())
 
 
-def test_what_is_counted_is_given_once_summed_and_in_order() -> None:
+def test_take_returns_each_sum_once_and_in_order() -> None:
     usage = Usage(NOON + timedelta(minutes=3))
     for project, dimension, amount in (("b", READS, 1), ("a", WRITES, 2), ("b", READS, 3), ("a", READS, 0)):
         usage.add(project, dimension, amount)
@@ -27,7 +27,7 @@ def test_what_is_counted_is_given_once_summed_and_in_order() -> None:
     assert usage.take() == ()
 
 
-def test_each_amount_stands_in_the_hour_in_which_it_was_counted_also_when_a_clock_is_set_back() -> None:
+def test_an_amount_counts_in_its_hour_and_a_clock_set_back_changes_no_hour() -> None:
     usage = Usage(NOON)
     for minutes, amount in ((0, 1), (59, 2), (60, 4), (59, 8), (125, 16)):
         usage.turn_to(NOON + timedelta(minutes=minutes))
@@ -36,7 +36,7 @@ def test_each_amount_stands_in_the_hour_in_which_it_was_counted_also_when_a_cloc
     assert {one.hour.hour: one.amount for one in usage.take()} == {12: 11, 13: 4, 14: 16}
 
 
-def test_what_has_no_room_is_a_metric_and_what_is_counted_already_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_too_many_counters_new_ones_are_dropped_and_known_ones_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "MAX_COUNTERS", 2)
     usage, before = Usage(NOON), dropped(READS)
 
@@ -50,7 +50,7 @@ def test_what_has_no_room_is_a_metric_and_what_is_counted_already_goes_on(monkey
 
 
 @pytest.mark.parametrize("wrong", [-5, 1 << 62, 0.5])
-def test_what_is_no_whole_number_does_not_spoil_the_batch(wrong: int) -> None:
+def test_an_invalid_amount_is_dropped_without_the_rest_of_the_batch(wrong: int) -> None:
     usage, before = Usage(NOON), dropped(WRITES)
 
     usage.add("a", WRITES, wrong)
@@ -60,7 +60,7 @@ def test_what_is_no_whole_number_does_not_spoil_the_batch(wrong: int) -> None:
     assert dropped(WRITES) == before + 1
 
 
-def test_a_dimension_keeps_its_number_for_ever() -> None:
+def test_the_numbers_of_dimensions_never_change() -> None:
     assert [(one.name, one.value) for one in Dimension] == [
         ("DOC_READS", 1),
         ("DOC_WRITES", 2),

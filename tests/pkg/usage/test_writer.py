@@ -1,5 +1,6 @@
-"""Usage counts once whatever becomes of a batch: the same search meets a ledger in memory here, PostgreSQL in
-test_ledger.py.
+"""Usage is counted exactly once despite failures of the store.
+
+These tests use a ledger in memory; test_ledger.py repeats the random search with PostgreSQL.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ steps = st.lists(
 
 
 class World:
-    """Two writers, each behind an adversary, and what is true. `lost`: what a killed writer had not sent."""
+    """Two writers, each with an adversary before the ledger.
+
+    `truth` holds all counted amounts, `may_be_lost` those that a killed writer had not sent.
+    """
 
     def __init__(self) -> None:
         self.clock = ManualClock(NOON)
@@ -71,9 +75,9 @@ class World:
 
 @given(steps)
 @settings(max_examples=examples(200), deadline=None)
-def test_usage_is_exact_or_too_little_by_what_a_killed_writer_held(steps: list[Any]) -> None:
+def test_usage_is_exact_except_for_amounts_that_a_killed_writer_had_not_sent(steps: list[Any]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer_module, "MAX_REFUSALS", 1_000_000)  # what is given up on is another test's
+        patch.setattr(writer_module, "MAX_REFUSALS", 1_000_000)  # another test covers batches that the writer drops
         asyncio.run(_lived(steps))
 
 
@@ -102,8 +106,8 @@ async def _lived(steps: list[Any]) -> None:
         assert amount - world.may_be_lost[key] <= world.ledger.total[key] <= amount
 
 
-async def test_a_lost_answer_and_a_cancelled_task_count_once() -> None:
-    """The kind: what is given back on any exception is counted twice when only the answer was lost."""
+async def test_a_batch_with_a_lost_answer_or_a_cancelled_task_counts_once() -> None:
+    """A writer that counts a batch again after any exception counts it twice if only the answer was lost."""
     for fate in (Fate.ANSWER_LOST, Fate.CANCELLED_BEHIND, Fate.BUG_BEHIND, Fate.TIMEOUT):
         world = World()
         world.add(0, "a", 7)
@@ -117,7 +121,9 @@ async def test_a_lost_answer_and_a_cancelled_task_count_once() -> None:
         assert world.writers[0].unsent == {}
 
 
-async def test_while_the_store_is_away_little_is_kept_and_nothing_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_while_the_store_is_unreachable_few_batches_are_kept_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World()
 
     for _ in range(50):
@@ -129,7 +135,7 @@ async def test_while_the_store_is_away_little_is_kept_and_nothing_lost(monkeypat
     assert world.ledger.total == {("a", CALLS, NOON): 50}
 
 
-async def test_a_large_count_goes_in_several_batches_with_the_rows_of_the_room(
+async def test_many_amounts_are_sent_in_several_batches_with_the_rows_of_the_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(writer_module, "MAX_AMOUNTS", 3)
@@ -146,7 +152,7 @@ async def test_a_large_count_goes_in_several_batches_with_the_rows_of_the_room(
     assert sum(amount for key, amount in ledger.total.items() if isinstance(key, tuple)) == 8
 
 
-async def test_a_batch_that_is_never_taken_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_that_the_store_always_refuses_does_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world, before = World(), metrics.usage_dropped_batches._value.get()
     world.add(0, "bad", 1)
     poison = await _poisoned(world)
@@ -161,8 +167,8 @@ async def test_a_batch_that_is_never_taken_does_not_hold_up_the_others(monkeypat
     assert metrics.usage_dropped_batches._value.get() == before + 1
 
 
-async def test_closing_survives_a_batch_that_is_never_taken() -> None:
-    """Billing A2: else a stop would fail, and lose what the room closes behind its usage: log lines."""
+async def test_closing_succeeds_despite_a_batch_that_the_store_always_refuses() -> None:
+    """Billing A2: otherwise the stop fails, and the room loses the log lines that it writes after its usage."""
     world = World()
     world.add(0, "bad", 1)
     await _poisoned(world)
@@ -189,7 +195,7 @@ async def _poisoned(world: World) -> int:
     return seq
 
 
-async def test_two_flushes_at_once_send_each_batch_once() -> None:
+async def test_simultaneous_flushes_send_each_batch_once() -> None:
     world = World()
     world.add(0, "a", 1)
 
@@ -198,8 +204,8 @@ async def test_two_flushes_at_once_send_each_batch_once() -> None:
     assert len(world.ledger.seen) == 1
 
 
-async def test_the_hour_is_the_stores() -> None:
-    """A writer learns by each answer how wrong its clock is."""
+async def test_usage_counts_in_the_hour_of_the_stores_clock() -> None:
+    """A writer learns from each answer the difference between its clock and that of the store."""
     clock, ledger = ManualClock(NOON - timedelta(minutes=5)), MemoryLedger()
 
     async def add(batch: Batch[Any], sent: datetime) -> Receipt:
@@ -216,7 +222,7 @@ async def test_the_hour_is_the_stores() -> None:
     assert ledger.total == {("a", CALLS, NOON - timedelta(hours=1)): 1, ("a", CALLS, NOON): 1}
 
 
-async def test_closing_sends_the_last_counts_and_survives_a_store_that_is_away() -> None:
+async def test_closing_sends_the_last_amounts_and_ignores_an_unreachable_store() -> None:
     world = World()
     world.add(0, "a", 1)
     world.add(1, "b", 1)

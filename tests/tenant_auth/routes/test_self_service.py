@@ -9,7 +9,7 @@ from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signe
 EVE = {"email": "eve@example.com", "password": PASSWORD}
 
 
-async def test_signing_up_in_and_refreshing_answer_as_the_api_says(tenant_auth: TenantAuthService) -> None:
+async def test_signup_login_and_refresh_return_the_documented_fields(tenant_auth: TenantAuthService) -> None:
     async with client_of(ROUTES, tenant_auth=tenant_auth, client=AT_BAKERY) as http:
         signup = await http.post("/v1/auth/signup", json=EVE | {"data": {"plan": "free"}})
         login = await http.post("/v1/auth/login", json=EVE)
@@ -42,7 +42,7 @@ async def test_a_signed_in_user_reads_and_changes_the_profile_and_logs_out(
     assert (forbidden.status_code, logout.status_code) == (400, 204)
 
 
-async def test_a_projects_keys_are_public(tenant_auth: TenantAuthService) -> None:
+async def test_the_public_keys_of_a_project_need_no_credential(tenant_auth: TenantAuthService) -> None:
     async with client_of(ROUTES, tenant_auth=tenant_auth) as http:
         jwks = await http.get("/v1/auth/jwks.json", params={"project": BAKERY})
         unknown = await http.get("/v1/auth/jwks.json", params={"project": "prj_unknown"})

@@ -9,7 +9,7 @@ from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, signed_up
 EVE = {"email": "eve@example.com", "password": PASSWORD}
 
 
-async def test_a_server_manages_users_as_the_api_says(tenant_auth: TenantAuthService) -> None:
+async def test_the_routes_of_user_management_return_the_documented_fields(tenant_auth: TenantAuthService) -> None:
     server = secret_caller(BAKERY)
     async with client_of(ROUTES, tenant_auth=tenant_auth, client=AT_BAKERY, operator=server) as http:
         made = await http.post("/v1/auth/users", json=EVE | {"role": "editor", "claims": {"team": 1}})
@@ -46,7 +46,7 @@ async def test_a_server_manages_users_as_the_api_says(tenant_auth: TenantAuthSer
     assert gone.json()["code"] == "user_not_found"
 
 
-async def test_the_publishable_key_manages_nobody(tenant_auth: TenantAuthService) -> None:
+async def test_a_publishable_key_cannot_manage_users(tenant_auth: TenantAuthService) -> None:
     eve = (await signed_up(tenant_auth)).user
     at = f"/v1/auth/users/{eve.id}"
     async with client_of(ROUTES, tenant_auth=tenant_auth, operator=AT_BAKERY) as http:

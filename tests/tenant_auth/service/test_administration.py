@@ -56,7 +56,7 @@ async def test_a_user_is_created_found_changed_and_deleted(tenant_auth: TenantAu
             await gone
 
 
-async def test_the_list_is_newest_first_in_pages(tenant_auth: TenantAuthService) -> None:
+async def test_users_are_listed_newest_first_in_pages(tenant_auth: TenantAuthService) -> None:
     made = [await tenant_auth.create_user(SERVER, NewUser(f"user{number}@example.com")) for number in range(5)]
     await tenant_auth.create_user(ELSEWHERE, NewUser("stranger@example.com"))
 
@@ -70,7 +70,7 @@ async def test_the_list_is_newest_first_in_pages(tenant_auth: TenantAuthService)
             await tenant_auth.users(caller, only, 3, first.next)
 
 
-async def test_the_list_is_narrowed_by_address_role_and_ban(tenant_auth: TenantAuthService) -> None:
+async def test_users_are_filtered_by_email_role_and_ban(tenant_auth: TenantAuthService) -> None:
     for new in (
         NewUser("ada@example.com", role="admin"),
         NewUser("adam@example.com"),
@@ -96,7 +96,7 @@ async def test_the_list_is_narrowed_by_address_role_and_ban(tenant_auth: TenantA
     assert await found(banned=False, q="a") == {"ada"}
 
 
-async def test_a_new_role_ends_the_access_tokens_and_the_next_refresh_brings_it(
+async def test_a_new_role_revokes_access_tokens_and_the_next_refresh_has_it(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
@@ -115,7 +115,7 @@ async def test_a_new_role_ends_the_access_tokens_and_the_next_refresh_brings_it(
     assert await tenant_auth.session_alive(BAKERY, session, 1)
 
 
-async def test_what_tokens_do_not_say_changes_without_ending_them(tenant_auth: TenantAuthService) -> None:
+async def test_a_change_of_data_revokes_no_tokens(tenant_auth: TenantAuthService) -> None:
     new = await signed_up(tenant_auth)
 
     await tenant_auth.update_user(SERVER, new.user.id, UserChanges(data={"n": 1}, email_verified=True, role="user"))
@@ -125,7 +125,7 @@ async def test_what_tokens_do_not_say_changes_without_ending_them(tenant_auth: T
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM revocations") == 0
 
 
-async def test_a_claim_that_only_python_takes_for_the_same_ends_the_tokens_too(tenant_auth: TenantAuthService) -> None:
+async def test_claims_that_are_equal_only_in_python_revoke_the_tokens_too(tenant_auth: TenantAuthService) -> None:
     new = await signed_up(tenant_auth)
 
     for admin in (1, True, 1.0):
@@ -134,7 +134,7 @@ async def test_a_claim_that_only_python_takes_for_the_same_ends_the_tokens_too(t
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM revocations") == 3
 
 
-async def test_a_ban_ends_every_session_and_is_told_only_with_the_right_password(
+async def test_a_ban_ends_every_session_and_is_shown_only_with_the_right_password(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
@@ -155,7 +155,7 @@ async def test_a_ban_ends_every_session_and_is_told_only_with_the_right_password
     await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=False))
 
     assert await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
-    with pytest.raises(InvalidToken):  # what the ban has ended stays ended
+    with pytest.raises(InvalidToken):  # the end of the ban does not restore sessions
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
 
 
@@ -171,7 +171,7 @@ async def test_a_new_password_ends_every_session(tenant_auth: TenantAuthService)
     assert await tenant_auth.login(AT_BAKERY, "eve@example.com", "another password")
 
 
-async def test_signing_out_everywhere_ends_every_session_and_no_later_one(
+async def test_ending_all_sessions_of_a_user_allows_new_ones(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     first = await signed_up(tenant_auth)
@@ -189,7 +189,7 @@ async def test_signing_out_everywhere_ends_every_session_and_no_later_one(
     assert await tenant_auth.refresh(AT_BAKERY, later.refresh_token)
 
 
-async def test_sessions_are_listed_newest_first_while_they_stand(
+async def test_open_sessions_of_a_user_are_listed_newest_first(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
@@ -206,7 +206,9 @@ async def test_sessions_are_listed_newest_first_while_they_stand(
     assert not (await tenant_auth.user_sessions(SERVER, new.user.id, 2, None)).items
 
 
-async def test_a_deleted_user_is_signed_out_and_unknown(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+async def test_a_deleted_user_has_no_sessions_and_cannot_sign_in(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
     new = await signed_up(tenant_auth)
     session = (await _claims(tenant_auth, clock, new.access_token))["sid"]
 
@@ -224,7 +226,7 @@ async def test_a_deleted_user_is_signed_out_and_unknown(tenant_auth: TenantAuthS
     assert (await signed_up(tenant_auth)).user.id != new.user.id
 
 
-async def test_a_user_without_a_password_signs_in_by_none(
+async def test_a_user_without_a_password_cannot_sign_in_with_any(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
@@ -248,7 +250,7 @@ async def test_a_user_without_a_password_signs_in_by_none(
 
 
 def managing(room: TenantAuthService, caller: Caller, id: str) -> list[Awaitable[object]]:
-    """Everything that only administration may do to one user, changes last."""
+    """Return one call of each method that manages a single user: reads first, then changes."""
     return [
         room.user(caller, id),
         room.user_sessions(caller, id, 10, None),
@@ -278,7 +280,7 @@ async def test_only_the_secret_key_and_members_manage_users(tenant_auth: TenantA
         await allowed
 
 
-async def test_a_project_manages_its_own_users_alone(tenant_auth: TenantAuthService) -> None:
+async def test_a_project_cannot_manage_users_of_another_project(tenant_auth: TenantAuthService) -> None:
     new = await signed_up(tenant_auth)
 
     for call in managing(tenant_auth, ELSEWHERE, new.user.id):
@@ -289,7 +291,7 @@ async def test_a_project_manages_its_own_users_alone(tenant_auth: TenantAuthServ
     assert (await tenant_auth.refresh(AT_BAKERY, new.refresh_token)).user == new.user
 
 
-async def test_an_address_belongs_to_one_user(tenant_auth: TenantAuthService) -> None:
+async def test_an_email_address_belongs_to_one_user(tenant_auth: TenantAuthService) -> None:
     made = [await tenant_auth.create_user(SERVER, NewUser(f"user{number}@example.com")) for number in range(4)]
 
     with pytest.raises(EmailTaken):
@@ -301,7 +303,7 @@ async def test_an_address_belongs_to_one_user(tenant_auth: TenantAuthService) ->
         return_exceptions=True,
     )
 
-    assert (await tenant_auth.user(SERVER, made[1].id)).role == "user"  # all of a change, or nothing
+    assert (await tenant_auth.user(SERVER, made[1].id)).role == "user"  # a change is applied whole or not at all
     assert Counter(type(answer) for answer in moved) == {ManagedUser: 1, EmailTaken: 3}
 
 
@@ -318,7 +320,7 @@ async def test_an_address_belongs_to_one_user(tenant_auth: TenantAuthService) ->
         ({"data": {"text": "x" * (16 << 10)}}, "/data"),
     ],
 )
-async def test_what_cannot_be_kept_of_a_user_is_refused_by_name(
+async def test_an_invalid_field_of_a_user_is_refused_with_its_name(
     tenant_auth: TenantAuthService, fields: dict[str, Any], path: str
 ) -> None:
     made = await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
@@ -342,7 +344,7 @@ async def test_a_project_whose_key_is_destroyed_gets_no_users(tenant_auth: Tenan
         await tenant_auth.create_user(SERVER, NewUser("late@example.com"))
 
 
-async def test_a_project_whose_key_is_destroyed_while_a_password_is_hashed_gets_no_user(
+async def test_a_key_destroyed_during_the_hashing_of_a_password_prevents_the_new_user(
     tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passwords = tenant_auth.administration.passwords

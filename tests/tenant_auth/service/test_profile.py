@@ -5,7 +5,9 @@ from bunbase.tenant_auth.service import TenantAuthService
 from tests.tenant_auth.people import AT_BAKERY, as_user, signed_up
 
 
-async def test_a_user_replaces_the_data_and_nothing_else(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+async def test_a_user_can_replace_only_the_data_of_the_profile(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
     new = await signed_up(tenant_auth, plan="free", old=True)
     caller = await as_user(tenant_auth, AT_BAKERY, new.access_token, lambda: clock.now().timestamp())
     odd = {"role": "admin", "name": "Zoë\0", "big": 2**63, "none": None, "deep": [[{"a": 1.5}]]}

@@ -16,9 +16,7 @@ from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, claim
 DAY = 86400
 
 
-async def test_a_refresh_token_is_traded_once_and_a_retry_gets_the_same_pair(
-    tenant_auth: TenantAuthService, clock: ManualClock
-) -> None:
+async def test_a_retried_refresh_gets_the_same_pair(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
     first = await signed_up(tenant_auth)
 
     twins = await asyncio.gather(*(tenant_auth.refresh(AT_BAKERY, first.refresh_token) for _ in range(8)))
@@ -45,7 +43,7 @@ async def test_a_reused_refresh_token_ends_the_session(tenant_auth: TenantAuthSe
         await tenant_auth.refresh(AT_BAKERY, second.refresh_token)
 
 
-async def test_refresh_tokens_expire_and_unknown_ones_are_invalid(
+async def test_expired_and_unknown_refresh_tokens_are_refused(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     first = await signed_up(tenant_auth)
@@ -57,7 +55,7 @@ async def test_refresh_tokens_expire_and_unknown_ones_are_invalid(
         await tenant_auth.refresh(AT_BAKERY, "urt_unknown")
 
 
-async def test_logout_ends_the_session_and_is_told_within_a_second(
+async def test_a_logout_ends_the_session_and_is_in_the_feed_of_revocations(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
@@ -75,7 +73,7 @@ async def test_logout_ends_the_session_and_is_told_within_a_second(
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
 
 
-async def test_what_is_long_over_is_deleted_and_what_lives_stays(
+async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     over = await signed_up(tenant_auth)
@@ -96,7 +94,7 @@ async def test_what_is_long_over_is_deleted_and_what_lives_stays(
     assert (await tenant_auth.refresh(AT_BAKERY, refreshed.refresh_token)).user == living.user
 
 
-async def test_no_token_and_no_password_is_readable_in_the_database(tenant_auth: TenantAuthService) -> None:
+async def test_the_database_contains_no_plaintext_token_or_password(tenant_auth: TenantAuthService) -> None:
     first = await signed_up(tenant_auth)
     second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
     db = tenant_auth.stores.db

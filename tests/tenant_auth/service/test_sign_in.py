@@ -18,7 +18,7 @@ from tests.rooms import ANYONE, publishable_caller, secret_caller
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, signed_up
 
 
-async def test_a_user_signs_up_and_in_with_either_kind_of_key(
+async def test_a_user_signs_in_with_a_publishable_or_a_secret_key(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth, AT_BAKERY, plan="free")
@@ -32,14 +32,14 @@ async def test_a_user_signs_up_and_in_with_either_kind_of_key(
     assert await tenant_auth.me(caller) == new.user
 
 
-async def test_one_email_signed_up_many_times_at_once_is_one_user(tenant_auth: TenantAuthService) -> None:
+async def test_simultaneous_sign_ups_with_one_email_make_one_user(tenant_auth: TenantAuthService) -> None:
     answers = await asyncio.gather(*(signed_up(tenant_auth) for _ in range(8)), return_exceptions=True)
 
     assert Counter(type(answer) for answer in answers) == {UserSignedIn: 1, EmailTaken: 7}
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM sessions") == 1
 
 
-async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
+async def test_every_failed_sign_in_gets_the_same_answer_after_one_hash(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await signed_up(tenant_auth)
@@ -65,7 +65,7 @@ async def test_whatever_is_wrong_sign_in_answers_alike_and_hashes_once(
         assert len(hashed) == 1
 
 
-async def test_data_is_at_most_sixteen_kibibytes_and_thirty_two_levels(tenant_auth: TenantAuthService) -> None:
+async def test_the_data_of_a_user_has_at_most_16_kib_and_32_levels(tenant_auth: TenantAuthService) -> None:
     deep: dict[str, Any] = {}
     for _ in range(31):
         deep = {"a": deep}
@@ -80,14 +80,14 @@ async def test_data_is_at_most_sixteen_kibibytes_and_thirty_two_levels(tenant_au
         assert refused.value.extra["errors"][0]["path"] == "/data"
 
 
-async def test_what_cannot_be_a_user_is_refused_by_name(tenant_auth: TenantAuthService) -> None:
+async def test_an_invalid_sign_up_is_refused_with_the_name_of_the_field(tenant_auth: TenantAuthService) -> None:
     for email, password, path in (("no address", PASSWORD, "/email"), ("eve@example.com", "short", "/password")):
         with pytest.raises(InvalidInput) as refused:
             await tenant_auth.signup(AT_BAKERY, email, password, {})
         assert refused.value.extra["errors"][0]["path"] == path
 
 
-async def test_without_a_key_or_a_user_there_is_no_answer(tenant_auth: TenantAuthService) -> None:
+async def test_every_call_needs_a_project_key_or_a_signed_in_user(tenant_auth: TenantAuthService) -> None:
     for call in (
         tenant_auth.signup(ANYONE, "eve@example.com", PASSWORD, {}),
         tenant_auth.login(ANYONE, "eve@example.com", PASSWORD),
@@ -100,7 +100,7 @@ async def test_without_a_key_or_a_user_there_is_no_answer(tenant_auth: TenantAut
             await call
 
 
-async def test_a_project_without_a_key_gets_no_users(tenant_auth: TenantAuthService, kms: FakeKms) -> None:
+async def test_a_project_without_an_encryption_key_gets_no_users(tenant_auth: TenantAuthService, kms: FakeKms) -> None:
     await signed_up(tenant_auth)
     await kms.destroy(BAKERY)
 

@@ -29,7 +29,7 @@ from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, claims_of, s
 SERVER = secret_caller(BAKERY)
 
 
-async def test_a_custom_token_begins_a_session_whose_tokens_have_its_claims(
+async def test_a_custom_token_starts_a_session_with_its_claims(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com", claims={"plan": "free"}))
@@ -45,7 +45,7 @@ async def test_a_custom_token_begins_a_session_whose_tokens_have_its_claims(
         assert (claims["sub"], claims["claims"]) == (eve.id, {"device": "tv", "plan": "free"})
 
 
-async def test_a_custom_token_signs_in_once(tenant_auth: TenantAuthService) -> None:
+async def test_a_custom_token_can_be_used_once(tenant_auth: TenantAuthService) -> None:
     eve = (await signed_up(tenant_auth)).user
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
 
@@ -57,7 +57,7 @@ async def test_a_custom_token_signs_in_once(tenant_auth: TenantAuthService) -> N
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM sessions") == 2
 
 
-async def test_a_custom_token_is_good_for_five_minutes(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+async def test_a_custom_token_expires_after_five_minutes(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
     eve = (await signed_up(tenant_auth)).user
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
     clock.advance(300)
@@ -66,7 +66,7 @@ async def test_a_custom_token_is_good_for_five_minutes(tenant_auth: TenantAuthSe
         await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
 
-async def test_custom_tokens_and_access_tokens_never_pass_for_each_other(
+async def test_custom_tokens_and_access_tokens_are_refused_in_place_of_each_other(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth)
@@ -79,7 +79,7 @@ async def test_custom_tokens_and_access_tokens_never_pass_for_each_other(
             await tenant_auth.login_with_custom_token(AT_BAKERY, other)
 
 
-async def test_no_forged_custom_token_and_none_of_another_project_is_believed(tenant_auth: TenantAuthService) -> None:
+async def test_forged_custom_tokens_and_those_of_another_project_are_refused(tenant_auth: TenantAuthService) -> None:
     eve = (await signed_up(tenant_auth)).user
     await signed_up(tenant_auth, AT_LIBRARY)
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
@@ -94,9 +94,7 @@ async def test_no_forged_custom_token_and_none_of_another_project_is_believed(te
     assert await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
 
-async def test_tokens_of_invented_keys_do_not_make_us_ask_bunkms_again_and_again(
-    tenant_auth: TenantAuthService, kms: FakeKms
-) -> None:
+async def test_twenty_tokens_with_an_unknown_key_call_bunkms_once(tenant_auth: TenantAuthService, kms: FakeKms) -> None:
     eve = (await signed_up(tenant_auth)).user
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
     (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
@@ -110,7 +108,7 @@ async def test_tokens_of_invented_keys_do_not_make_us_ask_bunkms_again_and_again
     assert await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
 
-async def test_who_is_banned_or_gone_is_not_signed_in(tenant_auth: TenantAuthService) -> None:
+async def test_a_banned_or_deleted_user_cannot_sign_in_with_a_custom_token(tenant_auth: TenantAuthService) -> None:
     eve = (await signed_up(tenant_auth)).user
     tokens = [(await tenant_auth.custom_token(SERVER, eve.id, {})).token for _ in range(2)]
     await tenant_auth.update_user(SERVER, eve.id, UserChanges(banned=True))
@@ -127,7 +125,7 @@ async def test_who_is_banned_or_gone_is_not_signed_in(tenant_auth: TenantAuthSer
 
 
 @pytest.mark.parametrize("claims", [{"sub": "usr_other"}, {"text": "x" * 1024}])
-async def test_a_session_s_claims_are_bounded_like_a_user_s(
+async def test_the_claims_of_a_custom_token_have_the_limits_of_user_claims(
     tenant_auth: TenantAuthService, claims: dict[str, Any]
 ) -> None:
     eve = (await signed_up(tenant_auth)).user
@@ -136,7 +134,7 @@ async def test_a_session_s_claims_are_bounded_like_a_user_s(
         await tenant_auth.custom_token(SERVER, eve.id, claims)
 
 
-async def test_the_largest_claims_and_address_still_make_a_token_that_is_read(
+async def test_a_token_with_the_largest_claims_and_email_is_still_accepted(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     most = {"text": "x" * (1024 - len('{"text":""}'))}
@@ -151,7 +149,7 @@ async def test_the_largest_claims_and_address_still_make_a_token_that_is_read(
     assert (claims["email"], claims["claims"]) == (address, others | most)
 
 
-async def test_used_custom_tokens_are_forgotten_once_they_are_long_over(
+async def test_used_custom_tokens_are_deleted_long_after_their_expiry(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     eve = (await signed_up(tenant_auth)).user

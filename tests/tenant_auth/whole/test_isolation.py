@@ -21,7 +21,7 @@ from tests.tenant_auth.people import (
 )
 
 
-async def test_the_same_address_in_two_projects_is_two_people(tenant_auth: TenantAuthService) -> None:
+async def test_the_same_email_in_two_projects_is_two_users(tenant_auth: TenantAuthService) -> None:
     baker = await signed_up(tenant_auth, AT_BAKERY)
     reader = await tenant_auth.signup(AT_LIBRARY, "eve@example.com", "another password", {})
 
@@ -30,7 +30,7 @@ async def test_the_same_address_in_two_projects_is_two_people(tenant_auth: Tenan
     assert (await tenant_auth.login(AT_LIBRARY, "eve@example.com", "another password")).user == reader.user
 
 
-async def test_an_access_token_is_worth_nothing_in_another_project(
+async def test_an_access_token_is_refused_in_another_project(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     token = (await signed_up(tenant_auth, AT_BAKERY)).access_token
@@ -39,11 +39,11 @@ async def test_an_access_token_is_worth_nothing_in_another_project(
     with pytest.raises(UnknownKey):
         await claims_of(tenant_auth, LIBRARY, token, lambda: clock.now().timestamp())
     home = Verifier((await tenant_auth.jwks(BAKERY)).keys, lambda: clock.now().timestamp())
-    with pytest.raises(BadToken):  # and were the keys the same, the audience would not be
+    with pytest.raises(BadToken):  # right signing key, wrong audience
         home.claims(token, aud=LIBRARY)
 
 
-async def test_no_forged_token_is_believed(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+async def test_every_forged_access_token_is_refused(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
     token = (await signed_up(tenant_auth)).access_token
     (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
 
@@ -52,7 +52,7 @@ async def test_no_forged_token_is_believed(tenant_auth: TenantAuthService, clock
             await claims_of(tenant_auth, BAKERY, forge(token, jwk), lambda: clock.now().timestamp())
 
 
-async def test_a_refresh_token_is_worth_nothing_in_another_project(tenant_auth: TenantAuthService) -> None:
+async def test_a_refresh_token_is_refused_in_another_project(tenant_auth: TenantAuthService) -> None:
     token = (await signed_up(tenant_auth, AT_BAKERY)).refresh_token
 
     with pytest.raises(InvalidToken):
@@ -61,7 +61,7 @@ async def test_a_refresh_token_is_worth_nothing_in_another_project(tenant_auth: 
     assert await tenant_auth.refresh(AT_BAKERY, token)
 
 
-async def test_a_user_of_one_project_reaches_nothing_in_another(
+async def test_a_user_cannot_read_change_or_sign_out_in_another_project(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     new = await signed_up(tenant_auth, AT_BAKERY, "eve@example.com", mine=True)
@@ -80,7 +80,7 @@ async def test_a_user_of_one_project_reaches_nothing_in_another(
     assert (await tenant_auth.me(at_home)).data == {"mine": True}
 
 
-async def test_dropping_a_project_takes_all_of_it_and_nothing_else(
+async def test_dropping_a_project_deletes_its_users_sessions_and_tokens_only(
     tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bunbase.pkg.db.database.DELETE_BATCH", 2)

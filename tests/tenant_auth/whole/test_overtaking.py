@@ -1,4 +1,4 @@
-"""Changes of a user that are made while a sign-in or a refresh of the same user is under way."""
+"""A user is changed during a sign-in or a refresh of the same user."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EVERYONE = UserFilter()
 
 
 class Overtaken(FakeKms):
-    """A BunKMS that lets something happen while it signs."""
+    """A fake of BunKMS that calls `meanwhile` before it signs."""
 
     meanwhile: Callable[[], Awaitable[object]] | None = None
 
@@ -50,7 +50,7 @@ def overtaken(tenant_auth: TenantAuthService, kms: FakeKms) -> Overtaken:
     return overtaken
 
 
-async def test_a_sign_in_that_a_ban_overtakes_gets_no_session(
+async def test_a_ban_during_a_sign_in_prevents_the_session(
     tenant_auth: TenantAuthService, overtaken: Overtaken
 ) -> None:
     eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com", PASSWORD))
@@ -62,7 +62,7 @@ async def test_a_sign_in_that_a_ban_overtakes_gets_no_session(
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM sessions") == 0
 
 
-async def test_a_sign_in_that_a_deletion_overtakes_is_refused(
+async def test_a_deletion_during_a_sign_in_prevents_the_session(
     tenant_auth: TenantAuthService, overtaken: Overtaken
 ) -> None:
     eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com", PASSWORD))
@@ -72,7 +72,7 @@ async def test_a_sign_in_that_a_deletion_overtakes_is_refused(
         await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
 
 
-async def test_a_sign_in_and_a_refresh_that_a_new_role_overtakes_get_the_new_one(
+async def test_a_role_changed_during_a_sign_in_or_a_refresh_is_in_the_token(
     tenant_auth: TenantAuthService, overtaken: Overtaken, clock: ManualClock
 ) -> None:
     eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com", PASSWORD))
@@ -87,7 +87,7 @@ async def test_a_sign_in_and_a_refresh_that_a_new_role_overtakes_get_the_new_one
         assert (answer.user.role, claims["role"], claims["ver"]) == (role, role, version)
 
 
-async def test_a_retried_refresh_gives_an_access_token_of_what_is_true_now(
+async def test_a_retried_refresh_returns_an_access_token_with_the_current_role(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     first = await signed_up(tenant_auth)
@@ -101,7 +101,7 @@ async def test_a_retried_refresh_gives_an_access_token_of_what_is_true_now(
     assert await tenant_auth.session_alive(BAKERY, claims["sid"], claims["ver"])
 
 
-async def test_a_retried_refresh_that_a_ban_overtakes_gives_no_token(
+async def test_a_ban_during_a_retried_refresh_prevents_the_token(
     tenant_auth: TenantAuthService, overtaken: Overtaken
 ) -> None:
     first = await signed_up(tenant_auth)
@@ -113,7 +113,9 @@ async def test_a_retried_refresh_that_a_ban_overtakes_gives_no_token(
         await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
 
 
-async def test_changes_and_refreshes_all_at_once_end_in_order(tenant_auth: TenantAuthService) -> None:
+async def test_simultaneous_changes_refreshes_and_a_deletion_leave_no_refresh_token(
+    tenant_auth: TenantAuthService,
+) -> None:
     tokens = [(await signed_up(tenant_auth)).refresh_token]
     eve = (await tenant_auth.users(SERVER, EVERYONE, 1, None)).items[0]
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The archive of finished backups. A backup is a folder of files and a manifest; a half-written one is never visible.
+"""The archive of finished backups. A backup is a folder of files and a manifest. A half-written backup is not visible.
 
 <directory>/<project>/<backup>/data.db  key.json  manifest.json  manifest.mac
 <directory>/<project>/schedule.json
@@ -40,16 +40,16 @@ T = TypeVar("T")
 MANIFEST: Final = "manifest.json"
 MAC: Final = "manifest.mac"
 MAX_MAC_BYTES: Final = 1024
-UNREADABLE: Final = "unreadable"  # stands for a code that is present but empty: wrong, not missing
+UNREADABLE: Final = "unreadable"  # replaces an empty code, which is wrong, not missing
 SCHEDULE: Final = "schedule.json"
 DRAFTS: Final = ".drafts"
-BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # it becomes the name of a directory
+BACKUP: Final = re.compile(r"bkp_[0-9a-z]{26}")  # the id of a backup is the name of its directory
 PIECE: Final = 1 << 20
-SPARE_BYTES: Final = 64 << 20  # must stay free beside a new backup, for writes that come meanwhile
+SPARE_BYTES: Final = 64 << 20  # must stay free after a new backup, for writes that arrive meanwhile
 
 
 class BackupArchive(Protocol):
-    """A place for backups: a directory here, an object store later.
+    """A place that keeps backups. `DirectoryArchive` is a directory; an object store could be another.
 
     Every method may raise DiskFull and BackupFailed.
     """
@@ -59,7 +59,7 @@ class BackupArchive(Protocol):
         ...
 
     async def keep(self, manifest: Manifest, draft: Path) -> None:
-        """Keep the files of a draft under this manifest. They are complete and on disk when this returns."""
+        """Move the files of a draft into the archive, with this manifest. On return, all of them are on disk."""
         ...
 
     async def all(self, project: str) -> list[Backup]:
@@ -86,14 +86,14 @@ class BackupArchive(Protocol):
     async def set_schedule(self, project: str, schedule: BackupSchedule | None) -> None: ...
 
     async def check_room(self, needed: int) -> None:
-        """Raises: DiskFull when `needed` bytes do not fit."""
+        """Check that there is room for `needed` bytes. Raises: DiskFull."""
         ...
 
     def close(self) -> None: ...
 
 
 class DirectoryArchive:
-    """Folders that only their owner can read, in a directory that nothing else uses."""
+    """An archive in a local directory that nothing else uses. Only the user of this process can read its folders."""
 
     def __init__(self, directory: Path, proofs: Proofs) -> None:
         self.directory = directory
@@ -156,7 +156,7 @@ class DirectoryArchive:
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
         except OSError as error:
-            log.error("an error of the backup directory", error=repr(error))
+            log.error("the backup directory failed", error=repr(error))
             raise disk_problem(error) from error
 
 
@@ -174,11 +174,11 @@ def check_files(folder: Path, files: tuple[BackedUpFile, ...], progress: Progres
         except FileNotFoundError:
             raise _not_as_written(file.name, "it is missing") from None
         if found != (file.bytes, file.sha256):
-            raise _not_as_written(file.name, "its SHA-256 differs from the one in the manifest")
+            raise _not_as_written(file.name, "its SHA-256 differs from the SHA-256 in the manifest")
 
 
 def no_backup(id: str) -> BackupNotFound:
-    return BackupNotFound(f"There is no backup {id[:64]} of this project; GET …/backups lists them.")
+    return BackupNotFound(f"This project has no backup {id[:64]}; GET …/backups lists its backups.")
 
 
 def _sum_file(path: Path, progress: Progress) -> tuple[int, str]:
@@ -207,7 +207,7 @@ def _keep(manifest: bytes, mac: str, draft: Path, folder: Path) -> None:
 
 
 def _all(directory: Path) -> tuple[list[StoredManifest], list[str]]:
-    """Return the backups whose manifest can be read, and the ids of the others."""
+    """Return the backups with a readable manifest, and the ids of the other backups."""
     found: list[StoredManifest] = []
     lost: list[str] = []
     if not directory.exists():
@@ -216,7 +216,7 @@ def _all(directory: Path) -> tuple[list[StoredManifest], list[str]]:
         where = {"backup": folder.name, "project": directory.name}
         try:
             found.append(_read_manifest(folder))
-        except BackupNotFound:  # a deletion that was cut short: it deletes the manifest first
+        except BackupNotFound:  # a crash interrupted a deletion, which deletes the manifest first
             log.warning("a folder without a manifest is not a backup", **where)
         except (BackupDamaged, OSError) as problem:
             log.warning("a backup cannot be read", reason=str(problem), **where)
@@ -235,7 +235,7 @@ def _read_manifest(folder: Path) -> StoredManifest:
 
 
 def _mac(path: Path) -> str:
-    """Return the code beside a manifest, "" if there is none, because an older BunBase wrote the backup."""
+    """Return the code of a manifest; "" if it has none, because an older BunBase wrote the backup."""
     try:
         return path.read_bytes()[:MAX_MAC_BYTES].decode("ascii", "replace").strip() or UNREADABLE
     except FileNotFoundError:
@@ -247,7 +247,7 @@ def _schedule(path: Path) -> BackupSchedule | None:
         return msgspec.json.decode(path.read_bytes(), type=BackupSchedule)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError as error:  # the schedule of the instance is better than none
+    except msgspec.MsgspecError as error:  # then the schedule of the instance applies
         log.error("a project's backup schedule is damaged", project=path.parent.name, reason=str(error))
         return None
 
@@ -266,7 +266,7 @@ def _make_folder(path: Path, exist_ok: bool = False) -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Delete a folder, its manifest first: after a crash in between, the rest is not listed."""
+    """Delete a folder, first its manifest. If a crash interrupts this, the rest of the backup is not listed."""
     if path.exists():
         (path / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(path)
@@ -277,4 +277,4 @@ def _check_room(directory: Path, needed: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < needed + SPARE_BYTES:
         mib = (needed + SPARE_BYTES - free) >> 20
-        raise DiskFull(f"The backup directory lacks {mib} MiB: free some space, then try again.")
+        raise DiskFull(f"The backup directory needs {mib} MiB more space: free some space, then try again.")

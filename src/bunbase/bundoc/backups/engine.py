@@ -1,4 +1,4 @@
-"""The part of the engine that backups need. A copy is a folder of files that only this project's key opens."""
+"""The part of the engine that backups need. A copy is a folder of files, encrypted under the project's data key."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 class Contents(msgspec.Struct, frozen=True):
     """The contents of a copy.
 
-    `key_version`: of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the newest
-    change. `source_changed_at`: when the project's files were last written before the copy, in nanoseconds since 1970.
+    `key_version`: the version of the project's key in BunKMS that wraps the copy's data key. `seq`: the number of the
+    newest change. `source_changed_at`: time of the last write to the project's files before the copy, in nanoseconds
+    since 1970.
     """
 
     format: int
@@ -32,7 +33,7 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """The progress of one piece of work in a thread, and the means to stop it from outside at its next step."""
+    """The progress of work in a thread. Other threads can stop the work; it ends at its next step."""
 
     def __init__(self) -> None:
         self.done_bytes = 0
@@ -46,16 +47,18 @@ class Progress:
         self.given_up = given_up
 
     def tell(self, done_bytes: int, total_bytes: int) -> None:
-        """Note the progress. Raises: BackupFailed or DeadlineExceeded when the work must stop."""
+        """Record the progress. Raises: BackupFailed or DeadlineExceeded if the work must stop."""
         self.done_bytes, self.total_bytes = done_bytes, total_bytes
         self.go_on()
 
     def go_on(self) -> None:
-        """Raises: BackupFailed or DeadlineExceeded when the work must stop."""
+        """Check that the work may continue. Raises: BackupFailed or DeadlineExceeded if it must stop."""
         if self.too_late:
-            raise DeadlineExceeded("This took longer than bundoc.backup_seconds allows and was stopped.")
+            raise DeadlineExceeded("The work took longer than bundoc.backup_seconds and was stopped.")
         if self.stopped.is_set() or self.given_up():
-            raise BackupFailed("The work was stopped: the project was closed or deleted, or the server shuts down.")
+            raise BackupFailed(
+                "The work was stopped, because the project was closed or deleted, or the server is shutting down."
+            )
 
     def stop(self, too_late: bool = False) -> None:
         self.too_late = too_late
@@ -63,10 +66,10 @@ class Progress:
 
 
 class Safety(msgspec.Struct, frozen=True):
-    """The safety copy of a restore.
+    """The backup of the present documents, which a restore makes before it replaces them.
 
-    `folder`: where the project's present file is copied to. `keep`: called with the contents of this copy before the
-    file is replaced; not called if there is no file, or none that can be read.
+    `folder`: the folder for the copy of the project's present file. `keep`: called with the contents of this copy
+    before the file is replaced; not called if the project has no readable file.
     """
 
     folder: Path
@@ -74,30 +77,30 @@ class Safety(msgspec.Struct, frozen=True):
 
 
 class Copies(Protocol):
-    """Make, examine and restore copies of projects.
+    """Makes, examines and restores copies of projects.
 
     Every method may raise DataUnreadable, DiskFull, BundocBusy, DeadlineExceeded, BackupFailed, and the errors of
     BunKMS.
     """
 
     async def projects(self) -> list[str]:
-        """Return all projects that have anything stored."""
+        """Return all projects that have stored data."""
         ...
 
     async def size(self, project: str) -> int:
-        """Return about how many bytes a copy takes."""
+        """Return the approximate size of a copy in bytes."""
         ...
 
     async def changed_at(self, project: str) -> int | None:
-        """Return when the project's files were last written, in nanoseconds since 1970; None if there are none."""
+        """Return the time of the last write to the project's files, in nanoseconds since 1970; None without files."""
         ...
 
     async def born_at(self, project: str) -> float:
-        """Return when the project was first stored, in seconds since 1970."""
+        """Return the time at which the project was first stored, in seconds since 1970."""
         ...
 
     async def copy(self, project: str, folder: Path, progress: Progress) -> Contents:
-        """Copy the project as it is at one moment into an empty folder, while writes go on."""
+        """Copy a snapshot of the project into an empty folder, while writes continue."""
         ...
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
@@ -108,10 +111,10 @@ class Copies(Protocol):
         ...
 
     async def replace(self, project: str, source: str, folder: Path, safety: Safety, progress: Progress) -> Contents:
-        """Replace everything that the project has by a copy of `source`, under the project's own key, or do nothing.
+        """Replace all data of the project by a copy of the project `source`, encrypted under the project's own key.
 
-        `folder`: of the copy. Other calls fail with ProjectRestoring meanwhile. The numbers of changes continue above
-        all numbers that were issued before. Raises: as `examine`.
+        `folder`: the folder of the copy. If this fails, the project keeps its data. Other calls fail with
+        ProjectRestoring meanwhile. The numbers of changes continue above all earlier numbers. Raises: like `examine`.
         """
         ...
 
@@ -119,5 +122,5 @@ class Copies(Protocol):
 def disk_problem(error: OSError) -> Exception:
     """Return the Problem to raise for an error of the disk."""
     if error.errno in NO_ROOM:
-        return DiskFull("There is no room for the backup: free some space, then try again.")
-    return BackupFailed(f"The disk failed: {error.strerror or type(error).__name__}. The server's log says more.")
+        return DiskFull("There is not enough space for the backup: free some space, then try again.")
+    return BackupFailed(f"The disk failed: {error.strerror or type(error).__name__}. The server's log has the details.")

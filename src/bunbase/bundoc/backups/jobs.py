@@ -1,4 +1,4 @@
-"""The backup jobs of this process: one runs at a time, and the others wait. A restart forgets them all."""
+"""The backup jobs of this process. One job runs at a time, and the others wait. A restart loses all of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Work = Callable[["RunningJob"], Awaitable[None]]
 class RunningJob:
     """A job with its progress.
 
-    `reads`: the backups that it reads, as (project, id); they must not be deleted meanwhile.
+    `reads`: the backups that the job reads, as (project, id); they cannot be deleted meanwhile.
     """
 
     def __init__(self, job: BackupJob, reads: frozenset[tuple[str, str]]) -> None:
@@ -59,12 +59,15 @@ class Jobs:
         self.turn = asyncio.Lock()
 
     def begin(self, job: BackupJob, work: Work, reads: frozenset[tuple[str, str]] = frozenset()) -> RunningJob:
-        """Start a job, or queue it. Raises: BackupBusy, if the project has a job already or too many jobs wait."""
+        """Start or queue a job. Raises: BackupBusy if the project has a job already, or if too many jobs wait."""
         live = [one for one in self.jobs.values() if one.live()]
         if any(one.job.project == job.project for one in live):
-            raise BackupBusy("This project has backup work under way; wait for it.", retry_after_seconds=RETRY_SECONDS)
+            raise BackupBusy(
+                "Another backup job of this project is running; wait until it has ended.",
+                retry_after_seconds=RETRY_SECONDS,
+            )
         if len(live) > MAX_WAITING:
-            raise BackupBusy("Too much backup work is waiting; try again later.", retry_after_seconds=RETRY_SECONDS)
+            raise BackupBusy("Too many backup jobs are waiting; try again later.", retry_after_seconds=RETRY_SECONDS)
         running = self.jobs[job.id] = RunningJob(job, reads)
         # a new context: the job must not inherit the deadline of the request that began it
         running.task = asyncio.create_task(self._run(running, work), context=Context())
@@ -76,13 +79,15 @@ class Jobs:
         """Raises: BackupJobNotFound."""
         running = self.jobs.get(id)
         if running is None or running.job.project != project:
-            raise BackupJobNotFound("There is no such job; a restart of the server ends and forgets them.")
+            raise BackupJobNotFound("There is no such job; a restart of the server ends and removes all jobs.")
         return running.current()
 
     def check_free(self, project: str, id: str) -> None:
-        """Raises: BackupBusy while a job reads this backup."""
+        """Check that no job reads this backup. Raises: BackupBusy."""
         if self.reads(project, id):
-            raise BackupBusy("This backup is being read; wait for it.", retry_after_seconds=RETRY_SECONDS)
+            raise BackupBusy(
+                "A job is reading this backup; wait until it has ended.", retry_after_seconds=RETRY_SECONDS
+            )
 
     def reads(self, project: str, id: str) -> bool:
         """True while a job reads this backup."""
@@ -120,7 +125,7 @@ class Jobs:
             self._fail(running, problem)
         except Exception:
             log.exception("a backup job failed unexpectedly", project=running.job.project, job=running.job.id)
-            self._fail(running, BackupFailed("The server's log says why."))
+            self._fail(running, BackupFailed("The server's log has the reason."))
 
     def _fail(self, running: RunningJob, problem: Problem) -> None:
         job = running.job

@@ -1,4 +1,4 @@
-"""Proof that a backup is what BunBase wrote: a code over its manifest, made by BunKMS under the project's key.
+"""The proof that BunBase wrote a backup: an authentication code of its manifest, made by BunKMS with the project's key.
 
 The manifest holds the id, the project, the time and the SHA-256 of every file. An attacker who can write to the backup
 disk, but not to BunKMS, cannot change a backup, give an older backup a new id or date, move a backup to another
@@ -25,13 +25,13 @@ from bunbase.contracts.bunkms import Kms, Mac
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import id_made_at
 
-AT_ONCE: Final = 500  # a project may have fewer backups, but somebody may have copied folders into the directory
+AT_ONCE: Final = 500  # codes per call of BunKMS; copied folders can exceed the limit of backups per project
 
 
 class StoredManifest(msgspec.Struct, frozen=True):
     """A manifest as it is stored.
 
-    `id`: the name of its folder. `text`: its bytes. `mac`: its code, "" if there is none.
+    `id`: the name of its folder. `text`: its bytes. `mac`: its authentication code, "" if it has none.
     """
 
     id: str
@@ -41,7 +41,7 @@ class StoredManifest(msgspec.Struct, frozen=True):
 
 
 class Proofs:
-    """Makes and checks the codes of manifests."""
+    """Makes and checks the authentication codes of manifests."""
 
     def __init__(self, kms: Kms) -> None:
         self.kms = kms
@@ -51,7 +51,7 @@ class Proofs:
         return await self.kms.make_mac(project, _context(id), _digest(text))
 
     async def check(self, project: str, stored: Sequence[StoredManifest]) -> list[Backup]:
-        """Return the backups with their authenticity, as their codes prove it. Raises: the errors of BunKMS."""
+        """Return the backups with their authenticity, after a check of their codes. Raises: the errors of BunKMS."""
         macs = [Mac(_context(one.id), _digest(one.text), one.mac) for one in stored if one.mac]
         answers: list[bool] = []
         for first in range(0, len(macs), AT_ONCE):
@@ -61,18 +61,18 @@ class Proofs:
 
 
 def need_proof(backup: Backup, unauthenticated: bool) -> None:
-    """Refuse a backup that was altered. Refuse one without a code too, unless `unauthenticated` allows it.
+    """Refuse an altered backup. Also refuse a backup without a code, unless `unauthenticated` is true.
 
     Raises: BackupAltered, BackupUnauthenticated.
     """
     match backup.authenticity:
         case Authenticity.ALTERED:
             raise BackupAltered(
-                "Somebody changed, moved or renamed this backup. Use another one, and look at its disk."
+                "Somebody changed, moved or renamed this backup. Use another backup, and check who can write to it."
             )
         case Authenticity.UNAUTHENTICATED if not unauthenticated:
             raise BackupUnauthenticated(
-                "An older BunBase made this backup, or somebody took its proof away. If you trust the backup disk, "
+                "An older BunBase made this backup, or somebody removed its proof. If you trust the backup disk, "
                 "restore it with `unauthenticated`: true (bunbase backup restore --unauthenticated)."
             )
         case _:
@@ -80,7 +80,7 @@ def need_proof(backup: Backup, unauthenticated: bool) -> None:
 
 
 def unreadable(project: str, id: str) -> Backup:
-    """Return a backup whose manifest cannot be read, so that it is listed and can be deleted."""
+    """Return the entry of a backup with an unreadable manifest, so that callers can list and delete the backup."""
     return Backup(
         id=id,
         project=project,
@@ -103,7 +103,7 @@ def _backup(stored: StoredManifest, project: str, proved: bool | None) -> Backup
         authenticity = Authenticity.ALTERED
     else:
         authenticity = Authenticity.PROVED if proved else Authenticity.UNAUTHENTICATED
-    # The id and the project of its folder count, whatever the manifest claims: they are the address for a deletion.
+    # The id and the project come from the folder, not from the manifest, because a deletion uses them as its address.
     place = {"id": stored.id, "project": project}
     return Backup(**{**msgspec.structs.asdict(manifest), **place}, authenticity=authenticity)
 

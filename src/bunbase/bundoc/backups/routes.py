@@ -25,7 +25,7 @@ Id = Annotated[str, PathParameter(pattern=ID)]
 class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The backup to restore.
 
-    `from_project`: id or slug of the project that the backup belongs to, "" for this project.
+    `from_project`: id or slug of the project to which the backup belongs; "" means this project.
     `unauthenticated`: true restores the backup although nothing proves who wrote it.
     """
 
@@ -36,9 +36,9 @@ class RestoreBackup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post(BACKUPS, summary="Back up a project", tags=TAGS, status_code=202)
 async def create_backup(member: Injected[Caller], bundoc: Injected[Bundoc]) -> Response[BackupJob]:
-    """Begins to copy the project's documents as they are now, encrypted, while reads and writes go on.
+    """Starts an encrypted copy of the project's documents as they are now. Reads and writes continue.
 
-    Read the job until its `state` is `done` or `failed`. Once it is done, the backup is listed.
+    Read the job until its `state` is `done` or `failed`. After `done`, the list of backups has the new backup.
     """
     return _begun(await bundoc.create_backup(member))
 
@@ -58,16 +58,16 @@ async def get_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup:
 
 @delete(f"{BACKUPS}/{{backup:str}}", summary="Delete a backup", tags=TAGS, status_code=204)
 async def delete_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> None:
-    """Deletes the backup for good. Needs the role admin."""
+    """Deletes the backup permanently. Needs the role admin."""
     await bundoc.delete_backup(member, backup)
 
 
 @post(f"{BACKUPS}/{{backup:str}}/verify", summary="Verify a backup", tags=TAGS, status_code=202)
 async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], backup: Id) -> Response[BackupJob]:
-    """Begins to check the proof, the checksums, the pages and the counts of the backup.
+    """Starts to check the proof, the checksums, the database pages and the document counts of the backup.
 
-    The job fails with `backup_damaged`, whose detail names the damage; with `backup_altered` if somebody changed the
-    backup on its disk; or with `backup_unauthenticated` if only the proof is missing.
+    The job fails with `backup_damaged` if the backup is damaged (the detail names the damage), with `backup_altered` if
+    somebody changed the backup on its disk, or with `backup_unauthenticated` if only the proof is missing.
     """
     return _begun(await bundoc.verify_backup(member, backup))
 
@@ -76,13 +76,13 @@ async def verify_backup(member: Injected[Caller], bundoc: Injected[Bundoc], back
 async def restore_backup(
     member: Injected[Caller], bundoc: Injected[Bundoc], platform: Injected[Platform], data: RestoreBackup
 ) -> Response[BackupJob]:
-    """Begins to replace all documents of this project by those of a backup, under this project's own key.
+    """Starts to replace all documents of this project by the documents of a backup, encrypted under this project's key.
 
-    Needs the role admin, also in `from_project`. First the backup is verified and the present documents are backed up;
-    the job names this new backup as `safety_backup`. A backup that somebody changed on its disk is refused with
-    `backup_altered`. A backup by an older BunBase is refused with `backup_unauthenticated` unless `unauthenticated` is
-    true. During the replacement itself, requests are answered with 503 `project_restoring`. Afterwards, readers of
-    `/v1/changes` get `resync_required`.
+    Needs the role admin in this project and in `from_project`. First, the job verifies the backup and backs up the
+    present documents; `safety_backup` is the id of this new backup. If somebody changed the backup on its disk, it is
+    refused with `backup_altered`. A backup of an older BunBase has no proof and is refused with
+    `backup_unauthenticated`, unless `unauthenticated` is true. While the documents are replaced, requests get 503
+    `project_restoring`. After the restore, readers of `/v1/changes` get `resync_required`.
     """
     source = await _source(member, platform, data.from_project)
     return _begun(await bundoc.restore_backup(member, source, data.backup, data.unauthenticated))
@@ -102,7 +102,7 @@ async def get_backup_schedule(member: Injected[Caller], bundoc: Injected[Bundoc]
 async def set_backup_schedule(
     member: Injected[Caller], bundoc: Injected[Bundoc], data: BackupSchedule
 ) -> BackupScheduleState:
-    """Sets how often the project is backed up (`every_hours`, 0 for never) and how many of these backups are `kept`.
+    """Sets how often to back up the project (`every_hours`, 0 for never) and how many backups to keep (`kept`).
 
     Needs the role admin.
     """

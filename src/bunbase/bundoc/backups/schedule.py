@@ -1,8 +1,8 @@
-"""Scheduled backups: which projects are due, and which old backups are deleted.
+"""Scheduled backups: the decisions which projects are due, and which old backups to delete.
 
-Time is divided into periods of `every_hours`. The periods of each project are shifted by an amount that depends on its
-id, so that the backups of many projects spread over the period, and each project is backed up once after a downtime.
-A project without writes since its last backup is not backed up.
+Time is divided into periods of `every_hours`, and each project gets one backup per period. The start of the period
+depends on the id of the project, so that the backups of many projects do not all start at the same time. After a
+downtime, each project is backed up only once. A project without writes since its last backup is not backed up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logger("bundoc")
 
 HOUR_SECONDS: Final = 3600
 AGAIN_SECONDS: Final = HOUR_SECONDS  # until the next attempt after a scheduled backup has failed
-BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # nobody asked for these by hand
+BY_ITSELF: Final = (BackupReason.SCHEDULED, BackupReason.BEFORE_RESTORE)  # no caller started these by hand
 
 BackUp = Callable[[str], Awaitable[None]]  # backs up one project; raises a Problem if that fails
 
@@ -33,7 +33,7 @@ class Scheduler:
     """Makes the scheduled backups.
 
     `default`: the schedule of the instance. `in_use`: returns True while a job reads this backup of this project.
-    `looks`: when to look at each project next, so that not every folder of backups is read every minute.
+    `looks`: the time of the next check of each project. It saves reading every folder of backups every minute.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Scheduler:
         self.turn = asyncio.Lock()
 
     def look_again(self, project: str) -> None:
-        """Look at the project in the next run, because its schedule has changed."""
+        """Check the project in the next run, because its schedule has changed."""
         self.looks.pop(project, None)
 
     async def back_up_due(self, back_up: BackUp) -> None:
@@ -70,13 +70,13 @@ class Scheduler:
         try:
             self.looks[project] = await self._tend(project, now, back_up)
         except BackupBusy:
-            pass  # a job that somebody began by hand is under way; the next run looks again
+            pass  # another job of the project is running; the next run tries again
         except Problem as problem:
             self.looks[project] = now + AGAIN_SECONDS
             log.warning("a scheduled backup was not made", project=project, reason=problem.detail)
 
     async def _tend(self, project: str, now: float, back_up: BackUp) -> float:
-        """Back the project up if it is due, and delete outdated backups. Return when to look again."""
+        """Back up the project if it is due, and delete outdated backups. Return the time of the next check."""
         schedule = await self.archive.schedule(project) or self.default
         if not schedule.every_hours:
             return now + AGAIN_SECONDS
@@ -94,7 +94,7 @@ class Scheduler:
         return next_period(project, schedule, now)
 
     async def _last(self, project: str, backups: Sequence[Backup]) -> float:
-        """Return when the last scheduled backup was made; without one, when the project was first stored."""
+        """Return the time of the last scheduled backup; without one, the time at which the project was first stored."""
         now = self.clock.now().timestamp()
         for one in backups:
             if one.reason is BackupReason.SCHEDULED and one.authenticity is not Authenticity.ALTERED:
@@ -105,16 +105,16 @@ class Scheduler:
 
 
 def next_period(project: str, schedule: BackupSchedule, after: float) -> float:
-    """Return when the project's next period after this time begins. Both are seconds since 1970."""
+    """Return the start of the project's next period after the time `after`. Both are in seconds since 1970."""
     period = schedule.every_hours * HOUR_SECONDS
     shift = zlib.crc32(project.encode()) % period
     return float(((after - shift) // period + 1) * period + shift)
 
 
 def outdated(backups: Sequence[Backup], kept: int) -> list[Backup]:
-    """Return the backups that retention deletes: for each reason in `BY_ITSELF`, all but the newest `kept`.
+    """Return the backups to delete: for each reason in `BY_ITSELF`, all except the newest `kept`.
 
-    Altered backups do not count and are not deleted. `backups`: newest first.
+    Altered backups are neither counted nor deleted. `backups`: newest first.
     """
     ours = [one for one in backups if one.authenticity is not Authenticity.ALTERED]
     return [one for reason in BY_ITSELF for one in [one for one in ours if one.reason is reason][kept:]]

@@ -1,4 +1,4 @@
-"""Backups as callers ask for them: check the caller's role, then read the archive or begin a job."""
+"""The calls for backups. Each checks the caller's role, then reads the archive or starts a job."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-MAX_BACKUPS: Final = 200  # of one project; a project with more has nobody who looks after its backups
+MAX_BACKUPS: Final = 200  # of one project; a list reads the manifests of all of them
 QUERY: Final = "backups"
 
 
 class BackupsService:
-    """The backups of all projects, as `contracts.bundoc.backups` names them."""
+    """Implements the calls for backups in `contracts.bundoc.backups`."""
 
     def __init__(self, copies: Copies, archive: BackupArchive, clock: Clock, settings: BundocSettings) -> None:
         self.copies = copies
@@ -61,7 +61,7 @@ class BackupsService:
         with counted("backups"):
             caller.need(Role.DEVELOPER)
             if not 1 <= limit <= MAX_LIMIT:
-                raise InvalidInput.at("/limit", f"limit is 1 to {MAX_LIMIT}.")
+                raise InvalidInput.at("/limit", f"limit must be from 1 to {MAX_LIMIT}.")
             before = decode_cursor(QUERY, cursor, str) if cursor is not None else None
             found = await self.archive.all(caller.project)
             left = [one for one in found if before is None or one.id < before]
@@ -123,7 +123,7 @@ class BackupsService:
         await self.scheduler.back_up_due(self._back_up)
 
     async def end_backups(self, project: str) -> None:
-        """Stop the jobs of a destroyed project and delete its backups, which nobody can read any more."""
+        """Stop the jobs of a destroyed project and delete its backups, whose key is destroyed too."""
         await self.jobs.end(project)
         await self.archive.remove_all(project)
 
@@ -149,7 +149,7 @@ class BackupsService:
             raise TooManyBackups(f"A project has at most {MAX_BACKUPS} backups: delete some first.")
 
     async def _back_up(self, project: str) -> None:
-        """Make a scheduled backup and wait for it. Raises: the Problem that ended the job."""
+        """Make a scheduled backup and wait until it is done. Raises: the Problem that ended the job."""
         running = await self._create(project, BackupReason.SCHEDULED)
         assert running.task is not None
         await running.task

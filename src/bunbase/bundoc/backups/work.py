@@ -47,7 +47,9 @@ class BackupWork:
             need_proof(backup, unauthenticated=True)
             await self._verify_files(backup, folder, running.progress)
         if backup.authenticity is Authenticity.UNAUTHENTICATED:
-            raise BackupUnauthenticated("Its checksums, pages and counts are right, but nothing proves who wrote it.")
+            raise BackupUnauthenticated(
+                "The checksums, pages and counts of this backup are correct, but nothing proves who wrote it."
+            )
 
     async def restore(self, running: RunningJob, unauthenticated: bool = False) -> None:
         job = running.job
@@ -71,7 +73,7 @@ class BackupWork:
         found = await self.copies.examine(backup.project, folder, progress)
         if (found.format, found.seq, found.collections) != (backup.format, backup.seq, backup.collections):
             raise BackupDamaged(
-                "The contents of the backup are not those in its manifest. Use another backup.", file="manifest.json"
+                "The contents of the backup differ from its manifest. Use another backup.", file="manifest.json"
             )
 
     async def _keep(

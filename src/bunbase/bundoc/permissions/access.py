@@ -1,7 +1,7 @@
 """The access of one caller to one collection: which operations the rules allow, and which fields they hide.
 
-The same code runs in the event loop for one document, in a scanner's thread for many, and in the writer's thread for a
-write. Each passes a `lookup` that reads in its own transaction.
+The same code runs in the event loop for one document, in a scanner's thread for many documents, and in the writer's
+thread for a write. Each of these places passes a `lookup`, which reads documents in the transaction of that place.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
-# the limit for all rules in one call together, since many small ones add up; a step takes about 0.1 µs
+# the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs
 CALL_STEPS: Final = 2_000_000
-SCAN_STEPS: Final = 10_000_000  # for many documents, in a thread
+SCAN_STEPS: Final = 10_000_000  # for a call that reads many documents in a thread
 LOOKUP_STEPS: Final = 50
-# the limits in the event loop, about 2 ms and 1 ms of reading JSON; beyond them a thread does the work
+# the limits in the event loop: 2 ms of steps and 1 ms of JSON parsing; a thread does more work than this
 LOOP_STEPS: Final = 20_000
 LOOP_BYTES: Final = 64 << 10
-LOOP_MASKED_BYTES: Final = 8 << 10  # of a document that is masked; one with many small objects takes 0.7 ms per KiB
+LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: small objects take 0.7 ms per KiB
 
-VIEW_BYTES: Final = 8  # of the digest of the visible part of a document; it reveals nothing about hidden fields
+VIEW_BYTES: Final = 8  # of a hash of the visible fields; it reveals nothing about hidden fields
 BARE: Final = "0"  # the view of a writer who may not read the document
 
 DENIED: Final = "No rule allows this; a server can do it with the project's secret key."
 
 
 class Budget:
-    """The steps that rules may take in one call; after that they deny."""
+    """The number of steps that rules may take in one call. When no steps are left, rules deny."""
 
     postpones = False
 
@@ -51,7 +51,7 @@ class Budget:
 
     @property
     def most(self) -> int:
-        """The most steps of one evaluation."""
+        """The maximum number of steps in one evaluation."""
         return MAX_STEPS
 
     def spend(self, inputs: Inputs) -> None:
@@ -59,7 +59,7 @@ class Budget:
         self.left -= 1 + inputs.steps + inputs.lookups * LOOKUP_STEPS
 
     def read(self, body: bytes) -> None:
-        """Count a document before it is read for a rule."""
+        """Count a document before a rule reads it."""
         self.left -= len(body) // BYTES_FOR_A_STEP
 
     def mask(self, body: bytes) -> None:
@@ -67,7 +67,7 @@ class Budget:
 
 
 class LoopBudget(Budget):
-    """The limits of one call in the event loop. Beyond them it raises Postponed, and nothing is decided."""
+    """The limits of one call in the event loop. Work beyond them raises Postponed, and a thread repeats the call."""
 
     postpones = True
 
@@ -98,7 +98,7 @@ class LoopBudget(Budget):
 class Access:
     """One caller, one collection and its rules.
 
-    `lookup` in the methods ignores the rules of the documents that it reads: the project itself wrote the rule.
+    `lookup` in the methods may read any document, whatever its rules: the project itself wrote the rule that reads it.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> bool:
-        """True if the rule of the operation allows it; `next` is the document after the write."""
+        """True if the rule of `op` allows it. `doc`: the stored document; `next`: the document after the write."""
         rule = self.rules.rules.get(op)
         return rule is not None and self._decided(rule, self.inputs(op, id, lookup, doc, next))
 
@@ -133,7 +133,7 @@ class Access:
         return without(stored, hidden)
 
     def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
-        """Return the paths of this document that are hidden from the caller; a rule that fails hides its path."""
+        """Return the paths of this document that are hidden from the caller. A path is hidden if its rule fails."""
         if not self.rules.hidden:
             return []
         inputs = self.inputs(op, stored.id, lookup, stored)
@@ -147,7 +147,7 @@ class Access:
         return [path for path, rule in self.rules.hidden.items() if not rule.never(inputs)]
 
     def about(self, op: Operation, in_loop: bool = False) -> Inputs:
-        """Return the inputs of a rule without a document. `in_loop`: with the limits of the event loop."""
+        """Return the inputs of a rule without a document. `in_loop`: use the limits of the event loop."""
         request = {"op": op, "collection": self.collection}
         most = LOOP_STEPS if in_loop else MAX_STEPS
         return Inputs(auth=self.auth, now=self.now, request=request, most=most, postpones=in_loop)
@@ -160,7 +160,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> RuleDenied:
-        """Return the refusal; the reason is included only for callers who may know it."""
+        """Return the RuleDenied to raise. It has the reason only for callers who may know it."""
         return RuleDenied(DENIED, **self.why(op, id, lookup, doc, next))
 
     def why(
@@ -171,7 +171,7 @@ class Access:
         doc: StoredDocument | None = None,
         next: StoredDocument | None = None,
     ) -> dict[str, Any]:
-        """Return the rule and the values of its parts, for a caller who asked for them and may know them; else {}."""
+        """Return the rule and the values of its parts if the caller may know them (`explain`), otherwise {}."""
         if not self.caller.explain:
             return {}
         rule = self.rules.rules.get(op)
@@ -205,7 +205,7 @@ class Access:
         )
 
     def _fields(self, stored: StoredDocument) -> dict[str, Any]:
-        """Return the fields of a document; it is read once for all rules."""
+        """Return the fields of a document. The document is parsed once for all rules."""
         if self.read is None or self.read[0] is not stored:
             self.budget.read(stored.body)
             self.read = (stored, seen_fields(stored))
@@ -241,7 +241,7 @@ def bound_by_rules(caller: Caller) -> bool:
         case CallerKind.PUBLISHABLE:
             return True
         case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: tokens of developers have no access to documents.")
+            raise RuleDenied("Use the project's secret key: a developer's token gives no access to documents.")
         case _:
             raise RuleDenied(DENIED)
 
@@ -253,13 +253,12 @@ def without(stored: StoredDocument, hidden: list[str]) -> StoredDocument:
 
 
 def bare(stored: StoredDocument) -> StoredDocument:
-    """Return only the system fields: the answer to a writer who may not read the document."""
+    """Return only the system fields, as the answer to a writer who may not read the document."""
     return StoredDocument(stored.id, stored.rev, stored.created, stored.updated, b"{}", BARE)
 
 
 def as_sql(access: Access, about: Inputs) -> tuple[Condition | None, bool, bool]:
-    """Return the list rule for this caller: its condition, whether the rule must still decide about each document, and
-    whether it allows no document at all.
+    """Return the `condition`, `residual` and `nothing` of the list rule for this caller, as in `rules.rule.Filter`.
 
     Raises: RuleDenied if there is no list rule.
     """

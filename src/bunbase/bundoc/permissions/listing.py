@@ -1,4 +1,4 @@
-"""Applies rules to searches: the list rule narrows the search, and hidden fields are removed from the answers."""
+"""Apply rules to searches: the list rule narrows the search, and the results lose their hidden fields."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from bunbase.pkg import effort
 from bunbase.pkg.errors import DeadlineExceeded
 from bunbase.pkg.rules.inputs import Inputs, Postponed
 
-LOOP_NODES: Final = 400  # of the rules involved; translating a node to SQL takes about 5 µs
+LOOP_NODES: Final = 400  # in all rules of the search; translating a node to SQL takes about 5 µs
 BYTES_FOR_A_NODE: Final = 1000  # translating a node takes as long as reading this many bytes of JSON
 
 
 async def narrowed(search: Search, access: Access | None, named: Iterable[tuple[Path, str]] = ()) -> Search:
-    """Return the search narrowed by the rules for this caller; a thread does it if the rules are long or slow.
+    """Return the search with the rules for this caller added. If the rules are long or slow, a thread does the work.
 
-    `access`: None if no rule binds the caller. `named`: further paths on which the answer depends, with their places
-    in the query.
+    `access`: None for a caller that is not bound by rules. `named`: other paths on which the answer depends, with their
+    places in the query.
     Raises: RuleDenied if there is no list rule, InvalidQuery if the query depends on a field that may be hidden.
     """
     if access is None:
@@ -55,7 +55,7 @@ def _narrowed(search: Search, access: Access, about: Inputs, named: Iterable[tup
         all_implied=rule.is_all_implied(about),
         words=rule.words(about),
         nothing=nothing
-        or NOTHING in conjuncts(implied),  # NOTHING implies the filter of every index, so no index may be read for it
+        or NOTHING in conjuncts(implied),  # NOTHING implies the filter of every index, so it must not choose an index
         residual=(lambda stored, lookup: _allowed(access, stored, lookup)) if residual else None,
         shown=(lambda stored, lookup: _shown(access, stored, lookup)) if hidden else None,
     )
@@ -74,7 +74,7 @@ def _shown(access: Access, stored: StoredDocument, lookup: Lookup) -> StoredDocu
 
 
 def _check_budget(access: Access) -> None:
-    """Stop a search whose budget is spent: documents must not be left out because earlier ones took long.
+    """Stop a search that has used its budget. Otherwise, later documents would be missing in the answer.
 
     Raises: DeadlineExceeded.
     """
@@ -97,13 +97,13 @@ def _check_hidden(hidden: Iterable[str], search: Search, named: Iterable[tuple[P
         for one in secret:
             if path[: len(one)] == one or one[: len(path)] == path:
                 name = ".".join(path)
-                raise InvalidQuery(f"{name} may be hidden from you: leave it out, or use the secret key.", path=at)
+                raise InvalidQuery(f"{name} may be hidden from you: remove this field, or use the secret key.", path=at)
 
 
 def _searched(text: TextSearch | None) -> list[tuple[Path, str]]:
     """Return the paths of a text search.
 
-    Raises: InvalidQuery if the search names no fields, since a hidden one could be among them.
+    Raises: InvalidQuery if the search names no fields, since it would also search hidden fields.
     """
     if text is None:
         return []

@@ -1,4 +1,4 @@
-"""Applies rules to one document before it is shown to a reader, or to the writer of it."""
+"""Apply rules to one document before its reader or its writer sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def missing(collection: str, id: str) -> DocumentNotFound:
 
 
 def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
-    """Return the document as the caller sees it. Raises: DocumentNotFound if it is missing or denied."""
+    """Return the document as the caller sees it. Raises: DocumentNotFound if the document is missing or denied."""
     stored = lookup(access.collection, id)
     if stored is None:
         raise missing(access.collection, id)
@@ -24,7 +24,7 @@ def read_document(access: Access, id: str, lookup: Lookup) -> StoredDocument:
 
 
 def answered(access: Access, written: StoredDocument, lookup: Lookup) -> StoredDocument:
-    """Return the written document as its writer may see it; at least the system fields."""
+    """Return the written document as its writer may see it. The system fields are always included."""
     if not access.may("get", written.id, lookup, written):
         return bare(written)
     return access.shown("get", lookup, written)

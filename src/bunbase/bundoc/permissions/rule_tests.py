@@ -1,4 +1,4 @@
-"""Tests rules with cases that a developer sends: the decision and the reason for each. No document is written."""
+"""Test rules with cases that a developer sends. The answer has the decision and the reason for each case."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One request to decide.
+    """An invented request, for which the rules are tested.
 
-    `documents`: the documents that lookups find instead of the stored ones. `now`: the time instead of the current one.
+    `documents`: lookups find these documents instead of the stored ones. `now`: replaces the current time.
     """
 
     collection: str
@@ -64,13 +64,13 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OneCase(Case, frozen=True, forbid_unknown_fields=True):
-    """A single case. `rules`: used instead of the saved rules."""
+    """A single case. `rules`: replace the saved rules."""
 
     rules: Rules | None = None
 
 
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Several cases. `rules`: by collection, used instead of the saved rules."""
+    """Several cases. `rules`: replace the saved rules, by collection."""
 
     cases: tuple[Case, ...]
     rules: dict[str, Rules] | None = None
@@ -86,9 +86,9 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def read_batch(sent: bytes) -> tuple[Batch, bool]:
-    """Parse the cases; return also True if they were sent as a list. Raises: Malformed, TooLarge, InvalidInput."""
+    """Return the cases, and True if the body has a list of cases. Raises: Malformed, TooLarge, InvalidInput."""
     if len(sent) > MAX_BYTES:
-        raise TooLarge(f"Cases have at most {MAX_BYTES} bytes; send them in parts.")
+        raise TooLarge(f"The cases of one request have at most {MAX_BYTES} bytes; send them in several requests.")
     try:
         whole = msgspec.json.decode(sent)
         several = isinstance(whole, dict) and "cases" in whole
@@ -132,7 +132,7 @@ class Trial:
 
     def _decided(self, case: Case, number: int, stored: Lookup) -> Decision:
         if self.budget.spent:
-            _refuse(f"/cases/{number}", "These cases take too many steps; send them in parts.")
+            _refuse(f"/cases/{number}", "These cases take too many steps; send them in several requests.")
         now = self.now if case.now is None else read_moment(case.now)
         rules = self.rules[case.collection]
         access = Access(_caller(case.auth), case.collection, rules, now, self.budget)
@@ -176,7 +176,7 @@ def _caller(who: Who | None) -> Caller:
 
 
 def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:
-    """Return a document with the fields of a case; missing system fields are those of a new document.
+    """Return a document with the fields of a case. Missing system fields get the values of a new document.
 
     Raises: InvalidInput for system fields that are not valid.
     """
@@ -208,7 +208,7 @@ def _check(batch: Batch, several: bool) -> None:
         if case.id and not ID.fullmatch(case.id):
             _refuse(f"{at}/id", "The id of a document has 1 to 64 letters, digits, _ or -.")
         if batch.rules is not None and case.collection not in batch.rules:
-            _refuse(f"{at}/collection", f"The rules that you sent have none for {case.collection}.")
+            _refuse(f"{at}/collection", f"rules has no rules for the collection {case.collection}.")
         if (case.doc is None) == (case.op in SEES_DOC):
             _refuse(
                 f"{at}/doc", f"{case.op} {'needs' if case.op in SEES_DOC else 'takes no'} doc, the stored document."

@@ -1,17 +1,17 @@
-"""Applies rules to a write, inside its transaction. docs/rules.md has the table of all answers.
+"""Apply rules to a write, inside its transaction. docs/rules.md has the table of all answers.
 
-How one write of a caller bound by rules runs:
+The life of one write by a caller bound by rules:
 
 1. The writer reads the stored document and calls `WriteGuard.outcome` in the same transaction. A check before the
    transaction would be a race: the owner of a document could change between the check and the write.
 2. The rule of the operation decides first, with the stored document as `doc` and the result of the write as `next`.
 3. Only then the precondition (`If-Match`, `if_rev`) is checked. In the other order, a caller without permission could
    find out the revision of any document by trying.
-4. A refusal is worded by what the caller may see. If they may not `get` the document, the answer is that of a missing
-   document (docs/decisions/0017-what-is-denied-looks-missing.md).
+4. A refusal reveals only what the caller may see. If the caller may not `get` the document, the answer is the same as
+   for a missing document (docs/decisions/0017-what-is-denied-looks-missing.md).
 
-An update of a hidden field could reveal it: symptoms and cures are described at `_otherwise`, `_seeks_hidden` and
-`refused`.
+An update of a hidden field could reveal its value. `_otherwise`, `_seeks_hidden` and `refused` explain this and prevent
+it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.rules.values import timestamp
 
-INDEX: Final = re.compile("[0-9]+")  # the index of an element; paths of hidden fields do not contain any
+INDEX: Final = re.compile("[0-9]+")  # the index of an element in a list; paths of hidden fields have no indexes
 
-moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time; reading it takes 5 µs
+moment: Final = lru_cache(64)(timestamp)  # all writes of a batch have the same time, and parsing it takes 5 µs
 
 
 class WriteGuard:
-    """The guard of one call. All its steps share one budget, because other calls wait for the writer meanwhile."""
+    """The guard of one call. All steps of a commit share one budget, because they block the writer for other calls."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -50,7 +50,7 @@ class WriteGuard:
     def outcome(self, collection: str, terms: Terms, write: Write, met: Met, lookup: Lookup) -> StoredDocument | None:
         """Return the document to store, None for a deletion. Raises: a Problem if the write is refused."""
         if self.budget.spent:
-            raise InvalidInput.at("/writes", "The rules of this commit take too long: send it in parts.")
+            raise InvalidInput.at("/writes", "The rules of this commit take too long: split it into several commits.")
         access = Access(self.caller, collection, terms.rules, moment(met.now), self.budget)
         turn = _Turn(access, met, lookup)
         match write:
@@ -77,9 +77,10 @@ class WriteGuard:
         now: str,
         lookup: Lookup,
     ) -> NoReturn:
-        """Raise the refusal of a write by schema or index, worded by what the caller may see.
+        """Raise the refusal of a write by a schema or an index. It reveals only what the caller may see.
 
-        A caller who sent the whole document knows it; after a change, parts of it may be hidden from the caller.
+        A create or a put may reveal everything, since the caller sent the whole document. After a patch, the document
+        may have fields that are hidden from the caller.
         """
         if before is None or not isinstance(write, Patch | Update):
             raise problem
@@ -101,7 +102,7 @@ class _Turn:
         self.lookup = lookup
 
     def create(self, write: Create | Put) -> StoredDocument | None:
-        """Ask the rule about the new document first, even if a document with this id exists."""
+        """Evaluate the rule for the new document first, even if a document with this id exists."""
         new = begun(write, self.met)
         if not self.access.may("create", write.id, self.lookup, next=new):
             raise self.access.denied("create", write.id, self.lookup, next=new)
@@ -140,11 +141,11 @@ class _Turn:
         return self.before is None or self.access.may("get", write.id, self.lookup, self.before)
 
     def _otherwise(self, write: Put | Patch | Update, before: StoredDocument, visible: bool) -> list[StoredDocument]:
-        """Return the documents that would result if `$min` and `$max` of hidden fields had changed them.
+        """Return the document that would result if `$min` and `$max` of hidden fields were `$set`; [] without these.
 
-        Symptom: with the rule `next.salary == doc.salary`, the update `{"$max": {"salary": 5000}}` is allowed only if
-        the hidden salary is at least 5000, so a caller could find it by trying. So the rule must also allow the update
-        as if it were `$set`.
+        The rule must allow this document too. Otherwise, a caller could find out a hidden value by trying: with the
+        rule `next.salary == doc.salary`, the update `{"$max": {"salary": 5000}}` is allowed only if the hidden salary
+        is at least 5000.
         """
         if not isinstance(write, Update) or not any(change.operator in ("$min", "$max") for change in write.changes):
             return []
@@ -153,7 +154,7 @@ class _Turn:
         return [] if changes == write.changes else [self._changed(Update(write.id, changes, write.when, 0), before)]
 
     def _seeks_hidden(self, write: Put | Patch | Update, before: StoredDocument) -> bool:
-        """True if `$pull` has a condition on hidden fields: the elements that remain would reveal them."""
+        """True if `$pull` has a condition on hidden fields: the remaining elements would reveal their values."""
         if not isinstance(write, Update):
             return False
         sought = [one for one in write.changes if one.operator == "$pull" and bytes(one.value)[:1] == b"{"]
@@ -161,9 +162,9 @@ class _Turn:
         return any(_meet(pointer(one.path), path) for one in sought for path in hidden)
 
     def _changed(self, write: Put | Patch | Update, before: StoredDocument) -> StoredDocument:
-        """Return the document after the write, whatever its precondition.
+        """Return the document after the write, without a check of the precondition.
 
-        An error goes through `refused`, because its text could reveal hidden fields.
+        `refused` filters an error, because its text could reveal hidden fields.
         """
         try:
             after = outcome(msgspec.structs.replace(write, when=NO_PRECONDITION), self.met)
@@ -173,7 +174,7 @@ class _Turn:
         return after
 
     def refused(self, problem: Problem, write: Put | Patch | Update, before: StoredDocument) -> NoReturn:
-        """Raise the problem with only those errors that are about visible fields; if there are none, deny the write."""
+        """Raise the problem with only the errors in visible fields. If there are none, raise RuleDenied."""
         if not self._visible(write):
             self._as_missing(write)
         hidden = self.access.hidden("get", self.lookup, before)
@@ -184,7 +185,7 @@ class _Turn:
         raise self.access.denied("update", write.id, self.lookup, before, before) from None
 
     def _checked(self, write: Write, visible: bool) -> StoredDocument | None:
-        """Return the outcome if the precondition holds. The stored revision is told only to callers who may see it."""
+        """Return the outcome if the precondition holds. Only callers who may see the document learn its revision."""
         try:
             return outcome(write, self.met)
         except StaleRevision:
@@ -193,7 +194,7 @@ class _Turn:
             raise StaleRevision("The document does not meet your precondition.") from None
 
     def _as_missing(self, write: Write) -> StoredDocument | None:
-        """Answer as if the document did not exist. Only a Check can pass here, and it changes nothing."""
+        """Answer as if the document did not exist. Only a Check can succeed here, and it changes nothing."""
         try:
             outcome(write, Met(None, self.met.now))
         except Problem as problem:
@@ -207,12 +208,12 @@ def _only_new(when: Precondition) -> bool:
 
 
 def _apart_from(hidden: list[str], errors: list[Violation]) -> list[Violation]:
-    """Return the errors that do not concern hidden fields. An error of an object may concern a hidden field in it."""
+    """Return the errors that do not concern hidden fields. An error in an object may concern a hidden field in it."""
     return [one for one in errors if not any(_meet(one["path"], path) for path in hidden)]
 
 
 def _meet(place: str, hidden: str) -> bool:
-    """True if the place, a JSON Pointer, is at, inside or above the hidden path; indexes of lists are ignored."""
+    """True if `place` (a JSON Pointer) is at, below or above the path `hidden`. Indexes of lists are ignored."""
     named, names = _names(place), _names(pointer(tuple(hidden.split("."))))
     return all(one == other for one, other in zip(named, names, strict=False))
 
@@ -222,9 +223,9 @@ def _names(place: str) -> list[str]:
 
 
 def _taking_hold(change: Change, hidden: list[str] | None) -> Change:
-    """Return `$min` or `$max` of a hidden field as `$set`, other changes unchanged.
+    """Return a change with `$set` instead of `$min` or `$max` of a hidden field; return other changes unchanged.
 
-    `hidden`: None if all fields are hidden.
+    `hidden`: the hidden paths, None if all fields are hidden.
     """
     if change.operator not in ("$min", "$max"):
         return change

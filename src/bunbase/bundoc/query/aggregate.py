@@ -1,7 +1,8 @@
-"""Aggregates values over groups of documents: `{"total":{"$sum":"price"},"n":{"$count":true}}`.
+"""Aggregate values over groups of documents: `{"total":{"$sum":"price"},"n":{"$count":true}}`.
 
-Paths lead through objects only. $sum and $avg use numbers; $min and $max use all values that are not null, in the order
-of `query.order`; $countDistinct counts different values without null and missing ones. Sums of integers are exact.
+Paths lead through objects only, not through arrays. $sum and $avg use only numbers. $min and $max use all values except
+null, in the order of `query.order`. $countDistinct counts the different values except null. A missing value counts as
+null. Sums of integers are exact.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ def parse_values(text: bytes, group: tuple[str, ...]) -> tuple[Value, ...]:
 
 
 def parse_group(group: tuple[str, ...]) -> tuple[Path, ...]:
-    """Parse the paths that documents are grouped by. Raises: InvalidQuery."""
+    """Parse the paths whose values define the groups. Raises: InvalidQuery."""
     if len(group) > MAX_GROUP_FIELDS or len(set(group)) < len(group):
-        refuse("/group", f"Group by at most {MAX_GROUP_FIELDS} fields, each named once.")
+        refuse("/group", f"Group by at most {MAX_GROUP_FIELDS} fields, and name each field only once.")
     return tuple(parse_path(dotted, f"/group/{number}") for number, dotted in enumerate(group))
 
 
 def is_count(values: tuple[Value, ...]) -> bool:
-    """True if only the number of documents is wanted."""
+    """True if all values are `$count`."""
     return all(value.operator == "$count" for value in values)
 
 
@@ -77,7 +78,7 @@ def aggregated(
         at = b"".join(key(one) for one in keys)
         if at not in groups:
             if len(groups) == MAX_GROUPS:
-                refuse("/group", f"There are more than {MAX_GROUPS} groups: narrow the filter.")
+                refuse("/group", f"There are more than {MAX_GROUPS} groups: use a narrower filter.")
             groups[at] = Group(keys, [[] for _ in values])
         for value, found in zip(values, groups[at].found, strict=True):
             found.append(single(document, value.path))
@@ -89,8 +90,8 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
     if not 1 <= len(name) <= MAX_NAME or name in group or holds_control(name):
         refuse(
             at,
-            f"The name of a value has 1 to {MAX_NAME} characters and no control characters, and is not a field of the "
-            "group.",
+            f"The name of a value must have 1 to {MAX_NAME} characters and no control characters, and must not be a "
+            "field of the group.",
         )
     if len(said) != 1:
         refuse(at, 'A value has exactly one operator, such as {"$sum":"price"}.')
@@ -100,7 +101,10 @@ def _value(name: str, said: dict[str, Any], group: tuple[str, ...]) -> Value:
             refuse(at, "$count takes true.")
         return Value(name, operator, ())
     if operator not in COMPUTE:
-        refuse(f"{at}/{operator}", f"{operator} is not known; the operators are $count {' '.join(sorted(COMPUTE))}.")
+        refuse(
+            f"{at}/{operator}",
+            f"The operator {operator} is not known; the operators are $count {' '.join(sorted(COMPUTE))}.",
+        )
     return Value(name, operator, parse_path(of, f"{at}/{operator}"))
 
 

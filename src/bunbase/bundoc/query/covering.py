@@ -1,4 +1,4 @@
-"""Decides whether keys of an index prove that a document matches, so that the document need not be read."""
+"""Decide whether the keys of an index prove that a document matches. Then the document need not be read."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bunbase.bundoc.query.plan import Plan
 def covered(plan: Plan, where: Filter) -> bool:
     """True if every document in the ranges of the plan matches the filter.
 
-    Only tests of equality are exact. The bounds of a range are wider than the filter, and a document with an array
-    has several keys, so that one key does not prove the filter.
+    Only tests of equality are exact: the bounds of a range are wider than the filter. An index with arrays proves
+    nothing, since a document with an array has several keys.
     """
     index = plan.index
     return index is not None and not index.many and implies([*plan.said, *conjuncts(index.where)], where)

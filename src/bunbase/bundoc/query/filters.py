@@ -1,4 +1,4 @@
-"""The tree of a filter. `path` is a dotted path in parts; the empty path is the current value itself."""
+"""The tree of a filter. `path` holds the parts of a dotted path; the empty path is the current value itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Not(Node, frozen=True):
 
 
 class Compare(Node, frozen=True):
-    """A value at the path, or an element of an array there, has the type of `value` and the order `op` to it."""
+    """A value at the path, or an element of an array there, has the type of `value`, and `op` is true for the two."""
 
     path: Path
     op: Op
@@ -39,14 +39,14 @@ class Compare(Node, frozen=True):
 
 
 class Same(Node, frozen=True):
-    """A value at the path equals an object or array: it has the same fields in the same order."""
+    """A value at the path equals an object or array, with its fields in the same order. `key`: from `order.key`."""
 
     path: Path
     key: bytes
 
 
 class IsNull(Node, frozen=True):
-    """The path leads nowhere, or to null."""
+    """The path leads to null, or to no value."""
 
     path: Path
 
@@ -57,7 +57,7 @@ class StartsWith(Node, frozen=True):
 
 
 class Matches(Node, frozen=True):
-    """A string at the path, or in an array there, matches. All strings that match start with `beginning`."""
+    """A string at the path, or in an array there, matches the pattern. All such strings start with `beginning`."""
 
     path: Path
     pattern: str
@@ -91,5 +91,5 @@ NOTHING: Final = Or(())
 
 
 def number(value: float) -> int | float:
-    """Return the number as comparisons see it: an integer of 64 bits, otherwise the nearest double."""
+    """Return the number for comparisons: an integer beyond 64 bits becomes the nearest double."""
     return value if isinstance(value, float) or MIN_INTEGER <= value <= MAX_INTEGER else float(value)

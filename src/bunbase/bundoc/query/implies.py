@@ -1,4 +1,4 @@
-"""Decides whether one filter implies another. "True" is certain; "False" may only mean that no proof was found."""
+"""Decide whether one filter implies another. True is certain; False may only mean that no proof was found."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from bunbase.bundoc.query.filters import And, Compare, Element, Exists, Filter, Matches, Or, Same, Size, StartsWith
 from bunbase.bundoc.query.predicate import COMPARE, same_type
 
-# for two signs: the comparison of their bounds under which a value that passes the first also passes the second
+# (sign of a test, sign of another test) → if this is true for the two bounds, the first test implies the second
 TIGHTER: Final = {
     (">", ">"): ge, (">", ">="): ge, (">=", ">="): ge, (">=", ">"): gt,
     ("<", "<"): le, ("<", "<="): le, ("<=", "<="): le, ("<=", "<"): lt,
@@ -23,7 +23,7 @@ def conjuncts(where: Filter) -> list[Filter]:
 
 
 def implies(tests: Sequence[Filter], wanted: Filter) -> bool:
-    """True if every document that passes all tests surely matches the filter `wanted`."""
+    """True if every document that passes all tests certainly matches the filter `wanted`."""
     return all(_follows(tests, one) for one in conjuncts(wanted))
 
 
@@ -50,7 +50,7 @@ def _one_implies(test: Filter, wanted: Filter) -> bool:
 
 
 def _within(test: Compare, wanted: Compare) -> bool:
-    """True if a value that passes `test` also passes `wanted`. It is the same value, so arrays make no difference."""
+    """True if a value that passes `test` also passes `wanted`. This also holds for each element of an array."""
     if not same_type(test.value, wanted.value):
         return False
     if test.op == "=":

@@ -1,4 +1,4 @@
-"""Checks the indexes that a caller asks for, and names those without a name."""
+"""Check the indexes that a caller sends, and name the indexes without a name."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg.errors import InvalidInput
 
 MAX_INDEXES: Final = 32
-MAX_TEXT_INDEXES: Final = 4  # each write of a document splits its text into words for each of them
+MAX_TEXT_INDEXES: Final = 4  # each write of a document splits the text into words for each text index
 MAX_WEIGHT: Final = 1000.0
 
 
 def named_indexes(indexes: tuple[IndexSpec, ...]) -> tuple[IndexSpec, ...]:
-    """Check the indexes; one without a name is named after its fields. Raises: InvalidInput."""
+    """Return the checked indexes. An index without a name gets a name from its fields. Raises: InvalidInput."""
     if len(indexes) > MAX_INDEXES:
         _invalid("/indexes", f"A collection has at most {MAX_INDEXES} indexes.")
     if sum(index.type == "text" for index in indexes) > MAX_TEXT_INDEXES:
@@ -54,7 +54,7 @@ def _checked_name(index: IndexSpec, at: str) -> str:
 def _key_fields(index: IndexSpec, at: str) -> list[str]:
     for name in ("stemming", "prefix", "weights"):
         if getattr(index, name):
-            _invalid(f"{at}/{name}", f'{name} is for text indexes: add "type":"text".')
+            _invalid(f"{at}/{name}", f'{name} is only for text indexes: add "type":"text".')
     order = parse_sort(index.fields, f"{at}/fields")
     if not index.fields or len(order.fields) < len(index.fields):
         _invalid(f"{at}/fields", "An index has 1 to 8 fields; _id needs no index.")
@@ -63,10 +63,10 @@ def _key_fields(index: IndexSpec, at: str) -> list[str]:
 
 def _text_fields(index: IndexSpec, at: str) -> list[str]:
     if not 1 <= len(index.fields) <= MAX_FIELDS or len(set(index.fields)) < len(index.fields):
-        _invalid(f"{at}/fields", f"A text index has 1 to {MAX_FIELDS} fields, each named once.")
+        _invalid(f"{at}/fields", f"A text index has 1 to {MAX_FIELDS} fields; name each field only once.")
     for number, field in enumerate(index.fields):
         if parse_path(field, f"{at}/fields/{number}")[0] in SYSTEM or field.startswith("-"):
-            _invalid(f"{at}/fields/{number}", "A text index cannot have system fields, or - before a field.")
+            _invalid(f"{at}/fields/{number}", "A field of a text index cannot be a system field or begin with -.")
     if index.unique:
         _invalid(f"{at}/unique", "A text index cannot be unique.")
     for field, weight in index.weights.items():
@@ -78,7 +78,7 @@ def _text_fields(index: IndexSpec, at: str) -> list[str]:
 
 
 def _plain(name: str) -> str:
-    """Return a valid name for an index: the same fields have the same name, other fields have another."""
+    """Return a valid name for an index, which is always the same for the same fields and different for others."""
     lowered = "".join(one if one.isascii() and one.isalnum() else "_" for one in name.lower()).strip("_")
     if lowered == name and COLLECTION.fullmatch(name):
         return name

@@ -1,7 +1,7 @@
-"""A total order over all values, as bytes that compare like the values. Sorting, indexes and cursors use it.
+"""A total order of all JSON values, for sorting, indexes and cursors. A value becomes a key: bytes that sort like it.
 
 The order is that of MongoDB: missing and null < numbers < strings < objects < arrays < false < true. Numbers compare by
-value, strings by code point, objects by their fields in order. No key is the beginning of another, so keys can be
+value, strings by code point, objects by their fields in order. No key is the beginning of another key, so keys can be
 joined.
 """
 
@@ -19,14 +19,14 @@ END: Final = b"\x00\x00"
 MORE: Final = b"\x01"  # before each element, so that a shorter list sorts first
 INVERTED: Final = bytes(range(255, -1, -1))
 
-# A longer key is cut to its first KEPT bytes and a digest of the whole, so that cursors stay short. Values that agree
-# in these bytes still have different keys; their order is fixed but has no meaning.
+# A key longer than MAX_KEY becomes its first KEPT bytes and a hash of the whole key, so that cursors stay short. Values
+# with the same first KEPT bytes still have different keys; their order is stable but has no meaning.
 MAX_KEY: Final = 512
 KEPT: Final = 480
 
 
 def key(value: Any) -> bytes:
-    """Return the whole key. Two values are equal if and only if their keys are."""
+    """Return the whole key. Two values are equal if and only if their keys are equal."""
     match value:
         case None:
             return NULL
@@ -44,7 +44,7 @@ def key(value: Any) -> bytes:
 
 
 def watched_key(value: Any, tick: Callable[[int], None]) -> bytes:
-    """Return the same as `key`. `tick` is called with the number of values read, and may raise to stop."""
+    """Return the same as `key`. For each value, `tick(1)` is called; it may raise an exception to stop the work."""
     match value:
         case dict():
             fields: list[bytes] = []
@@ -73,7 +73,7 @@ def inverted(key: bytes) -> bytes:
 
 
 def _number(value: float) -> bytes:
-    """Return the bytes of the nearest double, then the distance of an integer beyond 2^53 from it."""
+    """Return the bytes of the nearest double, then its distance from the exact integer (for integers beyond 2^53)."""
     nearest = float(value) or 0.0  # -0.0 is 0
     (bits,) = struct.unpack(">Q", struct.pack(">d", nearest))
     rest = value - int(nearest) if isinstance(value, int) else 0

@@ -1,4 +1,4 @@
-"""Parses `where`, a filter in MongoDB's language. Unknown parts are never ignored: they are refused with their path."""
+"""Parse `where`, a filter in MongoDB's language. Unknown parts are never ignored: each is refused with its path."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from bunbase.pkg.patterns import MAX_BYTES as MAX_BYTES_KEPT
 
 MAX_LEVELS: Final = 16
 MAX_TERMS: Final = 200  # operators and listed values together
-MAX_NODES: Final = 1000  # nested filters, and values inside objects and lists that fields are compared with
+MAX_NODES: Final = 1000  # nested filters, and values inside the objects and lists of comparisons
 MAX_PATTERNS: Final = 10  # each pattern reads every string at its path
-MAX_PROGRAM: Final = 8000  # instructions of all patterns of a query together; compiling them takes 3 ms
+MAX_PROGRAM: Final = 8000  # instructions in all compiled patterns of a query together; compiling takes 3 ms
 MAX_PATH_PARTS: Final = 8
 MAX_PATH_CHARACTERS: Final = 500
 MAX_BYTES: Final = 64 << 10
 
-# the work of one, compared with reading this many bytes of JSON
+# parsing one of these takes as long as reading this many bytes of JSON
 BYTES_FOR_A_NODE: Final = 150
 BYTES_FOR_AN_INSTRUCTION: Final = 20
 
@@ -80,7 +80,7 @@ def parse_path(dotted: Any, at: str) -> Path:
         refuse(at, f"A path has 1 to {MAX_PATH_CHARACTERS} characters, such as address.city.")
     parts = tuple(dotted.split("."))
     if len(parts) > MAX_PATH_PARTS or not all(parts):
-        refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, none of them empty.")
+        refuse(at, f"A path has at most {MAX_PATH_PARTS} parts, and no part is empty.")
     if any(part.startswith("$") or '"' in part or "\\" in part or not part.isprintable() for part in parts):
         refuse(at, "The parts of a path cannot begin with $ or contain quotes, backslashes or control characters.")
     if parts[0].startswith("_") and (parts[0] not in SYSTEM or len(parts) > 1):
@@ -96,7 +96,7 @@ class Reader:
     """Parses one filter and counts its terms."""
 
     def __init__(self, kept: bool = False) -> None:
-        """`kept`: the filter belongs to an existing index and was checked when that was created."""
+        """`kept`: the filter belongs to an existing index and was checked when the index was created."""
         self.kept = kept
         self.terms = 0
         self.nodes = 0
@@ -133,9 +133,9 @@ class Reader:
             case "$nor":
                 return Not(Or(self._several(value, at, level)))
             case "$search":
-                refuse(at, "$search is allowed once, at the top level of a query's filter.")
+                refuse(at, "$search is allowed only once, at the top level of the filter of a query.")
             case _ if name.startswith("$"):
-                refuse(at, f"{name} is not known here; a filter has fields, $and, $or and $nor.")
+                refuse(at, f"The operator {name} is not known here; a filter has fields, $and, $or and $nor.")
             case _:
                 path = parse_path(name, at)
                 if not _has_operators(value):
@@ -158,7 +158,7 @@ class Reader:
             return self._compare(path, COMPARISONS[name], value, at)
         if name not in self.operators:
             known = " ".join(sorted([*self.operators, *COMPARISONS, "$options"]))
-            refuse(at, f"{name} is not known; the operators of a field are {known}.")
+            refuse(at, f"The operator {name} is not known; the operators of a field are {known}.")
         return self.operators[name](path, value, at, level)
 
     def _compare(self, path: Path, op: Op, value: Any, at: str) -> Filter:
@@ -167,7 +167,7 @@ class Reader:
             return Compare(path, op, value)
         if isinstance(value, int | float):
             return Compare(path, op, number(value))
-        refuse(at, "Compare with a string, a number, true or false.")
+        refuse(at, "The value must be a string, a number, true or false.")
 
     def _equal(self, path: Path, value: Any, at: str, level: int) -> Filter:
         if value is None:
@@ -242,7 +242,7 @@ class Reader:
 
     def _deeper(self, at: str, level: int) -> None:
         if level > MAX_LEVELS:
-            refuse(at, f"A filter is nested at most {MAX_LEVELS} levels deep.")
+            refuse(at, f"A filter can have at most {MAX_LEVELS} levels of nesting.")
 
     def _compiled(self, found: Pattern, at: str) -> None:
         self.program += found.size
@@ -272,14 +272,14 @@ class Reader:
 
 
 def _joined_options(operators: dict[str, Any], at: str) -> dict[str, Any]:
-    """Join `$options` with its `$regex`."""
+    """Return the operators with `$options` joined to `$regex`."""
     if "$options" not in operators:
         return operators
     flags = operators["$options"]
     if "$regex" not in operators:
         refuse(f"{at}/$options", "$options needs $regex in the same object.")
     if not isinstance(flags, str) or set(flags) - set(FLAGS) or len(set(flags)) < len(flags):
-        refuse(f"{at}/$options", "$options are letters of i (case), m (lines), s (. matches line ends), each once.")
+        refuse(f"{at}/$options", "$options may have i (ignore case), m (lines) and s (. matches line ends), each once.")
     rest = {name: value for name, value in operators.items() if name != "$options"}
     return {**rest, "$regex": (operators["$regex"], flags)}
 

@@ -1,18 +1,18 @@
-"""Chooses the index for a query, by fixed rules on filter, order and indexes, so that every engine chooses alike.
+"""Choose the index for a query. The choice depends only on filter, order and indexes, so all engines make the same.
 
 How an index is chosen:
 
-1. A filter on `_id` with one or several values is served by the ids themselves.
-2. Otherwise the best index is the one whose first fields the filter sets equal to values ("pins"), as many as possible;
-   then one with a range on its next field; then a partial index, whose own filter the query must imply; then one that
-   has the order of the result.
-3. The ranges of keys are slightly wider than the filter. The whole filter is checked again on every document in them.
+1. If the filter sets `_id` equal to one or more values, these documents are read directly, without an index.
+2. Otherwise, the best index has the most "pins": first fields that the filter sets equal to a value. Between indexes
+   with equally many pins, an index wins that has a range on its next field; then a partial index, whose own filter the
+   query must imply; then an index that has the order of the result.
+3. The ranges of keys are slightly wider than the filter. So the whole filter is checked on every document in them.
 
-A caller bound by a rule must not learn from the duration of a search what denied documents contain. Symptom: with an
-index on `salary`, a query for `salary = 5000` is slow only if somebody denied to the caller earns 5000, even though the
-answer is empty. So the filter and the order of such a caller choose ranges in an index only if the rule allows every
-document there (`admits`). Otherwise the rule alone chooses, together with tests of `_id` and `_created`, and with tests
-in the filter that the rule makes too (`told`). The price is that some queries need another index
+The duration of a search must not reveal the content of denied documents to a caller bound by rules. The danger: with an
+index on `salary`, a query for `salary = 5000` is slow only if a denied document has this salary, even though the answer
+is empty. So the filter and the order of such a caller may choose ranges in an index only if the rule allows every
+document in these ranges (`admits`). Otherwise, only these tests may choose: the tests of the rule, tests of `_id` and
+`_created`, and tests in the filter that the rule makes too (`told`). The price is that some queries need another index
 (docs/decisions/0032-the-rule-is-asked-first.md).
 """
 
@@ -31,11 +31,11 @@ from bunbase.bundoc.query.sort import Order, SortField
 ALL_ABOVE: Final = b"\xff" * 40
 PRIMARY: Final = "_id"
 
-# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already shows when documents were
+# Tests of these fields reveal nothing new: pages are in the order of `_id`, which already tells when documents were
 # created.
 TOLD: Final = frozenset({("_id",), ("_created",)})
 
-Rank = tuple[int, int, int, int]  # pinned fields; 1 for a range; 1 for a partial index; 1 for the order of the result
+Rank = tuple[int, int, int, int]  # number of pins; 1 for a range; 1 for a partial index; 1 for the result's order
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -51,10 +51,10 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index, as the planner sees it.
+    """The properties of an index that matter for its choice.
 
-    `many`: a document in it has an array on a path of the fields, so a document may have several entries.
-    `where`: the filter of a partial index. `plain`: no document in it has an array on a path of `where`, so that
+    `many`: some document in the index has an array on a path of the fields, and so several entries.
+    `where`: the filter of a partial index. `plain`: no document in the index has an array on a path of `where`, so
     `where` means the same as a rule with the same tests.
     """
 
@@ -77,9 +77,9 @@ class Plan(msgspec.Struct, frozen=True):
     """The index and the ranges that serve a search.
 
     `index`: None for the table itself, which is sorted by id. `pinned`: the beginning of all keys in the ranges.
-    `ordered`: the keys have the order of the result. `backwards`: they have it when read from last to first.
-    `said`: tests that every document in the ranges passes, if the index met no array.
-    `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise the point at which a search
+    `ordered`: the keys have the order of the result. `backwards`: they have this order if read from last to first.
+    `said`: tests that every document in the ranges passes, unless the index has arrays (`many`).
+    `by_id`: documents must be read in the order of their ids, not of the keys. Otherwise, the point at which a search
     stops would reveal the order of documents that the caller may not see.
     """
 
@@ -107,7 +107,7 @@ def choose(where: Filter, order: Order, indexes: Iterable[Index], bound: Bound |
 
 
 def told(where: Filter, bound: Bound | None) -> list[Filter]:
-    """Return the tests that may choose ranges even if these contain documents hidden from the caller."""
+    """Return the tests that may choose ranges in which some documents are hidden from the caller."""
     if bound is None:
         return conjuncts(where)
     said = {repr(word) for word in bound.words}
@@ -118,9 +118,9 @@ def told(where: Filter, bound: Bound | None) -> list[Filter]:
 def admits(plan: Plan, bound: Bound) -> bool:
     """True if the rule allows every document in the ranges of the plan.
 
-    The keys and the filter of the index must prove this. But a filter `tags = "a"` matches an array that contains "a",
-    while the same test in a rule does not. So the proof holds only if no document of the index has an array on the
-    paths involved.
+    The keys and the filter of the index must prove this. Arrays are a problem: the filter `tags = "a"` matches an array
+    that contains "a", but the same test in a rule does not. So no document of the index may have an array on the paths
+    of these tests.
     """
     index = plan.index
     if index is None or index.many or not bound.exact:
@@ -140,12 +140,12 @@ def pinning(index: Index, tests: Sequence[Filter]) -> list[Compare]:
 
 
 def listing(tests: Sequence[Filter], path: Path) -> Or | None:
-    """Return the test that lists values for the path; each value becomes a range. None if there is no such test."""
+    """Return the test that lists values for the path, each of which becomes a range. None if there is no such test."""
     return next((test for test in tests if isinstance(test, Or) and _path_of(test) == path), None)
 
 
 def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str, ...]:
-    """Return the fields of an index that would serve this query; none if no index can."""
+    """Return the fields of an index that would help this query; () if no index can."""
     if bound is None:
         return _fields_for(conjuncts(where), order)
     tests = [*conjuncts(bound.implied), *conjuncts(where)]
@@ -159,7 +159,7 @@ def wanted(where: Filter, order: Order, bound: Bound | None = None) -> tuple[str
 def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """Return the fields of the wanted index.
 
-    `listed`: fields that must stand before the order, so that the keys prove the rule.
+    `listed`: fields that must come before the fields of the order, so that the keys prove the rule.
     """
     pinned = [test.path for test in tests if isinstance(test, Compare) and test.op == "="]
     pinned += listed
@@ -171,7 +171,7 @@ def _fields_for(tests: list[Filter], order: Order, listed: tuple[Path, ...] = ()
 
 
 def _path_of(test: Filter) -> Path | None:
-    """Return the path of a test that makes ranges: a comparison, or a list of values for one path. Else None."""
+    """Return the path of a test that limits ranges: a comparison, or a list of values for one path. Otherwise None."""
     if isinstance(test, Compare | StartsWith):
         return test.path
     if isinstance(test, Matches):
@@ -200,9 +200,9 @@ def _primary(tests: list[Filter], order: Order) -> Plan:
 def _bound_with(
     index: Index, tests: list[Filter], known: list[Filter], order: Order, bound: Bound
 ) -> tuple[Plan, Rank] | None:
-    """Return the plan on this index for a caller bound by a rule.
+    """Return the plan with this index for a caller bound by a rule.
 
-    Filter and order choose if the rule allows every document in the ranges, otherwise only `known` does.
+    All tests and the order choose the ranges if the rule allows every document in them; otherwise only `known` does.
     """
     found = _with(index, [*conjuncts(bound.implied), *tests], order)
     if found is not None and admits(found[0], bound):
@@ -221,7 +221,7 @@ def _is_told(fields: Sequence[SortField]) -> bool:
 
 
 def _with(index: Index, tests: list[Filter], order: Order) -> tuple[Plan, Rank] | None:
-    """Return the plan with the ranges of the index for these tests. None if the index may lack some documents."""
+    """Return the plan with the ranges of the index for these tests. None if the index may lack matching documents."""
     if not implies(tests, index.where):
         return None
     pins = pinning(index, tests)
@@ -257,7 +257,7 @@ def _ranges(
     compared = [test for test in about if isinstance(test, Compare | StartsWith | Matches)]
     if not compared:
         return None
-    # different elements of an array may pass the two bounds of a range, so only one bound can be used
+    # one element of an array may pass the lower bound and another the upper bound, so only one bound can be used
     bounds = [_bounds(test) for test in (compared[:1] if many else compared)]
     return (_range(field, max(low for low, _ in bounds), min(high for _, high in bounds), prefix),)
 

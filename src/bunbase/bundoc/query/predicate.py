@@ -1,4 +1,4 @@
-"""The meaning of a filter in Python. The SQL of a filter must agree with it."""
+"""The evaluation of a filter in Python. It defines the meaning of filters; the SQL must agree with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMPARE: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def matches(where: Filter, value: Any) -> bool:
-    """True if the value matches the filter. It is a document with its system fields, or a value inside a document."""
+    """True if the value matches the filter. `value`: a document with its system fields, or a value in a document."""
     match where:
         case And():
             return all(matches(part, value) for part in where.parts)
@@ -66,7 +66,7 @@ def matches(where: Filter, value: Any) -> bool:
 
 
 def reached(value: Any, path: Path) -> Iterator[Any]:
-    """Yield the values at the path, through objects in arrays on the way; MISSING if an object lacks the field."""
+    """Yield the values at the path, which may lead through arrays of objects; MISSING if an object lacks the field."""
     if not path:
         yield value
         return
@@ -81,7 +81,7 @@ def reached(value: Any, path: Path) -> Iterator[Any]:
 
 
 def candidates(value: Any, path: Path) -> Iterator[Any]:
-    """Yield the values that a comparison looks at: the values at the path, and the elements of arrays there."""
+    """Yield the values that a comparison tests: the values at the path, and the elements of arrays there."""
     for found in reached(value, path):
         if found is MISSING:
             continue
@@ -91,7 +91,7 @@ def candidates(value: Any, path: Path) -> Iterator[Any]:
 
 
 def elements(value: Any, path: Path) -> Iterator[Any]:
-    """Yield the values by which an index finds a document: those at the path, or the elements of an array there."""
+    """Yield the values under which an index finds a document: each value at the path, or the elements of an array."""
     for found in reached(value, path):
         if isinstance(found, list):
             yield from found
@@ -100,7 +100,7 @@ def elements(value: Any, path: Path) -> Iterator[Any]:
 
 
 def single(value: Any, path: Path) -> Any:
-    """Return the value for sorting and grouping: the path leads through objects only. None if there is no value."""
+    """Return the value for sorting and grouping, whose path leads through objects only. None if there is no value."""
     for part in path:
         if not isinstance(value, dict):
             return None

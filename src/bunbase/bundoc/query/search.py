@@ -1,4 +1,4 @@
-"""A search as an engine receives it, its result, and the limit on the documents it examines."""
+"""A search for an engine, its result, and the limit on the number of documents that it may examine."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Search(msgspec.Struct, frozen=True):
 
     `after`: the position at which the previous page ended.
     `limit`: the size of the page; 0 if only the count is wanted.
-    `max_scan`: how many documents may be examined for the page, and as many again for the count.
-    `text`: the search for a text index. `by_score`: best matches first; `order` decides between equal scores.
+    `max_scan`: how many documents the search may examine for the page, and how many more for the count.
+    `text`: the search in a text index. `by_score`: best matches first; `order` decides between equal scores.
 
-    From the list rule, for the caller:
+    These members come from the list rule, for this caller:
     `also`: a condition that is joined to the filter with AND.
-    `residual`: the part of the rule that must still be evaluated for each document.
-    `nothing`: the rule allows no document at all.
+    `residual`: the rule, if it must be evaluated for each document in addition to `also`.
+    `nothing`: true if the rule allows no document at all.
     `implied`: a filter that follows from the rule; it helps to choose an index.
-    `all_implied`: `implied` equals the rule for documents that have no array on its paths.
+    `all_implied`: true if `implied` equals the rule for documents that have no array on its paths.
     `words`: the tests of single fields in the rule.
-    `shown`: removes hidden fields from a document that was found.
+    `shown`: a function that removes hidden fields from a document.
     """
 
     where: Filter = EVERYTHING
@@ -52,14 +52,14 @@ class Search(msgspec.Struct, frozen=True):
 
     @property
     def bound(self) -> Bound | None:
-        """Return the filter that follows from the rule; None if the rule allows every document."""
+        """The filter that follows from the rule; None if the rule allows every document."""
         if self.also is None and self.residual is None:
             return None
         return Bound(self.implied, self.all_implied, self.words)
 
 
 class Words(msgspec.Struct, frozen=True):
-    """The text index and the search, as highlights need them."""
+    """The text index and the search, for highlights."""
 
     definition: IndexSpec
     sought: TextSearch
@@ -68,8 +68,8 @@ class Words(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
-    `last`: the position of the last document, if there are `more`. `index`: the index that served the search.
-    `scores`: one for each item of a text search.
+    `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
+    `scores`: the score of each item of a text search.
     """
 
     items: tuple[StoredDocument, ...] = ()
@@ -88,10 +88,10 @@ def nothing_found(search: Search) -> Found:
 
 
 class ScanBudget:
-    """Counts the documents that a search examines; the same search examines the same documents on every engine.
+    """Counts the documents that a search examines. The same search examines the same documents on every engine.
 
-    A document that the rule denies, or that has expired, is read but not counted. Otherwise a refusal would show the
-    caller that it exists. `looks`: the limit on documents read, counted or not; None if something else limits them.
+    A document that the rule denies, or that has expired, is read but not counted. Otherwise, a refusal would show the
+    caller that the document exists. `looks`: the limit on all reads of documents, None for no limit here.
     """
 
     def __init__(self, search: Search, plan: Plan, most: int | None = None, looks: int | None = None) -> None:
@@ -102,14 +102,14 @@ class ScanBudget:
         self.examined = 0
 
     def look(self) -> None:
-        """Count a document that is read. Raises: QueryNeedsIndex after too many, if `looks` has a limit."""
+        """Count the read of a document. Raises: QueryNeedsIndex after `looks` documents."""
         if self.looks is not None:
             self.looks -= 1
             if self.looks < 0:
                 raise needs_index(self.search, self.plan)
 
     def spend(self, documents: int = 1) -> None:
-        """Count examined documents. Raises: QueryNeedsIndex after too many."""
+        """Count examined documents. Raises: QueryNeedsIndex if there are too many."""
         if documents > self.left:
             self.examined += self.left
             raise needs_index(self.search, self.plan)
@@ -124,11 +124,11 @@ def needs_index(search: Search, plan: Plan) -> QueryNeedsIndex:
     fields = list(wanted(search.where, search.order, search.bound))
     used = [str(field) for field in plan.index.order.fields] if plan.index else []
     if not fields or fields == used:
-        advice = "No index can reduce this: narrow the filter or leave out count."
+        advice = "No index can help: use a narrower filter or leave out count."
         if search.bound is not None:
             advice = (
-                "No index can serve this filter under the list rule: add the comparisons of the rule to the filter, "
-                "or narrow it by _id or _created."
+                "No index can help this filter under the list rule: add the comparisons of the rule to the filter, "
+                "or add a comparison of _id or _created."
             )
         return QueryNeedsIndex(f"This query examines more than {search.max_scan} documents. {advice}", index=None)
     named = ", ".join(fields)

@@ -1,4 +1,4 @@
-"""Selects fields of a document; their bytes stay as they are stored. `_id` is always included."""
+"""Select fields of a document. Their bytes stay as they are stored. `_id` is always included."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _fields(fields: Fields, paths: tuple[Path, ...]) -> Fields:
 
 
 def _inside(value: bytes, paths: tuple[Path, ...]) -> bytes | None:
-    """Select inside an object, or inside the objects of an array; return None for any other value."""
+    """Return the selected fields of an object, or of each object in an array; None for any other value."""
     if value[:1] == b"{":
         return write(_fields(read_fields(value), paths))
     if value[:1] == b"[":

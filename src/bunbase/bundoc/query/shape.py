@@ -1,4 +1,4 @@
-"""The form of a filter without its values, for the log, which must not contain data of documents."""
+"""The shape of a filter: its fields and operators without values. The log must not contain data of documents."""
 
 from __future__ import annotations
 

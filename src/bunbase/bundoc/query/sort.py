@@ -16,7 +16,7 @@ from bunbase.bundoc.query.predicate import MISSING, elements, reached, single
 from bunbase.contracts.bundoc.problems import InvalidDocument
 
 MAX_FIELDS: Final = 8
-MAX_ENTRIES: Final = 1000  # for one document in one index
+MAX_ENTRIES: Final = 1000  # of one document in one index
 
 
 class SortField(msgspec.Struct, frozen=True):
@@ -33,12 +33,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def parse_sort(fields: Sequence[str], at: str = "/sort") -> Order:
-    """Parse fields such as `-_created` or `title`. Fields after `_id` are left out, since ids differ.
+    """Parse fields such as `-_created` or `title`. Fields after `_id` are ignored, since ids are unique.
 
     Raises: InvalidQuery.
     """
     if len(fields) > MAX_FIELDS:
-        refuse(at, f"A result is sorted by at most {MAX_FIELDS} fields.")
+        refuse(at, f"There can be at most {MAX_FIELDS} fields.")
     found: list[SortField] = []
     for number, text in enumerate(fields):
         field = SortField(parse_path(text.removeprefix("-"), f"{at}/{number}"), text.startswith("-"))
@@ -51,7 +51,7 @@ def parse_sort(fields: Sequence[str], at: str = "/sort") -> Order:
 
 
 def position(order: Order, document: Any) -> bytes:
-    """Return the position of the document in the order: bytes that compare like the documents and differ for each."""
+    """Return the position of the document in the order: unique bytes that compare like the documents."""
     keys = (_directed(short_key(single(document, field.path)), field) for field in order.fields)
     return b"".join(keys) + id_key(order, document["_id"])
 
@@ -68,7 +68,7 @@ def id_of(order: Order, key: bytes) -> str:
 class Entries(msgspec.Struct, frozen=True):
     """The keys of a document in an index, without its id.
 
-    `many`: the index met an array in the document. `own`: the keys that only one document may have in a unique index.
+    `many`: the document has an array on a path of the index. `own`: the keys that must be unique in a unique index.
     """
 
     keys: tuple[bytes, ...]
@@ -79,11 +79,11 @@ class Entries(msgspec.Struct, frozen=True):
 def entries(order: Order, document: Any, unique: bool = False, lenient: bool = False) -> Entries:
     """Return the entries of the document in an index. An array has one entry for each of its elements.
 
-    Only unique indexes have entries for elements that are objects or arrays, because no filter finds these by an
-    index. A key that contains a null need not be unique: two documents may both lack the field, or have null or an
-    empty array there.
-    `lenient`: if there are too many entries, leave out those of such elements. Files of format 6 and earlier did not
-    have them.
+    Elements that are objects or arrays have entries only in unique indexes, because no filter finds such elements with
+    an index. A key that contains a null need not be unique: two documents may both lack the field, or both have null or
+    an empty array.
+    `lenient`: if there are too many entries, leave out the entries of elements that are objects or arrays. Files of
+    format 6 and earlier did not have these entries.
     Raises: InvalidDocument if there are too many entries.
     """
     many = any(meets_array(document, field.path) for field in order.fields)
@@ -91,7 +91,7 @@ def entries(order: Order, document: Any, unique: bool = False, lenient: bool = F
     if unique and lenient and _product(keys) > MAX_ENTRIES:
         keys = [_field_keys(field, document, whole=False) for field in order.fields]
     if (total := _product(keys)) > MAX_ENTRIES:
-        message = f"This document would have {total} entries in one index; {MAX_ENTRIES} is the most."
+        message = f"This document would have {total} entries in one index; the maximum is {MAX_ENTRIES}."
         raise InvalidDocument.at("", message)
     joined = tuple([b"".join(parts) for parts in product(*keys)])
     if not unique:
@@ -106,7 +106,7 @@ def _product(keys: list[list[bytes]]) -> int:
 
 
 def _field_keys(field: SortField, document: Any, whole: bool) -> list[bytes]:
-    """Return the keys of one field. `whole`: elements that are objects or arrays have keys too."""
+    """Return the keys of one field. `whole`: also for elements that are objects or arrays."""
     if not meets_array(document, field.path):
         return [_directed(short_key(single(document, field.path)), field)]
     found = {short_key(one) for one in elements(document, field.path) if whole or not isinstance(one, dict | list)}

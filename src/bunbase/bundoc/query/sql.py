@@ -1,8 +1,8 @@
-"""Translates a filter to SQL with the same meaning as `predicate.matches`.
+"""Translate a filter to SQL with the same meaning as `predicate.matches`.
 
-The SQL reads a row `d` whose column `body` is the stored JSON. Each part yields 0 or 1, never NULL, so that NOT is
-exact. Values and paths are parameters, never text of the statement. An array on a path is read by json_each. Other
-values are wrapped in an array, so that both are one case.
+The SQL reads a row `d` whose column `body` is the stored JSON. Each part yields 0 or 1, never NULL, so NOT is exact.
+Values and paths are parameters, never text of the statement. json_each reads the array on a path. Any other value on a
+path is wrapped in an array first, so that the same SQL works for all values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bunbase.contracts.bundoc.problems import InvalidQuery
 
 KEY_FUNCTION: Final = "bundoc_key"  # JSON text → the key by `order.key`; SQL cannot compare objects
 
-MAX_NESTED: Final = 20  # levels of nested json_each; SQLite allows 24, whatever else the filter contains
+MAX_NESTED: Final = 20  # levels of nested json_each; SQLite allows 24
 
 COLUMNS: Final = {
     "_id": ("'text'", "d.id"),
@@ -44,7 +44,7 @@ COLUMNS: Final = {
 
 
 class Place(msgspec.Struct, frozen=True):
-    """SQL expressions for the current value: its JSON type, its value, and its JSON if it is an object or array.
+    """SQL expressions for the current value: its JSON type, its value, and its JSON text if it is an object or array.
 
     `root`: the value is the whole document. `level`: the number of json_each around it.
     """
@@ -57,7 +57,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Test(msgspec.Struct, frozen=True):
-    """A test of a value: it has one of the JSON `types` and passes `sign`, SQL whose parameters are `values`."""
+    """A test of a value: its JSON type is in `types`, and `sign` is true, SQL with the parameters `values`."""
 
     types: str
     sign: str
@@ -83,7 +83,7 @@ def joined(word: str, parts: list[Condition]) -> Condition:
 
 
 def _balanced(word: str, parts: list[str]) -> str:
-    """Join the parts as a balanced tree: SQLite allows 1000 levels, and a plain chain has one for each part."""
+    """Join the parts as a balanced tree. SQLite allows 1000 levels, and a chain would have one level for each part."""
     if len(parts) == 1:
         return parts[0]
     half = len(parts) // 2
@@ -91,7 +91,7 @@ def _balanced(word: str, parts: list[str]) -> str:
 
 
 class Compiler:
-    """Translates one filter. It numbers the rows of json_each, so that inner names do not hide outer ones."""
+    """Translates one filter. It numbers the rows of json_each, so that inner names do not hide outer names."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -129,9 +129,9 @@ class Compiler:
                 assert_never(where)
 
     def _any(self, parts: tuple[Filter, ...], at: Place) -> Condition:
-        """Return the SQL of Or. The values that one path may equal become one test.
+        """Return the SQL of Or. All values with which a path is compared become one test.
 
-        With one test for each, 140 values were 50 KB of SQL, which SQLite parsed for each range of the index.
+        With one test for each value, 140 values were 50 KB of SQL, which SQLite parsed for each range of the index.
         """
         listed: dict[tuple[Path, str], list[Scalar]] = {}
         same: dict[Path, list[bytes]] = {}
@@ -155,7 +155,7 @@ class Compiler:
         walked = self._candidate(at, path, lambda found: _compares(test, found))
         if not path or (at.root and path[0] in COLUMNS):
             return walked
-        # the path rarely leads through an array; without one, a single look is enough
+        # the path rarely leads through an array; without an array, json_extract is enough
         direct = _json_path(path)
         return Condition(
             f"(CASE WHEN json_type({at.json}, ?) IN {test.types} THEN json_extract({at.json}, ?) {test.sign} "
@@ -165,7 +165,7 @@ class Compiler:
         )
 
     def _same(self, path: Path, keys: tuple[bytes, ...], at: Place) -> Condition:
-        """Return the test that an object or array at the path has one of the keys."""
+        """Return a test that is true if an object or array at the path has one of the keys."""
         sign = _equals(len(keys))
 
         def equal(found: Place) -> Condition:
@@ -184,7 +184,7 @@ class Compiler:
         return self._whole_array(at, test.path, "json_array_length({json}, ?) = ?", (test.length,))
 
     def _whole_array(self, at: Place, path: Path, test: str, operands: tuple[Any, ...]) -> Condition:
-        """Return the test that the path leads to an array that passes `test`, SQL for its path and the operands."""
+        """Return a test that is true if the path leads to an array that passes the SQL `test`."""
         if at.root and path[0] in COLUMNS:
             return FALSE
         last = _json_path(path[-1:])
@@ -221,7 +221,7 @@ class Compiler:
         return self._parents(at, test.path[:-1], in_array)
 
     def _candidate(self, at: Place, path: Path, leaf: Leaf) -> Condition:
-        """Return the test that a value at the path, or an element of an array there, passes `leaf`."""
+        """Return a test that is true if a value at the path, or an element of an array there, passes `leaf`."""
         if not path:
             return leaf(at)
         if at.root and path[0] in COLUMNS:
@@ -236,7 +236,7 @@ class Compiler:
         return self._parents(at, path[:-1], passes)
 
     def _at_end(self, at: Place, path: Path, leaf: Leaf, test: str) -> Condition:
-        """Return the test that the JSON type of a value at the path passes `test`."""
+        """Return a test that is true if the JSON type of a value at the path passes `test`."""
         if not path:
             return leaf(at)
         if at.root and path[0] in COLUMNS:
@@ -245,7 +245,7 @@ class Compiler:
         return self._parents(at, path[:-1], lambda parent: Condition(f"(json_type({parent.json}, ?) {test})", (last,)))
 
     def _parents(self, at: Place, path: Path, passes: Leaf) -> Condition:
-        """Return the test that one of the objects at the path passes `passes`."""
+        """Return a test that is true if one of the objects at the path passes `passes`."""
         if not path:
             inner = passes(at)
             if at.root:
@@ -279,7 +279,7 @@ class Compiler:
 
     def _row(self, inside: Place) -> Place:
         if inside.level == MAX_NESTED:
-            why = f"This filter is nested too deeply: it may go through at most {MAX_NESTED} fields and elements."
+            why = f"This filter has too many levels: a path may lead through at most {MAX_NESTED} fields and elements."
             raise InvalidQuery(why, path="/where")
         self.rows += 1
         name = f"e{self.rows}"
@@ -287,7 +287,7 @@ class Compiler:
 
 
 def _among(parent: Place, part: str, one: Place, inner: Condition) -> Condition:
-    """Return the test that the value of the field, or an element if it is an array, passes `inner`."""
+    """Return a test that is true if the field, or an element if the field is an array, passes `inner`."""
     path = _json_path((part,))
     below = f"{parent.json} -> ?"
     wrapped = f"CASE json_type({parent.json}, ?) WHEN 'array' THEN {below} ELSE '[' || ({below}) || ']' END"
@@ -315,7 +315,7 @@ def _types(test: Compare) -> str:
 
 
 def _starts_with(found: Place, prefix: bytes) -> Condition:
-    # bytes, since substr of a text ends at U+0000; coalesce, since substr of an empty blob is NULL
+    # CAST, since substr of a text ends at U+0000; coalesce, since substr of an empty blob is NULL
     text = f"coalesce(substr(CAST({found.value} AS BLOB), 1, ?), x'') = ?"
     return Condition(f"(CASE WHEN {found.type} = 'text' THEN {text} ELSE 0 END)", (len(prefix), prefix))
 

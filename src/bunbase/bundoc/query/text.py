@@ -1,6 +1,6 @@
-"""Parses the text of `$search`: words that must all occur, "phrases", -excluded words, prefixes* and this OR that.
+"""Parse the text of `$search`: words that must all occur, "phrases", -excluded words, prefixes* and alternatives (OR).
 
-Every text is a valid search. Terms without letters and digits are ignored; a search without terms finds nothing.
+Every text is a valid search. Terms without letters or digits are ignored. A search without terms finds nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PART: Final = re.compile(r'(?P<excluded>-?)(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word
 
 
 class Term(msgspec.Struct, frozen=True):
-    """A word, or a phrase of adjacent words. `prefix`: the last word may be the beginning of a longer one."""
+    """A word, or a phrase of adjacent words. `prefix`: the last word may be the beginning of a longer word."""
 
     text: str
     prefix: bool = False
@@ -33,8 +33,8 @@ class Term(msgspec.Struct, frozen=True):
 class TextSearch(msgspec.Struct, frozen=True):
     """A parsed search.
 
-    `all`: from each group, at least one term must occur. `none`: none of these terms may occur.
-    `index`, `fields`: the text index and its fields to search; empty for any.
+    `all`: groups of terms; at least one term of each group must occur. `none`: terms that must not occur.
+    `index`: the text index to use; "" for any. `fields`: the fields to search; () for all fields of the index.
     """
 
     all: tuple[tuple[Term, ...], ...]
@@ -75,7 +75,7 @@ def parse_search(said: Any, at: str) -> TextSearch:
 
 
 def parse_text(text: str, at: str = "") -> TextSearch:
-    """Parse a search text. Raises: InvalidQuery if it is too long."""
+    """Parse a search text. Raises: InvalidQuery if the text is too long."""
     if len(text) > MAX_CHARACTERS:
         refuse(at, f"A search has at most {MAX_CHARACTERS} characters.")
     wanted: list[list[Term]] = []
@@ -103,6 +103,6 @@ def parse_text(text: str, at: str = "") -> TextSearch:
 
 
 def _is_of_a_word(character: str) -> bool:
-    """True if the character belongs to words for unicode61, the tokenizer of FTS5."""
+    """True if the character is part of a word for unicode61, the tokenizer of FTS5."""
     category = unicodedata.category(character)
     return category[0] in "LN" or category == "Co"

@@ -1,6 +1,6 @@
 """Tokenizer settings and search expressions for FTS5, the text index of SQLite.
 
-Indexes and highlights share them, so that highlights mark exactly the words that the search found.
+Indexes and highlights use the same settings, so that highlights mark exactly the words that the search found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def any_of(terms: tuple[Term, ...]) -> str:
 
 
 def text_at(value: Any, path: Path) -> str:
-    """Return all strings at the path, joined so that no phrase can match across two of them."""
+    """Return all strings at the path, joined by BETWEEN, so that no phrase can match across two strings."""
     return BETWEEN.join(one for one in candidates(value, path) if isinstance(one, str))
 
 

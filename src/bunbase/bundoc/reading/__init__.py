@@ -1,1 +1,1 @@
-"""Queries and their answers: filters, text search, expanded references, and documents that violate a schema."""
+"""Run queries: filters, text search, expanded references, and the search for documents that violate a schema."""

@@ -1,6 +1,7 @@
-"""Adds the documents that other documents refer to: `"expand": ["author", "author.team"]`.
+"""Add the documents that other documents refer to: `"expand": ["author", "author.team"]`.
 
-Each is read once per page and path, all in one snapshot, and shown as the rules of its own collection allow.
+Each document to add is read once per page and path. All of them are read in one snapshot. The rules of its own
+collection decide whether the caller sees it, and which fields.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from bunbase.pkg import effort
 
 MAX_PATHS: Final = 10
 MAX_DEPTH: Final = 2
-MAX_EXPANDED: Final = 1000  # documents added to one page; they take a few milliseconds of a thread
+MAX_EXPANDED: Final = 1000  # documents added to one page; reading them takes a few milliseconds of a thread
 
 # (collection, its terms, document, lookup) → the document as the caller sees it; None if it is hidden
 Visible = Callable[[str, Terms, StoredDocument, Lookup], bytes | None]
 
 
 class Expansion(msgspec.Struct, frozen=True):
-    """One reference to expand, the terms of its target collection, and the references to expand from there."""
+    """A reference to expand. `terms`: of its target collection. `further`: the references to expand in the target."""
 
     reference: Reference
     terms: Terms
@@ -52,7 +53,7 @@ async def expanded(
 ) -> list[bytes]:
     """Return the value of `_expand` for each document. `shown`: the documents as the caller sees them.
 
-    Raises: InvalidQuery if too much would be added.
+    Raises: InvalidQuery if the added documents exceed the limits.
     """
     return await engine.snapshot(project, lambda lookup: _Expanding(lookup, visible).beside(shown, wanted))
 
@@ -62,7 +63,7 @@ def with_expanded(document: bytes, beside: bytes) -> bytes:
 
 
 class _Expanding:
-    """The expansion of one page; it counts the bytes that it reads and sends."""
+    """The expansion of one page. It counts the bytes that are read and sent."""
 
     def __init__(self, lookup: Lookup, visible: Visible) -> None:
         self.lookup = lookup
@@ -88,7 +89,7 @@ class _Expanding:
         return [self._counted(field) for field in fields]
 
     def _found(self, one: Expansion, ids: Iterable[str]) -> dict[str, bytes]:
-        """Return the documents by id, with their own expansions."""
+        """Return the documents by id, each with its own expansions."""
         shown = {id: body for id in ids if (body := self._seen(one, id)) is not None}
         if not one.further:
             return shown
@@ -98,7 +99,7 @@ class _Expanding:
     def _seen(self, one: Expansion, id: str) -> bytes | None:
         """Return the document as the caller sees it.
 
-        Only the bytes shown are counted. Otherwise a refusal would reveal the size of hidden documents and fields.
+        Only bytes that the caller sees count. Otherwise, a refusal would reveal the size of hidden documents or fields.
         """
         self.looked_up += 1
         if self.looked_up > MAX_EXPANDED:
@@ -113,7 +114,7 @@ class _Expanding:
         return shown
 
     def _counted(self, field: dict[str, Any]) -> bytes:
-        """Return the JSON of one `_expand`. A document may be sent many times, so the bytes sent are counted too."""
+        """Return the JSON of one `_expand`. Its bytes count too, since a document may be sent many times."""
         self.sent_bytes += sum(len(one) for value in field.values() for one in _raws(value))
         if self.sent_bytes > MAX_PAGE_BYTES:
             _too_many()
@@ -157,7 +158,7 @@ def _is_listed(document: Any, path: tuple[str, ...]) -> bool:
 
 def _too_many() -> NoReturn:
     most = f"{MAX_EXPANDED} documents and {MAX_PAGE_BYTES >> 20} MiB"
-    _refuse("/expand", f"More than {most} would be added: ask for a smaller page, or expand less.")
+    _refuse("/expand", f"More than {most} would be added: use a smaller limit, or expand fewer fields.")
 
 
 def _refuse(path: str, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Turns the queries of callers into searches of an engine, and the results into answers."""
+"""Turn a query of a caller into a search of the engine, and the result into a page."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from bunbase.contracts.bundoc.documents import Aggregation, Page, Query
 from bunbase.contracts.bundoc.problems import RuleDenied
 from bunbase.pkg.cursors import decode_cursor, encode_cursor
 
-LOOP_FILTER_BYTES: Final = 2048  # of a filter; parsing takes a millisecond
-LOOP_SELECT_BYTES: Final = 16 << 10  # of documents with selected fields, if they consist of many small objects
+LOOP_FILTER_BYTES: Final = 2048  # a longer filter is parsed in a thread; this length takes a millisecond
+LOOP_SELECT_BYTES: Final = 16 << 10  # with more bytes of documents, a thread selects the fields
 LOOP_SELECT_COMPARED: Final = 128 << 10  # bytes times paths, since every name is compared with each path
 
 
@@ -39,7 +39,7 @@ async def queried(
     access: Access | None,
     visible: Visible,
 ) -> Page:
-    """Return the page for a query. `visible`: returns an expanded document as the caller sees it.
+    """Return the page for a query. `visible`: a function that returns an expanded document as the caller sees it.
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
@@ -59,7 +59,7 @@ async def queried(
         by_score=text is not None and not query.sort,
     )
     paths = parse_select(query.select)
-    # before `expand`: a caller who may not list must not learn about the schema by it
+    # before `expand`, whose errors reveal the schema to a caller who may not list
     search = await narrowed(search, access)
     wanted = await expansions(engine, project, collection, query.expand)
     found = await engine.search(project, collection, search)
@@ -110,7 +110,7 @@ async def parsed(where: bytes | None) -> tuple[Filter, TextSearch | None]:
 
 
 async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] | None) -> list[bytes]:
-    """Return the documents with the selected fields, in a thread if there is much to read."""
+    """Return the documents with the selected fields. A thread does the work if the documents are large."""
     if paths is None:
         return [seen(stored) for stored in found]
     size = sum([len(stored.body) for stored in found])
@@ -120,7 +120,7 @@ async def _selected(found: tuple[StoredDocument, ...], paths: tuple[Path, ...] |
 
 
 def _name(collection: str, query: Query) -> str:
-    """Return a name that differs for all queries whose cursors must not be mixed."""
+    """Return the name of a query in its cursors, so that a cursor of another query is refused."""
     asked = msgspec.json.encode((query.where or b"", query.sort))
     return f"query {collection} {hashlib.sha256(asked).hexdigest()[:32]}"
 

@@ -1,7 +1,7 @@
-"""Adds `_score` and `_highlights` to the documents that a text search finds.
+"""Add `_score` and `_highlights` to the documents that a text search finds.
 
-The index keeps no text. So highlights split the fields into words again, in memory, with the tokenizer of the index.
-They mark exactly the words that the search found.
+The index keeps no text. So to highlight, the fields are split into words again, in memory, with the tokenizer of the
+index. This marks exactly the words that the search found.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def check_adding(query: Query, text: TextSearch | None) -> None:
     if max(len(query.highlight.before), len(query.highlight.after)) > MAX_MARK:
         refuse("/highlight", f"before and after have at most {MAX_MARK} characters.")
     if not MIN_LENGTH <= query.highlight.length <= MAX_LENGTH:
-        refuse("/highlight/length", f"length must be {MIN_LENGTH} to {MAX_LENGTH} characters.")
+        refuse("/highlight/length", f"length must be from {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
 async def with_added(items: list[bytes], found: Found, query: Query) -> list[bytes]:
@@ -67,7 +67,7 @@ def _highlighted(found: Found, words: Words, wanted: Highlight) -> list[dict[str
 
 
 def highlights(words: Words, wanted: Highlight, documents: list[Any]) -> list[dict[str, str]]:
-    """Return for each document, by field, the part of its text around the first match; others are left out."""
+    """Return for each document the part of each field around the first match. Fields without a match are left out."""
     paths = {field: parse_path(field, "/highlight") for field in wanted.fields}
     one_column = IndexSpec(("text",), stemming=words.definition.stemming)
     connection = apsw.Connection(":memory:")
@@ -93,7 +93,7 @@ def _texts(document: Any, path: Path) -> str:
 
 
 def _piece(marked: str, wanted: Highlight) -> str:
-    """Return the part around the first mark, from the first string that has one; cut between words if possible."""
+    """Return the part of the first string with a mark, around this mark. It is cut between words if possible."""
     text = next(one for one in marked.split(BETWEEN) if OPEN in one)
     begin = _beginning(text, wanted.length)
     end = _end(text, begin, wanted.length)
@@ -105,7 +105,7 @@ def _piece(marked: str, wanted: Highlight) -> str:
 
 
 def _beginning(text: str, length: int) -> int:
-    """Return the start of the part: a third of its length comes before the first mark."""
+    """Return where the part begins: a third of its length comes before the first mark."""
     first = text.index(OPEN)
     if len(text) - text.count(OPEN) - text.count(CLOSE) <= length:
         return 0
@@ -117,7 +117,7 @@ def _beginning(text: str, length: int) -> int:
 
 
 def _end(text: str, begin: int, length: int) -> int:
-    """Return the end of the part; marks do not count in its length."""
+    """Return where the part ends. Its length does not include the marks."""
     end, left = begin, length
     while end < len(text) and (left > 0 or text[end] == CLOSE):
         left -= text[end] not in (OPEN, CLOSE)
@@ -129,5 +129,5 @@ def _end(text: str, begin: int, length: int) -> int:
 
 
 def _with(item: bytes, name: str, value: Any) -> bytes:
-    """Append a field to the JSON object; it is never empty, since it has `_id`."""
+    """Append a field to a JSON object, which is never empty, since it has `_id`."""
     return item[:-1] + b',"' + name.encode() + b'":' + msgspec.json.encode(value) + b"}"

@@ -25,19 +25,19 @@ from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Collections"]
 
-Wait = Annotated[bool, QueryParameter(description="`false`: answer at once and build indexes afterwards.")]
+Wait = Annotated[bool, QueryParameter(description="`false`: send the answer at once and build indexes afterwards.")]
 B = TypeVar("B", CollectionSpec, MisfitQuery)
 
-LOOP_BYTES: Final = 4 << 10  # of a description that is parsed in the event loop
+LOOP_BYTES: Final = 4 << 10  # a longer description is parsed in a thread, not in the event loop
 
-PROJECT: Final = "project"  # the gateway reads it: the project that a developer asks for
+PROJECT: Final = "project"  # developers name the project in this parameter, which only the gateway reads
 
 
 @get(
     "/v1/collections",
     summary="List collections",
     tags=TAGS,
-    responses={200: document_response("All collections by name."), **problems(400, 403)},
+    responses={200: document_response("All collections, sorted by name."), **problems(400, 403)},
 )
 async def list_collections(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest
@@ -68,7 +68,7 @@ async def get_collection(
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: document_response("The collection after the change; its indexes are built."),
+        200: document_response("The collection after the change; all of its indexes are built."),
         202: document_response("The collection after the change; indexes that are not `ready` are still being built."),
         **problems(400, 403, 409, 415, 422),
     },
@@ -85,8 +85,8 @@ async def put_collection(
     rules:{list,get,create,update,delete,hidden},expires:"ends_at",schema:{…},strict?}`.
 
     An index for text search: `{type:"text",fields:["title","body"],weights?:{"title":4},stemming?:"english",prefix?}`.
-    Fields that are left out stay the same; null or an empty value removes the setting. The answer is sent when all
-    indexes are built.
+    Settings that are left out stay the same; null or an empty value removes a setting. The answer is sent when all
+    indexes are built, unless `wait` is false.
     """
     check_query(request, (PROJECT, "wait"))
     check_media(request, JSON)
@@ -103,7 +103,11 @@ async def put_collection(
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: ResponseSpec(Misfits, generate_examples=False, description="Documents by id, each with its violations."),
+        200: ResponseSpec(
+            Misfits,
+            generate_examples=False,
+            description="Documents that violate the schema, sorted by id, and the violations of each.",
+        ),
         **problems(400, 403, 404, 415, 422),
     },
 )
@@ -112,7 +116,8 @@ async def find_misfits(
 ) -> Response[Misfits]:
     """Takes `{schema?,strict?,limit?,cursor?}`. Without `schema`, the saved schema is used.
 
-    A page examines 500 documents, so it may have fewer items than `limit`, or none. Continue while `next` is not null.
+    BunBase examines at most 500 documents for a page, so a page may have fewer items than `limit`, or none. Continue
+    while `next` is not null.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)
@@ -142,12 +147,12 @@ def _shown(collection: Collection) -> dict[str, Any]:
 
 
 async def _written(collection: Collection) -> bytes:
-    """Return the collection as JSON. A thread encodes it, since schemas, rules and filters may have megabytes."""
+    """Return the collection as JSON. A thread encodes it, since schemas, rules and filters may be megabytes long."""
     return await asyncio.to_thread(lambda: api_json(_shown(collection)))
 
 
 async def _read(body: bytes, kind: type[B], what: str) -> B:
-    """Parse a description, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if it is too large."""
+    """Parse a body, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if the schema is too large."""
     if len(body) <= LOOP_BYTES:
         return _described(body, kind, what)
     return await asyncio.to_thread(_described, body, kind, what)

@@ -32,19 +32,22 @@ from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Documents"]
 
-KEY: Final = "key"  # the gateway reads it: the project key of callers that cannot set headers
+KEY: Final = "key"  # callers that cannot set headers send the project key here; only the gateway reads it
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
 DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
-Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change you know, or 0.")]
+Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change that you have read, or 0.")]
 WaitSeconds = Annotated[
-    float, QueryParameter(ge=0, le=30, description="How many seconds to wait if there are no changes yet.")
+    float, QueryParameter(ge=0, le=30, description="How many seconds to wait for a change if there is none yet.")
 ]
 Where = Annotated[str | None, QueryParameter(description='A filter as JSON, such as `{"status":"done"}`.')]
 Flag = Annotated[
     bool,
-    QueryParameter(description="`true` adds the number of all matches, how they were found, or how well they match."),
+    QueryParameter(
+        description="`true` adds to the answer: `count` the number of all matches, `explain` the query plan, `score` "
+        "the relevance of each match."
+    ),
 ]
 Names = Annotated[
     str | None,
@@ -52,7 +55,9 @@ Names = Annotated[
 ]
 Expand = Annotated[
     str | None,
-    QueryParameter(description="Fields with `x-ref`, separated by commas; their documents are added in `_expand`."),
+    QueryParameter(
+        description="Fields with `x-ref`, separated by commas; `_expand` has the documents to which they refer."
+    ),
 ]
 IfMatch = Annotated[
     str | None,
@@ -79,7 +84,8 @@ IfChanged = Annotated[
 async def create_document(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Stores a JSON object under its `_id`, or under a new id that sorts after all earlier new ids.
+    """Stores a JSON object under its `_id`. Without `_id`, the object gets a new id, which sorts after all earlier new
+    ids.
 
     If a name appears twice in an object, the last value counts. All digits of numbers are kept.
     """
@@ -91,7 +97,10 @@ async def create_document(
     "/v1/data/{collection:str}",
     summary="List documents",
     tags=TAGS,
-    responses={200: page_response("Documents by id, and the cursor of the next page."), **problems(400, 403, 422)},
+    responses={
+        200: page_response("The documents of this page, and the cursor of the next page."),
+        **problems(400, 403, 422),
+    },
 )
 async def list_documents(
     client: Injected[Caller],
@@ -108,8 +117,8 @@ async def list_documents(
     score: Flag = False,
     expand: Expand = None,
 ) -> Response[bytes]:
-    """Returns the documents that match `where`, sorted by `sort`, or by `_id` without it. Paging stays correct while
-    documents are added and deleted.
+    """Returns the documents that match `where`, sorted by `sort`; without `sort`, they are sorted by `_id`. Paging
+    stays correct while documents are added and deleted.
 
     A page may have fewer documents than `limit` if they are large: continue while `next` is not null.
     """
@@ -137,8 +146,8 @@ async def list_documents(
     summary="Get a document",
     tags=TAGS,
     responses={
-        200: document_response("The document; its revision is the ETag."),
-        304: no_content("The document still has the revision in the request."),
+        200: document_response("The document. The ETag header has its revision."),
+        304: no_content("The document still has the revision in `If-None-Match`."),
         **problems(400, 403, 404, 422),
     },
 )
@@ -204,11 +213,11 @@ async def patch_document(
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response[bytes]:
-    """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes, everything else replaces.
+    """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes a field, other values replace it.
 
-    If its names begin with `$`, the body has update operators instead, with the meaning of MongoDB and dotted paths:
+    If the names in the body begin with `$`, they are update operators with dotted paths, as in MongoDB:
     `$set` `$unset` `$inc` `$mul` `$min` `$max` `$push` (`$each`, `$position`, `$slice`) `$addToSet` `$pull` `$now`.
-    They are applied to the document as it is stored at that moment, so that increments from many clients all count.
+    They change the document as it is stored at that moment, so no increment is lost if many clients write at once.
     """
     check_query(request, ())
     return _response(await fast.patch(bundoc, client, _asked(request, (collection, id), body)))
@@ -244,11 +253,12 @@ async def delete_document(
 async def commit_writes(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
 ) -> Response[Commit]:
-    """Applies at most 500 writes in order. If one fails, none is applied, and `write` in the problem is its index.
+    """Applies up to 500 writes in order. If a write fails, none is applied, and `write` in the problem is its index.
 
-    `op` is create, put, patch, delete or check. A check changes nothing; it fails unless the document has the revision
-    `if_rev`. With a check for each document that was read, a commit is a full transaction. `if_rev` 0 means that the
-    document must not exist. `rev` in the answer is the revision after the commit, 0 if there is no document.
+    `op` is create, put, patch, delete or check. A check changes nothing; it fails if the document does not have the
+    revision `if_rev`. A commit is a full transaction if it checks each document that the client has read before.
+    `if_rev` 0 means that the document must not exist. `rev` in the answer is the revision after the commit, 0 if there
+    is no document.
     """
     check_query(request, ())
     check_media(request, JSON)
@@ -269,10 +279,11 @@ async def list_changes(
     limit: Limit = DEFAULT_LIMIT,
     wait_seconds: WaitSeconds = 0.0,
 ) -> Response[Changes]:
-    """Returns the changes in the project after `since`, oldest first. `seq` has no gaps; continue with `since=<next>`.
-    `depth` is the number of triggered function runs in a row that led to the change; it is left out if there were none.
+    """Returns the changes in the project after `since`, oldest first. To continue, send `next` as the new `since`.
 
-    After 410 `resync_required`, remember its `last`, read the collections again, and continue from `last`.
+    `seq` has no gaps. `depth` is the number of triggered function runs in a row that led to the change; it is left out
+    if there were none. After 410 `resync_required`, remember `last` of the problem, read the collections again, and
+    continue with `since=<last>`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
     changes = bundoc.changes(client, since, limit, wait_seconds)
@@ -295,14 +306,14 @@ def _response(answer: Answer) -> Response[bytes]:
 
 
 def check_query(request: AnyRequest, known: Iterable[str]) -> None:
-    """Refuse unknown query parameters: if a misspelt filter were ignored, too many documents would be returned.
+    """Refuse unknown query parameters. If BunBase ignored a misspelt filter, it would return too many documents.
 
     Raises: InvalidQuery.
     """
     for name in request.query_params:
         if name not in known and name != KEY:
             understood = " and ".join(known) or "no parameters"
-            raise InvalidQuery(f"{name} is not known here: this takes {understood}.", path=f"/{name}")
+            raise InvalidQuery(f"The parameter {name} is not known; this request takes {understood}.", path=f"/{name}")
 
 
 ROUTES = (

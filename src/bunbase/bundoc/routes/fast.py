@@ -1,4 +1,4 @@
-"""The hot routes of documents, from request to answer, for both lanes of the gateway."""
+"""The most frequent routes of documents, from request to answer. Both lanes of the gateway call them."""
 
 from __future__ import annotations
 

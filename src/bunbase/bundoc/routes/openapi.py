@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of bodies that the routes of Bundoc pass on as bytes."""
+"""OpenAPI descriptions of the bodies that the routes of Bundoc do not parse."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from bunbase.bundoc.documents import MAX_BYTES, MAX_LEVELS
 PROBLEM: Final = "application/problem+json"
 
 WHY: Final = {
-    400: "The request could not be read, or has a parameter that is not known.",
+    400: "The request is malformed or has an unknown parameter.",
     403: "No rule allows this (`rule_denied`).",
     404: "There is no such document (`document_not_found`).",
-    409: "A document with this id exists (`document_exists`), or others refer to it (`document_referenced`).",
-    410: "These changes are no longer kept, or do not exist (`resync_required`).",
+    409: "A document with this id exists (`document_exists`), or other documents refer to it (`document_referenced`).",
+    410: "These changes are no longer available, or do not exist (`resync_required`).",
     412: "The document has changed since it was read (`stale_revision`); `rev` is its current revision.",
     413: f"A document has at most {MAX_BYTES} bytes (`document_too_large`).",
     415: "The body is not JSON.",
-    422: "The body is JSON, but not a valid document (`invalid_document`), or a name is not valid.",
+    422: "The body is JSON but not a valid document (`invalid_document`), or a name is not valid.",
 }
 
 OBJECT: Final = Schema(
     type=OpenAPIType.OBJECT,
     additional_properties=True,
-    description=f"Any JSON object with at most {MAX_LEVELS} levels; names that begin with `_` belong to the system.",
+    description=f"Any JSON object with at most {MAX_LEVELS} levels; names that begin with `_` are reserved.",
     examples=[{"title": "Hello", "views": 1}],
 )
 

@@ -1,7 +1,7 @@
-"""Entity tags and their headers (RFC 9110 §8.8.3, §13.1). The tag of a document is its revision in quotes.
+"""ETags and their headers (RFC 9110 §8.8.3, §13.1). The ETag of a document is its revision in quotes.
 
-If some fields are hidden from the caller, the view follows the revision (`"3-5c1f…"`), so that different contents have
-different tags. Conditions of writes compare only the revision, whatever view the writer saw.
+If some fields are hidden from the caller, the ETag also has a hash of the visible fields (`"3-5c1f…"`). So callers that
+see different contents get different ETags. The condition of a write compares only the revision, not the hash.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ def etag(document: Document) -> str:
 def precondition(if_match: str | None, if_none_match: str | None) -> Precondition:
     """Parse the headers of a write: If-Match with one revision, or If-None-Match with `*`.
 
-    All other forms are refused, so that no write succeeds because its condition was ignored.
+    Any other form is refused: a write must not succeed because BunBase ignored its condition.
     Raises: Malformed.
     """
     if if_match is None and if_none_match is None:
         return NO_PRECONDITION
     if if_match is None:
         if if_none_match != "*":
-            raise Malformed("For a write, If-None-Match must be *: the document must not exist.")
+            raise Malformed("For a write, If-None-Match must be *, which means that the document must not exist.")
         return Precondition(absent=True)
     match = REVISION.fullmatch(if_match)
     if match is None:
         raise Malformed('If-Match must be one ETag exactly as you received it, such as "3".')
     if if_none_match is not None:
-        raise Malformed("Send either If-Match or If-None-Match.")
+        raise Malformed("Send If-Match or If-None-Match, but not both.")
     return Precondition(rev=int(match[1]))
 
 
 def unchanged(if_none_match: str | None, tag: str) -> bool:
-    """True if a read is answered with 304: one of the tags is equal by weak comparison. Raises: Malformed."""
+    """True if the answer is 304: an ETag in the header equals `tag` by weak comparison. Raises: Malformed."""
     if if_none_match is None:
         return False
     if if_none_match == "*":

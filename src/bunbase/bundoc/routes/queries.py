@@ -1,4 +1,4 @@
-"""Public HTTP of Bundoc: queries and aggregations that are sent in the body."""
+"""Public HTTP of Bundoc: queries and aggregations in the body of a request."""
 
 from __future__ import annotations
 
@@ -32,12 +32,15 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     summary="Query documents",
     tags=TAGS,
     operation_class=DocumentBody,
-    responses={200: page_response("Documents in order, and the cursor of the next page."), **problems(400, 403, 422)},
+    responses={
+        200: page_response("The documents of this page, and the cursor of the next page."),
+        **problems(400, 403, 422),
+    },
 )
 async def query_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; all are optional.
+    """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
     If `where` contains `"$search":"quick fox"`, the query also takes `score`, which adds `_score`, and
     `highlight:{fields:["title"],before:"<mark>",after:"</mark>",length:120}`, which adds `_highlights`.

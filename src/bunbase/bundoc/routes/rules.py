@@ -24,7 +24,7 @@ TAGS: Final = ["Collections"]
     tags=TAGS,
     operation_class=DocumentBody,
     responses={
-        200: document_response("The decision of the rules, and the value of each part."),
+        200: document_response("The decision of the rules, and the value of each part of the rule."),
         **problems(400, 403, 404, 413, 415, 422),
     },
 )
@@ -33,11 +33,12 @@ async def test_rules(
 ) -> Response[bytes]:
     """Takes `{collection,op,auth,doc?,next?,id?,rules?,documents?,now?}` and returns `{allowed,trace,hidden}`.
 
-    `op` is list, get, create, update or delete; `auth` is null or `{uid,email?,role?,claims?}`. `rules` and `documents`
-    (`{collection:{id:{…}}}`, for lookups) replace the stored ones. No document is written.
+    `op` is list, get, create, update or delete; `auth` is null or `{uid,email?,role?,claims?}`. `rules` replace the
+    stored rules. `documents` (`{collection:{id:{…}}}`) replace the stored documents when a rule looks one up. No
+    document is written.
 
-    Up to 1000 cases can be sent together: `{cases:[…],rules?,documents?}`, with `rules` by collection, returns
-    `{items:[…],coverage:[…]}`.
+    To test up to 1000 cases in one request, send `{cases:[…],rules?,documents?}`, with the `rules` of each collection
+    under its name. The answer is `{items:[…],coverage:[…]}`.
     """
     check_query(request, (PROJECT,))
     check_media(request, JSON)

@@ -1,4 +1,4 @@
-"""Parses queries in the URL or the body of a request, for both lanes of the gateway."""
+"""Parse the queries in the URL or the body of a request, for both lanes of the gateway."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read_query(body: bytes) -> Query:
 
 
 def read_body(body: bytes, kind: type[B]) -> B:
-    """Parse a body of the given type. Raises: InvalidQuery."""
+    """Parse a body to the type `kind`. Raises: InvalidQuery."""
     if len(body) > MAX_BODY_BYTES:
         raise InvalidQuery(f"A query has at most {MAX_BODY_BYTES} bytes, and its filter at most {MAX_BYTES}.", path="")
     effort.note(len(body))
@@ -61,5 +61,5 @@ def read_body(body: bytes, kind: type[B]) -> B:
 
 
 def named(listed: str | None) -> tuple[str, ...] | None:
-    """Return the names in a list that is separated by commas; None for None."""
+    """Return the names in a comma-separated list, or None for None."""
     return None if listed is None else tuple(name.strip() for name in listed.split(","))

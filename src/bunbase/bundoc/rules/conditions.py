@@ -1,20 +1,20 @@
-"""Translates a rule to an SQL condition on the rows of a collection.
+"""Translate a rule to an SQL condition on the rows of a collection.
 
-How one list request uses it:
+The life of one list request:
 
 1. When the rule is saved, `Conditions` compiles the largest parts that do not depend on the document, such as
    `auth.uid` or `now - duration("1h")`.
 2. For a caller, these parts are evaluated in Python and become parameters of the statement. The text of the statement
    contains only field names that match the grammar of CEL, never a value, so nothing can be injected.
 3. The other parts become SQL, which represents the three results of CEL: 1 is true, 0 is false, NULL is an error. AND,
-   OR and NOT then absorb errors exactly as && || ! do, and SQLite does not select a row whose condition is NULL, just
-   as an error denies.
+   OR and NOT then absorb errors exactly as && || ! do. SQLite does not select a row whose condition is NULL, just as
+   CEL denies a document for which the rule is an error.
 4. A part that SQL cannot express exactly (a lookup, a loop, arithmetic) raises NotPushed. Under && and || it is
    replaced by true, so the condition may be too wide but never too strict; the closure then decides about each row.
 
 The alternative was to run the closure for every row. It would read and parse the whole collection to return one page.
-docs/decisions/0011-our-own-parser-for-rules.md records the choice; tests/bundoc/rules/test_agreement.py holds both
-forms to the same answers.
+docs/decisions/0011-our-own-parser-for-rules.md records the decision. tests/bundoc/rules/test_agreement.py checks that
+the closure and the condition always agree.
 """
 
 from __future__ import annotations
@@ -66,20 +66,20 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.values import Failed
 
 MAX_PARAMETERS: Final = 500
-MAX_CHARACTERS: Final = 100_000  # of SQL: a long list of claims must not become a statement that takes long to parse
+MAX_CHARACTERS: Final = 100_000  # of SQL: a long list of claims must not make a statement that is slow to parse
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 COLUMNS: Final = {"_id": "d.id", "_rev": "d.rev", "_created": "d.created", "_updated": "d.updated"}
 
 
 class Pushed(msgspec.Struct, frozen=True):
-    """A condition in SQL. `exact`: it equals the rule; otherwise it selects all rows that the rule allows, or more."""
+    """A condition in SQL. `exact`: true if it equals the rule; otherwise it may select more rows."""
 
     condition: Condition
     exact: bool
 
 
 class Conditions:
-    """Makes the conditions of one rule for its callers. It prepares once what is the same for all of them."""
+    """Makes the SQL condition of one rule for each caller. The work that is the same for all callers is done once."""
 
     def __init__(self, tree: Node) -> None:
         self.tree = tree
@@ -95,7 +95,7 @@ class Conditions:
         return Pushed(FALSE, exact=True) if pushed.condition == ERROR and pushed.exact else pushed
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Return a filter that matches every document the rule allows this caller; it helps to choose an index."""
+        """Return a filter that matches every document that the rule allows this caller; it helps to choose an index."""
         return implied(self.tree, self._known(inputs))
 
     def is_all_implied(self, inputs: Inputs) -> bool:
@@ -103,7 +103,7 @@ class Conditions:
         return is_all(self.tree, self._known(inputs))
 
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
-        """Return the tests of single fields that the rule makes for this caller."""
+        """Return the tests of single fields in the rule, for this caller."""
         return words(self.tree, self._known(inputs))
 
     def never(self, inputs: Inputs) -> bool:
@@ -118,7 +118,7 @@ class Conditions:
         return lambda node: push.value_of(node) if id(node) in self.constant else None
 
     def _absorbed(self, inputs: Inputs) -> bool:
-        """True if a part of the outermost && is false for this caller: the other parts cannot change the result."""
+        """True if a part of the outermost && is false for this caller, so that the other parts do not matter."""
         push = _Push(self.constant, inputs)
         return isinstance(self.tree, Both) and any(
             id(part) in self.constant and push.truth(part) == FALSE for part in self.tree.of
@@ -151,8 +151,8 @@ class _Push:
     def weakened(self, node: Node) -> Pushed:
         """Return a condition that is true for every row where the node is true; an exact one if possible.
 
-        A row is not selected for 0 nor for NULL, so the tests need not tell the two apart. They then have the plain
-        form that an index can serve.
+        SQLite selects a row neither for 0 nor for NULL, so the tests need not distinguish them. This allows simple
+        tests, for which SQLite can use an index.
         """
         if id(node) in self.constant:
             return Pushed(self.truth(node), exact=True)

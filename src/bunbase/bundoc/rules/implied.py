@@ -1,6 +1,7 @@
-"""Derives from a rule a filter that indexes understand. Every document that the rule allows matches this filter.
+"""Derive a filter from a rule, for the choice of an index. Every document that the rule allows matches this filter.
 
-The filter is wider than the rule. It only chooses which documents are read: the rule decides about each of them.
+The filter may match more documents than the rule allows. It only limits which documents are read; the rule decides
+about each of them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bunbase.pkg.rules.syntax import Both, Call, Either, Field, Has, Index, Lite
 MIRRORED: Final[dict[str, Op]] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "="}
 SIGNS: Final[dict[str, Op]] = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "==": "="}
 
-ValueOf = Callable[[Node], Constant | Failure | None]  # None: it depends on the document
+ValueOf = Callable[[Node], Constant | Failure | None]  # None: the node depends on the document
 
 
 def implied(node: Node, value_of: ValueOf) -> Filter:
@@ -61,9 +62,9 @@ def implied(node: Node, value_of: ValueOf) -> Filter:
 
 
 def words(node: Node, value_of: ValueOf) -> tuple[Filter, ...]:
-    """Return the tests of single fields in the rule, as filters, wherever they stand in the rule.
+    """Return all tests of single fields in the rule, as filters.
 
-    A caller whose filter repeats one of these tests learns nothing new by it: the rule makes the same test for every
+    A caller whose filter repeats one of these tests learns nothing new, since the rule makes the same test for every
     document.
     """
     match node:
@@ -107,7 +108,7 @@ def _compared(sign: str, left: Node, right: Node, value_of: ValueOf) -> Filter:
 def _among(sought: Node, within: Constant | Failure | None) -> Filter:
     """Return the filter of `doc.field in constant`.
 
-    `constant in doc.list` implies no filter: for a map the rule looks at its keys, and no filter does.
+    `constant in doc.list` implies no filter: for a map, the rule tests its keys, and a filter cannot do this.
     """
     path = _path(sought)
     if isinstance(within, Failure):
@@ -127,7 +128,7 @@ def _begins(of: Node, sought: Constant | Failure | None) -> Filter:
 
 
 def _any_of(parts: list[Filter]) -> Filter:
-    """Return the alternatives as one flat list, so that tests of one field become a list of values for an index."""
+    """Return the alternatives as one flat Or, so that an index can use the tests of one field as a list of values."""
     if EVERYTHING in parts:
         return EVERYTHING
     flat: list[Filter] = []

@@ -1,4 +1,4 @@
-"""Removes hidden fields from a document before it is sent to a reader who may not see them."""
+"""Remove hidden fields from a document before a reader sees the document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tree = dict[str, "Tree | None"]  # hidden fields below each name; None: the fiel
 def masked(body: bytes, hidden: Iterable[str]) -> bytes:
     """Return a JSON object without the fields at these dotted paths; all other bytes stay the same.
 
-    A path leads through lists, and lists inside lists, to every object there, because a filter on this path reaches
+    A path leads through lists, even lists inside lists, to every object in them, because a filter on this path reaches
     these objects too (`query.predicate.reached`, and `$elemMatch` within `$elemMatch`).
     """
     tree = _tree(tuple(hidden))
@@ -30,7 +30,7 @@ def masked(body: bytes, hidden: Iterable[str]) -> bytes:
 def _tree(paths: tuple[str, ...]) -> Tree:
     """Return the paths as a tree of names, so that each name of an object needs one lookup for any number of paths."""
     tree: Tree = {}
-    for path in sorted(paths, key=len):  # a field that is hidden as a whole comes before paths below it
+    for path in sorted(paths, key=len):  # a path comes before the longer paths below it
         at = tree
         *above, last = path.split(".")
         for name in above:

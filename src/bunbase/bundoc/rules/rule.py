@@ -1,4 +1,4 @@
-"""A compiled rule: it decides about one document, or becomes a condition over many documents."""
+"""A compiled rule. It decides about one document, or becomes a condition on many documents."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from bunbase.pkg.rules.values import Failed
 class Filter(msgspec.Struct, frozen=True):
     """A rule for one caller as a condition on the rows of a collection.
 
-    `condition`: None lets all rows pass. It is never stricter than the rule.
-    `residual`: True if the condition is wider than the rule, so that the rule must still decide about each row.
+    `condition`: selects at least the rows that the rule allows; None selects all rows.
+    `residual`: True if the condition may select more rows than the rule, so the rule must still decide about each row.
     `nothing`: True if the rule allows this caller no document at all.
     """
 
@@ -33,7 +33,7 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class CompiledRule:
-    """A rule that `compile_rule` made. It holds no data of callers, so that it may be kept until the rule changes."""
+    """A rule that `compile_rule` made. It holds no data of callers, so it is kept until the rule changes."""
 
     def __init__(self, source: str, operation: str) -> None:
         self.source = source
@@ -45,7 +45,7 @@ class CompiledRule:
         self.conditions = Conditions(self.tree)
 
     def allows(self, inputs: Inputs) -> bool:
-        """True if the rule allows the document of `inputs`; an error denies."""
+        """True if the rule allows the document of `inputs`. If the rule fails, it does not allow the document."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is True
@@ -53,7 +53,7 @@ class CompiledRule:
             return False
 
     def denies(self, inputs: Inputs) -> bool:
-        """True if the rule evaluates to false. In case of an error, neither this nor `allows` is true."""
+        """True if the rule evaluates to false. If the rule fails, `denies` and `allows` are both false."""
         try:
             inputs.begin(self.nodes)
             return self.evaluate(inputs) is False
@@ -72,7 +72,7 @@ class CompiledRule:
         return Filter(None if pushed.condition == TRUE else pushed.condition, residual=not pushed.exact)
 
     def implied(self, inputs: Inputs) -> filters.Filter:
-        """Return a filter that helps a search to choose its index, in addition to its own filter (`Search.implied`)."""
+        """Return a filter that helps to choose an index, in addition to the filter of the query (`Search.implied`)."""
         return self.conditions.implied(inputs)
 
     def is_all_implied(self, inputs: Inputs) -> bool:
@@ -80,7 +80,7 @@ class CompiledRule:
         return self.conditions.is_all_implied(inputs)
 
     def words(self, inputs: Inputs) -> tuple[filters.Filter, ...]:
-        """Return the tests of single fields that the rule makes for this caller (`Search.words`)."""
+        """Return the tests of single fields in the rule, for this caller (`Search.words`)."""
         return self.conditions.words(inputs)
 
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
@@ -90,15 +90,15 @@ class CompiledRule:
 
 
 def compile_rule(source: str, operation: str) -> CompiledRule:
-    """Compile a rule for the operation list, get, create, update or delete.
+    """Compile a rule. `operation`: list, get, create, update or delete.
 
-    Raises: InvalidRule, which names line and column.
+    Raises: InvalidRule, with the line and column of the error.
     """
     return CompiledRule(source, operation)
 
 
 def auth_of(user: EndUser | None) -> dict[str, Any] | None:
-    """Return `auth` as rules see it: null if nobody is signed in."""
+    """Return the value of `auth` in rules; None if no user is signed in."""
     if user is None:
         return None
     return {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims}

@@ -1,4 +1,4 @@
-"""The rules of one collection. An operation without a rule is allowed to the secret key only."""
+"""The rules of one collection. Only the secret key may do an operation that has no rule."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = ("list", "get", "create", "update", "
 
 
 class RuleSet:
-    """The compiled rules of a collection; it is made when they are saved and kept until they change.
+    """The compiled rules of a collection, which are kept in memory until the rules change.
 
-    `nodes`: the number of nodes in all rules that are evaluated for each document of a list.
+    `nodes`: the number of nodes in the rules that a list evaluates for each document.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -33,7 +33,7 @@ class RuleSet:
         )
 
     def filter(self, inputs: Inputs) -> Filter | None:
-        """Return the list rule as a condition for this caller. None: there is no list rule, so nothing is allowed."""
+        """Return the list rule as a condition for this caller; None if there is no list rule, which means deny."""
         rule = self.rules.get("list")
         return None if rule is None else rule.filter(inputs)
 

@@ -1,4 +1,4 @@
-"""Reads stored documents as rules see them."""
+"""Read stored documents in the form that rules see."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from bunbase.pkg.rules.inputs import json_value
 
 
 def seen_fields(stored: StoredDocument) -> dict[str, Any]:
-    """Return the fields of a stored document, system fields included, with numbers as rules read them."""
+    """Return the fields of a stored document, including system fields, with numbers in the types of rules."""
     fields: dict[str, Any] = json_value(seen(stored))
     return fields

@@ -1,7 +1,7 @@
-"""The single tests of a condition: SQL that compares two operands exactly as CEL does.
+"""The single tests in a condition. Each is SQL that compares two operands exactly as CEL does.
 
-A path may lead to a value of any type or to nothing, so each test checks the type first. The result of json_extract
-alone is not enough: it is 1 for true, and the JSON text for a list.
+A path may lead to a value of any type, or to no value, so each test checks the type first. json_extract alone does not
+tell the type: it returns 1 for true, and the JSON text for a list.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.rules.check import SYSTEM_FIELDS
 from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT
 
-MAX_AMONG: Final = 500  # values of a list in `doc.field in list`
+MAX_AMONG: Final = 500  # the maximum length of the list in `doc.field in list`
 MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -29,7 +29,7 @@ class NotPushed(Exception):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Stands in place of the value of an expression that fails for this caller."""
+    """The result of an expression that fails for this caller."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ def truth_of(value: Constant | Failure) -> Condition:
 
 def as_truth(value: Operand, wanted: bool) -> Condition:
     if not isinstance(value, Path):
-        return ERROR  # no system field is true or false
+        return ERROR  # no system field is a bool
     if wanted:
         return Condition(f"{value.type} = 'true'")
     return Condition(f"CASE {value.type} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END")
@@ -143,7 +143,7 @@ def _path_ordered(sign: str, path: Path, kind: str, sql: str, parameters: tuple[
         case "bool":
             raise NotPushed
         case _:
-            return ERROR  # JSON has no values that have an order with this type
+            return ERROR  # no JSON value can be ordered with a value of this type
     compared = f"{path.value} {sign} {sql}"
     if wanted:
         return Condition(f"({test} AND {compared})", _bounds(parameters))
@@ -163,7 +163,7 @@ def contained(sought: Operand, within: Operand) -> Condition:
 
 
 def _among(sought: Operand, within: Any) -> Condition:
-    """Return the test whether the operand is one of the caller's values."""
+    """Return a test that is true if the operand is in `within`, a list or the keys of a map."""
     if not isinstance(within, (list, dict)):
         return ERROR
     if len(within) > MAX_AMONG:
@@ -173,7 +173,7 @@ def _among(sought: Operand, within: Any) -> Condition:
 
 
 def _found_in(path: Path, value: Any) -> Condition:
-    """Return the test whether the value is an element of a list at the path, or a key of a map there."""
+    """Return a test that is true if the value is an element of the list at the path, or a key of the map there."""
     parameters: tuple[Any, ...]
     match _type(value):
         case "null":
@@ -207,9 +207,9 @@ def text_test(name: str, text: Operand, sought: Operand) -> Condition:
 
 
 def _bytes_test(name: str, value: str, sought: bytes) -> Condition:
-    """Return the test on bytes, since SQLite's functions for text stop at a zero character.
+    """Return a test on bytes, since SQLite's text functions stop at a zero character.
 
-    For an empty blob, substr returns NULL.
+    The test needs coalesce, since substr returns NULL for an empty blob.
     """
     if name == "matches":
         return Condition(f"{MATCHES_FUNCTION}(?, {value})", (sought.decode(),))
@@ -232,7 +232,7 @@ def has(place: str, name: str) -> Condition:
 
 
 def _type(value: Any) -> str:
-    """Return the type by which SQL compares: all numbers have the same type."""
+    """Return the type of a value for comparisons; all numbers have the type int."""
     match value:
         case None:
             return "null"
@@ -283,7 +283,7 @@ def joined(word: str, conditions: list[Condition], empty: Condition) -> Conditio
 
 
 def _balanced(word: str, parts: list[str]) -> str:
-    """Join the parts as a balanced tree: SQLite allows 1000 levels, and a plain chain has one for each part."""
+    """Join the parts as a balanced tree. SQLite allows 1000 levels, and a chain would have one level for each part."""
     if len(parts) == 1:
         return f"({parts[0]})"
     half = len(parts) // 2

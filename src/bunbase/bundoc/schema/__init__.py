@@ -1,3 +1,3 @@
-"""The JSON Schema of a collection: checks when it is saved, validation of documents, and references to documents of
-other collections. No function here reads documents from an engine.
+"""The JSON Schema of a collection: the checks of a new schema, the validation of documents, and references to documents
+of other collections. No function here reads documents from an engine.
 """

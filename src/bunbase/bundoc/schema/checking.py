@@ -1,4 +1,4 @@
-"""Checks a schema before it is saved. Each refusal names the part with its JSON Pointer."""
+"""Check a schema before it is saved. Each refusal has the JSON Pointer of the part that is refused."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MAX_REFERENCES: Final = 16
 MAX_MESSAGE: Final = 300
 WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
-# each of these could lead outside the schema, or be resolved in another way than the checks here assume
+# each of these keywords could lead outside the schema, or lead to another place than the checks here assume
 REFUSED: Final = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$vocabulary")
 
 
 def check_schema(schema: Schema) -> None:
-    """Check everything that does not need compilation. Raises: InvalidSchema."""
+    """Check everything that can be checked without compiling the schema. Raises: InvalidSchema."""
     check_size(schema)
     if schema.get("$schema", DIALECT) not in (DIALECT, DIALECT + "#"):
         raise refused(("$schema",), f"Schemas must be JSON Schema 2020-12: leave $schema out, or send {DIALECT}.")
@@ -46,22 +46,22 @@ def check_schema(schema: Schema) -> None:
         _check_names(place, one)
     for name in (*schema.get("properties", {}), *schema.get("required", ())):
         if name.startswith("_"):
-            raise refused(("properties", name), "Names that begin with _ belong to the system, not to the schema.")
+            raise refused(("properties", name), "Names that begin with _ are reserved, so schemas cannot have them.")
     _check_references(schema)
     if instructions(schema) > MAX_INSTRUCTIONS:
-        raise refused((), "The patterns of this schema are too large together: use fewer or simpler patterns.")
+        raise refused((), "The patterns of this schema are too large in total: use fewer or simpler patterns.")
     if worst(schema) > MAX_CHECKS:
-        raise refused((), "Checking a document could take too long: alternatives are nested too often.")
+        raise refused((), "Checking a document could take too long: the schema nests too many alternatives.")
 
 
 def check_size(schema: Schema) -> None:
-    """Check that a schema is small enough to be checked and to be sent to another process. Raises: InvalidSchema."""
+    """Check that a schema is small enough for all further checks and for other processes. Raises: InvalidSchema."""
     if _deeper(schema, MAX_LEVELS):
-        raise refused((), f"A schema is nested at most {MAX_LEVELS} levels deep.")
+        raise refused((), f"A schema can have at most {MAX_LEVELS} levels of nesting.")
     if any(not MIN_INTEGER <= number <= MAX_INTEGER for number in _integers(schema)):
         raise refused((), "Integers in a schema have at most 64 bits.")
     if (size := len(msgspec.json.encode(schema))) > MAX_BYTES:
-        raise refused((), f"This schema takes {size} bytes; {MAX_BYTES} is the most.")
+        raise refused((), f"This schema has {size} bytes; the maximum is {MAX_BYTES}.")
 
 
 def refused(place: Place | list[str], message: str) -> InvalidSchema:
@@ -71,7 +71,7 @@ def refused(place: Place | list[str], message: str) -> InvalidSchema:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """True if the value has more than this many levels; deeper levels are not read."""
+    """True if the value has more than `levels` levels; deeper levels are not read."""
     return isinstance(value, dict | list) and (not levels or any(_deeper(one, levels - 1) for one in _inner(value)))
 
 
@@ -112,7 +112,7 @@ def _check_references(schema: Schema) -> None:
     paths = {one.place: one.path for one in fields(schema)}
     for place, one in everything(schema):
         if ON_DELETE in one and REF not in one:
-            raise refused((*place, ON_DELETE), f"{ON_DELETE} needs {REF} beside it.")
+            raise refused((*place, ON_DELETE), f"{ON_DELETE} needs {REF} in the same schema.")
         if REF in one:
             _check_reference(one, place, paths.get(place))
     if len(references_of(schema)) > MAX_REFERENCES:

@@ -1,8 +1,8 @@
-"""Makes a schema strict: objects with described fields may have no other fields.
+"""Make a schema strict: objects may have only the fields that the schema describes.
 
-The document and every object below it is closed if its schema describes fields, unless that schema itself has a rule
-for other fields. Alternatives and conditions (`allOf`, `if` and similar) add fields to the object around them. They are
-not closed, because a closed condition would fail for fields that other parts describe.
+A schema of an object is closed if it describes fields, unless it has its own rule for other fields. This applies to the
+document and to every object in it. Alternatives and conditions (`allOf`, `if` and similar) describe further fields of
+the object around them. They are not closed, because a closed condition would fail for fields that other parts describe.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def _closed(schema: Schema, root: Schema, close: bool) -> Schema:
         if not part.here and part.keyword != "contains":
             _put(copy, part.place, _closed(part.schema, root, close=True))
     for place, one in kept(schema):
-        _put(copy, place, _closed(one, root, close=False))  # the schema that refers to it is closed instead
+        _put(copy, place, _closed(one, root, close=False))  # the schema that refers to it is closed
     if close and not any(keyword in schema for keyword in OTHERS) and _describes(schema, root, set()):
         alone = "$ref" not in schema and not any(part.here for part in parts(schema))
-        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # the first is faster
+        copy["additionalProperties" if alone else "unevaluatedProperties"] = False  # `additionalProperties` is faster
     return dict(copy)
 
 

@@ -1,8 +1,8 @@
-"""Estimates the work of checking a document against a schema.
+"""Estimate the work of checking a document against a schema.
 
-The library that checks blocks all other requests of the process meanwhile. `worst` limits the schemas that may be
-saved, since schemas that refer to each other can make checking exponential. `Effort` limits documents under a saved
-schema: it assumes that each value is checked as often as the worst one.
+While the library checks a document, all other requests of the process wait. `worst` limits the schemas that may be
+saved, since schemas that refer to each other can make the work exponential. `Effort` limits the documents under a saved
+schema. It assumes that every value needs as many checks as the worst value.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ ENDLESS: Final = MAX_CHECKS + 1
 # checks of one document, 15 ns each: about 50 ms, during which all other requests of the process wait
 MAX_EFFORT: Final = 3_000_000
 ALTERNATIVE: Final = 8  # each anyOf, oneOf, not or if takes at least 120 ns
-LISTED: Final = 8  # each value of an enum that has more than strings alone or numbers alone
+LISTED: Final = 8  # for each value of an enum that mixes types, or has objects or arrays
 
-# numbers are compared with a bound exactly, digit by digit: 40 ns for each power of ten
+# the library compares numbers with a bound exactly, digit by digit: 40 ns for each power of ten
 BOUNDS: Final = frozenset({"multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"})
 EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?0*([0-9]{1,3})[0-9]*[,\]}]")
 FOR_A_POWER_OF_TEN: Final = 3
@@ -33,11 +33,11 @@ ORDINARY_PARTS: Final = 4  # `multipleOf` down to hundredths of a cent
 FRACTION: Final = re.compile(rb"[:,\[]-?[0-9]+\.[0-9]")
 FOR_A_FRACTION: Final = 20  # a decimal takes at least 0.9 µs
 
-# each pattern reads each byte of text: 3 ns for a short pattern, 150 ns for the largest
+# each pattern reads each byte of text: 3 ns per byte for a short pattern, 150 ns for the largest
 MAX_LOOKS: Final = 20_000_000
 INSTRUCTIONS_FOR_A_LOOK: Final = 200
-LARGE_PATTERN: Final = 12_000  # assumed for a pattern that RE2 does not support or finds too large
-MAX_INSTRUCTIONS: Final = 50_000  # of all patterns of a schema; compiling them takes about 50 ms
+LARGE_PATTERN: Final = 12_000  # the assumed size of a pattern that RE2 does not support or finds too large
+MAX_INSTRUCTIONS: Final = 50_000  # in all compiled patterns of a schema; compiling takes about 50 ms
 
 OF_ARRAYS: Final = frozenset({"items", "prefixItems", "contains", "unevaluatedItems"})
 
@@ -45,7 +45,7 @@ Own = Callable[[Schema], int]
 
 
 def worst(schema: Schema) -> int:
-    """Return the most checks for one value; ENDLESS if there are more than MAX_CHECKS."""
+    """Return the maximum number of checks for one value; ENDLESS if it is above MAX_CHECKS."""
     return _Cost(schema, lambda _one: 1, ENDLESS).of(schema, MAX_LEVELS)
 
 
@@ -58,7 +58,7 @@ class Effort:
         self.looks = _Cost(schema, _looks, MAX_LOOKS + 1).of(schema, MAX_LEVELS) if _patterned(schema) else 0
 
     def is_too_much(self, body: bytes) -> bool:
-        """True if the document has too many values or too much text to check. Commas in strings count as values."""
+        """True if the document has too many values or too much text to check. Commas in strings count as values too."""
         values = 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
         if self.bounded:
             values += FOR_A_POWER_OF_TEN * sum(map(int, EXPONENT.findall(body)))
@@ -67,12 +67,12 @@ class Effort:
 
 
 def instructions(schema: Schema) -> int:
-    """Return the size of all patterns, compiled by RE2; the library that checks documents needs about the same."""
+    """Return the size of all patterns, compiled by RE2. The library that checks documents needs about the same."""
     return sum(_size(one) for _, part in everything(schema) for one in _patterns(part))
 
 
 class _Cost:
-    """Adds up the work of a schema and of those inside it. `own`: the work of one schema without those inside."""
+    """Adds up the work of a schema and of the schemas in it. `own`: the work of one schema without those in it."""
 
     def __init__(self, root: Schema, own: Own, endless: int) -> None:
         self.root = root
@@ -85,7 +85,7 @@ class _Cost:
             return 1
         place = (id(schema), levels)
         if place not in self.known:
-            self.known[place] = self.endless  # the value for a schema that leads back to itself at the same level
+            self.known[place] = self.endless  # the cost if the schema refers to itself at the same level
             self.known[place] = min(self.endless, self._counted(schema, levels))
         return self.known[place]
 
@@ -98,7 +98,7 @@ class _Cost:
                 continue
             cost = self.of(part.schema, levels - 1)
             if part.keyword == "properties":
-                fields = max(fields, cost)  # each value has only one name, so only the largest counts
+                fields = max(fields, cost)  # each value has only one name, so only the largest cost counts
             elif part.keyword == "prefixItems":
                 items = max(items, cost)
             elif part.keyword in OF_ARRAYS:
@@ -118,7 +118,7 @@ def _checks(schema: Schema) -> int:
 
 
 def _powers(word: str, bound: Any) -> int:
-    """Return how many powers of ten the bound is outside the range that is fast to compare."""
+    """Return by how many powers of ten the bound is outside of the range that is fast to compare."""
     if not isinstance(bound, int | float) or not bound:
         return 0
     ordinary = ORDINARY_PARTS if word == "multipleOf" else ORDINARY_POWERS

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema (2020-12) that contain other schemas, and the part of a document they apply to."""
+"""The keywords of JSON Schema (2020-12) that contain other schemas, and the values to which those schemas apply."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEPT: Final = "$defs"
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A schema inside another. `here`: it applies to the same value, not to a value inside it."""
+    """A schema in another schema. `here`: both apply to the same value; otherwise it applies to a value inside."""
 
     place: Place
     schema: Schema
@@ -40,7 +40,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def parts(schema: Schema) -> Iterator[Part]:
-    """Yield the schemas directly inside this one, without `$defs` and without the schemas true and false."""
+    """Yield the schemas directly in this schema, except those in `$defs` and except the schemas true and false."""
     found: list[tuple[Place, Any]]
     for keyword, value in schema.items():
         if keyword in HERE_ONE or keyword in BELOW_ONE:

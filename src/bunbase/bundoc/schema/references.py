@@ -12,7 +12,7 @@ from bunbase.bundoc.schema.keywords import Place, Schema
 
 REF: Final = "x-ref"
 ON_DELETE: Final = "x-on-delete"
-INDEX_PREFIX: Final = "_ref_"  # reserved for the system: no index of a client may have this prefix
+INDEX_PREFIX: Final = "_ref_"  # reserved: an index that a client creates cannot have this prefix
 
 OnDelete = Literal["restrict", "set_null", "cascade"]
 ON_DELETES: Final = ("restrict", "set_null", "cascade")
@@ -21,7 +21,7 @@ ON_DELETES: Final = ("restrict", "set_null", "cascade")
 class Reference(msgspec.Struct, frozen=True):
     """A field that refers to documents of `collection`; its `path` may lead through arrays.
 
-    `on_delete`: the effect on the referring document when the other one is deleted.
+    `on_delete`: what happens to the referring document when the document with the id is deleted.
     """
 
     path: Place
@@ -38,7 +38,7 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Field(msgspec.Struct, frozen=True):
-    """The schema of a field or of its elements. `place`: its place in the whole schema."""
+    """A field, or the elements of an array field. `place`: the place of `schema` in the whole schema."""
 
     place: Place
     path: Place
@@ -46,7 +46,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def fields(schema: Any, place: Place = (), path: Place = ()) -> Iterator[Field]:
-    """Yield the fields that are reached by `properties` and `items` only; arrays inside arrays have no path."""
+    """Yield the fields that only `properties` and `items` lead to. Arrays inside arrays have no path."""
     if not isinstance(schema, dict):
         return
     if path:
@@ -79,7 +79,7 @@ def _is_element(place: Place) -> bool:
 
 
 def without(value: bytes, path: Place, ids: set[str], element: bool = False) -> bytes:
-    """Return the document without these ids at the path: null replaces a single id, and arrays lose the element.
+    """Return the document without these ids at the path: null replaces a single id; an id in an array is removed.
 
     All other bytes stay as they are stored.
     """

@@ -1,4 +1,4 @@
-"""Validates documents against a schema, which is compiled once."""
+"""Validate documents against a schema, which is compiled once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg import effort
 
 MAX_ERRORS: Final = 20
-# the library builds all violations at once, 20 µs each; for a document with more values, only the first is asked for
+# the library builds all violations at once, at 20 µs each; a document with more values than this gets only the first
 MAX_VALUES: Final = 200
 
 PATTERNS: Final = {"size_limit": 1 << 20, "dfa_size_limit": 1 << 20}
 HIDDEN: Final = "the value"  # replaces contents of the document in messages
 
-EXACT: Final = 30  # powers of ten within which decimals are compared exactly, such as 4.02 with 0.01
+EXACT: Final = 30  # decimals within 10^-30 and 10^30 are compared exactly, such as 4.02 with 0.01
 
 
 def _exactly(text: str) -> Decimal | float:
-    """Return a Decimal, or a double beyond EXACT powers of ten.
+    """Return a Decimal, or a float if the number is beyond EXACT powers of ten.
 
-    For 1e-9999 the library would write out all digits, which takes milliseconds.
+    For a Decimal such as 1e-9999, the library would write out all digits, which takes milliseconds.
     """
     value = Decimal(text)
     return value if -EXACT <= value.adjusted() <= EXACT else float(text)
@@ -99,7 +99,7 @@ def misfit(errors: list[Violation]) -> InvalidDocument:
 
 
 def _told(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[Violation]:
-    """Yield the violations. A missing field, and one that is not allowed, is named by its own place."""
+    """Yield the violations. The path of a missing field, and of a field that is not allowed, names the field itself."""
     for error in errors:
         place, kind = list(error.instance_path), error.kind
         match kind:

@@ -1,7 +1,7 @@
-"""Create, alter, measure and drop collections: short tasks that take their turn among the writes.
+"""Create, alter, measure and drop collections. The work is done in short tasks between the writes.
 
-A new index is declared first, and every write keeps it from then on. The documents stored before are added in batches,
-and queries use the index once it is complete. After a crash, the build continues when the file is opened.
+A new index is declared first, and all later writes update it. The documents that are stored already are added in
+batches. Queries use the index when it is complete. After a crash, the build continues when the file is opened.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Ind
 from bunbase.contracts.bundoc.problems import InvalidDocument, UniqueViolation
 from bunbase.pkg.errors import InvalidInput
 
-BATCH: Final = 200  # documents added to an index at a time; writes wait about 5 ms, 30 ms for much text
-BATCH_BYTES: Final = 2 << 20  # of large documents, fewer are added at a time
+BATCH: Final = 200  # documents added to an index at a time; writes wait meanwhile, about 5 ms, or 30 ms for long texts
+BATCH_BYTES: Final = 2 << 20  # a batch ends after this many bytes
 
-MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project together: one answer lists them
+MAX_DEFINED_BYTES: Final = 8 << 20  # of all collections of a project together, since one answer lists all of them
 
 BATCH_AFTER: Final = (
     "SELECT n, id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE n > ? ORDER BY n LIMIT ?"
@@ -44,10 +44,10 @@ SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """The work that is left after a declaration.
+    """The work that must follow a declaration.
 
-    `building`: the numbers of indexes to build; `referring`: those of them that the schema needs. `retiming`: the
-    expiry time of every document must be read again.
+    `building`: the numbers of the indexes to build; `referring`: the part of them that the schema needs. `retiming`:
+    true if the expiry time of every document must be read again.
     """
 
     building: list[int]
@@ -56,7 +56,7 @@ class Declared(msgspec.Struct, frozen=True):
 
 
 class Declare:
-    """Change the collection to `spec`, except for the work that takes long: that is returned."""
+    """Change the collection to `spec`, without the slow parts of the work, which are returned as Declared."""
 
     def __init__(self, collection: str, spec: CollectionSpec) -> None:
         self.collection = collection
@@ -84,7 +84,7 @@ class Declare:
 class Retime:
     """Read the expiry time of a batch of documents.
 
-    Return the number after which the next batch begins, None at the end.
+    Return the number of the last document in the batch, None if it was the last batch.
     """
 
     def __init__(self, collection: str, after: int) -> None:
@@ -107,7 +107,7 @@ class Retime:
 
 
 class Expire:
-    """Delete a batch of expired documents. Return True if there were any."""
+    """Delete a batch of expired documents. Return True if the batch was not empty."""
 
     def __init__(self, collection: str) -> None:
         self.collection = collection
@@ -118,9 +118,9 @@ class Expire:
 
 
 class Build:
-    """Add the next batch of documents to an index. Return True if there are more.
+    """Add the next batch of documents to an index. Return True if more documents follow.
 
-    If a document does not fit, the index is dropped and the Problem is returned: raised, it would undo the dropping.
+    If a document violates the index, drop the index and return the Problem. To raise it would undo the drop.
     """
 
     def __init__(self, collection: str, number: int) -> None:
@@ -146,7 +146,7 @@ class Build:
         return last is not None
 
     def _bring_in(self, connection: apsw.Connection, table: Table, index: KeptIndex) -> int | None:
-        """Add a batch. Return the number of its last document, None if no documents are left."""
+        """Add a batch. Return the number of its last document, None if it was the last batch."""
         rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (index.built, BATCH))
         documents = size = 0
         last: int | None = None
@@ -164,9 +164,9 @@ class Build:
 
 
 class Drop:
-    """Delete a batch of documents, each with its entry in the change log; after the last one, the collection itself.
+    """Delete a batch of documents, with entries in the change log. After the last document, delete the collection too.
 
-    Return True if documents are left, None if there is no such collection. Raises: CollectionReferenced.
+    Return True if documents are left, None if the collection does not exist. Raises: CollectionReferenced.
     """
 
     def __init__(self, collection: str) -> None:
@@ -197,7 +197,7 @@ class Drop:
 
 
 def _encoded(definition: IndexSpec) -> bytes:
-    """Return a form in which two definitions are equal only if they are the same: 1 == True would confuse filters."""
+    """Return the definition as JSON, for comparisons. As Python objects, filters with 1 and True would be equal."""
     return msgspec.json.encode(definition)
 
 
@@ -226,7 +226,7 @@ def _collection(connection: apsw.Connection, number: int, name: str, created: st
 
 
 def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[tuple[Any, ...]], bool]:
-    """Return the rows of the next documents after a number, and True if there may be more."""
+    """Return the rows of the next documents after the number `after`, and True if more may follow."""
     found: list[tuple[Any, ...]] = []
     size = 0
     rows = connection.execute(BATCH_AFTER.replace("docs_N", table.name), (after, BATCH))
@@ -242,10 +242,10 @@ def _batch(connection: apsw.Connection, table: Table, after: int) -> tuple[list[
 
 
 def _check_defined(connection: apsw.Connection, before: int) -> None:
-    """Raises: InvalidInput if the definitions are too large and this change made them larger."""
+    """Check the size of all definitions. Raises: InvalidInput if it is too large and has grown from `before`."""
     if before < connection.execute(DEFINED).get > MAX_DEFINED_BYTES:
-        limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB together"
-        raise InvalidInput.at("", f"Schemas, rules and indexes of a project take {limit}.")
+        limit = f"at most {MAX_DEFINED_BYTES >> 20} MiB in total"
+        raise InvalidInput.at("", f"The schemas, rules and indexes of a project can have {limit}.")
 
 
 def _declared_indexes(table: Table) -> tuple[IndexSpec, ...]:
@@ -253,7 +253,7 @@ def _declared_indexes(table: Table) -> tuple[IndexSpec, ...]:
 
 
 def _for_references(definition: Definition) -> tuple[IndexSpec, ...]:
-    """Return the indexes by which a deletion finds the documents that refer to the deleted one."""
+    """Return the indexes with which a deletion finds the documents that refer to the deleted document."""
     return tuple(IndexSpec((one.field,), one.index_name) for one in Terms(definition).references)
 
 
@@ -271,6 +271,6 @@ def _declare_indexes(connection: apsw.Connection, table: Table, indexes: tuple[I
 
 
 def _show_table(transaction: Transaction, collection: str, number: int) -> Table:
-    """Show the collection with its present indexes to later writes, and after the commit to readers."""
+    """Make the present indexes of the collection visible to later writes, and after the commit also to readers."""
     table = transaction.altered[collection] = table_of(transaction.connection, number)
     return table

@@ -1,4 +1,4 @@
-"""Build indexes: each in one task, batch by batch, whether a caller waits for it or not."""
+"""Build indexes. One task per index builds it batch by batch, even if no caller waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logger("bundoc")
 class Builds:
     """All builds of this process.
 
-    `do_batch`: does one batch between the writes of a project, and returns True if there are more.
+    `do_batch`: does one batch between the writes of a project, and returns True if more batches follow.
     """
 
     def __init__(self, do_batch: Callable[[str, Build], Awaitable[Any]]) -> None:
@@ -25,7 +25,7 @@ class Builds:
         self.tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def begin(self, project: str, collection: str, number: int) -> asyncio.Task[None]:
-        """Return the task that builds the index. An index never has more than one."""
+        """Return the task that builds the index; start it if there is none yet."""
         task = self.tasks.get((project, number))
         if task is None:
             task = asyncio.create_task(self._build(project, collection, number))
@@ -34,14 +34,14 @@ class Builds:
         return task
 
     def resume(self, project: str, tables: dict[str, Table]) -> None:
-        """Go on with builds that a crash, or too many writes at once, interrupted."""
+        """Continue the builds that a crash, or a full queue of writes, interrupted."""
         for collection, table in list(tables.items()):
             for index in table.indexes:
                 if not index.ready:
                     self.begin(project, collection, index.number)
 
     async def stop(self, project: str | None = None) -> None:
-        """Stop the builds of a project, or of all projects. A half-built index stays as it is until `resume`."""
+        """Stop the builds of a project, or of all projects. An incomplete index stays as it is until `resume`."""
         await _cancel(task for (of, _), task in list(self.tasks.items()) if project in (None, of))
 
     async def _build(self, project: str, collection: str, number: int) -> None:

@@ -1,9 +1,10 @@
 """The SQL that reads and counts the documents in the ranges of a plan.
 
-The guard (the rule, and the expiry time) is evaluated first, and the filter only for documents that pass it. CASE
+The guard (the rule and the expiry time) is evaluated first, and the filter only for documents that pass the guard. CASE
 guarantees this order, because SQLite evaluates only the branch that it needs
-(sqlite.org/lang_expr.html#the_case_expression); and it evaluates the result columns only of rows that WHERE lets
-through. With AND, SQLite could evaluate the cheaper side first, and time or errors would reveal hidden values.
+(sqlite.org/lang_expr.html#the_case_expression). SQLite also evaluates the result columns only for rows that pass WHERE.
+With AND instead of CASE, SQLite could evaluate the cheaper side first, and the time or an error of the filter would
+reveal hidden values.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ WHOLE: Final = "d.id, d.rev, d.created, d.updated, CAST(d.body AS BLOB)"
 class Candidates:
     """The documents in the ranges of a plan.
 
-    `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that a document must pass
-    before `test`, the filter, is evaluated for it; None if there is none.
+    `keys`: the table of the plan's index, "" for the order of ids. `guard`: the condition that is evaluated before
+    `test`, the filter. Each of the two may be None.
     """
 
     def __init__(
@@ -44,22 +45,22 @@ class Candidates:
 
     @property
     def countable(self) -> bool:
-        """True if SQL counts no document twice. With arrays, a document may stand in several ranges."""
+        """True if SQL counts each document only once. With arrays, a document may be in several ranges."""
         return not self.many or len(self.plan.ranges) == 1
 
     def ids(self, range: Range, after: bytes | None) -> Statement:
-        """Select each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
+        """Return SQL that selects each id with DENIED, ADMITTED or FULFILS, in the plan's order."""
         if self.keys and self.guard is None and self.test is None:
             where, params, direction = self._between(range, after)
             return f"SELECT id, {FULFILS} FROM {self.keys} {where} ORDER BY k {direction}", params
         return self._joined(f"d.id, {self.verdict.sql}", self.verdict.params, range, after)
 
     def documents(self, range: Range, after: bytes | None) -> Statement:
-        """Select whole documents in the plan's order, without guard and test."""
+        """Return SQL that selects whole documents in the plan's order, without guard and test."""
         return self._joined(WHOLE, (), range, after)
 
     def number(self, range: Range, most: int) -> Statement:
-        """Count the documents in a range, up to `most`."""
+        """Return SQL that counts the documents in a range, up to `most`."""
         if not self.keys:
             where, params = self._at(range)
             return f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} AS d{where} LIMIT ?)", (*params, most)
@@ -67,9 +68,10 @@ class Candidates:
         return f"SELECT count(*) FROM ({places})", (range.low, range.high, most)
 
     def passing(self, range: Range, most: int) -> Statement:
-        """Count the documents in a range that pass the guard, up to `most`, and how many of those fulfil the test.
+        """Return SQL that counts the documents in a range that pass the guard, up to `most`, and those that also pass
+        the test.
 
-        With `plan.by_id` all are counted: the place where a count ends would reveal the order of hidden documents.
+        With `plan.by_id`, it counts all documents: the place where a count stops would reveal the order of hidden ones.
         """
         guard, test = self.guard or TRUE, self.test or TRUE
         if self.keys:
@@ -93,7 +95,7 @@ class Candidates:
         where, bounds, direction = self._between(range, after)
         order = "d.id" if self.plan.by_id else f"k {direction}"
         return (
-            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `id` is the document's
+            f"SELECT {wanted} FROM (SELECT k, id AS of FROM {self.keys}) AS i "  # `AS of`, so that `id` means d.id
             f"CROSS JOIN {self.table.name} AS d ON d.id = i.of {where} ORDER BY {order}",
             (*params, *bounds),
         )
@@ -106,7 +108,7 @@ class Candidates:
         return f"SELECT {wanted} FROM {self.table.name} AS d{where} ORDER BY d.id {direction}", (*params, *bounds)
 
     def _at(self, range: Range) -> Statement:
-        """Return the WHERE of a range in the order of ids: the range is one id, or everything."""
+        """Return the WHERE of a range of ids, which is either one id or everything."""
         return ("", ()) if range == Range() else (" WHERE d.id = ?", (range.low[:-1].decode(),))
 
     def _between(self, range: Range, after: bytes | None) -> tuple[str, tuple[bytes, bytes], str]:

@@ -1,7 +1,7 @@
-"""The change log of a project: each change of a document, numbered without gaps in the order of the commits.
+"""The change log of a project. It numbers all changes of documents in the order of the commits, without gaps.
 
-A row is written in the transaction of its change. `seq` is the number of the change, and the key of the row.
-`log.floor` is the greatest number that is no longer kept, so that the numbers go on after everything was pruned.
+The transaction of a change writes its row. `seq` is the number of the change, and the key of the row. `log.floor` is
+the highest deleted number, so that the numbers continue even after all rows were deleted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from bunbase.contracts.bundoc.problems import ResyncRequired
 
 Row = tuple[int, str, str, str, int, str, int]  # seq, op, collection, id, rev, at, depth
 
-PRUNED_AT_ONCE: Final = 1000  # takes the writer some milliseconds
+PRUNED_AT_ONCE: Final = 1000  # rows; this takes the writer some milliseconds
 
-# as the second format had it: older files pass through it when they are brought up to date
+# the log as in format 2; an older file gets this first, and then the changes of later formats
 CREATE_LOG: Final = """
 CREATE TABLE changes (
     seq INTEGER PRIMARY KEY,
@@ -41,36 +41,38 @@ RAISE_FLOOR: Final = "UPDATE log SET floor = ?"
 
 
 def ends(connection: apsw.Connection) -> tuple[int, int]:
-    """Return the greatest number that is no longer kept, and the number of the newest change."""
+    """Return the highest deleted number, and the number of the newest change."""
     floor, last = connection.execute(ENDS).get
     return floor, last
 
 
 def append(connection: apsw.Connection, rows: list[Row]) -> None:
-    """Append the rows of a whole batch, which costs half as much as one statement for each write."""
+    """Append the rows of a whole batch. One statement for each write would take twice as long."""
     connection.executemany(APPEND, rows)
 
 
 def changes_since(connection: apsw.Connection, since: int, limit: int) -> Changes:
     """Return at most `limit` changes after the number `since`. Raises: ResyncRequired."""
-    with connection:  # one snapshot for both statements: pruning between them must not look like a gap
+    # one snapshot for both statements, since rows deleted in between would look like a gap;
+    # `fetchall`, since a loop would leave the cursor open after an error
+    with connection:
         floor, last = ends(connection)
         if not floor <= since <= last:
             raise _resync(since, floor, last)
-        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()  # an error in a loop would leave it open
+        rows: list[Any] = connection.execute(SINCE, (since, limit)).fetchall()
         items = tuple([ChangeEntry(*row) for row in rows])
     return Changes(items, items[-1].seq if items else since)
 
 
 def is_due(connection: apsw.Connection, most: int, not_before: str) -> bool:
-    """True if the log holds more than `most` changes, or one from before `not_before`."""
+    """True if the log has more than `most` changes, or a change before the time `not_before`."""
     floor, last = ends(connection)
     oldest = connection.execute(OLDEST).get
     return oldest is not None and (last - floor > most or oldest < not_before)
 
 
 def prune(connection: apsw.Connection, most: int, not_before: str) -> int:
-    """Delete a batch of the oldest changes, as far as they are too many or too old. Return how many."""
+    """Delete a batch of the oldest changes if they are too many or too old. Return the number of deleted changes."""
     floor, last = ends(connection)
     until = min(last, floor + PRUNED_AT_ONCE)
     young = connection.execute(YOUNG, (until, not_before)).get
@@ -84,5 +86,5 @@ def prune(connection: apsw.Connection, most: int, not_before: str) -> int:
 
 
 def _resync(since: int, floor: int, last: int) -> ResyncRequired:
-    why = f"Changes up to {floor} are no longer kept" if since < floor else f"The newest change is {last}"
-    return ResyncRequired(f"{why}; read your collections again, then go on from {last}.", first=floor, last=last)
+    why = f"Changes up to {floor} are no longer available" if since < floor else f"The newest change is {last}"
+    return ResyncRequired(f"{why}; read your collections again, then continue from {last}.", first=floor, last=last)

@@ -1,4 +1,4 @@
-"""Copies of encrypted SQLite files, as backups ask for them: copy a project, examine a copy, put one in place."""
+"""Implements Copies on SQLite: copy a project's file, examine a copy, replace a project's file by a copy."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-REPLACED: Final = 3  # how often a copy is begun again because the file was replaced under it
-DRAFTS: Final = ".drafts"  # cannot be a project's name
+REPLACED: Final = 3  # attempts at a copy; a rotation that replaces the file meanwhile makes a new attempt necessary
+DRAFTS: Final = ".drafts"  # no project can have this id
 
 
 class TargetKey(msgspec.Struct, frozen=True):
-    """The key that the restored file gets. `settled`: the project's key file holds this key already."""
+    """The key for the restored file. `settled`: true if the project's key file has this key already."""
 
     key: bytes
     wrapped: str
@@ -60,7 +60,7 @@ class TargetKey(msgspec.Struct, frozen=True):
 
 
 class SqliteCopies:
-    """Works in a thread of its own, one piece of work at a time. Drafts that a crash left behind are deleted here."""
+    """One thread does all of this work, one call at a time. `__init__` deletes the drafts that a crash left."""
 
     def __init__(self, files: OpenFiles, waiters: Waiters) -> None:
         self.files = files
@@ -90,8 +90,8 @@ class SqliteCopies:
                 except BackupFailed:
                     if not file.closing or progress.stopped.is_set():
                         raise
-            await self._in_thread(_empty, folder)  # a rotation put a file under a new key in its place: begin again
-        raise BackupFailed("The project's file was closed again and again while it was copied; try again later.")
+            await self._in_thread(_empty, folder)  # a rotation has replaced the file: start again with the new file
+        raise BackupFailed("The project's file was closed several times during the copy; try again later.")
 
     async def examine(self, project: str, folder: Path, progress: Progress) -> Contents:
         key, wrapped = await self._key_in(project, folder)
@@ -109,7 +109,7 @@ class SqliteCopies:
             itself = source == project and format >= KEEPS_REVISIONS
             async with self.files.holding(project) as directory:
                 if own.settled and (await self.files.held_key(project))[1] != own.key:
-                    raise BundocBusy("The project has got a new data key meanwhile; try again.", retry_after_seconds=1)
+                    raise BundocBusy("The project's data key was changed meanwhile; try again.", retry_after_seconds=1)
                 issued = await self._keep_what_is_there(directory, own, safety, progress)
                 progress.go_on()
                 await self._in_thread(renumber, path, own.key, issued, itself)
@@ -123,8 +123,8 @@ class SqliteCopies:
         self.pool.shutdown()
 
     async def _copy(self, project: str, file: ProjectFile, folder: Path, progress: Progress) -> Contents:
-        changed_at = await self.changed_at(project) or 0  # before the snapshot: a later write counts as newer
-        progress.unless(lambda: file.closing)  # a file that is being closed may have a revoked key, or be damaged
+        changed_at = await self.changed_at(project) or 0  # before the snapshot, so that later writes count as newer
+        progress.unless(lambda: file.closing)  # a file is also closed if its key is revoked, or if it is damaged
         path = folder / DATABASE
         await self._in_thread(copy_snapshot, file.path, file.key, path, file.key, progress.tell)
         return await self._finish(folder, file.key, file.wrapped_key, changed_at, progress)
@@ -132,7 +132,7 @@ class SqliteCopies:
     async def _keep_what_is_there(
         self, directory: Path, own: TargetKey, safety: Safety, progress: Progress
     ) -> IssuedNumbers | None:
-        """Copy the file that is about to be replaced. Return the numbers that it issued, None if it is unreadable."""
+        """Copy the project's file before its replacement. Return the numbers that it issued, None if unreadable."""
         if not own.settled and not (directory / DATABASE).exists():
             return IssuedNumbers()
         try:
@@ -151,7 +151,7 @@ class SqliteCopies:
         return issued
 
     async def _finish(self, folder: Path, key: bytes, wrapped: str, changed_at: int, progress: Progress) -> Contents:
-        """Put the wrapped key beside a copy; return what the copy holds."""
+        """Write the key file of a copy, and return the contents of the copy."""
         await self._in_thread(complete_key_file, folder, wrapped)
         found = await self._in_thread(measure_copy, folder / DATABASE, key, progress)
         return contents(found, wrapped, changed_at)
@@ -159,7 +159,7 @@ class SqliteCopies:
     async def _target_key(self, project: str) -> TargetKey:
         """Return the project's key, or a new one if the project has lost its key.
 
-        A file under a lost key cannot be read any more, so nothing is lost with the new key.
+        Without its key, the old file cannot be read anyway, so the new key loses nothing.
         """
         try:
             key_file, key = await self.files.key_of(project)
@@ -169,11 +169,11 @@ class SqliteCopies:
         return TargetKey(key, key_file.wrapped, key_file.complete)
 
     async def _key_in(self, project: str, folder: Path) -> tuple[bytes, str]:
-        """Return the key of a copy, plain and wrapped. Raises: BackupDamaged."""
+        """Return the data key of a copy, plain and wrapped. Raises: BackupDamaged."""
         try:
             key_file: KeyFile | None = await self._in_thread(read_key_file, folder)
             if key_file is None:
-                raise DataUnreadable("There is no key file.")
+                raise DataUnreadable("The key file is missing.")
             context = data_key_context(project)
             return await self.files.kms.unwrap_data_key(project, context, key_file.wrapped), key_file.wrapped
         except (DataUnreadable, DecryptionFailed) as error:
@@ -206,16 +206,16 @@ def _empty(folder: Path) -> None:
 
 
 def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
-    """Bring the log that a crash left behind into the closed file. Return the numbers that the file has issued.
+    """Write SQLite's log, if a crash left one, into the closed file. Return the numbers that the file has issued.
 
-    Raises: DataUnreadable, and BundocBusy when somebody still has the file open.
+    Raises: DataUnreadable, and BundocBusy if the file is still open somewhere.
     """
     if not path.exists():
         raise DataUnreadable("The project's file is missing.")
     try:
         connection = connect(path, key)
         try:
-            bring_up(connection)  # this may be the first time that a newer BunBase opens it
+            bring_up(connection)  # the file may have an older format
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             empty = not connection.execute("SELECT count(*) FROM collections").get
             issued = IssuedNumbers(ends(connection)[1], spent(connection), empty)
@@ -224,12 +224,12 @@ def _settle_log(path: Path, key: bytes) -> IssuedNumbers:
     except apsw.Error as error:
         raise (DataUnreadable(repr(error)) if is_lasting(error) else problem_of(error)) from error
     if path.with_name(LOG).exists():
-        raise BundocBusy("The project's last writes are still under way; try again.", retry_after_seconds=5)
+        raise BundocBusy("The project's last writes have not ended yet; try again.", retry_after_seconds=5)
     return issued
 
 
 def _put_aside(directory: Path) -> None:
-    """Keep a damaged file beside the new one, for an operator who wants to look at it."""
+    """Keep a damaged file under another name, so that an operator can examine it."""
     at = new_id()
     for name in (DATABASE, LOG):
         if (directory / name).exists():
@@ -238,10 +238,10 @@ def _put_aside(directory: Path) -> None:
 
 
 def _swap(directory: Path, draft: Path, own: TargetKey) -> None:
-    """Put the draft in place of the project's file. A single rename decides: a crash leaves the old or the new state.
+    """Replace the project's file by the draft, with one rename: a crash leaves either the old or the new state.
 
-    Only a project that had lost its key gets a new key file after the rename. A crash in between leaves it as
-    unreadable as it was before.
+    A project that had lost its key gets a new key file after the rename. If a crash comes in between, the project is
+    as unreadable as before.
     """
     (directory / SHARED_INDEX).unlink(missing_ok=True)
     draft.rename(directory / DATABASE)

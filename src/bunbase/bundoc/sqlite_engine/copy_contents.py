@@ -1,4 +1,4 @@
-"""The documents in a copy of a project: bring them to today's format, count them, give them new numbers.
+"""Work on the documents in a copy of a project: convert them to today's format, count them, and change their numbers.
 
 A backup is such a copy. Everything here runs in a thread.
 """
@@ -27,7 +27,7 @@ from bunbase.pkg.sealed_sqlite.copying import copy_pages, open_copy
 from bunbase.pkg.sealed_sqlite.files import sync_file
 
 LOOK_STEPS: Final = 100_000
-UNKNOWN_LEAP: Final = 1 << 32  # more than the numbers that a file may have issued which can no longer be read
+UNKNOWN_LEAP: Final = 1 << 32  # above all numbers that an unreadable file may have issued
 
 SHIFT: Final = "UPDATE docs_N SET rev = rev + ?"
 
@@ -37,7 +37,7 @@ Measures = tuple[int, int, tuple[BackedUpCollection, ...]]  # format, seq, colle
 class IssuedNumbers(msgspec.Struct, frozen=True):
     """The numbers that a file had issued before it was replaced.
 
-    `last`: of its newest change. `revs`: none of its revisions is greater. `empty`: it has no collections.
+    `last`: the number of its newest change. `revs`: at least its highest revision. `empty`: true without collections.
     """
 
     last: int = 0
@@ -46,14 +46,14 @@ class IssuedNumbers(msgspec.Struct, frozen=True):
 
 
 def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) -> None:
-    """Let the numbers of a copy continue above all numbers that clients have seen before it takes its place.
+    """Raise the numbers of a copy above all numbers that clients have seen, before the copy replaces the file.
 
-    Its change log begins above the newest change that was ever issued: a client that asks for the changes after an
-    older one is told to read the collections again. Its revisions begin above the ones that were issued, so that no
-    revision is given twice for an id (docs/decisions/0033).
+    The change log of the copy begins above the newest change that the file issued. So a client that sends an older
+    `since` gets ResyncRequired. Revisions begin above those that the file issued, so that no revision is used twice for
+    an id (docs/decisions/0033).
 
-    `issued`: by the file that this copy replaces; None if that file cannot be read. `own`: the copy was made from the
-    same project, so its documents keep their revisions.
+    `issued`: the numbers of the replaced file; None if that file cannot be read. `own`: true if the copy comes from the
+    same project; then its documents keep their revisions.
     """
     connection = connect(path, key)
     try:
@@ -63,7 +63,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
             if not own and before.revs:
                 _shift_revisions(connection, before.revs)
                 raise_above(connection, before.revs + revs)
-            if own:  # a file that issued less than its copy began anew in between: the lost numbers are unknown
+            if own:  # a file that issued less than its copy was created anew: its lost numbers are unknown
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             connection.execute("UPDATE log SET floor = ?", (max(last, before.last) + 1,))
@@ -74,7 +74,7 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
 
 
 def recreate(source: Path, source_key: bytes, target: Path, key: bytes, progress: Progress) -> tuple[Measures, int]:
-    """Make a database of today's format from a copy, under another key. Return also the format that the copy had.
+    """Make a database in today's format from a copy, under another key. Return its measures and the copy's old format.
 
     Raises: BackupDamaged, BackupTooNew.
     """
@@ -101,14 +101,14 @@ def examine_copy(path: Path, key: bytes, progress: Progress) -> Measures:
 
 
 def measure_copy(path: Path, key: bytes, progress: Progress) -> Measures:
-    """Return what a copy holds; for a copy that was made a moment ago, without a check of its pages."""
+    """Return the contents of a new copy, without a check of its pages."""
     with reading(path, key, progress) as connection:
         return _measure(connection)
 
 
 @contextmanager
 def reading(path: Path, key: bytes, progress: Progress) -> Iterator[apsw.Connection]:
-    """Open a copy that nobody writes to. Raises: BackupDamaged, and as `Progress.tell`."""
+    """Open a copy for reading. Raises: BackupDamaged, and the errors of `Progress.tell`."""
     connection = open_copy(path, key)
     try:
         connection.set_progress_handler(progress.stopped.is_set, LOOK_STEPS)
@@ -141,7 +141,7 @@ def _measure(connection: apsw.Connection) -> Measures:
 
 
 def _shift_revisions(connection: apsw.Connection, by: int) -> None:
-    """Raise the revision of every document by this number, and build the indexes on `_rev` again."""
+    """Increase the revision of every document by this number, and build the indexes on `_rev` again."""
     for table in tables_of(connection).values():
         connection.execute(SHIFT.replace("docs_N", table.name), (by,))
         for index in table.indexes:
@@ -152,5 +152,5 @@ def _shift_revisions(connection: apsw.Connection, by: int) -> None:
 def _check_format(connection: apsw.Connection) -> int:
     found = format_of(connection)
     if found > FORMAT:
-        raise BackupTooNew(f"The backup has format {found}; this BunBase reads up to {FORMAT}: install a newer one.")
+        raise BackupTooNew(f"The backup has format {found}, but this BunBase reads up to {FORMAT}: update BunBase.")
     return found

@@ -1,4 +1,4 @@
-"""The data key of each project: generated and unwrapped by BunKMS, kept wrapped beside the project's file."""
+"""The data key of each project. BunKMS generates and unwraps it; the project's directory stores the wrapped form."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bunbase.pkg.sealed_sqlite.key_file import KeyFile
 
 
 class DataKeys:
-    """Call every method under the project's lock. `in_thread` runs work on files."""
+    """Gets data keys from BunKMS. The caller must hold the project's lock. `in_thread`: runs work on files."""
 
     def __init__(self, kms: Kms, in_thread: Callable[..., Awaitable[Any]]) -> None:
         self.kms = kms
         self.in_thread = in_thread
 
     async def find(self, project: str, directory: Path) -> tuple[KeyFile, bytes]:
-        """Return the project's data key; a new project gets a new one.
+        """Return the project's data key. A new project gets a new data key.
 
         Raises: DataUnreadable, apsw.Error, and the errors of BunKMS.
         """
@@ -50,7 +50,7 @@ class DataKeys:
 
 
 class _ProjectKeys:
-    """The keys of one project, as `find_key` asks for them."""
+    """The keys of one project, for `find_key`."""
 
     def __init__(self, keys: DataKeys, project: str) -> None:
         self.keys = keys
@@ -64,14 +64,14 @@ class _ProjectKeys:
 
 
 def data_key_context(project: str) -> str:
-    """Return the context that BunKMS binds the project's data key to."""
+    """Return the context to which BunKMS binds the project's data key."""
     return f"bundoc/{project}"
 
 
 def key_version(wrapped: str) -> int | None:
-    """Return N of `bunkms:vN:…`: the version of the project's key in BunKMS that wraps this data key.
+    """Return the version of the project's key in BunKMS that wraps this data key: N of `bunkms:vN:…`.
 
-    None if the text is no wrapped key.
+    Return None if the text is not a wrapped key.
     """
     version = wrapped.split(":")[1:2]
     return int(version[0][1:]) if version and version[0][1:].isdecimal() else None

@@ -46,13 +46,13 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared index
+DESCRIPTORS_PER_FILE: Final = 7  # three connections with a file and a log each, and one shared-memory index
 DESCRIPTORS_PER_SCAN: Final = 2
 OTHER_DESCRIPTORS: Final = 1024
 
 
 class SqliteEngine:
-    """Implements `bundoc.engine.Engine`. Comments there say what each method does."""
+    """Implements `bundoc.engine.Engine`, whose docstrings describe the methods."""
 
     def __init__(self, files: OpenFiles, writers: ThreadPoolExecutor, clock: Clock) -> None:
         self.files = files
@@ -103,7 +103,7 @@ class SqliteEngine:
             return found
         news = self.waiters.enter(project)
         try:
-            found = await self._changes(project, since, limit)  # a change may have come before `enter`
+            found = await self._changes(project, since, limit)  # a change may have been made before `enter`
             if not found.items:
                 async with asyncio.timeout(wait_seconds):
                     await news
@@ -163,7 +163,7 @@ class SqliteEngine:
         declared = await self._task(project, Declare(collection, spec))
         building = {number: self.builds.begin(project, collection, number) for number in declared.building}
         for number, task in building.items():
-            if number in declared.referring:  # the schema needs it, so the call waits in any case
+            if number in declared.referring:  # the schema needs this index, so the call always waits
                 try:
                     await self._wait_for_build(task)
                 except Problem:
@@ -175,9 +175,9 @@ class SqliteEngine:
             await self._retime(collection, lambda task: self._task(project, task))
 
     async def _wait_for_build(self, task: asyncio.Task[None]) -> None:
-        await asyncio.wait([task])  # not `await task`: a caller that leaves must not cancel the build
+        await asyncio.wait([task])  # `await task` would cancel the build if the caller is cancelled
         if task.cancelled():
-            raise BundocBusy("The building of the index was stopped; it continues when the project is next used.")
+            raise BundocBusy("The index is not complete; its build continues when the project is used again.")
         task.result()
 
     async def _restore(self, project: str, collection: str, spec: CollectionSpec) -> None:
@@ -220,14 +220,14 @@ class SqliteEngine:
     async def _tend(self, project: str, file: ProjectFile) -> None:
         """Delete expired documents, and continue work that a crash interrupted.
 
-        If nothing is due, it only reads, and an idle project may be closed all the same. It works on `file` and never
-        asks for the project's file again. A file that is being closed waits for its users, so for this call; to ask
-        for the file would wait for the closing, and the two would wait for each other.
+        If nothing is due, this only reads, and does not keep an idle project open. It works on `file` and must not ask
+        `files` for the project's file again. That would be a deadlock if the file is being closed: the close waits for
+        this call, and this call would wait for the close.
         """
 
         async def perform(task: Task) -> Any:
             if file.closing:
-                raise BundocBusy("The project was closed meanwhile; upkeep comes back to it.", retry_after_seconds=1)
+                raise BundocBusy("The project was closed meanwhile; upkeep will visit it again.", retry_after_seconds=1)
             return await self._writer(project, file).submit(task.perform, 0)
 
         try:
@@ -251,7 +251,7 @@ class SqliteEngine:
 
     async def _submit(self, project: str, work: Callable[[Writer], Awaitable[Any]]) -> Any:
         file = self.files.ready(project) or await self.files.open(project)
-        file.enter()  # not `files.using`, which would cost every write 3 µs
+        file.enter()  # like `files.using`, which would take 3 µs more for every write
         try:
             return await work(file.writer or self._writer(project, file))
         except apsw.Error as error:
@@ -290,7 +290,7 @@ async def open_sqlite_engine(
 
 
 def _most_open(settings: BundocSettings) -> int:
-    """Raise this process's limit of descriptors as far as needed; return how many projects may be open at once."""
+    """Raise the process's limit of file descriptors if needed. Return how many projects may be open at once."""
     other = settings.scans * DESCRIPTORS_PER_SCAN + OTHER_DESCRIPTORS
     wanted = settings.max_open_projects * DESCRIPTORS_PER_FILE + other
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -300,5 +300,5 @@ def _most_open(settings: BundocSettings) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     most = max(1, (allowed - min(other, allowed // 2)) // DESCRIPTORS_PER_FILE)
     if most < settings.max_open_projects:
-        log.warning("too few files may be open for max_open_projects", allowed=allowed, wanted=wanted, open=most)
+        log.warning("the limit of open files is below max_open_projects", allowed=allowed, wanted=wanted, open=most)
     return min(most, settings.max_open_projects)

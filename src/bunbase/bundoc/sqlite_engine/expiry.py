@@ -1,4 +1,4 @@
-"""Documents that expire at a time in one of their fields: hidden at that moment, deleted from the file soon after."""
+"""The expiry of documents, at the time in one of their fields. Expired documents are hidden, and deleted soon after."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import apsw
 from bunbase.bundoc.documents import StoredDocument, read_all, read_fields
 from bunbase.pkg.moments import milliseconds, read_moment
 
-EXPIRED_AT_ONCE: Final = 200  # about 5 ms of the writer
-EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # of large documents, fewer are deleted at a time
+EXPIRED_AT_ONCE: Final = 200  # deleted in one batch, which takes the writer about 5 ms
+EXPIRED_BYTES_AT_ONCE: Final = 2 << 20  # a batch ends after this many bytes
 
 ALIVE: Final = "(expires IS NULL OR expires > CAST(unixepoch('subsec') * 1000 AS INTEGER))"
 CREATE_INDEX: Final = "CREATE INDEX IF NOT EXISTS expires_N ON docs_N (expires) WHERE expires IS NOT NULL"
@@ -22,7 +22,7 @@ SET: Final = "UPDATE docs_N SET expires = ? WHERE id = ?"
 
 
 def ends_at(body: bytes, path: list[str]) -> int | None:
-    """Return when a document expires, in milliseconds since 1970; None if the field holds no time by RFC 3339."""
+    """Return when a document expires, in milliseconds since 1970; None if the field has no time in RFC 3339."""
     value: Any = body
     for name in path:
         if bytes(value)[:1] != b"{" or (value := read_fields(value).get(name)) is None:

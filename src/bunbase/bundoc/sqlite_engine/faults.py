@@ -1,4 +1,4 @@
-"""The Problem that an error of SQLite or of the operating system means to the caller."""
+"""Translate errors of SQLite and of the operating system to Problems."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import apsw
 from bunbase.contracts.bundoc.problems import BundocBusy, DataUnreadable, DiskFull, InvalidQuery
 from bunbase.pkg.errors import DeadlineExceeded
 
-# SQLite's limits on a statement; a filter that reaches one of them came from a caller
+# errors for SQLite's limits on a statement, which only the filter of a caller can reach
 TOO_MUCH: Final = ("maximum depth", "parser stack overflow", "too many SQL variables")
 
-NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared index is the first thing that needs room on the disk
+NO_ROOM_TO_OPEN: Final = apsw.SQLITE_IOERR_SHMSIZE  # the shared-memory index fails first on a full disk
 
-# a reader looks up the collection before it reads; in between, the collection's table may be dropped
+# a collection may be dropped after a reader has looked it up and before the reader reads it
 DROPPED: Final = "no such table: docs_"
 
 
 def problem_of_system(error: OSError) -> Exception:
-    """Return the Problem that an error of the operating system means, or the error itself if it is a bug of ours."""
+    """Return the Problem for an error of the operating system, or the error itself if it is a bug of BunBase."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return DiskFull("Free some space, then try again.")
@@ -33,10 +33,10 @@ def problem_of_system(error: OSError) -> Exception:
 
 
 def problem_of(error: apsw.Error) -> Exception:
-    """Return the Problem that an error of SQLite means, or the error itself if it is a bug of ours."""
+    """Return the Problem for an error of SQLite, or the error itself if it is a bug of BunBase."""
     match error:
         case apsw.NotADBError() | apsw.CorruptError():
-            return DataUnreadable("The project's file is damaged or was written under another key.")
+            return DataUnreadable("The project's file is damaged or was encrypted under another key.")
         case apsw.IOError() if getattr(error, "extendedresult", 0) == NO_ROOM_TO_OPEN:
             return DiskFull("Free some space, then try again.")
         case apsw.IOError() | apsw.ReadOnlyError() | apsw.ProtocolError():
@@ -44,11 +44,11 @@ def problem_of(error: apsw.Error) -> Exception:
         case apsw.FullError():
             return DiskFull("Free some space, then try again.")
         case apsw.InterruptError():
-            return DeadlineExceeded("This read took too long and was stopped; ask for less at once.")
+            return DeadlineExceeded("This read took too long and was stopped; read less in one request.")
         case apsw.BusyError() | apsw.LockedError() | apsw.CantOpenError() | apsw.NoMemError():
             return BundocBusy("Try again in a second.", retry_after_seconds=1)
         case apsw.SQLError() if any(limit in str(error) for limit in TOO_MUCH):
-            return InvalidQuery("This filter nests too deeply; ask for less at once.", path="/where")
+            return InvalidQuery("This filter has too many levels or values; use a simpler filter.", path="/where")
         case apsw.SQLError() if DROPPED in str(error):
             return BundocBusy("The collection was dropped at this moment; try again.", retry_after_seconds=1)
         case _:

@@ -1,4 +1,4 @@
-"""Bring the file of an older BunBase up to today's format: one step for each format, all in one transaction."""
+"""Bring the file of an older BunBase to today's format. Each format is one step; one transaction does all steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.mending import mend
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
-OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # a collection begins with its first document
+OF_ANY_DOCUMENT: Final = "SELECT count(*) FROM collections"  # the first document creates its collection
 
 
 def bring_up(connection: apsw.Connection) -> None:
@@ -30,8 +30,8 @@ def is_older(connection: apsw.Connection) -> bool:
 def _begin_change_log(connection: apsw.Connection) -> None:
     """Begin the change log.
 
-    The documents in the file were never logged. So a client that asks for all changes from the beginning must read the
-    collections first: the floor says so.
+    The log has no changes of the documents in the file. So a client that sends `since=0` must read the collections
+    first; the floor 1 has this effect.
     """
     for _ in connection.execute(CREATE_LOG):
         pass
@@ -53,12 +53,12 @@ def _begin_definitions(connection: apsw.Connection) -> None:
 
 
 def _begin_builds(connection: apsw.Connection) -> None:
-    """Begin to remember how far each index is built. An index that is half built begins again."""
+    """Add the table that stores how far each index is built. The build of an incomplete index starts again."""
     connection.execute(CREATE_BUILDS)
 
 
 def _begin_depths(connection: apsw.Connection) -> None:
-    """Add the depth of each change. Older changes count as the beginning of a chain."""
+    """Add the column for the depth of each change. Older changes get the depth 0."""
     connection.execute(ADD_DEPTH)
 
 

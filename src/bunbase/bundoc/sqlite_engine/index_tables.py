@@ -1,6 +1,7 @@
-"""An index is a table of keys in order, each with the id of its document.
+"""An index is a table of sorted keys, each with the id of its document.
 
-Keys come from `query.order`, not from SQLite's collations: sorting, cursors and every engine share one order.
+The keys come from `query.order`, not from SQLite's collations, so that indexes, sorting, cursors and all engines use
+the same order.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ CREATE TABLE IF NOT EXISTS indexes (
     UNIQUE (collection, name)
 );"""
 
-# The bits of `many`. An index without WATCHED is older than that bit: it may have met an array on a path of its filter.
+# The bits of `many`. An index without WATCHED is older than this bit, so MET_IN_WHERE may be missing.
 MANY: Final = 1  # some document has an array on the path of a field
-WATCHED: Final = 2  # every document was checked for the next bit
+WATCHED: Final = 2  # MET_IN_WHERE is known, since every document was checked for it
 MET_IN_WHERE: Final = 4  # some document has an array on a path of the index's filter
 
 CREATE_BUILDS: Final = "CREATE TABLE builds (id INTEGER PRIMARY KEY, document INTEGER NOT NULL)"  # by index
@@ -74,7 +75,7 @@ class IndexTable(KeptIndex):
         self._insert(connection, id, value, found)
 
     def put_again(self, connection: apsw.Connection, id: str, value: Any) -> None:
-        """Add a document of an older format, even if today's reading finds the same values in another document."""
+        """Add a document of an older format, even if another document has the same values by today's rules."""
         self._insert(connection, id, value, entries(self.index.order, value, self.index.unique, lenient=True))
 
     def take(self, connection: apsw.Connection, id: str, value: Any) -> None:
@@ -84,7 +85,7 @@ class IndexTable(KeptIndex):
             connection.execute(delete, (key + ending,))
 
     def holding(self, connection: apsw.Connection, value: str, most: int) -> list[str]:
-        """Return the ids of documents that hold this value in the first field of the index."""
+        """Return the ids of documents with this value in the first field of the index."""
         key = short_key(value)
         rows: list[Any] = connection.execute(
             HOLDING.replace("keys_N", self.name), (key, key + ALL_ABOVE, most)
@@ -92,7 +93,7 @@ class IndexTable(KeptIndex):
         return [id for (id,) in rows]
 
     def in_the_way(self, connection: apsw.Connection, document: StoredDocument) -> list[str]:
-        """Return the ids of other documents that hold the same values, which the unique index allows only once."""
+        """Return the ids of other documents with the same values, which the unique index does not allow."""
         value = value_of(seen(document))
         if not self.index.unique or not self._knows(value):
             return []
@@ -109,14 +110,14 @@ class IndexTable(KeptIndex):
     def _refuse_taken(self, connection: apsw.Connection, keys: tuple[bytes, ...], id: str) -> None:
         for other in self._taken(connection, keys, id):
             fields = ", ".join(self.definition.fields)
-            message = f"Document {other} has the same {fields}: the index {self.definition.name} is unique."
+            message = f"Document {other} has the same {fields}, but the index {self.definition.name} is unique."
             raise UniqueViolation(message, index=self.definition.name)
 
     def _taken(self, connection: apsw.Connection, keys: tuple[bytes, ...], id: str) -> Iterator[str]:
         taken = TAKEN.replace("keys_N", self.name)
         for key in keys:
             rows: list[Any] = connection.execute(taken, (key, key + ALL_ABOVE, id)).fetchall()
-            for (other,) in rows:  # a file that had format 6 or less may hold several
+            for (other,) in rows:  # several only in a file that once had format 6 or less
                 yield other
 
 
@@ -140,7 +141,7 @@ def drop_index(connection: apsw.Connection, table: KeptIndex) -> None:
 
 
 def built_until(connection: apsw.Connection, number: int, document: int) -> None:
-    """Remember how far the build has come: after a crash it continues from there."""
+    """Store how far the build is done, so that it continues there after a crash."""
     connection.execute("INSERT OR REPLACE INTO builds (id, document) VALUES (?, ?)", (number, document))
 
 

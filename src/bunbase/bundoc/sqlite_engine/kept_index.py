@@ -23,15 +23,15 @@ value_of: Final = msgspec.json.Decoder().decode
 
 @lru_cache(FILTERS_KEPT)
 def _filter(text: bytes) -> Filter:
-    """Parse the filter of an index. Each search reads its indexes again, so the parsed filters are cached."""
+    """Parse the filter of an index. Parsed filters are cached, since each search reads the indexes again."""
     return parse_where(text, kept=True)
 
 
 class KeptIndex(ABC):
     """One index.
 
-    `definition`: as the caller declared it. `built`: the number of the last document that a build has added. `where`:
-    the filter that a document must fulfil to be in the index. `system`: the index exists for a reference in the schema.
+    `definition`: the specification by the caller. `built`: the number of the last document that the build has added.
+    `where`: the index has only documents that match this filter. `system`: the index serves a reference in the schema.
     """
 
     def __init__(self, number: int, definition: IndexSpec, ready: bool, built: int) -> None:
@@ -46,7 +46,7 @@ class KeptIndex(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name of its table."""
+        """The name of the table of this index."""
 
     @property
     @abstractmethod
@@ -59,7 +59,7 @@ class KeptIndex(ABC):
             self.put(connection, document.id, value)
 
     def add_again(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Add a document that was in the index before the index was made anew. Nothing is refused."""
+        """Add a document again when the index is rebuilt. This refuses no document."""
         value = value_of(seen(document))
         if self._knows(value):
             self.put_again(connection, document.id, value)

@@ -1,4 +1,4 @@
-"""Which searches the event loop may try itself: those with a short statement that calls no function of ours."""
+"""Decide which searches the event loop may try: those with a short statement that calls no function of BunBase."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bunbase.bundoc.query.filters import (
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sql import KEY_FUNCTION
 
-MOST_NODES: Final = 100  # of a filter; each name of a path counts as one: 0.2 ms to write the SQL, 0.2 ms to parse it
-MOST_RULE_CHARACTERS: Final = 16 << 10  # of SQL
+MOST_NODES: Final = 100  # of a filter, with each name of a path; writing and parsing the SQL takes 0.2 ms each
+MOST_RULE_CHARACTERS: Final = 16 << 10  # in the SQL of a rule
 
 
 def is_light(search: Search) -> bool:
-    """False for text searches, patterns, comparisons of objects or arrays, and for long filters and rules."""
+    """False for text searches, patterns, comparisons of objects or arrays, long filters, and long rules."""
     if search.text is not None or _nodes(search.where, MOST_NODES) < 0:
         return False
     if search.also is None:
@@ -37,7 +37,7 @@ def is_light(search: Search) -> bool:
 
 
 def _nodes(where: Filter, left: int) -> int:
-    """Return how many more nodes the filter may have; below 0 if it has too many, or one that is never light."""
+    """Return how many more nodes the filter may have. The result is below 0 if there are too many, or a slow node."""
     match where:
         case And() | Or():
             left -= 1

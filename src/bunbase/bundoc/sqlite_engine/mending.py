@@ -1,22 +1,22 @@
-"""Mend the documents of a file of format 6 or less, which may hold values that today are refused or read differently.
+"""Repair the documents in a file of format 6 or less. Some of their values are now refused or read differently.
 
-All of this happens in the transaction that brings the file up to format 7. There are four faults:
+One transaction does all repairs and brings the file to format 7. There are four faults:
 
-Revisions (docs/decisions/0033). The revisions of a document that was deleted and stored again began at 1 once more, so
-a client with an old copy could overwrite the new document. The deletions in the change log say which revisions were
-given. If the log was pruned, they do not say everything; then every later revision begins above the log's floor, since
-each revision that was given took a number of the log. Above the stored revisions too: the earliest files had no log.
+Revisions (docs/decisions/0033). If a document was deleted and stored again, its revisions began at 1 again, so a client
+with an old copy could overwrite the new document. The deletions in the change log tell which revisions were used. If
+old entries of the log are deleted, all later revisions begin above the log's floor, since each revision took a number
+of the log. They also begin above all stored revisions, since the oldest files had no log.
 
-Names with control characters (docs/decisions/0040). SQLite's JSON functions end a name at U+0000, so that they find one
-field under the name of another: a document whose `owner` was Bob stood in Ann's list, because it also had the field
-`owner` + U+0000 with the value Ann. Each control character becomes its picture (for U+0000 the sign ␀, U+2400). No
-value is lost, and the document gets a new revision. The alternative, a function of ours that reads names in SQL, would
-slow down every query for names that nobody uses.
+Names with control characters (docs/decisions/0040). SQLite's JSON functions end a name at U+0000, so they find a field
+under the name of another field. For example, Ann's list had a document whose `owner` was Bob, because it also had the
+field `owner` + U+0000 with the value Ann. Each control character is replaced by its symbol (U+0000 by ␀, U+2400). No
+value is lost, and the document gets a new revision. The alternative was our own SQL function that reads names. It would
+slow down every query, for names that nobody uses.
 
-Unique indexes. Elements of arrays that are objects or arrays get keys now. Documents that hold equal ones stay, and are
-refused when they are next written.
+Unique indexes. Elements of arrays that are objects or arrays have keys now. If two documents have equal elements, both
+stay, and the next write of either document is refused.
 
-Times. The time at which a document expires is read again, by RFC 3339 only.
+Times. The expiry time of each document is read again, because only RFC 3339 is accepted now.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bunbase.bundoc.sqlite_engine.tables import Table, table_of
 from bunbase.pkg.control_characters import holds_control
 
 AT_ONCE: Final = 200  # documents read at a time
-AT_ONCE_BYTES: Final = 2 << 20  # of large documents, fewer are read at a time
+AT_ONCE_BYTES: Final = 2 << 20  # a batch ends after this many bytes
 PICTURES: Final = {**{code: 0x2400 + code for code in range(0x20)}, 0x7F: 0x2421}
 TAKEN: Final = "\u2400"  # appended to a name until no other field has that name
 
@@ -62,7 +62,7 @@ STORED_AGAIN: Final = "SELECT d.id, e.rev FROM ended AS e JOIN docs_N AS d ON d.
 
 
 def mend(connection: apsw.Connection) -> None:
-    """Do the step from format 6 to format 7."""
+    """Bring a file from format 6 to format 7."""
     for _ in connection.execute(CREATE_REVISIONS):
         pass
     collections: list[Any] = connection.execute(COLLECTIONS).fetchall()
@@ -77,7 +77,7 @@ def mend(connection: apsw.Connection) -> None:
 
 
 def rekey(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
-    """Build an index again from the documents that it holds, as far as it was built."""
+    """Build an index again from the stored documents. An incomplete index gets only the documents that it had."""
     empty = EMPTY if isinstance(index, IndexTable) else EMPTY_TEXT
     connection.execute(empty.replace("index_N", index.name))
     for n, document in _rows(connection, ROWS, table):
@@ -86,7 +86,7 @@ def rekey(connection: apsw.Connection, table: Table, index: KeptIndex) -> None:
 
 
 class _Mending:
-    """`rows`: the entries that the change log gets at the end."""
+    """The repair of one file. `rows`: the entries to append to the change log at the end."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
@@ -94,10 +94,10 @@ class _Mending:
         self.rows: list[change_log.Row] = []
 
     def remember_revisions(self, numbers: list[int]) -> None:
-        """Fill the tables of `revisions.py`. `numbers`: of all collections."""
+        """Fill the tables of `revisions.py`. `numbers`: the numbers of all collections."""
         connection = self.connection
         floor, _ = change_log.ends(connection)
-        if floor:  # entries are gone; a revision is at most the number of its entry, unless it is older than the log
+        if floor:  # old entries are deleted; a revision is at most the number of its entry, or older than the log
             highest = (connection.execute(HIGHEST.replace("docs_N", f"docs_{number}")).get for number in numbers)
             raise_above(connection, max(floor, *highest, 0))
         connection.execute(ENDED)
@@ -117,21 +117,21 @@ class _Mending:
         change_log.append(self.connection, self.rows)
 
     def _raise_revisions(self, name: str, table: Table) -> bool:
-        """Raise the revision of each document whose id belonged to a deleted one before.
+        """Raise the revision of each document whose id belonged to a deleted document before.
 
-        Return True if there are any.
+        Return True if there are such documents.
         """
         sql = STORED_AGAIN.replace("docs_N", table.name)
         again: list[Any] = self.connection.execute(sql, (table.number,)).fetchall()
         for id, rev in again:
-            stored = table.stored(self.connection, id)  # one at a time: together they may be the whole collection
-            assert stored is not None  # it was joined a moment ago
+            stored = table.stored(self.connection, id)  # one at a time: all may be too large for memory
+            assert stored is not None  # the query above has found it
             self._change(name, table, msgspec.structs.replace(stored, rev=rev), stored.body)
             self.connection.execute("DELETE FROM ended WHERE collection = ? AND id = ?", (table.number, id))
         return bool(again)
 
     def _rename_fields(self, name: str, table: Table) -> bool:
-        """Replace control characters in the names of fields. Return True if there are any."""
+        """Replace control characters in the names of fields. Return True if a name had one."""
         any_renamed = False
         for _, document in _rows(self.connection, SUSPECTS, table):
             if (body := renamed_body(document.body)) is not None:
@@ -147,7 +147,7 @@ class _Mending:
 
 
 def renamed_body(body: bytes) -> bytes | None:
-    """Return the document with pictures in place of control characters in names; None if no name has one."""
+    """Return the document with symbols instead of control characters in names; None if no name has one."""
     return write(_renamed(read_fields(body))) if names_control(read_all(body)) else None
 
 
@@ -170,7 +170,7 @@ def _renamed_value(value: bytes) -> bytes:
 
 
 def _renamed_definition(known: Definition) -> str | None:
-    """Return the definition with the new names of hidden fields and the expiry field, None if none is renamed."""
+    """Return the definition with the new names of hidden fields and the expiry field; None if no name changes."""
     hidden = known.rules.hidden if known.rules else {}
     if not any(holds_control(path) for path in (*hidden, known.expires or "")):
         return None
@@ -182,7 +182,7 @@ def _renamed_definition(known: Definition) -> str | None:
 
 
 def _rows(connection: apsw.Connection, sql: str, table: Table) -> Iterator[tuple[int, StoredDocument]]:
-    """Yield each document with its number. Rows are read in batches, so that the caller may change them."""
+    """Yield each document with its number. Rows are read in batches, so the caller may change the rows."""
     after, sql = 0, sql.replace("docs_N", table.name)
     while rows := _batch(connection, sql, after):
         for after, *fields in rows:

@@ -1,20 +1,20 @@
-"""Which projects' files are open: a file is opened when it is first needed, and the least recently used one is closed.
+"""The open files of projects. A file is opened when it is needed; if too many are open, the least recently used closes.
 
 The life of an open file:
 
-1. `ready` returns the file at once while its key was proven less than `key_seconds` ago. This is the path of nearly
-   every request, and it never awaits.
-2. Otherwise `open` opens the file in a task of its own, under the project's lock: it asks BunKMS for the key, creates
-   the file of a new project, and closes another idle file if too many are open.
-3. A caller that awaits while it uses the file wraps this in `using`, which counts users. A caller that does not await
-   needs no count: nothing else runs in the event loop meanwhile.
-4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once: a
-   destroyed key opens nothing after at most `key_seconds`.
-5. To close a file, `closing` is set, so that `ready` no longer returns it; then the last user is waited for.
+1. `ready` returns the file at once if BunKMS has confirmed its key less than `key_seconds` ago. Nearly every request
+   takes this path, which never awaits.
+2. Otherwise, `open` opens the file in a new task, under the project's lock. It gets the key from BunKMS, creates the
+   file of a new project, and closes another idle file if too many are open.
+3. A caller that awaits while it uses the file needs `using`, which counts users. A caller that does not await needs no
+   count, since nothing else runs in the event loop meanwhile.
+4. `tend` asks BunKMS again for each key well before it gets too old. If BunKMS refuses, the file is closed at once. So
+   a destroyed key opens nothing after at most `key_seconds`.
+5. To close a file, `_close_now` sets `closing`, so that `ready` does not return the file, and waits for the last user.
 
-Everything here runs in the event loop, and only work on files runs in threads. A lock for each project lets opening,
-proving the key, closing, replacing and deleting take turns. Without it a file could be opened under a key that a
-rotation or a restore replaces at the same moment.
+Everything here runs in the event loop; only work on files runs in threads. Each project has a lock, so that opening,
+confirming the key, closing, replacing and deleting never happen at the same time. Without the lock, a file could be
+opened under a key that a rotation or a restore is replacing.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # it becomes the name of a directory
+PROJECT: Final = re.compile(r"prj_[0-9a-z]{1,60}")  # the id of a project is the name of its directory
 SCANNER_IDLE_SECONDS: Final = 60.0
-HELD_SECONDS: Final = 2  # a caller tries again after this while a project is being restored
-REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers of BunKMS: asking again changes nothing
+HELD_SECONDS: Final = 2  # Retry-After while a project is being restored
+REFUSED: Final = (KeyDestroyed, KeyNotFound, DecryptionFailed)  # final answers of BunKMS: a retry changes nothing
 
 
 class OpenFiles:
     """The open files of all projects.
 
     `now`: returns seconds on a clock that never goes back. `most_open`: the number of files that may be open at once.
-    `on_open`: called with each file that was opened. `damaged`: projects whose file must not be opened again before a
-    restore. `held`: projects that are being restored. `reserved`: files that are being opened and are not in `files`
-    yet.
+    `on_open`: called with each newly opened file. `damaged`: projects whose file must not be opened again before a
+    restore. `held`: projects that are being restored. `reserved`: the number of files that are being opened and are not
+    in `files` yet.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class OpenFiles:
         self.tasks: set[asyncio.Task[Any]] = set()
 
     def ready(self, project: str) -> ProjectFile | None:
-        """Return the file if it is open under a key that may still be used, else None.
+        """Return the file if it is open and its key may still be used, otherwise None.
 
         The caller may use the file until it next awaits.
         """
@@ -103,20 +103,20 @@ class OpenFiles:
         return file
 
     async def open(self, project: str) -> ProjectFile:
-        """Return the file, and open it first if it is not open. The caller may use it until it next awaits.
+        """Return the file; open it first if needed. The caller may use the file until it next awaits.
 
         Raises: DataUnreadable, BundocBusy, and the errors of BunKMS.
         """
         while (file := self.ready(project)) is None:
             if project in self.held:
                 raise ProjectRestoring("Try again in a moment.", retry_after_seconds=HELD_SECONDS)
-            # a task of its own: if the caller that asked first is cancelled, the others still need the file
+            # in a new task: if the first caller is cancelled, other callers still wait for the file
             await asyncio.shield(self._spawn(self._open(project)))
         return file
 
     @asynccontextmanager
     async def using(self, project: str) -> AsyncIterator[ProjectFile]:
-        """Keep the file open while the block lasts, also while the block awaits."""
+        """Keep the file open while the block runs, even if the block awaits."""
         file = self.ready(project) or await self.open(project)
         file.enter()
         try:
@@ -126,7 +126,7 @@ class OpenFiles:
 
     @asynccontextmanager
     async def visited(self, project: str) -> AsyncIterator[ProjectFile]:
-        """As `using`, for upkeep: a visit does not count as use, and a file that was opened for it is closed again."""
+        """Like `using`, for upkeep. A visit does not count as use, and closes the file again if it had to open it."""
         before = self.files.get(project)
         used_at = None if before is None else before.used_at
         async with self.using(project) as file:
@@ -143,10 +143,10 @@ class OpenFiles:
     async def replace(
         self, project: str, file: ProjectFile, finish: Callable[[], Awaitable[None]], take_place: Callable[[], None]
     ) -> None:
-        """Wait until nobody uses the file, call `finish`, close the file, and call `take_place` in a thread.
+        """Wait until the file has no users, call `finish`, close the file, and call `take_place` in a thread.
 
-        `take_place` puts another file in its place. Callers that ask for the project meanwhile wait.
-        Raises: BundocBusy when the file was closed before this.
+        `take_place` replaces the file by another file. New callers of this project wait meanwhile.
+        Raises: BundocBusy if the file was closed before this.
         """
         async with self._lock(project):
             if self.files.get(project) is not file or file.closing:
@@ -168,7 +168,7 @@ class OpenFiles:
         return found
 
     async def projects(self) -> list[str]:
-        """Return all projects that have a directory, whether their file is open or not."""
+        """Return all projects that have a directory. Their files may be open or closed."""
 
         def found() -> list[str]:
             return [entry.name for entry in os.scandir(self.directory) if PROJECT.fullmatch(entry.name)]
@@ -176,9 +176,9 @@ class OpenFiles:
         return await self._in_thread(found)
 
     async def begin_rotation(self, project: str) -> DataKey:
-        """Return a new data key, stored in the key file beside the one in use.
+        """Return a new data key, after it is stored in the key file next to the present key.
 
-        It is on disk before anything is written under it, so a crash at any moment leaves a key for every file.
+        The key is on disk before anything is encrypted under it. So a crash never leaves a file without its key.
         """
         async with self._lock(project):
             new = await self.keys.generate(project)
@@ -190,7 +190,7 @@ class OpenFiles:
             await self._in_thread(partial(change_key_file, self._directory_of(project), next=""))
 
     def fault(self, project: str, file: ProjectFile, error: apsw.Error) -> Exception:
-        """Return the error to raise for an error of SQLite; close the file if it must not be used any more."""
+        """Return the error to raise for an error of SQLite. Close the file if it can no longer be used."""
         if is_lasting(error):
             self._condemn(project, error)
             file.closing = True
@@ -199,9 +199,9 @@ class OpenFiles:
 
     @asynccontextmanager
     async def holding(self, project: str) -> AsyncIterator[Path]:
-        """Close the project's file and refuse all callers while the block lasts; yield the project's directory.
+        """Close the project's file, yield the project's directory, and refuse all other callers while the block runs.
 
-        The block may replace the file. If it succeeds, a file that was damaged before is trusted again.
+        The block may replace the file. If the block succeeds, the file no longer counts as damaged.
         """
         directory = self._directory_of(project)
         async with self._lock(project):
@@ -214,15 +214,15 @@ class OpenFiles:
                 self.held.discard(project)
 
     async def key_of(self, project: str) -> tuple[KeyFile, bytes]:
-        """Return the project's data key; a new project gets one. Raises: as `open`.
+        """Return the project's data key. A new project gets a new data key. Raises: like `open`.
 
-        A rotation that is under way fails after this, so that the key does not change any more.
+        This makes a running rotation fail, so that the key does not change afterwards.
         """
         async with self._lock(project):
             return await self.held_key(project)
 
     async def held_key(self, project: str) -> tuple[KeyFile, bytes]:
-        """As `key_of`, for a caller that holds the project already."""
+        """Like `key_of`, for a caller inside of `holding`."""
         return await self.keys.find(project, self._directory_of(project))
 
     async def drop(self, project: str) -> None:
@@ -233,7 +233,7 @@ class OpenFiles:
             self.damaged.discard(project)
 
     async def tend(self) -> None:
-        """Close every file that nobody uses, and prove each key again well before it gets too old."""
+        """Close idle files, and confirm each key with BunKMS well before it gets too old."""
         for project, file in list(self.files.items()):
             if file.scanners.kept:
                 await self._in_thread(file.scanners.close, SCANNER_IDLE_SECONDS)
@@ -256,14 +256,14 @@ class OpenFiles:
             if self.ready(project) is not None:
                 return
             stale = self.files.get(project)
-            if stale is not None and not stale.closing:  # open, but its key was not proven for too long
+            if stale is not None and not stale.closing:  # open, but the last confirmation of its key is too old
                 await self._prove_or_close(project, stale)
                 return
             await self._close_now(project, stale)
             if project in self.damaged:
                 raise DataUnreadable("This project's file is damaged: restore it from a backup.")
             await self._make_room()
-            self.reserved += 1  # opening awaits: without it two openings at once would share the last free place
+            self.reserved += 1  # opening awaits, so two callers could otherwise take the last free place
             try:
                 self.files[project] = await self._open_file(project, directory)
             except DataUnreadable as unreadable:
@@ -276,7 +276,7 @@ class OpenFiles:
             self._share_cache(self.files[project])
 
     async def _open_file(self, project: str, directory: Path) -> ProjectFile:
-        asked_at = self.now()  # the proof is as old as the question
+        asked_at = self.now()  # the confirmation counts from the question, not from the answer
         try:
             key_file, key = await self.keys.find(project, directory)
             if not key_file.complete:
@@ -303,11 +303,11 @@ class OpenFiles:
                 log.warning("a project's key was not confirmed", project=project, reason=problem.detail)
 
     async def _prove_or_close(self, project: str, file: ProjectFile) -> None:
-        """Ask BunKMS whether the key may still be used. Close the file if BunKMS refuses, or if its key is too old.
+        """Ask BunKMS whether the key may still be used. Close the file if BunKMS refuses, or if the key is too old.
 
-        An error that is no refusal (BunKMS is down, for example) does not close the file before `key_seconds` are over:
-        an outage that short is not noticed. The proof counts from the moment of the question, not of the answer: the
-        key may have been destroyed while the answer was on its way.
+        After another error, for example if BunKMS is down, the file stays open until `key_seconds` are over, so that
+        callers do not notice a short outage. The confirmation counts from the question, not from the answer, since the
+        key may have been destroyed before the answer arrived.
         """
         asked_at = self.now()
         try:
@@ -321,7 +321,7 @@ class OpenFiles:
         file.key_proven_at = asked_at
 
     async def _rewrap(self, project: str, file: ProjectFile) -> None:
-        """Wrap the data key under the newest version of the project's key in BunKMS, if it is under an older one."""
+        """Wrap the data key under the newest version of the project's key in BunKMS, if it has an older version."""
         wrapped = await self.keys.rewrap(project, file.wrapped_key)
         if wrapped != file.wrapped_key:
             await self._in_thread(partial(change_key_file, file.path.parent, wrapped=wrapped))
@@ -340,7 +340,7 @@ class OpenFiles:
                 await self._close_now(project, file)
 
     async def _close_now(self, project: str, file: ProjectFile | None) -> None:
-        """Close the file once its users have finished. No new caller gets it; this caller holds the project's lock."""
+        """Close the file when it has no users; new callers do not get it. Call this under the project's lock."""
         if file is None:
             return
         file.closing = True
@@ -361,7 +361,7 @@ class OpenFiles:
     def _share_cache(self, new: ProjectFile | None = None) -> None:
         """Set the page cache of every file to the same share.
 
-        The share changes only at powers of two, so the opening of one file among thousands rarely resizes the others.
+        The share changes only at powers of two, so opening one file among thousands rarely resizes the other caches.
         """
         metrics.bundoc_open.set(len(self.files))
         share = cache_share(self.settings.cache_mib, self.settings.project_cache_mib, len(self.files))
@@ -388,10 +388,10 @@ class OpenFiles:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # callers that still wait get it; without this line asyncio logs it if there are none
+            task.exception()  # marks the error as read; otherwise asyncio logs it if no caller waits any more
 
     async def _in_thread(self, work: Callable[..., T], *args: Any) -> T:
-        """Raises: the errors of the work; those of files and of the operating system as Problems."""
+        """Do `work` in a thread. Raises: its errors; errors of files and of the operating system become Problems."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self.pool, work, *args)
         except FileUnreadable as unreadable:

@@ -1,4 +1,4 @@
-"""One project's open file: a reader for the event loop, scanners and a writer for threads."""
+"""The open file of one project: a reader for the event loop, and scanners and a writer for threads."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ log = logger("bundoc")
 
 T = TypeVar("T")
 
-# The event loop reads at most this much itself. A longer list would delay every other request, so a thread reads it.
+# The event loop reads at most this much. A longer list would delay all other requests, so a thread reads it.
 INLINE_ITEMS: Final = 50
 INLINE_BYTES: Final = 256 << 10
 INLINE_LIMITS: Final = Limits(
@@ -46,11 +46,11 @@ INLINE_SECONDS: Final = 0.003
 
 
 class ProjectFile:
-    """The connections to one project's file, and what is known of the file while it is open.
+    """The connections to one project's file, and the state of the open file.
 
-    `open_project_file` makes it in a thread; it is used in the event loop and closed in a thread.
-    `users`: calls in progress; `unused` is set while there are none. `closing`: no new call may begin.
-    `key_proven_at`: when BunKMS last allowed the key, on the clock of `OpenFiles`.
+    `open_project_file` makes it in a thread. It is used in the event loop, and closed in a thread.
+    `users`: number of running calls; `unused` is set while it is 0. `closing`: no new call may begin.
+    `key_proven_at`: when BunKMS last confirmed the key, on the clock of `OpenFiles`.
     """
 
     def __init__(self, path: Path, key: bytes, settings: BundocSettings) -> None:
@@ -88,7 +88,7 @@ class ProjectFile:
             self.unused.set()
 
     def get(self, collection: str, id: str) -> StoredDocument | None:
-        """Read one document in the event loop: a thread would halve the speed of a read this short."""
+        """Read one document in the event loop. In a thread, such a short read would take twice as long."""
         table = self.tables.get(collection)
         if table is None:
             return None
@@ -96,12 +96,12 @@ class ProjectFile:
         return table.get(self.reader, id)
 
     def changes(self, since: int, limit: int) -> Changes:
-        """Read changes in the event loop: each takes a microsecond. Raises: ResyncRequired."""
+        """Read changes in the event loop; each change takes a microsecond. Raises: ResyncRequired."""
         self.reader_time.start()
         return changes_since(self.reader, since, limit)
 
     def page_inline(self, collection: str, after: str, limit: int) -> Chunk | None:
-        """Return the page if it is small enough to be read in the event loop, else None."""
+        """Return the page if it is small enough for the event loop, otherwise None."""
         table = self.tables.get(collection)
         if table is None:
             return Chunk((), more=False)
@@ -112,7 +112,7 @@ class ProjectFile:
         return None if chunk.more and len(chunk.items) < limit else chunk
 
     def search_inline(self, collection: str, search: Search) -> Found | None:
-        """Return the page if an index or the order of ids leads to it in few steps, else None."""
+        """Return the page if an index or the order of ids leads to it in few steps, otherwise None."""
         if search.limit > INLINE_ITEMS or search.residual or search.shown or not is_light(search):
             return None
         self.reader_watch.start(INLINE_SECONDS)
@@ -135,10 +135,10 @@ class ProjectFile:
             self._prove_reader()
 
     def _prove_reader(self) -> None:
-        """Open the reader again if it holds a snapshot: every later read in the loop would see that old state."""
+        """Open the reader again if it holds a snapshot, because all later reads would see this old state."""
         if holds_nothing(self.reader):
             return
-        log.error("an inline search left something open: the reader is opened again")
+        log.error("an inline search left a cursor or a transaction open; the reader is opened again")
         self.reader.close()
         self.reader = connect(self.path, self.key)
         self._prepare_reader()
@@ -148,12 +148,12 @@ class ProjectFile:
     def page(self, collection: str, after: str, limit: int) -> Chunk:
         """Read a page of a list in a thread."""
         table = self.tables.get(collection)
-        if table is None:  # the collection was dropped while this call waited for its turn
+        if table is None:  # the collection was dropped while this call waited
             return Chunk((), more=False)
         return self.scanned(lambda scanner: table.page(scanner, after, limit))
 
     def snapshot(self, work: Callable[[Lookup], T]) -> T:
-        """Call `work` in a thread with a function that looks up documents, all of one moment."""
+        """Call `work` in a thread with a function that looks up documents in one snapshot."""
 
         def at_one_moment(scanner: apsw.Connection) -> T:
             def lookup(collection: str, id: str) -> StoredDocument | None:
@@ -171,7 +171,7 @@ class ProjectFile:
         )
 
     def fold(self, collection: str, search: Search, fold: Callable[[Iterator[StoredDocument]], T]) -> T:
-        """Call `fold` in a thread with every document that fulfils the filter. Raises: QueryNeedsIndex."""
+        """Call `fold` in a thread with all documents that match the filter. Raises: QueryNeedsIndex."""
         return self.scanned(
             lambda scanner: self._searching(
                 scanner, collection, search, lambda one: fold(one.all()), lambda: fold(iter(()))
@@ -179,7 +179,7 @@ class ProjectFile:
         )
 
     def scanned(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do `work` in one read transaction of the current scan, in a thread."""
+        """Do `work` in one read transaction of the current scan. Call this in a thread."""
         return self.scanners.read(work)
 
     def _searching(
@@ -191,7 +191,7 @@ class ProjectFile:
         nothing: Callable[[], T],
         watch: Watch = IN_A_SCAN,
     ) -> T:
-        tables = dict(self.tables)  # a copy, so that all of the search sees the collections of one moment
+        tables = dict(self.tables)  # a copy, so that the whole search sees the same collections
         table = tables.get(collection)
         if table is None:
             return nothing()
@@ -208,7 +208,7 @@ class ProjectFile:
             note_scan(searching.plan.index.name if searching.plan.index else PRIMARY, searching.budget.examined)
 
     def write_with(self, pool: ThreadPoolExecutor, clock: Clock, on_commit: Callable[[], None]) -> Writer:
-        """Return the writer; call this in the event loop. `on_commit` is called there after each commit."""
+        """Return the writer. Call this in the event loop, where `on_commit` is called after each commit."""
         if self.writer is None:
             self.writer = Writer(self._connect, self.tables, pool, self.settings, clock, on_commit)
         return self.writer
@@ -220,7 +220,7 @@ class ProjectFile:
             set_cache(self.reader, mib)
 
     def close(self) -> None:
-        """Finish the writes in the queue, bring the log into the file, forget the key."""
+        """Finish the queued writes, write SQLite's log into the file, close all connections, and forget the key."""
         try:
             if self.writer is not None:
                 self.writer.close()
@@ -240,9 +240,9 @@ class ProjectFile:
 
 
 def open_project_file(directory: Path, key: bytes, settings: BundocSettings) -> ProjectFile:
-    """Open a complete file, and bring an older one up to today's format.
+    """Open a complete file, and bring a file of an older format to today's format.
 
-    Raises: DataUnreadable when the file is missing, empty or of a newer format; apsw.Error for every other fault.
+    Raises: DataUnreadable if the file is missing, empty or of a newer format; apsw.Error for every other fault.
     """
     path = directory / DATABASE
     if is_missing(path):

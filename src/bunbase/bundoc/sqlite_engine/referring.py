@@ -1,6 +1,6 @@
-"""The demands of a schema on a write, and the effects of a deletion on documents that refer to the deleted one.
+"""Check a write against its schema, and apply a deletion to the documents that refer to the deleted document.
 
-All of it happens in the transaction of the write, so no reader ever sees half of a cascade.
+All of this happens in the transaction of the write, so no reader ever sees half of a cascade.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import Guard, Met, next_rev
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionReferenced, DocumentReferenced, UniqueViolation
 
-MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change; takes the writer some 50 ms
-SHOWN: Final = 64  # characters of an id that is shown in an error; it may be any string
+MAX_CHANGED: Final = 1000  # documents that one deletion may delete or change; the writer needs about 50 ms
+SHOWN: Final = 64  # an error shows at most this many characters of an id, which may be any string
 
 Key = tuple[str, str]  # collection, id
 
 
 class PendingWrite(msgspec.Struct, frozen=True):
-    """A document before and after a write that is not stored yet. `guard`: of a caller that rules bind."""
+    """A document before and after a write that is not stored yet. `guard`: None for a caller that may do everything."""
 
     collection: str
     table: Table
@@ -46,7 +46,7 @@ def check_fits(transaction: Transaction, write: PendingWrite) -> None:
 
 
 def check_unreferenced(transaction: Transaction, collection: str) -> None:
-    """Raises: CollectionReferenced if the schema of another collection refers to this one."""
+    """Check that no schema of another collection refers to this collection. Raises: CollectionReferenced."""
     for name, _, reference in _referring(transaction, collection):
         if name != collection:
             raise CollectionReferenced(
@@ -56,9 +56,9 @@ def check_unreferenced(transaction: Transaction, collection: str) -> None:
 
 
 def delete(transaction: Transaction, collection: str, document: StoredDocument, always: bool = False) -> None:
-    """Delete the document, and delete or change the documents that refer to it, as their schemas demand.
+    """Delete the document, and delete or change the documents that refer to it, as their schemas define.
 
-    `always`: `restrict` does not stop the deletion; the reference then leads nowhere.
+    `always`: `restrict` does not stop the deletion, and a reference to the deleted document stays.
     Raises: DocumentReferenced, BundocBusy.
     """
     deletion = _Deletion(transaction, always)
@@ -67,7 +67,7 @@ def delete(transaction: Transaction, collection: str, document: StoredDocument, 
 
 
 class _Deletion:
-    """A deletion in two passes: `follow` collects everything that is to be done, `apply` does it."""
+    """A deletion in two passes: `follow` collects the changes, and `apply` makes them."""
 
     def __init__(self, transaction: Transaction, always: bool) -> None:
         self.transaction = transaction
@@ -77,7 +77,7 @@ class _Deletion:
         self.restricting: dict[Key, Reference] = {}
 
     def follow(self, collection: str, document: StoredDocument) -> None:
-        """Collect the document and every document that is deleted or changed with it. Raises: DocumentReferenced."""
+        """Collect the document and all documents that its deletion deletes or changes. Raises: DocumentReferenced."""
         self.deleted[collection, document.id] = document
         waiting = [(collection, document.id)]
         while waiting:
@@ -92,13 +92,13 @@ class _Deletion:
         if stopping and not self.always:
             (name, _), reference = stopping[0], self.restricting[stopping[0]]
             raise DocumentReferenced(
-                f"Documents in {name} refer to this in {reference.field}: change or delete them first.",
+                f"Documents in {name} refer to this document in {reference.field}: change or delete them first.",
                 collection=name,
                 field=reference.field,
             )
 
     def apply(self) -> None:
-        """Do everything that was collected. Raises: DocumentReferenced; the caller then rolls back the savepoint."""
+        """Make the collected changes. Raises: DocumentReferenced; then the caller must roll back the savepoint."""
         cleared = [self._without(place) for place in self.cleared if place not in self.deleted]
         for collection, table, before, after in cleared:
             try:
@@ -106,8 +106,8 @@ class _Deletion:
             except UniqueViolation as violation:
                 field = next(iter(self.cleared[collection, after.id])).field
                 raise DocumentReferenced(
-                    f"Documents in {collection} refer to this in {field}: without the reference they would have equal "
-                    f"values, which the unique index {violation.extra['index']} forbids.",
+                    f"Documents in {collection} refer to this document in {field}: without the reference, they would "
+                    f"have equal values, which the unique index {violation.extra['index']} forbids.",
                     collection=collection,
                     field=field,
                 ) from None
@@ -116,17 +116,17 @@ class _Deletion:
             self.transaction.remove(collection, _known(self.transaction, collection), document)
 
     def _holders(self, table: Table, reference: Reference, id: str) -> Iterator[StoredDocument]:
-        """Yield the documents that hold the id. Expired ones are left out: they are deleted on their own."""
+        """Yield the documents that hold the id, except expired documents, which are deleted anyway."""
         index = next((one for one in table.indexes if one.definition.name == reference.index_name), None)
         if not isinstance(index, IndexTable) or not index.ready:
-            raise BundocBusy("An index that deletions need is being built; try again soon.", retry_after_seconds=1)
+            raise BundocBusy("An index that deletions need is not complete yet; try again.", retry_after_seconds=1)
         connection = self.transaction.connection
         for holder in index.holding(connection, id, MAX_CHANGED + 2):
             if (found := table.get(connection, holder)) is not None:
                 yield found
 
     def _note(self, place: Key, found: StoredDocument, reference: Reference, id: str) -> bool:
-        """Note the effect on a document that refers. Return True if it is deleted as well."""
+        """Record the effect on a document that refers to the deleted one. Return True if it is deleted too."""
         match reference.on_delete:
             case "cascade":
                 self.deleted[place] = found
@@ -140,7 +140,7 @@ class _Deletion:
     def _check_bound(self) -> None:
         if len(self.deleted) + len(self.cleared) > MAX_CHANGED + 1:
             raise DocumentReferenced(
-                f"More than {MAX_CHANGED} documents would be deleted or changed with this: delete some of them first.",
+                f"This would delete or change more than {MAX_CHANGED} documents: delete some of them first.",
                 collection=None,
                 field=None,
             )
@@ -148,7 +148,7 @@ class _Deletion:
     def _without(self, place: Key) -> tuple[str, Table, StoredDocument, StoredDocument]:
         collection, id = place
         table = _known(self.transaction, collection)
-        before = table.stored(self.transaction.connection, id)  # `stored`: it may have expired since it was found
+        before = table.stored(self.transaction.connection, id)  # even if it has expired meanwhile
         assert before is not None  # it was read in this transaction
         body = before.body
         for reference, ids in self.cleared[place].items():
@@ -160,7 +160,7 @@ class _Deletion:
         if schema and not self.always and schema.violations(body) and not schema.violations(before.body):
             field = next(iter(self.cleared[place])).field
             raise DocumentReferenced(
-                f"Documents in {collection} refer to this in {field} and would not fit their schema without it.",
+                f"Documents in {collection} refer to this document in {field} and need it for their schema.",
                 collection=collection,
                 field=field,
             )
@@ -168,7 +168,7 @@ class _Deletion:
 
 
 def _dangling(transaction: Transaction, write: PendingWrite) -> list[Violation]:
-    """Return the references that lead nowhere. References that the document held before are not checked again."""
+    """Return an error for each new reference that leads to no document. Earlier references are not checked again."""
     before, itself = write.before, (write.collection, write.after.id)
     document, earlier = read_all(write.after.body), read_all(before.body) if before else {}
     errors: list[Violation] = []
@@ -176,7 +176,7 @@ def _dangling(transaction: Transaction, write: PendingWrite) -> list[Violation]:
         known = {id for _, id in named(earlier, reference.path)}
         added = [(place, id) for place, id in named(document, reference.path) if id not in known]
         if len(added) > MAX_ENTRIES:
-            message = f"A field refers to at most {MAX_ENTRIES} documents."
+            message = f"A field can refer to at most {MAX_ENTRIES} new documents in one write."
             return [{"path": pointer(reference.path), "message": message, "keyword": "x-ref"}]
         for place, id in added:
             if (reference.collection, id) != itself and not _is_there(transaction, reference, id, write.guard):
@@ -190,7 +190,7 @@ def _dangling(transaction: Transaction, write: PendingWrite) -> list[Violation]:
 def _is_there(transaction: Transaction, reference: Reference, id: str, guard: Guard | None) -> bool:
     """True if the reference leads to a document.
 
-    A document that the caller may not `get` counts as missing: otherwise references would reveal which documents exist.
+    A document that the caller may not `get` counts as missing; a caller must not find out which documents exist.
     """
     found = transaction.lookup(reference.collection, id)
     if found is None or guard is None:
@@ -210,5 +210,5 @@ def _referring(transaction: Transaction, target: str) -> Iterator[tuple[str, Tab
 
 def _known(transaction: Transaction, collection: str) -> Table:
     table = transaction.table(collection)
-    assert table is not None  # a document in it was found
+    assert table is not None  # it has a document
     return table

@@ -1,12 +1,12 @@
-"""The revisions that a project has given: none is given twice for an id of a collection (docs/decisions/0033).
+"""The revisions that a project has used. No revision is used twice for an id of a collection (docs/decisions/0033).
 
-A stored document carries its own last revision. For the last MOST_ENDED deletions of the project, the table `ended`
-keeps the last revision of the deleted document. Older rows of it are folded into the floor of their collection: a new
-document there begins above the floor. A dropped collection leaves its floor behind. `revisions.floor` holds for every
-document of the project, stored ones too: a restore raises it above all revisions that the replaced file had given.
+A stored document has its own last revision. For the last MOST_ENDED deletions of the project, the table `ended` keeps
+the last revision of the deleted document. The revisions in older rows raise the floor of their collection: new
+documents of the collection begin above its floor. The floor of a dropped collection is kept. `revisions.floor` applies
+to all documents of the project, also to stored ones: a restore raises it above all revisions of the replaced file.
 
-Each revision that is given takes a number of the change log. So no revision is greater than the sum of
-`revisions.floor` and the newest number of the log. `spent` returns this sum; a restore needs it.
+Each new revision takes a number of the change log. So no revision is higher than the sum of `revisions.floor` and the
+newest number of the log. `spent` returns this sum; a restore needs it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import apsw
 
 from bunbase.bundoc.sqlite_engine.change_log import ends
 
-KEEPS_REVISIONS: Final = 7  # the first format that gives no revision twice
-MOST_ENDED: Final = 100_000  # about 10 MB
-MOST_FLOORS: Final = 10_000  # names of collections; if there are more, dropped ones share the project's floor
-FOLDED_AT_ONCE: Final = 1000  # takes the writer some milliseconds; or twice as many as were added, if that is more
+KEEPS_REVISIONS: Final = 7  # the first format that uses no revision twice
+MOST_ENDED: Final = 100_000  # rows, about 10 MB
+MOST_FLOORS: Final = 10_000  # if there are more floors, dropped collections share the floor of the project
+FOLDED_AT_ONCE: Final = 1000  # rows, some milliseconds of the writer; or twice the number of added rows, if higher
 
 CREATE_REVISIONS: Final = """
 CREATE TABLE revisions (floor INTEGER NOT NULL);
@@ -59,8 +59,8 @@ FOLD: Final = "DELETE FROM ended WHERE n <= ?"
 class Revisions:
     """The writer's copy of these tables in memory.
 
-    After a rollback, the copy may hold greater revisions than the tables: then a revision is skipped. It never holds
-    smaller ones. The tables are never written from the copy.
+    After a rollback, the copy may have higher revisions than the tables, and then some revisions are skipped. It never
+    has lower revisions. The tables are never written from the copy.
     """
 
     def __init__(self, connection: apsw.Connection) -> None:
@@ -68,31 +68,31 @@ class Revisions:
         self.floors = _floors(connection)
         numbers: list[Any] = connection.execute(WITH_ENDED).fetchall()
         self.with_ended: set[int] = {number for (number,) in numbers}
-        self.grown = 0  # rows of `ended` that the present transaction has added
+        self.grown = 0  # number of rows that the present transaction has added to `ended`
 
     def last(self, connection: apsw.Connection, collection: str, number: int | None, id: str) -> int:
-        """Return the last revision that a missing document may have had, 0 if there never was one.
+        """Return the last revision that a missing document may have had, 0 if it never existed.
 
-        `number`: of the collection, None if no collection has this name.
+        `number`: the number of the collection, None if the collection does not exist.
         """
         last = max(self.floor, self.floors.get(collection, 0))
-        if number in self.with_ended:  # without it, nothing is looked up: that is nearly every creation
+        if number in self.with_ended:  # this saves the look-up for nearly all new documents
             last = max(last, connection.execute(LAST, (number, id)).get or 0)
         return last
 
     def end(self, connection: apsw.Connection, number: int, id: str, rev: int) -> None:
-        """Remember the last revision of a document that is deleted."""
+        """Store the last revision of a document that is deleted."""
         connection.execute(END, (number, id, rev))
         self.with_ended.add(number)
         self.grown += 1
 
     def revive(self, connection: apsw.Connection, number: int, id: str) -> None:
-        """Forget the revision of a deleted document: it is stored again, and carries its revision itself."""
+        """Delete the stored revision of a deleted document when a document with its id is stored again."""
         if number in self.with_ended:
             connection.execute(REVIVE, (number, id))
 
     def raise_floor(self, connection: apsw.Connection, collection: str, rev: int) -> None:
-        """Let new documents of the collection, or of a later collection of this name, begin above `rev`."""
+        """Make new documents of the collection, or of a later collection with the same name, begin above `rev`."""
         if not rev:
             return
         self.floors[collection] = connection.execute(RAISE_ONE, (collection, rev)).get
@@ -100,11 +100,11 @@ class Revisions:
             self._share_floors(connection)
 
     def drop(self, connection: apsw.Connection, collection: str, number: int) -> None:
-        """Keep the floor of a collection that is dropped. Its rows in `ended` are folded later, as all others."""
+        """Keep the floor of a dropped collection. `fold` later deletes its rows in `ended`."""
         self.raise_floor(connection, collection, connection.execute(HIGHEST_ENDED, (number,)).get)
 
     def fold(self, connection: apsw.Connection) -> None:
-        """Keep `ended` within its bound. Call it at the end of each transaction."""
+        """Delete old rows of `ended` if there are too many. Call this at the end of each transaction."""
         grown, self.grown = self.grown, 0
         if not grown:
             return
@@ -130,10 +130,10 @@ def _floors(connection: apsw.Connection) -> dict[str, int]:
 
 
 def spent(connection: apsw.Connection) -> int:
-    """Return a number that is at least as great as every revision given in this file."""
+    """Return a number that is at least as high as every revision in this file."""
     return int(connection.execute(FLOOR).get) + ends(connection)[1]
 
 
 def raise_above(connection: apsw.Connection, rev: int) -> None:
-    """Let every later revision be greater than `rev`."""
+    """Make all later revisions higher than `rev`."""
     connection.execute(RAISE, (rev,))

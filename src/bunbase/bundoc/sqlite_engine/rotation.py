@@ -1,19 +1,19 @@
-"""A new data key for a project's file: copy the file under it, page by page, then put the copy in the file's place.
+"""The rotation of a project's data key: copy the file under a new key, page by page, and replace the file by the copy.
 
 The life of a rotation:
 
-1. `OpenFiles.begin_rotation` stores the new wrapped key as `next` in `key.json`, before anything is written under it.
+1. `OpenFiles.begin_rotation` stores the new wrapped key as `next` in `key.json`, before anything is encrypted under it.
 2. `Rekeying.begin` and `step` copy pages on the writer's connection, between two batches of writes. Reads and writes
-   go on. A page that changes after it was copied is copied again with the commit that changes it.
-3. When only the last pages are missing, `OpenFiles.replace` waits until nobody uses the file, copies them, closes the
-   file, renames the copy to its name and makes `next` the only key. New callers wait meanwhile: 0.2 s, measured with
-   a file of 176 MB under load.
+   continue. If a copied page changes, the commit that changes the page copies it again.
+3. When only the last pages are missing, `OpenFiles.replace` waits until the file has no users, copies these pages,
+   closes the file, renames the copy to the name of the file and makes `next` the only key. New callers wait meanwhile:
+   0.2 s, measured with a file of 176 MB under load.
 
-Whenever the server dies, one of the two keys in `key.json` opens the file, and the next opening finds out which
-(`pkg.sealed_sqlite.data_key`). Every error before the rename leaves the old file and the old key in use.
+If the server dies at any moment, one of the two keys in `key.json` opens the file, and the next opening finds out which
+key it is (`pkg.sealed_sqlite.data_key`). After an error before the rename, the old file and the old key stay in use.
 
-The alternatives (docs/decisions/0015): `PRAGMA rekey` rewrites the file in place and keeps everybody out until it is
-done, and a crash in the middle leaves pages under both keys. `VACUUM INTO` copies one moment: later writes would be
+The alternatives (docs/decisions/0015): `PRAGMA rekey` rewrites the file in place and blocks all callers until it is
+done, and a crash in the middle leaves pages under both keys. `VACUUM INTO` copies a snapshot, so later writes would be
 lost, or would have to wait.
 """
 
@@ -41,12 +41,12 @@ from bunbase.pkg.sealed_sqlite.rekeying import Rekeying
 
 log = logger("bundoc")
 
-MOST_AT_ONCE: Final = 4  # each of them reads and writes a whole file
-REMEMBERED: Final = 1000  # projects whose last rotation failed
+MOST_AT_ONCE: Final = 4  # rotations; each reads and writes a whole file
+REMEMBERED: Final = 1000  # error codes of failed rotations that are kept
 
 
 class Rotation:
-    """A rotation that is under way."""
+    """A running rotation."""
 
     def __init__(self) -> None:
         self.copy: Rekeying | None = None
@@ -69,8 +69,8 @@ class Rotations:
         self.ending = False
 
     async def begin(self, project: str) -> KeyState:
-        """Begin a rotation unless one is under way; return its state. Raises: BundocBusy."""
-        await self.files.open(project)  # a file that cannot be opened cannot be rotated, so the caller learns it now
+        """Start a rotation if none is running, and return the state of the key. Raises: BundocBusy."""
+        await self.files.open(project)  # a file that cannot be opened cannot be rotated; this tells the caller at once
         if project not in self.running:
             if self.ending or len(self.running) >= MOST_AT_ONCE:
                 raise BundocBusy("Other keys are being rotated; try again in a minute.", retry_after_seconds=60)
@@ -83,7 +83,7 @@ class Rotations:
         found = await self.files.key_file(project)
         version = key_version(found.wrapped)
         if version is None:
-            raise DataUnreadable("The key file is damaged: it does not hold a wrapped key.")
+            raise DataUnreadable("The key file is damaged: it has no wrapped key.")
         running = self.running.get(project)
         return KeyState(
             version=version,
@@ -94,7 +94,7 @@ class Rotations:
         )
 
     async def close(self) -> None:
-        """Stop every rotation that is under way; the old keys stay in use."""
+        """Stop all running rotations. Their old keys stay in use."""
         self.ending = True
         tasks = [rotation.task for rotation in self.running.values() if rotation.task is not None]
         if tasks:
@@ -125,10 +125,10 @@ class Rotations:
         await self._replace(project, file, writer, copy, new)
 
     async def _copy(self, project: str, file: ProjectFile, writer: Writer, copy: Rekeying) -> None:
-        """Copy all pages but the last ones.
+        """Copy all pages except the last ones.
 
-        Every step goes through `Writer.aside`, because a backup follows only the changes of its own connection. On
-        another connection, each commit would make SQLite begin the copy anew; under steady writes it would never end.
+        Every step uses `Writer.aside`, because SQLite's backup follows only the changes of its own connection. On
+        another connection, each commit would make SQLite start the copy again, so it might never end.
         """
         try:
             await writer.aside(copy.begin)
@@ -141,17 +141,15 @@ class Rotations:
             if isinstance(error, apsw.Error):
                 raise self.files.fault(project, file, error) from error
             if isinstance(error, FileNotFoundError):
-                # A restore asked for the file's key: that settles the two keys and deletes the draft (`find_key`).
-                raise BundocBusy(
-                    "The rotation was given up for a restore; try again.", retry_after_seconds=1
-                ) from error
+                # A restore has called `find_key`, which chooses one of the two keys and deletes the draft.
+                raise BundocBusy("A restore has stopped the rotation; try again.", retry_after_seconds=1) from error
             raise problem_of_system(error) if isinstance(error, OSError) else error from error
 
     async def _replace(self, project: str, file: ProjectFile, writer: Writer, copy: Rekeying, new: DataKey) -> None:
-        """Put the copy in the file's place.
+        """Replace the file by the copy.
 
-        After an error `next` stays in `key.json`, unlike after an error of `_rotate`: the rename may have happened, so
-        only the next opening can tell which of the two keys is the file's.
+        After an error `next` stays in `key.json`, unlike after an error in `_rotate`. The rename may have happened, and
+        only the next opening can find out which of the two keys opens the file.
         """
         try:
             await self.files.replace(
@@ -164,8 +162,8 @@ class Rotations:
     def _take_place(self, copy: Rekeying, new: DataKey) -> None:
         """Rename the copy and make its key the only one, in a thread.
 
-        The key file is read again first. If something else changed it meanwhile, the new key is in no file, and a
-        crash right after the rename would lose the only key that opens the project.
+        First, read the key file again. If something has changed it meanwhile, it may not have the new key, and a crash
+        right after the rename would lose the only key that opens the project.
         """
         directory = copy.path.parent
         found = read_key_file(directory)

@@ -1,4 +1,4 @@
-"""Which scans may run now: a bounded number over all projects, and a smaller number for each project."""
+"""Limit the scans that run at the same time: a number for all projects, and a smaller number for each project."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bunbase.pkg.sealed_sqlite.scanners import Scan
 
 T = TypeVar("T")
 
-WAITING_SHARE: Final = 0.5  # of its time a scan may wait for its turn; with less than half left it would fail anyway
+WAITING_SHARE: Final = 0.5  # of its time a scan may wait; with less than half of its time left, it would fail anyway
 
 
 class ScanTurns:
-    """Runs scans in threads. `waiting`: the scans that wait for their turn."""
+    """Runs scans in threads. `waiting`: the number of scans that wait for their turn."""
 
     def __init__(self, settings: BundocSettings) -> None:
         self.settings = settings
@@ -32,7 +32,7 @@ class ScanTurns:
     async def scan(self, file: ProjectFile, scan: Scan, work: Callable[[ProjectFile], T]) -> T:
         """Wait for a turn, then do `work` in a thread. If the caller is cancelled, the scan stops at once.
 
-        Raises: BundocBusy, and apsw.InterruptError when the scan takes too long.
+        Raises: BundocBusy, and apsw.InterruptError if the scan takes too long.
         """
         async with self._turn(file, scan):
             scanning = asyncio.get_running_loop().run_in_executor(self.pool, scan.do, work, file)
@@ -40,7 +40,7 @@ class ScanTurns:
                 return await asyncio.shield(scanning)
             except asyncio.CancelledError:
                 scan.unwanted = True
-                await _wait_for(scanning)  # some milliseconds; then thread and connection are free again
+                await _wait_for(scanning)  # takes some milliseconds, and frees the thread
                 raise
 
     def new_scan(self) -> Scan:
@@ -55,7 +55,7 @@ class ScanTurns:
             await self._wait(file, scan)
         else:
             await file.scan_turns.acquire()
-            await self.all.acquire()  # both were free a moment ago, and nothing else ran in between: neither waits
+            await self.all.acquire()  # both are free, since nothing else has run in between: this does not wait
         try:
             yield
         finally:
@@ -67,7 +67,7 @@ class ScanTurns:
             raise _busy()
         self.waiting += 1
         try:
-            await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins this coroutine without one
+            await asyncio.sleep(0)  # asyncio.timeout needs a task, and the fast lane begins without a task
             async with asyncio.timeout((scan.until - time.monotonic()) * WAITING_SHARE):
                 await file.scan_turns.acquire()
                 try:
@@ -86,8 +86,8 @@ async def _wait_for(scanning: asyncio.Future[T]) -> None:
         try:
             await asyncio.wait((scanning,))
         except asyncio.CancelledError:
-            continue  # cancelled a second time: the scan is stopping already
-    scanning.exception()  # reads the error, so that asyncio does not log it: nobody waits for it
+            continue  # cancelled again: the scan is stopping already
+    scanning.exception()  # marks the error as read, so that asyncio does not log it
 
 
 def _busy() -> BundocBusy:

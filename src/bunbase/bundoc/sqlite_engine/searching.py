@@ -1,8 +1,8 @@
-"""Run a search over one collection's table: read the candidates in the plan's order, and count each of them.
+"""Run a search over one collection's table: read the candidates in the plan's order, and charge each to the budget.
 
-For a document that a rule denies, nothing else is evaluated: not the filter, not its place in the order, not its score,
-not its group (docs/decisions/0032). The part of the rule that SQL can express comes first (`guard`), then the rest of
-it in Python (`residual`), then the filter. Only documents that pass the rule are counted.
+If a rule denies a document, nothing else is evaluated for it: not the filter, its position, its score or its group
+(docs/decisions/0032). The part of the rule that SQL can express comes first (`guard`), then the rest of the rule in
+Python (`residual`), then the filter. Only documents that pass the rule count against the budget.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from bunbase.bundoc.sqlite_engine.watch import ScanWatch, Ticks, Watch, found_wi
 from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 from bunbase.pkg.patterns import pattern
 
-NOT_FULFILLED: Final = -1  # in place of a score; no score is below 0
+NOT_FULFILLED: Final = -1  # the score of a document that does not match the filter; real scores are not below 0
 
 decode: Final = msgspec.json.Decoder().decode
 
@@ -44,7 +44,7 @@ IN_A_SCAN: Final = ScanWatch()
 
 
 def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
-    """Register the functions that searches need on a connection. Each of them asks the watch for the time left."""
+    """Register the SQL functions of searches on a connection. Each of them asks the watch for the remaining time."""
 
     def matches(*args: Any) -> int:
         text, of = args
@@ -61,7 +61,7 @@ def prepare(connection: apsw.Connection, watch: Watch = IN_A_SCAN) -> None:
 
 
 def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
-    """Return the text index to search in. Raises: QueryNeedsIndex."""
+    """Return the text index for the search. Raises: QueryNeedsIndex."""
     sought = search.text
     assert sought is not None
     fitting = [
@@ -80,17 +80,17 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     fields = list(sought.fields) or ["title"]
     named = f" named {sought.index}" if sought.index else ""
     raise QueryNeedsIndex(
-        f"$search needs a text index{named} on the fields that it searches: add one to the collection, "
+        f"$search needs a text index{named} on the fields that it searches: add such an index to the collection, "
         f"for example on [{', '.join(fields)}].",
         index={"fields": fields, "type": "text"},
     )
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bounds of a search that are lower than its own; None for no lower bound.
+    """Limits of a search in the event loop, which are lower than its usual limits; None for the usual limit.
 
-    `counted`: documents that are examined for the count. `examined`: documents that are examined for the page, those
-    that a rule denies too. `page_bytes`: after these, a page ends.
+    `counted`: how many documents may be examined for the count. `examined`: how many documents may be examined for the
+    page, including denied documents. `page_bytes`: a page ends after this many bytes.
     """
 
     counted: int | None = None
@@ -102,10 +102,10 @@ NO_LIMITS: Final = Limits()
 
 
 class Searching:
-    """One search. The connection is in a transaction, so that the whole search sees one state.
+    """One search. The connection must be in a transaction, so that the whole search sees the same state.
 
-    `watch`: of the thread or the loop that runs it. Close it after its work, also after an error: the traceback of an
-    exception may keep a generator alive, and with it an open cursor.
+    `watch`: limits the time, in a thread or in the event loop. Call `close` after the search, also after an error: the
+    traceback of an exception may keep a generator alive, and with it an open cursor.
     """
 
     def __init__(
@@ -134,11 +134,11 @@ class Searching:
         self.guard = None if self.covered else self._guard()
         self.test = None if self.covered or search.where == EVERYTHING else watch.around(condition(search.where))
         keys = self.by_name[self.plan.index.name].name if self.plan.index else ""
-        at_once = None if search.residual else self.test  # the filter waits for the part of the rule in Python
+        at_once = None if search.residual else self.test  # the part of the rule in Python comes before the filter
         self.candidates = Candidates(table, self.plan, keys, search.order, self.guard, at_once)
 
     def close(self) -> None:
-        """Close every open cursor: it would keep its snapshot, and the log could not be cut."""
+        """Close all open cursors. An open cursor would keep its snapshot, and SQLite could not truncate its log."""
         for rows in self.open:
             rows.close()
         self.open.clear()
@@ -166,10 +166,10 @@ class Searching:
         )
 
     def found_inline(self, limits: Limits) -> Found | None:
-        """Return the result if few steps lead to it, else None.
+        """Return the result if it takes few steps, otherwise None.
 
-        That needs a plan whose order is that of the result, a small page, and a count of keys alone.
-        Raises: QueryNeedsIndex beyond the limits.
+        The plan must have the order of the result, the page must be small, and a count must need only keys.
+        Raises: QueryNeedsIndex if the search exceeds the limits.
         """
         if (self.search.limit and not self.plan.ordered) or (self.search.count and not self.covered):
             return None
@@ -177,18 +177,18 @@ class Searching:
         return None if found.more and len(found.items) < self.search.limit else found
 
     def all(self) -> Iterator[StoredDocument]:
-        """Yield every document that fulfils the filter, in no order. Raises: QueryNeedsIndex."""
+        """Yield all documents that match the filter, in any order. Raises: QueryNeedsIndex."""
         yield from self._documents(None)
 
     def _is_covered(self) -> bool:
-        """True if every document in the plan's ranges belongs to the result, so that none has to be tested."""
+        """True if every document in the plan's ranges belongs to the result; then no document has to be tested."""
         if self.text is not None or self.search.residual is not None or self.table.alive:
             return False
         bound = self.search.bound
         return (bound is None or admits(self.plan, bound)) and covered(self.plan, self.search.where)
 
     def _guard(self) -> Condition | None:
-        """Return the condition that comes first: not expired, and allowed by the rule as far as SQL can express it."""
+        """Return the condition that comes first: the document has not expired, and the SQL of the rule allows it."""
         alive = Condition(self.table.alive) if self.table.alive else None
         guard = both(alive, self.search.also) if alive and self.search.also else alive or self.search.also
         return None if guard is None else self.watch.around(guard)
@@ -196,26 +196,28 @@ class Searching:
     def _count(self) -> int:
         unruled = self.search.also is None and self.search.residual is None
         everything = self.search.where == EVERYTHING and unruled and self.text is None
-        if everything and not self.table.alive and self.search.limit:  # limit 0: an aggregate, with a budget
+        if (
+            everything and not self.table.alive and self.search.limit
+        ):  # a limit of 0 is an aggregate, which has a budget
             return self._count_all()
         if self.text is not None or self.search.residual is not None or not self.candidates.countable:
             return sum(1 for _ in self._ids(None))
         return sum(self._count_range(range) for range in self.plan.ranges)
 
     def _count_all(self) -> int:
-        """Count all documents. With a bound, stop just above it, because SQLite counts without a look at the clock."""
+        """Count all documents. In the event loop, stop above a limit, because SQLite does not check the time."""
         if self.counted is not None:
             few = f"SELECT count(*) FROM (SELECT 1 FROM {self.table.name} LIMIT ?)"
             number = int(self.connection.execute(few, (self.counted + 1,)).get)
             if number > self.counted:
-                raise apsw.InterruptError("there are more than are counted here")
+                raise apsw.InterruptError("too many documents to count in the event loop")
             return number
         return int(self.connection.execute(f"SELECT count(*) FROM {self.table.name}").get)
 
     def _count_range(self, range: Range) -> int:
         """Count the documents in a range in one statement.
 
-        Without a guard, count the keys first, and charge the budget.
+        Without a guard, count the keys first, and charge them to the budget.
         """
         if self.guard is None:
             examined = int(self.connection.execute(*self.candidates.number(range, self.budget.left + 1)).get)
@@ -233,7 +235,7 @@ class Searching:
         return self._walk(max_bytes) if ordered else self._sort()
 
     def _walk(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """Read the page in the plan's order, which is that of the result, and stop when it is full."""
+        """Read the page in the plan's order, which is the order of the result, until the page is full."""
         if self.covered and len(self.plan.ranges) == 1:
             return self._read_covered(max_bytes)
         items: list[StoredDocument] = []
@@ -247,7 +249,7 @@ class Searching:
         return items, more, self._position(items[-1]) if more else b""
 
     def _read_covered(self, max_bytes: int) -> tuple[list[StoredDocument], bool, bytes]:
-        """Read the page as `_walk` does, without a test between two documents: all of them belong to the result."""
+        """Read the page like `_walk`, but without tests, because all documents belong to the result."""
         sql, params = self.candidates.documents(self.plan.ranges[0], self.search.after)
         items: list[StoredDocument] = []
         size, more = 0, False
@@ -261,7 +263,7 @@ class Searching:
         return items, more, self._position(items[-1]) if more else b""
 
     def _sort(self) -> tuple[list[StoredDocument], bool, bytes]:
-        """Examine all candidates, and keep the positions of the first ones."""
+        """Examine all candidates, sort their positions, and read the documents of the page."""
         positions = ((self._place(id), id) for id in self._ids(None))
         after = self.search.after
         rest = (one for one in positions if after is None or one[0] > after)
@@ -294,12 +296,12 @@ class Searching:
         return position(self.search.order, decode(seen(document)))
 
     def _document(self, id: str) -> StoredDocument:
-        stored = self.table.stored(self.connection, id)  # `stored`: it may have expired since it passed the test
-        assert stored is not None  # both were read in one transaction
+        stored = self.table.stored(self.connection, id)  # even if it has expired since the test
+        assert stored is not None  # this transaction has read its id
         return stored
 
     def _documents(self, after: bytes | None) -> Iterator[StoredDocument]:
-        """Yield the documents of `_ids`, whole."""
+        """Yield the whole documents for `_ids`."""
         if not self.covered:
             for id in self._ids(after):
                 yield self._document(id)
@@ -311,7 +313,7 @@ class Searching:
                 yield StoredDocument(*row)
 
     def _ids(self, after: bytes | None) -> Iterator[str]:
-        """Yield the ids of the documents that fulfil the filter, in the plan's order, each id once."""
+        """Yield the ids of the documents that match the filter, in the plan's order, each id only once."""
         if self.text is not None:
             yield from self._found_by_text(self.text)
             return
@@ -338,20 +340,20 @@ class Searching:
             rows.close()
 
     def _look(self) -> None:
-        """Charge the next document to the budget. Raises: apsw.InterruptError, QueryNeedsIndex."""
+        """Count the read of the next document. Raises: apsw.InterruptError, QueryNeedsIndex."""
         self.budget.look()
         if self.watch.over():
             raise apsw.InterruptError("between two documents")
 
     def _fulfils(self, id: str) -> bool:
-        """Evaluate the filter, if it had to wait for the part of the rule in Python."""
+        """True if the document matches the filter. SQL has tested this before if no part of the rule is in Python."""
         if self.search.residual is None or self.test is None:
             return True
         sql = f"SELECT {self.test.sql} FROM {self.table.name} AS d WHERE d.id = ?"
         return bool(self.connection.execute(sql, (*self.test.params, id)).get)
 
     def _found_by_text(self, text: TextTable) -> Iterator[str]:
-        """Yield ids in no order, and keep their scores. A denied document gets no score."""
+        """Yield ids in any order, and store their scores. A denied document gets no score."""
         assert self.search.text is not None
         if not self.search.text.all:
             return
@@ -367,7 +369,7 @@ class Searching:
                 yield id
 
     def _matching_sql(self, text: TextTable, sought: TextSearch) -> Statement:
-        """Select each document that holds the words, with its score: NULL if it is denied, 0 if the score must wait."""
+        """Return SQL that selects each document with the words, and its score: NULL if denied, 0 if computed later."""
         found = Condition("0") if self.search.residual is not None else self._score_sql(text)
         guard = self.guard or TRUE
         sql = (

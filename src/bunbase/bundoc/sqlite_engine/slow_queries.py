@@ -1,4 +1,4 @@
-"""Metrics of each query (documents examined, seconds), and a line in the log for a slow one."""
+"""The metrics of each query (examined documents, seconds), and a line in the log for a slow query."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logger("bundoc")
 
 @contextmanager
 def watched(scan: Scan, slow_seconds: float, project: str, collection: str, search: Search) -> Iterator[Scan]:
-    """Yield the scan to run the query in. A query that fails or is stopped is measured as well."""
+    """Yield the scan for the query. A query that fails or is stopped is measured too."""
     started = time.monotonic()
     try:
         yield scan

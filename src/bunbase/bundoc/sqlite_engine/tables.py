@@ -1,6 +1,6 @@
-"""The SQL on documents: a table for each collection, so that each collection can have its own indexes.
+"""The SQL on documents. Each collection has its own table, so that it can have its own indexes.
 
-Collections are numbered, and a table is named by this number: no name from a client becomes part of a statement.
+Collections have numbers, and the name of a table has the number: no name from a client becomes part of a statement.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
-FORMAT: Final = 7  # PRAGMA user_version; `formats.py` brings older files up to it when they are opened
+FORMAT: Final = 7  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
 
-# A number is never used twice: a reader that still knows a dropped collection must not read another one's documents.
+# No number is used twice: a reader that still uses a dropped collection must not read documents of another collection.
 CREATE_COLLECTIONS: Final = """
 CREATE TABLE collections (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -42,7 +42,7 @@ COLLECTIONS: Final = "SELECT name, id, definition FROM collections"
 DEFINITION: Final = "SELECT definition FROM collections WHERE id = ?"
 ADD_COLLECTION: Final = "INSERT INTO collections (name, created) VALUES (?, ?) RETURNING id"
 
-# Indexes and text indexes point to `n`. A table WITHOUT ROWID was measured: reads, lists and inserts are equally fast.
+# Text indexes and builds refer to `n`. Measured: a table WITHOUT ROWID has equally fast reads, lists and inserts.
 CREATE_TABLE: Final = """
 CREATE TABLE docs_N (
     n INTEGER PRIMARY KEY,
@@ -54,7 +54,7 @@ CREATE TABLE docs_N (
     expires INTEGER
 )"""
 
-# SQLite needs the body as text for its JSON functions, and we need bytes: the casts copy nothing, they change the type.
+# SQLite's JSON functions need the body as text, and Bundoc needs bytes. The casts copy nothing; they change the type.
 GET: Final = "SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE id = ?"
 PAGE: Final = "SELECT id, rev, created, updated, CAST(body AS BLOB) FROM docs_N WHERE id > ? ORDER BY id LIMIT ?"
 INSERT: Final = "INSERT INTO docs_N (id, rev, created, updated, body) VALUES (?, ?, ?, ?, CAST(? AS TEXT))"
@@ -63,9 +63,9 @@ DELETE: Final = "DELETE FROM docs_N WHERE id = ?"
 
 
 class Table:
-    """One collection. Every method takes the connection to work on; writes keep the indexes up to date.
+    """The table of one collection. Every method takes a connection. Writes also update the indexes.
 
-    `alive`: an SQL condition that holds for documents that have not expired; "" if documents do not expire.
+    `alive`: an SQL condition that is true for documents that have not expired; "" if documents do not expire.
     """
 
     def __init__(self, number: int, indexes: tuple[KeptIndex, ...] = (), terms: Terms = NO_TERMS) -> None:
@@ -97,13 +97,13 @@ class Table:
         return expired(connection, self.name) if self.expires else []
 
     def end(self, connection: apsw.Connection, document: StoredDocument) -> None:
-        """Store when the document expires, if documents of this collection do."""
+        """Store the expiry time of the document, if documents of this collection expire."""
         if self.expires:
             at = ends_at(document.body, self.expires)
             connection.execute(SET.replace("docs_N", self.name), (at, document.id))
 
     def page(self, connection: apsw.Connection, after: str, limit: int, max_bytes: int = MAX_PAGE_BYTES) -> Chunk:
-        """Return at most `limit` documents, and none after the one that reaches `max_bytes`."""
+        """Return at most `limit` documents. The page also ends with the document that reaches `max_bytes`."""
         items: list[StoredDocument] = []
         size = 0
         rows = connection.execute(self.page_sql, (after, limit + 1))
@@ -114,7 +114,7 @@ class Table:
                 items.append(StoredDocument(*row))
                 size += len(row[4])
         finally:
-            rows.close()  # an open cursor keeps its snapshot, and the log cannot be cut
+            rows.close()  # an open cursor keeps its snapshot, and SQLite cannot truncate its log
         return Chunk(tuple(items), more=False)
 
     def insert(self, connection: apsw.Connection, new: StoredDocument) -> None:

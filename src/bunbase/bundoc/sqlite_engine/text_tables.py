@@ -1,7 +1,7 @@
-"""A text index is a table of SQLite's FTS5 that keeps words and their positions, but not the text.
+"""A text index is an FTS5 table of SQLite. It stores words and their positions, but not the text.
 
-It is in the project's encrypted file, as everything else. FTS5 never parses a caller's text: a text search is a tree,
-and each of its words or phrases becomes a quoted string.
+The table is in the project's encrypted file, like all other data. FTS5 never parses the text of a caller: Bundoc parses
+it to a tree, and each word or phrase of the tree becomes a quoted string.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc.collections import IndexSpec
 
 LOCAL_SCORE: Final = "bundoc_local_score"
 
-# Parameters of bm25. LENGTH is a constant instead of the mean number of words, which depends on all documents.
+# Parameters of bm25. LENGTH is a constant, not the mean number of words, which would depend on all documents.
 SATURATION: Final = 1.2
 LENGTH_WEIGHT: Final = 0.75
 LENGTH: Final = 100
@@ -61,11 +61,11 @@ class TextTable(KeptIndex):
         connection.execute(self.delete_sql, (id,))
 
     def score(self, local: TextSearch | None) -> str:
-        """Return the SQL of a row's score; a greater score is a better match.
+        """Return SQL for the score of a row. A higher score is a better match.
 
-        A `local` score depends only on this row and on the fields that are searched. The common score (bm25) would
-        reveal something about documents and fields that rules hide from the caller: how many documents hold a word,
-        and how long the row's other fields are.
+        `local`: return a score that depends only on this row and on the searched fields. The usual score (bm25) would
+        reveal facts about documents and fields that rules hide from the caller: how many documents contain a word, and
+        how long the other fields of the row are.
         """
         if local is None:
             return f"-bm25({self.name}, {', '.join(map(repr, self.weights))})"
@@ -88,12 +88,12 @@ class TextTable(KeptIndex):
 
 
 def prepare_scores(connection: apsw.Connection, left: Callable[[], float]) -> None:
-    """Register the local score on a connection. `left`: returns the seconds that the present search may still take."""
+    """Register the local score on a connection. `left`: returns the remaining seconds of the present search."""
     connection.register_fts5_function(LOCAL_SCORE, partial(_local_score, left))
 
 
 def _local_score(left: Callable[[], float], api: apsw.FTS5ExtensionApi, *weights: Any) -> float:
-    """Return bm25 as if every word were equally rare. A column with the weight 0 is not searched."""
+    """Return bm25 as if all words were equally rare. A weight of 0 means that the column is not searched."""
     words = sum([api.column_size(column) for column, weight in enumerate(weights) if weight])
     length = 1 - LENGTH_WEIGHT + LENGTH_WEIGHT * words / LENGTH
     score = 0.0

@@ -1,11 +1,11 @@
 """The transaction of one batch of writes.
 
-A write of documents passes through four modules, and each imports only those before it in this list:
+Four modules work on a write. Each of them imports only modules that stand before it in this list:
 
-transaction  the state that all writes of a batch share: collections, revisions, entries of the change log
-referring    what a schema demands of one write, and what a deletion does to documents that refer
-steps        one commit, write by write
-writer       the queue of a project, drained into one transaction at a time
+transaction  holds the state that all writes of a batch share: collections, revisions, entries of the change log
+referring    checks a write against its schema, and applies a deletion to documents that refer to the deleted document
+steps        does the writes of one commit
+writer       holds the queue of a project, and does the batches, each in one transaction
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bunbase.bundoc.sqlite_engine.revisions import Revisions
 from bunbase.bundoc.sqlite_engine.tables import Table, add_table
 from bunbase.pkg.errors import InvalidInput
 
-# The file itself is at fault, not one write of the batch: no write of it may count as done.
+# These errors concern the whole file, not one write, so no write of the batch may count as done.
 FATAL: Final = (
     apsw.FullError,
     apsw.IOError,
@@ -35,22 +35,22 @@ FATAL: Final = (
     MemoryError,
 )
 
-Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer of the caller
+Work = Callable[["Transaction"], Any]  # runs in one savepoint; its result is the answer to the caller
 
 
 class Task(Protocol):
-    """Work on collections and indexes. It takes its turn among the writes, in a savepoint as they do."""
+    """Work on collections and indexes. Like a write, it waits in the queue and runs in a savepoint."""
 
     def perform(self, transaction: Transaction) -> Any: ...
 
 
 class Transaction:
-    """The work of one batch; each piece runs in its own savepoint.
+    """The transaction of one batch. Each piece of work runs in its own savepoint.
 
-    `altered`: collections that are new or have other terms or indexes now; None for those that were dropped.
-    `seq`: the number of the newest change. `entries`: the rows that the change log gets at the end of the batch.
-    `depth`: of the commit that is being done, and of everything that follows from it, for example the deletion of an
-    expired document that holds a unique value.
+    `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
+    `seq`: the number of the newest change. `entries`: the rows to append to the change log at the end of the batch.
+    `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
+    expired document with the same unique value.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Transaction:
     def attempt(self, work: Work) -> Any:
         """Do one piece of work and return its result.
 
-        An error of this work alone is returned as the result, and the savepoint takes back everything that it did.
+        If only this work fails, its savepoint is rolled back, and the error is the result.
         Raises: FATAL.
         """
         known, seq = dict(self.altered), self.seq
@@ -96,9 +96,9 @@ class Transaction:
         return self.altered[collection] if collection in self.altered else self.tables.get(collection)
 
     def begin_collection(self, collection: str) -> Table:
-        """Create a collection. Raises: InvalidInput when the project has as many as it may have."""
+        """Create a collection. Raises: InvalidInput if the project has the maximum number of collections."""
         if len(self.tables.keys() | self.altered.keys()) >= self.max_tables:
-            message = f"This project has {self.max_tables} collections, the most there may be."
+            message = f"This project has {self.max_tables} collections, which is the maximum."
             raise InvalidInput.at("/collection", message)
         table = self.altered[collection] = add_table(self.connection, collection, self.now)
         return table
@@ -108,7 +108,7 @@ class Transaction:
         return None if table is None else table.get(self.connection, id)
 
     def remove(self, collection: str, table: Table, document: StoredDocument) -> None:
-        """Delete the document, and remember which revision it had."""
+        """Delete the document, and store its last revision."""
         table.delete(self.connection, document.id)
         self.revisions.end(self.connection, table.number, document.id, document.rev)
         self.record(collection, document, None)

@@ -1,7 +1,7 @@
-"""Delete old changes and expired documents, also of projects that nobody uses.
+"""Delete old changes and expired documents in all projects, even in projects without requests.
 
-Open projects are looked at every time. The others are opened one after the other, each once a day, because only the
-file itself tells how old its oldest change is.
+Each call visits all open projects. Every other project is opened once a day, one after the other, because only its file
+tells how old its oldest change is.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ log = logger("bundoc")
 
 ROUND_SECONDS: Final = 86_400.0
 MOST_AT_ONCE: Final = 20  # closed projects visited in one call of `tend`: about 0.1 s
-BATCHES_AT_ONCE: Final = 100  # of a thousand changes each; the next call of `tend` continues
+BATCHES_AT_ONCE: Final = 100  # of 1000 changes each; the next call of `tend` continues
 
 
 class Upkeep:
-    """Visits projects. `round`: those that this day's round has not visited yet. `also`: called at each visit."""
+    """Visits projects. `round`: the projects that are still to be visited today. `also`: called at each visit."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Upkeep:
 
     async def tend(self) -> None:
         for project in [*self.files.files, *await self._next_of_round()]:
-            await asyncio.sleep(0)  # thousands may be open: other tasks get their turn in between
+            await asyncio.sleep(0)  # thousands of projects may be open, and other tasks must run in between
             try:
                 async with self.files.visited(project) as file:
                     await self._prune(project, file)
@@ -58,7 +58,7 @@ class Upkeep:
                 log.warning("upkeep of a project failed", project=project, reason=problem.detail)
 
     async def _next_of_round(self) -> list[str]:
-        """Return as many projects as must be visited now so that the round ends within a day."""
+        """Return the next projects to visit, as many as are needed to visit all within a day."""
         now = self.files.now()
         if not self.round and now - self.began_at >= ROUND_SECONDS:
             self.round = sorted(await self.files.projects(), reverse=True)
@@ -69,7 +69,7 @@ class Upkeep:
         return [self.round.pop() for _ in range(count)]
 
     async def _prune(self, project: str, file: ProjectFile) -> None:
-        """Delete changes that are no longer kept, in batches, so that other writes come between."""
+        """Delete old changes in batches, so that other writes can run in between."""
         settings = self.files.settings
         try:
             if not change_log.is_due(file.reader, settings.changes, kept_from(settings, self.clock)):

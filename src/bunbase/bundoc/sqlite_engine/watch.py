@@ -1,8 +1,8 @@
-"""The bounds of a search: few steps and bytes in the event loop, some seconds in a thread.
+"""The limits of a search: few steps and bytes in the event loop, some seconds in a thread.
 
-SQLite looks at the clock between two steps of a statement, never inside one: not inside a function of ours, and not
-while it reads the JSON of a large document. So each function of ours asks the watch, and in the event loop the bytes of
-every document are counted before the document is tested (docs/decisions/0031).
+SQLite checks the time only between two steps of a statement: not inside an SQL function of BunBase, and not while it
+reads the JSON of a large document. So each of these functions asks the watch. In the event loop, the bytes of each
+document are counted before the document is tested (docs/decisions/0031).
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from bunbase.pkg.patterns import Pattern
 from bunbase.pkg.sealed_sqlite.connection import TimeBound
 from bunbase.pkg.sealed_sqlite.scanners import scan_is_over, scan_seconds_left
 
-ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, how often its JSON is read) → 1, or ends the search
-LOOP_DOCUMENTS: Final = 200  # examined by one search in the loop; this many small ones always fit
-LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, and once for every JSON function of a test
-VALUES_BETWEEN_LOOKS: Final = 1000  # the making of a key takes about 0.5 µs for each value
+ROOM_FUNCTION: Final = "bundoc_room"  # (bytes of a document, number of reads of its JSON) → 1, or ends the search
+LOOP_DOCUMENTS: Final = 200  # per search in the loop; this many small documents are always allowed
+LOOP_JSON_BYTES: Final = 512 << 10  # SQLite reads 1 MiB in about 1 ms, once for each JSON function in a test
+VALUES_BETWEEN_LOOKS: Final = 1000  # a key takes about 0.5 µs for each value in it
 
 
 class Watch(Protocol):
     def over(self) -> bool:
         """True if the search must stop.
 
-        The search asks between two documents, where SQLite does not look at the clock.
+        The search calls this between two documents, where SQLite does not check the time.
         """
         ...
 
     def left(self) -> float:
-        """Return the seconds that the search may still take."""
+        """Return the remaining seconds of the search."""
         ...
 
     def around(self, test: Condition) -> Condition:
-        """Return the test of a document in the form in which it may run here."""
+        """Return the test of a document, with the limits of this watch added."""
         ...
 
 
 class ScanWatch:
-    """The watch of a search in a thread: only the time of its scan is bounded."""
+    """The watch of a search in a thread. It limits only the time."""
 
     def over(self) -> bool:
         return scan_is_over()
@@ -54,7 +54,7 @@ class ScanWatch:
 
 
 class LoopWatch:
-    """The watch of a search in the event loop, which all requests share: no patterns, no keys, and little JSON.
+    """The watch of a search in the event loop, which all requests share. It limits the time and the bytes of JSON.
 
     Call `start` before each search.
     """
@@ -82,9 +82,9 @@ class LoopWatch:
         return Condition(f"(CASE WHEN {fits} THEN {test.sql} ELSE 0 END)", test.params)
 
     def take(self, *document: Any) -> int:
-        """Count a document before it is tested. `document`: its size, and how often the test reads it.
+        """Count a document before its test. `document`: its size, and how often the test reads it.
 
-        Raises: apsw.InterruptError when the document is too much for the loop.
+        Raises: apsw.InterruptError if the search has read too many bytes for the event loop.
         """
         size, reads = document
         self.room -= size * reads
@@ -97,13 +97,13 @@ class LoopWatch:
 def learn_room(connection: apsw.Connection, watch: LoopWatch) -> None:
     """Register the function that counts documents on the connection of the event loop.
 
-    It must not be declared deterministic: SQLite would then call it only once for equal arguments.
+    Do not declare it as deterministic: SQLite would then call it only once for equal arguments.
     """
     connection.create_scalar_function(ROOM_FUNCTION, watch.take, 2)
 
 
 def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
-    """Look for a pattern, but only if that is certain to end in time: a match cannot be stopped once it has begun.
+    """True if the text matches the pattern. A match cannot be stopped, so it begins only if it will end in time.
 
     Raises: apsw.InterruptError.
     """
@@ -113,14 +113,14 @@ def found_within(watch: Watch, sought: Pattern, text: bytes) -> bool:
 
 
 class Ticks:
-    """Looks at the clock after every thousand values."""
+    """Checks the time after each VALUES_BETWEEN_LOOKS values."""
 
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.values = 0
 
     def __call__(self, values: int) -> None:
-        """Raises: apsw.InterruptError."""
+        """Count values. Raises: apsw.InterruptError if no time is left."""
         self.values += values
         if self.values >= VALUES_BETWEEN_LOOKS:
             self.values = 0

@@ -1,18 +1,19 @@
-"""Group commit: one writer per project. Writes wait in its queue; one transaction and one fsync serve a whole batch.
+"""The writer of a project, with group commit: writes wait in its queue, and a whole batch shares one fsync.
 
 The life of a write:
 
-1. `commit` puts it into the queue, in the event loop, and returns a future. A full queue refuses it (BundocBusy).
+1. `commit` puts the write into the queue, in the event loop, and returns a future. If the queue is full, it raises
+   BundocBusy.
 2. The first write in an idle queue submits `_drain` to a pool of threads that all projects share.
 3. `_drain` takes up to `batch_writes` pieces of work, runs each in its own savepoint (`transaction.py`, `steps.py`),
-   appends their entries to the change log, and commits: this is the only fsync.
-4. Only then the tables that readers use are replaced, and the event loop sets the results of the futures: an answer
+   appends their entries to the change log, and commits. The commit is the only fsync.
+4. Only after the commit, readers get the new tables, and the event loop sets the results of the futures. So an answer
    means that the write survives a power cut.
-5. If more work waits, `_drain` submits itself again, behind the drains of other projects: a busy project cannot keep
-   the others from the disk.
+5. If more work waits, `_drain` submits itself again, behind the drains of other projects. So a busy project cannot
+   block other projects.
 
-A write that fails takes back only its own savepoint. If the file itself is at fault (`FATAL`) or the commit fails, the
-whole batch is rolled back and every write in it fails with that error.
+If a write fails, only its savepoint is rolled back. If the file itself fails (`FATAL`) or the commit fails, the whole
+batch is rolled back, and all of its writes fail with this error.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
 
-CHECKPOINT_PAGES: Final = 1000  # 4 MB of log; a checkpoint of that takes about 20 ms
+CHECKPOINT_PAGES: Final = 1000  # of the log, 4 MB; a checkpoint of them takes about 20 ms
 DRAIN_SECONDS: Final = 30.0
 RETRY_AFTER_SECONDS: Final = 1
 
@@ -50,12 +51,12 @@ T = TypeVar("T")
 
 
 def kept_from(settings: BundocSettings, clock: Clock) -> str:
-    """Return the time before which changes are no longer kept."""
+    """Return the time before which changes are deleted."""
     return rfc3339(clock.now() - timedelta(days=settings.change_days))
 
 
 class Waiting:
-    """A piece of work in the queue, and the future of the caller that waits for it."""
+    """A piece of work in the queue, and the future on which its caller waits."""
 
     __slots__ = ("answer", "size", "work")
 
@@ -68,8 +69,8 @@ class Waiting:
 class Writer:
     """The writer of one project.
 
-    `tables` is shared with the readers: a collection appears there once it is on disk. `on_commit` is called in the
-    event loop after each batch.
+    `tables`: shared with the readers; a new collection appears in it when the collection is on disk. `on_commit`:
+    called in the event loop after each batch.
     """
 
     def __init__(
@@ -98,20 +99,20 @@ class Writer:
         self.lock = threading.Condition()
 
     def commit(self, steps: tuple[CommitStep, ...], depth: int = 0) -> asyncio.Future[Committed]:
-        """Do all steps or none; the future is done when they are on disk.
+        """Do all steps or none of them. The future is done when the steps are on disk.
 
-        Raises: BundocBusy; the future raises the error of the first step that fails.
+        Raises: BundocBusy. The future raises the error of the first step that fails.
         """
         size = sum([writes.size(step.write) for step in steps])
         return self.submit(lambda transaction: do_steps(transaction, steps, depth), size)
 
     async def prune(self) -> int:
-        """Delete a batch of changes that are no longer kept; return how many. Raises: BundocBusy."""
+        """Delete a batch of old changes, and return the number of deleted changes. Raises: BundocBusy."""
         most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
         return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
 
     def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
-        """Queue a piece of work of `size` bytes; its future is done when it is on disk. Raises: BundocBusy."""
+        """Queue a piece of work of `size` bytes. The future is done when the work is on disk. Raises: BundocBusy."""
         waiting = Waiting(work, size, self.loop.create_future())
         with self.lock:
             full = self.queued_bytes + waiting.size > self.settings.queued_mib << 20
@@ -125,8 +126,8 @@ class Writer:
     def aside(self, work: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
         """Do `work` on the writer's connection between two batches, outside of any transaction.
 
-        The rotation of a key needs this connection: SQLite's backup copies a page again when the connection that runs
-        it changes the page, but begins anew when another connection does.
+        The rotation of a key needs this connection. If the connection of SQLite's backup changes a page, the backup
+        copies this page again; if another connection changes a page, the backup starts again.
         """
         answer: asyncio.Future[T] = self.loop.create_future()
         with self.lock:
@@ -135,9 +136,9 @@ class Writer:
         return answer
 
     def close(self) -> None:
-        """Finish the queue, bring SQLite's log into the file, close the connection.
+        """Finish the queue, write SQLite's log into the file, and close the connection.
 
-        Call it in a thread that does not belong to the pool: it waits for a thread of the pool.
+        Call this in a thread outside of the pool, since it waits for a thread of the pool.
         """
         with self.lock:
             if not self.lock.wait_for(lambda: not self.draining, DRAIN_SECONDS):
@@ -190,14 +191,14 @@ class Writer:
         return [waiting for waiting in batch if not waiting.answer.cancelled()]
 
     def _commit_batch(self, batch: list[Waiting]) -> list[Any]:
-        """Do the batch in one transaction; return a result or an error for each piece of work.
+        """Do the batch in one transaction, and return a result or an error for each piece of work.
 
-        If the transaction fails, every piece gets its error, because nothing of the batch is on disk.
+        If the transaction fails, all pieces of work get the same error, because nothing of the batch is on disk.
         """
         try:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
-            assert self.revisions is not None  # it is made together with the connection
+            assert self.revisions is not None  # `_connected` has set it
             now, most = rfc3339(self.clock.now()), self.settings.max_collections
             transaction = Transaction(connection, self.tables, self.revisions, most, now)
             results = [transaction.attempt(waiting.work) for waiting in batch]
@@ -214,9 +215,9 @@ class Writer:
         return results
 
     def _show(self, transaction: Transaction) -> None:
-        """Let readers see the collections that are on disk now.
+        """Let readers see the changed collections.
 
-        After the commit, never before it: a reader would look into a table that may yet be rolled back.
+        Call this only after the commit: before, a reader could use a table that is rolled back later.
         """
         for collection, table in transaction.altered.items():
             if table is None:
@@ -232,10 +233,10 @@ class Writer:
         return self.connection
 
     def _on_log_grown(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        """Remember how long the log is.
+        """Store the length of SQLite's log.
 
-        SQLite's own automatic checkpoint would run inside the commit, and every write of the batch would wait for it.
-        This hook takes its place (an own hook switches it off), and `_drain` makes the checkpoint after the answers.
+        This hook replaces SQLite's automatic checkpoint, which would run in the commit and delay all writes of the
+        batch. `_drain` makes the checkpoint after the answers.
         """
         self.log_pages = pages
         return apsw.SQLITE_OK
@@ -251,7 +252,7 @@ class Writer:
         assert self.connection is not None
         try:
             self.connection.wal_checkpoint(mode=mode)
-        except apsw.Error as error:  # nothing is lost: the log keeps every page that is not yet in the file
+        except apsw.Error as error:  # nothing is lost, since the log keeps all pages that are not in the file yet
             log.warning("a checkpoint failed", error=repr(error))
 
     def _answer(self, results: list[tuple[Waiting, Any]]) -> None:

@@ -1,8 +1,8 @@
-"""Documents as lines of NDJSON: export and import, streamed.
+"""The streamed export and import of documents as lines of NDJSON.
 
-lines        cut a stream of bytes into numbered lines of bounded length
-import_line  read one line of an import
-batches      collect the lines of an import into batches, and add up their results
-service      export in pages, import a batch
-routes       public HTTP
+lines        cuts a stream of bytes into numbered lines of limited length
+import_line  reads one line of an import
+batches      collects the lines of an import into batches, and adds up the results
+service      exports pages, and imports a batch
+routes       is the public HTTP
 """

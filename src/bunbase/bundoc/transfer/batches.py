@@ -1,4 +1,4 @@
-"""Collect the body of an import into batches: no more is held in memory than one call of the service takes."""
+"""Collect the lines of an import into batches, each for one call of the service. Memory holds only one batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Send = Callable[[tuple[ImportLine, ...]], Awaitable[Imported]]
 
 
 class Importing:
-    """One import. `done`: the results of all batches so far. Lines before `from_line` are skipped."""
+    """One import. `done`: the total result of the batches so far. Lines before `from_line` are skipped."""
 
     def __init__(self, send: Send, from_line: int = 1) -> None:
         self.send = send
@@ -51,7 +51,7 @@ class Importing:
             self._refuse(batch[-1].number)
 
     def _refuse(self, until: int) -> None:
-        """Count the lines that are too long, up to this line. The lines after it belong to a later batch."""
+        """Count the lines up to `until` that are too long. Later lines belong to a later batch."""
         too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
         self.lines.too_long = [number for number in self.lines.too_long if number > until]
         if too_long:

@@ -15,7 +15,7 @@ from bunbase.pkg.errors import InvalidInput, Malformed, Problem
 class ReadLine(msgspec.Struct, frozen=True):
     """The document in a line.
 
-    `id`: None if the server chooses it. `body`: its stored form. `problem`: why the line cannot be imported.
+    `id`: None if the server must choose the id. `body`: the stored form. `problem`: why the line cannot be imported.
     """
 
     line: int
@@ -41,7 +41,7 @@ read_id: Final = msgspec.json.Decoder(IdField).decode
 def read_line(line: ImportLine, collection: str | None, at_address: bool = False) -> ReadLine:
     """Read a line: a document of `collection`, or `{"collection":…,"document":{…}}` if `collection` is None.
 
-    `at_address`: a document with an id is read as the body of a PUT to the address of this id.
+    `at_address`: a document with an id is read like the body of a PUT to the URL of this id.
     """
     try:
         into, body = (collection, line.text) if collection is not None else _open_envelope(line.text)
@@ -59,7 +59,7 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
     try:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
-        message = f'A line is {{"collection":…,"document":{{…}}}}, or name one collection for all lines: {error}.'
+        message = f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {error}.'
         raise InvalidInput.at("", message) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
@@ -70,11 +70,11 @@ def _id_in(body: bytes) -> str | None:
     try:
         id = read_id(body).id
     except msgspec.ValidationError as error:
-        raise InvalidDocument.at("", f"A line is a JSON object, and its _id is a string: {error}.") from None
+        raise InvalidDocument.at("", f"A line must be a JSON object, and its _id must be a string: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
     if isinstance(id, msgspec.UnsetType):
         return None
     if not ID.fullmatch(id):
-        raise InvalidDocument.at("/_id", "An id is a string of 1 to 64 letters, digits, _ or -.")
+        raise InvalidDocument.at("/_id", "An id must be a string of 1 to 64 letters, digits, _ or -.")
     return id

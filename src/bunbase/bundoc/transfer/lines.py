@@ -1,6 +1,6 @@
 """Cut a stream of bytes into numbered lines.
 
-A line that is too long is dropped while it arrives; its number is kept.
+A line that is too long is dropped while it arrives; only its number is kept.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Lines:
         return lines
 
     def end(self) -> list[ImportLine]:
-        """Return the last line, if no newline ends it."""
+        """Return the last line, if it does not end with a newline."""
         return self.feed(b"\n") if self.rest or self.dropping else []
 
     def _line(self, text: bytes) -> ImportLine | None:
@@ -45,5 +45,7 @@ class Lines:
             self.dropping = False
             self.too_long.append(self.number)
             return None
-        text = (text.removeprefix(BOM_UTF8) if self.number == 1 else text).strip()  # some editors begin a file with it
+        text = (
+            text.removeprefix(BOM_UTF8) if self.number == 1 else text
+        ).strip()  # some editors write a BOM at the start of a file
         return ImportLine(self.number, text) if text else None

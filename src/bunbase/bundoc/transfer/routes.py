@@ -1,4 +1,4 @@
-"""Public HTTP of export and import: below `/v1` for servers, below the project for its developers."""
+"""Public HTTP of export and import: below `/v1` for servers, below `/api/projects/{project}` for developers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ NDJSON: Final = "application/x-ndjson"
 SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
-Collection = Annotated[str | None, QueryParameter(description="The collection. Without it, each line names its own.")]
+Collection = Annotated[
+    str | None, QueryParameter(description="The collection. If it is left out, each line names its collection.")
+]
 After = Annotated[str, QueryParameter(max_length=200, description="Continue after this id, or after `collection/id`.")]
 Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document that exists already.")]
 FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Skip the lines before this number.")]
@@ -42,11 +44,11 @@ async def export_documents(
     collection: Collection = None,
     after: After = "",
 ) -> Stream:
-    """Streams documents as NDJSON in the order of their ids, with the system fields first.
+    """Streams documents as NDJSON, sorted by id, with the system fields first.
 
-    Without `collection`, every line is `{"collection":…,"document":{…}}`. Needs the secret key. Each document is as it
-    was when its page was read; for a copy of all documents at one moment, make a backup. To continue a stream that
-    broke off, send the id of its last complete line as `after`.
+    Without `collection`, every line is `{"collection":…,"document":{…}}`. Needs the secret key. Documents may change
+    while the export runs; for a copy of all documents at one moment, make a backup. To continue an export that was
+    interrupted, send the id in its last complete line as `after` (without `collection`: `collection/id`).
     """
     check_query(request, ("collection", "after"))
     return await _export(bundoc, client, collection, after)
@@ -82,12 +84,12 @@ async def import_documents(
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
 ) -> Imported:
-    """Takes NDJSON of any length, as an export sends it, and writes each line like any other write.
+    """Takes NDJSON of any length, in the form of an export, and writes the document in each line.
 
-    Needs the secret key. `_id` is kept; `_rev`, `_created` and `_updated` are those of the new write. A line with an
-    error counts as `failed` and does not stop the others; the first 100 errors are listed with their line numbers.
-    When the import itself cannot go on, the problem carries `last_line`: send the rest with `from_line` = `last_line`
-    + 1.
+    Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
+    with an error counts as `failed` and does not stop the import; the first 100 errors are listed with their line
+    numbers. If the import itself stops, the problem has `last_line`: to continue, send the rest of the lines with
+    `from_line` = `last_line` + 1.
     """
     check_query(request, ("collection", "mode", "from_line"))
     return await _import(bundoc, client, request, collection, mode, from_line)
@@ -117,12 +119,12 @@ async def import_project(
 
 async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
     parts = bundoc.export_documents(caller, collection, after)
-    first = await anext(parts, None)  # an error of the request shows here, while a status can still be sent
+    first = await anext(parts, None)  # raises the errors of the request while a status can still be sent
     return Stream(_lines(first, parts), media_type=NDJSON, headers={"cache-control": "no-store"})
 
 
 async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncIterator[bytes]:
-    """Yield the lines. An error here breaks the connection off, so that the client notices an incomplete export."""
+    """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
     if first is not None:
         yield first.lines
         async for part in parts:
@@ -132,10 +134,12 @@ async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> 
 async def _import(
     bundoc: Bundoc, caller: Caller, request: AnyRequest, collection: str | None, mode: ImportMode, from_line: int
 ) -> Imported:
-    # an empty import: a caller without permission is refused before it sends the body
+    # this empty import refuses a caller without permission before the body arrives
     await bundoc.import_documents(caller, collection, mode, ())
     importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
-    silent = DeadlineExceeded(f"No data arrived for {SILENCE_SECONDS:g} seconds; send the rest with from_line.")
+    silent = DeadlineExceeded(
+        f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
+    )
     incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
         async for piece in request.stream():

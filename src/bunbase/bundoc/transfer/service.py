@@ -1,4 +1,4 @@
-"""Export documents in pages by id; import them in batches of ordinary writes."""
+"""Export documents in pages, sorted by id, and import them in batches of ordinary writes."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 
-PAGE: Final = 200  # documents read at a time; each page occupies a thread of the pool for some milliseconds
+PAGE: Final = 200  # documents per page; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10
 MAX_ERRORS: Final = 100
 MAX_LINES: Final = 500
 MAX_IN_FLIGHT_BYTES: Final = 4 << 20
 BUSY_TRIES: Final = 6
-BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in all
+BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in total
 
-# errors of the project or the server, not of a line: every further line would fail as well
+# errors of the project or the server, not of one line: all further lines would fail too
 ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, KeyNotFound, Unreachable)
 
 
 class TransferService:
-    """Export and import, as `contracts.bundoc.backups` names them."""
+    """Implements export and import in `contracts.bundoc.backups`."""
 
     def __init__(self, engine: Engine, documents: BundocService) -> None:
         self.transfer_engine = engine
@@ -76,7 +76,7 @@ class TransferService:
             if collection is not None:
                 check_collection(collection)
             if len(lines) > MAX_LINES:
-                raise InvalidInput.at("/lines", f"At most {MAX_LINES} lines are imported at once.")
+                raise InvalidInput.at("/lines", f"One call can import at most {MAX_LINES} lines.")
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
             for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
@@ -87,7 +87,7 @@ class TransferService:
             return Imported(**counts, last_line=lines[-1].number if lines else 0, errors=tuple(errors))
 
     async def _documents(self, project: str, collection: str, after: str, named: str = "") -> AsyncIterator[ExportPart]:
-        """Yield the documents of one collection. `named`: the collection's name if every line must hold it."""
+        """Yield the documents of one collection. `named`: the name of the collection if each line must have it."""
         head, tail = (f'{{"collection":"{named}","document":'.encode(), b"}\n") if named else (b"", b"\n")
         more = True
         while more:
@@ -109,7 +109,7 @@ class TransferService:
     async def _import_group(
         self, server: Caller, mode: ImportMode, group: list[ReadLine]
     ) -> list[tuple[int, str | Problem]]:
-        """Write all documents of the group at once, so that they share the fsyncs of the disk. Raises: ENDS."""
+        """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS."""
         done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
 
@@ -137,7 +137,7 @@ class TransferService:
 
 
 def _as_server(caller: Caller) -> Caller:
-    """Return the caller with the rights of the project's server, for a secret key and for a developer of the project.
+    """Return a caller with the rights of the secret key. `caller` must have the secret key or the role developer.
 
     Raises: RuleDenied, Forbidden.
     """
@@ -152,12 +152,12 @@ def _as_server(caller: Caller) -> Caller:
 
 
 def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[ReadLine]:
-    """Read a whole batch in a thread, so that all its writes begin in one turn of the event loop."""
+    """Read a whole batch, in a thread. Then all writes of the batch can start in one turn of the event loop."""
     return [read_line(line, collection, at_address=mode is ImportMode.REPLACE) for line in lines]
 
 
 def _groups(lines: list[ReadLine]) -> list[list[ReadLine]]:
-    """Cut a batch into groups that may be written at once: no group holds a document twice, and none is too large."""
+    """Split a batch into groups that are written at once. A group has each document only once, and is not too large."""
     groups: list[list[ReadLine]] = [[]]
     known: set[Any] = set()
     size = 0

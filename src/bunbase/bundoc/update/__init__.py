@@ -1,6 +1,6 @@
-"""Update operators such as `$set` and `$inc`, with the meaning of MongoDB, applied to JSON text.
+"""Update operators such as `$set` and `$inc`, as in MongoDB. They change JSON text.
 
-Values that an update does not change keep their exact digits. Differences from MongoDB: the order of names does not
-matter for the equality of objects; `$now` writes RFC 3339 text; positional paths (`$`, `$[]`) and `$sort` in `$push`
-are not supported.
+Values that an update does not change keep their exact digits. These are the differences from MongoDB: objects with the
+same fields in another order are equal; `$now` writes a string in RFC 3339; positional paths (`$`, `$[]`) and `$sort` in
+`$push` are not supported.
 """

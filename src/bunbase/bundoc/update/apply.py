@@ -1,4 +1,4 @@
-"""Applies an update to a document. Only values on its paths are decoded; all others keep their text."""
+"""Apply an update to a document. Only values on the paths of the update are decoded; all others keep their text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.bundoc.update.parse import Change, invalid
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 
 MAX_PADDING: Final = 1000  # nulls that one $set beyond the end of an array may add
-MAX_TESTS: Final = 1_000_000  # elements times conditions; meanwhile other writes wait
+MAX_TESTS: Final = 1_000_000  # number of elements times number of conditions; other writes wait meanwhile
 INDEX: Final = re.compile("0|[1-9][0-9]{0,8}")
 BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
@@ -37,7 +37,7 @@ def updated(fields: Fields, changes: tuple[Change, ...], now: str) -> Fields:
 def _parent(root: dict[str, Node], change: Change) -> Any:
     """Return the object or array that contains the last name of the path.
 
-    Missing objects on the way are created. `$unset` and `$pull` get None instead.
+    Missing objects on the path are created; for `$unset` and `$pull`, the result is None instead.
     """
     node: Any = root
     for name in change.path[:-1]:
@@ -50,7 +50,7 @@ def _parent(root: dict[str, Node], change: Change) -> Any:
         if not isinstance(found, (dict, list)):
             if change.operator == "$unset":
                 return None
-            raise _refused(change, f"{name} is not an object or array, so the path cannot go on.")
+            raise _refused(change, f"{name} is not an object or array, so the path cannot lead through it.")
         _store(node, name, found, change)
         node = found
     return node
@@ -92,10 +92,10 @@ def _calculated(before: Node | None, change: Change) -> msgspec.Raw:
         if before is None:
             return as_number(change.value) if change.operator == "$inc" else zero_like(change.value)
         if not is_number(before):
-            raise _refused(change, "The value here is not a number.")
+            raise _refused(change, "The stored value is not a number.")
         return added(before, change.value) if change.operator == "$inc" else multiplied(before, change.value)
     except OutOfRange:
-        raise _refused(change, "The result is neither an integer of 64 bits nor a finite double.") from None
+        raise _refused(change, "The result is too large for an integer of 64 bits or a double.") from None
 
 
 def _chosen(before: Node | None, change: Change, wanted: int) -> Node:
@@ -126,19 +126,19 @@ def _pulled(array: list[Node], change: Change) -> list[Node]:
     meets = change.condition
     assert meets is not None
     if len(array) * change.tests > MAX_TESTS:
-        raise _refused(change, f"Elements times conditions must be at most {MAX_TESTS}.")
+        raise _refused(change, f"The number of elements times the number of conditions must be at most {MAX_TESTS}.")
     return [element for element in array if not meets(read_all(element))]
 
 
 def _array(before: Node | None, change: Change) -> list[Node]:
     found = [] if before is None else _opened(before)
     if not isinstance(found, list):
-        raise _refused(change, f"{change.operator} needs an array; the value here is not one.")
+        raise _refused(change, f"{change.operator} needs an array, but the stored value is not an array.")
     return found
 
 
 def _unset(parent: Any, name: str) -> None:
-    """Remove a field. An element of an array becomes null, so that the others keep their places."""
+    """Remove a field. An element of an array becomes null, so that the other elements keep their places."""
     if isinstance(parent, dict):
         parent.pop(name, None)
     elif INDEX.fullmatch(name) and int(name) < len(parent):
@@ -151,7 +151,7 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
     if not INDEX.fullmatch(name):
         if change.operator in ("$unset", "$pull"):
             return None
-        raise _refused(change, f"{name} is not an index of the array here.")
+        raise _refused(change, f"The stored value is an array, but {name} is not an index.")
     index = int(name)
     return node[index] if index < len(node) else None
 
@@ -162,13 +162,13 @@ def _store(node: Any, name: str, value: Node, change: Change) -> None:
         return
     index = int(name)
     if index > len(node) + MAX_PADDING:
-        raise _refused(change, f"{name} is more than {MAX_PADDING} places beyond the end of the array.")
+        raise _refused(change, f"The index {name} is more than {MAX_PADDING} places beyond the end of the array.")
     node += [msgspec.Raw(b"null")] * (index + 1 - len(node))
     node[index] = value
 
 
 def _opened(node: Node) -> Any:
-    """Return an object or array decoded by one level; any other value unchanged."""
+    """Return an object or array with one level decoded; return any other value unchanged."""
     if not isinstance(node, msgspec.Raw):
         return node
     match bytes(node)[:1]:
@@ -190,7 +190,7 @@ def _check_levels(fields: Fields) -> None:
             token = match[0]
             level += (token in (b"{", b"[")) - (token in (b"}", b"]"))
             if level > MAX_LEVELS:
-                raise invalid((name,), f"A document is nested at most {MAX_LEVELS} levels deep.")
+                raise invalid((name,), f"A document can have at most {MAX_LEVELS} levels of nesting.")
 
 
 def _refused(change: Change, message: str) -> InvalidUpdate:

@@ -1,4 +1,4 @@
-"""Decides which elements `$pull` removes: those equal to a value, or those that meet a condition."""
+"""Decide which elements `$pull` removes: the elements that equal a value or meet a condition."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ MISSING: Final = object()
 def condition(sent: msgspec.Raw, at: tuple[str, ...]) -> ElementTest:
     """Return the test for elements.
 
-    Values of different types never compare. An object without operators lists fields that an element must have.
+    A comparison of values of different types is false. An object without operators lists the fields that an element
+    must have.
     Raises: InvalidUpdate.
     """
     value = read_all(sent)
@@ -69,11 +70,11 @@ def _operator(name: str, operand: Any, at: tuple[str, ...]) -> ElementTest:
             return lambda found: _ordered(found, operand, (-1,))
         case "$lte":
             return lambda found: _ordered(found, operand, (-1, 0))
-    raise _invalid(at, f"{name} is not known in $pull; the operators are {', '.join(OPERATORS)}.")
+    raise _invalid(at, f"The operator {name} is not known in $pull; the operators are {', '.join(OPERATORS)}.")
 
 
 def _among(listed: list[Any]) -> ElementTest:
-    """Return a test that is true if `_equals` is true for one of the values; the number of values does not matter."""
+    """Return a test that is true if `_equals` is true for one of the values. It is fast for any number of values."""
     forms = {form(one) for one in listed}
 
     def among(found: Any) -> bool:
@@ -85,14 +86,14 @@ def _among(listed: list[Any]) -> ElementTest:
 
 
 def _equals(found: Any, wanted: Any) -> bool:
-    """True if the values are equal. A missing field equals null; an array also equals a value if an element does."""
+    """True if the values are equal. A missing field equals null. An array also equals `wanted` if an element does."""
     if found is MISSING:
         return wanted is None
     return same(found, wanted) or (isinstance(found, list) and any(same(element, wanted) for element in found))
 
 
 def _ordered(found: Any, operand: Any, orders: tuple[int, ...]) -> bool:
-    """True if the value, or an element of an array, has this order. As in filters, inner arrays are not searched."""
+    """True if `found`, or an element of it, has one of these orders to `operand`. Inner arrays are not searched."""
     if found is MISSING:
         return False
     values = found if isinstance(found, list) and not isinstance(operand, list) else [found]

@@ -10,14 +10,14 @@ NULL = b"null"
 
 
 def merged(target: bytes, patch: bytes) -> bytes:
-    """Apply `patch` to `target`, both compact JSON values (§2). The caller must limit their depth."""
+    """Return `target` with `patch` applied (§2). Both are compact JSON values; the caller must limit their depth."""
     if not _is_object(patch):
         return patch
     return write(merged_fields(read_fields(target) if _is_object(target) else {}, read_fields(patch)))
 
 
 def merged_fields(target: Fields, patch: Fields) -> Fields:
-    """Return a new object with the patch applied; both are objects."""
+    """Return the fields of an object with the patch applied, which is an object too."""
     result = dict(target)
     for name, value in patch.items():
         text = bytes(value)

@@ -1,4 +1,4 @@
-"""Arithmetic on numbers in documents: integers of 64 bits stay exact, all other numbers are doubles (IEEE 754)."""
+"""Arithmetic on numbers in documents. Integers of 64 bits stay exact; all other numbers are doubles (IEEE 754)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_number(value: msgspec.Raw) -> bool:
 def number_of(value: msgspec.Raw) -> Number:
     """Return the value of the number.
 
-    Raises: OutOfRange for an integer beyond 64 bits, since it would lose digits as a double.
+    Raises: OutOfRange for an integer beyond 64 bits, since a double would lose digits.
     """
     text = bytes(value)
     return _checked(int(text)) if len(text) <= 20 and INTEGER.fullmatch(text) else _double(text)
@@ -45,13 +45,13 @@ def multiplied(left: msgspec.Raw, right: msgspec.Raw) -> msgspec.Raw:
 
 
 def as_number(value: msgspec.Raw) -> msgspec.Raw:
-    """Return the number exactly as it was sent, if it is in range. Raises: OutOfRange."""
+    """Return the number exactly as it was sent. Raises: OutOfRange."""
     number_of(value)
     return value
 
 
 def zero_like(value: msgspec.Raw) -> msgspec.Raw:
-    """Return 0 or 0.0, like the kind of `value`: the product of a missing field and `value`."""
+    """Return the product of a missing field and `value`: 0 for an integer, 0.0 for a double."""
     return msgspec.Raw(b"0" if isinstance(number_of(value), int) else b"0.0")
 
 

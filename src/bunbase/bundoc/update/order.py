@@ -14,7 +14,7 @@ def rank(value: Any) -> int:
 
 
 def same(left: Any, right: Any) -> bool:
-    """True if the values are equal: 1 equals 1.0 but not true; the order of names in objects does not matter."""
+    """True if the values are equal. 1 equals 1.0 but not true. The order of names in objects does not matter."""
     if rank(left) != rank(right):
         return False
     if isinstance(left, dict):
@@ -25,14 +25,14 @@ def same(left: Any, right: Any) -> bool:
 
 
 def form(value: Any) -> Any:
-    """Return a form for sets: two values are `same` if and only if their forms are equal."""
+    """Return a hashable form: two values are `same` if and only if their forms are equal."""
     match value:
         case bool():
             return ("boolean", value)
         case float() if value.is_integer():
             return form(int(value))
         case int() if abs(value) >= LARGE:
-            return ("number", str(value))  # a caller could choose large numbers that all have the same hash
+            return ("number", str(value))  # as a string, since a caller could choose large numbers with the same hash
         case dict():
             return ("object", frozenset([(name, form(inner)) for name, inner in value.items()]))
         case list():

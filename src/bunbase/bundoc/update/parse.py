@@ -1,4 +1,4 @@
-"""Parses the body of a PATCH to an update. It checks everything that can be checked without the document."""
+"""Parse the body of a PATCH with update operators. Everything that does not depend on the document is checked."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Path = tuple[str, ...]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One operator at one path.
+    """An operator of an update with one path and its value.
 
     `values`: the elements that `$push` and `$addToSet` add. `position`, `slice`: the modifiers of `$push`.
-    `condition`: the test of `$pull`. `tests`: the most comparisons that it makes for one element.
+    `condition`: the test of `$pull`. `tests`: the maximum number of comparisons in this test for one element.
     """
 
     operator: str
@@ -48,7 +48,7 @@ def parse_update(fields: Fields) -> tuple[Change, ...]:
             raise invalid((operator,), f"{operator} takes an object of paths and values.")
         changes += [_change(operator, path, value) for path, value in read_fields(operands).items()]
     if len(changes) > MAX_CHANGES:
-        raise invalid((), f"An update changes at most {MAX_CHANGES} paths; send it in parts.")
+        raise invalid((), f"An update changes at most {MAX_CHANGES} paths; split it into several updates.")
     _refuse_conflicts(changes)
     return tuple(changes)
 
@@ -61,7 +61,7 @@ def invalid(at: Path, message: str) -> InvalidUpdate:
 
 def _check_operator(name: str) -> None:
     if not name.startswith("$"):
-        raise invalid((name,), f"{name} is a field among update operators: put it into $set.")
+        raise invalid((name,), f"{name} is a field, not an update operator: put it into $set.")
     if name not in OPERATORS:
         raise invalid((name,), f"{name} is not an update operator; the operators are {', '.join(OPERATORS)}.")
 
@@ -88,11 +88,11 @@ def _path(operator: str, dotted: str) -> Path:
     if "" in path:
         raise invalid((operator, dotted), "A path consists of names joined by dots; no name is empty.")
     if any(name.startswith("$") for name in path):
-        raise invalid((operator, dotted), "Positional paths are not supported: use the index of the element.")
+        raise invalid((operator, dotted), "Paths with $ are not supported: use the index of the element.")
     if path[0].startswith("_"):
-        raise invalid((operator, dotted), "Names that begin with _ belong to the system.")
+        raise invalid((operator, dotted), "Names that begin with _ are reserved.")
     if len(path) > MAX_LEVELS:
-        raise invalid((operator, dotted), f"A document is nested at most {MAX_LEVELS} levels deep.")
+        raise invalid((operator, dotted), f"A document can have at most {MAX_LEVELS} levels of nesting.")
     return path
 
 
@@ -102,13 +102,13 @@ def _push(path: Path, value: msgspec.Raw, at: Path) -> Change:
 
 
 def _added(value: msgspec.Raw, at: Path, known: tuple[str, ...]) -> tuple[tuple[msgspec.Raw, ...], Fields]:
-    """Return the elements to add, and the modifiers beside `$each`."""
+    """Return the elements to add, and the modifiers, which stand in the same object as `$each`."""
     modifiers = read_fields(value) if bytes(value)[:1] == b"{" else {}
     if not has_operators(modifiers):
         return (value,), {}
     for name in modifiers:
         if name not in known:
-            raise invalid((*at, name), f"{name} is not known here; the modifiers are {', '.join(known)}.")
+            raise invalid((*at, name), f"The modifier {name} is not known here; the modifiers are {', '.join(known)}.")
     each = modifiers.get("$each")
     if each is None or bytes(each)[:1] != b"[":
         raise invalid((*at, "$each"), "$each must be the array of elements to add.")
@@ -125,7 +125,7 @@ def _integer(name: str, modifiers: Fields, at: Path) -> int | None:
 
 
 def _refuse_conflicts(changes: list[Change]) -> None:
-    """Refuse changes of the same path, or of a path and one below it: the result would depend on their order."""
+    """Refuse two changes of the same path, or of a path and a path below it: the result would depend on the order."""
     taken = {}
     for change in changes:
         if change.path in taken:
@@ -139,4 +139,4 @@ def _refuse_conflicts(changes: list[Change]) -> None:
 
 def _conflict(change: Change, with_path: Path) -> InvalidUpdate:
     path, other = ".".join(change.path), ".".join(with_path)
-    return invalid((change.operator, path), f"{path} and {other} conflict: change each path once.")
+    return invalid((change.operator, path), f"{path} and {other} conflict: change each path only once.")

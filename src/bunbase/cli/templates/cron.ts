@@ -14,7 +14,7 @@ export default async (_req: Request, ctx: Context): Promise<Response> => {
   return Response.json({ invocation: ctx.invocation.id, done });
 };
 
-/** This may run again after a failure, so it must be safe to run twice. */
+/** Your work. BunBase runs it again after a failure, so it must be safe to run twice. */
 async function work(): Promise<number> {
   return 0;
 }

@@ -4,7 +4,7 @@
  *     bunbase invoke <name> --data '{"op": "create", "collection": "posts", "id": "1", "rev": 1, "document": {"title": "Hi"}}'
  */
 
-/** `document`: its current content, which may be newer than `rev`; missing if the document was deleted. */
+/** A change. `document`: the current content, which may be newer than `rev`; missing if the document was deleted. */
 interface Change {
   op: "create" | "update" | "delete";
   collection: string;
@@ -17,7 +17,7 @@ export default async (req: Request): Promise<Response> => {
   if (req.method !== "POST") return new Response("Send the change with POST.\n", { status: 405 });
   const change = (await req.json()) as Change;
 
-  // The same change may arrive more than once, so look at the current document instead of counting calls.
+  // The same change may arrive more than once, so use the current document and do not count calls.
   switch (change.op) {
     case "create":
     case "update":

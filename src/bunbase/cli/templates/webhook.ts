@@ -3,7 +3,8 @@
  *
  *     bunbase env set WEBHOOK_SECRET=…      the secret that the other service shows you, or that you choose
  *
- * It expects the header `X-Signature: sha256=<hex>`, an HMAC-SHA256 of the body. Change the name to the sender's.
+ * The function expects the header `X-Signature: sha256=<hex>`, an HMAC-SHA256 of the body. If your sender uses another
+ * name for the header, change SIGNATURE.
  */
 
 interface Context {
@@ -34,7 +35,7 @@ async function isSigned(body: string, signature: string, secret: string): Promis
   const hex = signature.replace(/^sha256=/, "");
   if (!/^[0-9a-f]{64}$/.test(hex)) return false;
   const given = Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-  return crypto.subtle.verify("HMAC", key, given, bytes(body)); // takes the same time for every wrong signature
+  return crypto.subtle.verify("HMAC", key, given, bytes(body)); // compares in constant time
 }
 
 function bytes(text: string): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
-"""Backups of a project's documents, and documents as lines: the part of Bundoc's contract that moves whole projects.
+"""The part of Bundoc's contract for whole projects: backups, and the export and import of documents as lines.
 
-Long work is a job: one call starts it, and other calls read its state. A backup is listed once it is whole.
+Long work runs as a job: one call starts the job, and other calls read its state. Lists show only complete backups.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class BackupNotFound(Problem):
 
 
 class BackupJobNotFound(Problem):
-    """Jobs are kept in memory: a restart forgets them. Backups that were finished are still listed."""
+    """Jobs are kept in memory only, so a restart loses them. Finished backups are still listed."""
 
     status, code, title = 404, "backup_job_not_found", "There is no such job"
 
 
 class BackupDamaged(Problem):
-    """`file`: the file of the backup whose contents are not as they were written."""
+    """`file`: the file of the backup whose contents have changed since the backup was written."""
 
-    status, code, title = 409, "backup_damaged", "The backup is not what was written"
+    status, code, title = 409, "backup_damaged", "The backup is damaged"
 
 
 class BackupAltered(Problem):
@@ -44,7 +44,7 @@ class BackupTooNew(Problem):
 
 
 class BackupBusy(Problem):
-    status, code, title = 503, "backup_busy", "Other backup work is in the way"
+    status, code, title = 503, "backup_busy", "Other backup work is running"
 
 
 class BackupFailed(Problem):
@@ -52,7 +52,7 @@ class BackupFailed(Problem):
 
 
 class TooManyBackups(Problem):
-    status, code, title = 409, "too_many_backups", "This project has as many backups as it may have"
+    status, code, title = 409, "too_many_backups", "This project has the maximum number of backups"
 
 
 class ProjectRestoring(Problem):
@@ -94,9 +94,10 @@ class BackedUpCollection(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The manifest of a backup. `seq`: number of its newest change; `format`: version of its database format.
+    """The manifest of a backup. `seq`: number of the newest change in the backup; `format`: version of the database
+    format.
 
-    `source_changed_at`: the last write to the project's files before the backup, ns since 1970.
+    `source_changed_at`: time of the last write to the project's files before the backup, in nanoseconds since 1970.
     """
 
     id: str
@@ -117,15 +118,17 @@ class Manifest(msgspec.Struct, frozen=True):
 
 class Authenticity(StrEnum):
     PROVED = "proved"  # BunKMS confirms that BunBase wrote this manifest, for this project, under this id
-    UNAUTHENTICATED = "unauthenticated"  # it has no proof: an older BunBase made it, or somebody removed the proof
+    UNAUTHENTICATED = (
+        "unauthenticated"  # the proof is missing: an older BunBase made the backup, or somebody removed it
+    )
     ALTERED = "altered"
     UNREADABLE = "unreadable"  # its manifest cannot be read
 
 
 class Backup(Manifest, frozen=True):
-    """`authenticity`: result for the manifest only; a verification also reads the files.
+    """A backup in a list. `authenticity`: the result for the manifest only; a verification also reads the files.
 
-    An UNREADABLE backup has only its id and the time at which the id was made.
+    For an UNREADABLE backup, only `id` and `created_at` are known; the time comes from the id.
     """
 
     authenticity: Authenticity = Authenticity.UNAUTHENTICATED
@@ -137,11 +140,11 @@ class BackupPage(msgspec.Struct, frozen=True):
 
 
 class BackupJob(msgspec.Struct, frozen=True):
-    """`backup`: the backup that the job makes, verifies or restores. `done_bytes` of `total_bytes`: 0 until that is
-    known.
+    """`backup`: the backup that the job makes, verifies or restores. `done_bytes`, `total_bytes`: the progress;
+    `total_bytes` is 0 until the size is known.
 
-    `safety_backup`: a backup of the documents that a restore replaced. `problem`: the reason of a failure, as a problem
-    document.
+    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as a
+    problem document.
     """
 
     id: str
@@ -162,7 +165,7 @@ Kept = Annotated[int, msgspec.Meta(ge=1, le=100)]
 
 
 class BackupSchedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`every_hours`: 0 for never. `kept`: how many scheduled backups are kept."""
+    """`every_hours`: hours between two backups, 0 for never. `kept`: the number of scheduled backups to keep."""
 
     every_hours: Hours
     kept: Kept
@@ -177,19 +180,19 @@ class BackupScheduleState(msgspec.Struct, frozen=True):
 
 
 class ExportPart(msgspec.Struct, frozen=True):
-    """Whole lines of NDJSON."""
+    """One or more complete lines of NDJSON."""
 
     lines: bytes
 
 
 class ImportMode(StrEnum):
-    CREATE = "create"  # a document that exists already is an error
+    CREATE = "create"  # a line fails if its document exists already
     REPLACE = "replace"
-    SKIP = "skip"  # a document that exists already stays as it is
+    SKIP = "skip"  # a line is skipped if its document exists already
 
 
 class ImportLine(msgspec.Struct, frozen=True):
-    """`number`: from 1."""
+    """`number`: line number; the first line is 1."""
 
     number: int
     text: bytes
@@ -202,7 +205,7 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 100. `last_line`: all lines up to this one have been processed."""
+    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed."""
 
     imported: int = 0
     skipped: int = 0
@@ -215,7 +218,7 @@ class Backups(Protocol):
     """Callers are members of the project: a developer may read and create, an admin may also replace and delete."""
 
     async def create_backup(self, caller: Caller) -> BackupJob:
-        """Start a copy of the project at one moment; writes continue. Raises: BackupBusy, TooManyBackups."""
+        """Start a backup of the project as it is now; writes continue. Raises: BackupBusy, TooManyBackups."""
         ...
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
@@ -227,23 +230,25 @@ class Backups(Protocol):
         ...
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
-        """Start to check proof, sums, pages and counts. The job fails with BackupAltered, BackupDamaged, which names
-        what is wrong, or BackupUnauthenticated, if only the proof is missing.
+        """Start a job that checks the proof, the checksums, the database pages and the document counts of a backup.
 
+        The job fails with BackupAltered, with BackupDamaged, whose detail names the damage, or with
+        BackupUnauthenticated if only the proof is missing.
         Raises: BackupNotFound, BackupBusy.
         """
         ...
 
     async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
-        """Start to replace the documents of `caller`'s project by a backup of `source`'s project.
+        """Start a job that replaces the documents of `caller`'s project by a backup of `source`'s project.
 
-        Both need admin. The present documents are backed up first. `unauthenticated`: accept a backup without a proof.
+        `caller` and `source` both need the role admin. The job first backs up the present documents.
+        `unauthenticated`: accept a backup without a proof.
         Raises: BackupNotFound, BackupBusy, BackupAltered, BackupUnauthenticated.
         """
         ...
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
-        """Delete a backup, also an unreadable one. Raises: BackupNotFound, BackupBusy while it is being read."""
+        """Delete a backup, even if it is unreadable. Raises: BackupNotFound, BackupBusy if a job uses the backup."""
         ...
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
@@ -257,19 +262,19 @@ class Backups(Protocol):
         ...
 
     def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
-        """Return documents after `after`, one line each, ordered by id. Without a collection, all are exported and
-        `after` is `collection/id`.
+        """Yield documents after the id `after`, one line each, ordered by id. If `collection` is None, all collections
+        are exported and `after` is `collection/id`.
 
-        Secret key or developer. Each document has the state in which its page was read. Raises: RuleDenied,
-        CollectionNotFound.
+        The caller needs the secret key or the role developer. Each document is as it was when its page was read.
+        Raises: RuleDenied, CollectionNotFound.
         """
         ...
 
     async def import_documents(
         self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
     ) -> Imported:
-        """Write lines, each checked like any write; an error in one line does not stop the others.
+        """Write the document in each line. Lines are checked like any write; an error in one does not stop the others.
 
-        Secret key or developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
+        The caller needs the secret key or the role developer. Raises: RuleDenied, BundocBusy, DiskFull, DataUnreadable.
         """
         ...

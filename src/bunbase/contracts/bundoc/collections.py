@@ -1,4 +1,4 @@
-"""Collections of documents: their indexes, rules and schemas, and what does not fit them."""
+"""Collections: their indexes, rules and schemas, and the search for documents that do not match a schema."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_l
 
 
 class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`where`: only documents that fulfil this filter are in the index. The rest is for `type` text: `stemming` takes
-    words for their stems, `prefix` makes searches for beginnings fast, `weights` say what a field counts, 1 otherwise.
+    """The index that a caller wants. `where`: the index holds only documents that match this filter.
+
+    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for the
+    beginnings of words fast. `weights`: how much a match in a field counts, by field; the default is 1.
     """
 
     fields: tuple[str, ...]
@@ -28,7 +30,7 @@ class IndexSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """As they are written. `hidden`: by the dotted path of a field, when readers may not see it."""
+    """The sources of the rules. `hidden`: for the dotted path of a field, a rule that hides the field from readers."""
 
     list: str | None = None
     get: str | None = None
@@ -42,8 +44,8 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
     them.
 
-    `expires`: the dotted path of the time, RFC 3339, at which a document ends. `schema`: JSON Schema 2020-12. `strict`:
-    objects that the schema describes have no other fields.
+    `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`: JSON
+    Schema 2020-12. `strict`: objects may have only the fields that the schema describes.
     """
 
     indexes: tuple[IndexSpec, ...] | UnsetType = UNSET
@@ -54,8 +56,10 @@ class CollectionSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`ready`: queries use it; before, it is being built and writes maintain it already. `progress`: how far, 0 to 1.
-    `system`: the schema made it, for a field that refers. The rest is as it was asked for.
+    """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
+    `progress`: the built part, 0 to 1. `system`: BunBase made the index, for a field with `x-ref` in the schema.
+
+    The other members are those of IndexSpec.
     """
 
     name: str
@@ -72,7 +76,7 @@ class IndexState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Collection(msgspec.Struct, frozen=True):
-    """`documents` and `bytes`, of their stored form, only where one collection is asked for."""
+    """`documents`: their number; `bytes`: their stored size. Both are measured only for a single collection."""
 
     name: str
     created_at: str
@@ -86,7 +90,7 @@ class Collection(msgspec.Struct, frozen=True):
 
 
 class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`schema`, `strict`: left out, they are the collection's own."""
+    """`schema`, `strict`: UNSET stands for the saved settings of the collection."""
 
     schema: dict[str, Any] | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
@@ -95,14 +99,14 @@ class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Misfit(msgspec.Struct, frozen=True):
-    """`errors`: as of InvalidDocument."""
+    """A document that does not match. `errors`: as in InvalidDocument."""
 
     id: str
     errors: tuple[dict[str, str], ...]
 
 
 class Misfits(msgspec.Struct, frozen=True):
-    """`examined`: documents asked for this page. `next`: null once all have been."""
+    """`examined`: number of documents checked for this page. `next`: null when all documents have been checked."""
 
     items: tuple[Misfit, ...]
     examined: int

@@ -1,6 +1,6 @@
-"""Bundoc: the document store.
+"""Documents, queries and changes in the contract of Bundoc.
 
-Documents cross this contract as JSON bytes, system fields in front: they are never parsed on the way out.
+Documents cross this contract as JSON bytes with the system fields in front. They are never parsed on the way out.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import msgspec
 
 
 class Document(msgspec.Struct, frozen=True):
-    """`body`: the whole JSON object, `_id`, `_rev`, `_created`, `_updated` first.
+    """`body`: the whole JSON object; `_id`, `_rev`, `_created` and `_updated` come first.
 
-    `created`: true if this write created the document. `view`: a hash of the visible fields if the caller sees less of
-    a revision than others; empty if the caller sees all.
+    `created`: true if this write created the document. `view`: empty if the caller sees all fields of the document,
+    otherwise a hash of the fields that the caller sees.
     """
 
     id: str
@@ -29,7 +29,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class CommitResult(msgspec.Struct, frozen=True):
-    """`rev`: the revision stored now, 0 if there is no document."""
+    """`rev`: the revision after the commit, 0 if there is no document."""
 
     id: str
     rev: int
@@ -43,9 +43,10 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`op`: create, update or delete. `rev`: the new revision; for a delete, the last one. `at`: RFC 3339.
+    """`op`: create, update or delete. `rev`: the new revision, or the last revision of a deleted document. `at`:
+    RFC 3339.
 
-    `depth`: how many triggered runs of functions in a row led to it; left out if none did.
+    `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
     """
 
     seq: int
@@ -58,15 +59,16 @@ class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """`next`: the `since` of the next request; it is never null, because more changes can follow."""
+    """`next`: the `since` of the next request. It is never null, because more changes can always follow."""
 
     items: tuple[ChangeEntry, ...]
     next: int
 
 
 class Highlight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Show the matches of a search: `length` characters of each field, with marks around each match. Between the marks
-    and around them text is escaped for HTML; the marks are given as they are.
+    """How to show the matches of a search: an excerpt of `length` characters for each of the `fields`.
+
+    `before` and `after` are put around each match. The text is escaped for HTML; `before` and `after` are not.
     """
 
     fields: tuple[str, ...]
@@ -79,8 +81,8 @@ class Query(msgspec.Struct, frozen=True):
     """`where`: a filter as JSON. `sort`: paths, with `-` in front for descending order. `select`: fields to return;
     None returns all.
 
-    `score`, `highlight`: add relevance and matches to each document of a `$search`. `expand`: fields that refer,
-    dotted, whose documents are to come along.
+    `score`, `highlight`: add the relevance and the matches to each document that a `$search` finds. `expand`: dotted
+    paths of fields with `x-ref`; the documents that they refer to are added to the result.
     """
 
     where: bytes | None = None
@@ -96,9 +98,8 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Aggregation(msgspec.Struct, frozen=True):
-    """`values`:
-
-    JSON, for each name one of `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct`, `{"$count":true}`.
+    """`values`: a JSON object that maps each name to `{"$sum":path}`, `$avg`, `$min`, `$max`, `$countDistinct` or
+    `{"$count":true}`. `group`: the fields whose values define the groups.
     """
 
     values: bytes
@@ -107,10 +108,10 @@ class Aggregation(msgspec.Struct, frozen=True):
 
 
 class KeyState(msgspec.Struct, frozen=True):
-    """The state of a project's data key. `version`: version of the project's key in BunKMS under which it is wrapped.
+    """The state of a project's data key. `version`: the version of the project's key in BunKMS that wraps the data key.
 
-    `since`: time of its first use, null for the first data key of a project. `progress`: of a rotation, 0 to 1;
-    `failed`: the code of what ended the last rotation before its time; the old key is in use still.
+    `since`: time of the first use of the data key, null for the first data key of a project. `progress`: progress of a
+    rotation, 0 to 1. `failed`: the error code if the last rotation failed; then the old data key is still in use.
     """
 
     version: int
@@ -121,7 +122,10 @@ class KeyState(msgspec.Struct, frozen=True):
 
 
 class Precondition(msgspec.Struct, frozen=True):
-    """`rev`: only if this revision is stored (If-Match), 0: nothing; `absent`: only if none is (If-None-Match: *)."""
+    """When a write is allowed. `rev`: only if this revision is stored (If-Match); 0 if there must be no document.
+
+    `absent`: only if there is no document (If-None-Match: *).
+    """
 
     rev: int | None = None
     absent: bool = False

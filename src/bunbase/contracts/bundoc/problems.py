@@ -6,7 +6,7 @@ from bunbase.pkg.errors import Problem
 
 
 class DocumentNotFound(Problem):
-    """Also the answer when a rule hides the document."""
+    """The answer is the same if a rule hides the document."""
 
     status, code, title = 404, "document_not_found", "There is no such document"
 
@@ -26,15 +26,15 @@ class RuleDenied(Problem):
 
 
 class InvalidSchema(Problem):
-    """A schema that cannot be kept. `errors`: as in InvalidDocument, with paths in the schema."""
+    """The schema cannot be saved. `errors`: as in InvalidDocument, with paths in the schema."""
 
-    status, code, title = 422, "invalid_schema", "This schema is not understood"
+    status, code, title = 422, "invalid_schema", "This schema is not valid"
 
 
 class InvalidDocument(Problem):
     """`errors`: a list of `{"path": JSON Pointer, "message": str}`, with `keyword` if the schema does not match."""
 
-    status, code, title = 422, "invalid_document", "This is not a document that can be stored"
+    status, code, title = 422, "invalid_document", "This document is not valid"
 
 
 class InvalidUpdate(Problem):
@@ -44,23 +44,23 @@ class InvalidUpdate(Problem):
 
 
 class ResyncRequired(Problem):
-    """`first`: the lowest `since` that can be answered; `last`: the newest change."""
+    """`first`: the lowest `since` that is still available; `last`: the newest change."""
 
-    status, code, title = 410, "resync_required", "These changes are not kept any more"
+    status, code, title = 410, "resync_required", "These changes are no longer available"
 
 
 class DocumentTooLarge(Problem):
-    status, code, title = 413, "document_too_large", "A document is at most 1 MiB"
+    status, code, title = 413, "document_too_large", "A document can have at most 1 MiB"
 
 
 class InvalidQuery(Problem):
     """`path`: the place of the error in the query."""
 
-    status, code, title = 400, "invalid_query", "This query is not understood"
+    status, code, title = 400, "invalid_query", "This query is not valid"
 
 
 class QueryNeedsIndex(Problem):
-    """`index`: the index to create, as `PUT /v1/collections/{name}` takes it; null if none helps."""
+    """`index`: the index to create, in the form of `PUT /v1/collections/{name}`; null if no index would help."""
 
     status, code, title = 422, "query_needs_index", "This query would examine too many documents"
 
@@ -72,15 +72,15 @@ class UniqueViolation(Problem):
 
 
 class DocumentReferenced(Problem):
-    """`collection`, `field`: where documents are that hold the id; null when it is about how many there are, and for
-    publishable keys.
+    """`collection`, `field`: the place of a reference to the document. Both are null for publishable keys, and if the
+    delete fails because too many documents would change.
     """
 
-    status, code, title = 409, "document_referenced", "Other documents refer to this"
+    status, code, title = 409, "document_referenced", "Other documents refer to this document"
 
 
 class CollectionReferenced(Problem):
-    """`collection`: the collection whose schema refers to this one."""
+    """`collection`: the collection whose schema refers to this collection."""
 
     status, code, title = 409, "collection_referenced", "Another collection refers to this one"
 
@@ -90,7 +90,7 @@ class CollectionNotFound(Problem):
 
 
 class DataUnreadable(Problem):
-    """The project's file is damaged or was written under another key; nothing in it can be read."""
+    """The project's file is damaged or was encrypted under another key; none of its documents can be read."""
 
     status, code, title = 500, "data_unreadable", "The project's data cannot be read"
 

@@ -31,45 +31,44 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
-        """Replace or create. Raises: StaleRevision, InvalidDocument, DocumentTooLarge, RuleDenied."""
+        """Replace or create a document. Raises: StaleRevision, InvalidDocument, DocumentTooLarge, RuleDenied."""
         ...
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
-        """Apply a merge patch (RFC 7396), or update operators when its names begin with `$`.
+        """Apply a merge patch (RFC 7396), or update operators if the names in `patch` begin with `$`.
 
         Raises: DocumentNotFound, StaleRevision, InvalidDocument, InvalidUpdate, DocumentTooLarge, RuleDenied.
         """
         ...
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
-        """Delete a document, and treat documents that refer to it as their schemas demand.
+        """Delete a document; documents that refer to it are changed or deleted as their schemas define.
 
         Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
         """
         ...
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
-        """Do `{"writes":[…]}` in order, all or none; `write` in a Problem is the number of the failed one.
+        """Apply the writes of `{"writes":[…]}` in order, either all of them or none.
 
-        Raises: InvalidInput, Malformed, and the Problems of single writes.
+        Raises: InvalidInput, Malformed, and the Problem of the failed write, which has its index as `write`.
         """
         ...
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
-        """Return changes of documents after `since`, oldest first; if there are none, wait up to `wait_seconds`.
+        """Return changes of documents after `since`, oldest first. If there are none, wait up to `wait_seconds`.
 
         Raises: ResyncRequired, BundocBusy, RuleDenied.
         """
         ...
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
-        """Return documents by id, oldest id first. Raises: InvalidCursor, RuleDenied."""
+        """Return documents in the order of their ids. Raises: InvalidCursor, RuleDenied."""
         ...
 
     async def query(self, caller: Caller, collection: str, query: Query) -> Page:
-        """Return the documents that match a filter, in order; with `count` also their total number, with `explain` also
-        the way in which they were found. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound,
-        RuleDenied.
+        """Return the sorted documents that match a filter. `count` adds their total number, `explain` adds the query
+        plan. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
         """
         ...
 
@@ -86,17 +85,18 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
-        """Create or change a collection. If `spec` has indexes, the collection has exactly these afterwards, built
-        while writes continue. Without `wait` the answer comes before they are built; an index that stored documents
-        violate then disappears.
+        """Create or change a collection. If `spec` has indexes, the collection has exactly these indexes afterwards.
+        Indexes are built while writes continue.
 
-        Stored documents that do not match a new schema stay as they are until their next write. Raises: InvalidInput,
-        InvalidRule, InvalidSchema, UniqueViolation when stored documents break a unique index, RuleDenied.
+        With `wait`, the call returns when all indexes are built. Without `wait`, it returns earlier, and an index that
+        stored documents violate disappears later. Stored documents that do not match a new schema stay as they are
+        until their next write. Raises: InvalidInput, InvalidRule, InvalidSchema, RuleDenied, UniqueViolation if stored
+        documents violate a unique index.
         """
         ...
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
-        """Return stored documents that do not match a schema, by id. A page before the last may be short or empty.
+        """Return stored documents that do not match a schema, ordered by id. Any page may be short or empty.
 
         Raises: CollectionNotFound, InvalidSchema, InvalidCursor, RuleDenied.
         """
@@ -111,7 +111,7 @@ class Bundoc(Backups, Protocol):
         ...
 
     async def rotate_data_key(self, caller: Caller) -> KeyState:
-        """Start to encrypt the project's file under a new data key; reads and writes continue.
+        """Start to re-encrypt the project's file under a new data key; reads and writes continue.
 
         Raises: BundocBusy, Forbidden.
         """

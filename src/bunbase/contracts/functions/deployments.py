@@ -18,16 +18,16 @@ from bunbase.contracts.functions.triggers import (
 class Access(StrEnum):
     """The callers that a function accepts over HTTP."""
 
-    PUBLIC = "public"  # everybody who can name the project
+    PUBLIC = "public"  # everybody; the request only has to name the project
     KEY = "key"  # any project key
     USER = "user"  # a signed-in end user
     SECRET = "secret"  # the secret key
 
 
 class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a version. `cpu_ms`: processor time of a call; `allow_net`: hosts that `fetch` may reach.
+    """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
 
-    `schedule`: a cron line, in UTC, or a Schedule. `on`: the changes of documents that run it.
+    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
     """
 
     access: Access = Access.KEY
@@ -41,7 +41,7 @@ class FunctionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Bundle(msgspec.Struct, frozen=True):
-    """`code`: one CommonJS file as `bun build --target=bun --format=cjs` writes it."""
+    """`code`: one CommonJS file, as written by `bun build --target=bun --format=cjs`."""
 
     code: bytes
     source_map: bytes | None
@@ -49,7 +49,7 @@ class Bundle(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """`sha256`: hex digest of the bundle; `size`: its bytes; `active`: new calls run it."""
+    """`sha256`: hex digest of the bundle; `size`: its size in bytes; `active`: true if new calls run this version."""
 
     name: str
     version: int

@@ -1,4 +1,4 @@
-"""Problems of host calls; in the function each becomes a JavaScript error."""
+"""Problems of host calls. In the function, each of them becomes a JavaScript error."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from bunbase.pkg.errors import Problem
 
 
 class CallOver(Problem):
-    status, code, title = 409, "call_over", "This call of the function is over"
+    status, code, title = 409, "call_over", "This call of the function has ended"
 
 
 class UnknownHostCall(Problem):
-    status, code, title = 400, "unknown_host_call", "This BunBase does not know what was asked for"
+    status, code, title = 400, "unknown_host_call", "This BunBase does not know this host call"
 
 
 class HostNotAllowed(Problem):
-    """`host`: the entry that `allow_net` lacks."""
+    """`host`: the entry that is missing in `allow_net`."""
 
     status, code, title = 403, "host_not_allowed", "The function may not reach this host"
 
 
 class AddressNotAllowed(Problem):
-    """The name resolves to a private network, whose machines often trust every caller that reaches them."""
+    """The name resolves to an address in a private network. Machines there often trust every caller."""
 
     status, code, title = 403, "address_not_allowed", "This host has no public address"
 
 
 class SecretNotFound(Problem):
-    status, code, title = 422, "secret_not_found", "There is no variable of this name"
+    status, code, title = 422, "secret_not_found", "There is no variable with this name"
 
 
 class InvalidFetch(Problem):
-    status, code, title = 422, "invalid_fetch", "This is no request that can be sent"
+    status, code, title = 422, "invalid_fetch", "This request is not valid"
 
 
 class FetchTooLarge(Problem):
@@ -44,4 +44,4 @@ class FetchFailed(Problem):
 
 
 class FetchOverloaded(Problem):
-    status, code, title = 503, "fetch_overloaded", "Too many requests of functions are under way"
+    status, code, title = 503, "fetch_overloaded", "Too many requests from functions are running"

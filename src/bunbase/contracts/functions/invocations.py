@@ -6,14 +6,15 @@ from typing import Final
 
 import msgspec
 
-MAX_BEGINNING_BYTES: Final = 64 << 10  # of a body whose rest follows; a smaller body is best sent whole
+MAX_BEGINNING_BYTES: Final = 64 << 10  # the first part of a streamed body; a smaller body is sent in one piece
 
 
 class Invocation(msgspec.Struct, frozen=True):
-    """`path`: from the function's own root, query included: `/a/b?c=d`. `headers`: lower-case names, repeats kept.
+    """A request to a function. `path`: path and query below the function's URL, such as `/a/b?c=d`. `headers`: names in
+    lower case; a repeated header appears as often as it was sent.
 
-    `more`: `body` is only its beginning, at most MAX_BEGINNING_BYTES; the rest comes by `feed`. `length`: of
-    all of it, where that is known. `own_host`: the request came to the project's own host (`functions.host`).
+    `more`: `body` is only the beginning of the body, at most MAX_BEGINNING_BYTES; `feed` sends the rest. `length`: the
+    length of the whole body, if known. `own_host`: the request came to the project's own host (`functions.host`).
     """
 
     method: str
@@ -26,16 +27,17 @@ class Invocation(msgspec.Struct, frozen=True):
 
 
 class Receiving(msgspec.Struct, frozen=True, tag="receiving"):
-    """A worker has the call: `room` bytes of the rest of its body may be fed, under the name of the `invocation`."""
+    """A worker has taken the call. `feed` may send the next `room` bytes of the body for this `invocation`."""
 
     invocation: str
     room: int
 
 
 class Head(msgspec.Struct, frozen=True, tag="head"):
-    """`queued_ms`: time that the call waited for a worker; `cold`: a worker was started for this call.
+    """The head of an answer. `queued_ms`: time that the call waited for a worker; `cold`: true if a worker was started
+    for this call.
 
-    `body`: all of the body, if it was there with the head; then no Chunk follows.
+    `body`: the whole body, if the worker sent it with the head; then no Chunk follows.
     """
 
     status: int

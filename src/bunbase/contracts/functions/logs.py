@@ -17,7 +17,10 @@ class LogLevel(StrEnum):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """`seq`: grows in the order in which lines became visible; `truncated`: the line or its invocation was too long."""
+    """`seq`: grows in the order in which lines became visible.
+
+    `truncated`: true if the line, or the output of its invocation, was too long and was cut.
+    """
 
     seq: int
     at: datetime
@@ -30,9 +33,9 @@ class LogLine(msgspec.Struct, frozen=True):
 
 
 class LogFilter(msgspec.Struct, frozen=True):
-    """Filters of lines; those left out match every line.
+    """A filter of log lines. A member that is left out matches every line.
 
-    `level`: this level and worse; `text`: part of the line, case ignored; `since` is inclusive, `until` exclusive.
+    `level`: the lowest level; `text`: a part of the line, in any case; `since` is inclusive, `until` exclusive.
     """
 
     level: LogLevel | None = None
@@ -47,7 +50,7 @@ ALL_LINES: Final = LogFilter()
 
 
 class LogPage(msgspec.Struct, frozen=True):
-    """Lines newest first; `next` goes back in time."""
+    """Log lines, newest first. `next`: the cursor of older lines."""
 
     items: tuple[LogLine, ...]
     next: str | None

@@ -22,7 +22,7 @@ class InvalidBundle(Problem):
 
 
 class FunctionError(Problem):
-    """Details are in the function's log, never in the answer."""
+    """The function's log has the details; the answer never has them."""
 
     status, code, title = 500, "function_error", "The function failed"
 
@@ -32,7 +32,7 @@ class FunctionCrashed(Problem):
 
 
 class UpgradeNotSupported(Problem):
-    status, code, title = 501, "upgrade_not_supported", "Functions do not speak WebSocket"
+    status, code, title = 501, "upgrade_not_supported", "Functions do not support WebSocket"
 
 
 class FunctionOverloaded(Problem):
@@ -44,7 +44,7 @@ class FunctionTimeout(Problem):
 
 
 class FunctionCpuExceeded(Problem):
-    status, code, title = 504, "function_cpu_exceeded", "The function used up its processor time"
+    status, code, title = 504, "function_cpu_exceeded", "The function used all of its CPU time"
 
 
 class FunctionsUnavailable(Problem):

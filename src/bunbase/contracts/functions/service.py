@@ -41,7 +41,7 @@ class Functions(Protocol):
     async def delete_function(self, caller: Caller, name: str) -> None: ...
 
     async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
-        """Newest first. Raises: FunctionNotFound, InvalidCursor."""
+        """Return the versions of a function, newest first. Raises: FunctionNotFound, InvalidCursor."""
         ...
 
     async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
@@ -53,8 +53,8 @@ class Functions(Protocol):
         ...
 
     def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
-        """Run the active version: yield one Head, then the body in Chunks, unless the Head has it. If there is `more`
-        of the request, Receiving comes first.
+        """Run the active version. Yield one Head, then the body in Chunks if the Head has no body. If the request has
+        `more`, Receiving comes before the Head.
 
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
         FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
@@ -63,17 +63,19 @@ class Functions(Protocol):
         ...
 
     async def feed(self, caller: Caller, invocation: str, data: bytes, ended: bool) -> int | None:
-        """Send more of a request's body, at most as much as there is room for; `ended`: this is the end of the body.
+        """Send the next part of a request's body, at most as many bytes as there is room for. `ended`: the body ends
+        with this part.
 
-        Returns how many bytes there is room for; 0 after a while: call again without data. None: the rest is not
-        needed. `invoke` raises the problems of a body (TooLarge, RequestStalled).
+        Return the number of bytes that may be sent next. 0 means that the worker is still busy: call again without
+        data. None means that the worker does not need the rest. `invoke` raises the problems of the body (TooLarge,
+        RequestStalled).
         """
         ...
 
     async def logs(
         self, caller: Caller, name: str | None, limit: int, cursor: str | None, which: LogFilter | None = None
     ) -> LogPage:
-        """Return log lines of one function, or of all functions (None).
+        """Return log lines of one function, or of all functions if `name` is None.
 
         Raises: FunctionNotFound, InvalidCursor, InvalidInput.
         """
@@ -82,7 +84,7 @@ class Functions(Protocol):
     def follow_logs(
         self, caller: Caller, name: str | None, after: int | None, which: LogFilter | None = None
     ) -> AsyncIterator[LogLine | None]:
-        """Yield new lines after `after` (from now on if None), and None while there are none."""
+        """Yield log lines after the number `after` (None: only new lines). Yield None while no line arrives."""
         ...
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
@@ -94,16 +96,17 @@ class Functions(Protocol):
         ...
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        """Return the project's environment; `reveal` needs the role admin, and a session or the scope `secrets`.
+        """Return the project's environment variables. `reveal`: return their values too; the caller needs the role
+        admin, and a session or a token with the scope `secrets`.
 
         Raises: Forbidden.
         """
         ...
 
     async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
-        """Seal and store a variable; running functions see it with their next call.
+        """Encrypt and store a variable; running functions see the new value from their next call on.
 
-        Without `exposed`, a variable stays exposed or hidden and a new one is exposed. Raises: InvalidInput.
+        If `exposed` is None, an existing variable keeps its setting and a new one is exposed. Raises: InvalidInput.
         """
         ...
 
@@ -112,17 +115,17 @@ class Functions(Protocol):
         ...
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
-        """Enqueue a run of a function; if a job with this `key` exists, return that job.
+        """Enqueue a run of a function. If a job with the same `key` exists already, return that job instead.
 
-        The caller needs the secret key, or is a developer. Raises: FunctionNotFound, InvalidInput, TooLarge, QueueFull,
-        Forbidden.
+        The caller needs the secret key or the role developer. Raises: FunctionNotFound, InvalidInput, TooLarge,
+        QueueFull, Forbidden.
         """
         ...
 
     async def jobs(
         self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
     ) -> Jobs:
-        """Newest first. Raises: InvalidCursor."""
+        """Return jobs, newest first. Raises: InvalidCursor."""
         ...
 
     async def job(self, caller: Caller, id: str) -> Job:
@@ -130,7 +133,7 @@ class Functions(Protocol):
         ...
 
     async def replay_job(self, caller: Caller, id: str) -> Job:
-        """Run a dead letter again, with all its attempts. Raises: JobNotFound, JobNotDead."""
+        """Run a dead letter again; it gets all of its attempts again. Raises: JobNotFound, JobNotDead."""
         ...
 
     async def delete_job(self, caller: Caller, id: str) -> None:
@@ -150,7 +153,7 @@ class Functions(Protocol):
         limit: int,
         cursor: str | None,
     ) -> Runs:
-        """Newest first. Raises: FunctionNotFound, InvalidCursor."""
+        """Return runs of a function, newest first. Raises: FunctionNotFound, InvalidCursor."""
         ...
 
     async def sandbox_layers(self) -> tuple[str, ...]:

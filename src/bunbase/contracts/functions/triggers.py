@@ -11,7 +11,7 @@ import msgspec
 from bunbase.pkg.errors import Problem
 
 MAX_ATTEMPTS: Final = 20
-MAX_DATA_TRIGGERS: Final = 16  # of one function
+MAX_DATA_TRIGGERS: Final = 16  # per function
 CollectionName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -34,7 +34,7 @@ class QueueFull(Problem):
 
 
 class ChainTooLong(Problem):
-    status, code, title = 409, "chain_too_long", "Functions run functions without an end"
+    status, code, title = 409, "chain_too_long", "Functions run each other in an endless chain"
 
 
 class TriggerKind(StrEnum):
@@ -44,9 +44,9 @@ class TriggerKind(StrEnum):
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`cron`: five fields.
+    """When a function runs. `cron`: a cron expression with five fields.
 
-    `time_zone`: a name of the IANA database. `overlap`: start a run although the one before has not ended.
+    `time_zone`: a name from the IANA database. `overlap`: start a run even if the previous run has not ended.
     """
 
     cron: Annotated[str, msgspec.Meta(max_length=200)]
@@ -61,7 +61,7 @@ class ChangeOp(StrEnum):
 
 
 class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`where`: a filter that the document must match; it cannot be used for deletions."""
+    """The changes of documents that run a function. `where`: a filter for the document; not allowed with deletions."""
 
     collection: CollectionName
     ops: Annotated[tuple[ChangeOp, ...], msgspec.Meta(min_length=1, max_length=3)] = tuple(ChangeOp)
@@ -72,21 +72,21 @@ class DataTrigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobStatus(StrEnum):
-    WAITING = "waiting"  # until it is due
-    BLOCKED = "blocked"  # an earlier change of the same document comes first
+    WAITING = "waiting"  # not yet due, or no worker is free
+    BLOCKED = "blocked"  # waits for the job of an earlier change of the same document
     RUNNING = "running"
-    DEAD = "dead"  # its attempts are used up
+    DEAD = "dead"  # all attempts failed
 
 
-# read by `pkg.moments`: a field of type datetime takes more than RFC 3339
+# a string that `pkg.moments` parses, since a datetime field of msgspec accepts more than RFC 3339
 SentTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`payload`: any JSON. Due at `run_at`, or `delay_seconds` from now, or at once.
+    """`payload`: any JSON value. The job is due at `run_at`, or `delay_seconds` from now, or at once.
 
-    `key`: while a job of the function with this key waits or runs, no second one is added. `attempts`: how often it is
-    run before it is a dead letter.
+    `key`: while a job of this function with the same key waits or runs, no second job is added. `attempts`: the number
+    of failed runs after which the job is a dead letter.
     """
 
     function: str
@@ -98,7 +98,7 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`attempt`: number of runs so far. `error`: the code of the last error. `payload`: left out in lists."""
+    """`attempt`: number of runs so far. `error`: code of the last error. `payload`: lists leave it out."""
 
     id: str
     function: str
@@ -119,7 +119,7 @@ class Jobs(msgspec.Struct, frozen=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True):
-    """`next_at`: None for a short time after a deployment."""
+    """`next_at`: time of the next run; null for a short time after a deployment."""
 
     function: str
     cron: str
@@ -135,16 +135,16 @@ class Schedules(msgspec.Struct, frozen=True):
 
 class RunOutcome(StrEnum):
     OK = "ok"
-    ERROR = "error"  # it threw, or answered with a status of 400 or above
+    ERROR = "error"  # the function threw an error, or answered with a status of 400 or above
     TIMEOUT = "timeout"
     CRASH = "crash"
-    LOST = "lost"  # its server died; the run is repeated
-    SKIPPED = "skipped"  # the run before had not ended
-    RESYNC = "resync"  # changes were deleted before they were read: the trigger continues with the newest
+    LOST = "lost"  # the server died during the run; the run is repeated
+    SKIPPED = "skipped"  # the previous run had not ended
+    RESYNC = "resync"  # changes were deleted before the trigger read them; it continues with the newest change
 
 
 class Run(msgspec.Struct, frozen=True):
-    """`code`: the code of the error. `version` is 0 and `invocation` empty for a run that was never started."""
+    """A run of a function. `code`: the error code. `version` is 0 and `invocation` empty if the run never started."""
 
     id: str
     function: str

@@ -8,11 +8,11 @@ import msgspec
 
 
 class FunctionHour(msgspec.Struct, frozen=True):
-    """`hour`: the start of the hour.
+    """Statistics of one hour. `hour`: the start of the hour.
 
-    `calls`: those that a worker had, `errors` of these threw, crashed or ran out of time; `refused`: those that no
-    worker had. Percentiles are accurate within about 12 %; null if nothing ran. `cpu_ms`: the workers' processor time,
-    what they burn between calls included, starting and loading not.
+    `calls`: number of calls that reached a worker. `errors`: number of these calls that threw an error, crashed or
+    timed out. `refused`: number of calls that reached no worker. Percentiles are accurate within about 12 %; they are
+    null if nothing ran. `cpu_ms`: CPU time of the workers, including the time between calls but not the start.
     """
 
     hour: datetime
@@ -27,7 +27,7 @@ class FunctionHour(msgspec.Struct, frozen=True):
 
 
 class FunctionStats(msgspec.Struct, frozen=True):
-    """Totals over `hours`; members have the same meaning there."""
+    """Totals over `hours`. The members mean the same as in FunctionHour."""
 
     calls: int
     errors: int
@@ -48,8 +48,8 @@ class UsageHour(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """`gb_seconds`: sum of the seconds of each call times the memory limit of its function; `cpu_ms`: as in
-    FunctionHour.
+    """Usage of a project. `gb_seconds`: duration of each call times the memory limit of its function, summed up.
+    `cpu_ms`: as in FunctionHour.
     """
 
     invocations: int

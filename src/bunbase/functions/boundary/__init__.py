@@ -1,4 +1,5 @@
-"""The boundary between the outside and a function's code: each check and each header that crosses it.
+"""The boundary between clients and a function's code.
 
-`access.py`: callers; `arriving.py`: the request; `leaving.py`: the answer; `cookies.py`: cookies in both directions.
+`access.py` checks the caller. `arriving.py` filters the headers of the request, `leaving.py` those of the answer, and
+`cookies.py` the cookies of both.
 """

@@ -23,7 +23,7 @@ def admit(caller: Caller, access: Access) -> None:
             _admit_key(caller, access)
         case CallerKind.ANONYMOUS:
             if access is not Access.PUBLIC:
-                raise Unauthenticated("This function is not public: send the project's key as X-Bunbase-Key.")
+                raise Unauthenticated("This function is not public. Send the project's key as X-Bunbase-Key.")
         case _ as never:
             assert_never(never)
 
@@ -35,6 +35,6 @@ def _admit_key(caller: Caller, access: Access) -> None:
         case Access.USER:
             caller.end_user()
         case Access.SECRET:
-            raise Forbidden("This function is called with the project's secret key only, from a server.")
+            raise Forbidden("This function requires the project's secret key. Call it from a server.")
         case _ as never:
             assert_never(never)

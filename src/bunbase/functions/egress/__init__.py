@@ -1,5 +1,5 @@
-"""The only way from functions to the network: the host makes their requests, to hosts that each version names.
+"""The only way from functions to the network: the server makes their requests, to the hosts that each version allows.
 
-`allowed.py` checks host names and `addresses.py` checks addresses. `network.py` is the only place where a connection is
-made, and it connects to the same address that was checked.
+`allowed.py` checks host names, and `addresses.py` checks IP addresses. Only `network.py` opens connections, and it
+connects to exactly the address that was checked.
 """

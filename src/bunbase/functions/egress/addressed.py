@@ -14,7 +14,7 @@ MAX_LENGTH: Final = 16 << 10
 VISIBLE: Final = bytes(range(0x21, 0x7F)).decode()
 PORTS: Final = {"https": 443, "http": 80}
 
-# the form in which `new URL(text).href` writes a URL: lower case, no user, every unusual character escaped
+# The form that `new URL(text).href` produces, without a user: lower case, with every unusual character escaped.
 URL: Final = re.compile(
     r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>[/?][\x21-\x22\x24-\x7e]*)?(?:#[\x21-\x7e]*)?"
@@ -35,7 +35,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def authority(self) -> str:
-        """Return the value of the Host header."""
+        """The value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -48,11 +48,11 @@ def read_target(url: str) -> Target:
     """Parse a URL. Raises: InvalidFetch."""
     found = URL.fullmatch(url) if len(url) <= MAX_LENGTH else None
     if found is None:
-        raise InvalidFetch("fetch takes http and https addresses, without a user name in them.")
+        raise InvalidFetch("fetch accepts only http and https addresses without a user name.")
     scheme = found["scheme"]
     port = int(found["port"]) if found["port"] else PORTS[scheme]
     if not 1 <= port <= 65535:
-        raise InvalidFetch("A port is a number from 1 to 65535.")
+        raise InvalidFetch("A port must be a number from 1 to 65535.")
     target = found["target"] or "/"
     return Target(scheme, found["host"].strip("[]"), port, target if target.startswith("/") else f"/{target}")
 
@@ -67,4 +67,4 @@ def follow_location(base: Target, location: bytes) -> Target:
         named = f"{scheme.lower()}{mark}{host[0].lower()}{rest[host.end() :]}"
         return read_target(named)
     except ValueError:
-        raise InvalidFetch("A redirect leads to an address that cannot be read.") from None
+        raise InvalidFetch("A redirect leads to an invalid address.") from None

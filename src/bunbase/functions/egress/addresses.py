@@ -1,7 +1,7 @@
 """Decides which IP addresses functions may reach: only public ones.
 
-An IPv6 address may stand for an IPv4 address (mapped, 6to4, NAT64); then the IPv4 address decides. Python's own
-`is_global` is not used, since its answers changed with patch releases. The lists here can be read and tested.
+An IPv6 address may stand for an IPv4 address (mapped, 6to4, NAT64); then the IPv4 address decides. Python's `is_global`
+was rejected, because its answers changed with patch releases. The lists here are fixed and tested.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# IANA's special-purpose registry for IPv4, multicast, and public addresses at which clouds serve their own machines
+# IANA's special-purpose registry for IPv4, multicast, and public addresses of services inside of clouds.
 NOT_PUBLIC_4: Final = tuple(
     IPv4Network(text)
     for text in (
@@ -34,19 +34,19 @@ NOT_PUBLIC_4: Final = tuple(
         "240.0.0.0/4",
     )
 )
-# all public addresses that IANA assigns; the others are local, multicast or reserved
+# All public IPv6 addresses that IANA assigns. Other addresses are local, multicast or reserved.
 UNICAST_6: Final = IPv6Network("2000::/3")
 NOT_PUBLIC_6: Final = tuple(IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "3fff::/20"))
 NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    """Parse networks such as 10.1.0.0/16. Raises: ValueError, which names the wrong one."""
+    """Parse networks such as 10.1.0.0/16. Raises: ValueError that names the invalid network."""
     return tuple(ip_network(text) for text in texts)
 
 
 def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
-    """Return whether a function may connect to this address: it is public, or in one of the networks `also`."""
+    """True if a function may connect to this address: it is public, or it is in one of the networks `also`."""
     meant = meant_by(text)
     if meant is None:
         return False
@@ -54,7 +54,7 @@ def reachable(text: str, also: tuple[Network, ...] = ()) -> bool:
 
 
 def meant_by(text: str) -> Address | None:
-    """Return the address at which packets to this address arrive; None if the text is no address."""
+    """Return the address to which packets to this address go in the end; None if the text is not an address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -63,7 +63,7 @@ def meant_by(text: str) -> Address | None:
 
 
 def _embedded(address: Address) -> IPv4Address | None:
-    """Return the IPv4 address for which an IPv6 address stands; None if it stands for itself."""
+    """Return the IPv4 address inside of an IPv6 address; None if it contains none."""
     if isinstance(address, IPv4Address):
         return None
     if address in NAT64:

@@ -5,7 +5,7 @@
     *.example.com            any host below example.com, not example.com itself
     http://legacy.example    plain http, port 80
 
-A name without a scheme never allows http: otherwise a redirect could switch the encryption off.
+An entry without a scheme never allows http. Otherwise a redirect could lead to an unencrypted connection.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_ENTRY_LENGTH: Final = 280
 
 
 class AllowedHost(msgspec.Struct, frozen=True):
-    """One entry of `allow_net`. `below`: it allows every host below `host`, but not `host` itself."""
+    """One entry of `allow_net`. `below`: True if the entry allows every host below `host`, but not `host` itself."""
 
     scheme: str
     host: str
@@ -44,7 +44,7 @@ class AllowedHost(msgspec.Struct, frozen=True):
 
 
 def check_allow_net(entries: tuple[str, ...]) -> None:
-    """Check the entries of a version that is deployed. Raises: InvalidInput, which names the wrong entry."""
+    """Check the entries of a new version. Raises: InvalidInput that names the invalid entry."""
     for at, entry in enumerate(entries):
         try:
             read_entry(entry)
@@ -67,7 +67,7 @@ def read_entry(text: str) -> AllowedHost:
 
 
 def _host(text: str) -> str:
-    """Return the host as URLs write it, an IPv6 address without its brackets. Raises: ValueError."""
+    """Return the host in the form that URLs use, but an IPv6 address without brackets. Raises: ValueError."""
     if not text.startswith("["):
         return text
     try:
@@ -77,18 +77,18 @@ def _host(text: str) -> str:
 
 
 def check_allowed(entries: tuple[str, ...], target: Target) -> None:
-    """Check that an entry allows the target. Raises: HostNotAllowed, which names the missing entry."""
+    """Check that an entry allows the target. Raises: HostNotAllowed that names the missing entry."""
     if not any(entry.covers(target) for entry in _read(entries)):
         needed = target.authority if target.scheme == "https" else f"http://{target.authority}"
         raise HostNotAllowed(
-            f"This function may not reach {needed}: add {needed!r} to its allow_net in bunbase.toml and deploy it.",
+            f"This function may not reach {needed}. Add {needed!r} to its allow_net in bunbase.toml, and deploy it.",
             host=needed,
         )
 
 
 @lru_cache(1024)
 def _read(entries: tuple[str, ...]) -> tuple[AllowedHost, ...]:
-    """Parse the entries, and skip wrong ones: older versions were deployed before entries were checked."""
+    """Parse the entries and skip invalid ones: BunBase did not always check the entries at a deployment."""
     read = []
     for entry in entries:
         try:

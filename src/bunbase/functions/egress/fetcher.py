@@ -1,21 +1,21 @@
-"""Makes the requests of `fetch` for functions: every hop is checked, every size is bounded, every wait ends.
+"""Makes the requests of `fetch` for functions. It checks every hop, and bounds all sizes and all waits.
 
 The life of one request:
 
 1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. Nothing in it is trusted (`check_asked`).
-2. For each hop, the first and every redirect, `check_allowed` compares the target with `allow_net` of the version. So a
-   redirect cannot lead to a host that the version does not name.
+2. For each hop, which is the first request or a redirect, `check_allowed` compares the target with `allow_net` of the
+   version. So a redirect cannot lead to a host that the version does not name.
 3. `_sent` fills variables into the headers, takes a connection from the project's pool or makes one (`network.py` looks
    the name up once and connects to an address that it has checked), and sends the request.
-4. After a redirect, `next_hop` drops the headers that were meant for another origin. A body is sent again only if it is
-   still there in one piece.
-5. `_pass_on` sends the answer to the worker as it comes. The worker grants credit for each part, so a slow function
-   slows the server down and no part waits in memory here.
+4. After a redirect to another origin, `next_hop` drops the headers that were meant for the first origin. A body is sent
+   again only if the whole body is still in memory.
+5. `_pass_on` sends the answer to the worker part by part. The worker gives credit for each part, so a slow function
+   slows down the remote server, and no parts collect in memory here.
 
 There is no timeout for the whole request: an ask is cancelled when its call ends, and each call has a timeout.
 
-The alternatives: httpx would add cookies, proxies from the environment and redirects of its own. Sockets in the worker
-would need an address filter in the kernel, and would bring secrets into the worker
+Two alternatives were rejected. httpx handles cookies, proxies from the environment and redirects in its own way.
+Sockets in the worker would need an address filter in the kernel, and the worker would have to know the secrets
 (docs/decisions/0019-functions-ask-the-host.md).
 """
 
@@ -80,7 +80,7 @@ class Fetcher:
                     hop = next_hop(hop, response.status, follow_location(hop.target, location))
                     if hop.with_body and ask.whole is None:
                         raise FetchFailed(
-                            "The redirect needs the body again, but it was streamed and is no longer there.",
+                            "The redirect needs the body again, but the body was streamed and cannot be repeated.",
                             reason="redirect",
                         )
             raise FetchFailed(f"There were more than {MAX_REDIRECTS} redirects.", reason="redirect")
@@ -106,7 +106,7 @@ class Fetcher:
             _url_of(hop.target),
             headers=headers,
             content=self._body(ask) if hop.with_body else b"",
-            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # reading and writing end with the call
+            extensions={"timeout": {"connect": seconds, "pool": seconds}},  # the end of the call ends reads and writes
         )
         with _failures_of(hop.target):
             response = await (await self._pool(ask.deployment.project)).handle_async_request(request)
@@ -129,7 +129,7 @@ class Fetcher:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
         lengths = tuple(header for header in headers if header[0] == "content-length")
-        # without a body, `content-length` is the length that the body would have, and may exceed the limit
+        # In an answer without a body, `content-length` is the length that the body would have. It may exceed the limit.
         bodiless = hop.method == "HEAD" or response.status in NO_BODY
         if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
             raise _too_large("answer", limit)
@@ -152,8 +152,8 @@ class Fetcher:
     async def _pool(self, project: str) -> httpcore.AsyncConnectionPool:
         """Return the project's pool.
 
-        Each project has its own pool, so that no project ever gets a connection that another has used, in whatever
-        state that left it.
+        Each project has its own pool, so no project gets a connection that another project has used: the other project
+        may have left the connection in a bad state.
         """
         pool = self.pools.get(project)
         if pool is None:
@@ -169,10 +169,11 @@ class Fetcher:
         return pool
 
     def _take_idle_pools(self) -> list[httpcore.AsyncConnectionPool]:
-        """Remove the idle pools from `pools` and return them, to be closed, if there are too many.
+        """Remove the idle pools from `pools` if there are too many, and return them. The caller closes them.
 
-        All are removed before the first is closed. Symptom otherwise: closing waits, meanwhile a project took its pool
-        out of `pools`, and the pool was closed under its request.
+        All idle pools are removed before the first one is closed. Symptom when each was removed just before its own
+        close: closing takes time, meanwhile a project began a request with a pool that was next, and the pool was
+        closed during the request.
         """
         if len(self.pools) < MAX_POOLS:
             return []
@@ -181,10 +182,10 @@ class Fetcher:
     @contextmanager
     def _counted(self, project: str) -> Iterator[None]:
         if self.under_way.total() >= self.limits.max_at_once:
-            raise FetchOverloaded("Too many requests of functions are under way on this server; try again soon.")
+            raise FetchOverloaded("Too many requests of functions are running on this server. Try again soon.")
         if self.under_way[project] >= self.limits.max_per_project:
             raise FetchOverloaded(
-                f"The project has {self.limits.max_per_project} requests under way, its limit; await some first."
+                f"The project has {self.limits.max_per_project} running requests, which is the limit. Await some first."
             )
         self.under_way[project] += 1
         try:
@@ -228,9 +229,9 @@ def _failures_of(target: Target) -> Iterator[None]:
         reason = "tls" if any(isinstance(one, ssl.SSLError) for one in _causes(error)) else "connection"
         raise FetchFailed(f"{target.host} could not be reached: {error}.", reason=reason) from error
     except httpcore.NetworkError as error:
-        raise FetchFailed(f"The connection to {target.host} broke.", reason="connection") from error
-    except httpcore.LocalProtocolError:  # its text quotes headers, secrets included, so it is not shown or chained
-        raise FetchFailed("HTTP cannot carry this request.", reason="protocol") from None
+        raise FetchFailed(f"The connection to {target.host} was lost.", reason="connection") from error
+    except httpcore.LocalProtocolError:  # its message quotes headers, which may contain secrets, so it stays hidden
+        raise FetchFailed("HTTP does not allow this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
         raise FetchFailed(f"{target.host} did not follow the protocol: {error}.", reason="protocol") from error
 

@@ -1,4 +1,4 @@
-"""The request of each hop. After a redirect it may have another method and fewer headers (Fetch standard, §4.4)."""
+"""Builds the request of each hop. After a redirect, the method may change and headers are dropped (Fetch, §4.4)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORBIDDEN_METHODS: Final = frozenset({"CONNECT", "TRACE"})
 
 
 class FetchRequest(msgspec.Struct, frozen=True):
-    """A `fetch` as the runtime sends it. `length`: of the body in bytes; None if it is unknown before the body ends."""
+    """The arguments of `fetch` from the runtime. `length`: bytes of the body; None if unknown before the body ends."""
 
     url: str
     method: str = "GET"
@@ -47,7 +47,7 @@ def check_asked(asked: FetchRequest) -> None:
         raise InvalidFetch("fetch cannot send this method.")
     size = sum(len(name) + len(value) for name, value in asked.headers)
     if len(asked.headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
-        raise InvalidFetch(f"A request has at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES >> 10} KiB together.")
+        raise InvalidFetch(f"A request may have at most {MAX_HEADERS} headers, {MAX_HEADER_BYTES >> 10} KiB in total.")
     if not all(NAME.fullmatch(name) and VALUE.fullmatch(value) for name, value in asked.headers):
         raise InvalidFetch("A request has a header that HTTP does not allow.")
 

@@ -1,4 +1,4 @@
-"""Makes the connections of functions: look up the name, check its addresses, connect to a checked address.
+"""Opens the connections of functions: looks up a name, checks its addresses, and connects to a checked address.
 
 The name is looked up once for each connection, and the connection goes to an address that passed the check. So a name
 server that answers differently a moment later (DNS rebinding) gains nothing. TLS still verifies the name of the host.
@@ -22,10 +22,10 @@ MAX_TRIES: Final = 3  # addresses of one name
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """The network as one project may use it.
+    """The network of one project.
 
-    `also`: networks that functions may reach although they are not public.
-    `own`: this server's addresses. Functions reach one of them only if `also` names exactly this address.
+    `also`: networks that functions may reach although they are not public. `own`: the addresses of this server.
+    Functions may reach such an address only if `also` names exactly this address.
     """
 
     def __init__(self, resolver: Resolver, also: tuple[Network, ...], own: OwnAddresses) -> None:
@@ -36,7 +36,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
     def for_another(self) -> CheckedNetwork:
-        """Return the same network for another project. Its look-ups do not wait for those of other projects."""
+        """Return the same network for another project, whose look-ups do not wait for those of this project."""
         return CheckedNetwork(self.resolver, self.also, self.own)
 
     async def connect_tcp(
@@ -47,7 +47,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Raises: AddressNotAllowed, httpcore.ConnectError."""
+        """Connect to the first address that accepts. Raises: AddressNotAllowed, httpcore.ConnectError."""
         try:
             found = await self.resolver.addresses(host, port, self.turns)
         except NameNotFound as error:
@@ -66,21 +66,21 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         public = [address for address in found if reachable(address, self.also)]
         if not public:
             raise AddressNotAllowed(
-                f"{host} has no public address, and functions reach public addresses only. "
-                "To allow this network, the operator adds it to functions.allow_private_networks."
+                f"{host} has no public address, and functions may reach only public addresses. "
+                "To allow this network, the operator must add it to functions.allow_private_networks."
             )
         passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
         if not passed:
             raise AddressNotAllowed(
-                f"{host} is this server itself. Use ctx.data and ctx.enqueue. To allow it nevertheless, the operator "
-                "adds exactly this address to functions.allow_private_networks, as in 203.0.113.5/32."
+                f"{host} is this server itself. Use ctx.data and ctx.enqueue instead. To allow it, the operator must "
+                "add exactly this address to functions.allow_private_networks, for example 203.0.113.5/32."
             )
         return passed
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.AsyncNetworkStream:
-        raise httpcore.ConnectError("Functions cannot reach sockets of this machine.")
+        raise httpcore.ConnectError("Functions cannot reach unix sockets.")
 
     async def sleep(self, seconds: float) -> None:
         await self.below.sleep(seconds)

@@ -16,9 +16,9 @@ from bunbase.pkg.errors import CannotStart
 
 
 def open_fetcher(settings: FunctionsSettings, resolver: Resolver | None = None, public_url: str = "") -> Fetcher:
-    """Return a fetcher. `public_url`: of this installation.
+    """Return a fetcher. `public_url`: the address of this installation.
 
-    Raises: CannotStart for a network or a file that cannot be read.
+    Raises: CannotStart for an invalid network, or a file that cannot be read.
     """
     try:
         also = networks(settings.allow_private_networks)

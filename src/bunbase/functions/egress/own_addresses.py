@@ -1,7 +1,7 @@
-"""Recognises the server's own addresses. A function's request to one of them would bypass every firewall in front.
+"""Recognises the server's own addresses. A request of a function to such an address would bypass all firewalls.
 
-For each connection the kernel is asked whether it would deliver the packets to this machine, since interfaces come and
-go. Behind a NAT no interface has the public address. So the addresses of `public_url` and `functions.host` count too.
+Interfaces come and go, so the kernel decides for each connection: would it deliver the packets to this machine? Behind
+a NAT, no interface has the public address, so the addresses of `public_url` and `functions.host` count too.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ATTRIBUTE: Final = struct.Struct("=HH")
 
 
 class OwnAddresses:
-    """`names`: host names under which this server is reached from outside."""
+    """The addresses of this server. `names`: the host names under which clients reach this server."""
 
     def __init__(self, resolver: Resolver, names: tuple[str, ...]) -> None:
         self.resolver = resolver
@@ -45,7 +45,7 @@ class OwnAddresses:
         self._turns = asyncio.Semaphore(1)
 
     async def include(self, text: str) -> bool:
-        """Return whether the address is one of this server's. Loopback addresses do not count."""
+        """True if the address belongs to this server. Loopback addresses do not count."""
         address = meant_by(text)
         if address is None or address.is_loopback:
             return False
@@ -55,7 +55,7 @@ class OwnAddresses:
         async with self._one_at_a_time:
             if time.monotonic() >= self._until:
                 for name in self.names:
-                    with suppress(NameNotFound):  # then the addresses found before still count
+                    with suppress(NameNotFound):  # the addresses of the last successful look-up still count
                         found = await self.resolver.addresses(name, HTTPS, self._turns)
                         self._found[name] = frozenset(one for one in map(meant_by, found) if one is not None)
                 self._until = time.monotonic() + TTL_SECONDS
@@ -70,13 +70,13 @@ def own_names(public_url: str, functions_host: str) -> tuple[str, ...]:
 
 
 def named_alone(text: str, networks: tuple[Network, ...]) -> bool:
-    """Return whether one of the networks consists of exactly this address."""
+    """True if one of the networks consists of exactly this address."""
     address = meant_by(text)
     return address is not None and any(one.num_addresses == 1 and address == one.network_address for one in networks)
 
 
 def is_local(address: Address) -> bool:
-    """Return whether the kernel would deliver packets to this address on this machine."""
+    """True if the kernel would deliver packets for this address to this machine."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     destination = ATTRIBUTE.pack(ATTRIBUTE.size + len(address.packed), DESTINATION) + address.packed
     route = ROUTE.pack(family, len(address.packed) * 8, 0, 0, 0, 0, 0, 0, 0)
@@ -84,20 +84,20 @@ def is_local(address: Address) -> bool:
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_ROUTE) as kernel:
             kernel.send(HEAD.pack(size, GET_ROUTE, REQUEST, 1, 0) + route + destination)
-            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # the answer is there when `send` returns
+            answer = kernel.recv(4096, socket.MSG_DONTWAIT)  # the kernel has answered before `send` returns
     except OSError:
         return _can_be_bound(address, family)
     _, type, *_ = HEAD.unpack_from(answer)
     if type != NEW_ROUTE:
-        return False  # there is no route to it
+        return False  # the kernel has no route to the address
     kind: int = ROUTE.unpack_from(answer, HEAD.size)[7]
     return kind == LOCAL
 
 
 def _can_be_bound(address: Address, family: int) -> bool:
-    """Return whether a socket can be bound to the address, which only works for addresses of this machine.
+    """True if a socket can be bound to the address, which works only for addresses of this machine.
 
-    Used where netlink is not available, because systemd's RestrictAddressFamilies forbids it.
+    Used if netlink is not available, for example because of systemd's RestrictAddressFamilies.
     """
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as here:

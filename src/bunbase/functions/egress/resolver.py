@@ -1,4 +1,4 @@
-"""Looks up names, in threads of its own: a slow name server must not hold up other work that needs a thread."""
+"""Looks up host names in separate threads, so that a slow name server does not delay other work that needs threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
 MAX_LOOK_UPS: Final = 64
-LOOK_UPS_PER_PROJECT: Final = 4  # a slow name server keeps a thread busy, so no project may take all threads
+LOOK_UPS_PER_PROJECT: Final = 4  # a slow name server occupies threads; no project may occupy all of them
 
 
 class NameNotFound(Exception):
@@ -17,7 +17,7 @@ class NameNotFound(Exception):
 
 class Resolver(Protocol):
     async def addresses(self, host: str, port: int, turns: asyncio.Semaphore) -> list[str]:
-        """Return the IP addresses of a host, best first. `turns`: bounds the look-ups of a project at one time.
+        """Return the IP addresses of a host, the best first. `turns`: bounds the concurrent look-ups of a project.
 
         Raises: NameNotFound.
         """
@@ -27,7 +27,7 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """Looks names up as other programs of this machine do: in /etc/hosts and with the system's name servers."""
+    """Looks up names like other programs of this machine: in /etc/hosts and with the system's name servers."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -45,11 +45,11 @@ class SystemResolver:
         self.threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, host: str, port: int, turns: asyncio.Semaphore) -> asyncio.Future[list[str]]:
-        """Look up in a thread. The turn ends when the thread is free again, even if the caller left long before."""
+        """Look up in a thread. The turn ends when the thread is free again, even if the caller has gone before."""
 
         def on_done(look_up: asyncio.Future[list[str]]) -> None:
             turns.release()
-            # Retrieve the exception, or asyncio reports it as never retrieved if the caller left before.
+            # Read the exception. If the caller has gone, asyncio would otherwise log that nobody has read it.
             _ = look_up.cancelled() or look_up.exception()
 
         look_up = asyncio.get_running_loop().run_in_executor(self.threads, _look_up, host, port)
@@ -58,7 +58,7 @@ class SystemResolver:
 
 
 class FixedResolver:
-    """A fake for tests. Each look-up of a name returns the next of its answers; the last answer is repeated."""
+    """A fake for tests. Each look-up of a name returns its next answer, and then repeats the last one."""
 
     def __init__(self, names: dict[str, list[list[str]]]) -> None:
         self.names = names

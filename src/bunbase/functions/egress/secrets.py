@@ -21,7 +21,7 @@ def has_placeholder(value: str) -> bool:
 
 
 def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    """Return the headers with all placeholders replaced. Raises: as `fill_in`."""
+    """Return the headers with all placeholders replaced. Raises: the same errors as `fill_in`."""
     filled, left = [], MAX_FILLED_CHARACTERS
     for name, value in headers:
         sent = fill_in(value, variables, left)
@@ -33,7 +33,7 @@ def filled_in(headers: Headers, variables: Mapping[str, str]) -> list[tuple[byte
 def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHARACTERS) -> str:
     """Replace the placeholders in one header value. `most`: how many characters the result may have.
 
-    Raises: SecretNotFound, InvalidFetch if the result is no header value. Neither shows the value of a variable.
+    Raises: SecretNotFound; InvalidFetch if the result is not a valid header value. Neither shows a variable's value.
     """
     length = len(value)
 
@@ -42,17 +42,17 @@ def fill_in(value: str, variables: Mapping[str, str], most: int = MAX_FILLED_CHA
         name = found[1]
         if name not in variables:
             raise SecretNotFound(
-                f"A header names {{{{{name}}}}}, but the project has no variable {name}; set it first."
+                f"A header contains {{{{{name}}}}}, but the project has no variable {name}. Set the variable first."
             )
         secret = variables[name].strip()  # a line break at the end of a pasted key is not part of it
         length += len(secret)
         if length > most:
             raise InvalidFetch(
-                f"Headers with variables filled in have at most {MAX_FILLED_CHARACTERS >> 10} KiB together."
+                f"Headers may have at most {MAX_FILLED_CHARACTERS >> 10} KiB in total after variables are filled in."
             )
         return secret
 
     filled = PLACEHOLDER.sub(value_of, value).strip(" \t")  # an empty variable may leave a blank at either end
     if not HEADER_VALUE.fullmatch(filled):
-        raise InvalidFetch("A header names a variable whose value cannot be sent in a header.")
+        raise InvalidFetch("A header contains a variable whose value is not allowed in a header.")
     return filled

@@ -1,6 +1,6 @@
-"""A connection that is closed if its TLS handshake is cancelled.
+"""A connection that closes if its TLS handshake is cancelled.
 
-httpcore closes it if the handshake fails, but leaves it open if the task is cancelled, as at the end of a call.
+httpcore closes a connection if its handshake fails, but not if the task is cancelled, for example by the end of a call.
 """
 
 from __future__ import annotations

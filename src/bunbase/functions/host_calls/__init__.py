@@ -1,4 +1,4 @@
-"""Host calls: a running function asks for documents (`data.*`), users (`auth.*`), jobs (`enqueue`) or `fetch`.
+"""Host calls: the requests of a running function for documents (`data.*`), users (`auth.*`), jobs (`enqueue`), `fetch`.
 
-A worker has no credentials. The host takes project, version and signed-in user from its own record of the call.
+A worker has no credentials. The server takes the project, version and signed-in user from its own record of the call.
 """

@@ -16,4 +16,4 @@ def read(text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"These arguments cannot be read: {error}.") from None
+        raise InvalidInput(f"The arguments are not valid: {error}.") from None

@@ -1,4 +1,7 @@
-"""`ctx.auth`: the signed-in user of the call, read anew from TenantAuth; and all users, with the project's power."""
+"""`ctx.auth`: the signed-in user of the call, with current values from TenantAuth; and all users of the project.
+
+`me` and `updateMe` use the rights of the signed-in user. All other methods use the rights of the project.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,7 @@ async def get_by_email(users: TenantAuth, ask: Ask) -> bytes:
 async def list_page(users: TenantAuth, ask: Ask) -> bytes:
     asked = await _sent(ask, UserListOptions)
     if not 1 <= asked.limit <= MAX_LIMIT:
-        raise InvalidInput(f"`limit` is a number from 1 to {MAX_LIMIT}.")
+        raise InvalidInput(f"`limit` must be a number from 1 to {MAX_LIMIT}.")
     only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
     return api_json(await users.users(caller_of(ask, "project"), only, asked.limit, asked.cursor))
 

@@ -18,7 +18,7 @@ MAX_BODY_BYTES: Final = 10 << 20  # for a commit; Bundoc limits each document in
 
 
 class DocumentAddress(msgspec.Struct, frozen=True):
-    """Arguments of a call. `power`: the rights it uses. `if_rev`, `if_absent`: the precondition of a write."""
+    """The arguments of a call. `power`: the rights of the call. `if_rev`, `if_absent`: the precondition of a write."""
 
     power: Power = msgspec.field(default="project", name="as")
     collection: str = ""

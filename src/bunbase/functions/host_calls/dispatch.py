@@ -1,4 +1,4 @@
-"""Passes each host call of a worker to the contract or the part that answers it."""
+"""Passes each host call of a worker to the part of BunBase that answers it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ AllValues = Callable[[Deployment], Awaitable[Mapping[str, str]]]
 
 
 class HostCalls:
-    """`all_values` returns all variables of a deployment.
+    """Answers host calls. `all_values` returns all variables of a deployment, hidden variables included.
 
-    Hidden variables are filled into headers on this side; no worker receives them.
+    The server fills hidden variables into the headers of `fetch`. No worker receives them.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class HostCalls:
             self.under_way.discard(task)
 
     async def close(self) -> None:
-        """Wait for the calls that were cancelled when their workers ended, then close the connections of `fetch`."""
+        """Cancel the open host calls, wait for their end, then close the connections of `fetch`."""
         for task in self.under_way:
             task.cancel()
         await asyncio.gather(*self.under_way, return_exceptions=True)
@@ -64,5 +64,5 @@ class HostCalls:
             await self.fetcher.answer(ask, read(ask.args, FetchRequest), await self.all_values(ask.deployment))
         else:
             raise UnknownHostCall(
-                f"There is no {ask.method[:80]!r}; the runtime and BunBase are of different versions."
+                f"BunBase has no host call {ask.method[:80]!r}: the runtime and the server have different versions."
             )

@@ -1,4 +1,4 @@
-"""`ctx.enqueue`: a later run of a function of the same project."""
+"""`ctx.enqueue`: adds a job that runs a function of the same project later."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ async def enqueue(queue: Queue, warn: Warn, ask: Ask) -> bytes:
     deployment = ask.deployment
     try:
         return api_json(await queue.enqueue(deployment.project, new, ask.request.depth))
-    except ChainTooLong as stop:  # the log tells it even if the function catches the error
+    except ChainTooLong as stop:  # a warning in the log, because the function may catch the error
         await warn(deployment.project, deployment.name, stop.detail)
         raise

@@ -16,8 +16,8 @@ def caller_of(ask: Ask, power: Power) -> Caller:
     `project`: everything that the secret key may do. `caller`: what the signed-in user of this call may do.
     `visitor`: what a client may do without a signed-in user.
 
-    A function cannot act as another user. If it needs more than its caller may do, it has the project's power. A user
-    with a role or claims that the function made up would make rules true that are not.
+    A function cannot act as another user: it could invent a role or claims, and rules would trust them. If a function
+    needs more rights than its caller has, it can use those of the project.
     """
     project, depth = ask.deployment.project, ask.request.depth
     match power:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from bunbase.functions.store.logs import NewLine
-from bunbase.functions.workers.deployment import Said
+from bunbase.functions.workers.deployment import LogRecord
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
@@ -26,14 +26,14 @@ Prepare = Callable[[Sequence[NewLine]], Awaitable[Sequence[NewLine]]]
 
 
 class LogBuffer:
-    """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost; this happens if the database is slow or away.
+    """Holds at most MAX_LINES and MAX_BYTES. Further lines are lost, for example while the database is unreachable.
 
-    A project may hold as much as is still free. So a project that floods the log takes half of the buffer at most, and
-    there is always room for others.
+    A project may fill only as much as is still free. So a project that floods the log takes at most half of the buffer,
+    and other projects always have room.
 
-    `write` stores a batch; `prepare` translates its lines just before. A batch that was begun keeps its number and its
-    lines until it is known to be written. Otherwise a batch would be written twice if only the database's answer was
-    lost, or if the task was cancelled.
+    `write` stores a batch; `prepare` translates its lines before that. A batch keeps its number and its lines until the
+    write has succeeded. If only the database's answer was lost, or the task was cancelled, the batch is sent again with
+    the same number, and the database ignores it.
     """
 
     def __init__(self, write: Write, clock: Clock, prepare: Prepare) -> None:
@@ -47,17 +47,24 @@ class LogBuffer:
         self.lost = 0
         self.writer = new_id("wrt")
         self.seq = 0
-        self.begun = 0  # the number of lines in batch `seq`, while it is not known to be written
+        self.begun = 0  # the number of lines in batch `seq` until its write has succeeded; otherwise 0
         self.writing = asyncio.Lock()
 
-    def say(self, said: Said) -> None:
+    def say(self, record: LogRecord) -> None:
         """Add a line, or count it as lost if there is no room."""
-        of = said.deployment
-        if not self._has_room(of.project, len(said.text)):
+        of = record.deployment
+        if not self._has_room(of.project, len(record.text)):
             self.lost += 1
             return
         line = NewLine(
-            of.project, of.name, of.version, said.invocation, self.clock.now(), said.level, said.text, said.truncated
+            of.project,
+            of.name,
+            of.version,
+            record.invocation,
+            self.clock.now(),
+            record.level,
+            record.text,
+            record.truncated,
         )
         self.lines.append(line)
         self._count(line, 1)

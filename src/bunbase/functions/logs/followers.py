@@ -24,7 +24,7 @@ class Followers:
     def following(self, project: str) -> Iterator[asyncio.Event]:
         """Yield an event that is set whenever the project has new lines. Raises: RateLimited."""
         if len(self.waiting.get(project, ())) >= MAX_OF_PROJECT:
-            message = f"{MAX_OF_PROJECT} readers follow this project's log, the most there can be; close one of them."
+            message = f"{MAX_OF_PROJECT} readers follow this project's log already, which is the limit. Close one."
             raise RateLimited(message, retry_after_seconds=RETRY_AFTER_SECONDS)
         event = asyncio.Event()
         self.waiting.setdefault(project, set()).add(event)

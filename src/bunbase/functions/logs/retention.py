@@ -1,4 +1,4 @@
-"""How long log lines are kept: a number of days, and a number of lines for each project."""
+"""Deletes old log lines: after a number of days, and above a number of lines for each project."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class LogRetention:
                 log.info("old log lines of functions were dropped", day=day.isoformat())
 
     async def thin_out(self) -> None:
-        """Delete the oldest lines of projects that have more lines than they may."""
+        """Delete the oldest lines of projects that exceed `max_log_lines_per_project`."""
         most = self.settings.max_log_lines_per_project
         await delete_surplus(await self.store.crowded(most), most, self.store.delete_oldest)

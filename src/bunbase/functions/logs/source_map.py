@@ -1,7 +1,7 @@
-"""Source maps (ECMA-426, JSON version 3): from a place in a bundle to the place in its author's file.
+"""Reads source maps (ECMA-426, JSON version 3), which lead from a place in a bundle to a place in its author's file.
 
-Only the parts that a stack trace needs are read: no names, no index maps. A map comes from a deployment, so it is not
-trusted: its sizes are bounded, and a map that contradicts itself is refused as a whole.
+It reads only the parts that a stack trace needs: no names, no index maps. A map comes from a deployment and is not
+trusted: its sizes are bounded, and a map with inconsistent mappings is refused as a whole.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class SourceMap:
         self.file_columns = array("i")
 
     def find(self, line: int, column: int) -> Place | None:
-        """Return the origin of a place in the bundle, None if it has none. `line` and `column` count from 1."""
+        """Return the place in the author's file; None if the map has none. `line` and `column` count from 1."""
         if not 1 <= line < len(self.line_starts):
             return None
         first, end = self.line_starts[line - 1], self.line_starts[line]
@@ -103,7 +103,7 @@ def _add_segment(decoded: SourceMap, before: int, place: list[int], numbers: lis
         for index in range(3):
             place[index] += numbers[index + 1]
             if not 0 <= place[index] < MAX_NUMBER:
-                raise BadSourceMap("its mappings lead nowhere")
+                raise BadSourceMap("its mappings contain a negative or too large number")
         if place[0] >= len(decoded.sources):
             raise BadSourceMap("its mappings name a file that it does not list")
     if numbers[0] < 0 or column >= MAX_NUMBER:

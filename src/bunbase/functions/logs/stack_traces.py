@@ -22,7 +22,7 @@ log = logger("functions")
 
 KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
-MAX_DECODED: Final = 2  # in one batch, since the lines of all projects wait meanwhile
+MAX_DECODED: Final = 2  # maps decoded for one batch; the lines of all projects wait in the meantime
 MAX_FRAMES: Final = 64  # in one line; the other frames of a deep recursion are the same
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")
 
@@ -30,7 +30,7 @@ Fetch = Callable[[str, str, int], Awaitable[bytes | None]]
 
 
 class KeptMap(msgspec.Struct, frozen=True):
-    """`map` is None if the version has no source map, or one that cannot be used."""
+    """A map in the cache. `map`: None if the version has no source map, or a map that cannot be used."""
 
     map: SourceMap | None
 

@@ -7,18 +7,18 @@ from contextlib import suppress
 
 from bunbase.contracts.functions.logs import LogLevel
 from bunbase.contracts.functions.problems import FunctionNotFound
-from bunbase.functions.workers.deployment import Deployment, Said, Say
+from bunbase.functions.workers.deployment import Deployment, LogRecord, WriteLog
 
 Warn = Callable[[str, str, str], Awaitable[None]]
 """Write a text into a function's log: project, name of the function, text."""
 
 
 class LogWarnings:
-    def __init__(self, say: Say, find: Callable[[str, str], Awaitable[Deployment]]) -> None:
-        self.say = say
+    def __init__(self, write_log: WriteLog, find: Callable[[str, str], Awaitable[Deployment]]) -> None:
+        self.write_log = write_log
         self.find = find
 
     async def warn(self, project: str, function: str, text: str) -> None:
         """Write a warning; do nothing if the function was deleted meanwhile."""
         with suppress(FunctionNotFound):
-            self.say(Said(await self.find(project, function), "", LogLevel.WARN, text))
+            self.write_log(LogRecord(await self.find(project, function), "", LogLevel.WARN, text))

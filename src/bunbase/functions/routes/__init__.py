@@ -1,4 +1,4 @@
-"""Public HTTP of Functions: `/api/projects/{project}/{functions,env,jobs,schedules}`, `/v1/{functions,jobs}`."""
+"""The HTTP routes of Functions: `/api/projects/{project}/{functions,env,jobs,…}` and `/v1/{functions,jobs}`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Streams a function's answer to the client, while the rest of the request still streams to the function.
+"""Streams a function's answer to the client. The rest of the request may stream to the function at the same time.
 
-If the client leaves, the call ends.
+If the client disconnects, the call ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "
 
 
 class FunctionAnswer(Response[None]):
-    """`parts`: the result of `Functions.invoke`."""
+    """The answer of a function. `parts`: the result of `Functions.invoke`."""
 
     def __init__(self, parts: AsyncIterator[Receiving | Head | Chunk], body: RequestBody) -> None:
         super().__init__(None)
@@ -35,7 +35,7 @@ class FunctionAnswer(Response[None]):
         return self.send_all
 
     async def send_all(self, _scope: Any, _receive: Any, send: Any) -> None:
-        """Send the whole answer. Raises the Problem that came in place of a Head; a later one closes the connection."""
+        """Send the whole answer. Raises: a Problem before the head; a later problem closes the connection."""
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(self.body.forward_until_client_leaves())
         try:
@@ -63,15 +63,15 @@ class FunctionAnswer(Response[None]):
                 async for chunk in parts:
                     await send({"type": "http.response.body", "body": chunk.data, "more_body": True})
             except Problem as problem:
-                log.warning("an answer was broken off", invocation=head.invocation, code=problem.code)
-                return  # without the last message the server closes the connection, so the client notices the failure
+                log.warning("an answer was cut off", invocation=head.invocation, code=problem.code)
+                return  # without the last message, the server closes the connection, and the client notices the failure
             await send({"type": "http.response.body", "body": b""})
         finally:
             await parts.aclose()
 
 
 def headers_of(head: Head, began: float) -> list[tuple[str, str]]:
-    """Return the function's headers and BunBase's own. `began`: the time of the request, by perf_counter."""
+    """Return the headers of the function and those of BunBase. `began`: perf_counter at the start of the request."""
     run_ms = max(0.0, (time.perf_counter() - began) * 1000 - head.queued_ms)
     start = ';desc="cold"' if head.cold else ""
     headers = [(name, value) for name, value in head.headers if name not in OURS]

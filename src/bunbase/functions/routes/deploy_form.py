@@ -1,4 +1,4 @@
-"""The multipart form of a deployment."""
+"""Reads the multipart form of a deployment."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FORM: Final = {
 
 
 async def bundle_of(form: Mapping[str, Any]) -> Bundle:
-    """Return the bundle of a form, whose parts are files or plain fields. Raises: InvalidInput."""
+    """Return the bundle of a form. The parts may be files or plain fields. Raises: InvalidInput."""
     for name in form:
         if name not in PARTS:
-            raise InvalidInput.at(f"/{name}", f"There is no part {name}; the parts are {', '.join(PARTS)}.")
+            raise InvalidInput.at(f"/{name}", f"The form has no part {name}. Its parts are {', '.join(PARTS)}.")
     code = await _part(form, "bundle")
     if code is None:
         raise InvalidInput.at("/bundle", "Send the bundled function as the part `bundle`.")

@@ -1,4 +1,4 @@
-"""`/api/projects/{project}/env`."""
+"""`/api/projects/{project}/env`: the environment variables of a project."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TAGS = ["Environment"]
 
 
 class SetVariable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`exposed`: if false, functions cannot read the value. They can only use it in a header of `fetch`, as `{{NAME}}`.
-    If left out, the variable stays exposed or hidden as it is; a new variable is exposed."""
+    """`exposed`: if false, functions cannot read the value; they can only use it as `{{NAME}}` in headers of `fetch`.
+    If left out, an existing variable keeps its setting, and a new variable is exposed."""
 
     value: str
     exposed: bool | None = None
@@ -35,7 +35,7 @@ async def list_variables(
 async def set_variable(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
 ) -> Variable:
-    """Functions see the value from their next call on, without a new deployment."""
+    """The next call of each function sees the new value. No deployment is needed."""
     return await functions.set_variable(member, name, data.value, data.exposed)
 
 

@@ -1,4 +1,4 @@
-"""The gateway's fast lane for calls of functions."""
+"""Calls of functions as fast routes: the gateway runs them without the web framework (contracts/fast_routes.py)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import WITHOUT_BODY, headers_of
 
 PATHS: Final = ("/v1/functions/{name}", "/v1/functions/{name}/{path}")
-# HEAD and OPTIONS follow other rules, so they take the ordinary way
+# HEAD and OPTIONS follow other rules, so the web framework handles them.
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 async def call(method: str, functions: Functions, caller: Caller, asked: Asked) -> Answer:
-    """Return the whole answer if all of it is there at once; otherwise its head, and the rest as a stream."""
+    """Return the whole answer if all of it arrives at once; otherwise return its head, and a stream of the rest."""
     began = time.perf_counter()
     name, *below = asked.names
     path = "/" + "".join(below) + (f"?{asked.search}" if asked.search else "")

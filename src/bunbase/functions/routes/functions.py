@@ -23,7 +23,7 @@ MAX_DEPLOY_BYTES: Final = 31 << 20  # bundle, source map, config and the multipa
 
 
 class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`version`: by default the newest one that is older than the active version."""
+    """`version`: the version to activate. Default: the newest version that is older than the active version."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
 
@@ -32,7 +32,7 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_functions(
     member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Versions:
-    """The list holds the active version of each function."""
+    """Returns the active version of each function."""
     return await functions.functions(member, limit, cursor)
 
 
@@ -61,7 +61,7 @@ async def get_function(member: Injected[Caller], functions: Injected[Functions],
 
 @delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
 async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
-    """All versions and logs of the function are deleted too. Calls under way are completed."""
+    """Deletes all versions and logs of the function too. Running calls are completed."""
     await functions.delete_function(member, name)
 
 
@@ -73,7 +73,7 @@ async def list_versions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Versions:
-    """Newest first."""
+    """Returns versions, the newest first."""
     return await functions.versions(member, name, limit, cursor)
 
 
@@ -86,7 +86,7 @@ async def list_versions(
 async def get_bundle(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], version: FromPath[int]
 ) -> Response[bytes]:
-    """Return the file as it was deployed. Needs the role developer: code may hold things that viewers must not see."""
+    """Returns the deployed file. Requires the role `developer`, because code may contain secrets."""
     bundle = await functions.bundle(member, name, version)
     headers = {
         "content-disposition": f'attachment; filename="{name}.v{version}.js"',
@@ -99,7 +99,7 @@ async def get_bundle(
 async def rollback(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: Rollback | None = None
 ) -> Version:
-    """New calls run the older version at once. Nothing is deleted."""
+    """Activates an older version. New calls run it at once. No version is deleted."""
     return await functions.rollback(member, name, (data or Rollback()).version)
 
 

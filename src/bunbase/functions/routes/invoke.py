@@ -39,7 +39,7 @@ METHODS: Final = [
 async def invoke(
     visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FromPath[str]
 ) -> FunctionAnswer:
-    """Run the active version and return the function's own answer."""
+    """Runs the active version of the function and returns the function's answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
     _refuse_upgrade(headers)
     body = RequestBody(request, partial(functions.feed, visitor))
@@ -57,16 +57,18 @@ async def invoke(
 
 
 def _refuse_upgrade(headers: tuple[tuple[str, str], ...]) -> None:
-    """Refuse a WebSocket: its client waits for status 101 and cannot use an ordinary answer.
+    """Refuse a WebSocket, because functions cannot accept one. Raises: UpgradeNotSupported.
 
-    Raises: UpgradeNotSupported.
+    An ordinary answer would not help: the client waits for status 101.
     """
     if any(name == "upgrade" and "websocket" in value.lower() for name, value in headers):
-        raise UpgradeNotSupported("Stream from the function with server-sent events (text/event-stream) instead.")
+        raise UpgradeNotSupported(
+            "Functions have no WebSockets. Stream server-sent events (text/event-stream) instead."
+        )
 
 
 def _path_below(scope: Any) -> str:
-    """Return the path after the function's name and the query, with escapes as they were sent."""
+    """Return the path after the function's name, and the query. Escapes stay as the client sent them."""
     sent: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = sent.decode("latin-1").partition("?")[0].removeprefix(ROOT)
     below = path.partition("/")[1:]

@@ -26,9 +26,10 @@ LAST_EVENT_ID: Final = "last-event-id"
 MAX_SEQ: Final = 2**63 - 1
 
 
-Level = Annotated[LogLevel | None, QueryParameter(description="Only lines of this level or a worse one.")]
+Level = Annotated[LogLevel | None, QueryParameter(description="Only lines of this level or a more severe level.")]
 Text = Annotated[
-    str, QueryParameter(max_length=256, description="Only lines that contain this text, upper or lower case.")
+    str,
+    QueryParameter(max_length=256, description="Only lines that contain this text. Upper and lower case are equal."),
 ]
 Since = Annotated[str | None, QueryParameter(description="Only lines from this time on, in RFC 3339.")]
 Until = Annotated[str | None, QueryParameter(description="Only lines before this time, in RFC 3339.")]
@@ -58,8 +59,9 @@ async def read_logs(
     follow: FromQuery[bool] = False,
     after: After = None,
 ) -> Response[LogPage] | Stream:
-    """Lines come newest first. With `?follow=true` they are streamed as server-sent events, oldest first: all lines
-    after `after` or Last-Event-ID, or lines from now on. The id of an event is the line's `seq`."""
+    """Returns lines, the newest first. With `?follow=true`, the answer is a stream of server-sent events, the oldest
+    line first. It begins after the line `after` or Last-Event-ID, or with the next new line if both are missing. The
+    id of an event is the `seq` of its line."""
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation, version)
     if not follow:
         return Response(await functions.logs(member, name, limit, cursor, which))
@@ -81,7 +83,7 @@ async def read_all_logs(
     follow: FromQuery[bool] = False,
     after: After = None,
 ) -> Response[LogPage] | Stream:
-    """Works like the log of one function. Each line names its function."""
+    """Works like the log of one function, for all functions of the project. Each line has the name of its function."""
     which = LogFilter(level, q, _time("since", since), _time("until", until), invocation)
     if not follow:
         return Response(await functions.logs(member, None, limit, cursor, which))
@@ -95,18 +97,18 @@ def _time(name: str, sent: str | None) -> datetime | None:
     try:
         return read_moment(sent)
     except ValueError:
-        raise InvalidInput.at(f"/{name}", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
+        raise InvalidInput.at(f"/{name}", f"Send a time in RFC 3339 with a time zone, for example {EXAMPLE}.") from None
 
 
 async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:
-    first = await anext(lines)  # an error in the request is raised here, where it can still be answered with its status
+    first = await anext(lines)  # raises errors of the request here, before the answer begins with status 200
     return Stream(_events(first, lines), media_type=SSE, headers={"cache-control": "no-store"})
 
 
 def _behind(request: Request[Any, Any, Any], after: int | None) -> int | None:
-    """Return the line after which to begin: the newer of `after` and Last-Event-ID.
+    """Return the `seq` after which the stream begins: the larger of `after` and Last-Event-ID.
 
-    An EventSource that reconnects repeats the URL with its first `after`, and sends the id of the last event.
+    When an EventSource reconnects, it repeats the URL with the first `after`, and sends the id of its last event.
     """
     seen = _last_event_id(request)
     return seen if after is None else max(after, seen or 0)
@@ -128,7 +130,7 @@ async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -
         async for line in lines:
             yield _event(line)
     except Problem:
-        return  # the client reconnects with Last-Event-ID, and gets the problem as an answer
+        return  # the client reconnects with Last-Event-ID and gets the problem as an answer
 
 
 def _event(line: LogLine | None) -> bytes:

@@ -1,4 +1,4 @@
-"""Passes a request's body to a function: a small one at once, a larger one in parts, as the function has room."""
+"""Passes a request's body to a function: a small body at once, a larger body in parts, while the function has room."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ Feed = Callable[[str, bytes, bool], Awaitable[int | None]]
 
 
 class RequestBody:
-    """`beginning`: the whole body, unless there is `more`. `length`: the length that the client announced.
+    """The body of one request.
 
-    The body is read one message ahead of the function. So it is noticed when the client leaves, even while the function
-    reads nothing.
+    `beginning`: the part that is sent with the call. `more`: True if more follows. `length`: the Content-Length.
+
+    The server reads one message more than the function has room for. So it notices that the client has disconnected
+    even while the function does not read.
     """
 
     def __init__(self, request: Request[Any, Any, Any], feed: Feed) -> None:
@@ -33,7 +35,7 @@ class RequestBody:
         self.length = _length(request.headers.get("content-length", ""))
         self._feed = feed
         self._receive: Callable[[], Awaitable[Any]] = request.receive
-        # Reading makes a client with `Expect: 100-continue` send its body, so do not read until the function runs.
+        # A read makes a client with `Expect: 100-continue` send its body, so read only when the function runs.
         self._expects_continue = "expect" in request.headers
         self._held: Message | None = None  # the part of the first message that did not fit into `beginning`
         self._next: asyncio.Future[Message] | None = None
@@ -41,7 +43,7 @@ class RequestBody:
         self._receiving: asyncio.Future[Receiving] = asyncio.get_running_loop().create_future()
 
     async def begin(self, request: Request[Any, Any, Any]) -> None:
-        """Read all of a small body, or the beginning of a large one if it is there already.
+        """Read all of a small body, or the beginning of a large body if it has already arrived.
 
         Raises: RequestStalled, ClientGone.
         """
@@ -57,12 +59,12 @@ class RequestBody:
                 await self._look()
 
     def on_receiving(self, receiving: Receiving) -> None:
-        """Note that a worker has the call, and how much room it has for the rest of the body."""
+        """Begin to send: a worker runs the call and has room for `receiving.room` bytes."""
         self._room = receiving.room
         self._receiving.set_result(receiving)
 
     async def forward_until_client_leaves(self) -> None:
-        """Pass the rest of the body on as there is room. Return when the client has left."""
+        """Send the rest of the body while the function has room. Return when the client has disconnected."""
         try:
             if self._held is not None:
                 await self._pass_on(self._held)
@@ -84,7 +86,7 @@ class RequestBody:
             more = message["more_body"]
 
     async def _look(self) -> None:
-        """Take the first message as the beginning, if it has already arrived."""
+        """Use the first message as the beginning if it has already arrived."""
         coming = self._coming()
         await asyncio.sleep(0)
         if not coming.done():
@@ -97,7 +99,7 @@ class RequestBody:
             self._held = {**message, "body": rest}
 
     async def _pass_on(self, message: Message) -> None:
-        """Feed one message to the function. Stop if the next message says that the client has left."""
+        """Feed one message to the function. Stop if the next message is the disconnect of the client."""
         feeding = asyncio.ensure_future(self._feed_all(message["body"], not message["more_body"]))
         coming = self._coming()
         try:
@@ -108,9 +110,9 @@ class RequestBody:
             feeding.cancel()
 
     async def _feed_all(self, data: bytes, ended: bool) -> None:
-        """Feed data in parts, as there is room. Once the function wants no more, the rest is dropped.
+        """Feed data in parts, while the function has room. When the function needs no more, the rest is dropped.
 
-        A problem is not raised here: `Functions.invoke` raises it too.
+        Problems of `feed` are ignored, because `Functions.invoke` raises them too.
         """
         receiving = await self._receiving
         while self.more and (data or ended):
@@ -129,7 +131,7 @@ class RequestBody:
 
 def _still_there(message: Message) -> Message:
     if message["type"] == "http.disconnect":
-        raise ClientGone("The client hung up before it had sent its request.")
+        raise ClientGone("The client closed the connection before it had sent the whole request.")
     return message
 
 

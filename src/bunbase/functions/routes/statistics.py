@@ -25,14 +25,14 @@ Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS)]
 async def function_stats(
     member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], hours: Hours = 24
 ) -> FunctionStats:
-    """The last `hours` are covered, including the current one, newest first. Hours without calls are left out."""
+    """Returns the last `hours` hours, the current hour included, the newest first. Hours without calls are missing."""
     return await functions.stats(member, name, hours)
 
 
 @get("/api/projects/{project:str}/usage", summary="Get a project's usage", tags=["Projects"])
 async def project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
-    """Calls of functions, their gigabyte-seconds and processor time are added up by the hour, newest first. Hours
-    without calls are left out."""
+    """Returns for each hour the number of calls of functions, their gigabyte-seconds and their processor time, the
+    newest hour first. Hours without calls are missing."""
     return await functions.usage(member, hours)
 
 

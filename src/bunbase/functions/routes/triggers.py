@@ -16,7 +16,7 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 TAGS = ["Triggers"]
 MAX_NAME: Final = 64
 
-InState = Annotated[JobStatus | None, QueryParameter(name="state")]  # a handler's `state` is Litestar's own
+InState = Annotated[JobStatus | None, QueryParameter(name="state")]  # Litestar reserves the argument `state`
 OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
 
 
@@ -30,7 +30,7 @@ async def list_runs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Runs:
-    """Each attempt of each job is a run, with its outcome. Newest first."""
+    """Returns runs, the newest first. A run is one attempt of a job."""
     return await functions.runs(member, name, kind, outcome, limit, cursor)
 
 
@@ -38,7 +38,7 @@ async def list_runs(
 async def list_schedules(
     member: Injected[Caller], functions: Injected[Functions], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
 ) -> Schedules:
-    """Sorted by function, each with the time of its next run."""
+    """Returns schedules, sorted by function. Each has the time of its next run."""
     return await functions.schedules(member, limit, cursor)
 
 
@@ -51,13 +51,14 @@ async def list_jobs(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Jobs:
-    """Newest first, without payloads. `?state=dead` lists the dead letters. Jobs that succeeded are deleted."""
+    """Returns jobs without their payloads, the newest first. `?state=dead` returns the dead letters. BunBase deletes a
+    job when it has succeeded."""
     return await functions.jobs(member, in_state, function, limit, cursor)
 
 
 @post("/api/projects/{project:str}/jobs", summary="Enqueue a job", tags=TAGS, status_code=201)
 async def add_job(member: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
-    """If a job with this `key` waits or runs already, that job is returned and none is added."""
+    """Adds a job. If a job of the function with the same `key` waits or runs already, returns that job instead."""
     return await functions.enqueue(member, data)
 
 
@@ -70,19 +71,20 @@ async def get_job(member: Injected[Caller], functions: Injected[Functions], job_
     "/api/projects/{project:str}/jobs/{job_id:str}/replay", summary="Replay a dead letter", tags=TAGS, status_code=200
 )
 async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> Job:
-    """The job runs again with all its attempts, after the jobs that have been added since."""
+    """Runs the job again, with all its attempts, after the jobs that were added since then."""
     return await functions.replay_job(member, job_id)
 
 
 @delete("/api/projects/{project:str}/jobs/{job_id:str}", summary="Delete a job", tags=TAGS)
 async def delete_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> None:
-    """Only a job that is not running can be deleted."""
+    """Deletes a job. A running job cannot be deleted."""
     await functions.delete_job(member, job_id)
 
 
 @post("/v1/jobs", summary="Enqueue a job with the secret key", tags=TAGS, status_code=201)
 async def enqueue(keyed: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
-    """Run a function later, as in `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
+    """Adds a job that runs a function later, for example
+    `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
     return await functions.enqueue(keyed, data)
 
 

@@ -1,4 +1,4 @@
-/** What the function asks of the host; the twin of workers/asks.py. Bodies stream both ways with credit. */
+/** Asks: the requests of the function to the host. workers/asks.py is the other side. Bodies stream with credit. */
 
 import type { Channel } from "./channel.ts";
 import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./frames.ts";
@@ -6,10 +6,10 @@ import { Inbound } from "./inbound.ts";
 import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest } from "./primordials.ts";
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
 
-// the host kills a worker that goes beyond: keep in step with workers/limits.py
+// workers/limits.py has the same numbers; the host kills a worker that exceeds them
 const MAX_ASKS = 64;
 const MAX_WHOLE_BYTES = 64 * 1024;
-const MAX_ARGS_BYTES = 128 * 1024; // with a whole body well below MAX_FRAME_BYTES
+const MAX_ARGS_BYTES = 128 * 1024; // together with MAX_WHOLE_BYTES, well below MAX_FRAME_BYTES
 const WINDOW_BYTES = 256 * 1024;
 
 const MAX_CHUNK_BYTES = 64 * 1024;
@@ -17,7 +17,7 @@ const EMPTY = new Bytes(0);
 
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
 
-/** `explain` makes of what the host refuses the error that the function sees. */
+/** One ask. `call`: the number of the call. `explain`: turns the host's problem into the error that the function sees. */
 export type Question = {
   call: number;
   method: string;
@@ -27,7 +27,7 @@ export type Question = {
   explain?: (problem: Problem) => Error;
 };
 
-/** `body`: whole if it came in one piece. */
+/** The host's reply. `body`: bytes if it arrived in one piece, otherwise a stream. */
 export type Reply = { head: unknown; body: Body };
 
 export class Asks {
@@ -40,10 +40,10 @@ export class Asks {
     this.#channel = channel;
   }
 
-  /** Throws a Problem when the host refuses, the signal's reason when it is aborted. */
+  /** Sends an ask and waits for the reply. Throws a Problem if the host refuses, or the signal's reason if aborted. */
   async ask(question: Question): Promise<Reply> {
     question.signal?.throwIfAborted();
-    const opening = openingOf(question); // before it takes a place: what cannot be written must not keep one
+    const opening = openingOf(question); // may throw, so it must come before the ask takes one of the MAX_ASKS places
     while (this.#open.size >= MAX_ASKS) await new NativePromise<void>((resolve) => this.#waiting.add(resolve));
     question.signal?.throwIfAborted();
     const id = this.#nextNumber();
@@ -111,7 +111,7 @@ class Ask {
     return replied;
   }
 
-  /** Gives true when this was the end. */
+  /** Takes a frame of the host. Returns true if the ask has ended. */
   hear(type: number, payload: Uint8Array): boolean {
     switch (type) {
       case Frame.askCredit:
@@ -143,7 +143,7 @@ class Ask {
       this.#end();
       return true;
     }
-    if (this.#over) return false; // it crossed our cancelling on its way
+    if (this.#over) return false; // the host sent the reply before our cancel arrived
     this.#inbound = new Inbound(
       (bytes) => this.#channel.send(Frame.replyCredit, this.#id, encodeUint32(bytes)),
       () => this.#abort(new DOMException("The body was cancelled.", "AbortError")),
@@ -160,7 +160,7 @@ class Ask {
         const reader = body.getReader();
         this.#stopBody = () => void reader.cancel().catch(() => {});
         for (let read = await reader.read(); !read.done; read = await reader.read()) {
-          if (!(read.value instanceof Bytes)) throw new TypeError("A request's body is made of bytes.");
+          if (!(read.value instanceof Bytes)) throw new TypeError("A request's body must be bytes.");
           await this.#sendBytes(read.value);
         }
       }
@@ -182,7 +182,7 @@ class Ask {
     }
   }
 
-  /** Its place stays taken until the host says that it has stopped. */
+  /** Cancels the ask. Its place stays occupied until the host confirms that it has stopped. */
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);

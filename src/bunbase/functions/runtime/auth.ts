@@ -1,4 +1,4 @@
-/** `ctx.auth`: what is asked of the host about users. */
+/** `ctx.auth`: sends requests about users to the host. */
 
 import type { Auth } from "./context.ts";
 import { type AskBytes, textOf } from "./data.ts";

@@ -1,4 +1,4 @@
-/** Turns a bundle into its handler. */
+/** Loads a bundle and finds its handler. */
 
 import { Script } from "node:vm";
 
@@ -6,7 +6,7 @@ import { fromBytecode } from "./bytecode.ts";
 import type { Handler } from "./context.ts";
 import { guardedRequire, raiseGuard } from "./guard.ts";
 
-const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes a function expression under this mark
+const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes this line, then a function expression
 
 type CommonJs = (
   exports: object,
@@ -17,16 +17,17 @@ type CommonJs = (
 ) => void;
 
 /**
- * Runs the bundle's top level. Throws what it throws, and when there is no default export to call.
+ * Runs the top level of the bundle and returns its handler. Throws the bundle's own error, or an error if the bundle has
+ * no default export that can be called.
  *
- * `guard`: whether what the sandbox denies is denied in words already; the sandbox itself does not depend on it.
- * `bytecode`: of this code, or empty.
+ * `guard`: denied modules throw a clear error (guard.ts). The sandbox itself does not depend on the guard.
+ * `bytecode`: the bytecode of this code, or empty.
  */
 export function loadBundle(code: string, env: Record<string, string>, guard: boolean, bytecode: Uint8Array): Handler {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   const require = guard ? guardedRequire : builtin;
-  const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never; // as Bun takes it, not Node
+  const importModuleDynamically = (name: string) => namespaceOf(require(name)) as never; // Bun takes a namespace object here, Node a module
   const options = { filename: "function.js", importModuleDynamically };
   const ready = bytecode.length > 0 ? fromBytecode(code, bytecode, options) : undefined;
   const evaluate = (ready ?? new Script(sourceOf(code), options).runInThisContext()) as CommonJs;
@@ -47,7 +48,7 @@ function handlerOf(exported: unknown): Handler {
   if (typeof main === "function") return main as Handler;
   const fetch = member(main, "fetch");
   if (typeof fetch === "function") return fetch.bind(main) as Handler;
-  throw new Error("The bundle has no default export that can be called: export default (req, ctx) => new Response()");
+  throw new Error("The bundle has no default export that is a function: export default (req, ctx) => new Response()");
 }
 
 function member(value: unknown, name: string): unknown {
@@ -56,7 +57,7 @@ function member(value: unknown, name: string): unknown {
 
 function builtin(name: string): unknown {
   const found: unknown = process.getBuiltinModule(name);
-  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
+  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle its imports.`);
   return found;
 }
 

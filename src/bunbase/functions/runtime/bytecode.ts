@@ -1,9 +1,9 @@
 /**
- * Bytecode: what the engine makes of a bundle before it runs, so that it need not be parsed when it is loaded.
+ * Bytecode: the compiled form of a bundle. A worker that loads it does not parse the bundle.
  *
- * The engine does not verify it. So it is made in a worker that never runs the bundle, and fed to workers of the very
- * version that it was made of (docs/decisions/0029). What does not fit (another Bun, other code, broken bytes) is not
- * used.
+ * The engine does not verify bytecode, so forged bytecode could do anything. For this reason a worker that never runs the
+ * bundle compiles it, and only workers of the same version load it (docs/decisions/0029). A worker ignores bytecode of
+ * another version of Bun, of other code, or with a wrong hash.
  */
 
 import { compileFunction } from "node:vm";
@@ -15,29 +15,29 @@ const TAIL = /^\}\)\s*(?:\/\/#[^\n]*\s*)*$/;
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
 const ENGINE = `${Bun.version_with_sha} ${process.arch}`;
 const NOTHING = new Uint8Array(0);
-const MAX_BYTES = 4 * 1024 * 1024; // unpacked: workers hold it as long as they live; three times the code is usual
-const LEVEL = 3; // of zstd: a quarter of the size, unpacked in a millisecond; more would only cost deployments time
+const MAX_BYTES = 4 * 1024 * 1024; // uncompressed; usually three times the code. Workers keep it until they end
+const LEVEL = 3; // of zstd: a quarter of the size, decompressed in 1 ms; a higher level only makes deployments slower
 
 type Options = { filename: string; importModuleDynamically: (name: string) => never };
 type Packed = { engine: string; hash: string };
 
-/** Gives the bytecode of a bundle that `bun build --format=cjs` wrote, nothing for others. Runs nothing of it. */
+/** Compiles a bundle of `bun build --format=cjs` without running it. Returns no bytes for other bundles. */
 export function makeBytecode(code: string): Uint8Array {
   const body = bodyOf(code);
   if (body === undefined) return NOTHING;
   try {
     const made = compileFunction(body, PARAMETERS, { filename: "function.js", produceCachedData: true });
-    if (!made.toString().includes(body)) return NOTHING; // it ends its function early: this is not all of it
+    if (!made.toString().includes(body)) return NOTHING; // the code closes its function early, so a part of it would be missing
     const { cachedData } = made as unknown as { cachedData: Uint8Array<ArrayBuffer> };
     if (cachedData.length > MAX_BYTES) return NOTHING;
     const packed: Packed = { engine: ENGINE, hash: String(Bun.hash(cachedData)) };
     return joinPayload(packed, Bun.zstdCompressSync(cachedData, { level: LEVEL }));
   } catch {
-    return NOTHING; // the code can be run as text, or it was refused already
+    return NOTHING; // the bundle runs without bytecode
   }
 }
 
-/** Gives the bundle as a function if its bytecode is good for it here. */
+/** Returns the bundle as a function, or undefined if the bytecode cannot be used. */
 export function fromBytecode(code: string, bytecode: Uint8Array, options: Options): unknown {
   try {
     const body = bodyOf(code);
@@ -45,7 +45,7 @@ export function fromBytecode(code: string, bytecode: Uint8Array, options: Option
     if (body === undefined || cachedData === undefined) return undefined;
     return compileFunction(body, PARAMETERS, { ...options, cachedData });
   } catch {
-    return undefined; // the usual way says what is wrong with the code, if anything is
+    return undefined; // loading without bytecode reports any error in the code
   }
 }
 
@@ -57,10 +57,10 @@ function unpacked(bytecode: Uint8Array): Buffer | undefined {
   return String(Bun.hash(cachedData)) === hash ? cachedData : undefined;
 }
 
-/** Takes the function's head off. What stands on its line stays in its column: stack traces point there. */
+/** Returns the body of the bundle's function. Code on the first line keeps its column, for stack traces. */
 function bodyOf(code: string): string | undefined {
   const end = code.lastIndexOf("})");
   if (!code.startsWith(HEAD) || !TAIL.test(code.slice(end))) return undefined;
   const column = HEAD.length - HEAD.indexOf("\n") - 1;
-  return " ".repeat(column) + code.slice(HEAD.length, end); // compileFunction puts a line before it, as Bun did
+  return " ".repeat(column) + code.slice(HEAD.length, end); // compileFunction adds a first line, as `bun build` does
 }

@@ -1,17 +1,17 @@
-/** The one connection of a worker: the socket it inherited as file descriptor 3. When it ends, so does the worker. */
+/** The worker's only connection: the socket that it inherited as descriptor 3. When the socket closes, the worker ends. */
 
 import { Frame, type FrameReader, type FrameType, HEADER_BYTES, writeHeader } from "./frames.ts";
 import { atEndOfRound, Bytes, lengthOf, part, setBytes } from "./primordials.ts";
 
 const CHANNEL_FD = 3;
 const FIRST_BYTES = 64 * 1024;
-const MAX_KEPT_BYTES = 1024 * 1024; // of a buffer that once had to be larger
+const MAX_KEPT_BYTES = 1024 * 1024; // a buffer that has grown larger is replaced by a small one
 const MAX_CHUNK_BYTES = 64 * 1024;
 const EMPTY = new Bytes(0);
 
 type Socket = { write(data: Uint8Array): number };
 
-/** What an answer or a body begins with waits for the end of this round of the event loop: more may be there by then. */
+/** True for frames that wait for the end of this turn of the event loop, because more of the same body may follow. */
 function isPatient(type: FrameType): boolean {
   return type === Frame.head || type === Frame.linger || isBody(type);
 }
@@ -20,13 +20,13 @@ function isBody(type: FrameType): boolean {
   return type === Frame.chunk || type === Frame.askChunk;
 }
 
-/** `send` writes frames into one buffer, which leaves whole: one write here, one read on the other side. */
+/** The connection to the host. `send` collects frames in one buffer: one write here, one read on the other side. */
 export class Channel {
   #write: ((bytes: Uint8Array) => number) | undefined;
   #buffer = new Bytes(FIRST_BYTES);
-  #begin = 0; // what is before it has left
+  #begin = 0; // the bytes before this index have been sent
   #end = 0;
-  #bodyAt = -1; // of a frame that more of the same body can join: pieces of a byte would cost a frame each
+  #bodyAt = -1; // the index of the last frame if it is a piece of a body: the next piece is added to the same frame
   #bodyType = 0;
   #bodyId = 0;
   #bodyBytes = 0;
@@ -48,11 +48,11 @@ export class Channel {
         end: exit,
         error: exit,
       },
-    } as never); // Bun's types do not know that a socket may be made from a descriptor
+    } as never); // Bun's types lack `fd`
     this.#write = socket.write.bind(socket);
   }
 
-  /** Goes nowhere before `open`. */
+  /** Sends a frame, at once or at the end of this turn of the event loop. Before `open`, frames are dropped. */
   send(type: FrameType, id: number, payload: Uint8Array = EMPTY): void {
     if (this.#write === undefined) return;
     if (!this.#join(type, id, payload)) this.#add(type, id, payload);
@@ -102,7 +102,7 @@ export class Channel {
   }
 
   #flush(): void {
-    if (this.#full || this.#begin === this.#end) return; // `drain` goes on
+    if (this.#full || this.#begin === this.#end) return; // if the socket is full, `drain` calls this again
     this.#bodyAt = -1;
     const waiting = this.#end - this.#begin;
     const written = this.#write?.(part(this.#buffer, this.#begin, this.#end)) ?? 0;

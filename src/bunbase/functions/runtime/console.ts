@@ -1,4 +1,4 @@
-/** Captures everything a function prints, cut to what the host takes: a line, and a call's lines together. */
+/** Captures the output of a function as log lines. It limits the length of a line and of all lines of a call. */
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import { formatWithOptions, inspect } from "node:util";
@@ -8,20 +8,20 @@ import type { Level, Log } from "./context.ts";
 import { Frame } from "./frames.ts";
 import { Bytes, encodeText, encodeTextInto, lengthOf, part, setBytes, uncurried } from "./primordials.ts";
 
-// the host kills a worker that says more than this: keep in step with workers/limits.py
+// workers/limits.py has the same numbers; the host kills a worker that logs more
 const MAX_LINE_BYTES = 8 * 1024;
 const MAX_CALL_BYTES = 64 * 1024;
 const LINE_OVERHEAD_BYTES = 16;
 
 const LEVEL_NUMBER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 const LEVEL_OF = { debug: "debug", trace: "debug", log: "info", info: "info", warn: "warn", error: "error" } as const;
-const CUT = "… the rest of this call's log is not kept";
+const CUT = "… the rest of the log of this call was dropped";
 const FORMAT = { colors: false, depth: 4 };
 
 const storeOf = uncurried(AsyncLocalStorage.prototype.getStore);
 const runWith = uncurried(AsyncLocalStorage.prototype.run) as (self: unknown, store: unknown, work: unknown) => unknown;
 
-/** One call's share of the log. `id` 0 is the worker's own, for what is said outside any call. */
+/** The log of one call. `id` 0: the log of the worker itself, for output outside of calls. */
 export class LogSource {
   bytes = 0;
   full = false;
@@ -47,12 +47,12 @@ export class Logs {
     this.#channel = channel;
   }
 
-  /** Gives the call that runs just now, if one does. */
+  /** Returns the log of the current call, or undefined outside of calls. */
   current(): LogSource | undefined {
     return storeOf(this.#current) as LogSource | undefined;
   }
 
-  /** Runs `work` as the call that `source` speaks for. */
+  /** Runs `work` so that its output goes to `source`. */
   speaking<T>(source: LogSource, work: () => T): T {
     return runWith(this.#current, source, work) as T;
   }
@@ -69,7 +69,7 @@ export class Logs {
     this.#send(source, level, part(buffer, 0, written), read < text.length);
   }
 
-  /** Takes the place of the global console and of standard output, of which nobody would read anything. */
+  /** Redirects the global console and the standard output to the log, and returns `ctx.log`. */
   capture(): Log {
     const printer = (level: Level) => (...values: unknown[]) => this.write(level, formatWithOptions(FORMAT, ...values));
     for (const [name, level] of Object.entries(LEVEL_OF)) {

@@ -1,4 +1,4 @@
-/** `ctx.data` and `ctx.enqueue`: what is asked of the host. */
+/** `ctx.data` and `ctx.enqueue`: send requests about documents and jobs to the host. */
 
 import type {
   AggregateOptions,
@@ -12,10 +12,10 @@ import type {
 } from "./context.ts";
 import { decodeText, encodeText } from "./frames.ts";
 
-/** On whose behalf: with all the project may, as this call's signed-in user, or as somebody who is not signed in. */
+/** The rights of a request: those of the project, of the signed-in user, or of a visitor who is not signed in. */
 export type Power = "project" | "caller" | "visitor";
 
-/** Asks for one thing and gives the bytes of the answer. */
+/** Sends one ask to the host and returns the bytes of the reply. */
 export type AskBytes = (method: string, args: unknown, body?: Uint8Array) => Promise<Uint8Array>;
 
 export function dataOf(ask: AskBytes, as: Power): Data {
@@ -55,6 +55,6 @@ export function enqueueOf(ask: AskBytes): Context["enqueue"] {
 
 export function textOf(value: unknown): string {
   const text = JSON.stringify(value) as string | undefined;
-  if (text === undefined) throw new TypeError("This cannot be written as JSON.");
+  if (text === undefined) throw new TypeError("This value cannot be written as JSON.");
   return text;
 }

@@ -1,16 +1,16 @@
-/** What goes into the log of a function that failed. */
+/** Describes an error for the log of a function. */
 
 import { inspect } from "node:util";
 
 const MAX_CHARACTERS = 4096;
 const MAX_CAUSES = 4;
 
-/** Gives message and stack, with those of the causes. Never throws, whatever was thrown: its call would never end. */
+/** Returns the message and the stack of an error and of its causes. Never throws; otherwise the call would never end. */
 export function describe(error: unknown): string {
   try {
     return described(error);
   } catch {
-    return "An error was thrown that cannot be shown: reading it throws another.";
+    return "An error was thrown that cannot be shown: reading its message throws another error.";
   }
 }
 
@@ -28,7 +28,7 @@ function textOf(error: unknown): string {
   return stack.includes(error.message) ? stack : `${title}\n${stack}`;
 }
 
-/** Leaves out the frames of the runtime: they help nobody, and their paths are the server's own. */
+/** False for stack frames of the runtime: they do not help the author, and they contain paths of the server. */
 function ofTheFunction(line: string): boolean {
   return !/^\s+at /.test(line) || line.includes("function.js");
 }

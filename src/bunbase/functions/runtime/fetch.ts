@@ -1,4 +1,4 @@
-/** `fetch`, made by the host: it knows where this function may go, and fills in secrets. */
+/** `fetch` for functions. The host makes the request: it checks the allowed hosts and fills in secrets. */
 
 import type { Asks, Body } from "./asks.ts";
 import type { Logs } from "./console.ts";
@@ -16,17 +16,17 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
 };
 const ACCEPTED = "gzip, deflate, br";
 
-/** Takes the place of the global `fetch`, which has no network here. */
+/** Replaces the global `fetch`, which has no network inside the sandbox. */
 export function installFetch(asks: Asks, logs: Logs): void {
   const local = globalThis.fetch.bind(globalThis);
 
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = new Request(input as string, init);
-    if (/^(data|blob):/i.test(request.url)) return local(request); // there is nothing to reach
+    if (/^(data|blob):/i.test(request.url)) return local(request); // needs no network
     const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
     request.signal.throwIfAborted();
-    const headers = headersOf(request); // Bun makes the body's type when it is asked for, and not behind the body
+    const headers = headersOf(request); // before the body is read: afterwards Bun no longer adds the content type
     const body = await bodyOf(request, init?.body);
     const reply = await asks.ask({
       call: call.id,
@@ -57,7 +57,7 @@ function failed(problem: Problem): TypeError {
   return new TypeError(`fetch failed: ${problem.detail}`, { cause: problem });
 }
 
-/** Streams what is a stream; what lies in memory goes with its length, as servers like it. */
+/** Returns the body: a stream if the function gave a stream, otherwise bytes, so that the request has a length. */
 async function bodyOf(request: Request, given: unknown): Promise<Body | undefined> {
   if (request.body === null) return undefined;
   const iterated = typeof given === "object" && given !== null && Symbol.asyncIterator in given;
@@ -87,11 +87,11 @@ function responseOf(request: Request, head: Head, body: Body): Response {
   return response;
 }
 
-/** Unpacks here and not in the host: a body that unfolds into gigabytes is this function's own trouble. */
+/** Decompresses the body here, not in the host: a body that grows to gigabytes then harms only this worker. */
 function decode(body: Body, headers: Headers): Body {
   const decoder = DECODERS[headers.get("content-encoding")?.trim().toLowerCase() ?? ""];
   if (decoder === undefined) return body;
-  headers.delete("content-encoding"); // `return fetch(…)` would announce what is no longer so
+  headers.delete("content-encoding"); // no longer true; a function may return this response as its own answer
   headers.delete("content-length");
   const packed = new Response(body as never).body as ReadableStream<Uint8Array<ArrayBuffer>>;
   return packed.pipeThrough(new DecompressionStream(decoder as "gzip"));

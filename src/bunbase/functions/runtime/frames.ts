@@ -1,10 +1,11 @@
 /**
- * Frames on the channel to the host, the twin of workers/frames.py.
+ * The frames on the channel to the host. workers/frames.py is the other side.
  *
- * u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is
- * led by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none;
- * of frames from `reply` to `askCredit` and from `ask` to `replyCredit` it is the number of the ask (asks.ts).
- * Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` carry what did not come with `invoke`.
+ * A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. A payload with two parts begins with the u32
+ * length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame belongs to no
+ * call. In frames from `reply` to `askCredit` and from `ask` to `replyCredit`, `id` is the number of the ask (asks.ts).
+ * Frames from `body` to `bodyFail`, `bodyCredit` and `bodyCancel` are about the rest of a request body of which `invoke`
+ * holds only the beginning.
  */
 
 import { Bytes, copyOf, decodeText, encodeText, lengthOf, parseJson, part, setBytes, writeJson } from "./primordials.ts";
@@ -54,20 +55,20 @@ export const HEADER_BYTES = 9;
 const FIRST_BYTES = 64 * 1024;
 const EMPTY = new Bytes(0);
 
-/** Writes what leads a frame. */
+/** Writes the header of a frame at the index `at`. */
 export function writeHeader(into: Uint8Array, at: number, type: FrameType, id: number, size: number): void {
   writeUint32(into, at, HEADER_BYTES - LENGTH_BYTES + size);
   into[at + 4] = type;
   writeUint32(into, at + 5, id);
 }
 
-/** Splits a payload into its JSON part and the bytes behind it. */
+/** Splits a payload into its JSON part and the bytes after it. */
 export function splitPayload(payload: Uint8Array): { meta: unknown; rest: Uint8Array } {
   const end = LENGTH_BYTES + readUint32(payload, 0);
   return { meta: parseJson(decodeText(part(payload, LENGTH_BYTES, end))), rest: part(payload, end) };
 }
 
-/** Makes a payload of two parts: JSON, and the bytes behind it. */
+/** Returns a payload of two parts: `meta` as JSON, then the bytes of `rest`. */
 export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array {
   const first = encodeText(wellFormed(writeJson(meta)));
   const size = lengthOf(first);
@@ -80,7 +81,7 @@ export function joinPayload(meta: unknown, rest: Uint8Array = EMPTY): Uint8Array
 
 const ESCAPED = /\\(?:ud[89a-f][0-9a-f]{2}|.)/g;
 
-/** Half a surrogate pair is no Unicode, and the host reads no JSON with one: as in UTF-8 it becomes U+FFFD. */
+/** Replaces each half of a surrogate pair by U+FFFD, because the host does not accept JSON with such a half. */
 function wellFormed(json: string): string {
   return json.includes("\\ud") ? json.replace(ESCAPED, (found) => (found.length > 2 ? "\ufffd" : found)) : json;
 }
@@ -105,7 +106,7 @@ export function readUint32(bytes: Uint8Array, at: number): number {
 
 type OnFrame = (type: number, id: number, payload: Uint8Array) => void;
 
-/** Puts frames together from whatever pieces the socket delivers; a large frame is copied as it comes, never again. */
+/** Assembles frames from the pieces that the socket delivers. The bytes of a large frame are copied only once. */
 export class FrameReader {
   readonly #onFrame: OnFrame;
   #kept = new Bytes(FIRST_BYTES);
@@ -116,7 +117,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** Payloads given to `onFrame` are views: copy what must outlive the call. */
+  /** Calls `onFrame` for each complete frame. Its payload is a view, valid only during the call: copy it to keep it. */
   push(piece: Uint8Array): void {
     const bytes = this.#size === 0 ? piece : this.#keep(piece);
     if (lengthOf(bytes) < this.#needed) {
@@ -131,7 +132,7 @@ export class FrameReader {
     this.#keep(copyOf(rest));
   }
 
-  /** Adds to what waits for its end, and gives all of it. */
+  /** Adds bytes to the incomplete frame and returns all its bytes so far. */
   #keep(piece: Uint8Array): Uint8Array {
     const size = this.#size + lengthOf(piece);
     if (size > lengthOf(this.#kept)) {

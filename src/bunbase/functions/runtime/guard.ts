@@ -1,8 +1,9 @@
 /**
- * Says clearly what a function cannot do, where the kernel would only say EACCES.
+ * The guard: throws a clear error when a function uses a feature that the sandbox denies.
  *
- * This is not the boundary: code that gets around it meets Landlock and seccomp (sandbox/). So it may be incomplete,
- * and must above all not break packages: importing node:fs works, using it throws.
+ * Without the guard, the kernel would deny the same features with a bare EACCES. The guard is not a security boundary:
+ * Landlock and seccomp (sandbox/) are. So the guard may be incomplete, but it must not break packages: importing
+ * node:fs works, calling its functions throws.
  */
 
 import { clientModule } from "./node_http.ts";
@@ -24,14 +25,14 @@ const native = process.getBuiltinModule;
 const nativeFetch = globalThis.fetch;
 const known = new Map<string, unknown>();
 
-/** Gives a built-in module as a function may have it, undefined where there is none of that name. */
+/** Returns a built-in module with its denied members replaced; undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
   const short = name.replace(/^node:/, "");
   if (!known.has(short)) known.set(short, clientModule(short) ?? made(short, native.call(process, name)));
   return known.get(short);
 }
 
-/** Puts walls around what is reachable without an import. Done once, just before a bundle is evaluated. */
+/** Replaces the denied members of globals, `Bun` and `process`. Called once, just before a bundle is evaluated. */
 export function raiseGuard(): void {
   for (const name of Object.getOwnPropertyNames(Bun)) {
     if (!BUN_MEMBERS.has(name)) replace(Bun, name, denied("this part of Bun", `Bun.${name}`));
@@ -43,10 +44,10 @@ export function raiseGuard(): void {
     if (name in globalThis) replace(globalThis, name, denied(what, name));
   }
   replace(process, "getBuiltinModule", guardedModule);
-  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // unless the runtime has a better one
+  if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // otherwise installFetch has set one
 }
 
-/** Fetches what is in the address itself; the network is not there. */
+/** A fetch without a network: it accepts only addresses that contain their own data (`data:` and `blob:`). */
 async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Response> {
   const { protocol } = new URL(request[0] instanceof Request ? request[0].url : String(request[0]));
   if (protocol !== "data:" && protocol !== "blob:") throw new SecurityError("network access", "fetch");
@@ -61,10 +62,10 @@ function made(name: string, real: unknown): unknown {
   return copy;
 }
 
-/** What a bundle gets as `require`. */
+/** The `require` of a bundle. */
 export function guardedRequire(name: string): unknown {
   const found = guardedModule(name);
-  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle what it imports.`);
+  if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle its imports.`);
   return found;
 }
 
@@ -84,7 +85,7 @@ function walled(real: Members, path: string, rule: Denied, rejects: boolean): Me
   return copy;
 }
 
-/** Stands where `real` stood: can be extended, promisified and asked for its own members; cannot be called. */
+/** Returns a replacement of `real` that throws when called. Packages can still extend it and read its members. */
 function denied(what: string, member: string, real?: Callable, rejects = false): Callable {
   const stub = function (): unknown {
     const error = new SecurityError(what, member);
@@ -103,6 +104,6 @@ function replace(owner: object, name: string, value: unknown): void {
   try {
     (owner as Members)[name] = value;
   } catch {
-    // some of Bun's members cannot be replaced (Bun.fetch): there the kernel alone answers
+    // some members of Bun, such as Bun.fetch, cannot be replaced; there, the error comes from the kernel
   }
 }

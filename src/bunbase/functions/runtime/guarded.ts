@@ -1,8 +1,10 @@
-/** What the guard walls off, and in which words. Whatever a module exports besides functions stays as it is. */
+/** The tables of the guard (guard.ts): the modules and members that it denies, and the words of its errors. */
 
 /**
- * `only`: these members are denied, the others stay. `keep`: these stay, the others are denied. `fixed`: what is said
- * instead of the truth about the machine.
+ * A rule for one module. It denies functions only; other exports stay as they are.
+ *
+ * `what`: the beginning of the error's message. `only`: the denied functions; all others stay. `keep`: the functions
+ * that stay; all others are denied. `fixed`: replacements that hide facts about the machine.
  */
 export type Denied = Readonly<{
   what: string;
@@ -50,7 +52,7 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   },
 };
 
-/** What stays of Bun: what computes. Whatever a later Bun adds is denied until it is looked at. */
+/** The members of `Bun` that stay: those that only compute. New members of a later Bun are denied until reviewed. */
 export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   `ArrayBufferSink CSRF Cookie CookieMap CryptoHasher JSON5 JSONC JSONL MD4 MD5 SHA1 SHA224 SHA256 SHA384 SHA512
   SHA512_256 TOML XML YAML allocUnsafe color concatArrayBuffers deepEquals deepMatch deflateSync enableANSIColors env
@@ -61,7 +63,7 @@ export const BUN_MEMBERS: ReadonlySet<string> = new Set(
   version version_with_sha wrapAnsi zstdCompress zstdCompressSync zstdDecompress zstdDecompressSync`.split(/\s+/),
 );
 
-// not process.binding: Bun's own zlib and http load themselves through it
+// process.binding is not denied, because Bun's own zlib and http load with it
 export const PROCESS_MEMBERS = [
   "_debugEnd", "_debugProcess", "_kill", "chdir", "disconnect", "dlopen", "execve",
   "initgroups", "kill", "loadEnvFile", "openStdin", "send", "setegid", "seteuid", "setgid", "setgroups",

@@ -1,9 +1,9 @@
-/** Bytes that come from the host in frames, as a stream that asks for more as it is read. */
+/** A stream of bytes that the host sends in frames. Reading the stream gives the host credit for more bytes. */
 
 import { lengthOf } from "./primordials.ts";
 
-const WINDOW_BYTES = 256 * 1024; // keep in step with workers/limits.py
-const GRANT_BYTES = WINDOW_BYTES / 2; // granting every little read would cost a frame each
+const WINDOW_BYTES = 256 * 1024; // workers/limits.py has the same number
+const GRANT_BYTES = WINDOW_BYTES / 2; // a frame of credit for every small read would cost too much
 
 const Stream = ReadableStream<Uint8Array>;
 
@@ -15,7 +15,7 @@ export class Inbound {
 
   readonly #granted: (bytes: number) => void;
 
-  /** `granted(bytes)`: so much was read. `cancelled(reason)`: nobody reads it any more. */
+  /** `granted(bytes)` is called when this many bytes were read, `cancelled()` when the reader has stopped. */
   constructor(granted: (bytes: number) => void, cancelled: () => void) {
     this.#granted = granted;
     this.stream = new Stream(
@@ -32,7 +32,7 @@ export class Inbound {
     );
   }
 
-  /** Takes the bytes over: they must not be a view into what changes. */
+  /** Adds bytes to the stream, without a copy. The caller must not change them later. */
   push(bytes: Uint8Array): void {
     const size = lengthOf(bytes);
     if (this.#over || size === 0) return;
@@ -52,7 +52,7 @@ export class Inbound {
     this.#controller.error(reason);
   }
 
-  /** Whoever pulls has read what was enqueued before. */
+  /** Sends credit for the bytes that were read. A pull means that the reader has read all earlier bytes. */
   #grant(): void {
     if (this.#over || this.#unread < GRANT_BYTES) return;
     const bytes = this.#unread;

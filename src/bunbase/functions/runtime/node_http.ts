@@ -1,8 +1,8 @@
 /**
- * `node:http` and `node:https` as clients, on top of fetch: what common npm packages use of them.
+ * The clients of `node:http` and `node:https`, built on fetch, with the features that common npm packages use.
  *
- * `request` and `get` with an address, options or both; the request is a Writable, the answer a Readable. There are no
- * sockets behind it, so agents are taken and ignored, and there is no server.
+ * `request` and `get` take an address, options or both. The request is a Writable, the answer a Readable. A function has
+ * no sockets, so agents are accepted and ignored, and servers cannot be created.
  */
 
 import type * as Http from "node:http";
@@ -28,7 +28,7 @@ type Arguments = [string | URL | Options, (Options | OnResponse)?, OnResponse?];
 const builtin = process.getBuiltinModule.bind(process);
 let clients: Readonly<Record<string, object>> | undefined;
 
-/** Gives the module of this name, or undefined for one that is none of ours. */
+/** Returns the module `http` or `https`; undefined for every other name. */
 export function clientModule(name: string): unknown {
   const plain = name.replace(/^node:/, "");
   if (plain !== "http" && plain !== "https") return undefined;
@@ -36,7 +36,7 @@ export function clientModule(name: string): unknown {
   return clients[plain];
 }
 
-/** Only when asked for: Node's streams and http cost every start of a worker 12 ms. */
+/** Loads Node's streams and http, which takes 12 ms. So it runs at the first use, not at the start of every worker. */
 function defineClients(): Readonly<Record<string, object>> {
   const nodeHttp = builtin("node:http") as typeof Http;
   const { Readable, Writable } = builtin("node:stream") as typeof Streams;
@@ -108,7 +108,7 @@ function defineClients(): Readonly<Record<string, object>> {
     #timer: ReturnType<typeof setTimeout> | undefined;
 
     constructor(scheme: "http:" | "https:", args: Arguments) {
-      super({ autoDestroy: false }); // the end of what is written is not the end of the request
+      super({ autoDestroy: false }); // after the last write, the request is still open: it waits for the answer
       const { url, options, onResponse } = read(scheme, args);
       this.method = (options.method ?? "GET").toUpperCase();
       this.#url = url.href;
@@ -158,7 +158,7 @@ function defineClients(): Readonly<Record<string, object>> {
       return this;
     }
 
-    /** Emits `timeout`; as in Node, ending the request then is the caller's own decision. */
+    /** Emits `timeout` after this time. As in Node, the request goes on, and the caller decides whether to end it. */
     setTimeout(milliseconds: number, onTimeout?: () => void): this {
       clearTimeout(this.#timer);
       if (onTimeout !== undefined) this.once("timeout", onTimeout);
@@ -194,7 +194,7 @@ function defineClients(): Readonly<Record<string, object>> {
           method: this.method,
           headers: this.#pairs(),
           body: empty ? null : Buffer.concat(this.#parts),
-          redirect: "manual", // Node's client follows none
+          redirect: "manual", // Node's client follows no redirects
           signal: this.#aborter.signal,
         });
         clearTimeout(this.#timer);
@@ -222,7 +222,7 @@ function defineClients(): Readonly<Record<string, object>> {
       return asked;
     };
     const noServer = () => {
-      throw new Error("A function cannot listen: it is called over HTTP and answers with what it returns.");
+      throw new Error("A function cannot listen on a port. Export a handler: it gets requests and returns responses.");
     };
     const { METHODS, STATUS_CODES, Agent, globalAgent } = nodeHttp;
     const made = { request, get, ClientRequest, IncomingMessage, Agent, globalAgent, METHODS, STATUS_CODES };
@@ -249,7 +249,7 @@ function userOf(url: URL): string | undefined {
   return url.username === "" ? undefined : decodeURIComponent(`${url.username}:${url.password}`);
 }
 
-/** Node's errors carry their code themselves. */
+/** Returns the error with a `code`, as Node's errors have one. */
 function nodeError(error: unknown): Error {
   const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined;
   return Object.assign(error instanceof Error ? error : new Error(String(error)), { code: cause?.code ?? "ECONNRESET" });

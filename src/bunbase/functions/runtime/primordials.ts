@@ -1,10 +1,10 @@
 /**
- * The engine's own functions, taken before a bundle runs.
+ * Copies of the engine's built-in functions, made before a bundle runs.
  *
- * A bundle shares the realm with the runtime: it may put a function of its own in the place of Array.prototype.push, and
- * would be handed the queue of the channel with the next frame. So what the runtime does with its own state (frames,
- * asks, calls) goes through these, through `#private` fields (which no setter on Object.prototype sees) and through
- * structures whose prototypes a bundle cannot reach. Where only the function's own values pass, plain methods will do.
+ * The concern: a bundle runs in the same realm as the runtime. It could replace Array.prototype.push by its own function,
+ * and the next frame would pass the queue of the channel to that function. So the runtime handles its own state (frames,
+ * asks, calls) only with these copies, with `#private` fields, which a setter on Object.prototype cannot observe, and
+ * with structures whose prototypes a bundle cannot reach. For values of the function itself, ordinary methods are safe.
  */
 
 type Method<T, A extends unknown[], R> = (this: T, ...values: A) => R;
@@ -12,7 +12,7 @@ type Getter<T, R> = (self: T) => R;
 
 const { bind, call } = Function.prototype;
 
-/** Makes of a method a function that takes what it is called on first. */
+/** Turns a method into a function whose first argument is the object. */
 export const uncurried = bind.bind(call as never) as <T, A extends unknown[], R>(
   method: Method<T, A, R>,
 ) => (self: T, ...values: A) => R;
@@ -21,7 +21,7 @@ function getter<T, R>(prototype: object, name: string): Getter<T, R> {
   return uncurried(Object.getOwnPropertyDescriptor(prototype, name)?.get as Method<T, [], R>);
 }
 
-/** Copies a class's own members onto a prototype that nobody else has. */
+/** Copies the members of `base` to the prototype of `made` and freezes it, so that no bundle can change them. */
 function apart<T extends { prototype: object }>(made: T, base: { prototype: object }): T {
   for (const name of Reflect.ownKeys(base.prototype)) {
     if (name === "constructor") continue;
@@ -41,7 +41,7 @@ const offsetOf = getter<Uint8Array, number>(TYPED, "byteOffset");
 export const lengthOf = getter<Uint8Array, number>(TYPED, "length");
 export const setBytes = uncurried(Uint8Array.prototype.set) as (self: Uint8Array, from: Uint8Array, at: number) => void;
 
-/** As `subarray`, which asks the bytes for their constructor. */
+/** The same as `subarray`, but `subarray` would read the constructor of the bytes, which a bundle can replace. */
 export function part(bytes: Uint8Array, from: number, to: number = lengthOf(bytes)): Uint8Array<ArrayBuffer> {
   return new Bytes(bufferOf(bytes), offsetOf(bytes) + from, to - from);
 }
@@ -80,7 +80,7 @@ export type SafeMap<K, V> = Map<K, V>;
 
 type Link<T> = { value: T; next: Link<T> | null };
 
-/** First in, first out. */
+/** A queue: first in, first out. */
 export class Line<T> {
   #first: Link<T> | null = null;
   #last: Link<T> | null = null;

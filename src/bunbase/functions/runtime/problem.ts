@@ -1,8 +1,8 @@
-/** What the host refuses, as an error that says why. */
+/** The host's refusals as errors that a function can catch. */
 
 import { decodeText } from "./frames.ts";
 
-/** `code` is stable: decide by it. `detail` says what to do next. Other members are those of the problem+json. */
+/** A problem+json as an error. `code` never changes, so programs can depend on it. `detail` explains what to do next. */
 export class Problem extends Error {
   readonly code: string;
   readonly status: number;
@@ -23,12 +23,12 @@ export function problemOf(payload: Uint8Array): Problem {
   return new Problem(JSON.parse(decodeText(payload)) as Record<string, unknown>);
 }
 
-/** For what the runtime refuses itself, without asking. */
+/** Returns the problem for an ask without a running call. The runtime refuses such an ask without asking the host. */
 export function callOver(): Problem {
   return new Problem({
     code: "call_over",
     status: 409,
-    detail: "This works only while a call runs: await what you start, or hand it to ctx.waitUntil(promise).",
+    detail: "This works only during a call. Await each promise, or pass it to ctx.waitUntil(promise).",
   });
 }
 
@@ -36,6 +36,6 @@ export function argsTooLarge(): Problem {
   return new Problem({
     code: "payload_too_large",
     status: 413,
-    detail: "What is asked (names, ids, an address with its headers) has at most 128 KiB, besides the body.",
+    detail: "The arguments (names, ids, an address with its headers) must be at most 128 KiB, not counting the body.",
   });
 }

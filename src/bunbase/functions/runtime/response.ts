@@ -1,13 +1,16 @@
-/** Answers: their content type, and the head that the host is told. */
+/** Reads the head and the body of a function's Response, and sets its content type. */
 
 const TEXT = "text/plain;charset=UTF-8";
 
-// the host kills a worker that goes beyond: keep in step with workers/limits.py and workers/answer_head.py
+// workers/limits.py and workers/answer_head.py check the same limits; the host kills a worker that exceeds them
 const MAX_HEADERS = 128;
 const MAX_HEADER_BYTES = 32 * 1024;
 const NOT_IN_HTTP = /[^\t\x20-\x7e\x80-\xff]/;
 
-/** Throws what the function's log will show: it fails alone, and its neighbours in this worker go on. */
+/**
+ * Returns the head of the answer. Throws a TypeError for a head that the host would refuse: then only this call fails,
+ * and the other calls of this worker go on.
+ */
 export function headOf(response: Response): { status: number; headers: [string, string][] } {
   const { status } = response;
   if (!(status >= 200 && status <= 599)) throw new TypeError(`A function cannot answer with status ${status}.`);
@@ -15,7 +18,7 @@ export function headOf(response: Response): { status: number; headers: [string, 
   for (const cookie of response.headers.getSetCookie()) headers.push(["set-cookie", cookie]);
   const size = headers.reduce((sum, [name, value]) => sum + name.length + value.length, 0);
   if (headers.length > MAX_HEADERS || size > MAX_HEADER_BYTES) {
-    throw new TypeError(`An answer has at most ${MAX_HEADERS} headers of ${MAX_HEADER_BYTES / 1024} KiB together.`);
+    throw new TypeError(`An answer may have at most ${MAX_HEADERS} headers, ${MAX_HEADER_BYTES / 1024} KiB in total.`);
   }
   for (const [name, value] of headers) {
     if (NOT_IN_HTTP.test(value)) throw new TypeError(`HTTP does not allow the value of the header ${name}.`);
@@ -23,13 +26,13 @@ export function headOf(response: Response): { status: number; headers: [string, 
   return { status, headers };
 }
 
-/** Gives a reader of the body if there is one, or throws what the log will show: one that was read before cannot be sent. */
+/** Returns a reader of the body, or undefined if there is no body. Throws a TypeError if the body was read before. */
 export function bodyOf(response: Response) {
-  if (response.bodyUsed) throw new TypeError("The Response was used before: make a new one for each answer.");
+  if (response.bodyUsed) throw new TypeError("The Response was used before. Make a new Response for each answer.");
   return response.body === null ? undefined : response.body.getReader();
 }
 
-/** Gives text its content type, as the Fetch standard has it; Bun leaves that to its own server and its own fetch. */
+/** Sets the content type of text bodies, as the Fetch standard requires. Bun does this only in its own server and fetch. */
 export function standardBodies(): void {
   globalThis.Response = withTextType(Response, (args) => args[0]);
   globalThis.Request = withTextType(Request, (args) => args[1]?.body);

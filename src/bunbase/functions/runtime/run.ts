@@ -1,4 +1,4 @@
-/** One call of the function: from the host's request to the last byte of the answer. */
+/** One call of the function: from the request to the last byte of the answer and the end of its waitUntil work. */
 
 import type { Asks } from "./asks.ts";
 import { authOf } from "./auth.ts";
@@ -25,15 +25,18 @@ import { bodyOf, headOf } from "./response.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
-/** How long a stream may be silent before its head leaves alone. What fails later than that breaks off an answer. */
+/**
+ * The head of an answer waits for the first bytes of the body, at most this long. Before the head is sent, an error can
+ * still become a 500; after that, an error cuts the answer off.
+ */
 const SILENT_MS = 1000;
-const SILENT_EVENTS_MS = 20;
+const SILENT_EVENTS_MS = 20; // server-sent events: clients wait for the head to know that they are connected
 
 type AnswerHead = ReturnType<typeof headOf>;
 
 /**
- * `credit`: bytes of the answer that the host takes before its reader has read any.
- * `more`: what came along is only the beginning of the request's body.
+ * The JSON part of an INVOKE frame. `credit`: the bytes of the answer that may be sent before the client reads.
+ * `more`: the frame holds only the beginning of the request's body.
  */
 export type Invocation = {
   invocation: string;
@@ -46,7 +49,7 @@ export type Invocation = {
   more: boolean;
 };
 
-/** What is the same for every call. */
+/** The members of the context that are the same for every call. */
 export type Base = Pick<Context, "project" | "function" | "env" | "log">;
 
 export class Run {
@@ -77,13 +80,13 @@ export class Run {
   }
 
   cancel(reason: string): void {
-    // what the function's listeners print is this call's
+    // inside `speaking`, so that the output of the function's abort listeners goes into the log of this call
     this.#logs.speaking(this.#source, () => this.#aborter.abort(new DOMException(reason, "AbortError")));
     this.#rest?.fail(this.#aborter.signal.reason);
     this.#wake();
   }
 
-  /** Hears of the rest of the request's body. */
+  /** Takes a frame of the rest of the request's body. */
   hearBody(type: number, payload: Uint8Array): void {
     switch (type) {
       case Frame.body:
@@ -95,7 +98,7 @@ export class Run {
     }
   }
 
-  /** Never throws: what goes wrong is sent to the host, which keeps it for the log. */
+  /** Calls the handler and sends its answer. Never throws: errors go to the host, which writes them into the log. */
   async answer(handler: Handler, base: Base, body: Uint8Array) {
     const { id } = this.#source;
     await this.#logs.speaking(this.#source, async () => {
@@ -148,7 +151,7 @@ export class Run {
     this.#channel.send(how, this.#source.id, payload);
   }
 
-  /** What is waited for may itself ask to wait for more. */
+  /** Waits for all promises of waitUntil. In a loop, because their work may call waitUntil again. */
   async #settle(): Promise<void> {
     while (this.#later.size > 0) await Promise.all(this.#later);
   }
@@ -179,9 +182,9 @@ export class Run {
     return this.#rest.stream;
   }
 
-  /** What cannot be sent throws while nothing has left yet: then the client gets a 500, not half an answer. */
+  /** Sends the answer. Errors in the head are thrown before anything is sent, so that the client gets a 500. */
   async #send(response: Response): Promise<void> {
-    const head = headOf(response); // before the body is touched: Bun makes the body's type when it is asked for
+    const head = headOf(response); // before the body is read: afterwards Bun no longer adds the content type
     const reader = bodyOf(response);
     if (reader === undefined) return this.#sendHead(head);
     const { signal } = this.#aborter;
@@ -207,8 +210,9 @@ export class Run {
   }
 
   /**
-   * Holds the head until the body begins (`over`), but no longer than a client may be kept in the dark: readers of
-   * events want to hear at once that they are connected, and the first event may be an hour away.
+   * Holds the head back until the body begins (`over`), but at most SILENT_MS. A reader of server-sent events gets the
+   * head after SILENT_EVENTS_MS: it waits for the head to know that it is connected, and the first event may come hours
+   * later.
    */
   #sendHeadIfSilent(head: AnswerHead): { over: () => void; stop: () => void } {
     let held = true;
@@ -243,10 +247,10 @@ function isOfEvents({ headers }: AnswerHead): boolean {
   return headers.some(([name, value]) => name === "content-type" && /^text\/event-stream\b/i.test(value));
 }
 
-/** Nobody else can be named: what only this call's token vouches for (role, claims) cannot be made up here. */
+/** Only the caller of this call is accepted: the role and claims of another user would have no token that proves them. */
 function powerOf(who: Caller | null, caller: Caller | null): Power {
   if (who === null) return "visitor";
-  if (who !== caller) throw new TypeError("ctx.as takes ctx.caller, or null for somebody who is not signed in.");
+  if (who !== caller) throw new TypeError("ctx.as takes ctx.caller, or null for a visitor who is not signed in.");
   return "caller";
 }
 
@@ -260,5 +264,5 @@ function bytesOf(value: unknown): Uint8Array {
   if (typeof value === "string") return encodeText(value);
   if (value instanceof ArrayBuffer) return new Bytes(value);
   if (ArrayBuffer.isView(value)) return new Bytes(value.buffer, value.byteOffset, value.byteLength);
-  throw new TypeError(`A response body is made of bytes or text, not of ${typeof value}.`);
+  throw new TypeError(`A response body must be bytes or text, not ${typeof value}.`);
 }

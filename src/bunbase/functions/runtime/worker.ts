@@ -1,7 +1,7 @@
 /**
- * A worker: runs one version of one function for one project, as the host at the other end of the channel says.
+ * A worker: runs one version of one function for one project. The host sends it frames over the channel.
  *
- * LOAD comes once; afterwards any number of calls run side by side.
+ * The host sends LOAD once. After that, any number of calls run at the same time.
  */
 
 import { Asks } from "./asks.ts";
@@ -22,12 +22,12 @@ type Load = {
   function: { name: string; version: number };
   env: Record<string, string>;
   guard: boolean;
-  bytecode: number; // bytes of it behind the code
+  bytecode: number; // its length in bytes; the bytecode follows the code
 };
 type Loaded = { handler: Handler; base: Base };
 
 const MAX_PIECE_BYTES = 128 * 1024;
-const MAX_BYTECODE_BYTES = 4 * 1024 * 1024; // the host kills a worker that sends more: in step with workers/limits.py
+const MAX_BYTECODE_BYTES = 4 * 1024 * 1024; // workers/limits.py has the same number; the host kills a worker that sends more
 
 const channel = new Channel();
 const asks = new Asks(channel);
@@ -49,7 +49,7 @@ function load(payload: Uint8Array): void {
   }
 }
 
-/** Sends the bytecode of a bundle, which is not run; an empty piece ends it. */
+/** Compiles a bundle without running it, and sends its bytecode in pieces. An empty piece is the end. */
 function compile(code: Uint8Array): void {
   const made = makeBytecode(decodeText(code));
   const size = made.length <= MAX_BYTECODE_BYTES ? made.length : 0;
@@ -99,7 +99,10 @@ function onFrame(type: number, id: number, payload: Uint8Array): void {
 process.on("uncaughtException", (error) => logs.write("error", `Uncaught: ${describe(error)}`));
 process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejection: ${describe(error)}`));
 
-/** Calls a function that is none while nobody listens: what runs for the first time takes ten times as long. */
+/**
+ * Runs one call of a dummy function before the channel is open. The first run of code takes ten times as long as later
+ * runs, and this way no real call pays for it.
+ */
 async function rehearse(): Promise<void> {
   const base = { project: "", function: { name: "", version: 0 }, env: {}, log };
   const request = { method: "GET", path: "/", headers: [], more: false };

@@ -1,6 +1,8 @@
-"""What confines a worker: Landlock or bubblewrap, seccomp, limits; as root a user and namespaces; perhaps a cgroup.
+"""The sandbox of a worker. Its layers are Landlock or bubblewrap, seccomp, and resource limits.
 
-Everything but `layers.py`, `switch.py` and `worker_cgroups.py` imports the standard library only: the zygote runs it,
-between the last close and exec. Each layer is one file; `confine.py` puts them in order, `probe.py` tries each on this
-machine and then tries to break it.
+If the server is root, each worker also gets a user and namespaces of its own; if cgroups are delegated, a cgroup. Each
+layer is one file. `confine.py` applies them in order. `probe.py` applies each layer on this machine and attacks it.
+
+All files except `layers.py`, `switch.py` and `worker_cgroups.py` import the standard library only, because the zygote
+runs them between fork and exec.
 """

@@ -1,6 +1,7 @@
-"""Classic BPF, as much of it as a seccomp filter needs: load a word of the call, compare, jump forward, return.
+"""Builds programs in classic BPF, with the instructions that a seccomp filter needs: load, compare and jump, return.
 
-The program sees `struct seccomp_data`: nr at 0, arch at 4, instruction pointer at 8, six 64-bit arguments from 16.
+A program reads `struct seccomp_data`: the number of the call at offset 0, the architecture at 4, the instruction
+pointer at 8, and six 64-bit arguments from 16 on.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ INSTRUCTION: Final = struct.Struct("=HBBI")
 
 
 class Step(NamedTuple):
-    """`yes` and `no`: how many steps to skip."""
+    """One instruction. `yes`, `no`: the number of steps to skip if the comparison is true or false."""
 
     code: int
     yes: int
@@ -36,7 +37,7 @@ def load(offset: int) -> Step:
 
 
 def low_word(argument: int) -> int:
-    """The offset of an argument's lower half; both architectures are little-endian."""
+    """Return the offset of the lower half of an argument. Both architectures are little-endian."""
     return 16 + 8 * argument
 
 

@@ -1,8 +1,8 @@
-"""Files where there is no Landlock: a root of its own that has nothing but what the rules name, made by bubblewrap.
+"""Confines files with bubblewrap if the kernel has no Landlock: the worker's root holds only the files of the rules.
 
-It also gives namespaces of users, processes, network, host name and shared memory, for which no root is needed. Two
-processes come of it: bubblewrap itself, which stays outside and waits, and the worker. When either ends, so does the
-other. Options are those of bubblewrap 0.4, which the systems without Landlock have.
+bubblewrap also makes namespaces for users, processes, network, host name and shared memory, and needs no root for this.
+It runs two processes: bubblewrap itself, which stays outside and waits, and the worker. When one of them ends, the
+other ends too. The options are those of bubblewrap 0.4, the version on systems without Landlock.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME
 from bunbase.functions.sandbox.seccomp import Exec, worker_filter
 from bunbase.functions.sandbox.syscalls import this_machine
 
-FIRST_PID: Final = 1  # what the worker is called in its own namespace
-START_SECONDS: Final = 5.0  # it takes some milliseconds
+FIRST_PID: Final = 1  # the worker's pid in its own namespace
+START_SECONDS: Final = 5.0  # bubblewrap takes some milliseconds
 MAX_INFO_BYTES: Final = 4096
 WALLS: Final = (
     "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-ipc", "--unshare-cgroup-try",
@@ -35,37 +35,38 @@ WALLS: Final = (
 
 
 def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]], directory: str) -> list[str]:
-    """Give the options that make the new root. Paths that do not exist are passed over."""
+    """Return the options that make the new root. Paths that do not exist are skipped."""
     options = [*WALLS]
     for link, said in links:
         options += ["--symlink", said, link]
     for path, _ in rules:
         if os.path.exists(path):
             options += ["--dev-bind" if path.startswith("/dev/") else "--ro-bind", path, path]
-    # Not a /proc of its own, which tells much of the machine: bubblewrap resolves /proc/self when it is already the
-    # process that becomes the worker, so this shows the worker to itself and nothing else. `fd`: seccomp.py says why.
+    # The worker needs a few files of /proc/self. `--proc` was rejected: a whole /proc reveals much about the machine.
+    # bubblewrap resolves /proc/self in the process that becomes the worker, so the worker sees only itself there.
+    # `fd`: Bun finds its folder there (seccomp.py).
     for name in (*OF_ITSELF, "fd"):
         options += ["--ro-bind", f"/proc/self/{name}", f"/proc/self/{name}"]
     return [*options, "--remount-ro", "/", "--chdir", directory]
 
 
 def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int | None = None) -> list[str]:
-    """Give all arguments of bubblewrap. `inside`: what it runs; `filter`: from `open_filter`.
+    """Return all arguments of bubblewrap. `inside`: the command that it runs. `filter`: from `open_filter`.
 
-    `info`: the descriptor that hears of the pid of what it runs.
+    `info`: the descriptor to which bubblewrap writes the pid of that command.
     """
     told = [] if info is None else ["--info-fd", str(info)]
     return ["bwrap", *walls, *told, "--seccomp", str(filter), *inside]
 
 
 def enter(executable: int, command: list[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become bubblewrap, which gains nothing here by being setuid. `executable`: a descriptor. Raises: OSError."""
+    """Execute bubblewrap, without the privileges of a setuid file. `executable`: its descriptor. Raises: OSError."""
     no_new_privileges()
     os.execve(executable, command, environment)  # noqa: S606 - that is what this is for
 
 
 def open_filter() -> int:
-    """Give a descriptor that the filter of system calls is read from; it outlives the next exec."""
+    """Return a descriptor from which bubblewrap reads the seccomp filter. It stays open after the next exec."""
     reader, writer = os.pipe()
     os.write(writer, _filter())
     os.close(writer)
@@ -74,17 +75,17 @@ def open_filter() -> int:
 
 
 def worker_of(info: int, outer: int) -> tuple[int, int]:
-    """Give pid and pidfd of the process that bubblewrap, `outer`, runs; its own if it gave up: then nothing runs.
+    """Return the pid and a pidfd of the process that bubblewrap runs; of bubblewrap itself if it has failed.
 
-    Takes the descriptor `info` over.
+    `outer`: the pid of bubblewrap. `info`: the descriptor with the pid of the worker; this function closes it.
     """
     try:
         inner: int = json.loads(_all_of(info))["child-pid"]
         pidfd = os.pidfd_open(inner)
     except (OSError, ValueError, LookupError, TypeError):
-        os.kill(outer, signal.SIGKILL)  # it is there, dead or alive, until our caller has waited for it
+        os.kill(outer, signal.SIGKILL)  # the pid is still valid, even if it has ended: only our caller reaps it
         return outer, os.pidfd_open(outer)
-    if _parent_of(inner) == outer:  # so `pidfd` is no other process that got the number of a dead one
+    if _parent_of(inner) == outer:  # otherwise the worker has died, and another process may have its pid
         return inner, pidfd
     os.close(pidfd)
     return outer, os.pidfd_open(outer)
@@ -96,7 +97,7 @@ def _filter() -> bytes:
 
 
 def _all_of(descriptor: int) -> bytes:
-    """Read to the end. Raises: TimeoutError."""
+    """Read the descriptor to its end and close it. Raises: TimeoutError."""
     deadline = time.monotonic() + START_SECONDS
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -111,7 +112,7 @@ def _all_of(descriptor: int) -> bytes:
 
 
 def _parent_of(pid: int) -> int:
-    """Give 0 for a process that is gone."""
+    """Return the pid of a process's parent; 0 if the process has ended."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             return int(stat.read().rpartition(b")")[2].split()[1])

@@ -1,4 +1,4 @@
-"""The files that Bun itself needs to start: found by what its executable says, since systems keep them elsewhere."""
+"""Finds the files that Bun needs to start. Their places differ between systems; Bun's executable names its loader."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ READABLE: Final = (
     "/sys/devices/system/cpu/online",
     "/sys/kernel/mm/transparent_hugepage/enabled",
 )
-OF_ITSELF: Final = ("maps", "statm", "stat")  # below /proc/<its own pid>
+OF_ITSELF: Final = ("maps", "statm", "stat")  # below /proc/<pid of the worker>
 
-PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")  # of a 64-bit ELF header: where they are, their size, how many
+PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")  # in a 64-bit ELF header: their offset, their size, their number
 PROGRAM_HEADER: Final = struct.Struct("<I4xQ16xQ")  # type, offset, size in the file
 INTERPRETER: Final = 3
 MAX_PATH_BYTES: Final = 4096
 
 
 def rules_for(bun: str, runtime: str) -> list[Rule]:
-    """All that a worker may open, besides what `rules_of_process` adds."""
+    """Return the rules for all files that a worker may open, except those of `rules_of_process`."""
     run = READ_FILE | EXECUTE
     loader = interpreter_of(bun)
     folders = (*LIBRARY_FOLDERS, os.path.dirname(os.path.realpath(loader))) if loader else LIBRARY_FOLDERS
@@ -55,7 +55,7 @@ def rules_of_process(pid: int) -> list[Rule]:
 
 
 def links_for(bun: str) -> list[tuple[str, str]]:
-    """Give the symbolic links on the way to the libraries, with what they say: an empty root must have them too."""
+    """Return the symbolic links on the paths to the libraries, each with its target. A new root must have them too."""
     links: dict[str, str] = {}
     for way in (*LIBRARY_FOLDERS, os.path.dirname(interpreter_of(bun))):
         while way.strip("/"):
@@ -67,12 +67,12 @@ def links_for(bun: str) -> list[tuple[str, str]]:
 
 
 def placed(path: str) -> str:
-    """Give the same name in the folder where it really is: no link but itself is on the way to it."""
+    """Return the path with all links in its folder resolved. The last part stays as it is, even if it is a link."""
     return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def interpreter_of(program: str) -> str:
-    """Give the path of the dynamic loader that an ELF executable names, "" for a static one."""
+    """Return the path of the dynamic loader that an ELF executable names; "" for a static executable."""
     with open(program, "rb") as file:
         offset, size, count = PROGRAM_HEADERS.unpack(file.read(64)[:58])
         for place in range(count):

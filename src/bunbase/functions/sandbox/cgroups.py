@@ -1,12 +1,13 @@
-"""A control group for each worker (cgroup v2): the kernel's own hard end of memory and threads.
+"""A control group (cgroup v2) for each worker: the kernel itself enforces hard limits on memory and threads.
 
-    <the group that the server was started in>
-        bunbase.server                   the server and its children; for a group that controls others holds no process
-        bunbase.workers-<pid>-<start>-0  of one server (worker_cgroups.py), with less weight than that
-            1, 2, …                      a worker each
+    <the group in which the server was started>
+        bunbase.server                   the server and its children: a group with subgroups may hold no processes
+        bunbase.workers-<pid>-<start>-0  all workers of one server (worker_cgroups.py), with less weight than the server
+            1, 2, …                      one group for each worker
 
-Only where the group is the server's to divide: delegated by systemd (which else ends a whole unit when the kernel kills
-a process of it for its memory), or a container's with nobody else in it.
+The server divides its group only if the group belongs to it alone. Either systemd has delegated the group (without
+delegation, systemd ends the whole unit when the kernel kills one process for its memory), or it is the group of a
+container with no other processes.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from bunbase.pkg.processes import is_running
 SERVER: Final = "bunbase.server"
 NEEDED: Final = ("memory", "pids")
 USED: Final = (*NEEDED, "cpu")
-DELEGATED: Final = "user.delegate"  # systemd marks so what it leaves to a unit
-MOVES: Final = 20  # a server that forks while it is moved leaves children behind: they are moved in the next round
+DELEGATED: Final = "user.delegate"  # systemd sets this attribute on a group that it delegates to a unit
+MOVES: Final = 20  # rounds: a server that forks while it is moved leaves children, which the next round moves
 
 
 def prepare(server: int) -> Path:
-    """Give the group below which workers get theirs, divided; `server` and its children are moved into a leaf.
+    """Divide the server's group and return it. `server` (a pid) and its children move into a subgroup.
 
-    Raises OSError, with the reason, where that cannot be or where others would be moved along.
+    Raises: OSError with the reason, if the group cannot be divided or has processes of others in it.
     """
     base = base_group()
     offered = (base / "cgroup.controllers").read_text().split()
@@ -52,7 +53,7 @@ def prepare(server: int) -> Path:
 
 
 def base_group() -> Path:
-    """Give the group that this server was started in, also once it has moved. Raises OSError where there is no v2."""
+    """Return the group in which this server was started, even after it has moved. Raises: OSError without cgroup v2."""
     group = group_of(Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text())
     if group is None or not group.is_dir():
         raise OSError(errno.ENOTSUP, "cgroup v2 is not mounted here")
@@ -60,9 +61,9 @@ def base_group() -> Path:
 
 
 def group_of(memberships: str, mounts: str) -> Path | None:
-    """Give where the process's v2 group is, by its /proc/<pid>/cgroup and /proc/<pid>/mountinfo."""
+    """Return the folder of a process's v2 group, from the texts of its /proc/<pid>/cgroup and /proc/<pid>/mountinfo."""
     path = next((line[3:] for line in memberships.splitlines() if line.startswith("0::/")), None)
-    if path is None or ".." in Path(path).parts:  # it lies outside what this cgroup namespace shows
+    if path is None or ".." in Path(path).parts:  # "..": the group is outside of this cgroup namespace
         return None
     for mount in mounts.splitlines():
         fields, _, kind = mount.partition(" - ")
@@ -74,16 +75,16 @@ def group_of(memberships: str, mounts: str) -> Path | None:
 
 
 def limit(group: Path, memory_bytes: int, processes: int) -> None:
-    """Threads count as processes. Raises: OSError."""
+    """Set the limits of a group. `processes`: threads count too. Raises: OSError."""
     (group / "memory.max").write_text(str(memory_bytes))
     (group / "pids.max").write_text(str(processes))
     for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "1")):
-        if (group / name).exists():  # no swap, no file
+        if (group / name).exists():  # a kernel without swap does not have memory.swap.max
             (group / name).write_text(value)
 
 
 def memory_kills(group: Path) -> int:
-    """Give how many processes the kernel has killed since they wanted more memory than the group may have."""
+    """Return how many processes of the group the kernel has killed because of the group's memory limit."""
     return number_in((group / "memory.events").read_text(), "oom_kill")
 
 
@@ -92,18 +93,18 @@ def number_in(counts: str, name: str) -> int:
 
 
 def members(group: Path) -> list[int]:
-    """Give 0 for a process of another pid namespace."""
+    """Return the pids of a group's processes; 0 for each process of another pid namespace."""
     return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
 
 
 def owner(pid: int) -> str:
-    """Name a process so that no later one is called the same. Raises: OSError for one that is gone."""
+    """Return a name of a process that no later process can get: pid and start time. Raises: OSError if it has ended."""
     return f"{pid}-{_stat(pid)[19]}"
 
 
 def new_group(base: Path, kind: str) -> Path:
-    """Make a group that bears this process's name: `sweep` removes it when the process is gone. Raises: OSError."""
-    for number in itertools.count():  # one process may open Functions several times
+    """Make a group with this process's name in its name, so that `sweep` can remove it later. Raises: OSError."""
+    for number in itertools.count():  # one process may start the functions room several times
         path = base / f"bunbase.{kind}-{owner(os.getpid())}-{number}"
         with suppress(FileExistsError):
             path.mkdir()
@@ -112,7 +113,7 @@ def new_group(base: Path, kind: str) -> Path:
 
 
 def sweep(base: Path) -> None:
-    """Remove the groups of processes that are gone."""
+    """Remove the groups of processes that have ended."""
     for left in base.glob("bunbase.*-*"):
         if not _alive(left.name.partition("-")[2].rpartition("-")[0]):
             for group in [*left.glob("*/"), left]:
@@ -120,7 +121,7 @@ def sweep(base: Path) -> None:
 
 
 def removed(group: Path) -> bool:
-    """False while there is a process in it."""
+    """Remove a group. Return False if a process is still in it."""
     try:
         group.rmdir()
     except FileNotFoundError:
@@ -133,13 +134,13 @@ def removed(group: Path) -> bool:
 def _alive(owned: str) -> bool:
     pid = owned.partition("-")[0]
     try:
-        return owner(int(pid)) == owned and is_running(int(pid))  # a zombie whose end nobody asked for has no group
+        return owner(int(pid)) == owned and is_running(int(pid))  # a zombie does not count as running
     except (OSError, ValueError):
         return False
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat behind the name: the second is the parent, the twentieth the time of its start."""
+    """Return the fields of /proc/<pid>/stat after the name: index 1 is the parent, index 19 the start time."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
@@ -151,7 +152,7 @@ def _delegated(group: Path) -> bool:
 
 
 def _check_alone(base: Path, server: int) -> None:
-    if not base.is_mount():  # below the top of what this cgroup namespace shows: somebody else's tree
+    if not base.is_mount():  # not the root of this cgroup namespace: the group belongs to another manager
         raise OSError(errno.EPERM, "its cgroup is not delegated to it")
     if strangers := [pid for pid in members(base) if not _descends(pid, server)]:
         raise OSError(errno.EPERM, f"its cgroup is not its own: process {strangers[0]} is in it, too")
@@ -163,12 +164,12 @@ def _descends(pid: int, ancestor: int) -> bool:
         try:
             one = int(_stat(one)[1])
         except OSError:
-            return not Path(f"/proc/{pid}").exists()  # it has ended, which is as good
+            return not Path(f"/proc/{pid}").exists()  # a process that has ended is no obstacle
     return one == ancestor
 
 
 def _move(pid: int, group: Path) -> None:
-    with suppress(ProcessLookupError):  # it has ended
+    with suppress(ProcessLookupError):  # the process has ended
         (group / "cgroup.procs").write_text(str(pid))
 
 

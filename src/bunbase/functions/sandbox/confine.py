@@ -1,4 +1,9 @@
-"""The order in which a forked child gives everything up. Runs in a process with one thread, between close and exec."""
+"""Applies the layers of the sandbox in a forked child, in the right order, before exec. The child has one thread.
+
+1. `files_of` makes the ruleset of Landlock while the process can still open all paths.
+2. `give_up_privileges` applies the layers that need root, then gives up root.
+3. `close_the_doors` activates Landlock, then seccomp, which forbids the system calls of all earlier steps.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,9 @@ from bunbase.functions.sandbox.seccomp import confine_calls
 
 @dataclass(frozen=True)
 class Confinement:
-    """What a worker is confined by. `abi`: Landlock's; `own_user` and `namespaces`: only root can have them.
+    """The layers for one worker. `abi`: the version of Landlock. `own_user`, `namespaces`: True only for a root server.
 
-    `bubblewrap`: its executable where it confines files, and gives namespaces, in Landlock's place.
+    `bubblewrap`: the path of its executable if bubblewrap confines files and makes namespaces instead of Landlock.
     """
 
     memory_mb: int
@@ -33,22 +38,25 @@ class Confinement:
 
 
 def give_up_privileges(wanted: Confinement) -> None:
-    """First half: what needs root, and ends being it. The kernel forgets PDEATHSIG here. Raises: OSError."""
+    """Apply the layers that need root, then give up root. The kernel clears PDEATHSIG here. Raises: OSError."""
     if wanted.namespaces:
         leave_the_hosts()
     limit_resources(wanted.memory_mb, wanted.own_user)
     if wanted.own_user:
         become_nobody_else(os.getpid())
     elif os.geteuid() == 0:
-        drop_capabilities((SETFCAP,) if wanted.bubblewrap else ())  # which bubblewrap drops
+        drop_capabilities((SETFCAP,) if wanted.bubblewrap else ())  # bubblewrap needs SETFCAP and drops it later
 
 
 def files_of(wanted: Confinement, rules: list[landlock.Rule]) -> int:
-    """Make Landlock's ruleset, before the first half: a user of its own may not see every path. Raises: OSError."""
+    """Return the descriptor of Landlock's ruleset. Call it first: the later user cannot open every path.
+
+    Raises: OSError.
+    """
     return landlock.ruleset([*rules, *rules_of_process(os.getpid())], wanted.abi)
 
 
 def close_the_doors(ruleset: int) -> None:
-    """Second half with Landlock: files, then system calls; nothing but exec comes after. Raises: OSError."""
+    """Activate Landlock, then seccomp. After that, the process can only exec. Raises: OSError."""
     landlock.enter(ruleset)
     confine_calls(os.getpid())

@@ -1,4 +1,4 @@
-"""The system calls that Python has no name for."""
+"""System calls and prctl options that Python's standard library does not offer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ libc.syscall.restype = ctypes.c_long
 
 
 def syscall(number: int, *arguments: object) -> int:
-    """Raises OSError. Arguments: ctypes values; a bare int is passed as a C long."""
+    """Make a system call and return its result. Raises: OSError. Arguments: ctypes values, or int for a C long."""
     values = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
     result: int = libc.syscall(ctypes.c_long(number), *values)
     if result < 0:
@@ -34,7 +34,7 @@ def unshare(flags: int) -> None:
 
 
 def no_new_privileges() -> None:
-    """From now on no exec gains anything; Landlock and seccomp ask for it."""
+    """From now on, exec gives this process no new privileges (no setuid). Landlock and seccomp require this."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
 
 

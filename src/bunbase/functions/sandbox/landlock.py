@@ -1,6 +1,7 @@
-"""Which files a worker may open: the kernel's Landlock, deny by default. As far as the kernel knows, also TCP and more.
+"""Landlock, a security module of the kernel: the list of files that a worker may open. All other files are denied.
 
-Scopes (Linux 6.12): no abstract unix socket and no signal reaches a process outside.
+Newer kernels let Landlock deny more: TCP (ABI 4), and, by scopes (ABI 6, Linux 6.12), abstract unix sockets of other
+processes and signals to other processes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Rule = tuple[str, int]
 
 
 def version() -> int:
-    """Give what the kernel's Landlock calls its ABI, 0 where there is none."""
+    """Return the version of the kernel's Landlock, which it calls ABI; 0 if the kernel has no Landlock."""
     try:
         return syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(ASK_VERSION))
     except OSError:
@@ -43,9 +44,9 @@ def version() -> int:
 
 
 def ruleset(rules: Iterable[Rule], abi: int) -> int:
-    """Give the descriptor of a ruleset: what the rules name, nothing else. Paths that do not exist are passed over.
+    """Return the descriptor of a ruleset that allows only the paths in `rules`. Paths that do not exist are skipped.
 
-    Made while the process may still see every path; `enter` comes when it has given that up. Raises: OSError.
+    The process must still be able to open these paths; `enter` may come later, as another user. Raises: OSError.
     """
     handled = _handled(abi)
     attributes = struct.pack("=QQQ", handled, ALL_TCP if abi >= 4 else 0, ALL_SCOPES if abi >= 6 else 0)
@@ -57,7 +58,7 @@ def ruleset(rules: Iterable[Rule], abi: int) -> int:
 
 
 def enter(made: int) -> None:
-    """Bind this process, and all it becomes, to the ruleset. Raises: OSError."""
+    """Apply the ruleset to this process, for good; it also holds after exec. Raises: OSError."""
     no_new_privileges()
     syscall(RESTRICT, ctypes.c_int(made), ctypes.c_uint32(0))
     os.close(made)

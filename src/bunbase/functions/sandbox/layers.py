@@ -1,4 +1,4 @@
-"""Which layers this machine gives, and whether they are enough to run anybody's code."""
+"""Finds out which layers work on this machine, and whether they are enough to run untrusted code."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ import bunbase
 from bunbase.functions.sandbox.confine import Confinement
 from bunbase.pkg.bun import BunMissing, find_bun
 
-FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that holds is used
+FILES: Final = ("landlock", "bubblewrap")  # one of them is required; the first that works is used
 REQUIRED: Final = ("seccomp", "rlimits")
 FOR_ROOT: Final = ("user", "namespaces")
 WHERE_DELEGATED: Final = ("cgroups",)
 PROBE: Final = "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.sandbox.probe import main; main()"
-PROBE_SECONDS: Final = 120.0  # it takes a tenth of one; but what it says holds until the server ends
+PROBE_SECONDS: Final = 120.0  # it usually takes 0.1 s; its result is valid until the server ends, so it gets much time
 BWRAP_VARIABLE: Final = "BUNBASE_BWRAP"
 KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)
 ADVICE: Final = {
     "landlock": "use Linux 5.13 or newer with landlock in the kernel's list of security modules (lsm=landlock,…)",
-    "bubblewrap": "install bubblewrap (bwrap on PATH, or named by BUNBASE_BWRAP), let all users make user namespaces, "
-    "and have Bun and BunBase where other users may read them",
+    "bubblewrap": "install bubblewrap (bwrap on PATH, or its path in BUNBASE_BWRAP), allow all users to create user "
+    "namespaces, and install Bun and BunBase where other users may read them",
     "seccomp": "use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64, in a container whose profile allows it",
     "rlimits": "run BunBase where setrlimit works as on Linux",
-    "user": "run the server as root, in a place that other users may read: then no two workers share a user",
+    "user": "run the server as root, installed where other users may read it; then each worker has its own user",
     "namespaces": "run the server as root with CAP_SYS_ADMIN",
     "cgroups": "run the server as a systemd unit with Delegate=yes, on a machine with cgroup v2",
 }
 
 
 class ConfineWith(StrEnum):
-    """What confines files."""
+    """The layer that confines files."""
 
-    AUTO = "auto"  # Landlock; bubblewrap where that is missing
+    AUTO = "auto"  # Landlock, or bubblewrap if Landlock is missing
     LANDLOCK = "landlock"
     BUBBLEWRAP = "bubblewrap"
 
 
 class Layers(msgspec.Struct, frozen=True):
-    """`layers`: per layer why it does not hold here, "" where it does; without those that were not needed.
+    """The result of the probe. `layers`: for each layer that was tried, the reason why it fails here; "" if it works.
 
-    `abi`: Landlock's version; `bubblewrap`: its executable.
+    `abi`: the version of Landlock. `bubblewrap`: the path of its executable.
     """
 
     abi: int
@@ -57,7 +57,7 @@ class Layers(msgspec.Struct, frozen=True):
 
     @property
     def files(self) -> str:
-        """Name what confines files here; "" if nothing does."""
+        """The name of the layer that confines files here; "" if no layer does."""
         return next((name for name in FILES if self._holds(name)), "")
 
     @property
@@ -66,14 +66,14 @@ class Layers(msgspec.Struct, frozen=True):
 
     @property
     def refusal(self) -> str:
-        """Say why functions cannot be confined here; "" if they can."""
+        """The reason why functions cannot be confined here; "" if they can."""
         wanted = (*(name for name in FILES if name in self.layers and not self.files), *REQUIRED)
         said = {name: self.layers.get(name, "it was not tried") for name in wanted}
         missing = [f"{name}: {reason}; {ADVICE[name]}" for name, reason in said.items() if reason]
-        return " · ".join(missing) or ("" if self.files else "nothing that confines files was tried")
+        return " · ".join(missing) or ("" if self.files else "no layer that confines files was tried")
 
     def confinement(self, memory_mb: int) -> Confinement:
-        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # which makes the namespaces itself
+        inside = self.bubblewrap if self.files == "bubblewrap" else ""  # bubblewrap makes the namespaces itself
         namespaces = "namespaces" in self.active and not inside
         return Confinement(memory_mb, self.abi, "user" in self.active, namespaces, inside)
 
@@ -82,9 +82,9 @@ class Layers(msgspec.Struct, frozen=True):
 
 
 def layers_here(runtime: Path, wanted: ConfineWith = ConfineWith.AUTO, fallback_too: bool = False) -> Layers:
-    """Try every layer in a process of its own; blocks for a tenth of a second. `runtime`: what workers must read.
+    """Try every layer, in another process. Blocks for about 0.1 s. `runtime`: the folder that workers must read.
 
-    `fallback_too`: try bubblewrap also where Landlock holds.
+    `fallback_too`: try bubblewrap even if Landlock works.
     """
     packages = Path(bunbase.__file__).parent.parent
     bubblewrap = find_bubblewrap(os.environ)
@@ -105,7 +105,7 @@ def layers_here(runtime: Path, wanted: ConfineWith = ConfineWith.AUTO, fallback_
 
 
 def find_bubblewrap(environment: Mapping[str, str]) -> str:
-    """Give the executable that BUNBASE_BWRAP names, else bwrap on PATH, else ""."""
+    """Return the path in BUNBASE_BWRAP, or else of bwrap on PATH, or else ""."""
     named = environment.get(BWRAP_VARIABLE) or shutil.which("bwrap", path=environment.get("PATH", ""))
     return os.path.realpath(named) if named else ""
 

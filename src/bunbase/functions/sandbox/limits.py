@@ -1,4 +1,4 @@
-"""What a worker may use of the machine, as far as resource limits say it; memory is watched besides."""
+"""The resource limits (setrlimit) of a worker. Resident memory has no such limit: the starter watches it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import resource
 from typing import Final
 
 MB: Final = 1 << 20
+<<<<<<< HEAD
 # Bun 1.4 has 253 MB of this before a function holds anything; much less, and it turns its JIT off silently.
+=======
+# Bun 1.4.5 counts 253 MB of RLIMIT_DATA before a function allocates anything. With much less, it turns its JIT off
+# without a message.
+>>>>>>> c161d2d9d6e6ca5e6ea746be51903cd36712f3ad
 DATA_BEYOND_LIMIT_MB: Final = 300
-ADDRESS_SPACE_MB: Final = 4096  # mostly reserved, never touched; with the knobs of launch.py Bun starts in 2.5 GB
+ADDRESS_SPACE_MB: Final = 4096  # mostly reserved and never used; with the settings of launch.py, Bun starts with 2.5 GB
 OPEN_FILES: Final = 256
-THREADS: Final = 64  # a Bun on two cores has 12
+THREADS: Final = 64  # Bun on two cores has 12
 THREADS_PER_CORE: Final = 4
 
 
@@ -20,15 +25,16 @@ def most_threads() -> int:
 
 
 def enter_cgroup(group: str) -> None:
-    """Put this process into a control group: cgroups.py. Raises: OSError."""
+    """Move this process into a control group (cgroups.py). Raises: OSError."""
     with open(f"{group}/cgroup.procs", "w") as members:
         members.write("0")
 
 
 def limit_resources(memory_mb: int, own_user: bool) -> None:
-    """Set hard limits. `own_user`: threads can be counted, since nobody else has this user; else Starter counts them.
+    """Set the hard limits. Raises: OSError.
 
-    Raises: OSError.
+    `own_user`: True if no other process has this user. Then RLIMIT_NPROC, which counts the threads of a user, can bound
+    the threads of the worker. Otherwise the Starter counts them.
     """
     limits = {
         resource.RLIMIT_CORE: 0,

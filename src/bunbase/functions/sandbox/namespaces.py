@@ -1,6 +1,6 @@
-"""A network without interfaces, a host without a name, no shared memory of others: for root only.
+"""Namespaces of a worker: a network without interfaces, another host name, no shared memory of others. Only for root.
 
-seccomp lets no socket be made and no such memory be attached, so this is a second wall; and it hides the host's name.
+seccomp already forbids sockets and shared memory, so the namespaces are a second layer. They also hide the host's name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HOST_NAME: Final = b"functions"
 
 
 def leave_the_hosts() -> None:
-    """Raises: OSError."""
+    """Move this process into new namespaces. Raises: OSError."""
     unshare(NEW_UTS | NEW_IPC | NEW_NET)
     if libc.sethostname(HOST_NAME, ctypes.c_size_t(len(HOST_NAME))) != 0:
         raise OSError(ctypes.get_errno(), "sethostname")

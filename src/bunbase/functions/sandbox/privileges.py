@@ -1,4 +1,4 @@
-"""Giving up being root: a user that nobody else is, and no capability."""
+"""Drops root: the process becomes a user that no other process has, without capabilities."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 
 from bunbase.functions.sandbox.kernel import PR_CAPBSET_DROP, libc, prctl
 
-# Plus the worker's pid, which no other living process of the machine has: unique without any bookkeeping. Systems give
-# out no user numbers of this range (systemd's list ends below, 2^31 is above).
+# The user number of a worker is this number plus its pid. No other living process has the pid, so the number is unique
+# and needs no bookkeeping. Systems assign no user numbers in this range: systemd's list ends below it, 2^31 is above.
 FIRST_USER: Final = 1_900_000_000
 CAPABILITIES: Final = 64
 CAPABILITY_VERSION: Final = 0x20080522
-SETFCAP: Final = 31  # without it root's number cannot be taken into a user namespace (Linux 5.12)
+SETFCAP: Final = 31  # since Linux 5.12, mapping root into a user namespace needs this capability
 
 
 def become_nobody_else(pid: int) -> None:
-    """Raises OSError, in a container whose users are mapped to few."""
+    """Become a user that no other process has. Raises: OSError, for example in a container with few mapped users."""
     drop_bounding_set()
     user = FIRST_USER + pid
     os.setgroups([])
@@ -31,12 +31,15 @@ def drop_bounding_set(kept: tuple[int, ...] = ()) -> None:
         try:
             if number not in kept:
                 prctl(PR_CAPBSET_DROP, number)
-        except OSError:  # beyond the last that this kernel knows
+        except OSError:  # this kernel has no capability with this number
             return
 
 
 def drop_capabilities(kept: tuple[int, ...] = ()) -> None:
-    """For a root that cannot become another user: what is left is a name. `kept`: below 32."""
+    """Drop all capabilities except `kept` (numbers below 32). For a root process that cannot become another user.
+
+    Raises: OSError.
+    """
     drop_bounding_set(kept)
     header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION, 0))
     left = sum(1 << number for number in kept)

@@ -1,7 +1,8 @@
-"""Tries each layer on this machine: applies it in a child, then attacks it there. A version number proves nothing.
+"""Tries each layer on this machine: applies it in a child process, then attacks it there.
 
-Run as a process of its own, `main` prints `{"abi": …, "layers": {name: reason}}`; an empty reason: the layer holds.
-The server must not fork, so it reads this (layers.py).
+Checking version numbers was rejected: a container or a kernel option can disable a layer that the kernel's version has.
+The probe forks, and the server must not, so the server runs `main` as another process (layers.py). `main` prints
+`{"abi": …, "layers": {name: reason}}`; an empty reason means that the layer works.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bunbase.functions.sandbox.namespaces import HOST_NAME, leave_the_hosts
 from bunbase.functions.sandbox.privileges import SETFCAP, become_nobody_else, drop_capabilities
 from bunbase.functions.sandbox.seccomp import confine_calls
 
-TRIAL_SECONDS: Final = 20  # on a machine that has a hundred other things to do
+TRIAL_SECONDS: Final = 20  # enough for a machine under heavy load
 MAX_REASON_BYTES: Final = 4096
 MAX_LINE: Final = 300
 PROBED_MB: Final = 64
@@ -49,7 +50,7 @@ TRIAL_PAUSE_SECONDS: Final = 0.01
 
 
 class Broken(Exception):
-    """The layer was applied, and the attack went through."""
+    """The layer was applied, but the attack succeeded; or the layer is missing. The message is the reason."""
 
 
 def main() -> None:
@@ -57,9 +58,9 @@ def main() -> None:
 
 
 def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
-    """Give per layer why it does not hold here, "" where it does. `runtime`: the folder that workers must read.
+    """Return for each layer the reason why it fails here, or "" if it works. `runtime`: the folder that workers read.
 
-    `files`: what is to confine them, "landlock", "bubblewrap", "auto" for the second where the first fails, or "all".
+    `files`: the layers to try for files: "landlock", "bubblewrap", "auto" (bubblewrap if Landlock fails) or "all".
     """
     server = os.getppid()
     user = outcome(lambda: try_user(runtime))
@@ -74,13 +75,13 @@ def probe(files: str, runtime: str, bun: str, bwrap: str) -> dict[str, str]:
         "seccomp": outcome(try_seccomp),
         "rlimits": outcome(try_limits),
         "user": user,
-        "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # without them bubblewrap gives up
+        "namespaces": "" if in_bubblewrap else outcome(try_namespaces),  # bubblewrap has made them
         "cgroups": outcome(lambda: try_cgroups(server)),
     }
 
 
 def outcome(trial: Callable[[], None]) -> str:
-    """Run the trial in a child that may be ruined by it."""
+    """Run the trial in a child process and return the reason why it failed, or ""."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -122,13 +123,13 @@ def try_landlock(runtime: str) -> None:
 
 
 def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
-    """Have Bun itself look around, as nothing else can be executed inside."""
-    import subprocess  # takes longer than all other trials together, and most machines do without this one
+    """Run a script in Bun that attacks the layer from inside: Bun is the only program in the new root."""
+    import subprocess  # the import takes longer than all other trials together, and most machines do not need it
 
     if not bwrap:
         raise Broken("bwrap is not installed")
     if not bun:
-        raise Broken("Bun, which it is tried with, is not installed")
+        raise Broken("the trial needs Bun, which is not installed")
 
     def give_up() -> None:
         if own_user:
@@ -152,7 +153,7 @@ def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
     )
     said = done.stdout.decode(errors="replace").strip()
     if said != "confined":
-        raise Broken(said.partition("\n")[0].removeprefix("bwrap: ")[:MAX_LINE] or "it ended without a word")
+        raise Broken(said.partition("\n")[0].removeprefix("bwrap: ")[:MAX_LINE] or "it ended without a message")
 
 
 def try_seccomp() -> None:
@@ -191,7 +192,10 @@ def try_namespaces() -> None:
 
 
 def try_cgroups(server: int) -> None:
-    """This one lasts: the server is moved into a group of its own, below which it then makes those of its workers."""
+    """Try limits in a trial group. Unlike the other trials, this one has a lasting effect: it moves the server.
+
+    The server's group is divided, so that groups for workers can be made in it (cgroups.py).
+    """
     group = cgroups.new_group(cgroups.prepare(server), "trial")
     try:
         cgroups.limit(group, TRIAL_MB * MB, TRIAL_PROCESSES)
@@ -201,12 +205,12 @@ def try_cgroups(server: int) -> None:
         if death != signal.SIGKILL or not cgroups.memory_kills(group):
             raise Broken("more memory than allowed could be had")
     finally:
-        while not cgroups.removed(group):  # until the last of them is gone; `outcome` sets a deadline
+        while not cgroups.removed(group):  # until the last process in it has ended; `outcome` sets a deadline
             time.sleep(TRIAL_PAUSE_SECONDS)
 
 
 def death_in(group: Path, attack: Callable[[], object]) -> int:
-    """Give how a child ends that attacks in the group."""
+    """Run the attack in a child process in the group, and return its wait status."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -220,7 +224,7 @@ def death_in(group: Path, attack: Callable[[], object]) -> int:
 
 
 def fork_often() -> None:
-    """Raises: Broken unless the kernel puts an end to it."""
+    """Fork more processes than the group may have. Raises: Broken if the kernel does not stop this."""
     for _ in range(2 * TRIAL_PROCESSES):
         try:
             fork()
@@ -230,7 +234,7 @@ def fork_often() -> None:
 
 
 def refused(otherwise: str, expected: int, attack: Callable[[], object]) -> None:
-    """Raises: Broken unless the attack fails with the expected error."""
+    """Run the attack. Raises: Broken unless it fails with the expected error."""
     try:
         attack()
     except OSError as error:

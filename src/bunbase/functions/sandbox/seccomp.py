@@ -1,7 +1,24 @@
-"""Which system calls a worker may make: an allow-list; whatever is not on it fails with EPERM.
+"""The seccomp filter: the list of system calls that a worker may make. Every other call fails.
 
-Landlock alone leaves UDP, unix sockets, signals, chmod and stat; this closes them. A filter cannot look behind a
-pointer, so it never judges a path: that is Landlock's part.
+A list of forbidden calls was rejected, because it would allow every call that a new kernel adds.
+
+The concern: Landlock confines files, but it allows UDP, unix sockets, signals, chmod and stat. The filter closes these.
+It sees the arguments of a call as numbers and cannot follow a pointer, so it cannot check a path. Landlock does that.
+
+A forbidden call gets the error that makes Bun and the C library continue:
+- EPERM is the usual answer.
+- ENOSYS, "this kernel does not have the call", is the answer for calls newer than the list (FIRST_UNKNOWN), and for
+  calls such as clone3 whose flags are behind a pointer. The C library then uses the older call, whose flags the filter
+  can check. With EPERM, it would not try the older call, and Bun could not start a thread.
+- ENOENT, "no such file", is the answer for stat and its relatives. Otherwise a worker could test which paths exist,
+  because Landlock does not restrict stat.
+- A call of another architecture, or of the x32 mode of x86_64, kills the process: the same numbers mean other calls.
+
+The hard place is the exec. The filter must be active before Bun starts, so it must allow the exec of Bun, and an
+attacker in the worker could use that exec later. The filter allows only execveat of the descriptor BUN_FD, and the exec
+closes that descriptor. An attacker who opens another file as BUN_FD gains nothing: Landlock allows executing only Bun
+and the C library, and the sandbox stays active after an exec. bubblewrap 0.4 can only execute a path (`Exec.BY_PATH`);
+there, the new root has only Bun and the C library to execute.
 """
 
 from __future__ import annotations
@@ -30,7 +47,7 @@ from bunbase.functions.sandbox.bpf import (
 from bunbase.functions.sandbox.kernel import no_new_privileges, syscall
 from bunbase.functions.sandbox.syscalls import Machine, this_machine
 
-KILL: Final = 0x80000000  # the whole process
+KILL: Final = 0x80000000  # kills the whole process, not only the thread
 ALLOW: Final = 0x7FFF0000
 ERRNO: Final = 0x00050000
 REFUSE: Final = ERRNO | errno.EPERM
@@ -38,20 +55,20 @@ HIDE: Final = ERRNO | errno.ENOENT
 UNKNOWN: Final = ERRNO | errno.ENOSYS
 
 X32_BIT: Final = 0x40000000
-FIRST_UNKNOWN: Final = 450  # newer than this list: programs fall back on what they used before
+FIRST_UNKNOWN: Final = 450  # calls from this number on are newer than this list; programs then use older calls
 SET_MODE_FILTER: Final = 1
 
-BUN_FD: Final = 255  # what the one exec of a worker's life runs; above what Bun opens, below RLIMIT_NOFILE
+BUN_FD: Final = 255  # the descriptor of Bun's executable; above the descriptors that Bun opens, below RLIMIT_NOFILE
 
 CLONE_THREAD: Final = 0x00010000
 CLONE_NEW_ANYTHING: Final = 0x7E020080  # namespaces: time, mount, cgroup, uts, ipc, user, pid, net
 AT_EMPTY_PATH: Final = 0x1000
 PR_SET_NAME: Final = 15
 PR_SET_VMA: Final = 0x53564D41
-PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; no owner, no lease, no pipe size
-HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS: the last two fail
-MSG_OOB: Final = 1  # urgent data on unix sockets: nobody needs it, and the kernel's code for it has had holes
-SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8  # not SO_PEERPIDFD, which would hand over the server's pidfd
+PLAIN_FCNTL: Final = (0, 1, 2, 3, 4, 1030)  # dup, flags, dup with close-on-exec; not: owner, lease, pipe size
+HARMLESS_IOCTL: Final = (0x5451, 0x5421, 0x5413, 0x5401)  # FIOCLEX, FIONBIO, TIOCGWINSZ, TCGETS
+MSG_OOB: Final = 1  # urgent data on unix sockets: Bun does not need it, and the kernel's code for it had security bugs
+SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF = 3, 4, 7, 8  # not SO_PEERPIDFD: a worker would get the pidfd of the server
 
 ALWAYS: Final = (
     "read", "write", "open", "close", "fstat", "poll", "lseek", "mmap", "mprotect", "munmap", "brk", "rt_sigaction",
@@ -67,18 +84,18 @@ ALWAYS: Final = (
     "pipe2", "preadv", "pwritev", "getcpu", "getrandom", "membarrier", "preadv2", "pwritev2", "rseq", "close_range",
     "epoll_pwait2",
 )  # fmt: skip
-BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # nothing is there, as far as a worker sees
+BY_PATH: Final = ("stat", "lstat", "access", "faccessat", "faccessat2")  # always "no such file": see ENOENT above
 
 
 class Exec(Enum):
-    """How Bun is executed once the filter holds, and so what a worker could execute later."""
+    """The exec that the filter allows, for the start of Bun. A worker could use the same exec later."""
 
     ONCE = "the descriptor BUN_FD, which exec closes"
-    BY_PATH = "a path: for bubblewrap, whose root has nothing to execute but Bun and the C library"
+    BY_PATH = "a path: for bubblewrap, whose root has only Bun and the C library to execute"
 
 
 def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
-    """The filter of the process `pid`: it may signal itself alone."""
+    """Return the filter of the process `pid`, which may send signals only to itself."""
     numbers = machine.numbers
     program: Program = [
         load(ARCHITECTURE),
@@ -91,7 +108,7 @@ def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
     for name in ALWAYS:
         if name in numbers:
             program += _on(numbers[name], [give(ALLOW)])
-    # Bun finds its own folder by the links in /proc/self/fd; where there are both calls it uses the older one
+    # Bun finds its own folder by reading the links in /proc/self/fd. If both calls exist, Bun uses the older, readlink.
     if "readlink" in numbers:
         program += _on(numbers["readlink"], [give(ALLOW)])
         program += _on(numbers["readlinkat"], [give(HIDE)])
@@ -106,7 +123,7 @@ def worker_filter(pid: int, machine: Machine, how: Exec = Exec.ONCE) -> Program:
 
 
 def _judged(pid: int) -> dict[str, Program]:
-    """What is allowed with some arguments only. `load` comes last in none: each body ends by giving an answer."""
+    """Return the filters of the calls that are allowed with some arguments only. Each filter ends with `give`."""
     return {
         "clone": [
             load(low_word(0)),
@@ -115,9 +132,13 @@ def _judged(pid: int) -> dict[str, Program]:
             give(REFUSE),
             give(ALLOW),
         ],
-        "clone3": [give(UNKNOWN)],  # its flags lie behind a pointer; the C library then uses clone
+        "clone3": [give(UNKNOWN)],  # its flags are behind a pointer; after ENOSYS the C library uses clone
         "tgkill": _one_of(0, (pid,), REFUSE),
-        "prlimit64": [*_zero(low_word(2)), *_zero(high_word(2)), *_one_of(0, (0, pid), REFUSE)],  # look, not set
+        "prlimit64": [
+            *_zero(low_word(2)),
+            *_zero(high_word(2)),
+            *_one_of(0, (0, pid), REFUSE),
+        ],  # read limits, do not set them
         "prctl": _one_of(0, (PR_SET_NAME, PR_SET_VMA), REFUSE),
         "fcntl": _one_of(1, PLAIN_FCNTL, REFUSE),
         "ioctl": _one_of(1, HARMLESS_IOCTL, ERRNO | errno.ENOTTY),
@@ -162,7 +183,7 @@ def _zero(offset: int) -> Program:
 
 
 def install(program: Program, machine: Machine) -> None:
-    """Bind this process, and all it becomes, to the program. Raises: OSError."""
+    """Apply the program to this process, for good; it also holds after exec. Raises: OSError."""
     code = encode(program)
     buffer = ctypes.create_string_buffer(code, len(code))
     header = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(buffer)))

@@ -1,4 +1,4 @@
-"""On, or off by an explicit choice; and when on, what a new worker is confined by."""
+"""The switch of the sandbox: on, or off by an explicit setting. If on, it makes the confinement of each new worker."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ PAUSE_SECONDS: Final = 0.02
 
 
 class Switch(StrEnum):
-    ON = "on"  # without the required layers no function runs
-    OFF = "off"  # for trusted code only: said in the log, and by /api/ready and /api/instance
+    ON = "on"  # functions run only if the required layers work
+    OFF = "off"  # for trusted code only; the log, /api/ready and /api/instance show it
 
 
 class Sandbox:
-    """Looks at the machine once, when first asked. `runtime`: the folder that workers must be able to read.
+    """The sandbox of all workers. The first use probes the machine; the result is kept.
 
-    `max_cpus`: what a worker may have of the processor, held by the layer cgroups.
+    `runtime`: the folder that workers must read. `max_cpus`: the processors that a worker may use; only the layer
+    `cgroups` can limit them.
     """
 
     def __init__(
@@ -49,26 +50,29 @@ class Sandbox:
         return self.switch is Switch.OFF
 
     async def layers(self) -> tuple[str, ...]:
-        """Name what confines functions here: nothing if they run unconfined or not at all."""
+        """Return the names of the active layers; none if functions run unconfined or cannot run here."""
         if self.off:
             return ()
-        found = await asyncio.shield(self._looked)  # one caller who leaves must not end it for all
+        found = await asyncio.shield(self._looked)  # a cancelled caller must not cancel the probe for other callers
         return () if found.refusal else found.active
 
     async def confinement(self, memory_mb: int) -> Confinement | None:
-        """None where it is off. Raises: FunctionsUnavailable if this machine cannot confine functions."""
+        """Return the confinement of a new worker; None if the sandbox is off.
+
+        Raises: FunctionsUnavailable if this machine cannot confine functions.
+        """
         if self.off:
             return None
-        found = await asyncio.shield(self._looked)  # one caller who leaves must not end it for all
+        found = await asyncio.shield(self._looked)  # a cancelled caller must not cancel the probe for other callers
         if found.refusal:
             raise FunctionsUnavailable(
-                f"Functions cannot be confined here ({found.refusal}). `bunbase doctor` tells more; "
-                'to run trusted code without a sandbox, set functions.sandbox = "off".'
+                f"Functions cannot be confined here ({found.refusal}). Run `bunbase doctor` for details. "
+                'To run trusted code without a sandbox, set functions.sandbox = "off".'
             )
         return found.confinement(memory_mb)
 
     async def cgroup(self, memory_mb: int) -> Cgroup | None:
-        """Make a control group for a new worker, None where the layer is missing. Raises: FunctionsUnavailable."""
+        """Make a control group for a new worker; None if the layer is missing. Raises: FunctionsUnavailable."""
         if "cgroups" not in await self.layers():
             return None
         try:
@@ -85,10 +89,10 @@ class Sandbox:
             self.cgroups.tidy()
 
     async def close(self) -> None:
-        """Remove all control groups, as soon as the workers have ended; else the next server does."""
+        """Remove all control groups once the workers have ended. The next server removes any that remain."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
-                while self.cgroups is not None and not self.cgroups.close():  # noqa: ASYNC110 - the kernel tells nobody
+                while self.cgroups is not None and not self.cgroups.close():  # noqa: ASYNC110 - the kernel sends no event
                     await asyncio.sleep(PAUSE_SECONDS)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""System call numbers, and the name a filter must know its architecture by.
+"""The numbers of system calls, and the number by which a seccomp filter recognises its architecture.
 
-x86_64 has a table of its own; aarch64 uses the kernel's generic one. The tests compare both with the kernel's headers
-where they are installed.
+x86_64 has its own table of numbers; aarch64 uses the generic table of the kernel. The tests compare both tables with
+the kernel's headers if they are installed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-# The same on every architecture: numbers have been given out together since Linux 5.1.
+# These numbers are the same on every architecture: since Linux 5.1, all architectures share the new numbers.
 COMMON: Final = {"landlock_create_ruleset": 444, "landlock_add_rule": 445, "landlock_restrict_self": 446}
 NEWER: Final = {"clone3": 435, "close_range": 436, "openat2": 437, "faccessat2": 439, "epoll_pwait2": 441}
 
@@ -72,7 +72,7 @@ MACHINES: Final = {
 
 
 def this_machine() -> Machine:
-    """Raises OSError on an architecture without a table."""
+    """Return the table of this machine. Raises: OSError on an architecture without a table."""
     try:
         return MACHINES[platform.machine()]
     except KeyError:

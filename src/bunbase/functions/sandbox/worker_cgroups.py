@@ -1,6 +1,6 @@
-"""The control groups of one server's workers: made before a worker starts, removed when it is gone.
+"""The control groups of a server's workers: made before a worker starts, removed after its process has ended.
 
-What a server left behind that was killed is removed by the next one that starts.
+A server that was killed leaves its groups behind; the next server removes them when it starts.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from bunbase.functions.sandbox import cgroups
 from bunbase.functions.sandbox.limits import MB, most_threads
 from bunbase.pkg.logger import logger
 
-# The watch of memory ends a worker at its limit + 5 %. What it does not count has room in here: pages of files, of
-# which the first worker pays for Bun's, the kernel's own memory, and what a worker takes between two looks.
+# The starter ends a worker at its memory limit + 5 %. The kernel's limit must be higher, because the kernel also counts
+# pages of files (the first worker pays for those of Bun), the kernel's own memory for the worker, and the memory that a
+# worker takes between two checks of the starter.
 HEADROOM_MB: Final = 160
 HEADROOM: Final = 1.05
-WEIGHT: Final = 50  # of all workers together; the server has 100
+WEIGHT: Final = 50  # cpu.weight of all workers together; the server has 100
 PERIOD_MICROSECONDS: Final = 100_000
 
 log = logger("functions")
 
 
 class Cgroup:
-    """Of one worker. `memory_mb`: what its function may hold."""
+    """The control group of one worker. `memory_mb`: the memory limit of its function."""
 
     def __init__(self, path: Path, memory_mb: int, leaving: set[Path]) -> None:
         self.path = path
@@ -33,7 +34,7 @@ class Cgroup:
 
     @property
     def cause_of_death(self) -> str:
-        """Say that the kernel killed the worker for its memory, "" if it did not."""
+        """The reason if the kernel killed the worker because of its memory; otherwise ""."""
         try:
             killed = cgroups.memory_kills(self.path)
         except OSError:
@@ -41,15 +42,18 @@ class Cgroup:
         return f"memory limit of {self.memory_mb} MB exceeded" if killed else ""
 
     def leave(self) -> None:
-        """Have it removed once its process is gone: `WorkerCgroups.tidy` sees to that."""
+        """Mark the group for removal. `WorkerCgroups.tidy` removes it once its process has ended."""
         self.leaving.add(self.path)
 
 
 class WorkerCgroups:
-    """Blocks for some ten microseconds a file. `max_cpus`: of one worker; held only where `limits_cpus`."""
+    """Makes and removes the groups below `base`. Each file access blocks for some ten microseconds.
+
+    `max_cpus`: the processors that a worker may use; it has an effect only if `limits_cpus` is True.
+    """
 
     def __init__(self, base: Path, max_cpus: float | None = None) -> None:
-        """Raises: OSError."""
+        """Make the group of all workers, and remove the groups of servers that have ended. Raises: OSError."""
         self.max_cpus = max_cpus
         self.numbers = itertools.count(1)
         self.leaving: set[Path] = set()
@@ -65,7 +69,7 @@ class WorkerCgroups:
             log.warning("functions.max_cpus_per_worker has no effect: the server's cgroup does not control cpu")
 
     def make(self, memory_mb: int) -> Cgroup:
-        """Raises: OSError."""
+        """Make the group of a new worker. Raises: OSError."""
         path = self.path / str(next(self.numbers))
         path.mkdir()
         cgroups.limit(path, int(memory_mb * HEADROOM + HEADROOM_MB) * MB, most_threads())
@@ -80,6 +84,6 @@ class WorkerCgroups:
                 self.leaving.discard(path)
 
     def close(self) -> bool:
-        """Remove everything; False while a worker has yet to end."""
+        """Remove all groups. Return False while a worker still runs."""
         self.tidy()
         return not self.leaving and cgroups.removed(self.path)

@@ -1,4 +1,4 @@
-"""The rules of Functions: one file for each part of the contract."""
+"""Implements the contract of Functions: one file for each part of the contract."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from bunbase.functions.workers.starter import Starter
 
 @dataclass(frozen=True, eq=False)
 class FunctionsService:
-    """The whole contract, each method by the part that implements it. `assembly.py` puts the parts together."""
+    """Implements the contract: each method calls the part that implements it. `assembly.py` creates the parts."""
 
     # the contract
     deployments: Deployments
@@ -57,7 +57,7 @@ class FunctionsService:
     triggers: Triggers
     deletion: Deletion
 
-    # the machinery beneath, and the background work
+    # the parts below the contract, and the background work
     stores: Stores
     starter: Starter
     pool: Pool
@@ -168,14 +168,14 @@ class FunctionsService:
         prewarmed.fill()
 
     async def watch_workers(self) -> None:
-        """Enforce the limits of memory and processor time, and look after the pool."""
+        """Enforce the limits on memory and processor time, and end old and idle workers."""
         self.starter.watch_memory()
         self.starter.watch_cpu()
         self.pool.tend()
 
     async def close(self) -> None:
         await self.feeds.close()
-        await self.runner.close()  # before its workers are killed, which would count as failures of the functions
+        await self.runner.close()  # before the pool: a killed worker would count as a failed run
         await self.pool.close()
         await self.host_calls.close()
         await self.meter.close()

@@ -54,7 +54,7 @@ class Bundles:
 
 
 def _translated(failure: str, source_map: bytes | None) -> str:
-    """Return the message of a failure with the places of the author's files in place of those of the bundle."""
+    """Return the message of a failure, with places in the author's files instead of places in the bundle."""
     if source_map is None or "function.js:" not in failure:
         return failure
     try:
@@ -64,18 +64,21 @@ def _translated(failure: str, source_map: bytes | None) -> str:
 
 
 def _check_source_map(text: bytes) -> None:
-    """Check all but the mappings. Those are decoded when a stack trace needs them, and broken ones harm no one else."""
+    """Check a source map, except its mappings. They are decoded later, when a stack trace needs them.
+
+    Raises: InvalidBundle.
+    """
     try:
         read_source_map(text)
     except BadSourceMap as bad:
-        raise InvalidBundle(f"The source map cannot be used: {bad}. Send the one that the bundler wrote.") from None
+        raise InvalidBundle(f"The source map cannot be used: {bad}. Send the map that the bundler wrote.") from None
 
 
 def _check(bundle: Bundle) -> None:
     if len(bundle.code) > MAX_BUNDLE_BYTES:
-        raise TooLarge(f"A bundle is at most {MAX_BUNDLE_BYTES >> 20} MiB.")
+        raise TooLarge(f"A bundle may have at most {MAX_BUNDLE_BYTES >> 20} MiB.")
     if len(bundle.source_map or b"") > MAX_SOURCE_MAP_BYTES:
-        raise TooLarge(f"A source map is at most {MAX_SOURCE_MAP_BYTES >> 20} MiB.")
+        raise TooLarge(f"A source map may have at most {MAX_SOURCE_MAP_BYTES >> 20} MiB.")
     if not bundle.code.strip():
         raise InvalidBundle("The bundle is empty.")
     try:

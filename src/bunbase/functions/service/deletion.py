@@ -1,4 +1,4 @@
-"""Deleting a function, or all that a project has here."""
+"""Deletes a function, or all data of a project in Functions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Deletion:
         await self.stores.variables.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
-        await self.meter.flush()  # the usage is billed, and no later batch may bring the statistics back
+        await self.meter.flush()  # writes the usage for the bill; a later batch would restore deleted statistics
         await self.stores.hours.delete_project(project)
         await self.log_lines.flush()
         await self.stores.logs.delete_project(project)

@@ -1,4 +1,4 @@
-"""Deploying functions, listing their versions, rolling back."""
+"""Deploys functions, lists their versions, and rolls back."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Deployments:
         limit = self.settings.max_functions_per_project
         version = await self.store.add_version(project, name, new, limit, self.settings.kept_versions)
         if version is None:
-            raise InvalidInput(f"The project has {limit} functions, the most it can have; delete one first.")
+            raise InvalidInput(f"The project has {limit} functions, which is the limit. Delete a function first.")
         await self.rollout.begin(project, version, ProgramCode(new.bundle, new.bytecode))
         await self.triggers.begin(project, name, change)
         return version

@@ -1,4 +1,4 @@
-"""Calls of functions."""
+"""Calls functions for clients: checks the caller, finds the active version, and streams the answer."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Invocations:
 
 def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Request:
     if invocation.method not in METHODS:
-        raise InvalidInput(f"A function is called with one of these methods: {', '.join(sorted(METHODS))}.")
+        raise InvalidInput(f"Call a function with one of these methods: {', '.join(sorted(METHODS))}.")
     if len(invocation.path) > MAX_PATH_LENGTH or not PATH.fullmatch(invocation.path):
         raise InvalidInput(
             f"A path begins with /, has at most {MAX_PATH_LENGTH} characters, and has no blanks or control characters."
@@ -101,7 +101,7 @@ def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Req
     if max(len(invocation.body), invocation.length or 0) > max_body_bytes:
         raise too_large(max_body_bytes)
     if invocation.more and len(invocation.body) > MAX_BEGINNING_BYTES:
-        raise InvalidInput(f"The beginning of a longer body has at most {MAX_BEGINNING_BYTES} bytes; feed the rest.")
+        raise InvalidInput(f"`body` may hold at most {MAX_BEGINNING_BYTES} bytes of a longer body; feed the rest.")
     headers = headers_for_function(invocation.headers, caller.project)
     path = without_key(invocation.path)
     more = invocation.more and invocation.method not in WITHOUT_BODY

@@ -1,4 +1,4 @@
-"""Reading what functions logged, page by page or as it comes."""
+"""Reads the logs of functions: pages of stored lines, or a stream of new lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 MIN_YEAR: Final = 1970
 MAX_YEAR: Final = 9998
 BATCH_LINES: Final = 500
-QUIET_SECONDS: Final = 1.0  # a line whose NOTIFY was lost is late by this much at most
+QUIET_SECONDS: Final = 1.0  # if a NOTIFY is lost, its line arrives at most this late
 
 
 class Logs:
@@ -52,7 +52,7 @@ class Logs:
             raise InvalidInput("No invocation can have this id.")
         with self.followers.following(caller.project) as news:
             seen = await self.stores.logs.newest(caller.project, name) if after is None else after
-            yield None  # from here on no line is missed
+            yield None  # the stream has begun: every later line will be sent
             while True:
                 news.clear()
                 newest = await self.stores.logs.newest(caller.project, name)

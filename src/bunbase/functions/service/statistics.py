@@ -1,4 +1,4 @@
-"""Statistics of functions, and what a project used."""
+"""Reads the statistics of functions and the usage of projects."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Statistics:
 
 
 def first_hour(now: datetime, hours: int) -> datetime:
-    """Return the first of `hours` hours in a row that end with the current hour."""
+    """Return the beginning of a period of `hours` hours that ends with the current hour."""
     return hour_of(now) - timedelta(hours=hours - 1)
 
 

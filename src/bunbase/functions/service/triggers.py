@@ -1,4 +1,4 @@
-"""Jobs, schedules and runs, as developers and the project's servers see them."""
+"""Lists, adds, replays and deletes jobs, and lists schedules and runs, for developers and the project's servers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Triggers:
         if caller.kind is CallerKind.DEVELOPER:
             caller.need(Role.DEVELOPER)
         elif caller.kind is not CallerKind.SECRET:
-            raise Forbidden("Jobs are enqueued with the project's secret key, from a server.")
+            raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
         return await self.queue.enqueue(caller.project, new)
 
     async def jobs(
@@ -58,7 +58,7 @@ class Triggers:
         return Jobs(tuple(shown(one) for one in page), following)
 
     async def job(self, caller: Caller, id: str) -> Job:
-        caller.need(Role.DEVELOPER)  # not for viewers: a payload may hold anything
+        caller.need(Role.DEVELOPER)  # not Role.VIEWER, because a payload may contain secrets
         return shown(await self._stored(caller.project, id))
 
     async def replay_job(self, caller: Caller, id: str) -> Job:
@@ -75,7 +75,7 @@ class Triggers:
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.delete(caller.project, stored, self.clock.now()):
             raise JobRunning(
-                "Delete the job when its current attempt has ended, which takes at most the function's timeout_ms."
+                "The job is running. Delete it after its current attempt, which ends within the function's timeout_ms."
             )
 
     async def schedules(self, caller: Caller, limit: int, cursor: str | None) -> Schedules:
@@ -107,6 +107,6 @@ class Triggers:
         found = await self.stores.jobs.job(project, id) if id.isascii() and id.isprintable() else None
         if found is None:
             raise JobNotFound(
-                "The project has no such job. A job that has succeeded is deleted; its run stays recorded."
+                "The project has no job with this id. BunBase deletes a job that has succeeded and keeps its run."
             )
         return found

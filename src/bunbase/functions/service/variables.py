@@ -1,4 +1,4 @@
-"""A project's variables: listing, revealing, setting and deleting them."""
+"""Lists, reveals, sets and deletes the variables of a project."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ProjectVariables:
         limit = self.settings.max_variables_per_project
         stored = await self.store.set(caller.project, row, limit)
         if stored is None:
-            raise InvalidInput(f"The project has {limit} variables, the most it can have; unset one first.")
+            raise InvalidInput(f"The project has {limit} variables, which is the limit. Unset a variable first.")
         await self.rollout.replace_outdated(caller.project)
         return Variable(name, row.updated_at, exposed=stored)
 
@@ -74,4 +74,4 @@ class ProjectVariables:
 
 def _check_value(value: str) -> None:
     if len(value.encode()) > MAX_VALUE_BYTES or "\0" in value:
-        raise InvalidInput.at("/value", f"A value has at most {MAX_VALUE_BYTES >> 10} KiB, and no NUL character.")
+        raise InvalidInput.at("/value", f"A value may have at most {MAX_VALUE_BYTES >> 10} KiB, and no NUL character.")

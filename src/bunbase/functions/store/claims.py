@@ -1,7 +1,8 @@
-"""The SQL that claims the next job: of the due jobs that may run, the one that has been due longest.
+"""The SQL that claims the next job: the job that has been due longest, of all jobs that may run.
 
-Before it there may be thousands of due jobs of projects that already run as many as they may. So CLAIM looks only at
-the first LOOKED_AT due jobs. If none of them may run, CLAIM_BEHIND takes the first due job of each project.
+The concern: thousands of older due jobs may belong to projects that have reached their limit of runs, and reading all
+these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of them may run, CLAIM_BEHIND goes
+from project to project and reads the first due job of each.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 LOOKED_AT: Final = 500
-PICKED: Final = 32  # candidates; other processes may be claiming the first ones at this moment
+PICKED: Final = 32  # candidates: other processes may lock the first ones at the same moment
 
 # $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
 HELD: Final = "state IN ('waiting', 'running')"
@@ -34,7 +35,7 @@ WITH near AS (SELECT seq, project, look_at FROM jobs WHERE {DUE} ORDER BY look_a
 picked AS (SELECT seq FROM near WHERE {HAS_SLOTS} AND {ELSEWHERE} ORDER BY look_at LIMIT {PICKED}),
 {TAKE}"""
 
-# a recursive query that goes from project to project through the index, one step for each
+# The recursive query finds the projects through the index, one step for each project.
 CLAIM_BEHIND: Final = f"""
 WITH RECURSIVE projects AS (
     SELECT min(project) AS project FROM jobs

@@ -1,4 +1,4 @@
-"""Projects with more rows of a kind than they may keep."""
+"""Deletes the oldest rows of projects that have too many rows of one kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CrowdedProject(msgspec.Struct, frozen=True):
 async def delete_surplus(
     crowded: Sequence[CrowdedProject], most: int, delete_oldest: Callable[[str, int], Awaitable[int]]
 ) -> None:
-    """Delete the oldest rows of each project until `most` are left, in batches, each in a transaction of its own."""
+    """Delete the oldest rows of each project until `most` rows are left, in batches with one transaction each."""
     for one in crowded:
         surplus = one.rows - most
         while surplus > 0 and await delete_oldest(one.project, min(surplus, DELETE_BATCH)):

@@ -92,7 +92,7 @@ class NewVersion(msgspec.Struct, frozen=True):
 
 
 class FunctionStore:
-    """Changes of one project are made one after the other, and each is announced on CHANNEL when it commits."""
+    """Stores functions and versions. A lock serialises the changes of a project; CHANNEL announces each commit."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -117,7 +117,7 @@ class FunctionStore:
         return Version(name, number, new.sha256, size, new.config, True, new.created_at, new.created_by)
 
     async def activate(self, project: str, name: str, version: int | None) -> Version | None:
-        """Make a version active, by default the one before the active version. Return None if it does not exist."""
+        """Make a version active, by default the version before the active one. Return None if it does not exist."""
         async with self._change(project, name):
             if version is None:
                 found = await self.db.one(Version, VERSION_BEFORE, project, name)
@@ -138,7 +138,7 @@ class FunctionStore:
         return await self.db.all(Version, VERSIONS, project, name, before, limit)
 
     async def deployment(self, project: str, name: str) -> Deployment | None:
-        """Return the deployment that a call of the function runs now."""
+        """Return the active deployment of a function."""
         return await self.db.one(Deployment, DEPLOYMENT, project, name)
 
     async def loaded(self, project: str, name: str, version: int) -> ProgramCode | None:

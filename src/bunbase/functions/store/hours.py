@@ -1,4 +1,4 @@
-"""SQL of counts: a row per function and hour for statistics, a row per project, dimension and hour for the bill."""
+"""SQL of counts: one row per function and hour for statistics; one per project, dimension and hour for the bill."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ COUNTED: Final = tuple(map(int, (Dimension.FN_CALLS, Dimension.FN_MB_MS, Dimensi
 
 
 class Hour(msgspec.Struct, frozen=True):
-    """`calls`: those that a worker ran; `refused`: those that no worker ran. `buckets`: see usage/durations.py."""
+    """The statistics of a function in one hour.
+
+    `calls`: calls that a worker ran. `refused`: calls that no worker ran. `buckets`: see usage/durations.py.
+    """
 
     project: str
     function: str

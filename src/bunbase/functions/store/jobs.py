@@ -1,7 +1,8 @@
 """SQL of jobs.
 
-A process that claims a job holds it under a lease. When the process dies, the lease runs out and the job can be claimed
-again. Changes of one document share a lane: a job in a lane waits, `blocked`, until the job before it has left.
+A process that claims a job holds a lease on it. If the process dies, the lease ends, and another process can claim the
+job. The jobs for the changes of one document share a lane: each job is `blocked` until the job before it has left the
+lane.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 
-# A feed that appends to a lane and a runner that leaves it take turns. Otherwise a job could be added as `blocked`
-# behind a job that has just ended, and nothing would ever wake it.
+# This lock serialises adding a job to a lane and removing a job from it. Otherwise a job could be added as `blocked`
+# after a job that has just ended, and nothing would ever unblock it.
 LOCK_LANES = "SELECT pg_advisory_xact_lock(hashtextextended('functions jobs ' || $1, 0))"
 COUNT = "SELECT count(*) FROM (SELECT FROM jobs WHERE project = $1 AND state <> 'dead' LIMIT $2) AS found"
 COUNT_DEAD = COUNT.replace("<>", "=")
@@ -49,7 +50,7 @@ RELEASE = """
 UPDATE jobs SET state = 'waiting', look_at = $2, runner = NULL, attempt = greatest(attempt - 1, 0)
 WHERE state = 'running' AND runner = $1"""
 
-# these change a job only while the runner holds its lease
+# The next statements change a job only while the runner holds its lease.
 DELETE_MINE = "DELETE FROM jobs WHERE seq = $1 AND runner = $2 AND lost = $3 AND state = 'running'"
 RETRY = """
 UPDATE jobs SET state = 'waiting', look_at = $4, due_at = $4, error = $5, runner = NULL, put_off_since = NULL
@@ -75,8 +76,8 @@ ORDER BY seq DESC LIMIT $5"""
 GET = f"{SHOWN} WHERE project = $1 AND id = $2"
 BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key = $3 AND state <> 'dead'"
 BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead')"
-# A replayed job goes behind the jobs that were added since, as its turn in the lane is over. Its depth is 0: a person
-# has looked at it, so it begins a new chain.
+# A replayed job gets a new `seq`: it has lost its place in the lane and goes to the end. Its depth is 0: a person has
+# decided to replay the job, so it begins a new chain.
 REPLAY = """
 UPDATE jobs SET seq = nextval(pg_get_serial_sequence('jobs', 'seq')), attempt = 0, lost = 0, depth = 0,
     due_at = $3, look_at = $3, put_off_since = NULL,
@@ -119,8 +120,9 @@ class ChangeJob(msgspec.Struct, frozen=True):
 class ClaimedJob(msgspec.Struct, frozen=True):
     """A job that this process runs.
 
-    `lost_at`: when a process that died since began to run it. `put_off_since`: the first time since its last attempt
-    that the job, or the job before it in its lane, could not begin.
+    `lost_at`: the time at which another process began to run the job before it died; None if none did.
+    `put_off_since`: the first time since the last attempt at which the job could not begin; a job may inherit it from
+    the job before it in its lane.
     """
 
     seq: int
@@ -164,21 +166,21 @@ class JobStore:
         return count
 
     async def add(self, project: str, new: JobRow, now: datetime) -> bool:
-        """Add a job. Return False if a job with its key is there, or if there is no such function."""
+        """Add a job. Return False if a job with the same key exists, or if the function does not exist."""
         what = (new.id, project, new.function, new.kind, new.payload, new.key, new.depth, now, new.due_at, new.attempts)
         return bool(await self.db.execute(ADD, *what))
 
     async def add_changes(
         self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int
     ) -> None:
-        """Add jobs to lanes, in their order, as part of the caller's transaction."""
+        """Add jobs to their lanes, in this order, as part of the caller's transaction."""
         await self.db.execute(LOCK_LANES, project)
         await self.db.execute(ADD_TO_LANES, project, function, *_columns(changes), now, attempts)
 
     async def add_dead(
         self, project: str, function: str, changes: Sequence[ChangeJob], now: datetime, attempts: int, error: str
     ) -> None:
-        """Add dead letters for changes that are not run, as part of the caller's transaction."""
+        """Add changes as dead letters, as part of the caller's transaction."""
         await self.db.execute(ADD_DEAD, project, function, *_columns(changes), now, attempts, error)
 
     async def by_key(self, project: str, function: str, key: str) -> StoredJob | None:
@@ -193,10 +195,10 @@ class JobStore:
     async def claim(
         self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
     ) -> ClaimedJob | None:
-        """Claim one job that is due, or whose lease has run out.
+        """Claim one job that is due or whose lease has ended.
 
-        `busy`: projects whose jobs are not claimed. `running`: jobs that run in this process, which are never claimed
-        again here, even if the clock jumped past their leases.
+        `busy`: projects whose jobs are not claimed. `running`: jobs that run in this process. It must not claim them
+        again, even if the clock jumped past the end of their leases.
         """
         claimed = await self.db.one(ClaimedJob, CLAIM, now, until, runner, busy, running)
         if claimed is None and (busy or running):
@@ -207,25 +209,25 @@ class JobStore:
         await self.db.execute(EXTEND, runner, running, until)
 
     async def release(self, runner: str, now: datetime) -> None:
-        """Let other processes run the jobs that this runner does not finish."""
+        """Release the unfinished jobs of this runner, so that other processes can run them."""
         await self.db.execute(RELEASE, runner, now)
 
     async def done(self, job: ClaimedJob, runner: str, now: datetime) -> bool:
-        """Delete a job that is done. Like the next three, return False if the lease was lost to another process."""
+        """Delete a job that is done. `done`, `retry`, `postpone` and `bury` return False if the lease was lost."""
         return await self._leave(job, runner, now, DELETE_MINE)
 
     async def retry(self, job: ClaimedJob, runner: str, at: datetime, error: str) -> bool:
         return bool(await self.db.execute(RETRY, job.seq, runner, job.lost, at, error))
 
     async def postpone(self, job: ClaimedJob, runner: str, now: datetime, at: datetime, error: str) -> bool:
-        """Let the job run later. This does not count as an attempt."""
+        """Run the job again later, without counting an attempt."""
         return bool(await self.db.execute(POSTPONE, job.seq, runner, job.lost, at, error, now))
 
     async def bury(self, job: ClaimedJob, runner: str, now: datetime, error: str) -> bool:
         """Make the job a dead letter.
 
-        If it could not begin, the next job in its lane takes over `put_off_since`. The cause is probably the same, so
-        that job is not put off for the whole time again.
+        If the job could not begin, the next job in its lane inherits `put_off_since`. The cause is probably the same,
+        so the next job should not wait for the whole time again.
         """
         return await self._leave(job, runner, now, BURY, now, error, put_off_since=job.put_off_since)
 
@@ -241,12 +243,12 @@ class JobStore:
                 await self.db.execute(WAKE_NEXT, job.project, job.function, job.lane, now, put_off_since)
         return True
 
-    # looking after them
+    # listing and deleting
 
     async def jobs(
         self, project: str, before: int, state: JobStatus | None, function: str | None, limit: int
     ) -> list[StoredJob]:
-        """Return jobs, newest first."""
+        """Return jobs, the newest first."""
         return await self.db.all(StoredJob, LIST, project, before, state, function, limit)
 
     async def job(self, project: str, id: str) -> StoredJob | None:
@@ -257,11 +259,11 @@ class JobStore:
             async with self.db.transaction():
                 await self.db.execute(LOCK_LANES, project)
                 return bool(await self.db.execute(REPLAY, project, id, now))
-        except NotUnique:  # another job took its key at this moment
+        except NotUnique:  # another job with the same key was added at this moment
             return False
 
     async def delete(self, project: str, job: StoredJob, now: datetime) -> bool:
-        """Delete a job. Return False if it has begun to run."""
+        """Delete a job. Return False if it is running."""
         async with self.db.transaction():
             await self.db.execute(LOCK_LANES, project)
             if not await self.db.execute(DELETE, project, job.id):

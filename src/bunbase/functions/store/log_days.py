@@ -1,4 +1,4 @@
-"""The tables of log lines: one for each day, created in advance, dropped when all of its lines are too old."""
+"""The tables of log lines: one table for each day, so that old lines are deleted by dropping a table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PREFIX: Final = "logs_"
 DAY: Final = timedelta(days=1)
 FORMAT: Final = "%Y%m%d"
 
-# Two processes must not create the same day at once. Writers of log lines take the same lock.
+# Two processes must not create the table of the same day at once. Writers of log lines use the same lock.
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('functions.logs', 0))"
-# Dropping locks the whole table for a moment. If a reader holds it for long, give up and try again with the next run of
-# the job: all later readers would wait behind this lock.
+# DROP needs a lock on all log lines for a moment. While DROP waits for a slow reader, all later readers wait behind it.
+# So it gives up after 2 s, and the next run of the background job tries again.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
-# to_regclass is no alternative: after waiting for LOCK it still answers from the catalog as it was before.
+# to_regclass was rejected: after waiting for LOCK, it still shows the catalog from before the wait.
 DAYS = """
 SELECT child.relname AS name FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'logs'::regclass ORDER BY child.relname"""
@@ -37,7 +37,7 @@ class LogDays:
         self.db = db
 
     async def days(self) -> list[date]:
-        """Return the days that have a table, oldest first."""
+        """Return the days that have a table, the oldest first."""
         return [found.day for found in await self.db.all(Partition, DAYS)]
 
     async def make(self, day: date) -> None:
@@ -49,12 +49,12 @@ class LogDays:
             if day in await self.days():
                 return
             name, bounds = _table(day), f"FROM ('{_midnight(day)}') TO ('{_midnight(day + DAY)}')"
-            # Create first, then attach: unlike CREATE TABLE … PARTITION OF, this lets others read and write meanwhile.
+            # Create first, then attach: CREATE TABLE … PARTITION OF would block readers and writers in the meantime.
             await self.db.execute(f"CREATE TABLE {name} (LIKE logs INCLUDING DEFAULTS)")
             await self.db.execute(f"ALTER TABLE logs ATTACH PARTITION {name} FOR VALUES {bounds}")
 
     async def drop(self, day: date) -> None:
-        """Drop the table of a day. Raises: asyncpg's LockNotAvailableError if a reader holds it for long."""
+        """Drop the table of a day. Raises: asyncpg's LockNotAvailableError if a reader holds the lock for too long."""
         async with self.db.transaction():
             await self.db.execute(PATIENCE)
             await self.db.execute(f"DROP TABLE IF EXISTS {_table(day)}")

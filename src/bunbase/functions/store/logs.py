@@ -14,7 +14,7 @@ from bunbase.functions.store.functions import TELL
 from bunbase.functions.store.log_days import LOCK, LogDays
 from bunbase.pkg.db.database import Database
 
-CHANNEL: Final = "functions_logs"  # payload: a project that has new lines
+CHANNEL: Final = "functions_logs"  # payload: the id of a project with new lines
 
 TAKE: Final = """
 INSERT INTO log_writers AS known (writer, seq, at) VALUES ($1, $2, now())
@@ -26,7 +26,7 @@ SELECT project, function, version, invocation, at, level, text, truncated
 FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::boolean[])
 WITH ORDINALITY AS line (project, function, version, invocation, at, level, text, truncated, place)
 ORDER BY place"""
-# Times are compared without "IS NULL OR". Otherwise PostgreSQL could not skip the tables of days outside the range.
+# The conditions on `at` have no "IS NULL OR": with it, PostgreSQL could not skip the tables of days outside the range.
 LINES = """
 SELECT seq, at, level, text, function, version, invocation, truncated FROM logs
 WHERE project = $1 AND seq > $2 AND seq <= $3 AND at >= $4 AND at < $5 AND level = ANY($6)
@@ -60,14 +60,14 @@ class NewLine(msgspec.Struct, frozen=True):
 
 
 class LogStore:
-    """`function`: None stands for all functions of the project."""
+    """Stores log lines. `function`: None means all functions of the project."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self.days = LogDays(db)
 
     async def add_once(self, writer: str, seq: int, lines: Sequence[NewLine]) -> None:
-        """Add a batch, unless this writer's batch `seq` or a later one was added. Writers send batches in order."""
+        """Add a batch, unless batch `seq` or a later batch of this writer was added. Writers send batches in order."""
         async with self.db.transaction():
             if await self.db.execute(TAKE, writer, seq):
                 await self.add(lines)
@@ -75,10 +75,11 @@ class LogStore:
     async def add(self, lines: Sequence[NewLine]) -> None:
         columns = [[getattr(line, name) for line in lines] for name in NewLine.__struct_fields__]
         async with self.db.transaction():
-            # One writer at a time, from the first seq to the commit: a reader that sees a line has seen all before it.
+            # Only one writer may add lines at a time, until its commit. So lines become visible in the order of `seq`,
+            # and a reader that continues after the last line that it saw misses no line.
             await self.db.execute(LOCK)
             for day in {line.at.date() for line in lines}:
-                await self.days.make(day)  # does nothing, unless the job that creates tables was late
+                await self.days.make(day)  # the table usually exists, except if the background job was late
             await self.db.execute(ADD, *columns)
             for project in {line.project for line in lines}:
                 await self.db.execute(TELL, CHANNEL, project)
@@ -87,13 +88,13 @@ class LogStore:
         await self.db.execute(FORGET_WRITERS, before)
 
     async def before(self, project: str, function: str | None, seq: int, which: LogFilter, limit: int) -> list[LogLine]:
-        """Return lines before `seq`, newest first."""
+        """Return the lines before `seq`, the newest first."""
         return await self.db.all(LogLine, BEFORE, project, 0, seq - 1, *_conditions(function, which), limit)
 
     async def after(
         self, project: str, function: str | None, seq: int, until: int, which: LogFilter, limit: int
     ) -> list[LogLine]:
-        """Return lines after `seq` up to `until`, oldest first."""
+        """Return the lines after `seq` up to `until`, the oldest first."""
         return await self.db.all(LogLine, AFTER, project, seq, until, *_conditions(function, which), limit)
 
     async def newest(self, project: str, function: str | None) -> int:

@@ -1,4 +1,4 @@
-"""Changes made by other processes, announced by PostgreSQL as soon as they are committed."""
+"""Receives notifications (LISTEN/NOTIFY): PostgreSQL announces the changes of other processes when they commit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Notifications:
         self.db = db
 
     async def follow(self, channel: str, on_listening: Callable[[], None]) -> AsyncIterator[str]:
-        """Yield each payload. `on_listening` is called as soon as no further notification can be missed.
+        """Yield each payload. `on_listening` is called when LISTEN is active: every later notification is received.
 
         Raises: Unreachable when the connection is lost.
         """

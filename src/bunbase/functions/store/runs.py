@@ -9,7 +9,7 @@ from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.database import Database
 
-# Adds nothing if the function was deleted meanwhile. The lock keeps it from being deleted at this moment.
+# Adds nothing if the function was deleted. FOR KEY SHARE prevents a deletion at the same moment.
 ADD = """
 INSERT INTO runs
     (project, id, function, version, kind, job, attempt, started_at, duration_ms, outcome, code, invocation)
@@ -40,7 +40,7 @@ class RunStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction, in which a run is recorded and its job is released."""
+        """Return a transaction. The caller records a run and releases its job in it."""
         return self.db.transaction()
 
     async def add(self, project: str, run: Run) -> None:
@@ -49,7 +49,7 @@ class RunStore:
     async def before(
         self, project: str, function: str, seq: int, kind: TriggerKind | None, outcome: RunOutcome | None, limit: int
     ) -> list[RunRow]:
-        """Return runs before `seq`, newest first."""
+        """Return the runs before `seq`, the newest first."""
         return await self.db.all(RunRow, BEFORE, project, function, seq, kind, outcome, limit)
 
     async def delete_old(self, before: datetime, limit: int) -> int:

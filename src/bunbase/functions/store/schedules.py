@@ -1,4 +1,4 @@
-"""SQL of the triggers of active versions: schedules, subscriptions to changes, and the leases of feeds."""
+"""SQL of the triggers of active versions: schedules, subscriptions to changes, and leases on projects with triggers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from bunbase.contracts.functions.triggers import DataTrigger, Schedule, ScheduleState
 from bunbase.pkg.db.database import Database
 
-# If the schedule is unchanged, its next time stays too: a deployment must not skip a run.
+# A deployment with an unchanged schedule keeps its next time. Otherwise a deployment could skip a run.
 SYNC: Final = (
     """
 DELETE FROM schedules s USING functions f JOIN versions v
@@ -38,7 +38,7 @@ WHERE f.project = $1 AND f.name = $2 AND coalesce(v.config -> 'on', '[]') <> '[]
 ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers""",
 )
 
-# The row of the function is locked too, and first. A deletion locks in the same order, so the two cannot deadlock.
+# The query locks the function before the schedule. A deletion locks in the same order, so no deadlock occurs.
 DUE = """
 SELECT s.project, s.function, s.spec, s.next_at
 FROM schedules s JOIN functions f ON f.project = s.project AND f.name = s.function
@@ -89,7 +89,7 @@ class ScheduleRow(msgspec.Struct, frozen=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """A function that asks for changes. `cursor`: the number of the change that was handed on last."""
+    """A function with data triggers. `cursor`: the number of the last change whose job was added."""
 
     function: str
     triggers: tuple[DataTrigger, ...]
@@ -101,7 +101,7 @@ class OrphanRow(msgspec.Struct, frozen=True):
 
 
 class Subscriptions(msgspec.Struct, frozen=True):
-    """`orphans`: functions whose deployment was interrupted before it set their cursor."""
+    """The subscriptions of a project. `orphans`: functions whose deployment was interrupted before it set a cursor."""
 
     known: list[Subscription]
     orphans: list[str]
@@ -112,7 +112,7 @@ class HeldFeed(msgspec.Struct, frozen=True):
 
 
 async def sync_triggers(db: Database, project: str, function: str) -> None:
-    """Make schedules and subscriptions equal to those of the active version, as part of the caller's transaction."""
+    """Update schedules and subscriptions to those of the active version, as part of the caller's transaction."""
     for statement in SYNC:
         await db.execute(statement, project, function)
 
@@ -122,11 +122,11 @@ class ScheduleStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction, in which one due schedule is handled."""
+        """Return a transaction. The caller handles one due schedule in it."""
         return self.db.transaction()
 
     async def due(self, now: datetime) -> DueSchedule | None:
-        """Return a schedule that is due or has no next time, locked until the transaction ends."""
+        """Return a schedule that is due or has no next time, and lock it until the transaction ends."""
         return await self.db.one(DueSchedule, DUE, now)
 
     async def set_next(self, project: str, function: str, at: datetime) -> None:
@@ -150,7 +150,7 @@ class SubscriptionStore:
         self.db = db
 
     def transaction(self) -> Any:
-        """Return a transaction, in which changes are handed on and the cursor moves."""
+        """Return a transaction. The caller adds jobs and moves the cursor in it."""
         return self.db.transaction()
 
     async def of(self, project: str, orphaned_before: datetime) -> Subscriptions:
@@ -163,12 +163,12 @@ class SubscriptionStore:
 
     async def advance(self, project: str, function: str, before: int, to: int) -> bool:
         """Move the cursor. Return False if another process has moved it."""
-        # the function before its subscription: the same order as a deletion, so the two cannot deadlock
+        # Lock the function before its subscription. A deletion locks in the same order, so no deadlock occurs.
         await self.db.execute(LOCK_FUNCTION, project, function)
         return bool(await self.db.execute(ADVANCE, project, function, before, to))
 
     async def hold(self, holder: str, now: datetime, until: datetime, at_once: int) -> list[str]:
-        """Extend the leases of `holder`, lease up to `at_once` free projects for it, and return all of its projects."""
+        """Extend the leases of `holder`, lease up to `at_once` free projects, and return all projects of `holder`."""
         await self.db.execute(EXTEND, holder, until, now)
         await self.db.execute(FREE, holder, now, until, at_once)
         return [one.project for one in await self.db.all(HeldFeed, HELD, holder, now)]
@@ -177,5 +177,5 @@ class SubscriptionStore:
         await self.db.execute(RELEASE, holder)
 
     async def forget(self, now: datetime) -> None:
-        """Delete ended leases of projects that have no subscription any more."""
+        """Delete the ended leases of projects without subscriptions."""
         await self.db.execute(FORGET, now)

@@ -1,4 +1,4 @@
-"""SQL of a project's variables. Values are stored only as BunKMS has sealed them."""
+"""SQL of a project's variables. The database holds only values that BunKMS has encrypted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SealedVariable(msgspec.Struct, frozen=True):
 
 
 class NewVariable(msgspec.Struct, frozen=True):
-    """`exposed`: None leaves the variable exposed or hidden as it is; a new variable is exposed."""
+    """A variable to store. `exposed`: None keeps the current setting; for a new variable, None means True."""
 
     name: str
     sealed: str

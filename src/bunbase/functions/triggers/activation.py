@@ -1,4 +1,4 @@
-"""The triggers of a version that is to become active: they are checked first, and begin to run with the version."""
+"""Checks the triggers of a version before the version becomes active, and starts them with it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class TriggerActivation:
                 await self._check_where(project, at, trigger)
 
     async def newest_change(self, project: str, config: FunctionConfig) -> int | None:
-        """Return the number of the newest change, where the data triggers of a version begin; None if it has none."""
+        """Return the number of the newest change, after which data triggers begin; None without data triggers."""
         return await self.feeds.newest(project) if config.on else None
 
     async def begin(self, project: str, name: str, change: int | None) -> None:
-        """Let the function's data triggers see each change after `change`. A trigger that has begun goes on as it was.
+        """Start the function's data triggers: they see each change after `change`. Running triggers are not affected.
 
-        None means that there are no data triggers.
+        `change`: None if the version has no data triggers.
         """
         if change is not None:
             await self.subscriptions.begin(project, name, change)
@@ -48,7 +48,7 @@ class TriggerActivation:
         try:
             await try_out(self.bundoc, Caller(CallerKind.SECRET, project), trigger)
         except CollectionNotFound:
-            pass  # the collection may be created later, and its filter is checked with the first change then
+            pass  # the collection may be created later; then its first change checks the filter
         except (InvalidQuery, QueryNeedsIndex) as wrong:
             message = f"where: {wrong.detail}"
             raise InvalidInput.at(f"{path}/where", message, f"on: {message}") from None

@@ -1,4 +1,4 @@
-"""One attempt of a job: call the function, read its answer to the end, record the result."""
+"""Makes one attempt of a job: calls the function, reads its answer to the end, and records the result."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ log = logger("functions")
 
 FAILED_STATUS: Final = 400
 
-# These are not the function's fault, so they do not use up an attempt. A function that is not found is among them:
-# either it was deleted, and its jobs with it, or just the version that was looked up is gone.
+# The function is not the cause of these problems, so they do not use up an attempt. FunctionNotFound is one of them:
+# either the function was deleted together with its jobs, or only the version that was looked up was deleted.
 PASSING: Final = (
     FunctionNotFound, FunctionOverloaded, FunctionsUnavailable, Unreachable, BundocBusy, DeadlineExceeded,
 )  # fmt: skip
@@ -47,7 +47,7 @@ class AttemptResult(msgspec.Struct, frozen=True):
 
 
 class Attempts:
-    """`find` returns what a call of a function runs now; `start` begins a call of it."""
+    """Makes attempts. `find(project, name)` returns the active deployment of a function; `start` begins its calls."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Attempts:
         self.max_put_off = timedelta(seconds=max_put_off_seconds)
 
     async def make(self, job: ClaimedJob) -> None:
-        """Run the job once. If it cannot begin just now, put it off, but not for ever."""
+        """Run the job once. If it cannot begin now, postpone it; if it was postponed for too long, count a failure."""
         began_at, began = self.clock.now(), time.perf_counter()
         trigger = Trigger(job.kind, job.id, job.attempt, job.due_at, job.depth)
         request, version = request_of(trigger, job.payload), 0
@@ -74,14 +74,14 @@ class Attempts:
             deployment = await self.find(job.project, job.function)
             version = deployment.version
             call = await self.start(deployment, request)
-            job = msgspec.structs.replace(job, put_off_since=None)  # it has begun
+            job = msgspec.structs.replace(job, put_off_since=None)  # the run has begun
             result = await self._result(call)
         except PASSING as problem:
             if not self._is_put_off_too_long(job):
                 await self.records.postpone(job, problem.code)
                 return
             log.warning("a job was given up: it could not begin for too long", job=job.id, project=job.project)
-            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # this was its last attempt
+            job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # no further attempts
             result = AttemptResult(RunOutcome.ERROR, problem.code)
         except Problem as problem:
             result = AttemptResult(_outcome(problem), problem.code)
@@ -96,11 +96,11 @@ class Attempts:
         await self.records.settle(job, run)
 
     def _is_put_off_too_long(self, job: ClaimedJob) -> bool:
-        """True if the job has been put off for so long that its owner should hear of it."""
+        """True if the job has been postponed for longer than `max_put_off_seconds`."""
         return job.put_off_since is not None and self.clock.now() - job.put_off_since >= self.max_put_off
 
     async def _body(self, job: ClaimedJob) -> bytes:
-        """Return the body of the request. A changed document is read now, as it may have changed again since."""
+        """Return the body of the request. For a change, it includes the document as it is now."""
         if job.kind is not TriggerKind.CHANGE:
             return job.payload
         changed = changed_document(job.payload)

@@ -1,7 +1,7 @@
-"""Computes when a schedule is due: a cron line of five fields, in a time zone.
+"""Computes when a schedule is due. A schedule is a cron line with five fields, in a time zone.
 
-Changes of the clock are handled as in Debian's cron. A time that the clock skips in spring is run right after the jump.
-A time that comes twice in autumn is run once, unless the hour is `*`.
+Daylight saving time works as in Debian's cron. A run whose time the clock skips in spring starts right after the jump.
+A run whose time occurs twice in autumn starts once, unless the hour is `*`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def as_schedule(schedule: str | Schedule) -> Schedule:
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """Check a schedule that is deployed. Raises: InvalidInput."""
+    """Check the schedule of a new version. Raises: InvalidInput."""
     next_time(schedule, datetime(2026, 1, 1, tzinfo=UTC))
 
 
@@ -32,12 +32,12 @@ def next_time(schedule: Schedule, after: datetime) -> datetime:
     """Return the first due time after `after`, in UTC. Raises: InvalidInput."""
     zone = _zone(schedule.time_zone)
     if len(schedule.cron) > MAX_LENGTH:
-        raise _invalid("cron", f"a cron line has at most {MAX_LENGTH} characters.")
+        raise _invalid("cron", f"a cron line may have at most {MAX_LENGTH} characters.")
     if len(schedule.cron.split()) != FIELDS:
-        raise _invalid("cron", "a cron line has five fields: minute, hour, day of month, month, day of week.")
+        raise _invalid("cron", "a cron line must have five fields: minute, hour, day of month, month, day of week.")
     try:
         times = (time.astimezone(UTC) for time in CronSim(schedule.cron, after.astimezone(zone)))
-        return next(time for time in times if time > after)  # in a repeated hour the first may have passed
+        return next(time for time in times if time > after)  # in a repeated hour, the first time may be in the past
     except CronSimError as error:
         raise _invalid("cron", f"{schedule.cron!r} is not a cron line: {str(error).lower()}.") from None
     except StopIteration:

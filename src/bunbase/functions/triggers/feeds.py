@@ -1,27 +1,30 @@
-"""Follows the changes of documents in projects whose functions ask for them, and makes jobs of those changes.
+"""Follows the changes of documents in projects whose functions have data triggers, and adds a job for each change.
 
 The life of one change:
 
-1. Bundoc writes it into the project's change log, in the transaction that changes the document, with a growing number.
-2. One process follows the project, under a lease (`keep`). Its task waits in a long poll of `Bundoc.changes` (`turn`)
-   for what comes after the lowest cursor of the project's subscriptions. A subscription is a row for each function with
-   data triggers; its cursor is the change that was handed on last.
-3. For each subscription, `_wanted` selects changes by collection, operation and filter. Filters are evaluated by Bundoc
-   (`filters.py`), by the ids of the changed documents.
-4. In one transaction the cursor moves from where it was read to the last change of the batch, and the jobs are added.
-   If the cursor is no longer where it was read, nothing is added: a process that lost its lease without noticing cannot
-   hand on a change twice, and a crash between the two steps cannot lose one.
+1. Bundoc writes the change into the project's change log, in the same transaction as the document. Each change has a
+   number, and the numbers grow.
+2. One process follows the project, under a lease (`keep`). Each function with data triggers has a row, called its
+   subscription, with a cursor: the number of the last change that was handled. The process waits in a long poll of
+   `Bundoc.changes` (`turn`) for changes after the lowest cursor of the project.
+3. For each subscription, `_wanted` selects changes by collection, operation and filter. Bundoc evaluates the filters
+   (`filters.py`) on the changed documents.
+4. One transaction moves the cursor to the last change of the batch and adds the jobs. If the cursor has changed in the
+   meantime, nothing is added. So a process that lost its lease without noticing cannot add a job twice, and a crash
+   cannot lose a change.
 
 Hard cases, each with a test in tests/functions/triggers:
 
-- The log no longer holds what comes next (it is bounded), or a restore put it back behind a cursor: Bundoc raises
-  ResyncRequired. The subscription goes on from the newest change, and the function's log names the changes it missed.
-- A function that is run by its own writes: each change carries how many runs in a row led to it. Above MAX_DEPTH it
-  becomes a dead letter in place of a job (docs/decisions/0028-chains-of-runs-have-an-end.md).
-- The queue is full: the cursor stays, and the log keeps the changes until there is room.
+- The change log is bounded and no longer holds the next change, or a restored log ends before a cursor. Then Bundoc
+  raises ResyncRequired. The subscription continues with the newest change, and the function's log names the changes
+  that it missed.
+- The writes of a function trigger the same function. Each change holds the number of runs in a row that led to it.
+  Above MAX_DEPTH, the change becomes a dead letter instead of a job
+  (docs/decisions/0028-chains-of-runs-have-an-end.md).
+- The queue is full. The cursor stays, and the change log keeps the changes until the queue has room.
 
-The alternatives were a NOTIFY for each change, which a process that is down would miss, and a push by Bundoc, which
-would have to know the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
+Two alternatives were rejected. A process that is down would miss a NOTIFY for each change. A push by Bundoc would
+require that Bundoc knows the subscriptions (docs/decisions/0021-every-trigger-is-a-job.md).
 """
 
 from __future__ import annotations
@@ -52,18 +55,18 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 LEASE: Final = timedelta(seconds=15)
-TAKEN_AT_ONCE: Final = 64  # few, so that processes that start together share the projects
+TAKEN_AT_ONCE: Final = 64  # a small number, so that processes that start together share the projects
 BATCH: Final = 100
 LONG_POLL_SECONDS: Final = 20.0
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 1.0
-ORPHANED: Final = timedelta(seconds=60)  # a subscription without a cursor for so long: its deployment was interrupted
-NEWEST: Final = 2**62  # beyond the end of any log: asking for later changes returns the number of the newest
+ORPHANED: Final = timedelta(seconds=60)  # a subscription still without a cursor: its deployment was interrupted
+NEWEST: Final = 2**62  # higher than the number of any change; a request for later changes returns the newest number
 ATTEMPTS: Final = 5
 
 
 class Feeds:
-    """`max_followed`: how many projects are waited for at once; if there are more, they take turns."""
+    """Follows projects. `max_followed`: how many long polls run at the same time; more projects take turns."""
 
     def __init__(
         self,
@@ -84,10 +87,10 @@ class Feeds:
         self.holder = records.runner
         self.turns = asyncio.Semaphore(max_followed)
         self.followed: dict[str, asyncio.Task[None]] = {}
-        self.full: set[str] = set()  # projects whose functions were warned that their changes wait
+        self.full: set[str] = set()  # projects with a full queue whose functions were warned already
 
     async def keep(self) -> None:
-        """Extend the leases held here, lease projects that nobody follows, and stop following those that were lost."""
+        """Extend the leases of this process, lease projects that nobody follows, and stop after a lost lease."""
         now = self.clock.now()
         held = set(await self.subscriptions.hold(self.holder, now, now + LEASE, TAKEN_AT_ONCE))
         self.full &= held
@@ -97,7 +100,7 @@ class Feeds:
             self.followed[project] = asyncio.create_task(self._follow(project))
 
     async def forget(self) -> None:
-        """Delete the leases of projects that have no subscription any more."""
+        """Delete the leases of projects without subscriptions."""
         await self.subscriptions.forget(self.clock.now())
 
     async def close(self) -> None:
@@ -133,11 +136,11 @@ class Feeds:
                 await asyncio.sleep(wait_seconds(PAUSE_SECONDS, failures))
 
     def _long_poll_seconds(self) -> float:
-        """Return 0 if there are more projects than may wait at once: a project that waits would hold up the others."""
+        """Return the seconds of a long poll; 0 if projects take turns, because a long poll would delay the others."""
         return LONG_POLL_SECONDS if len(self.followed) <= self.max_followed else 0.0
 
     async def turn(self, project: str, wait: float) -> bool:
-        """Hand on the next changes; return False if a pause should follow. `wait`: seconds to wait for a change."""
+        """Add the jobs of the next changes. Return False if a pause should follow. `wait`: seconds of the long poll."""
         known = await self._subscriptions(project)
         if not known:
             return False
@@ -146,9 +149,9 @@ class Feeds:
             with deadline_in(DEADLINE_SECONDS):
                 changes = await self.bundoc.changes(_project_caller(project), since, BATCH, wait)
                 if len(changes.items) < BATCH and changes.next < furthest:
-                    # A cursor may lie ahead of a log that was restored from a backup. Reading from the lowest cursor
-                    # does not show that. Symptom: such a subscription waited in silence until the log had caught up,
-                    # and never saw the changes made meanwhile. Reading from the cursor itself raises ResyncRequired.
+                    # A restored backup may have a log that ends before a cursor. Reading from the lowest cursor does
+                    # not show this. Symptom: the subscription waited without a message until the log reached its
+                    # cursor, and never saw the changes before that. A read from the cursor raises ResyncRequired.
                     await self.bundoc.changes(_project_caller(project), furthest, 1, 0)
         except ResyncRequired as gone:
             await self._resync(project, known, gone)
@@ -168,17 +171,17 @@ class Feeds:
     async def _warn_once(self, project: str, function: str, full: QueueFull) -> None:
         if project not in self.full:
             self.full.add(project)
-            await self.warn(project, function, f"Changes of documents wait to be handed on: {full.detail}")
+            await self.warn(project, function, f"Changes of documents wait because the queue is full: {full.detail}")
 
     async def _subscriptions(self, project: str) -> list[Subscription]:
-        """Return the subscriptions that have a cursor; begin those whose deployment never set one."""
+        """Return the subscriptions with a cursor. Set the cursor of subscriptions whose deployment never set one."""
         found = await self.subscriptions.of(project, self.clock.now() - ORPHANED)
         for orphan in found.orphans:
             await self.subscriptions.begin(project, orphan, await self.newest(project))
         return found.known
 
     async def _hand_on(self, project: str, to: Subscription, changes: Changes) -> None:
-        """Add the jobs of one function, and move its cursor behind these changes, both or none. Raises: QueueFull."""
+        """Add the jobs of one function and move its cursor, in one transaction. Raises: QueueFull."""
         if to.cursor >= changes.next:
             return
         new = [change for change in changes.items if change.seq > to.cursor]
@@ -200,7 +203,7 @@ class Feeds:
             await self._warn_of_circle(project, to.function, endless)
 
     async def _bury(self, project: str, function: str, endless: Sequence[ChangeEntry]) -> None:
-        """Keep changes that are not run as dead letters, up to the project's limit: one run can cause thousands."""
+        """Add changes as dead letters, up to the project's limit, because one run can cause thousands of changes."""
         room = self.queue.max_jobs - await self.queue.store.dead(project, self.queue.max_jobs)
         jobs = [_job(one) for one in endless[:room]]
         await self.queue.store.add_dead(project, function, jobs, self.clock.now(), ATTEMPTS, ChainTooLong.code)
@@ -210,13 +213,13 @@ class Feeds:
         await self.warn(
             project,
             function,
-            f"{len(endless)} changes, the first of {which}, were not run ({ChainTooLong.code}): {MAX_DEPTH + 1} runs "
-            "in a row have each caused the next. Let `where` exclude documents that functions have written, or check "
-            "before writing; see docs/functions.md#circles.",
+            f"{len(endless)} changes, the first of {which}, did not run the function ({ChainTooLong.code}): "
+            f"{MAX_DEPTH + 1} runs in a row have each caused the next one. Let `where` exclude documents that "
+            "functions write, or check the document before you write it; see docs/functions.md#circles.",
         )
 
     async def _wanted(self, project: str, by: Subscription, changes: Sequence[ChangeEntry]) -> list[ChangeEntry]:
-        """Return the changes that one of the function's triggers asks for, in their order."""
+        """Return the changes that match one of the function's triggers, in their order."""
         wanted: set[int] = set()
         for trigger in by.triggers:
             matched = [one for one in changes if one.collection == trigger.collection and one.op in trigger.ops]
@@ -229,8 +232,8 @@ class Feeds:
     async def _matching(self, project: str, function: str, trigger: DataTrigger, ids: set[str]) -> set[str]:
         """Return the ids of the documents that match the trigger's filter now, not when they were changed.
 
-        The filter was checked at deployment, so it fails only if an index was dropped since. Then the function's log
-        gets a warning and the changes are passed over. Repeating them for ever would stop all triggers of the project.
+        The deployment has checked the filter, so it fails only if an index was dropped later. Then the function's log
+        gets a warning and the changes are skipped. Trying again for ever would stop all triggers of the project.
         """
         try:
             return await matching(self.bundoc, _project_caller(project), trigger, sorted(ids))
@@ -241,7 +244,7 @@ class Feeds:
             return set()
 
     async def _resync(self, project: str, known: Sequence[Subscription], gone: ResyncRequired) -> None:
-        """Move subscriptions whose next change is not in the log to the newest, and warn in their functions' logs."""
+        """Move each cursor whose next change is not in the log to the newest change, and warn in the function's log."""
         first, last = gone.extra["first"], gone.extra["last"]
         for one in known:
             if first <= one.cursor <= last:

@@ -1,4 +1,4 @@
-"""Asks Bundoc which changed documents match the `where` of a trigger."""
+"""Queries Bundoc for the changed documents that match the `where` of a trigger."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.triggers import DataTrigger
 
-IDS_AT_ONCE: Final = (
-    50  # each id counts as one of the 200 terms that a filter may have; the others are left for `where`
-)
+IDS_AT_ONCE: Final = 50  # a filter may have 200 terms, and each id is a term; 150 terms remain for `where`
 
 
 class _Id(msgspec.Struct, frozen=True, rename={"id": "_id"}):
@@ -27,12 +25,12 @@ class _Page(msgspec.Struct, frozen=True):
 
 
 async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Sequence[str]) -> set[str]:
-    """Return those of the ids whose documents match the filter now. Raises: as `Bundoc.query`."""
+    """Return the ids whose documents match the filter now. Raises: the errors of `Bundoc.query`."""
     found: set[str] = set()
     for start in range(0, len(ids), IDS_AT_ONCE):
         where = _question(ids[start : start + IDS_AT_ONCE], trigger)
         cursor: str | None = None
-        while True:  # a page may hold fewer documents than its limit, if they are large
+        while True:  # a page with large documents may hold fewer documents than its limit
             query = Query(where, limit=IDS_AT_ONCE, cursor=cursor, select=("_id",))
             page = msgspec.json.decode((await bundoc.query(caller, trigger.collection, query)).body, type=_Page)
             found |= {one.id for one in page.items}
@@ -42,7 +40,7 @@ async def matching(bundoc: Bundoc, caller: Caller, trigger: DataTrigger, ids: Se
 
 
 async def try_out(bundoc: Bundoc, caller: Caller, trigger: DataTrigger) -> None:
-    """Run the filter with as many ids as it may ever get, to see that it is valid. Raises: as `Bundoc.query`."""
+    """Check that the filter is valid: run it with the largest number of ids. Raises: the errors of `Bundoc.query`."""
     await matching(bundoc, caller, trigger, [f"none-{number}" for number in range(IDS_AT_ONCE)])
 
 

@@ -1,4 +1,4 @@
-"""Adds jobs that somebody asks for: a running function by `ctx.enqueue`, a server or a developer over HTTP."""
+"""Adds the jobs that functions enqueue with `ctx.enqueue`, and that servers and developers enqueue over HTTP."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 MAX_PAYLOAD_BYTES: Final = 256 << 10
 MAX_DELAY: Final = timedelta(days=366)
 MAX_DEPTH: Final = 8
-# A job due this late begins a new chain: so slow a chain cannot run away, and a daily job may enqueue itself.
+# A job with a longer delay begins a new chain. A chain this slow does no harm, and a daily job may enqueue itself.
 NEW_CHAIN: Final = timedelta(seconds=60)
 RETRY_AFTER_SECONDS: Final = 5
 
 
 class Queue:
-    """`on_added` is called when there may be a job to run."""
+    """Adds jobs. `on_added()` is called when there may be a new job to run."""
 
     def __init__(self, store: JobStore, clock: Clock, max_jobs: int, on_added: Callable[[], None]) -> None:
         self.store = store
@@ -35,14 +35,14 @@ class Queue:
         self.on_added = on_added
 
     async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
-        """Add a job, or return the one that has its key. `depth`: how many runs in a row led to it.
+        """Add a job, or return the job with the same key. `depth`: how many runs in a row led to the new job.
 
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
         now = self.clock.now()
         row = self._row(new, depth, now)
         await self.check_room(project)
-        for _ in range(2):  # twice, since the job that had the key may have ended between the two statements
+        for _ in range(2):  # twice, because the job with the key may end between the two statements
             if await self.store.add(project, row, now):
                 self.on_added()
                 return Job(row.id, new.function, row.kind, JobStatus.WAITING, now, row.due_at, 0, new.attempts, new.key)
@@ -53,10 +53,10 @@ class Queue:
         raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
 
     async def check_room(self, project: str) -> None:
-        """Raises: QueueFull."""
+        """Check that the project may have one more job. Raises: QueueFull."""
         if await self.store.waiting(project, self.max_jobs) >= self.max_jobs:
             raise QueueFull(
-                f"{self.max_jobs} jobs of the project are waiting, the most there can be; try again later.",
+                f"{self.max_jobs} jobs of the project are waiting, which is the limit. Try again later.",
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 
@@ -64,16 +64,16 @@ class Queue:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
         if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text
-            raise InvalidInput.at("/key", "A key consists of printable characters.")
+            raise InvalidInput.at("/key", "A key may have only printable characters.")
         payload = msgspec.json.encode(new.payload)
         if len(payload) > MAX_PAYLOAD_BYTES:
-            raise TooLarge(f"A payload has at most {MAX_PAYLOAD_BYTES >> 10} KiB; put more into a document.")
+            raise TooLarge(f"A payload may have at most {MAX_PAYLOAD_BYTES >> 10} KiB. Store more data in a document.")
         due_at = _due_at(new, now)
         depth = depth if due_at - now < NEW_CHAIN else 0
         if depth > MAX_DEPTH:
             raise ChainTooLong(
-                f"{MAX_DEPTH} runs in a row have each caused the next: end the chain, or delay one of its jobs by a "
-                "minute; see docs/functions.md#circles."
+                f"{MAX_DEPTH} runs in a row have each caused the next one. End the chain, or delay one of its jobs by "
+                "a minute; see docs/functions.md#circles."
             )
         return JobRow(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
 
@@ -89,14 +89,14 @@ def shown(stored: StoredJob) -> Job:
 def _due_at(new: NewJob, now: datetime) -> datetime:
     if new.run_at is None:
         if new.delay_seconds > MAX_DELAY.total_seconds():
-            raise InvalidInput.at("/delay_seconds", f"A job waits at most {MAX_DELAY.days} days.")
+            raise InvalidInput.at("/delay_seconds", f"A job may wait at most {MAX_DELAY.days} days.")
         return now + timedelta(seconds=new.delay_seconds)
     if new.delay_seconds:
         raise InvalidInput.at("/run_at", "Send `delay_seconds` or `run_at`, not both.")
     try:
         run_at = read_moment(new.run_at)
     except ValueError:
-        raise InvalidInput.at("/run_at", f"A time is RFC 3339 with its zone: {EXAMPLE}.") from None
+        raise InvalidInput.at("/run_at", f"Send a time in RFC 3339 with a time zone, for example {EXAMPLE}.") from None
     if run_at - now > MAX_DELAY:
-        raise InvalidInput.at("/run_at", f"A job waits at most {MAX_DELAY.days} days.")
+        raise InvalidInput.at("/run_at", f"A job may wait at most {MAX_DELAY.days} days.")
     return max(run_at, now)

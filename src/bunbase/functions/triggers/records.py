@@ -1,7 +1,7 @@
-"""Writes down how runs ended, and lets go of their jobs.
+"""Records how runs ended, and deletes, retries or buries their jobs.
 
-Both happen in one transaction, and only while this process holds the job's lease. So a job counts as done exactly when
-its run is recorded, and a process that lost the lease without noticing records nothing twice.
+One transaction does both, and only while this process holds the job's lease. So a job is done exactly when its run is
+recorded, and a process that lost the lease without noticing cannot record a run twice.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ log = logger("functions")
 
 POSTPONE: Final = timedelta(seconds=5)
 LOST: Final = "server_died"
-SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # together well within the lease, which is extended meanwhile
+SETTLE_AGAIN_SECONDS: Final = (0.2, 1.0, 3.0, 6.0)  # in total less than a lease, which is extended in the meantime
 
 
 class RunRecords:
-    """`runner`: the id of this process among those that lease jobs."""
+    """Records runs. `runner`: the id under which this process leases jobs."""
 
     def __init__(self, runs: RunStore, jobs: JobStore, clock: Clock, first_retry_seconds: float) -> None:
         self.runner = new_id("run")
@@ -39,12 +39,12 @@ class RunRecords:
         self.first_retry_seconds = first_retry_seconds
 
     async def record(self, project: str, run: Run) -> None:
-        """Record a run that has no job, or one whose job goes on."""
+        """Record a run without changing a job."""
         metrics.trigger_runs.labels(run.kind, run.outcome).inc()
         await self.runs.add(project, run)
 
     async def record_lost(self, job: ClaimedJob, began_at: datetime) -> None:
-        """Record the run that a server had begun before it died."""
+        """Record the run that another server had begun before it died."""
         log.warning("a job is run again: its server died", job=job.id, project=job.project, function=job.function)
         run = Run(
             new_id("run"), job.function, 0, job.kind, job.id, job.attempt, began_at, 0.0, RunOutcome.LOST, LOST, ""
@@ -56,14 +56,14 @@ class RunRecords:
         await self.jobs.bury(job, self.runner, self.clock.now(), LOST)
 
     async def postpone(self, job: ClaimedJob, code: str) -> None:
-        """Let the job wait a little; this was no attempt."""
+        """Run the job again a little later, without counting an attempt."""
         now = self.clock.now()
         await self.jobs.postpone(job, self.runner, now, now + POSTPONE, code)
 
     async def settle(self, job: ClaimedJob, run: Run) -> None:
-        """Record how the attempt ended, and let go of the job.
+        """Record how the attempt ended, and release the job.
 
-        Repeated while the database is away: otherwise a run that succeeded would be run once more.
+        Tries again while the database is unreachable. Otherwise a job that succeeded would run once more.
         """
         metrics.trigger_runs.labels(run.kind, run.outcome).inc()
         waits = iter(SETTLE_AGAIN_SECONDS)
@@ -79,10 +79,10 @@ class RunRecords:
             await asyncio.sleep(wait)
 
     async def _settle_once(self, job: ClaimedJob, run: Run, again: bool) -> None:
-        """Record the run and let go of the job, both or none.
+        """Record the run and release the job, in one transaction.
 
-        `again`: an earlier try failed, perhaps only after its COMMIT. Then the job is no longer ours, and this try is
-        undone: otherwise the run would be recorded twice.
+        `again`: True if an earlier try failed. It may have failed after its COMMIT; then this process no longer holds
+        the job, and this try is rolled back. Otherwise the run would be recorded twice.
         """
         with suppress(_SettledBefore):
             async with self.runs.transaction():
@@ -93,7 +93,7 @@ class RunRecords:
     async def _let_go(self, job: ClaimedJob, run: Run) -> bool:
         now = self.clock.now()
         if run.outcome is RunOutcome.OK or (job.attempt >= job.attempts and job.kind is TriggerKind.CRON):
-            # a schedule that failed leaves no dead letter, since its next run comes anyway
+            # a failed run of a schedule leaves no dead letter, because the schedule runs again anyway
             return await self.jobs.done(job, self.runner, now)
         if job.attempt >= job.attempts:
             return await self.jobs.bury(job, self.runner, now, run.code or run.outcome)
@@ -102,4 +102,4 @@ class RunRecords:
 
 
 class _SettledBefore(Exception):
-    """An earlier try has recorded the run, so this one is undone."""
+    """An earlier try has recorded the run, so this try is rolled back."""

@@ -1,4 +1,4 @@
-"""Turns a job into the request that its function receives."""
+"""Builds the request that a function receives for a job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ATTEMPT: Final = "x-bunbase-attempt"
 
 
 class ChangedDocument(msgspec.Struct, frozen=True):
-    """The document that a change is about."""
+    """The address of a changed document."""
 
     collection: str
     id: str

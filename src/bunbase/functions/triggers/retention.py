@@ -1,4 +1,4 @@
-"""How long runs and dead letters are kept: a number of days, and a number of rows for each project."""
+"""Deletes old runs and dead letters: after a number of days, and above a number of rows for each project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RunRetention:
         self.settings = settings
 
     async def delete_old(self) -> None:
-        """Delete runs and dead letters that are too old or beyond a project's limit, and leases of no further use."""
+        """Delete runs and dead letters that are too old or above the limit, and leases without subscriptions."""
         before = self.clock.now() - timedelta(days=self.settings.run_retention_days)
         for delete in (self.runs.delete_old, self.jobs.delete_dead):
             while await delete(before, DELETE_BATCH) == DELETE_BATCH:

@@ -1,18 +1,18 @@
-"""Runs jobs: a bounded number at once, fewer of them for one project, each until it succeeds or has no attempt left.
+"""Runs jobs until they succeed or have used all their attempts. It bounds how many run at once, also per project.
 
 The life of one job in this process:
 
-1. The runner wakes: `due` was set (somebody added a job), or POLL_SECONDS have passed (another process added one).
+1. The runner wakes: `due` was set (this process added a job), or POLL_SECONDS have passed (another process added one).
 2. `_next` claims the job that has been due longest, in SQL (`store/claims.py`): its row becomes `running` and names
    this process as its runner, with a lease of LEASE.
 3. `attempts.py` calls the function and waits for the end of its answer.
-4. `records.py` records the run and deletes the job, or lets it wait for its next attempt, or makes a dead letter of it,
-   in one transaction.
-5. Meanwhile `extend` prolongs the leases every few seconds. If this process dies, nobody prolongs them: the job is due
-   again for every other process when its lease ends, and counts how many servers it has lost.
+4. In one transaction, `records.py` records the run, and deletes the job, schedules its next attempt, or makes it a dead
+   letter.
+5. During the run, `extend` extends the lease every few seconds. If this process dies, the lease ends, and the job is
+   due again for every other process. The job counts how many servers died while they ran it.
 
-So a job is run at least once, and a function must bear being run twice. A row lock held during the run, in place of the
-lease, would keep one transaction and one connection open for each run, up to five minutes.
+So a job runs at least once, and a function must be safe to run twice. A row lock during the run, instead of a lease,
+was rejected: each run would keep a transaction and a connection open, for up to five minutes.
 Record: docs/decisions/0021-every-trigger-is-a-job.md.
 """
 
@@ -33,16 +33,16 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# The longest that a job waits after its server died. Shorter leases would be lost to one slow heartbeat: a database
-# that answers late, or an event loop that is held up.
+# A job waits at most this long after its server died. With a shorter lease, one late extension would lose the job: the
+# database may answer late, or the event loop may be busy.
 LEASE: Final = timedelta(seconds=30)
-MAX_LOST: Final = 3  # if three servers died with a job, the job is more likely the cause than the victim
-TURN_EVERY: Final = 4  # passing over 60,000 jobs of six projects that had their turn takes PostgreSQL 1 ms
+MAX_LOST: Final = 3  # if three servers died during a job, the job is probably the cause
+TURN_EVERY: Final = 4  # PostgreSQL needs 1 ms to skip 60,000 jobs of six projects that had their turn
 POLL_SECONDS: Final = 0.5  # a job added by another process waits this long at most
 
 
 class Runner:
-    """`due` is set when there may be a job to run."""
+    """Runs jobs. `due`: an event that is set when there may be a job to run."""
 
     def __init__(
         self, records: RunRecords, attempts: Attempts, settings: FunctionsSettings, due: asyncio.Event
@@ -60,16 +60,16 @@ class Runner:
         self.served: set[str] = set()  # projects that had a turn in this round
 
     async def work(self) -> None:
-        """Run what is due, for ever."""
+        """Run due jobs, for ever."""
         away = False
         while True:
             self.due.clear()
             try:
                 await self.begin_due()
                 away = False
-            except Problem as problem:  # no backing off: a database that is back should be noticed within POLL_SECONDS
+            except Problem as problem:  # the wait does not grow with failures: the database may be back soon
                 if not away:
-                    log.warning("jobs cannot be looked for", error=problem.detail)
+                    log.warning("due jobs cannot be read", error=problem.detail)
                 away = True
             try:
                 async with asyncio.timeout(POLL_SECONDS):
@@ -90,7 +90,7 @@ class Runner:
             task.add_done_callback(partial(self._on_ended, job))
 
     async def extend(self) -> None:
-        """Prolong the leases of all jobs that run here. One failure does no harm: the next try comes early enough."""
+        """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
         try:
             if self.tasks:
                 await self.jobs.extend(self.id, list(self.tasks), self.clock.now() + LEASE)
@@ -106,11 +106,11 @@ class Runner:
         await self.jobs.release(self.id, self.clock.now())
 
     async def _next(self) -> ClaimedJob | None:
-        """Claim the job that has been due longest; every fourth time, of a project without a turn in this round.
+        """Claim the job that has been due longest. Every fourth claim takes only projects without a turn in this round.
 
-        Symptom without such turns: three projects with 10,000 due jobs each filled every slot, and a fourth project
-        waited until all of these were done. The cause is that old jobs are always due longer than new ones; the limit
-        of runs per project does not help once a few projects together fill all slots.
+        Symptom without turns: three projects with 10,000 due jobs each filled all slots, and a fourth project waited
+        until all 30,000 were done. The cause: old jobs have always been due longer than new ones. The limit of runs per
+        project does not help if a few projects together fill all slots.
         """
         self.claims += 1
         if self.claims % TURN_EVERY == 0:
@@ -120,7 +120,7 @@ class Runner:
         return await self._claim(set())
 
     async def _claim(self, besides: set[str]) -> ClaimedJob | None:
-        """Claim one job. Projects in `besides` and projects at their limit of runs are passed over."""
+        """Claim one job. Projects in `besides` and projects at their limit of runs are skipped."""
         most = self.settings.max_triggered_runs_per_project
         busy = {project for project, count in self.running.items() if count >= most}
         now = self.clock.now()
@@ -141,7 +141,7 @@ class Runner:
                 await self.records.bury_lost(job)
             else:
                 await self.attempts.make(job)
-        except Problem as problem:  # its lease runs out, and it is run again
+        except Problem as problem:  # the job's lease ends, and the job runs again
             log.warning("a run could not be recorded", job=job.id, project=job.project, error=problem.detail)
         except Exception:
             log.exception("a run could not be recorded", job=job.id, project=job.project)

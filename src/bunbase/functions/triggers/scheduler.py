@@ -1,7 +1,7 @@
-"""Makes jobs of schedules that are due.
+"""Adds a job for each schedule that is due.
 
-Each due time is handled by exactly one process, the one that locks the schedule's row first. If several times were
-missed, while no server ran, one run makes up for all of them.
+Exactly one process handles each due time: the process that locks the schedule's row first. If several due times passed
+while no server ran, the function runs once for all of them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# A schedule that cannot be read is tried again after this time: the machine may have lost its time zone, for example.
+# A schedule that cannot be read is tried again after this time. For example, the machine may lack its time zone.
 UNREADABLE: Final = timedelta(days=1)
 MAX_AT_ONCE: Final = 500
 OVERLAP: Final = "still_running"
-SET_BACK: Final = timedelta(seconds=60)  # smaller steps are ordinary corrections, and must not run anything twice
+SET_BACK: Final = timedelta(seconds=60)  # smaller steps back are usual corrections of the clock, and change nothing
 
 
 class Scheduler:
@@ -43,8 +43,8 @@ class Scheduler:
         """Add the jobs of all schedules that are due."""
         now = self.clock.now()
         if now < self.looked_at - SET_BACK:
-            # otherwise a clock that was far ahead for a moment would stop all schedules until that time comes
-            log.warning("the clock was set back: next times of schedules are worked out again", before=self.looked_at)
+            # The clock was far ahead for a while. Next times computed then would stop all schedules until they come.
+            log.warning("the clock was set back: the next times of schedules are computed again", before=self.looked_at)
             await self.schedules.work_out_again(now)
         self.looked_at = now
         for _ in range(MAX_AT_ONCE):

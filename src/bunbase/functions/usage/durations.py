@@ -1,4 +1,4 @@
-"""A histogram of durations. Each bucket is a quarter wider than the last, so percentiles are exact to about 12 %."""
+"""A histogram of durations. Each bucket is 25 % wider than the one before, so percentiles are exact to about 12 %."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PER_BUCKET: Final = math.log(GROWTH)
 
 
 def bucket_of(seconds: float) -> int:
-    """Return the bucket of a duration: the first whose upper bound is not below it, or the last bucket."""
+    """Return the bucket of a duration: the first bucket whose upper bound is at least the duration, or the last one."""
     if seconds <= SHORTEST_SECONDS:
         return 0
     return min(BUCKETS - 1, math.ceil(math.log(seconds / SHORTEST_SECONDS) / _PER_BUCKET))

@@ -20,14 +20,14 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.usage.dimensions import Dimension
 from bunbase.pkg.usage.writer import Deliver, Writer
 
-# Functions with counts of their own in memory; there can be more only while the database is away. Calls of further
-# functions count for the bill of their project, but not for statistics.
+# The most functions and hours with separate counts in memory. More are possible only while the database is unreachable.
+# Then calls of further functions count for the bill of their project, but not for statistics.
 MAX_KEPT: Final = 20_000
-UNNAMED: Final = ""  # stands for all further functions of a project
+UNNAMED: Final = ""  # the name under which all further functions of a project are counted
 
 
 class CallCounts:
-    """Counts of one function in one hour, since they were last written."""
+    """The counts of one function in one hour that are not yet written."""
 
     def __init__(self) -> None:
         self.calls = self.errors = self.refused = self.cold = 0

@@ -1,5 +1,4 @@
-"""Versions as calls run them: the active version of a function, its code, and the variables it sees.
+"""Caches the active version of each function, its code, and its variables.
 
-All of these are cached in memory, so a warm call asks no database. `rollout.py` updates the caches when the database
-has changed.
+The caches are in memory, so a warm call needs no query to the database. `rollout.py` updates them after each change.
 """

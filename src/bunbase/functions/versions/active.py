@@ -1,8 +1,8 @@
-"""Remembers which version of a function is active, so that a warm call asks no database.
+"""Caches which version of a function is active, so that a warm call needs no query to the database.
 
-A change made by another process is announced by PostgreSQL's NOTIFY, within milliseconds of its commit. Polling would
-cost a query a second for each function, and would still be later. While the connection for NOTIFY is down, nothing is
-remembered. The connection may also die unnoticed; then a change is seen TTL_SECONDS later at worst.
+PostgreSQL's NOTIFY announces changes by other processes within milliseconds of the commit. Polling was rejected: it
+would cost a query per second for each function, and would be slower. While the connection for NOTIFY is down, nothing
+is cached. If the connection dies without notice, a change takes effect after at most TTL_SECONDS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LookUp = Callable[[str, str], Awaitable[Deployment | None]]
 
 
 class RememberedVersion(msgspec.Struct, frozen=True):
-    """`deployment` is None if there is no such function. That is remembered too."""
+    """An entry of the cache. `deployment`: None if the function does not exist, which is cached too."""
 
     project: str
     deployment: Deployment | None
@@ -38,7 +38,7 @@ class ActiveVersions:
         self.look_up = look_up
         self.cache: Cache[tuple[str, str], RememberedVersion] = Cache(SIZE, TTL_SECONDS)
         self.live = False
-        self.epoch = 0  # grows with each change; a look-up that a change overtook is not remembered
+        self.epoch = 0  # grows with each change; a look-up during which it has grown is not cached
 
     async def find(self, project: str, name: str) -> Deployment:
         """Return the active version of a function. Raises: FunctionNotFound."""
@@ -46,7 +46,7 @@ class ActiveVersions:
             raise FunctionNotFound("No function can have this name.")
         remembered = self.cache.get((project, name)) if self.live else None
         if remembered is None:
-            await asyncio.sleep(0)  # the fast lane begins outside a task, and a query to PostgreSQL needs one
+            await asyncio.sleep(0)  # fast routes begin outside of a task, and a query to PostgreSQL needs a task
             epoch = self.epoch
             remembered = RememberedVersion(project, await self.look_up(project, name))
             if self.live and epoch == self.epoch:
@@ -64,7 +64,7 @@ class ActiveVersions:
             self.cache.drop_where(lambda remembered: remembered.project == project)
 
     def begin_remembering(self) -> None:
-        """Remember versions from now on: from here every change is heard."""
+        """Start caching. Called when this process receives every later change."""
         self.forget_all()
         self.live = True
 

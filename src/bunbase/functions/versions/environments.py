@@ -1,4 +1,4 @@
-"""A project's variables in plain text, for workers that start and for owners who reveal them."""
+"""Decrypts a project's variables for workers, and for owners who reveal them, and caches them in plain text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bunbase.functions.workers.deployment import Deployment
 from bunbase.pkg.cache import Cache
 
 SIZE: Final = 1000
-TTL_SECONDS: Final = 900.0  # BunKMS lets nobody keep plain text for longer
+TTL_SECONDS: Final = 900.0  # BunKMS allows nobody to keep plain text longer
 
 
 def context_of(name: str) -> str:
@@ -23,7 +23,7 @@ def context_of(name: str) -> str:
 
 
 class VariableValues(msgspec.Struct, frozen=True):
-    """`exposed`: variables that functions can read. `all`: also hidden ones, which the host fills into headers."""
+    """`exposed`: the variables that functions can read. `all`: also the hidden variables, for headers of `fetch`."""
 
     all: dict[str, str]
     exposed: dict[str, str]
@@ -47,7 +47,7 @@ class Environments:
         return values
 
     async def all_values(self, deployment: Deployment) -> Mapping[str, str]:
-        """Return all variables of a deployment, those included that its functions cannot read."""
+        """Return all variables of a deployment, hidden variables included."""
         return (await self.values(deployment.project, deployment.environment)).all
 
     async def current(self, project: str) -> VariableValues:

@@ -1,6 +1,6 @@
-"""Keeps the code of versions in memory, so that a new worker need not wait for the database to load it.
+"""Keeps the code of versions in memory, so that a new worker does not wait for the database.
 
-A version never changes, so nothing here can be out of date. Deleted versions are dropped only to free memory.
+A version never changes, so its code here is never out of date. Deleted versions are dropped only to free memory.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bunbase.functions.workers.deployment import Deployment
 
 MAX_BYTES: Final = 32 << 20
 
-# Project, name, version and sha256. The hash is needed because a deleted name may be used again, from version 1 on.
+# Project, name, version and sha256. The hash is part of it because a deleted name may be used again, from version 1 on.
 Key = tuple[str, str, int, str]
 LookUp = Callable[[str, str, int], Awaitable[ProgramCode | None]]
 

@@ -12,7 +12,7 @@ VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
 def could_be_function(name: str) -> bool:
-    """False if no function can have this name. Then it is not looked up: PostgreSQL refuses a NUL in a text."""
+    """True if a function can have this name. Other names must not reach PostgreSQL, which refuses a NUL in a text."""
     return FUNCTION.fullmatch(name) is not None
 
 
@@ -21,16 +21,16 @@ def could_be_variable(name: str) -> bool:
 
 
 def check_function_name(name: str) -> None:
-    """Raises: InvalidInput."""
+    """Check the name of a new function. Raises: InvalidInput."""
     if not could_be_function(name):
         raise InvalidInput.at(
-            "/name", "A function's name has at most 63 characters: a-z, 0-9 and -, and begins with a letter."
+            "/name", "A function's name has at most 63 characters (a-z, 0-9, -) and begins with a letter."
         )
 
 
 def check_variable_name(name: str) -> None:
-    """Raises: InvalidInput."""
+    """Check the name of a new variable. Raises: InvalidInput."""
     if not could_be_variable(name):
         raise InvalidInput.at(
-            "/name", "A variable's name has at most 64 characters: A-Z, 0-9 and _, and begins with a letter or _."
+            "/name", "A variable's name has at most 64 characters (A-Z, 0-9, _) and begins with a letter or _."
         )

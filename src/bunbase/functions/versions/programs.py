@@ -1,4 +1,4 @@
-"""Puts together what a new worker loads: code, exposed variables, and the host that answers its calls."""
+"""Builds the program of a new worker: its code, its exposed variables, and the host that answers its asks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes calls follow what the database says, after a deployment, a rollback, a deletion or a changed variable."""
+"""Updates caches and workers after a deployment, a rollback, a deletion, or a change of variables."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class Rollout:
         self.pool = pool
 
     async def begin(self, project: str, version: Version, code: ProgramCode) -> None:
-        """Run a version that was just deployed, with its code ready in memory for the first worker."""
+        """Activate a version that was just deployed. Its code stays in memory for the first worker."""
         self.loadable.forget(project, version.name)  # the deployment may have deleted old versions
         self.loadable.keep((project, version.name, version.version, version.sha256), code)
         await self.replace_outdated(project, version.name)
 
     async def withdraw(self, project: str, name: str) -> None:
-        """Stop running a function that was deleted. Its workers finish their calls."""
+        """Retire the workers of a deleted function. They finish their calls."""
         self.loadable.forget(project, name)
         await self.replace_outdated(project, name)
 
     async def replace_outdated(self, project: str, name: str = "") -> None:
-        """Forget which version is active, and retire the workers of deployments that are no longer current.
+        """Drop the cached active version, and retire the workers of deployments that are no longer active.
 
-        Retired workers finish their calls. An empty `name` means all functions of the project: a variable changed.
+        Retired workers finish their calls. `name`: empty for all functions of the project, after a change of variables.
         """
         self.active.forget(project, name)
         for deployment in self.pool.deployments(project, name):
@@ -53,20 +53,22 @@ class Rollout:
                 self.pool.retire(deployment)
 
     def end_project(self, project: str) -> None:
-        """Forget all versions of a deleted project and kill its workers."""
+        """Drop all versions of a deleted project from the caches, and kill its workers."""
         self.active.forget(project)
         self.loadable.forget(project)
         for deployment in self.pool.deployments(project):
             self.pool.drop(deployment, "its project was deleted")
 
     async def follow_changes(self) -> None:
-        """Follow what other processes change, until the connection to PostgreSQL is lost."""
+        """Apply the changes of other processes, until the connection to PostgreSQL is lost."""
         try:
             async for payload in self.notifications.follow(CHANNEL, self.active.begin_remembering):
                 project, _, name = payload.partition(" ")
                 await self.replace_outdated(project, name)
         except Unreachable as lost:
-            if self.active.live:  # warn once, not with every attempt to listen again
-                log.warning("changes by other processes are not heard; every call asks the database", error=lost.detail)
+            if self.active.live:  # warn once, not at every attempt to reconnect
+                log.warning(
+                    "changes of other processes are not received; each call queries the database", error=lost.detail
+                )
         finally:
             self.active.stop_remembering()

@@ -1,1 +1,4 @@
-"""Bun processes: how they are started, spoken to, shared out, watched and ended. Knows nothing of HTTP or SQL."""
+"""Workers: starts Bun processes, sends calls to them, watches their use of the machine, and ends them.
+
+This package knows nothing of HTTP or SQL.
+"""

@@ -1,5 +1,7 @@
-"""The head of a function's answer. It is checked, because it goes into HTTP unchanged, and headers that have an effect
-beyond this one answer are dropped (far_reaching.py).
+"""Parses the head of a function's answer: its status and its headers.
+
+The head becomes part of the HTTP response without changes, so it is checked here. Headers that have an effect beyond
+this answer are dropped (far_reaching.py).
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from bunbase.functions.workers.limits import MAX_HEADER_BYTES, MAX_HEADERS
 NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 §5.6.2, lower case
 VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
-# Of one connection only (RFC 9110 §7.6.1), or known better by the server that frames the answer.
+# Headers of one connection only (RFC 9110 §7.6.1), and headers that the HTTP server writes itself.
 HOP_BY_HOP: Final = frozenset(
     {
         "connection",
@@ -45,7 +47,7 @@ class AnswerHead(msgspec.Struct, frozen=True):
 
 
 def read_head(payload: bytes) -> AnswerHead:
-    """Raises: BadFrame for what could not stand in an HTTP answer."""
+    """Parse a HEAD frame. Raises: BadFrame if HTTP does not allow such a head."""
     return _remembered(payload) if len(payload) <= MAX_REMEMBERED_BYTES else _read(payload)
 
 
@@ -65,10 +67,13 @@ def _read(payload: bytes) -> AnswerHead:
     return AnswerHead(head.status, kept)
 
 
-_remembered: Final = lru_cache(REMEMBERED)(_read)  # a function answers with the same few heads again and again
+_remembered: Final = lru_cache(REMEMBERED)(_read)  # a function usually sends the same few heads again and again
 
 
 def without_hop_by_hop(headers: Headers, also: frozenset[str] = frozenset()) -> Headers:
-    """Drop the headers of one connection, those that `connection` names, and those in `also`; names in lower case."""
+    """Return the headers without those of one connection, those that `connection` names, and those in `also`.
+
+    All names are in lower case.
+    """
     named = {token.strip().lower() for name, value in headers if name == "connection" for token in value.split(",")}
     return tuple([one for one in headers if not (one[0] in HOP_BY_HOP or one[0] in also or one[0] in named)])

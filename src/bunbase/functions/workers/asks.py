@@ -1,8 +1,8 @@
 """Asks: the requests of a worker to the host during a call, for documents, users or the network.
 
-A frame names the method and the call that asks. The identity of the asker (project, version, signed-in user) is taken
-from the host's own records, never from the frame. Bodies stream both ways with credit (window.py). An ask ends with its
-call.
+A frame names the method and the number of the call. The server takes the identity behind the call (project, version,
+signed-in user) from its own records, never from the frame. Bodies stream both ways with credit (window.py). When a call
+ends, its asks end.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Send = Callable[[Frame, int, bytes], None]
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """`call`: the number of the call that asks; `more`: the body follows in frames of its own."""
+    """The first frame of an ask. `call`: the number of its call. `more`: True if the body follows in other frames."""
 
     call: int
     method: str
@@ -38,22 +38,22 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 class Host(Protocol):
-    """The side that answers asks."""
+    """Answers asks."""
 
     async def answer(self, ask: Ask) -> None:
-        """Reply once, by `reply` or by `begin`, `send` and `end`; or raise a Problem."""
+        """Answer an ask once: call `reply`, or call `begin`, `send` and `end`, or raise a Problem."""
         ...
 
 
-class DeafHost:
-    """The host of a bundle that is only tried: such a bundle may compute, but all its asks are refused."""
+class RefusingHost:
+    """Refuses all asks. It is the host of a bundle that is only tried: such a bundle may compute and nothing else."""
 
     async def answer(self, ask: Ask) -> None:
-        raise UnknownHostCall("A bundle that is being tried cannot ask for anything.")
+        raise UnknownHostCall("While a deployment is being tried, its code cannot use ctx.")
 
 
 class Ask:
-    """`args`: JSON as the worker wrote it. `whole`: the body, if it came in one piece."""
+    """One ask. `args`: the JSON of the worker, not parsed yet. `whole`: the body, or None if it arrives in pieces."""
 
     def __init__(
         self, number: int, deployment: Deployment, request: Request, opening: Opening, body: bytes, asks: Asks
@@ -73,14 +73,14 @@ class Ask:
         self._out_window = Window()
         self._news = asyncio.Event()
         self._begun = self._ended = self._cancelled = False
-        self._waived = False  # by the worker
+        self._waived = False  # True if the worker has cancelled the ask
 
     @property
     def has_body(self) -> bool:
         return self.whole is None or len(self.whole) > 0
 
     async def body(self, max_bytes: int) -> bytes:
-        """Return the whole body. Raises: TooLarge."""
+        """Wait for the whole body and return it. Raises: TooLarge."""
         if self.whole is not None:
             return self.whole
         async with self._asks.large:
@@ -92,7 +92,7 @@ class Ask:
             return bytes(collected)
 
     async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the body in the pieces that arrive."""
+        """Yield the body piece by piece, as it arrives."""
         if self.whole is not None:
             yield self.whole
             return
@@ -115,7 +115,7 @@ class Ask:
     # the answer
 
     async def reply(self, body: bytes, head: Any = None) -> None:
-        """Answer with all there is."""
+        """Send the whole reply. `head`: its first part, as JSON."""
         if len(body) > MAX_WHOLE_BYTES:
             self.begin(head)
             await self.send(body)
@@ -128,7 +128,7 @@ class Ask:
         self._asks.send(Frame.REPLY, self._number, join_payload({"head": head, "more": True}, b""))
 
     async def send(self, data: bytes) -> None:
-        """Pass on as the worker reads."""
+        """Send a part of the body of the reply. Wait while the worker has given no credit."""
         view = memoryview(data)
         while view:
             while self._out_window.left <= 0:
@@ -147,11 +147,11 @@ class Ask:
 
     def _finish(self, type: Frame, payload: bytes = b"") -> None:
         self._ended = True
-        self._asks.open.pop(self._number, None)  # at once: on hearing the end the worker may ask again
+        self._asks.open.pop(self._number, None)  # before the frame is sent: then the worker may start another ask
         self._asks.send(type, self._number, payload)
 
     def cancel(self) -> None:
-        """Stop answering; once only: a second time would break off what lets go of a connection or a transaction."""
+        """Stop answering. Only the first call has an effect: a second cancel could interrupt the task's clean-up."""
         if self.task is not None and not self._cancelled:
             self._cancelled = True
             self.task.cancel()
@@ -171,7 +171,7 @@ class Ask:
                 self._waived = True
                 self.cancel()
             case _:
-                raise BadFrame(f"a frame of type {type} amid an ask")
+                raise BadFrame(f"a frame of type {type} during an ask")
         self._news.set()
 
 
@@ -181,15 +181,15 @@ class Asks:
     def __init__(self, deployment: Deployment, send: Send) -> None:
         self.deployment = deployment
         self.send = send
-        self.host: Host = DeafHost()
+        self.host: Host = RefusingHost()
         self.open: dict[int, Ask] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.large = asyncio.Semaphore(MAX_LARGE_ASKS)
 
     def begin(self, number: int, opening: Opening, body: bytes, request: Request, seconds: float) -> None:
-        """Start answering. Raises: BadFrame for what no runtime of ours does."""
+        """Start answering an ask. Raises: BadFrame for an ask that our runtime never sends."""
         if number in self.open or len(self.open) >= MAX_ASKS or len(body) > MAX_WHOLE_BYTES:
-            raise BadFrame("an ask that cannot be")
+            raise BadFrame("an ask with a number in use, above the limit of asks, or with too long a body")
         ask = self.open[number] = Ask(number, self.deployment, request, opening, body, self)
         ask.task = asyncio.create_task(self._answer(ask, seconds))
         self.tasks.add(ask.task)
@@ -197,9 +197,7 @@ class Asks:
 
     def refuse(self, number: int) -> None:
         """Refuse an ask whose call has ended or never existed."""
-        over = CallOver(
-            "Await what you start, or hand it to ctx.waitUntil(promise): afterwards nothing is done for it."
-        )
+        over = CallOver("The call has ended already. Await each promise, or pass it to ctx.waitUntil(promise).")
         self.send(Frame.REFUSED, number, msgspec.json.encode(over.body()))
 
     def end_call(self, call: int) -> None:
@@ -208,12 +206,12 @@ class Asks:
 
     def close(self) -> None:
         for task in self.tasks:
-            if not task.cancelling():  # a second time would break off what lets go
+            if not task.cancelling():  # a second cancel could interrupt the task's clean-up
                 task.cancel()
 
     def _gone(self, task: asyncio.Task[None], ask: Ask) -> None:
         self.tasks.discard(task)
-        ask.refuse(CallOver("The call ended, or nobody waits for this any longer."))  # also if it never ran
+        ask.refuse(CallOver("The call ended, or the function cancelled this request."))  # also if the task never ran
 
     async def _answer(self, ask: Ask, seconds: float) -> None:
         request_id.set(ask.request.invocation)
@@ -224,16 +222,16 @@ class Asks:
             ask.refuse(problem)
         except Exception:
             log.exception("an ask of a function failed", method=ask.method, invocation=ask.request.invocation)
-            ask.refuse(Internal("Something went wrong on BunBase's side; its log knows more."))
+            ask.refuse(Internal("An error occurred inside BunBase; the server's log has the details."))
 
 
 def read_opening(payload: bytes) -> tuple[Opening, bytes]:
-    """Split a payload into what is asked and the body that came along. Raises: BadFrame."""
+    """Split the payload of an ASK frame into the opening and the body. Raises: BadFrame."""
     try:
         (length,) = LENGTH.unpack_from(payload)
         end = LENGTH.size + length
         if end > len(payload):
-            raise BadFrame("an ask that is shorter than it says")
+            raise BadFrame("an ask that is shorter than its length field")
         return msgspec.json.decode(payload[LENGTH.size : end], type=Opening), payload[end:]
     except (ValueError, msgspec.MsgspecError, RecursionError, UnicodeDecodeError, struct.error) as error:
         raise BadFrame(f"an ask that cannot be read: {error}") from None

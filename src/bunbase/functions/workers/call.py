@@ -1,4 +1,4 @@
-"""One call in a worker, between the worker that answers and the reader that consumes: a head, bytes, the end."""
+"""One call in a worker. The worker writes the answer (a head, then bytes, then the end); a reader consumes it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Outcome(StrEnum):
 
 
 class Call:
-    """At most WINDOW_BYTES wait here: the worker sends on only as the reader reads.
+    """A call and its answer. The worker may be at most WINDOW_BYTES ahead of the reader (window.py).
 
-    `grant(bytes)` lets the worker send more; `cancel()` tells it that nobody reads any longer.
+    `grant(bytes)` lets the worker send more. `cancel()` tells the worker that the reader has gone.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class Call:
         self.began = time.monotonic()
         self.max_bytes = max_bytes
         self.logged_bytes = 0
-        self.cpu_ms = 0.0  # its share of what the worker burnt
+        self.cpu_ms = 0.0  # its share of the worker's processor time (processor.py)
         self.abandoned = False
-        self.lingers = False  # it works on behind its answer
-        self.upload: Upload | None = None  # the rest of a request that did not come whole
+        self.lingers = False  # its waitUntil work goes on after the answer
+        self.upload: Upload | None = None  # the rest of a request body that arrives in pieces
         self._grant = grant
         self._cancel = cancel
         self._head: AnswerHead | None = None
@@ -57,7 +57,7 @@ class Call:
     # for the reader
 
     async def head(self) -> AnswerHead:
-        """Wait for the head. Raises the Problem that came instead."""
+        """Wait for the head of the answer. Raises: the Problem with which the call failed or was refused."""
         while self._head is None and self._problem is None and self._refusal is None:
             await self._news()
         if self._refusal is not None:
@@ -68,7 +68,7 @@ class Call:
         return self._head
 
     async def read(self) -> bytes:
-        """Return the bytes that have arrived, b"" at the end. Raises the Problem that broke the answer off."""
+        """Wait for bytes and return them; b"" at the end of the answer. Raises: the Problem that ended the answer."""
         while not self._buffer:
             if self._problem is not None:
                 raise self._problem
@@ -99,14 +99,14 @@ class Call:
                 self.upload.close()
 
     def refuse(self, problem: Problem) -> None:
-        """Let the reader have the problem in place of a head that has not come."""
+        """Raise the problem in the reader, unless the head of the answer has arrived."""
         if self._head is None and not self._ended:
             self._refusal = problem
             self._tell()
 
     @property
     def waiting_bytes(self) -> int:
-        """The bytes that have arrived and are not read yet."""
+        """The number of bytes that have arrived and are not read yet."""
         return len(self._buffer)
 
     # for the worker
@@ -133,7 +133,7 @@ class Call:
 
     @property
     def ended(self) -> bool:
-        """The answer is over; a call that lingers is still there."""
+        """True after the end of the answer. The waitUntil work of the call may still run."""
         return self._ended
 
     def end(self, problem: Problem | None = None) -> None:

@@ -1,13 +1,13 @@
-"""The socket between the server and one worker: bytes in and out, and how much of the event loop a worker may take.
+"""The socket between the server and one worker. It also bounds how long a worker may hold the event loop.
 
 The life of the bytes that arrive:
-1. `data_received` cuts them into frames (frames.py) and passes each to `hear`.
-2. After MAX_FRAMES_A_TURN frames it stops reading and goes on in the next turn of the event loop. Without this bound, a
-   worker that sent 28,000 of the smallest frames in one write kept every other caller waiting for 0.3 s.
-3. Every frame is paid from the worker's budget (frame_budget.py). A worker that sends more than it can have worked for
-   is broken off, as is one whose frames cannot be read.
-4. While the worker does not read what the server writes, the server does not read either (`pause_writing`): each
-   question of such a worker would leave one more answer waiting in the server's memory.
+1. `data_received` cuts the bytes into frames (frames.py) and passes each frame to `hear`.
+2. After MAX_FRAMES_A_TURN frames the connection stops reading and continues in the next turn of the event loop. Without
+   this bound, a worker that sent 28,000 of the smallest frames in one write delayed every other caller by 0.3 s.
+3. The worker pays for every frame from its budget (frame_budget.py). The server kills a worker that exceeds its budget,
+   and a worker whose frames are malformed.
+4. While the worker does not read what the server writes, the server does not read from the worker (`pause_writing`).
+   Otherwise each ask of such a worker would add one more reply to the server's memory.
 5. When the process ends, the kernel closes the socket, and `on_lost` is called.
 """
 
@@ -27,10 +27,10 @@ MAX_FRAMES_A_TURN: Final = 128  # they take 1 ms
 
 
 class Connection(asyncio.Protocol):
-    """After `close`, nothing is sent or heard any more.
+    """The server's end of the socket. After `close`, it neither sends nor receives frames.
 
-    `hear(type, id, payload)` takes one frame and may raise BadFrame. `on_broken(why)` is called when the worker broke
-    the protocol, `on_lost()` when the socket is closed.
+    `hear(type, id, payload)` takes one frame and may raise BadFrame. `on_broken(why)` is called when the worker has
+    violated the protocol, `on_lost()` when the socket is closed.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._writing: asyncio.WriteTransport | None = None
         self._reading: asyncio.ReadTransport | None = None
-        self._full = False  # the worker does not read what is sent to it
+        self._full = False  # True while the worker does not read, and the write buffer is full
 
     @property
     def unsent_bytes(self) -> int:
-        """The bytes that wait in the server until the worker reads."""
+        """The number of bytes that wait in the server's memory until the worker reads them."""
         return self._writing.get_write_buffer_size() if self._writing is not None else 0
 
     def send(self, type: Frame, id: int, payload: bytes = b"") -> None:
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
                     if self.closed:
                         return
             self._budget.spend(heard)
-        except (BadFrame, RecursionError) as wrong:  # JSON may be nested deeper than it can be read
+        except (BadFrame, RecursionError) as wrong:  # RecursionError: JSON that is nested too deeply
             self._on_broken(f"it broke the protocol: {wrong}")
         if heard == MAX_FRAMES_A_TURN and not self.closed:
             self._stop_reading()
@@ -103,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._reading.pause_reading()
 
     def _read_on(self) -> None:
-        """Hear the frames that have arrived already, then go on reading."""
+        """Handle the frames that have already arrived, then read from the socket again."""
         if self._reading is None or self._full or self.closed or self._reading.is_closing():
             return
         self._reading.resume_reading()

@@ -1,4 +1,7 @@
-"""A deployment, which a worker serves for its whole life; the requests it gets and the log lines it writes."""
+"""A deployment, the requests that its workers get, and the log lines that they write.
+
+A worker serves one deployment for its whole life.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from bunbase.contracts.functions.triggers import TriggerKind
 
 
 class Deployment(msgspec.Struct, frozen=True):
-    """One version of one function with one state of its project's variables; equal ones may share workers.
+    """One version of one function, with one state of its project's variables. Equal deployments share workers.
 
     `environment`: the revision of the variables.
     """
@@ -28,11 +31,11 @@ class Deployment(msgspec.Struct, frozen=True):
     environment: int
 
 
-NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # of a worker that waits for a bundle
+NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # for a worker that waits for a bundle
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """Why a function runs without a request from outside. `depth`: how many runs in a row led to this one."""
+    """The cause of a run without a request from outside. `depth`: the number of triggered runs that led to this run."""
 
     kind: TriggerKind
     job: str
@@ -42,9 +45,9 @@ class Trigger(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A call as the function will see it. `user`: the signed-in end user; `trigger`: None for one from outside.
+    """A call as the function sees it. `user`: the signed-in end user. `trigger`: None for a request from outside.
 
-    `more`: `body` is only its beginning.
+    `more`: True if `body` is only the beginning of the body.
     """
 
     invocation: str
@@ -58,12 +61,12 @@ class Request(msgspec.Struct, frozen=True):
 
     @property
     def depth(self) -> int:
-        """How many triggered runs in a row led to what this call does."""
+        """The number of triggered runs that led to this call, this call included; 0 for a request from outside."""
         return 0 if self.trigger is None else self.trigger.depth + 1
 
 
-class Said(msgspec.Struct, frozen=True):
-    """A line for the log. `invocation` is empty for what a worker says outside any call."""
+class LogRecord(msgspec.Struct, frozen=True):
+    """A line for the log of a function. `invocation`: empty if the line belongs to no call."""
 
     deployment: Deployment
     invocation: str
@@ -72,4 +75,4 @@ class Said(msgspec.Struct, frozen=True):
     truncated: bool = False
 
 
-Say = Callable[[Said], None]
+WriteLog = Callable[[LogRecord], None]

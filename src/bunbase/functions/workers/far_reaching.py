@@ -1,8 +1,8 @@
-"""Headers of an answer that have an effect beyond it: on the origin, the browser, the connection, or a proxy before us.
+"""Recognises headers whose effect reaches beyond one answer: to the origin, browser, connection, or a proxy in front.
 
-A function speaks for itself alone. Many projects and BunBase itself may share its host, and even where a project has a
-host of its own, its port and its certificate are the installation's. Each name here lets one answer change what happens
-to later requests, or to the files of the machine in front.
+A function may only decide about its own answers. Many projects and BunBase itself may share one host name; even if a
+project has its own host name, the port and the certificate belong to the installation. Each header here changes how
+later requests are handled, or makes a proxy read its own files.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ NAMES: Final = frozenset(
         "x-lighttpd-send-file",
     ]
 )
-# `date`, `x-request-id` and `x-content-type-options` are written by us: of two, browsers believe the first
+# The server writes `date`, `x-request-id` and `x-content-type-options` itself. Of two headers, browsers use the first.
 PREFIXES: Final = (
     "x-bunbase-",
     "proxy-",
@@ -54,17 +54,17 @@ PREFIXES: Final = (
     "attribution-reporting-",
     "ad-auction-",
     "shared-storage-",
-    "x-accel-",  # nginx: answers with any file or address that its configuration calls internal
+    "x-accel-",  # nginx sends any file or address that its configuration marks as internal
     "x-reproxy-",
 )
-HARMLESS: Final = frozenset({"x-accel-buffering"})  # of this very answer, and usual for server-sent events
+HARMLESS: Final = frozenset({"x-accel-buffering"})  # affects this answer only; usual for server-sent events
 FAR_LINKS: Final = re.compile(r"serviceworker|compression-dictionary", re.I)
 CHALLENGE: Final = re.compile(r"bearer(?:[ \t]+[^\x00-\x1f]*)?", re.I)
 PARAMETER: Final = re.compile(r"[ \t]*[\w!#$%&'*+.^`|~-]+[ \t]*=")
 
 
 def reaches_far(name: str, value: str) -> bool:
-    """`name`: in lower case."""
+    """True if the header has an effect beyond its answer. `name`: in lower case."""
     if name == "link":
         return FAR_LINKS.search(value) is not None
     if name == "www-authenticate":
@@ -73,8 +73,10 @@ def reaches_far(name: str, value: str) -> bool:
 
 
 def _asks_for_a_token(value: str) -> bool:
-    """Return whether the only challenge is for a bearer token. For others (Basic, Negotiate, …) browsers ask people for
-    a password in the name of the host, and send it to everything on it from then on.
+    """True if the only challenge is for a bearer token.
+
+    For other challenges (Basic, Negotiate, …) a browser asks its user for a password in the name of the host, and then
+    sends the password to every project on that host.
     """
     first, *others = value.split(",")
     return CHALLENGE.fullmatch(first.strip()) is not None and all(PARAMETER.match(one) for one in others)

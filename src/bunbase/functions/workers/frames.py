@@ -1,12 +1,15 @@
-"""Frames on a worker's channel, the twin of runtime/frames.ts.
+"""The frames on a worker's channel. runtime/frames.ts is the other side.
 
-u32 length of the rest · u8 type · u32 id · payload, big-endian. Where a payload has two parts, the first (JSON) is led
-by its own u32 length. `id` is the call's number in this worker, 0 for what belongs to none.
+A frame, big-endian: u32 length of the rest · u8 type · u32 id · payload. A payload with two parts begins with the u32
+length of its first part, which is JSON. `id` is the number of the call in this worker, or 0 if the frame belongs to no
+call.
 
-Frames from REPLY to ASK_CREDIT and from ASK to REPLY_CREDIT carry what a function asks of the host (workers/asks.py);
-their `id` is the number of the ask. Frames from BODY to BODY_FAIL, BODY_CREDIT and BODY_CANCEL are about a request that
-did not come whole with INVOKE (workers/upload.py). LINGER before DONE or ERROR: the call works on behind its answer,
-until SETTLED. COMPILE (code) is answered by pieces of BYTECODE, the last one empty.
+- Asks, the requests of a function to the host (workers/asks.py): frames from REPLY to ASK_CREDIT and from ASK to
+  REPLY_CREDIT. Their `id` is the number of the ask.
+- Request bodies of which INVOKE holds only the beginning (workers/upload.py): frames from BODY to BODY_FAIL,
+  BODY_CREDIT and BODY_CANCEL.
+- waitUntil: LINGER before DONE or ERROR means that the call works on after its answer; SETTLED ends that work.
+- Bytecode: the worker answers COMPILE (code) with pieces in BYTECODE frames; an empty piece is the end.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ class Frame(IntEnum):
     BODY_END = 12
     BODY_FAIL = 13
     COMPILE = 14
-    UNCONFINED = 15  # from the zygote's child in Bun's place: it could not be confined, so Bun was not started
+    UNCONFINED = 15  # from the child of the zygote: the sandbox could not be set up, so Bun was not started
     READY = 16
     LOADED = 17
     FAILED = 18
@@ -61,7 +64,7 @@ class Frame(IntEnum):
 
 
 class BadFrame(Exception):
-    """The other side sent what no runtime of ours sends."""
+    """The worker sent a frame that our runtime never sends, so the worker cannot be trusted any more."""
 
 
 def encode_frame(type: Frame, id: int, payload: bytes = b"") -> bytes:
@@ -69,13 +72,13 @@ def encode_frame(type: Frame, id: int, payload: bytes = b"") -> bytes:
 
 
 def join_payload(meta: Any, *rest: bytes) -> bytes:
-    """Make a payload of two parts: JSON, and the bytes behind it."""
+    """Return a payload of two parts: `meta` as JSON, then the bytes of `rest`."""
     first = msgspec.json.encode(meta)
     return b"".join((LENGTH.pack(len(first)), first, *rest))
 
 
 def text_of(payload: bytes) -> str:
-    """Read text that PostgreSQL can store: it knows no NUL."""
+    """Decode text, and replace NUL characters, which PostgreSQL cannot store."""
     return payload.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
@@ -85,7 +88,7 @@ class FrameReader:
         self.buffer = bytearray()
 
     def push(self, data: bytes) -> Generator[tuple[int, int, bytes], None, None]:
-        """Yield type, id and payload of each frame that is now complete. Raises: BadFrame.
+        """Yield the type, id and payload of each complete frame. Raises: BadFrame.
 
         If the caller stops early and closes the generator, the next push yields the remaining frames.
         """

@@ -28,16 +28,16 @@ class Group:
 
     @property
     def wants_worker(self) -> bool:
-        """True while more calls wait than the workers under way will take."""
+        """True while more calls wait than the starting workers can take."""
         return len(self.queue) > self.starting * self.deployment.config.concurrency
 
     def free_worker(self) -> Worker | None:
-        """Return the least busy worker that has room, or None."""
+        """Return the worker with room that has the fewest calls, or None."""
         free = [worker for worker in self.workers if worker.has_room]
         return min(free, key=lambda worker: len(worker.calls), default=None)
 
     def feed(self) -> None:
-        """Start waiting calls, first come first served, while there is room."""
+        """Start the waiting calls, in the order of their arrival, while a worker has room."""
         while self.queue and (worker := self.free_worker()) is not None:
             waiter = self.queue.popleft()
             if not waiter.started.done():
@@ -47,14 +47,14 @@ class Group:
                 worker.retire()
 
     def fail(self, problem: Problem) -> None:
-        """Turn every waiting call away."""
+        """Fail every waiting call with the problem."""
         while self.queue:
             waiter = self.queue.popleft()
             if not waiter.started.done():
                 waiter.started.set_exception(problem)
 
     def retire(self) -> None:
-        """Serve the waiting calls, then end. A call that arrives later still gets a worker, which ends after it."""
+        """Serve the waiting calls, then end all workers. A later call gets a new worker, which ends after it."""
         self.retiring = True
         self.feed()
 

@@ -1,4 +1,4 @@
-"""How a Bun process is started: its flags, and an environment that holds nothing of the server's."""
+"""The command line and the environment of a Bun process. The environment holds no variable of the server."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FLAGS: Final = (
     "--config=/dev/null",
 )
 
-# The function's own variables travel over the channel: /proc/<pid>/environ is no place for secrets.
-# The BUN_JSC_ and MIMALLOC_ values keep the JIT on when address space is limited, and idle workers small
-# (9 MB each where eight share a machine; measured with Bun 1.4.5).
+# The variables of the function are not here but in the LOAD frame: /proc/<pid>/environ would show secrets.
+# The BUN_JSC_ and MIMALLOC_ values keep the JIT on although the address space is limited, and keep idle workers small:
+# 9 MB for each of eight workers on one machine, measured with Bun 1.4.5.
 ENVIRONMENT: Final = {
     "HOME": "/nonexistent",
     "TZ": "UTC",
@@ -34,7 +34,7 @@ ENVIRONMENT: Final = {
 
 
 def launch_of(bun: Path, memory_mb: int, confinement: Confinement | None, group: str = "") -> Launch:
-    """`memory_mb`: what the garbage collector takes for the machine's memory."""
+    """Return the launch of a worker. `memory_mb`: the garbage collector believes that the machine has this memory."""
     return Launch(
         program=str(bun),
         arguments=("bun", *FLAGS, str(RUNTIME / "worker.ts")),

@@ -1,4 +1,4 @@
-"""The lines that a worker logs: the parts of a frame, checked, and the bounds on how much one call may log."""
+"""Parses the log lines that a worker sends, and bounds how much one call may log."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from bunbase.functions.workers.frames import BadFrame, text_of
 from bunbase.functions.workers.limits import LINE_OVERHEAD_BYTES, MAX_CALL_LOG_BYTES, MAX_LINE_BYTES
 
 LEVELS: Final = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARN, LogLevel.ERROR)
-FLAGS_BYTES: Final = 2  # level and "truncated", in front of the text
+FLAGS_BYTES: Final = 2  # before the text: one byte for the level, one byte for "truncated"
 
 
-class LogLine(NamedTuple):
-    """`size`: what the line counts towards the bound, its overhead included."""
+class ParsedLine(NamedTuple):
+    """A log line of a worker. `size`: the bytes that count towards the bound, LINE_OVERHEAD_BYTES included."""
 
     level: LogLevel
     text: str
@@ -21,15 +21,18 @@ class LogLine(NamedTuple):
     size: int
 
 
-def read_line(payload: bytes) -> LogLine:
-    """Raises: BadFrame for a line that our runtime does not send."""
+def read_line(payload: bytes) -> ParsedLine:
+    """Return the line in a LOG frame. Raises: BadFrame if our runtime never sends such a line."""
     size = len(payload) - FLAGS_BYTES + LINE_OVERHEAD_BYTES
     if size > MAX_LINE_BYTES + LINE_OVERHEAD_BYTES or size < LINE_OVERHEAD_BYTES or payload[0] >= len(LEVELS):
         raise BadFrame("a log line that is too long or malformed")
-    return LogLine(LEVELS[payload[0]], text_of(payload[FLAGS_BYTES:]), payload[1] != 0, size)
+    return ParsedLine(LEVELS[payload[0]], text_of(payload[FLAGS_BYTES:]), payload[1] != 0, size)
 
 
 def check_logged(logged_bytes: int) -> None:
-    """Raises: BadFrame. The runtime stops at MAX_CALL_LOG_BYTES; one more line marks where it cut the log."""
+    """Check how many bytes one call has logged. Raises: BadFrame.
+
+    The runtime stops logging at MAX_CALL_LOG_BYTES, and adds one line that says so.
+    """
     if logged_bytes > MAX_CALL_LOG_BYTES + MAX_LINE_BYTES:
-        raise BadFrame("more log than a call may write")
+        raise BadFrame("more log lines than a call may write")

@@ -1,4 +1,19 @@
-"""Assigns calls to workers: a free one at once, or a place in the queue; starts workers, and ends others for room."""
+"""The pool of workers: assigns each call to a worker, and decides when workers start and end.
+
+The life of one call:
+1. `start` gives the call to a free worker. If no worker is free, the call waits in the queue of its deployment.
+2. `_serve` starts workers for the deployments whose calls wait (`_hungry`), as far as the limits allow.
+3. If a limit is reached, `_make_room` ends a worker of another deployment: an idle worker at once, a busy worker after
+   its calls. shares.py decides which.
+4. A worker that has loaded its bundle (`_join`), or has finished a call (`on_free`), takes calls from the queue.
+
+The hard place is the room of a worker that ends. `shares` counts a worker from the decision to start it (`_grow`) until
+it is killed (`on_death`). When `_grow` kills an idle worker to make room, `on_death` runs inside of `_grow`, before
+`_grow` has counted the worker that it is about to start. If `on_death` served the queues at once, it would see free
+room and start a worker for another deployment; then `_grow` would start its own, one more than the limit allows. So
+`on_death` serves the queues in the next turn of the event loop. The alternative, to count the new worker before the old
+one is killed, was rejected: every return and error between the two would have to undo the count.
+"""
 
 from __future__ import annotations
 
@@ -13,48 +28,51 @@ from bunbase.contracts.functions.logs import LogLevel
 from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError, FunctionsUnavailable
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.call import Call, Outcome
-from bunbase.functions.workers.deployment import Deployment, Request, Said, Say
+from bunbase.functions.workers.deployment import Deployment, LogRecord, Request, WriteLog
 from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.program import Fetch
 from bunbase.functions.workers.shares import idle_longest, who_gives_way
 from bunbase.functions.workers.start import LoadFailed, WorkerDied
 from bunbase.functions.workers.starter import Starter
 from bunbase.functions.workers.waiting import Waiter, WaitingRoom, overloaded
-from bunbase.functions.workers.worker import RETIRED, Owner, Worker
+from bunbase.functions.workers.worker import RETIRED, Worker, WorkerListener
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Internal, Problem
 from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-EARLIER: Final = 0.2  # of its time, at random, so that workers born together do not all end together
+# A worker's lifetime is shortened at random by up to this share: workers that started together do not end together.
+MAX_SHORTENED: Final = 0.2
 
-Ended = Callable[[Worker, Call, Outcome, float], None]
+CountCall = Callable[[Worker, Call, Outcome, float], None]
 
 
-class Pool(Owner):
-    """`fetch` gives the code and variables of a deployment when a worker is to be started; `tell` hears of every
-    call that has ended, with its seconds, `tell_death` of every worker.
+class Pool(WorkerListener):
+    """`fetch(deployment)` loads the code and the variables for a new worker.
+
+    `write_log(record)` takes the log lines of functions. `count_call` is called for each call that has ended, with its
+    duration in seconds; `count_death` for each worker that has ended.
     """
 
     def __init__(
         self,
         starter: Starter,
         fetch: Fetch,
-        say: Say,
+        write_log: WriteLog,
         settings: FunctionsSettings,
-        tell: Ended = lambda *_: None,
-        tell_death: Callable[[Worker], None] = lambda _: None,
+        count_call: CountCall = lambda *_: None,
+        count_death: Callable[[Worker], None] = lambda _: None,
     ) -> None:
         self.starter = starter
         self.fetch = fetch
-        self.say = say
-        self.tell = tell
-        self.tell_death = tell_death
+        self.write_log = write_log
+        self.count_call = count_call
+        self.count_death = count_death
         self.settings = settings
         self.groups: dict[Deployment, Group] = {}
         self.waiting = WaitingRoom(settings)
-        self.shares: Counter[str] = Counter()  # by project: workers, those included that are being started
+        self.shares: Counter[str] = Counter()  # by project: workers that run or are starting
         self.starts: set[asyncio.Task[None]] = set()
         self.closed = False
         self.drained = asyncio.Event()
@@ -62,8 +80,8 @@ class Pool(Owner):
     async def start(self, deployment: Deployment, request: Request) -> Call:
         """Return the call once a worker has begun it.
 
-        Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load, FunctionCrashed if
-        its workers died of it.
+        Raises: FunctionOverloaded, FunctionsUnavailable; FunctionError if the bundle does not load; FunctionCrashed if
+        the workers that tried to load the bundle died.
         """
         group = self._group(deployment)
         if not group.queue and (worker := group.free_worker()) is not None:
@@ -73,7 +91,7 @@ class Pool(Owner):
         if self._hungry(group):
             self._serve()
         try:
-            await asyncio.sleep(0)  # the fast lane begins outside of a task; a timeout needs one
+            await asyncio.sleep(0)  # fast routes begin outside of a task, and asyncio.timeout works only in a task
             async with asyncio.timeout(self.settings.wait_seconds):
                 call = await waiter.started
         except TimeoutError:
@@ -86,29 +104,29 @@ class Pool(Owner):
         return call
 
     def deployments(self, project: str, name: str = "") -> list[Deployment]:
-        """List what has workers here, of one function or of the whole project."""
+        """Return the deployments of a project, or of one function, that have workers or waiting calls."""
         return [one for one in self.groups if one.project == project and name in ("", one.name)]
 
     def retire(self, deployment: Deployment) -> None:
-        """Let the workers end after the calls that they have or that wait for them."""
+        """End the workers of a deployment after their running and waiting calls."""
         if (group := self.groups.get(deployment)) is not None:
             group.retire()
             self._tidy(group)
 
     def keep(self, deployment: Deployment) -> None:
-        """Take back `retire`: it is what runs again, though some of its workers may end yet."""
+        """Undo `retire`: the deployment is active again. Workers that are already retiring still end."""
         if (group := self.groups.get(deployment)) is not None:
             group.retiring = False
 
     def drop(self, deployment: Deployment, why: str) -> None:
-        """End the workers now."""
+        """End the workers of a deployment now; its waiting calls fail."""
         if (group := self.groups.get(deployment)) is not None:
             group.fail(FunctionsUnavailable(f"The function was stopped: {why}."))
             group.kill(why)
             self._tidy(group)
 
     def tend(self) -> None:
-        """End workers that have been idle for long, replace the old ones, see who waits."""
+        """End workers that were idle for too long or are too old, and serve waiting calls. Called at intervals."""
         now, settings = time.monotonic(), self.settings
         for worker in [worker for group in self.groups.values() for worker in group.workers]:
             age = now - worker.loaded_at
@@ -120,7 +138,7 @@ class Pool(Owner):
             self._serve()
 
     async def close(self) -> None:
-        """Turn away who waits, let calls under way end for a while, then end every worker."""
+        """Refuse the waiting calls, let running calls end for up to `drain_seconds`, then end every worker."""
         self.closed = True
         for group in self.groups.values():
             group.fail(FunctionsUnavailable("BunBase is shutting down."))
@@ -137,36 +155,36 @@ class Pool(Owner):
 
     # events of the workers
 
-    def said(self, said: Said) -> None:
-        self.say(said)
+    def on_log(self, record: LogRecord) -> None:
+        self.write_log(record)
 
-    def free(self, worker: Worker) -> None:
+    def on_free(self, worker: Worker) -> None:
         if not self.waiting.calls:
             return
         self.groups[worker.deployment].feed()
         if worker.idle:
             self._serve()
 
-    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        self.tell(worker, call, outcome, seconds)
+    def on_call_ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+        self.count_call(worker, call, outcome, seconds)
         if self.closed and not self._busy:
             self.drained.set()
 
-    def died(self, worker: Worker) -> None:
+    def on_death(self, worker: Worker) -> None:
         group = self.groups.get(worker.deployment)
         if group is None or worker not in group.workers:
             return
-        self.tell_death(worker)
+        self.count_death(worker)
         group.workers.discard(worker)
         self._share(group, -1)
         self._tidy(group)
-        # not at once: when it was ended to make room, whom the room is for comes first
+        # In the next turn, not at once: `_grow` may have killed this worker and has not counted its successor yet.
         asyncio.get_running_loop().call_soon(self._serve)
 
     # starting workers
 
     def _serve(self) -> None:
-        """Start workers for those who wait, one each before anybody gets a second, as far as there is room."""
+        """Start workers for the deployments with waiting calls: one for each before any gets a second."""
         while not self.closed:
             hungry = [group for group in self.groups.values() if self._hungry(group)]
             hungry.sort(key=lambda group: (self.shares[group.deployment.project], group.size, group.queue[0].since))
@@ -175,7 +193,7 @@ class Pool(Owner):
                 return
 
     def _hungry(self, group: Group) -> bool:
-        """True if calls wait that no starting worker will take, and the function may have one more worker."""
+        """True if more calls wait than the starting workers can take, and the function may have another worker."""
         return group.wants_worker and group.size < self.settings.max_workers_per_function
 
     def _grow(self, group: Group, hungry: int) -> bool:
@@ -187,14 +205,17 @@ class Pool(Owner):
         else:
             within = ()
         if within and not self._make_room(group, list(within), hungry):
-            return False  # whoever makes room later says so: see died
+            return False  # `on_death` calls `_serve` again once a worker has ended
         group.starting += 1
         self._share(group, 1)
         self._run(self._start(group))
         return True
 
     def _make_room(self, needy: Group, within: list[Group], hungry: int) -> bool:
-        """End a worker without calls, at once; or ask one that has some to end after them."""
+        """Return True if an idle worker was ended. Otherwise retire a busy worker, and return False.
+
+        No more workers are retired than there are deployments that wait.
+        """
         if (idle := idle_longest(within)) is not None:
             idle.kill(RETIRED)
             return True
@@ -211,7 +232,7 @@ class Pool(Owner):
             program = await self.fetch(deployment)
             worker = await self.starter.start(deployment, program, self)
         except LoadFailed as failure:
-            self.say(Said(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
+            self.write_log(LogRecord(deployment, "", LogLevel.ERROR, f"The function could not be loaded. {failure}"))
             kind = FunctionCrashed if isinstance(failure, WorkerDied) else FunctionError
             problem = kind("The function could not be loaded; its log says why.")
         except Problem as failure:
@@ -231,7 +252,8 @@ class Pool(Owner):
 
     def _join(self, group: Group, worker: Worker) -> None:
         metrics.cold_starts.inc()
-        worker.best_before = self.settings.max_worker_seconds * (1 - random.random() * EARLIER)  # noqa: S311 - no secret
+        shortened = random.random() * MAX_SHORTENED  # noqa: S311 - no secret
+        worker.best_before = self.settings.max_worker_seconds * (1 - shortened)
         group.workers.add(worker)
         group.feed()
         if worker.idle and not worker.dead:
@@ -246,7 +268,7 @@ class Pool(Owner):
         return group
 
     def _leave(self, group: Group, waiter: Waiter) -> None:
-        """Take a waiter out of the queue; should its call have started at this very moment, nobody will read it."""
+        """Take a waiter out of the queue. If its call has started at this moment, abandon the call."""
         if waiter in group.queue:
             group.queue.remove(waiter)
         elif not waiter.started.cancelled() and waiter.started.exception() is None:
@@ -265,7 +287,7 @@ class Pool(Owner):
 
     @property
     def _busy(self) -> bool:
-        """Somebody still reads an answer, or a call works on behind its own."""
+        """True while a client still reads an answer, or a call still works after its answer (waitUntil)."""
         calls = (call for worker in self.starter.alive for call in worker.calls.values())
         return any(call.lingers or not call.abandoned for call in calls)
 

@@ -1,9 +1,9 @@
-"""Prewarmed workers: Bun runs and waits for a bundle, so that a function's first call need not wait for Bun.
+"""Prewarmed workers: Bun already runs and waits for a bundle, so the first call of a function does not wait for Bun.
 
-A worker that is taken is replaced at once; replacements start one after the other, because each start costs 25 ms of
-processor time. The memory limit is fixed when a worker starts (the garbage collector reads it once), so each worker
-serves functions of one memory size. Sizes in recent use other than the usual one get one worker each, on at most half
-of the places; all other places have the usual size.
+When a worker is taken, another starts in its place. Workers start one after the other, because each start costs 25 ms
+of processor time. A worker's memory limit is fixed at its start, because the garbage collector reads it only then; so
+each worker serves functions of one memory size. At most half of the places are for other sizes than the usual one:
+each size that was used recently gets one worker. All other places have the usual size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Spawn = Callable[[int], Awaitable[Worker]]
 
 
 class PrewarmedWorkers:
-    """`size`: the number of workers that should wait. Nothing starts before `fill` is called."""
+    """Keeps `size` workers waiting. The first worker starts when `fill` is called."""
 
     def __init__(self, spawn: Spawn, size: int, ready_seconds: float) -> None:
         self.spawn = spawn
@@ -42,7 +42,7 @@ class PrewarmedWorkers:
         self.closed = False
 
     def expect(self, sizes: Iterable[int]) -> None:
-        """Keep workers of these memory sizes too. If there are too few places, the first sizes win."""
+        """Keep a worker of each of these memory sizes. If there are too few places, the first sizes get them."""
         fresh = [size for size in dict.fromkeys((*sizes, *self.others)) if size != USUAL_MB]
         self.others = fresh[: self.size // 2]
 

@@ -1,10 +1,10 @@
-"""The processor time of one worker, and which calls it is charged to.
+"""The processor time of one worker, and the calls that pay for it.
 
-The calls of a worker share its threads: which of them burnt what, nobody outside can tell, and what the worker itself
-says is not believed. So what was burnt between two looks is charged in equal shares to the calls under way.
+The concern: all calls of a worker share its threads. The server cannot see which call used how much processor time, and
+it must not trust what the worker reports. So the running calls share the time since the last check in equal parts.
 
-Read from the kernel's clock of the process (all threads, in nanoseconds): 1 µs, where /proc/<pid>/stat takes 21 and
-counts in steps of 10 ms.
+The time comes from the kernel's CPU clock of the process (all threads, in nanoseconds). Reading the clock takes 1 µs.
+/proc/<pid>/stat was rejected: reading it takes 21 µs, and it counts in steps of 10 ms.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Final
 
 from bunbase.functions.workers.call import Call
 
-MAX_IDLE_MS: Final = 1000.0  # between two calls: collecting garbage takes less
+MAX_IDLE_MS: Final = 1000.0  # between two calls; the garbage collector needs less
 NS_PER_MS: Final = 1_000_000
 
 _libc: Final = ctypes.CDLL(None)
 
 
 class ProcessorTime:
-    """`idle_ms`: burnt since the last call ended, by nobody's call."""
+    """The processor time of a process. `idle_ms`: time used since the last call ended, while no call was running."""
 
     def __init__(self, pid: int) -> None:
         self.idle_ms = 0.0
@@ -32,7 +32,7 @@ class ProcessorTime:
         self._seen_ns = 0
 
     def settle(self, calls: Collection[Call]) -> None:
-        """Charge what was burnt since the last time to `calls`, those that were under way meanwhile."""
+        """Charge the time since the last `settle` to `calls`: the calls that were running in the meantime."""
         now = self._now()
         burnt_ms = (now - self._seen_ns) / NS_PER_MS
         self._seen_ns = now
@@ -50,16 +50,16 @@ class ProcessorTime:
         return taken
 
     def total_ms(self) -> float:
-        """Return what was burnt since the process began."""
+        """Return the milliseconds used since the process began."""
         return self._now() / NS_PER_MS
 
     def forget(self) -> None:
-        """Charge nobody for what was burnt so far: it was the starting."""
+        """Charge nobody for the time used so far: the start of the worker used it."""
         self.settle(())
         self.idle_ms = self._uncounted_ms = 0.0
 
     def _now(self) -> int:
-        """A process that is gone burns no more."""
+        """Return the nanoseconds used so far; the last known value if the process has ended."""
         if self._clock is None:
             return self._seen_ns
         try:

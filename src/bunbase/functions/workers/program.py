@@ -1,4 +1,4 @@
-"""The content that a worker loads for its deployment: code, variables, and the host that answers its asks."""
+"""The program that a worker loads for its deployment: code, variables, and the host that answers its asks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from bunbase.functions.workers.deployment import Deployment
 
 
 class Program(msgspec.Struct, frozen=True):
-    """Everything that is loaded into one worker.
+    """The content of one worker.
 
     `env`: the variables that the function sees. `host`: answers the function's asks; None for a bundle that is only
-    tried. `bytecode`: made by an earlier worker from exactly this code, or empty.
+    tried. `bytecode`: compiled from exactly this code by an earlier worker, or empty.
     """
 
     code: bytes

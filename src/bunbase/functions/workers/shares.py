@@ -1,8 +1,11 @@
-"""Fair shares when no more workers may start: first among projects, then among functions.
+"""Fair shares when no more workers may start: which worker ends, so that a waiting function gets its place.
 
-A function that has to wait takes a worker from a project that has at least two more than its own, or, within its
-project, from a function with two more. When shares are even and it has none at all, it takes turns: after TURN_SECONDS
-the worker that has served longest ends. Whoever gives way finishes its calls first.
+1. Among projects: the worker of a project that has at least two workers more than the project of the waiting function.
+2. Within the project: the worker of a function that has at least two workers more than the waiting function.
+3. If neither exists and the waiting function has no worker at all, functions take turns: after TURN_SECONDS of waiting,
+   the worker that has served longest ends.
+
+The worker always finishes its calls first.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from bunbase.functions.workers.group import Group
 from bunbase.functions.workers.worker import Worker
 
 TURN_SECONDS: Final = 0.5
-FEWER: Final = 2  # less, and two would take from each other for ever
+FEWER: Final = 2  # with a difference of 1, two functions would take the same worker from each other for ever
 
 
 def idle_longest(groups: Iterable[Group]) -> Worker | None:
@@ -25,7 +28,7 @@ def idle_longest(groups: Iterable[Group]) -> Worker | None:
 
 
 def who_gives_way(needy: Group, groups: Iterable[Group], now: float) -> Worker | None:
-    """`groups`: those that may be taken from. None: everybody has a fair share."""
+    """Return the worker of `groups` that must end for `needy`, or None if the shares are fair."""
     projects: Counter[str] = Counter()
     standing: list[tuple[Group, list[Worker]]] = []
     for group in groups:

@@ -1,4 +1,4 @@
-"""How far a new worker has come: its runtime stands, a bundle is loaded, or compiled; or what went wrong."""
+"""The progress of a new worker: its runtime is ready, its bundle is loaded or compiled, or the start has failed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ OF_START: Final = frozenset({Frame.READY, Frame.LOADED, Frame.FAILED, Frame.UNCO
 
 
 class LoadFailed(Exception):
-    """The bundle could not be loaded; the message is for its author."""
+    """The bundle could not be loaded. The message is for the author of the bundle."""
 
 
 class WorkerDied(LoadFailed):
-    """The process ended while it loaded: the bundle may have ended it, or something else."""
+    """The process ended while it loaded the bundle. The cause may be the bundle or something else."""
 
 
-class NeverStood(WorkerDied):
-    """The process ended before its runtime stood: no bundle can have done that."""
+class DiedBeforeReady(WorkerDied):
+    """The process ended before its runtime was ready. A bundle cannot be the cause."""
 
 
 class Start:
-    """`ready`, `loaded`, `compiled`: come true once, each in its time, or fail together."""
+    """Three futures, one for each step: `ready`, `loaded`, `compiled`. When the process ends, the open futures fail."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ready: asyncio.Future[None] = loop.create_future()
@@ -34,9 +34,9 @@ class Start:
         self._bytecode = bytearray()
 
     def hear(self, type: int, payload: bytes) -> bool:
-        """Take a frame; False if it is a piece of bytecode that nobody waits for any more. Raises: BadFrame.
+        """Take a frame. Return False if it is a piece of bytecode that is not needed any more.
 
-        Each step is said once: told again and again, it would be heard for nothing.
+        Raises: BadFrame. A worker may report each step once only.
         """
         match type:
             case Frame.READY if not self.ready.done():
@@ -60,12 +60,12 @@ class Start:
         for waited in (self.ready, self.loaded, self.compiled):
             if not waited.done():
                 waited.set_exception(error)
-                waited.exception()  # seen, should nobody wait
+                waited.exception()  # mark it as retrieved: asyncio logs an error for an exception that nobody reads
 
     def end(self, why: str) -> None:
-        """Fail what is still waited for: the process has ended."""
+        """Fail all open futures, because the process has ended. `why`: the cause of death."""
         stood = self.ready.done() and self.ready.exception() is None
-        died = WorkerDied if stood else NeverStood
+        died = WorkerDied if stood else DiedBeforeReady
         self.fail(died(f"The worker died while loading: {why}."))
 
     def _hear_bytecode(self, piece: bytes) -> bool:
@@ -73,7 +73,7 @@ class Start:
             return False
         self._bytecode += piece
         if len(self._bytecode) > MAX_BYTECODE_BYTES:
-            raise BadFrame("more bytecode than there may be")
+            raise BadFrame("more bytecode than a bundle may have")
         if not piece:
             self.compiled.set_result(bytes(self._bytecode))
         return True

@@ -20,9 +20,9 @@ from bunbase.functions.workers.launch import RUNTIME, launch_of
 from bunbase.functions.workers.memory import memory_of
 from bunbase.functions.workers.prewarmed import USUAL_MB, PrewarmedWorkers
 from bunbase.functions.workers.program import Program
-from bunbase.functions.workers.start import NeverStood, WorkerDied
+from bunbase.functions.workers.start import DiedBeforeReady, WorkerDied
 from bunbase.functions.workers.trials import Trials
-from bunbase.functions.workers.worker import RETIRED, Owner, Worker
+from bunbase.functions.workers.worker import RETIRED, Worker, WorkerListener
 from bunbase.functions.workers.zygote import Zygote
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
@@ -30,12 +30,13 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-MAX_STARTS: Final = 3  # of one worker, when it dies while it loads
-MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: garbage is collected a little late
-FULL: Final = 0.8  # of a function's limit: a worker that holds so much while it rests gives way to a new one
-REST_SECONDS: Final = 3.0  # by then garbage has been collected
-ROUNDS_PER_IDLE_LOOK: Final = 16  # a look costs 30 µs; what an idle worker can take is bounded by RLIMIT_DATA
-# A small bundle is parsed as fast as its bytecode is unpacked; to compile a large one takes long and much memory.
+MAX_STARTS: Final = 3  # attempts to load one bundle, each in another worker, if workers die while loading
+MEMORY_TOLERANCE: Final = 1.05  # of a function's limit: the garbage collector runs a little late
+FULL: Final = 0.8  # of a function's limit: an idle worker that holds more is ended, and a new one takes its place
+REST_SECONDS: Final = 3.0  # an idle worker has collected its garbage by then
+ROUNDS_PER_IDLE_LOOK: Final = 16  # one check costs 30 µs, and RLIMIT_DATA bounds the memory of an idle worker anyway
+# Unpacking the bytecode of a small bundle takes as long as parsing the bundle. Compiling a large bundle takes too much
+# time and memory.
 SHORTEST_COMPILED: Final = 32 << 10
 LONGEST_COMPILED: Final = 1 << 20
 
@@ -43,24 +44,25 @@ FindBun = Callable[[], Path]
 
 
 class Starter:
-    """`find_bun` raises FunctionsUnavailable if Bun is not installed.
+    """Starts, watches and ends all workers.
 
-    It is called for every start, so that functions work as soon as Bun has been installed.
+    `find_bun` raises FunctionsUnavailable if Bun is not installed. Every start calls it, so functions work as soon as
+    Bun has been installed.
     """
 
     def __init__(self, zygote: Zygote, find_bun: FindBun, settings: FunctionsSettings) -> None:
         self.zygote = zygote
         self.find_bun = find_bun
         self.settings = settings
-        self.guard = True  # runtime/guard.ts; tests of the kernel's walls turn it off
+        self.guard = True  # runtime/guard.ts; tests turn it off to attack the sandbox of the kernel alone
         self.sandbox = Sandbox(settings.sandbox, RUNTIME, settings.confine_with, settings.max_cpus_per_worker)
-        self.alive: set[Worker] = set()  # those that have a bundle or are loading one
+        self.alive: set[Worker] = set()  # the workers that have a bundle or are loading or compiling one
         self.prewarmed = PrewarmedWorkers(self._spawn, settings.prewarmed or 0, settings.load_seconds)
         self.rounds = 0
         self.most_threads = most_threads()
         self.trials = Trials()
 
-    async def start(self, deployment: Deployment, program: Program, owner: Owner) -> Worker:
+    async def start(self, deployment: Deployment, program: Program, listener: WorkerListener) -> Worker:
         """Return a worker that is ready for calls, prewarmed if possible. Raises: LoadFailed, FunctionsUnavailable.
 
         A worker that dies while it loads does not prove that the bundle is bad: the worker or the zygote may have been
@@ -71,13 +73,13 @@ class Starter:
         worker = self.prewarmed.take(memory_mb)
         for _ in range(MAX_STARTS - 1):
             with suppress(WorkerDied):
-                return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, owner)
-            worker = None  # if the zygote was killed, all prewarmed workers died with it
+                return await self._loaded(worker or await self._spawn(memory_mb), deployment, program, listener)
+            worker = None  # no second prewarmed worker: if the zygote was killed, all of them died
             program = msgspec.structs.replace(program, bytecode=b"")  # the bytecode may be the cause
         try:
-            return await self._loaded(await self._spawn(memory_mb), deployment, program, owner)
-        except NeverStood as died:
-            raise FunctionsUnavailable("Workers end before their runtime stands; ask `bunbase doctor`.") from died
+            return await self._loaded(await self._spawn(memory_mb), deployment, program, listener)
+        except DiedBeforeReady as died:
+            raise FunctionsUnavailable("Workers end before their runtime is ready; run `bunbase doctor`.") from died
 
     async def try_load(self, deployment: Deployment, program: Program) -> None:
         """Check that a bundle loads, in a worker that then ends.
@@ -85,7 +87,7 @@ class Starter:
         Raises: LoadFailed, FunctionsUnavailable, FunctionOverloaded.
         """
         async with self.trials.turn(deployment.project):
-            worker = await self.start(deployment, program, Owner())  # a bundle that is only tried has no owner
+            worker = await self.start(deployment, program, WorkerListener())  # ignores all events
             worker.kill(RETIRED)
 
     async def compile(self, project: str, code: bytes) -> bytes:
@@ -104,9 +106,10 @@ class Starter:
             return b""
 
     def watch_memory(self) -> None:
-        """Kill each worker that exceeds its function's memory; idle ones are checked in few rounds only.
+        """Kill each worker that exceeds its function's memory or the limit of threads. Called at short intervals.
 
-        Threads are counted here because RLIMIT_NPROC counts per user, and without root all workers have the same user.
+        Idle workers are checked in one of ROUNDS_PER_IDLE_LOOK rounds only. Threads are counted here because
+        RLIMIT_NPROC counts the threads of a user, and without root all workers have the same user.
         """
         self.rounds += 1
         self.sandbox.tidy()
@@ -157,15 +160,17 @@ class Starter:
             raise
         return worker
 
-    async def _loaded(self, worker: Worker, deployment: Deployment, program: Program, owner: Owner) -> Worker:
-        worker.owner = owner
+    async def _loaded(
+        self, worker: Worker, deployment: Deployment, program: Program, listener: WorkerListener
+    ) -> Worker:
+        worker.listener = listener
         self.alive.add(worker)
         metrics.workers.set(len(self.alive))
         try:
             await worker.load(deployment, program, self.settings.load_seconds, self.guard)
         except BaseException:
             worker.kill("it could not be loaded")
-            self._gone(worker)  # needed if it died while it was prewarmed: then `on_death` ran earlier
+            self._gone(worker)  # `kill` does nothing if the worker died while it was prewarmed
             raise
         return worker
 

@@ -1,6 +1,7 @@
-"""Turns for trying and compiling bundles: few at once, beside the workers that serve, and one per project.
+"""Limits how many bundles are tried or compiled at the same time: MAX_TRIALS in total, and one for each project.
 
-A project whose bundles load slowly waits for its own bundles and does not delay other projects.
+The workers for this come on top of the workers that serve calls. A project whose bundles load slowly waits for its own
+bundles and does not delay other projects.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 from bunbase.functions.workers.waiting import overloaded
 
 MAX_TRIALS: Final = 2
-MAX_OF_PROJECT: Final = 16  # waiting included: each holds a bundle in memory
+MAX_OF_PROJECT: Final = 16  # waiting bundles included, because each bundle is in memory
 
 
 class Trials:
@@ -25,7 +26,7 @@ class Trials:
 
     @asynccontextmanager
     async def turn(self, project: str) -> AsyncIterator[None]:
-        """Wait for a place, first come first served. Raises: FunctionOverloaded."""
+        """Wait for a place, in the order of arrival. Raises: FunctionOverloaded."""
         if self.of_project[project] >= MAX_OF_PROJECT:
             raise overloaded(f"{MAX_OF_PROJECT} deployments of this project are under way already")
         self.of_project[project] += 1

@@ -1,4 +1,4 @@
-"""The rest of a request whose body did not come whole, on its way to the worker."""
+"""Sends the rest of a request body to the worker when only its beginning was part of the INVOKE frame."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from bunbase.functions.workers.frames import BadFrame, Frame
 from bunbase.functions.workers.window import Window
 from bunbase.pkg.errors import InvalidInput, Problem, RequestStalled, TooLarge
 
-ROOM_SECONDS: Final = 15.0  # then `feed` says that there is none yet: below the deadline of a call between rooms
+# `feed` waits this long for room, then returns 0. It must be shorter than the deadline of a call between rooms.
+ROOM_SECONDS: Final = 15.0
 
 
 class Upload:
-    """At most WINDOW_BYTES are on their way or wait in the worker: there is room for more as the function reads.
+    """The upload of one body. The server may be at most WINDOW_BYTES ahead of the function that reads (window.py).
 
-    `begun`: bytes that the worker has already. `send(frame, payload)` reaches the worker; `refuse(problem)` reaches who
-    waits for the answer.
+    `begun`: the number of bytes in the INVOKE frame. `send(frame, payload)` writes a frame to the worker;
+    `refuse(problem)` raises the problem in the reader of the answer.
     """
 
     def __init__(self, begun: int, send: Callable[[Frame, bytes], None], refuse: Callable[[Problem], None]) -> None:
@@ -35,16 +36,19 @@ class Upload:
         self._news = asyncio.Event()
         self._silence: asyncio.TimerHandle | None = None
 
-    # for who sends
+    # for the sender of the body
 
     def begin(self, max_bytes: int, silence_seconds: float) -> int:
-        """Return how many bytes may be fed; the wait for them begins. `max_bytes`: the bound of the whole body."""
+        """Return how many bytes may be fed, and start the timer of `silence_seconds`.
+
+        `max_bytes`: bound of the whole body. `silence_seconds`: a client that sends nothing for so long is given up.
+        """
         self._max_bytes, self._silence_seconds = max_bytes, silence_seconds
         self._wait_for_more()
         return self.window.left
 
     async def feed(self, data: bytes, ended: bool) -> int | None:
-        """As `Functions.feed`."""
+        """Send more of the body; see `Functions.feed`."""
         self._stop_waiting()
         if not self._over:
             self._take(data, ended)
@@ -55,14 +59,14 @@ class Upload:
         return self.window.left
 
     def close(self) -> None:
-        """Take no more: the call is over. A function that still reads hears of it."""
+        """End the upload, because the call is over. A function that still reads the body gets CallOver."""
         if not self._over:
-            self._fail(CallOver("The answer was there before all of the request: read first what you need of it."))
+            self._fail(CallOver("The call ended before the whole request arrived. Read the request before you answer."))
 
     # for the worker
 
     def hear(self, type: int, payload: bytes) -> None:
-        """Raises: BadFrame for room that cannot be there, and for what was said before."""
+        """Take a BODY_CREDIT or BODY_CANCEL frame. Raises: BadFrame for credit in excess, and for a second cancel."""
         if type == Frame.BODY_CANCEL:
             if self._waived:
                 raise BadFrame("a body that was cancelled twice")
@@ -74,7 +78,7 @@ class Upload:
 
     def _take(self, data: bytes, ended: bool) -> None:
         if len(data) > self.window.left:
-            raise InvalidInput(f"There is room for {self.window.left} bytes, but {len(data)} came.")
+            raise InvalidInput(f"There is room for {self.window.left} bytes, but {len(data)} bytes arrived.")
         self.total_bytes += len(data)
         if self.total_bytes > self._max_bytes:
             self._give_up(too_large(self._max_bytes))
@@ -96,10 +100,10 @@ class Upload:
             pass
 
     def _wait_for_more(self) -> None:
-        """While there is no room it is the function that is slow, not the client."""
+        """Start the timer of the client. Without room, no timer starts: then the function is slow, not the client."""
         if self.window.left and not self._over:
             seconds = self._silence_seconds
-            stalled = RequestStalled(f"Nothing came for {seconds:g} seconds: send the request again.")
+            stalled = RequestStalled(f"The request sent nothing for {seconds:g} seconds. Send the request again.")
             self._silence = asyncio.get_running_loop().call_later(seconds, self._give_up, stalled)
 
     def _stop_waiting(self) -> None:
@@ -122,4 +126,4 @@ class Upload:
 
 
 def too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"Send at most {max_bytes} bytes: this is as much as a function takes.")
+    return TooLarge(f"A function takes a body of at most {max_bytes} bytes.")

@@ -1,4 +1,4 @@
-"""Calls that wait for a worker: who may still join them. Bounded by function, by project, and by the bytes held."""
+"""The bounds on calls that wait for a worker: per function, per project, and on the bytes of all their bodies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS: Final = 1
 
 @dataclass(frozen=True, eq=False)
 class Waiter:
-    """A call in the queue: `started` becomes the call once a worker has it. `since` is monotonic."""
+    """A request in the queue. `started`: the call, once a worker has begun it. `since`: seconds of time.monotonic."""
 
     request: Request
     started: asyncio.Future[Call]
@@ -26,7 +26,7 @@ class Waiter:
 
 
 class WaitingRoom:
-    """Counts those who wait, until their future is done in whatever way."""
+    """Counts the waiting requests. A request counts until its future is done, cancelled or failed."""
 
     def __init__(self, settings: FunctionsSettings) -> None:
         self.settings = settings
@@ -35,14 +35,17 @@ class WaitingRoom:
         self.by_project: Counter[str] = Counter()
 
     def enter(self, project: str, queued: int, request: Request) -> Waiter:
-        """`queued`: calls of the same version that wait already. Raises: FunctionOverloaded."""
+        """Return a waiter for the request. Raises: FunctionOverloaded.
+
+        `queued`: the number of calls that already wait for the same deployment.
+        """
         limits, size = self.settings, len(request.body)
         if queued >= limits.max_waiting:
             raise overloaded(f"{queued} calls of this function are waiting already")
         if self.by_project[project] >= limits.max_waiting_per_project:
             raise overloaded(f"{limits.max_waiting_per_project} calls of this project are waiting already")
         if self.bytes + size > limits.max_waiting_bytes:
-            raise overloaded("the bodies of calls that wait fill the memory there is for them")
+            raise overloaded("the bodies of waiting calls use all the memory reserved for them")
         waiter = Waiter(request, asyncio.get_running_loop().create_future(), time.monotonic())
         self._count(project, 1, size)
         waiter.started.add_done_callback(lambda _: self._count(project, -1, -size))

@@ -1,13 +1,13 @@
 """Credit for one stream of bytes between the server and a worker.
 
 The sender may be at most WINDOW_BYTES ahead of the reader, so a slow reader never makes memory grow on either side:
-1. Both ends begin with a full window.
-2. The sender spends as many bytes as it sends. A receiver spends the same number when the bytes arrive, and takes a
-   sender that goes below zero for hostile.
-3. As the bytes are read, the receiver returns them in one frame of credit per GRANT_BYTES, and the sender adds them.
+1. Both ends begin with a credit of WINDOW_BYTES.
+2. The sender subtracts the bytes that it sends. The receiver subtracts the bytes that arrive; if its count falls below
+   zero, the sender is hostile.
+3. When GRANT_BYTES have been read, the receiver sends a frame of credit for the bytes read, and both ends add them.
 
-Answers (call.py) and the bodies of asks (asks.py) are received here; request bodies (upload.py) and the replies to asks
-(asks.py) are sent from here.
+A Window is the receiving end for answers (call.py) and for the bodies of asks (asks.py). It is the sending end for
+request bodies (upload.py) and for the replies to asks (asks.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ GRANT_BYTES: Final = WINDOW_BYTES // 2  # a frame of credit for every small read
 
 
 class Window:
-    """`left`: the bytes that may still be sent. `spent`: the bytes that were sent before this object was made."""
+    """One end of a stream. `left`: bytes that may still be sent. `spent`: bytes that the sender has sent already."""
 
     __slots__ = ("_read_bytes", "left")
 
@@ -33,13 +33,13 @@ class Window:
         self.left -= count
 
     def receive(self, count: int, stream: str) -> None:
-        """Spend bytes that a worker sent. Raises: BadFrame if it had no credit for them."""
+        """Subtract bytes that a worker sent. Raises: BadFrame if the worker had no credit for them."""
         self.left -= count
         if self.left < 0:
-            raise BadFrame(f"more of {stream} than was asked for")
+            raise BadFrame(f"more bytes of {stream} than its credit allows")
 
     def grant_after(self, count: int) -> int:
-        """Note that `count` bytes were read; return the credit to send to the worker now, usually 0."""
+        """Record that `count` bytes were read. Return the credit to send to the worker now, usually 0."""
         self._read_bytes += count
         if self._read_bytes < GRANT_BYTES:
             return 0
@@ -48,7 +48,7 @@ class Window:
         return granted
 
     def add_credit(self, payload: bytes) -> None:
-        """Take a worker's frame of credit. Raises: BadFrame if it is malformed or exceeds what was sent."""
+        """Add the credit of a worker's frame. Raises: BadFrame if it is malformed or exceeds the bytes already sent."""
         count = LENGTH.unpack(payload)[0] if len(payload) == LENGTH.size else 0
         if not 0 < count <= WINDOW_BYTES - self.left:
             raise BadFrame("credit for bytes that were never sent")

@@ -1,11 +1,12 @@
 """The life of one Bun process and of the calls in it. Nothing that the process sends is trusted.
 
-1. The starter spawns the process and connects `connection`. The worker may now wait, without a bundle (prewarmed.py).
-2. `load` hands over a bundle. From then on the worker serves this one deployment until it ends.
-3. `begin` starts a call, and its deadline runs. Frames of the process (`_hear`) feed the call until it ends.
-4. A call that runs out of time or processor time is answered at once, and the worker is pinged. If it does not react
-   within PONG_SECONDS, it is in an endless loop: it is killed. In either case it takes no new calls.
-5. `retire` lets the calls under way end first; `kill` ends the process now, and its calls fail as crashed.
+1. The starter spawns the process and connects `connection`. The worker may now wait without a bundle (prewarmed.py).
+2. `load` sends a bundle to the process. From then on the worker serves this one deployment until it ends.
+3. `begin` starts a call and the timer of its deadline. The frames of the process (`_hear`) feed the call until it ends.
+4. A call that exceeds its time or its processor time gets an error at once, and the server pings the worker. A worker
+   that does not answer within PONG_SECONDS is in an endless loop, and the server kills it. In either case the worker
+   takes no new calls.
+5. `retire` ends the process after the running calls; `kill` ends the process now, and its calls fail as crashed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bunbase.functions.workers.answer_head import read_head
 from bunbase.functions.workers.asks import Asks, read_opening
 from bunbase.functions.workers.call import Call, Outcome
 from bunbase.functions.workers.connection import Connection
-from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, Request, Said
+from bunbase.functions.workers.deployment import NOTHING_YET, Deployment, LogRecord, Request
 from bunbase.functions.workers.frame_budget import FrameBudget
 from bunbase.functions.workers.frames import LENGTH, BadFrame, Frame, join_payload, text_of
 from bunbase.functions.workers.invocation import invoke_payload
@@ -52,25 +53,26 @@ BURNT_WHILE_IDLE: Final = (
 OF_ASKS: Final = frozenset({Frame.ASK_CHUNK, Frame.ASK_END, Frame.ASK_CANCEL, Frame.REPLY_CREDIT})
 
 
-class Owner:
-    """The receiver of a worker's events. This base class ignores all of them."""
+class WorkerListener:
+    """Receives the events of a worker. This base class ignores all events."""
 
-    def said(self, said: Said) -> None: ...
+    def on_log(self, record: LogRecord) -> None:
+        """Receive a log line of the function, or a line that the server logs for it."""
 
-    def free(self, worker: Worker) -> None:
-        """A call has ended, and the worker has room for another."""
+    def on_free(self, worker: Worker) -> None:
+        """Called when a call has ended and the worker has room for another."""
 
-    def ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
-        """A call has ended. `seconds`: its whole duration, including work that it handed to waitUntil."""
+    def on_call_ended(self, worker: Worker, call: Call, outcome: Outcome, seconds: float) -> None:
+        """Called when a call has ended. `seconds`: the whole duration of the call, including its waitUntil work."""
 
-    def died(self, worker: Worker) -> None:
-        """The process has ended. Called once."""
+    def on_death(self, worker: Worker) -> None:
+        """Called once, when the process has been killed or has ended."""
 
 
 class Worker:
-    """After `load`, `owner` and `deployment` never change.
+    """One Bun process. After `load`, `listener` and `deployment` never change.
 
-    `on_death(worker)`: called once when the process has ended, before the owner is told.
+    `on_death(worker)`: called once when the process has been killed or has ended, before `listener.on_death`.
     """
 
     def __init__(
@@ -85,14 +87,14 @@ class Worker:
         self.deployment = NOTHING_YET
         self.cpu = ProcessorTime(process.pid)
         self.loaded_at = 0.0
-        self.best_before = float("inf")  # seconds after `loaded_at`
+        self.best_before = float("inf")  # the age in seconds, counted from `loaded_at`, at which the worker retires
         self.calls: dict[int, Call] = {}
         self.served = 0
         self.held_mb = self.peak_mb = 0.0  # memory at the last check, and the highest so far
         self.idle_since = time.monotonic()
         self.retiring = False
-        self.dead = ""  # why
-        self.owner = Owner()
+        self.dead = ""  # the cause of death; empty while the process lives
+        self.listener = WorkerListener()
         self._on_death = on_death
         self._pidfd = process.pidfd
         self._max_answer_bytes = max_answer_bytes
@@ -122,9 +124,9 @@ class Worker:
     async def load(self, deployment: Deployment, program: Program, seconds: float, guard: bool = True) -> None:
         """Load a bundle. `guard`: whether runtime/guard.ts is active. Raises: LoadFailed, FunctionsUnavailable."""
         self.deployment = self._asks.deployment = deployment
-        self._start.compiled.cancel()  # bytecode is made where no bundle has run
+        self._start.compiled.cancel()  # a worker that runs a bundle must not compile: the bundle could forge bytecode
         if self.dead:
-            raise WorkerDied(f"The worker died before it was needed: {self.dead}.")
+            raise WorkerDied(f"The worker died before it got the bundle: {self.dead}.")
         if program.host is not None:
             self._asks.host = program.host
         meta = {
@@ -136,25 +138,27 @@ class Worker:
         }
         try:
             async with asyncio.timeout(seconds):
-                await (
-                    self._start.ready
-                )  # writing to an ended process would hide its last message, which says why it ended
+                # A write to an ended process closes the socket, and the last message, the cause of the end, is lost.
+                await self._start.ready
                 self.connection.send(Frame.LOAD, 0, join_payload(meta, program.code, program.bytecode))
                 await self._start.loaded
             self.cpu.forget()
             self.loaded_at = self.idle_since = time.monotonic()
         except TimeoutError:
-            raise LoadFailed(f"It did not finish loading within {seconds:g} s.") from None
+            raise LoadFailed(f"The bundle did not finish loading within {seconds:g} s.") from None
 
     async def compile(self, code: bytes, seconds: float) -> bytes:
-        """Return a bundle's bytecode, or b"", without running the bundle. Raises: WorkerDied, TimeoutError."""
+        """Compile a bundle without running it. Return its bytecode, or b"" if Bun produced none.
+
+        Raises: WorkerDied, TimeoutError.
+        """
         async with asyncio.timeout(seconds):
             await self._start.ready
             self.connection.send(Frame.COMPILE, 0, code)
             return await self._start.compiled
 
     def begin(self, request: Request) -> Call:
-        """Start a call; its deadline runs from now."""
+        """Start a call, and the timer of its deadline."""
         self.cpu.settle(self.calls.values())
         self.served += 1
         self._stray_frames = 0
@@ -165,7 +169,7 @@ class Worker:
             cold=number == 1,
             max_bytes=self._max_answer_bytes,
             grant=lambda count: self.connection.send(Frame.CREDIT, number, LENGTH.pack(count)),
-            cancel=lambda: self.connection.send(Frame.CANCEL, number, b"The client has gone."),
+            cancel=lambda: self.connection.send(Frame.CANCEL, number, b"The client has closed the connection."),
         )
         if request.more:
             call.upload = Upload(len(request.body), partial(self._send_for, number), call.refuse)
@@ -175,24 +179,24 @@ class Worker:
         return call
 
     def check_cpu(self) -> None:
-        """Break off calls that have used up their processor time; end a worker that uses it without a call."""
-        # While a ping is unanswered, a call that was broken off uses the processor. The other calls do not pay for it.
+        """End calls that have exceeded their processor time; end a worker that uses too much between its calls."""
+        # While a ping is unanswered, a call that has already ended still uses the processor. Other calls do not pay.
         self.cpu.settle(self.calls.values() if self._pong_due is None else ())
         for number, call in list(self.calls.items()):
             if call.cpu_ms > self.deployment.config.cpu_ms and number in self.calls:
                 self._overspend(number)
         if self.idle and self.loaded_at and self.cpu.idle_ms > MAX_IDLE_MS and not self.dead:
-            self.owner.said(Said(self.deployment, "", LogLevel.WARN, BURNT_WHILE_IDLE))
+            self.listener.on_log(LogRecord(self.deployment, "", LogLevel.WARN, BURNT_WHILE_IDLE))
             self.kill(RETIRED)
 
     def retire(self) -> None:
-        """Take no more calls, and end after the running ones."""
+        """Take no new calls, and end after the running calls."""
         self.retiring = True
         if self.idle:
             self.kill(RETIRED)
 
     def kill(self, why: str) -> None:
-        """End the process now; its calls crash."""
+        """End the process now; its calls fail as crashed."""
         if self.dead:
             return
         self.dead = why
@@ -210,7 +214,7 @@ class Worker:
             crash = FunctionCrashed("The worker that ran this call died; the function's log says why.")
             self._end(number, Outcome.CRASH, crash)
         self._on_death(self)
-        self.owner.died(self)
+        self.listener.on_death(self)
 
     # frames from the process
 
@@ -234,14 +238,14 @@ class Worker:
 
     def _hear_call(self, type: int, id: int, call: Call, payload: bytes) -> None:
         match type:
-            case _ if type in OF_UPLOADS:  # allowed after the answer too: a call that lingers may still read
+            case _ if type in OF_UPLOADS:  # allowed after the answer too: waitUntil work may still read the body
                 if call.upload is None:
-                    raise BadFrame("credit for a body that came whole")
+                    raise BadFrame("credit for a body that was sent in one piece")
                 call.upload.hear(type, payload)
             case Frame.SETTLED if call.ended:
                 self._end(id, Outcome.OK)
             case _ if call.ended:
-                raise BadFrame("more of an answer that has ended")
+                raise BadFrame("a frame for an answer that has ended")
             case Frame.LINGER if not call.lingers:
                 call.lingers = True
             case Frame.HEAD:
@@ -253,7 +257,7 @@ class Worker:
             case Frame.DONE:
                 self._end_answer(id, Outcome.CANCELLED if call.abandoned else Outcome.OK)
             case Frame.ERROR if call.abandoned:
-                self._end_answer(id, Outcome.CANCELLED)  # most likely caused by our own CANCEL
+                self._end_answer(id, Outcome.CANCELLED)  # our own CANCEL most likely caused the error
             case Frame.ERROR:
                 self._log(call, text_of(payload[:MAX_ERROR_BYTES]))
                 failure = FunctionError("The function threw an error; its log has the details.")
@@ -262,7 +266,7 @@ class Worker:
                 raise BadFrame(f"a frame of type {type}")
 
     def _end_answer(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
-        """End the answer. A call that lingers keeps its place in the worker, its deadline and its right to ask."""
+        """End the answer. A call with waitUntil work keeps its place in the worker, its deadline and its asks."""
         call = self.calls[number]
         if call.lingers:
             call.end(problem)
@@ -282,7 +286,7 @@ class Worker:
     def _hear_of_ask(self, type: int, number: int, payload: bytes) -> None:
         ask = self._asks.open.get(number)
         if ask is None:
-            self._stray()  # the frame and the answer crossed on their way
+            self._stray()  # the worker sent the frame before it received the end of the reply
         else:
             ask.hear(type, payload)
 
@@ -298,30 +302,30 @@ class Worker:
             call.logged_bytes += line.size
             check_logged(call.logged_bytes)
         invocation = call.request.invocation if call else ""
-        self.owner.said(Said(self.deployment, invocation, line.level, line.text, line.truncated))
+        self.listener.on_log(LogRecord(self.deployment, invocation, line.level, line.text, line.truncated))
         return None
 
     def _stray(self) -> None:
         self._stray_frames += 1
         if self._stray_frames > MAX_STRAY_FRAMES:
-            raise BadFrame("a flood of frames that belong to no call")
+            raise BadFrame("too many frames that belong to no call")
 
     def _expire(self, number: int) -> None:
         timeout_ms = self.deployment.config.timeout_ms
         self._log(self.calls[number], f"The call did not end within {timeout_ms} ms.")
-        self.connection.send(Frame.CANCEL, number, b"The call has run out of time.")
-        problem = FunctionTimeout(f"It ran for {timeout_ms} ms, the longest it may.")
+        self.connection.send(Frame.CANCEL, number, b"The call has exceeded its time.")
+        problem = FunctionTimeout(f"The function ran for {timeout_ms} ms, the longest time that its timeout_ms allows.")
         self._break_off(number, Outcome.TIMEOUT, problem)
 
     def _overspend(self, number: int) -> None:
         cpu_ms = self.deployment.config.cpu_ms
-        self._log(self.calls[number], f"The call used {cpu_ms} ms of processor time, the most it may.")
-        self.connection.send(Frame.CANCEL, number, b"The call has used up its processor time.")
-        problem = FunctionCpuExceeded(f"It used {cpu_ms} ms of processor time, the most it may: the function's cpu_ms.")
+        self._log(self.calls[number], f"The call exceeded its limit of {cpu_ms} ms of processor time.")
+        self.connection.send(Frame.CANCEL, number, b"The call has exceeded its processor time.")
+        problem = FunctionCpuExceeded(f"The function exceeded its limit of {cpu_ms} ms of processor time (cpu_ms).")
         self._break_off(number, Outcome.CPU, problem)
 
     def _break_off(self, number: int, outcome: Outcome, problem: Problem) -> None:
-        """Answer the caller, then check whether the process still reacts. It gets no new calls in either case."""
+        """Answer the caller, then ping the process. The process gets no new calls, whether it answers or not."""
         self.retiring = True
         self._end(number, outcome, problem)
         if not self.dead and self._pong_due is None:
@@ -332,7 +336,7 @@ class Worker:
         self._log(call, f"The answer was longer than {self._max_answer_bytes} bytes.")
         self.connection.send(Frame.CANCEL, number, b"The answer is too long.")
         self.retiring = True  # the function may ignore the CANCEL and go on
-        self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation lets through."))
+        self._end(number, Outcome.ERROR, FunctionError("The answer was longer than this installation allows."))
 
     def _end(self, number: int, outcome: Outcome, problem: Problem | None = None) -> None:
         self.cpu.settle(self.calls.values())
@@ -340,17 +344,17 @@ class Worker:
         self._deadlines.pop(number).cancel()
         self._asks.end_call(number)
         call.end(problem)
-        self.owner.ended(self, call, outcome, time.monotonic() - call.began)
+        self.listener.on_call_ended(self, call, outcome, time.monotonic() - call.began)
         if self.dead:
             return
         self.idle_since = time.monotonic()
         if self.retiring and self.idle:
             self.kill(RETIRED)
         else:
-            self.owner.free(self)
+            self.listener.on_free(self)
 
     def _log(self, call: Call, text: str) -> None:
-        self.owner.said(Said(self.deployment, call.request.invocation, LogLevel.ERROR, text))
+        self.listener.on_log(LogRecord(self.deployment, call.request.invocation, LogLevel.ERROR, text))
 
     def _send_for(self, number: int, type: Frame, payload: bytes) -> None:
         self.connection.send(type, number, payload)

@@ -1,4 +1,4 @@
-"""The server's side of the zygote: starts it, asks it for workers, starts another when it has died."""
+"""The server's side of the zygote: starts the zygote, asks it for workers, and starts a new one when it has died."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ from bunbase.pkg.logger import logger
 
 log = logger("functions")
 
-# Run by -I -S, so nothing of our packages gets into it but what is imported by name: the sandbox. The path goes last.
+# -I -S keep the environment and site-packages away from the zygote. It imports the standard library and the sandbox;
+# our folder comes last in its path, so that no module of ours hides one of the standard library.
 PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv.pop(1)); from bunbase.functions.workers.zygote_process import main; main()"
 )
 PACKAGES: Final = Path(bunbase.__file__).parent.parent
 PYTHON: Final = ("-I", "-S", "-c", PROGRAM)
-ANSWER_SECONDS: Final = 10.0  # it takes a millisecond; then the zygote is given up, and its workers with it
+# The zygote answers within a millisecond. After this time the server kills the zygote, and with it all workers.
+ANSWER_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 2.0
 MAX_MESSAGE_BYTES: Final = 4096
-KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # without it some Pythons do not start; workers never see it
+KEPT_VARIABLES: Final = ("LD_LIBRARY_PATH",)  # some builds of Python do not start without it; workers never get it
 
 
 @dataclass(frozen=True)
 class Launch:
-    """The program to execute. `environment`: all variables of it. `confinement`: None only for trusted code."""
+    """A program to execute. `environment`: all its variables. `confinement`: None only for trusted code."""
 
     program: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     directory: str
     confinement: Confinement | None
-    group: str = ""  # the control group that it is put into
+    group: str = ""  # the path of its control group, or empty
 
 
 @dataclass(frozen=True)
 class Spawned:
-    """A started process: `pidfd` and `channel` belong to whoever asked for it."""
+    """A started process. The caller of `Zygote.spawn` must close `pidfd` and `channel`."""
 
     pid: int
     pidfd: int
@@ -55,7 +57,7 @@ class Spawned:
 
 
 class Zygote:
-    """`python`: how Python is told to be a zygote."""
+    """The zygote process, seen from the server. `python`: the arguments that make Python run the zygote."""
 
     def __init__(self, python: Sequence[str] = PYTHON) -> None:
         self.python = python
@@ -69,13 +71,13 @@ class Zygote:
         try:
             try:
                 return await self._spawn(launch)
-            except ConnectionError:  # it was killed; another stands within milliseconds
+            except ConnectionError:  # the zygote was killed; a new one starts within milliseconds
                 return await self._spawn(launch)
         except OSError as error:
             raise FunctionsUnavailable(f"No worker could be started: {error!r}.") from error
 
     async def close(self) -> None:
-        """End the zygote, and with it every worker."""
+        """End the zygote and all workers."""
         self.closed = True
         process = self.process
         self._lose()
@@ -83,7 +85,10 @@ class Zygote:
             await asyncio.to_thread(_wait, process)
 
     async def _spawn(self, launch: Launch) -> Spawned:
-        """Raises: OSError, after giving up the zygote; ConnectionError if it had gone; FunctionsUnavailable."""
+        """Ask the zygote once.
+
+        Raises: ConnectionError if the zygote had died; OSError, and the zygote is dropped; FunctionsUnavailable.
+        """
         ours, theirs = socket.socketpair()
         answered: asyncio.Future[tuple[int, int]] = asyncio.get_running_loop().create_future()
         asked: socket.socket | None = None
@@ -95,12 +100,12 @@ class Zygote:
                 pid, pidfd = await answered
         except OSError:
             ours.close()
-            if asked in (None, self.control):  # else somebody has started another since
+            if asked in (None, self.control):  # otherwise another caller has started a new zygote in the meantime
                 self._lose()
             raise
         except BaseException:
             ours.close()
-            answered.add_done_callback(_forget)  # a pidfd that arrives too late is nobody's
+            answered.add_done_callback(_forget)  # nobody will read a pidfd that arrives later, so it must be closed
             raise
         ours.setblocking(False)
         return Spawned(pid, pidfd, ours)
@@ -125,7 +130,7 @@ class Zygote:
         if self.control is None:
             self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                # Returns once exec succeeded, within a millisecond.
+                # Popen blocks the event loop until exec has succeeded: less than a millisecond.
                 self.process = subprocess.Popen(  # noqa: S603 - every argument is our own
                     [sys.executable, *self.python, str(PACKAGES), str(theirs.fileno()), str(os.getpid())],
                     pass_fds=(theirs.fileno(),),
@@ -154,17 +159,17 @@ class Zygote:
             if not answered.done():
                 answered.set_exception(FunctionsUnavailable(f"No worker could be started: {told['error']}."))
         elif answered.done():
-            os.close(descriptors[0])  # nobody waits any more: its channel is closed, so it ends by itself
+            os.close(descriptors[0])  # the caller has gone and closed the channel, so the worker ends by itself
         else:
             answered.set_result((told["pid"], descriptors[0]))
 
     def _died(self) -> None:
         if not self.closed:
-            log.error("the zygote died, and all workers with it; the next call starts another")
+            log.error("the zygote died, and all workers with it; the next call starts a new zygote")
         self._lose()
 
     def _lose(self) -> None:
-        """Drop the current zygote. Closing its socket ends it."""
+        """Drop the current zygote. It ends when its socket is closed."""
         control, self.control = self.control, None
         process, self.process = self.process, None
         if control is not None:

@@ -1,20 +1,24 @@
 """The zygote: a small process that only starts workers. It imports only the standard library and the sandbox.
 
-The concern: a server with threads, an event loop and open connections must not fork, because the child would inherit
-all of them in the middle of whatever the threads were doing. So the server starts this process first. Its life:
+The concern: the sandbox must be set up in the child, between fork and exec, and this takes Python code. But a server
+with threads must not run Python code in a forked child: a lock that another thread held at the fork stays locked for
+ever, and the child hangs. For this reason `subprocess` with `preexec_fn`, the obvious alternative, was rejected. The
+zygote has one thread and no locks, so its children may run Python code. Its life:
 
 1. `main` receives two arguments: the descriptor of a SEQPACKET socket to the server, and the server's pid.
-2. It ignores the usual signals. Only the server ends it, after the calls have ended.
-3. `serve` waits for a message of the server or for the end of a child, which it reaps.
-4. A message is JSON with the settings of one worker; the worker's channel comes along by SCM_RIGHTS.
-5. `fork_worker` looks up the rules of the sandbox (once, before the fork, since this costs more than all the rest).
-6. The child closes every other descriptor, enters its control group, gives up its privileges and becomes Bun; or it
-   becomes bubblewrap, whose child becomes Bun. If any step fails, nothing is executed, and the reason goes to the
-   channel as an UNCONFINED frame.
-7. The zygote answers `{"pid"}` with a pidfd, or `{"error"}`. The pid is Bun's in both cases.
-8. When the server ends, in whatever way, the socket closes and `serve` returns.
-9. When the zygote ends, PR_SET_PDEATHSIG makes the kernel kill every worker, even one in an endless loop that would
-   never notice that its channel has closed.
+2. The zygote ignores SIGINT, SIGTERM and SIGHUP. A signal to all processes of a service must not end it: the server
+   lets the running calls end first, and then ends the zygote.
+3. `serve` waits for a message of the server, and for the end of children, which it reaps.
+4. A message is JSON with the settings of one worker. The descriptor of the worker's channel comes with it (SCM_RIGHTS).
+5. `fork_worker` computes the sandbox's rules for files, then forks. The zygote caches the rules, because they cost more
+   than all other steps together.
+6. The child closes all other descriptors, enters its control group, gives up its privileges and executes Bun. With
+   bubblewrap, the child executes bubblewrap, and the child of bubblewrap executes Bun. If a step fails, the child
+   executes nothing: it writes the reason to the channel as an UNCONFINED frame and exits.
+7. The zygote answers with `{"pid"}` and a pidfd, or with `{"error"}`. The pid is Bun's, with and without bubblewrap.
+8. When the server ends, the kernel closes the socket, `serve` returns, and the zygote ends.
+9. When the zygote ends, the kernel kills every worker (PR_SET_PDEATHSIG). The closed channel alone would not be enough:
+   a worker in an endless loop never reads it.
 """
 
 from __future__ import annotations
@@ -43,14 +47,14 @@ CHANNEL_FD = 3
 INFO_FD = 4  # bubblewrap writes its child's pid here
 MAX_MESSAGE_BYTES = 64 * 1024
 LAUNCH_FAILED = 127
-UNCONFINED = 15  # workers/frames.py: the one frame that is not Bun's
+UNCONFINED = 15  # the same number as in workers/frames.py; this process sends no other frame
 
 
 def serve(control: socket.socket) -> None:
-    """Start what is asked for until the server is gone."""
+    """Start workers at the server's request until the server has ended."""
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # a handler of any kind, so that the pipe is written to
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # Python writes to the wakeup pipe only if a handler is set
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(woken, select.POLLIN)
@@ -64,7 +68,7 @@ def serve(control: socket.socket) -> None:
 
 
 def answer(control: socket.socket) -> bool:
-    """Answer one message; False when the server is gone."""
+    """Answer one message. Return False if the server has ended."""
     message, descriptors, _, _ = socket.recv_fds(control, MAX_MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
     if not message:
         return False
@@ -105,7 +109,7 @@ def fork_worker(wanted: dict[str, Any], channel: int) -> tuple[int, int]:
         return fork_bubblewrap(wanted, confinement, channel, zygote)
     rules = rules_of(wanted["program"], wanted["directory"]) if confinement else []
     pid = forked(lambda: become_worker(wanted, confinement, rules, channel, zygote))
-    return pid, os.pidfd_open(pid)  # cannot miss: children are reaped in `serve` only
+    return pid, os.pidfd_open(pid)  # the pid cannot belong to another process yet: only `serve` reaps children
 
 
 def fork_bubblewrap(wanted: dict[str, Any], confinement: Confinement, channel: int, zygote: int) -> tuple[int, int]:
@@ -128,14 +132,14 @@ def forked(become: Callable[[], None]) -> int:
             become()
         except Exception as error:
             refuse(str(error))
-        finally:  # never go on as a second zygote, whatever happened
+        finally:  # whatever happened, the child must never return and serve as a second zygote
             os._exit(LAUNCH_FAILED)
     return pid
 
 
 @cache
 def rules_of(program: str, directory: str) -> list[Rule]:
-    """Return the rules for files. Cached and called before the fork, because it costs more than all other steps."""
+    """Return the rules for files. Called before the fork, so that the cache is in the zygote, not in the child."""
     return rules_for(program, directory)
 
 
@@ -147,7 +151,14 @@ def walls_of(program: str, directory: str) -> list[str]:
 def become_worker(
     wanted: dict[str, Any], confinement: Confinement | None, rules: list[Rule], channel: int, zygote: int
 ) -> None:
-    """Drop everything of the zygote, confine this process, and exec Bun. If this raises, nothing may be executed."""
+    """Close the zygote's descriptors, confine this process, and execute Bun.
+
+    The order of the steps matters. The control group and the ruleset of Landlock need files that the later user may not
+    open. `depend_on` comes after the change of user, because the kernel clears PDEATHSIG when the user changes.
+    seccomp comes last, because it forbids the calls of all other steps.
+
+    If a step raises, nothing may be executed.
+    """
     os.setsid()
     keep_only(channel, wanted["program"])
     if wanted["group"]:
@@ -166,7 +177,7 @@ def become_worker(
 def become_bubblewrap(
     wanted: dict[str, Any], confinement: Confinement, walls: list[str], channel: int, told: int, zygote: int
 ) -> None:
-    """Do the same as `become_worker`, without the steps that bubblewrap does itself."""
+    """Execute bubblewrap. The steps are those of `become_worker`, without the steps that bubblewrap takes itself."""
     os.setsid()
     keep_only(channel, confinement.bubblewrap, told)
     if wanted["group"]:
@@ -180,8 +191,12 @@ def become_bubblewrap(
 
 
 def keep_only(channel: int, program: str, told: int | None = None) -> None:
-    """Close every descriptor but the channel, the program to execute, and `told`; 0 to 2 become /dev/null."""
-    channel = os.dup(channel)  # above the standard descriptors and 3, whatever it was before
+    """Close all descriptors except the channel, the program to execute, and `told`. Open /dev/null as 0, 1 and 2.
+
+    The channel becomes CHANNEL_FD and the program BUN_FD. An exec by descriptor needs no path, so the sandbox can
+    forbid every other exec (seccomp.py).
+    """
+    channel = os.dup(channel)  # a copy above descriptor 3: the calls of dup2 below must not overwrite it
     executed = os.open(program, os.O_PATH | os.O_CLOEXEC)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -197,32 +212,36 @@ def keep_only(channel: int, program: str, told: int | None = None) -> None:
 
 
 def refuse(reason: str) -> None:
-    """Tell the server over the channel why no worker starts."""
+    """Send the server an UNCONFINED frame with the reason why the worker does not start."""
     text = reason.encode()
     with suppress(OSError):
         os.write(CHANNEL_FD, struct.pack(">IBI", 5 + len(text), UNCONFINED, 0) + text)
 
 
 def depend_on(zygote: int) -> bool:
-    """Be killed when the zygote ends, and by the usual signals; False if the zygote has ended already."""
-    if not die_with_parent(zygote):  # only now: a change of user would undo it
+    """Tie this process to the zygote's life, and reset its signals. Return False if the zygote has ended already."""
+    if not die_with_parent(zygote):  # must come after the change of user, which clears the setting
         return False
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)  # exec keeps what is ignored
+        signal.signal(number, signal.SIG_DFL)  # exec keeps ignored signals ignored
     return True
 
 
 def die_with_parent(parent: int) -> bool:
-    """Have the kernel kill this process when its parent dies; False if that has happened already."""
+    """Have the kernel kill this process when its parent dies. Return False if the parent has died already.
+
+    The check comes after the prctl: a parent that died before the prctl sends no signal.
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     return os.getppid() == parent
 
 
 def main() -> None:
-    # The closing socket would end the zygote too, but a copy of it in another child of the server would keep it open.
+    # The end of the server usually closes the socket, and `serve` returns. But another child of the server may hold a
+    # copy of the server's end and keep the socket open. The kernel's signal does not depend on that.
     if not die_with_parent(int(sys.argv[2])):
         return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the server alone ends it, after the calls
+        signal.signal(number, signal.SIG_IGN)  # only the server ends the zygote, after the running calls
     with socket.socket(fileno=int(sys.argv[1])) as control:
         serve(control)

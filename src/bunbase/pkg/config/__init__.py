@@ -1,1 +1,1 @@
-"""Settings: one frozen Struct per room. Flags go before the environment, bunbase.toml and defaults, in this order."""
+"""Settings: one frozen Struct per room. The order of precedence is: flags, environment, bunbase.toml, defaults."""

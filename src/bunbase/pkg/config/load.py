@@ -41,7 +41,7 @@ class Value:
 
     @property
     def shown(self) -> str:
-        """Return the value as it may be printed: secrets and URLs with a password are masked."""
+        """Return the value as JSON for display. Secrets and URLs with a password are masked."""
         if not self.value or not SECRET.search(self.name):
             return msgspec.json.encode(self.value).decode()
         return MASK
@@ -70,7 +70,7 @@ def load_config(
 
     `aliases`: short names of variables, such as `{"BUNBASE_PORT": "BUNBASE_GATEWAY__PORT"}`; the full name wins.
 
-    Raises: ConfigError, which names each wrong key or value, its source, and the allowed ones.
+    Raises: ConfigError, whose message lists each wrong key or value, its source, and the allowed ones.
     """
     environment = os.environ if environment is None else environment
     mistakes: list[str] = []
@@ -101,12 +101,12 @@ def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mis
     try:
         document = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        mistakes.append(f"{file}: this is not TOML: {error}")
+        mistakes.append(f"{file}: the file is not valid TOML: {error}")
         return {}
     given: Given = {}
     server = document.get("server", {})
     if not isinstance(server, dict):
-        mistakes.append(f"{file}: [server] is a table of tables, one per room")
+        mistakes.append(f"{file}: [server] must be a table of tables, one per room")
         return {}
     for room, section in server.items():
         where = f"{file} [server.{room}]"
@@ -157,7 +157,7 @@ def _from_flags(kinds: Mapping[str, type[msgspec.Struct]], flags: Mapping[str, s
 
 
 def _read(text: str, kind: type[msgspec.Struct], name: str) -> Any:
-    """Return the value of a text: lists and tables are read as JSON, other texts are returned unchanged."""
+    """Return the value of a text. Lists and tables are decoded as JSON; any other text is returned unchanged."""
     if text[:1] in "[{":
         try:
             return msgspec.json.decode(text)

@@ -1,1 +1,1 @@
-"""PostgreSQL: each room has its own schema and pool, writes plain SQL, and reads rows as msgspec Structs."""
+"""Access to PostgreSQL. Each room has its own schema and pool, writes plain SQL, and gets rows as msgspec Structs."""

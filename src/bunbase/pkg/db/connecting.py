@@ -1,4 +1,4 @@
-"""Translate the exceptions of asyncpg: PostgreSQL is unreachable, the connection was lost, or it is too busy."""
+"""Translate exceptions of asyncpg into the Problems Unreachable and DatabaseBusy."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ log = logger("db")
 
 CONNECT_SECONDS = 5.0
 
-NotUnique = (
-    asyncpg.UniqueViolationError
-)  # another row has this value already; named here, because stores import no driver
+# Another row has this value already. The name is defined here, because stores must not import asyncpg.
+NotUnique = asyncpg.UniqueViolationError
 
 LOST = (
     OSError,  # the socket is closed, or refuses the connection
@@ -27,7 +26,7 @@ LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.InternalClientError,  # "cannot switch to state": the session ended between two statements (asyncpg #1069)
 )
-# Nothing is wrong with the statement: it may succeed the next time.
+# The statement is correct, so it may succeed the next time.
 PASSING = (
     asyncpg.InsufficientResourcesError,  # PostgreSQL has no disk space or no memory left
     asyncpg.TransactionRollbackError,  # a deadlock with another writer
@@ -40,39 +39,39 @@ CLOSED = ("connection is closed", "pool is clos", "connection was closed", "unde
 
 
 class DatabaseBusy(Problem):
-    status, code, title = 503, "database_busy", "The database has too much to do"
+    status, code, title = 503, "database_busy", "The database is too busy"
 
 
 @contextmanager
 def as_problems() -> Iterator[None]:
-    """Raise a Problem in place of an asyncpg exception that means unreachable or busy.
+    """Raise a Problem in place of an exception which means that PostgreSQL is unreachable or busy.
 
-    Others are bugs and pass through.
+    Other exceptions of asyncpg are bugs, and are raised unchanged.
     """
     try:
         yield
     except TimeoutError as error:  # before LOST: TimeoutError is an OSError
         raise DatabaseBusy("PostgreSQL did not answer in time; try again.") from error
     except asyncpg.TooManyConnectionsError as error:
-        raise DatabaseBusy("PostgreSQL takes no more connections; try again.") from error
+        raise DatabaseBusy("PostgreSQL accepts no more connections; try again.") from error
     except (
         asyncpg.CharacterNotInRepertoireError,
         asyncpg.UntranslatableCharacterError,
     ) as error:  # the first for text, the second for jsonb
-        raise InvalidInput("Texts must not hold the character U+0000.") from error
+        raise InvalidInput("Texts must not contain the character U+0000.") from error
     except LOST as error:
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
     except PASSING as error:
         log.warning("PostgreSQL could not run a statement now", error=str(error), sqlstate=error.sqlstate)
         raise DatabaseBusy("PostgreSQL could not run this now; try again.") from error
-    except asyncpg.InterfaceError as error:  # most of them mean that we used asyncpg wrongly: a bug
+    except asyncpg.InterfaceError as error:  # most of these mean that the code uses asyncpg wrongly, which is a bug
         if not any(said in str(error) for said in CLOSED):
             raise
         raise Unreachable("PostgreSQL cannot be reached; try again.") from error
 
 
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
-    """Return a new connection outside any pool. Raises: Unreachable, whatever the reason."""
+    """Return a new connection outside of the pool. Raises: Unreachable for every failure."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_SECONDS, **options)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

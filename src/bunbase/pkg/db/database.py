@@ -1,4 +1,4 @@
-"""The access of one room to PostgreSQL: one schema, one pool, SQL with parameters, and rows as Structs."""
+"""The access of one room to PostgreSQL. It has one schema and one pool, runs SQL, and returns rows as Structs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ DELETE_BATCH = 1000  # rows
 
 
 class Database:
-    """Runs statements. Inside `transaction()` they share its connection; outside, each takes one from the pool.
+    """Runs statements. Inside `transaction()`, all statements use one connection. Outside, each statement takes a
+    connection from the pool.
 
     All methods raise: Unreachable, DatabaseBusy.
     """
@@ -37,7 +38,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Commit at the end of the block, or roll back if it raises.
+        """Commit at the end of the block. Roll back if the block raises an exception.
 
         A nested block is part of the outer transaction.
         """
@@ -82,16 +83,16 @@ class Database:
         return int(count) if count.isdigit() else 0
 
     async def delete_in_batches(self, sql: str, *args: Any) -> None:
-        """Run a DELETE whose last parameter is a LIMIT until it deletes less than that.
+        """Run a DELETE repeatedly, until no rows are left to delete. Its last parameter is the LIMIT for one batch.
 
-        Each batch is a statement of its own, so that none holds locks for long.
+        Each batch is a separate statement, so that no statement holds locks for long.
         """
         while await self.execute(sql, *args, DELETE_BATCH) == DELETE_BATCH:
             pass
 
     @asynccontextmanager
     async def notifications(self, channel: str) -> AsyncIterator[Notifications]:
-        """Yield the notifications of a channel, received on a connection outside the pool."""
+        """Yield the notifications of a channel. They are received on a connection outside of the pool."""
         connection = await connect(self.url)
         try:
             notifications = Notifications(connection)
@@ -104,7 +105,7 @@ class Database:
     async def _connection(self) -> AsyncIterator[Any]:
         """Yield a connection for a single statement.
 
-        Run nothing else inside: its errors would pass for PostgreSQL's.
+        Run no other code inside the block: its errors would be reported as errors of PostgreSQL.
         """
         current = self._transaction.get()
         if current is not None:
@@ -138,9 +139,9 @@ class Database:
 
 @contextmanager
 def _whole_or_gone(connection: Any) -> Iterator[None]:
-    """Close the connection if BEGIN, COMMIT or ROLLBACK is cut short, for example by a cancellation.
+    """Close the connection if BEGIN, COMMIT or ROLLBACK is interrupted, for example by a cancellation.
 
-    Nobody knows then whether the connection is still in a transaction, so the pool must not reuse it.
+    The connection may then still be in a transaction, so the pool must not reuse it.
     """
     try:
         yield

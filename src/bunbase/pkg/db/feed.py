@@ -2,18 +2,19 @@
 
 The life of one fact:
 
-    1. `publish` inserts a row and calls pg_notify in one transaction. So a fact is told if and only if it is stored.
-    2. Every follower holds one connection that listens. PostgreSQL delivers the notification when the transaction
+    1. `publish` inserts a row and calls pg_notify in one transaction. So a notification is sent if and only if the fact
+       is stored.
+    2. Every follower has one connection that listens. PostgreSQL delivers the notification when the transaction
        commits.
-    3. A new follower listens first and reads the stored facts after that. So it may hear a fact twice, but it never
-       misses one that is published in between.
-    4. After each second without news, the follower asks PostgreSQL for an answer on the listening connection, and then
-       yields `alive`. Without that query, a connection that a firewall dropped silently would look like a quiet feed,
-       because a listener never sends anything by itself.
-    5. A reader that hears nothing for three seconds stops trusting the feed and asks the room with every request
-       (`gateway/revoked.py`).
+    3. A new follower first listens, and then reads the stored facts. So it may get a fact twice, but it never misses a
+       fact that is published in between.
+    4. After each second without news, the follower runs a query on the listening connection, and then yields a fact of
+       kind `alive`. A listener never sends anything by itself. So without the query, a connection that a firewall has
+       dropped would look like a feed without news.
+    5. A reader that gets nothing for three seconds stops trusting the feed. Until the feed is back, the reader asks the
+       room with every request (`gateway/revoked.py`).
 
-Alternative: a look-up with every request, which would double its cost. See
+Rejected: a look-up with every request, because it would double the cost of the request. See
 docs/decisions/0007-revocations-are-pushed.md.
 
 A room that uses a feed has this table:
@@ -41,7 +42,7 @@ from bunbase.pkg.errors import Unreachable
 T = TypeVar("T", bound=msgspec.Struct)
 
 HEARTBEAT_SECONDS = 1.0
-READY, ALIVE = "ready", "alive"  # kinds that are not stored: the feed itself tells them
+READY, ALIVE = "ready", "alive"  # kinds of facts that are not stored; `follow` creates them
 
 ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)
@@ -52,7 +53,7 @@ FORGET = "DELETE FROM revocations WHERE until <= $1"
 
 
 class Feed(Generic[T]):
-    """Facts of the type `item`, a Struct with the fields kind, id and until."""
+    """Publishes and follows facts. `item`: the type of a fact, a Struct with the fields kind, id and until."""
 
     def __init__(self, db: Database, item: type[T], clock: Clock) -> None:
         self.db = db
@@ -61,17 +62,17 @@ class Feed(Generic[T]):
         self.channel = f"{db.schema}_revocations"
 
     async def publish(self, kind: str, id: str, until: float) -> None:
-        """Store a fact and notify all followers. Inside a transaction, both happen when it commits."""
+        """Store a fact and notify all followers. Inside a transaction, this takes effect with the commit."""
         fact = self._fact(kind, id, until)
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
             await self.db.execute(TELL, self.channel, msgspec.json.encode(fact).decode())
 
     async def follow(self) -> AsyncIterator[T]:
-        """Yield every stored fact that has not passed, then a fact of kind `ready`, then every new fact.
+        """Yield every stored fact that has not expired, then a fact of kind `ready`, then every new fact.
 
         After each second without news, yield a fact of kind `alive`.
-        Raises: Unreachable, DatabaseBusy. The caller must then follow again from the beginning.
+        Raises: Unreachable, DatabaseBusy. The caller must then call `follow` again.
         """
         ready, alive = self._fact(READY), self._fact(ALIVE)
         async with self.db.notifications(self.channel) as news:
@@ -91,7 +92,7 @@ class Feed(Generic[T]):
                 yield msgspec.json.decode(told, type=self.item)
 
     async def forget(self) -> int:
-        """Delete the facts whose time has passed, and return their number."""
+        """Delete the expired facts, and return their number."""
         return await self.db.execute(FORGET, self.clock.now().timestamp())
 
     def _fact(self, kind: str, id: str = "", until: float = 0.0) -> T:

@@ -1,16 +1,16 @@
-"""The ledger of usage: it adds each batch of pkg/usage once, summed by project, dimension and hour.
+"""The ledger of usage. It adds each batch of pkg/usage exactly once, to sums by project, dimension and hour.
 
 The life of one batch:
 
-    1. A writer sends the batch `(writer, seq)`. It sends the same batch again until it gets an answer.
-    2. One transaction inserts the number into `usage_batches` and, only if it was not there, adds the amounts to
-       `usage_hours`. So a batch counts once, even if COMMIT succeeded and only its answer was lost.
-    3. Amounts are added in sorted order. Two writers therefore lock the same rows in the same order, without deadlock.
-    4. The answer holds PostgreSQL's time, from which the writer learns how wrong its own clock is.
+    1. A writer sends the batch `(writer, seq)`. The writer repeats the same batch until it gets an answer.
+    2. One transaction inserts the number `seq` into `usage_batches`. Only if the number is new, the transaction also
+       adds the amounts to `usage_hours`. So a batch counts once, even if only the answer of COMMIT is lost.
+    3. Amounts are added in sorted order. So two writers lock the same rows in the same order, and cannot deadlock.
+    4. The answer contains PostgreSQL's time, so that the writer can correct its own clock.
 
-Alternatives that were rejected: to remember only the newest number of each writer, because a batch that arrives late or
-out of order would count twice or never; to delete acknowledged numbers, because a first try that timed out may commit
-after the second was acknowledged. See docs/decisions/0039-usage-counts-once.md.
+Rejected: storing only the newest number of each writer. A batch that arrives late or out of order would count twice or
+never. Rejected: deleting acknowledged numbers. A first try that timed out may commit after the second try was
+acknowledged. See docs/decisions/0039-usage-counts-once.md.
 
 A room that uses a ledger has these tables:
 
@@ -61,22 +61,23 @@ ON CONFLICT (project, dimension, hour) DO UPDATE SET amount = kept.amount + excl
 OF_PROJECT: Final = """
 SELECT project, dimension, hour, amount FROM usage_hours
 WHERE project = $1 AND dimension = ANY($2::smallint[]) AND hour >= $3 ORDER BY hour DESC, dimension LIMIT $4"""
-# PostgreSQL's own clock decides: a process whose clock is years ahead must not delete usage that is still to be billed.
+# These use PostgreSQL's clock: a process whose clock is years ahead must not delete usage that is not billed yet.
 DELETE_BATCHES: Final = "DELETE FROM usage_batches WHERE at < coalesce($1::timestamptz, now()) - $2::interval"
 DELETE_HOURS: Final = "DELETE FROM usage_hours WHERE hour < coalesce($1::timestamptz, now()) - $2::interval"
 
 
 class Ledger:
-    """`clock`: only for tests. Otherwise PostgreSQL's clock decides, because all writers share it."""
+    """Stores usage. `clock`: only for tests. Without it, PostgreSQL's clock is used, because all writers share it."""
 
     def __init__(self, db: Database, clock: Clock | None = None) -> None:
         self.db = db
         self.clock = clock
 
     async def add(self, batch: Batch[Any], sent: datetime) -> Receipt:
-        """Add a batch, unless its number was added before. Inside a transaction of the caller, this is part of it.
+        """Add a batch, unless its number was added before. Inside a transaction, this is part of that transaction.
 
-        `sent`: the writer's time. If it is wrong by more than ten minutes, all amounts count in the hour of arrival.
+        `sent`: the time of the writer's clock. If this clock is wrong by more than ten minutes, all amounts count in
+        the hour of arrival.
         """
         async with self.db.transaction():
             receipt = await self._taken(batch)
@@ -95,7 +96,7 @@ class Ledger:
         return await self.db.all(Amount, OF_PROJECT, project, list(dimensions), since, limit)
 
     async def prune(self) -> int:
-        """Delete the numbers of batches so old that no writer sends them again. Return how many were deleted."""
+        """Delete the numbers of old batches, which no writer repeats any more. Return the number of deleted rows."""
         return await self.db.execute(DELETE_BATCHES, self._now(), BATCHES_KEPT)
 
     async def delete_older(self, age: timedelta) -> int:
@@ -103,7 +104,7 @@ class Ledger:
         return await self.db.execute(DELETE_HOURS, self._now(), age)
 
     def _now(self) -> datetime | None:
-        """Return the time of the test's clock, or None to let PostgreSQL's clock decide."""
+        """Return the time of a test's clock, or None to use PostgreSQL's clock."""
         return None if self.clock is None else self.clock.now()
 
     async def _taken(self, batch: Batch[Any]) -> Receipt:

@@ -1,4 +1,6 @@
-"""Forward-only migrations: numbered SQL files, applied once and in order, under an advisory lock, and never edited."""
+"""Migrations of a room's schema. A migration is a numbered SQL file. Each file is applied once, in order, and is never
+edited afterwards. There is no way back to an older schema.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ class MigrationEdited(CannotStart):
 
 
 class SchemaTooNew(CannotStart):
-    """A newer BunBase has changed the schema, and this version does not know how."""
+    """The schema has migrations of a newer BunBase, which this version does not know."""
 
 
 class Migration(msgspec.Struct, frozen=True):
@@ -43,25 +45,25 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 def migrations_in(package: str) -> list[Migration]:
-    """Return the SQL files of a package, in order. Raises: ValueError for a bad name or a gap in the numbers."""
+    """Return the migrations of a package, in order. Raises: ValueError for a wrong file name or a missing number."""
     found = []
     for file in sorted(resources.files(package).iterdir(), key=lambda file: file.name):
         if not file.name.endswith(".sql"):
             continue
         match = FILE_NAME.fullmatch(file.name)
         if match is None:
-            raise ValueError(f"{package}/{file.name}: a migration is named 0001_what_it_does.sql")
+            raise ValueError(f"{package}/{file.name}: the name of a migration must look like 0001_what_it_does.sql")
         found.append(Migration(int(match[1]), file.name, file.read_text("utf-8")))
     if [one.number for one in found] != list(range(1, len(found) + 1)):
-        raise ValueError(f"{package}: migrations are numbered 0001, 0002, … without a gap")
+        raise ValueError(f"{package}: migrations must have the numbers 0001, 0002, … without a gap")
     return found
 
 
 async def migrate(url: str, schema: str, package: str) -> None:
-    """Bring a schema up to date. Processes that start together wait for each other.
+    """Apply all new migrations to a schema. An advisory lock makes processes that start together wait for each other.
 
-    If a statement fails, nothing of its file is applied, and the exception of asyncpg is raised.
-    Raises also: MigrationEdited, SchemaTooNew, Unreachable.
+    If a statement fails, the whole file is rolled back, and the exception of asyncpg is raised.
+    Raises: MigrationEdited, SchemaTooNew, Unreachable.
     """
     await apply_migrations(url, schema, migrations_in(package))
 
@@ -78,15 +80,15 @@ async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -
         for migration in migrations:
             await _apply(connection, schema, migration, applied.get(migration.number))
     finally:
-        await connection.close()  # this releases the lock too
+        await connection.close()  # this also releases the lock
 
 
 def _check_known(schema: str, applied: int, known: int) -> None:
-    """Refuse a newer schema before any data is read: it may hold bans or limits that this version ignores."""
+    """Refuse a newer schema, because it may contain bans or limits that this version would ignore."""
     if applied > known:
         raise SchemaTooNew(
             f"a newer BunBase has run on this database ({schema} has migration {applied:04}, this version knows "
-            f"{known:04}): install that one again, or go back to a dump of PostgreSQL from before."
+            f"{known:04}): install the newer version again, or restore a dump of PostgreSQL from before the update."
         )
 
 

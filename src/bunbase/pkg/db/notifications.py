@@ -1,4 +1,4 @@
-"""Notifications that other processes send by NOTIFY, received on a connection outside the pool."""
+"""Notifications of PostgreSQL (LISTEN and NOTIFY). They arrive on a connection outside of the pool."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import asyncpg
 
 from bunbase.pkg.db.connecting import as_problems
 
-MAX_UNREAD: Final = (
-    10_000  # a reader that is further behind loses the connection, and must follow again from the beginning
-)
+MAX_UNREAD: Final = 10_000  # above this number of unread notifications, the connection of the slow reader is closed
 CHECK_SECONDS: Final = 5.0
 
 

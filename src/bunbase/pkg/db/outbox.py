@@ -1,16 +1,16 @@
-"""The outbox: events for other rooms, delivered at least once.
+"""The outbox stores events for other rooms, and delivers each event at least once.
 
-Concern: "delete a project, then call the other rooms" loses the calls if the process dies in between; to call first
-would tell of a deletion that may never be committed.
+Concern: a room deletes a project and must inform the other rooms. If it calls them after its transaction, the calls are
+lost when the process dies in between. If it calls them before, the transaction may never be committed.
 
 The life of one event:
 
-    1. `post` inserts the event in the same transaction that makes it true.
-    2. A job calls `relay` every few seconds, and at once when an event was posted.
-    3. `relay` locks one event (SKIP LOCKED, so that several processes share the work) and delivers it.
+    1. `post` inserts the event in the transaction that the event reports.
+    2. A job calls `relay` every few seconds, and at once after `post`.
+    3. `relay` locks one event (with SKIP LOCKED, so that several processes share the work) and delivers the event.
     4. If the delivery succeeds, the event is deleted in the same transaction. If the process dies in between, the event
        is delivered again, so receivers must be idempotent.
-    5. If the delivery fails, the event waits 1, 2, 4, … seconds, at most five minutes. Later events do not wait for it.
+    5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait.
 
 A room that uses an outbox has this table:
 
@@ -60,14 +60,11 @@ class Outbox:
         self.db = db
 
     async def post(self, topic: str, payload: Any) -> None:
-        """Add an event. Call this inside the transaction that makes the event true."""
+        """Add an event. Call this inside the transaction that the event reports."""
         await self.db.execute(POST, topic, payload)
 
     async def relay(self, deliver: Deliver) -> int:
-        """Deliver the events that are due, at most RELAY_LIMIT. Return how many were delivered.
-
-        If a delivery raises, the event is tried again after 1, 2, 4, … seconds, at most after five minutes.
-        """
+        """Deliver the events that are due, but at most RELAY_LIMIT. Return the number of delivered events."""
         delivered = 0
         for _ in range(RELAY_LIMIT):
             async with self.db.transaction():

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as every port of ours speaks it: what a head may say, how long anything may take, how many may connect.
+"""The HTTP/1.1 protocol of all ports. It validates heads, and limits times, bytes and the number of connections.
 
-It stands between the socket and the app, so that no route needs bounds of its own. It knows nothing of what is served.
+The protocol runs between the socket and the ASGI app, so routes need no such limits themselves. It works with any app.
 """

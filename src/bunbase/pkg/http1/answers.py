@@ -1,4 +1,4 @@
-"""Problems as the bytes of an answer that ends its connection, for requests that reach no app."""
+"""The bytes of a Problem as an HTTP answer, for requests that are refused before they reach the app."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 def refusal(problem: Problem, common: Pairs) -> bytes:
-    """`common`: headers that every answer has, such as the date."""
+    """Return a complete answer with `connection: close`. `common`: headers that every answer has, such as the date."""
     headers, body = problem_message(problem, new_id("req"))
     lines = b"".join([b"%b: %b\r\n" % pair for pair in (*common, *headers, (b"connection", b"close"))])
     return b"%b%b\r\n%b" % (STATUS_LINE[problem.status], lines, body)
 
 
 def problem_message(problem: Problem, request_id: str) -> tuple[Pairs, bytes]:
-    """Return the headers and the body of the answer that tells the problem."""
+    """Return the headers and the body of the answer for a problem."""
     body = msgspec.json.encode(problem.body(request_id))
     own = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
     headers = [

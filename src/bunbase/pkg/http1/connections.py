@@ -1,4 +1,4 @@
-"""How many connections are open at a port, in all and from each address."""
+"""The count of open connections of a port, in total and from each address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOLD_EVERY_SECONDS: Final = 60.0
 
 
 class Connections:
-    """`refused`: connections that are being told that there are too many."""
+    """Counts connections. `refused`: the number of connections that are open only to read their refusal."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -25,7 +25,7 @@ class Connections:
         self._told_at = -TOLD_EVERY_SECONDS
 
     def admit(self, address: str) -> bool:
-        """Count a new connection; one that is admitted must `leave`. False: there are too many."""
+        """Count a new connection. Return False if there are too many. Otherwise the caller must `leave` at its end."""
         near = neighbourhood(address)
         here = self.by_address.get(near, 0)
         limits = self.limits
@@ -47,7 +47,8 @@ class Connections:
             del self.by_address[near]
 
     def refuse(self) -> bool:
-        """Count a connection that is to be told; it must `forget`. False: too many are being told already."""
+        """Count a connection that gets a refusal. Return False if there are too many. Otherwise the caller must
+        `forget` the connection at its end."""
         if self.refused >= self.limits.refused_at_once:
             return False
         self.refused += 1
@@ -57,7 +58,7 @@ class Connections:
         self.refused -= 1
 
     def _tell(self, near: str, here: int) -> None:
-        """Log it, but not with every connection: a flood must not fill the log."""
+        """Log that connections are refused, at most once in TOLD_EVERY_SECONDS: a flood must not fill the log."""
         now = time.monotonic()
         if now - self._told_at >= TOLD_EVERY_SECONDS:
             self._told_at = now

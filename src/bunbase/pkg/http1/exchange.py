@@ -1,4 +1,4 @@
-"""One request on its way through an app: uvicorn's cycle, with a body that has to come in time."""
+"""One request and its answer in the ASGI app: uvicorn's RequestResponseCycle, with a deadline for the body."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ RETRY_SECONDS = 1
 
 
 class GuardedTransport:
-    """The transport that a cycle of uvicorn gets.
+    """The transport that is passed to uvicorn's RequestResponseCycle.
 
-    Closing it is left to the protocol, which may have to read the rest of a request first (see `hang_up`).
+    Its `close` calls `hang_up` of the protocol, because the rest of the request may have to be read before closing.
     """
 
     def __init__(self, protocol: TimedProtocol) -> None:
@@ -37,17 +37,18 @@ class GuardedTransport:
 
 
 class Exchange(RequestResponseCycle):
-    """`problem`: why the rest of the body will never be there. The app meets it as an exception of `receive`, behind
-    all that did come: its own handlers answer, so that log and metrics know of it.
+    """One request and its answer. `problem`: why the rest of the body will not arrive.
 
-    Timed by `Limits.read_seconds`, unless the app sets `silence_seconds` or `own_time` (see `incoming.py`).
+    `receive` returns the part of the body that has arrived, and then raises `problem`. So the error handlers of the app
+    answer, and the error appears in log and metrics. The deadline of the body is `Limits.read_seconds`, unless the app
+    sets `silence_seconds` or `own_time` (see `incoming.py`).
     """
 
     def __init__(self, protocol: TimedProtocol, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self.protocol = protocol
         self.problem: Problem | None = None
-        self.late: Problem = RequestStalled("The request did not come in time: send it again.")
+        self.late: Problem = RequestStalled("The request did not arrive in time: send it again.")
         self.silence_seconds: float | None = None
         self.own_time = False
 
@@ -61,27 +62,27 @@ class Exchange(RequestResponseCycle):
         self.own_time = True
 
     async def receive(self) -> Any:
-        """Raises: ClientGone when the client leaves before the end of its body; `problem` when there is one."""
+        """Return the next ASGI message. Raises: ClientGone if the client leaves before its body ends; `problem`."""
         if self.problem is not None and not self.body:
             raise self.problem
         self.protocol.resume_clock()
         message: Any = await super().receive()
         if message["type"] == "http.disconnect":
             if self.more_body and not self.response_complete:
-                raise ClientGone("The client hung up before it had sent its request.")
+                raise ClientGone("The client closed the connection before it had sent the whole request.")
         elif self.problem is not None and not message["body"]:
             raise self.problem
         return message
 
     async def send(self, message: Any) -> None:
         if not self.response_started and (self.problem is not None or self.waiting_for_100_continue):
-            self.keep_alive = False  # nobody knows whether the rest of the body will follow
+            self.keep_alive = False  # the rest of the body may or may not follow, so no next request can be read
         await super().send(message)
 
     # for the protocol
 
     def fail(self, problem: Problem) -> None:
-        """Stop waiting for the rest of the body."""
+        """Stop waiting for the rest of the body, and let `receive` raise `problem`."""
         self.problem = problem
         self.keep_alive = False
         self.message_event.set()
@@ -94,13 +95,15 @@ class Exchange(RequestResponseCycle):
                 await self._end_by_stop()
 
         await super().run_asgi(until_stopped)
-        self.scope["extensions"] = {}  # it names this exchange: only the collector of garbage would end that
+        self.scope[
+            "extensions"
+        ] = {}  # breaks the reference cycle through this exchange, so no garbage collection is needed
 
     async def _end_by_stop(self) -> None:
-        """The server stops, and this has taken too long: say so, or break off what was begun."""
+        """End a request that takes too long while the server stops: answer 503, or break off the answer."""
         if self.response_started:
             self.protocol.hang_up()
-            self.disconnected = True  # uvicorn would call it a bug of the app otherwise
+            self.disconnected = True  # otherwise uvicorn logs an incomplete answer as a bug of the app
             return
         problem = Stopping("The server stopped before the answer was ready.", retry_after_seconds=RETRY_SECONDS)
         headers, body = problem_message(problem, context.request_id.get() or new_id("req"))

@@ -1,7 +1,7 @@
-"""The rules of RFC 9112 for the head of a request: pure, bytes in, a checked Head or a Problem out.
+"""The validation of a request's head by the rules of RFC 9112: a pure function from bytes to a Head or a Problem.
 
-The parser (llhttp) has seen to the syntax of lines already. Here are the rules that join them: which version, which
-form of target, which Host, which framing.
+The parser (llhttp) has checked the syntax of each line before. This file checks the version, the form of the target,
+the Host header and the framing.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from bunbase.pkg.errors import Malformed, NotSupported, VersionNotSupported
 
 Headers = list[tuple[bytes, bytes]]
 
-BLANKS: Final = b" \t"  # optional whitespace around a header's value, which is no part of it (RFC 9110 §5.5)
+BLANKS: Final = b" \t"  # optional whitespace around a header's value; not part of the value (RFC 9110 §5.5)
 ASTERISK: Final = b"*"
 HIGHEST_PORT: Final = 65535
 KNOWN_HOSTS: Final = 1024
 
-# Whatever readers of addresses take in two ways is no target: a fragment, a backslash that browsers read as a slash.
-# Other characters that should have been escaped are let through, as browsers send some of them.
+# A target must not be ambiguous: fragments are refused, and so are backslashes, which browsers treat as slashes.
+# Other unescaped characters are allowed, because browsers send some of them.
 PATH: Final = re.compile(rb"/[^\x00-\x20\x7f-\xff#\\?]*")
 QUERY: Final = re.compile(rb"[^\x00-\x20\x7f-\xff#]*")
 ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
@@ -32,7 +32,8 @@ REG_NAME: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 
 
 class Head(msgspec.Struct, frozen=True):
-    """`path` as it was sent, or `*`. `headers`: lower case, trimmed; in them one Host, that of the target."""
+    """A valid head. `path`: as it was sent, or `*`. `headers`: with names in lower case and trimmed values. If the
+    target contains a host, this is the only Host header."""
 
     path: bytes
     query: bytes
@@ -40,11 +41,11 @@ class Head(msgspec.Struct, frozen=True):
 
 
 def checked_head(method: bytes, target: bytes, version: str, headers: Headers) -> Head:
-    """Raises: Malformed, NotSupported, VersionNotSupported."""
+    """Return the validated head. Raises: Malformed, NotSupported, VersionNotSupported."""
     if version not in ("1.1", "1.0"):
         raise VersionNotSupported("Send the request as HTTP/1.1 or HTTP/1.0.")
     if method == b"CONNECT":
-        raise NotSupported("This server is no proxy: it does not answer CONNECT.")
+        raise NotSupported("This server is not a proxy: it does not support CONNECT.")
     _check_host(version, headers)
     _check_framing(version, headers)
     if absolute := ABSOLUTE.fullmatch(target):
@@ -53,7 +54,7 @@ def checked_head(method: bytes, target: bytes, version: str, headers: Headers) -
         target = _origin_form(method, target)
     if target == ASTERISK:
         if method != b"OPTIONS":
-            raise Malformed("The target * goes with OPTIONS alone.")
+            raise Malformed("Only OPTIONS may have the target *.")
         return Head(target, b"", headers)
     path, _, query = target.partition(b"?")
     if not PATH.fullmatch(path) or not QUERY.fullmatch(query):
@@ -63,7 +64,7 @@ def checked_head(method: bytes, target: bytes, version: str, headers: Headers) -
 
 @lru_cache(maxsize=KNOWN_HOSTS)
 def is_host(value: bytes) -> bool:
-    """True if the value is `uri-host [":" port]`, or nothing."""
+    """True if the value is `uri-host [":" port]`, or empty."""
     if value.startswith(b"["):
         host, bracket, rest = value[1:].partition(b"]")
         return bool(bracket) and _is_ipv6(host) and (not rest or (rest[:1] == b":" and _is_port(rest[1:])))
@@ -76,21 +77,21 @@ def _check_host(version: str, headers: Headers) -> None:
     if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise Malformed("Send exactly one Host header (RFC 9112 section 3.2).")
     if hosts and not is_host(hosts[0]):
-        raise Malformed("The Host header is a host, and perhaps a port: api.example.com:8080.")
+        raise Malformed("Send a Host header with a host and optionally a port, such as api.example.com:8080.")
 
 
 def _check_framing(version: str, headers: Headers) -> None:
-    """A body whose end cannot be found is refused, and the connection ended (RFC 9112 sections 6.1 and 6.3)."""
+    """Refuse a body whose end cannot be determined (RFC 9112 sections 6.1 and 6.3). Raises: Malformed, NotSupported."""
     lines = [value for name, value in headers if name == b"transfer-encoding"]
     if not lines:
         return
     if version == "1.0":
-        raise Malformed("HTTP/1.0 knows no Transfer-Encoding: send a Content-Length.")
+        raise Malformed("HTTP/1.0 has no Transfer-Encoding: send a Content-Length.")
     *others, last = _codings(lines)
     if last != b"chunked":
-        raise Malformed("The last transfer coding must be chunked: the end of the body cannot be found otherwise.")
+        raise Malformed("The last transfer coding must be chunked: otherwise the end of the body is unknown.")
     if others:
-        raise NotSupported("Send the body with no transfer coding but chunked.")
+        raise NotSupported("Send the body with no other transfer coding than chunked.")
 
 
 def _codings(lines: Sequence[bytes]) -> list[bytes]:
@@ -98,14 +99,14 @@ def _codings(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def _with_host(authority: bytes, headers: Headers) -> Headers:
-    """Return the headers with the target's own authority as Host, whatever Host said (RFC 9112 section 3.2.2)."""
+    """Return the headers with the target's authority in place of the Host header (RFC 9112 section 3.2.2)."""
     if not authority or not is_host(authority):
-        raise Malformed("The target names no host, or names more than a host and a port.")
+        raise Malformed("The target must contain a host, optionally with a port.")
     return [(b"host", authority), *(header for header in headers if header[0] != b"host")]
 
 
 def _origin_form(method: bytes, rest: bytes) -> bytes:
-    """Return what follows the authority; without a path, OPTIONS asks for the server as a whole."""
+    """Return the path and query of an absolute target. OPTIONS without a path means `*`, the whole server."""
     if not rest and method == b"OPTIONS":
         return ASTERISK
     return rest if rest.startswith(b"/") else b"/" + rest

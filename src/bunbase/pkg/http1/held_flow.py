@@ -1,4 +1,4 @@
-"""Reading from a connection stays paused while data that came before waits to be parsed."""
+"""Flow control that keeps reading from a connection paused while earlier data waits to be parsed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 
 class HeldFlow(FlowControl):
-    """`held`: nothing resumes reading, or a piece of 256 KiB could come with every answer to what is parsed slowly."""
+    """While `held` is True, `resume_reading` has no effect. Otherwise each answer to a pipelined request would resume
+    reading, and another piece of up to 256 KiB would arrive although the earlier data is not parsed yet."""
 
     held = False
 

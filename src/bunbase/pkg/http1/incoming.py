@@ -1,4 +1,4 @@
-"""A route may say that the body of its request streams, and for how long it may then be silent."""
+"""The interface by which a route changes the deadline of its request's body, for example for a stream."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ EXTENSION: Final = "bunbase.incoming"
 
 
 class Incoming(Protocol):
-    """The body of one request. Unless its route says otherwise it must be there in time (`Limits.read_seconds`)."""
+    """The deadline of one request's body. The default is `Limits.read_seconds`, unless the route calls a method."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
-        """Let the body take any time as long as it never pauses for `seconds`; `receive` raises `late` then."""
+        """Allow the body any time in total. If it pauses for `seconds`, `receive` raises `late`."""
 
     def keeps_own_time(self) -> None:
-        """Leave the time to the route."""
+        """Set no deadline: the route limits the time itself."""
 
 
 class _Unbound:
-    """Where another server than ours serves the app."""
+    """Has no effect: used if another server than BunBase's own serves the app."""
 
     def may_be_silent(self, seconds: float, late: Problem) -> None:
         pass
@@ -31,6 +31,6 @@ class _Unbound:
 
 
 def incoming(scope: Mapping[str, Any]) -> Incoming:
-    """Return what times the body of this ASGI request."""
+    """Return the object that controls the deadline of this ASGI request's body."""
     found: Incoming = scope.get("extensions", {}).get(EXTENSION) or _Unbound()
     return found

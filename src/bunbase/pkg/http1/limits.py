@@ -1,4 +1,4 @@
-"""How long, how much and how many: the bounds of a port."""
+"""The limits of a port on times, bytes and connections."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ import msgspec
 
 CONNECTIONS: Final = 4096
 PER_ADDRESS: Final = 512
-HIGHEST: Final = 1 << 20  # descriptors; where the hard limit is "unlimited" this is plenty
+HIGHEST: Final = 1 << 20  # file descriptors to ask for if the hard limit is "unlimited"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """`connections`, `per_address`: open at once, in all and from one address (IPv6: from one /64); the addresses in
-    `unlimited` count only in all. `descriptors_share`: how much of the process's descriptors they may take.
+    """The limits of one port.
 
-    `head_bytes`: of a request line with its headers. `read_seconds`: for a whole request, and one second more for
-    every `bytes_per_second` of its body. `idle_seconds`: between two requests. `write_seconds`: for a client that takes
-    nothing of its answer; or less than `bytes_per_second` of one that is written in full.
+    `connections`: the most open connections in total. `per_address`: the most from one address (IPv6: one /64); this
+    limit does not apply to addresses in `unlimited`.
+    `descriptors_share`: the share of the process's file descriptors that connections may use.
+    `head_bytes`: the largest request line with its headers.
+    `read_seconds`: the time for a whole request, plus one second for every `bytes_per_second` of its body.
+    `idle_seconds`: the time between two requests.
+    `write_seconds`: a connection is closed if the client reads nothing of the answer for this long. If the answer is
+    written in full, the client must also read at least `bytes_per_second` on average.
 
-    `linger_seconds`, `linger_silence_seconds`, `unread_bytes`: for how long, with which pauses, and how much is still
-    read and dropped behind an answer that came before the end of its request. `refused_seconds`: how long a connection
-    beyond the limit may read its refusal; `refused_at_once`: how many may. `stop_seconds`: for the rest of a body when
-    the server stops.
+    If an answer is sent before the end of its request, the rest of the request is read and dropped, within three
+    limits: `linger_seconds` in total, `linger_silence_seconds` without new data, and `unread_bytes`.
+
+    `refused_seconds`: the time that a refused connection has to read its refusal. `refused_at_once`: the most refused
+    connections that are open at the same time.
+    `stop_seconds`: the time for the rest of a body when the server stops.
     """
 
     connections: int = CONNECTIONS
@@ -44,14 +50,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     stop_seconds: float = 5.0
 
     def fitting(self, descriptors: int) -> Limits:
-        """Return these limits with no more connections than `descriptors` allow, and a quarter of them per address."""
+        """Return these limits, lowered so that `descriptors` suffice. Then one address may have a quarter of them."""
         connections = max(1, min(self.connections, int(descriptors * self.descriptors_share)))
         quarter = self.per_address if connections == self.connections else max(1, connections // 4)
         return msgspec.structs.replace(self, connections=connections, per_address=min(self.per_address, quarter))
 
 
 def raise_descriptors() -> int:
-    """Raise the soft limit of open files to the hard one, and return it: every connection takes a descriptor."""
+    """Raise the soft limit of open files to the hard limit, and return it. Each connection needs a descriptor."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = HIGHEST if hard == resource.RLIM_INFINITY else min(hard, HIGHEST)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,13 +1,15 @@
-"""HTTP/1.1 on one connection, with a limit on everything that a client may use: time, bytes, connections.
+"""HTTP/1.1 on one connection, with limits on everything that a client may use: time, bytes, connections.
 
-It is a subclass of uvicorn's HttpToolsProtocol. That class is internal to uvicorn;
-`tests/gateway/whole/test_uvicorn.py` checks the members that we use. `timed.py` holds all deadlines.
+Http1Protocol is a subclass of uvicorn's HttpToolsProtocol, which is internal to uvicorn.
+`tests/gateway/whole/test_uvicorn.py` checks the members of that class that are used here. `timed.py` holds all
+deadlines.
+
 The life of a request:
 
-1. `connection_made`: the connection is counted, or refused with 503.
-2. `on_message_begin`: the clock starts. `on_headers_complete`: the head is checked (`head.py`), in one place for every
-   port and lane. An invalid head is refused; a valid one becomes an Exchange, and the app runs.
-3. `on_body`: the body must arrive by a deadline. If it does not, `receive` raises a Problem in the app.
+1. `connection_made` counts the connection, or refuses it with 503.
+2. `on_message_begin` starts the clock. `on_headers_complete` checks the head (`head.py`). It refuses an invalid head. A
+   valid head becomes an Exchange, and the app runs.
+3. `on_body` collects the body, which must arrive by a deadline. If it does not, `receive` raises a Problem in the app.
 4. The answer is written. The connection of a client that does not read it is closed (`unsent.py`).
 5. The rest of a request after its answer is read and dropped, within limits, so that the client can read the answer.
    Closing at once, while the client sends, would reset the connection, and the client would lose the answer.
@@ -41,11 +43,11 @@ from bunbase.pkg.http1.server_wide import server_wide
 from bunbase.pkg.http1.slices import SlicedProtocol
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
-VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # as llhttp says it
+VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
 
 
 class Ended(Exception):
-    """Stops the parser: nothing that comes now is a request."""
+    """Stops the parser, because no further request is accepted on this connection."""
 
 
 class Http1Protocol(SlicedProtocol):
@@ -60,12 +62,12 @@ class Http1Protocol(SlicedProtocol):
         super().__init__(door.limits, config, server_state, app_state, _loop)
         self.door = door
         self.refused = False
-        self.problem: Problem | None = None  # with the head that is being parsed
-        self.piece_bytes = 0  # of the data that is being parsed
-        self.body_came = False  # with it
-        self.head_again = b""  # of a request whose head the parser has to read once more
-        self.head_bytes = 0  # of a head; of trailers, or of what stands between two chunks
-        self.unread_bytes = 0
+        self.problem: Problem | None = None  # why the head that is being parsed is invalid
+        self.piece_bytes = 0  # size of the data that is being parsed
+        self.body_came = False  # True if the data that is being parsed contains a part of a body
+        self.head_again = b""  # a head that the parser must read a second time (`upgrade.py`)
+        self.head_bytes = 0  # bytes of the current head, of the trailers, or of the framing between two chunks
+        self.unread_bytes = 0  # bytes that were read and dropped
 
     # the connection
 
@@ -91,7 +93,7 @@ class Http1Protocol(SlicedProtocol):
             data = self._read(data)
 
     def _read(self, data: bytes) -> bytes:
-        """Return what is to be read next, behind a head that was read once more."""
+        """Parse the data. Return the rest that is still unparsed after a head was read a second time."""
         if self.ended or self.deaf:
             self._drop(len(data))
             return b""
@@ -117,7 +119,7 @@ class Http1Protocol(SlicedProtocol):
         self._read(head)
 
     def hang_up(self) -> None:
-        """End the connection after the written answer.
+        """Close the connection after the answer was written.
 
         If the client still sends, its bytes are read and dropped for a while: closing at once would reset the
         connection, and the client would lose the answer.
@@ -136,7 +138,7 @@ class Http1Protocol(SlicedProtocol):
         self._watch_again()
 
     def shutdown(self) -> None:
-        """The server stops: finish what is under way. A body that has not come by then has little time left."""
+        """Finish the current request, then close: the server stops. The rest of a body has `stop_seconds` to arrive."""
         self.stopping = True
         if self.ended or self.cycle is None or self.cycle.response_complete:
             self.close()
@@ -150,7 +152,7 @@ class Http1Protocol(SlicedProtocol):
         self.refuse(Malformed(msg))
 
     def refuse(self, problem: Problem) -> None:
-        """Answer what is no request, and hang up. An answer that is under way is finished first, and is the last."""
+        """Answer an invalid request with `problem`, and close. If an answer is in progress, only finish that answer."""
         if self.ended:
             return
         metrics.http_refused.labels(problem.code).inc()
@@ -158,7 +160,7 @@ class Http1Protocol(SlicedProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(refusal(problem, self.server_state.default_headers))
             self.hang_up()
-        else:  # of several that wait for their turn, `cycle` is the last
+        else:  # if several requests wait in the pipeline, `cycle` is the last of them
             self.cycle.keep_alive = False
 
     # called by the parser
@@ -193,7 +195,7 @@ class Http1Protocol(SlicedProtocol):
             self.problem = problem
             raise
         self._begin(method, version, head)
-        self.headers = []  # trailers go here, and nowhere: as headers they would be believed (RFC 9110 §6.5.1)
+        self.headers = []  # trailers are collected here and ignored: they must not count as headers (RFC 9110 §6.5.1)
 
     def on_body(self, body: bytes) -> None:
         self.body_came = True
@@ -221,7 +223,7 @@ class Http1Protocol(SlicedProtocol):
             cycle.message_event.set()
 
     def on_response_complete(self) -> None:
-        """Begin with the next request if one is waiting."""
+        """Start the next request if one waits in the pipeline."""
         self.server_state.total_requests += 1
         self.since = self.loop.time()
         if self.ended or self.transport.is_closing():
@@ -282,7 +284,7 @@ class Http1Protocol(SlicedProtocol):
     # bytes that are no request
 
     def _stop_reading(self, error: Exception, came: int) -> None:
-        """The parser is at its end: refuse what it could not read, or end the body that it broke off."""
+        """Handle a failed parser: refuse the invalid request, or fail the body that is being read."""
         if self.ended or self.deaf:
             self._drop(came)
             return
@@ -304,21 +306,26 @@ class Http1Protocol(SlicedProtocol):
         if self.in_head:
             self.refuse(self._too_large())
         else:
-            self.close()  # framing without end: an answer is under way, or has been given
+            self.close()  # endless framing after the head: refusing is too late, the request has reached the app
 
     def is_head_large(self) -> bool:
-        """Ask of a head that has just been read: in one piece with its end it was not counted on the way."""
+        """True if the head that was just parsed is too large.
+
+        `_count_head` counts only pieces without the end of the head; the piece with the end is measured here.
+        """
         most = self.limits.head_bytes
         if self.head_bytes + self.piece_bytes <= most:
             return False
         return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > most
 
     def _too_large(self) -> Problem:
-        return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of them.")
+        return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of headers.")
 
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
-        """The request is answered as if it had not asked, but the parser drops what came in one piece behind it: what
-        comes later may be the middle of something, and must not be read as a request.
+        """Ignore the Upgrade header, and answer the request.
+
+        The parser drops the data that came together with this head. So later data may begin in the middle of a request,
+        and must not be parsed: if anything was dropped, this is the last request of the connection.
         """
         if nothing_behind:
             return
@@ -328,26 +335,26 @@ class Http1Protocol(SlicedProtocol):
             self.hang_up()
 
     def _drop(self, came: int) -> None:
-        """Read over what nobody wants any more, as long as it is not too much."""
+        """Count `came` bytes that nobody needs any more, and close the connection if there are too many."""
         self.heard_at = self.loop.time()
         self.unread_bytes += came
         if self.unread_bytes > self.limits.unread_bytes:
             self.close()
 
     def _turn_away(self) -> None:
-        """There are too many connections: say so, and close before a request is read."""
+        """Refuse the connection with 503 because there are too many connections, and close it."""
         self.refused = self.door.refuse()
         metrics.http_refused.labels(TooManyConnections.code).inc()
         self.ended = True
-        problem = TooManyConnections("Use fewer connections, or come back later.", retry_after_seconds=1)
+        problem = TooManyConnections("Use fewer connections, or try again later.", retry_after_seconds=1)
         self.transport.write(refusal(problem, self.server_state.default_headers))
         if self.refused:
             self.transport.write_eof()
         else:
-            self.transport.close()  # at once: what the client has sent already may cost it the answer
+            self.transport.close()  # a client that has sent data already may lose the answer
 
     def close(self) -> None:
-        """Close now; what was written is still sent if the client takes it soon."""
+        """Close now. Written data is still sent if the client reads it soon."""
         self.ended = True
         self._forget_unparsed()
         self.since = self.heard_at = self.loop.time()

@@ -1,13 +1,15 @@
-"""What a connection brings is parsed in slices, with a turn of the event loop between them.
+"""The data of a connection is parsed in slices, with an iteration of the event loop between two slices.
 
-Symptom: asyncio hands over pieces of up to 256 KiB. One of them held 9,000 pipelined requests, and all were parsed and
-answered before any other connection had its turn. Cause: the parser calls back for every request in the data it is fed.
+Symptom: asyncio delivers pieces of up to 256 KiB. One piece held 9,000 pipelined requests, and all of them were parsed
+and answered before any other connection was served. Cause: the parser calls back for every request in the data.
 
-So a larger piece waits in `unparsed`, and at most SLICE_BYTES of requests are parsed in one turn. Reading stays paused
-meanwhile (`held_flow.py`), and no slice is parsed while requests wait for their answers: a client that pipelines
-thousands of requests is served no faster, and delays nobody. A slice in which no request begins is part of a body; the
-next one follows at once. Smaller reads from the socket would do too, but they would cost every upload a turn for each
-8 KiB. Record: docs/decisions/0034-one-protocol-bounds-every-connection.md.
+So a larger piece waits in `unparsed`, and at most SLICE_BYTES of requests are parsed per iteration. Reading is paused
+meanwhile (`held_flow.py`). No slice is parsed while requests wait for their answers. So a client that pipelines
+thousands of requests does not delay other clients. A slice in which no request begins is part of a body: the next slice
+is parsed at once.
+
+Rejected: smaller reads from the socket. They would cost every upload an iteration for each 8 KiB.
+Record: docs/decisions/0034-one-protocol-bounds-every-connection.md.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from bunbase.pkg.http1.held_flow import HeldFlow
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.http1.timed import TimedProtocol
 
-SLICE_BYTES: Final = 8 << 10  # parsed in one turn of the loop: 300 of the smallest requests, each of them some 80 µs
+SLICE_BYTES: Final = 8 << 10  # per iteration of the loop: at most 300 requests, each of which takes about 80 µs
 
 
 class SlicedProtocol(TimedProtocol):
-    """Its subclass parses a slice in `_parse`, and sets `began` if a request begins in it."""
+    """Parses data in slices. Its subclass parses a slice in `_parse`, and sets `began` if a request begins in it."""
 
     def __init__(
         self,
@@ -39,7 +41,7 @@ class SlicedProtocol(TimedProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(limits, config, server_state, app_state, _loop)
-        self.unparsed = bytearray()  # the rest of a piece that is parsed slice by slice
+        self.unparsed = bytearray()  # data that waits to be parsed
         self.next_slice: asyncio.Handle | None = None
         self.began = False
 
@@ -60,7 +62,7 @@ class SlicedProtocol(TimedProtocol):
         """Parse all of this slice."""
 
     def _parse_slice(self) -> None:
-        """Parse slices up to the end of the first in which a request begins."""
+        """Parse slices until a request has begun in one of them."""
         self.next_slice, self.began = None, False
         while self.unparsed and not self.began:
             piece = bytes(self.unparsed[:SLICE_BYTES])
@@ -69,7 +71,7 @@ class SlicedProtocol(TimedProtocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """Parse the next slice in the next turn of the loop, but not while requests wait for their answers."""
+        """Parse the next slice in the next iteration of the loop, but not while requests wait for their answers."""
         if self.unparsed:
             self.flow.hold()
             if self.next_slice is None and not self.pipeline:
@@ -80,7 +82,7 @@ class SlicedProtocol(TimedProtocol):
                 self.flow.resume_reading()
 
     def _forget_unparsed(self) -> int:
-        """Drop the bytes that wait, and return how many there were."""
+        """Drop the unparsed data, and return its number of bytes."""
         if self.next_slice is not None:
             self.next_slice.cancel()
             self.next_slice = None

@@ -1,6 +1,7 @@
-"""The clock of a connection: what the client is waited for, until when, and what happens then.
+"""The deadlines of a connection. If the client does not send or read data in time, the request or connection ends.
 
-One timer a connection looks after all of it: setting one with every request would cost more than reading the clock.
+Each connection has one timer for all deadlines. Setting a timer with every request would cost more than checking the
+clock from time to time.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ LEAST_PAUSE: Final = 0.001
 
 
 class TimedProtocol(HttpToolsProtocol):
-    """Its subclass sets these attributes. `in_head`, `in_message`: of a request that is being read.
-    `ended`: nothing is read as a request any more, and nothing but what was written is sent. `deaf`: the answer that is
-    under way is the last one.
+    """Checks the deadlines. Its subclass sets these attributes:
+
+    `in_head`: the head of a request is being read. `in_message`: a head or a body is being read.
+    `ended`: no more requests are read, and no more data is written. `deaf`: the current answer is the last answer.
     """
 
-    cycle: Any  # an Exchange; in the fast lane a Turn
+    cycle: Any  # an Exchange, or a Turn in the fast lane
 
     def __init__(
         self,
@@ -44,9 +46,9 @@ class TimedProtocol(HttpToolsProtocol):
         self.ended = self.deaf = False
         self.in_head = self.in_message = False
         self.body_bytes = 0
-        self.since = 0.0  # when what is waited for began
-        self.heard_at = 0.0  # behind the answer
-        self.paused_at: float | None = None
+        self.since = 0.0  # when the current wait for the client began
+        self.heard_at = 0.0  # when the client last sent data after the answer
+        self.paused_at: float | None = None  # when reading was paused because the app has no room
         self.stopping = False
         self.stop_by: float | None = None
         self.watch: TimerHandle | None = None
@@ -63,29 +65,29 @@ class TimedProtocol(HttpToolsProtocol):
 
     @abstractmethod
     def refuse(self, problem: Problem) -> None:
-        """Answer what is no request, and hang up."""
+        """Answer an invalid request with `problem`, and close the connection."""
 
     @abstractmethod
     def hang_up(self) -> None:
-        """End the connection after what was written; a client that still sends is read for a while first."""
+        """Close the connection after the answer was written. Read and drop what the client still sends for a while."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close now."""
+        """Close the connection now."""
 
     @abstractmethod
     def _fail(self, problem: Problem) -> None:
         """Stop waiting for the body of the request that is being read."""
 
     def start_clock(self, seconds: float) -> None:
-        """From now on something is waited for that may take `seconds`."""
+        """Start a wait for the client that may take `seconds`."""
         self.since = self.loop.time()
         if seconds < self.tick:
             self.tick = seconds
             self._watch_again()
 
     def resume_clock(self) -> None:
-        """The app has room again: while it had none, it was not the client that was slow."""
+        """Continue the clock after a pause. The time of the pause does not count, because the app was slow then."""
         if self.paused_at is not None:
             now = self.loop.time()
             self.since = min(now, self.since + now - self.paused_at)
@@ -113,14 +115,14 @@ class TimedProtocol(HttpToolsProtocol):
             if not self.ended:
                 self._be_late()
             elif self.transport.get_write_buffer_size():
-                self.since = self.heard_at = now  # the answer is still being taken, and no slower than it may be
+                self.since = self.heard_at = now  # the client still reads the answer, and fast enough
             else:
                 self.transport.abort()
                 return
         self._watch_again()
 
     def _deadline(self) -> float | None:
-        """Return when the client must have done what is waited for; None: it is not the client that is waited for."""
+        """Return the time at which the client must have sent or read something, or None if it has nothing to do."""
         limits, cycle = self.limits, self.cycle
         if self.ended:
             return self._end_deadline()
@@ -153,10 +155,10 @@ class TimedProtocol(HttpToolsProtocol):
 
     def _be_late(self) -> None:
         if self.in_head:
-            self.refuse(RequestStalled("The head of the request did not come in time: send it again."))
+            self.refuse(RequestStalled("The head of the request did not arrive in time: send it again."))
         elif self.cycle is None or self.cycle.response_complete:
             self.close()
         elif self.stop_by is not None and self.loop.time() >= self.stop_by:
-            self._fail(RequestStalled("The server is stopping, and the request was not there: send it again."))
+            self._fail(RequestStalled("The server stopped before the whole request had arrived: send it again."))
         else:
             self._fail(self.cycle.late)

@@ -1,4 +1,4 @@
-"""Whether a client takes what was written for it, seen from time to time."""
+"""The check whether a client reads its answer fast enough. The timer of the connection calls it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 
 
 class Unsent:
-    """Progress is measured by what the client's side has acknowledged: the buffers in between are up to some megabytes
-    deep, and empty in leaps.
+    """Measures progress by the bytes that the client's TCP has acknowledged. The size of the write buffer is no good
+    measure: buffers below it hold up to some megabytes, and empty in large steps.
     """
 
     def __init__(self, transport: asyncio.Transport, seconds: float, bytes_per_second: int) -> None:
         self.transport = transport
         self.seconds = seconds
         self.bytes_per_second = bytes_per_second
-        self.taken: int | None = None  # by the client when it was last seen; None: nothing waited for it then
+        self.taken: int | None = None  # bytes acknowledged at the last check; None if no data was waiting then
         self.seen_at = 0.0
         self.slow_since = 0.0
 
     def too_slow(self, now: float, whole: bool) -> bool:
-        """True if the client has been too slow for too long. `whole`: all of the answer is written, so a least rate
-        counts; of an answer that streams any byte is enough.
+        """True if the client has been too slow for `seconds`. `whole`: True if the whole answer is written.
+
+        Then the client must read at least `bytes_per_second`. While an answer streams, any progress is enough.
         """
         waiting = self.transport.get_write_buffer_size()
         if not waiting:
@@ -41,7 +42,7 @@ class Unsent:
 
 
 def _acknowledged(transport: asyncio.Transport, waiting: int) -> int:
-    """Return a count of bytes that only grows as the client takes some."""
+    """Return a number of bytes that grows only when the client's side acknowledges data."""
     found = transport.get_extra_info("socket")
     if found is None or TCP_INFO is None:
         return -waiting

@@ -1,7 +1,8 @@
-"""Requests that ask for another protocol, and bring a body along: `curl --http2 -d …`, Java's HttpClient.
+"""Requests with both an Upgrade header and a body, such as those of `curl --http2 -d …` and of Java's HttpClient.
 
-We speak HTTP/1.1 alone and may pass over the question (RFC 9110 section 7.8). The parser does not: behind such a head
-it takes everything for the other protocol, the body too. So it is given the head once more, without the question.
+This server only supports HTTP/1.1, and a server may ignore Upgrade (RFC 9110 section 7.8). The parser does not ignore
+it: after such a head, the parser treats all data as the other protocol, even the body. So the protocol feeds the head
+to a new parser once more, without the Upgrade header.
 """
 
 from __future__ import annotations
@@ -14,6 +15,6 @@ def brings_a_body(headers: Headers) -> bool:
 
 
 def head_without_upgrade(method: bytes, target: bytes, version: str, headers: Headers) -> bytes:
-    """Return a head as bytes that says all the same, but does not ask. `headers`: names in lower case."""
+    """Return the bytes of the same head without its Upgrade header. `headers`: with names in lower case."""
     lines = b"".join([b"%b: %b\r\n" % header for header in headers if header[0] != b"upgrade"])
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), lines)

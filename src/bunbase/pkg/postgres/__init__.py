@@ -1,6 +1,7 @@
-"""The embedded PostgreSQL: BunBase finds it, sets it up and starts it. It ends with the process that started it.
+"""The embedded PostgreSQL. BunBase finds its programs, creates its data and starts the server. The server ends when the
+BunBase process ends.
 
-It listens only on a Unix socket, in a directory that only its own user can enter, and authenticates callers by their
-operating-system user. It never runs as root. If BunBase runs as root and the data directory is closed to PostgreSQL's
-user, its files are below /var/lib/bunbase.
+The server listens only on a Unix socket, in a directory that only its own user can enter. It authenticates clients by
+their operating-system user. It never runs as root. If BunBase runs as root, and PostgreSQL's user cannot enter the data
+directory, PostgreSQL's files are below /var/lib/bunbase.
 """

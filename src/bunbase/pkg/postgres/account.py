@@ -1,4 +1,4 @@
-"""The operating-system user that PostgreSQL runs as: never root."""
+"""The operating-system user that PostgreSQL runs as. This is never root."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Account:
     def acting(self) -> Iterator[None]:
         """Act as this user until the end of the block.
 
-        Only root can do this, and only while there is no other thread.
+        Only root can call this, and only in a process with one thread.
         """
         os.setegid(self.gid)
         os.seteuid(self.uid)
@@ -48,7 +48,7 @@ class Account:
             os.setegid(0)
 
     def can_enter(self, directory: Path) -> bool:
-        """Return whether this user may pass through a directory and all directories above it."""
+        """True if this user may pass through a directory and all directories above it."""
         return all(self._may_pass(one) for one in (directory, *directory.parents))
 
     def _may_pass(self, directory: Path) -> bool:
@@ -61,9 +61,9 @@ class Account:
 
 
 def account_for(data: Path) -> Account:
-    """Return our own user; for root, the user that owns the data already, or else an unprivileged user.
+    """Return the user of this process. For root, return the owner of existing data, or else an unprivileged user.
 
-    Raises: PostgresUnavailable when there is no such user.
+    Raises: PostgresUnavailable if there is no such user.
     """
     caller = _by_id(os.geteuid())
     if caller.pw_uid != 0:
@@ -86,7 +86,7 @@ def _by_id(uid: int) -> pwd.struct_passwd:
         return pwd.getpwuid(uid)
     except KeyError:
         raise PostgresUnavailable(
-            f"user id {uid} has no entry in /etc/passwd, which PostgreSQL needs: add one, or set DATABASE_URL"
+            f"PostgreSQL needs an entry for user id {uid} in /etc/passwd: add one, or set DATABASE_URL"
         ) from None
 
 

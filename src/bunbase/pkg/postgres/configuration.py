@@ -1,6 +1,6 @@
-"""The configuration of PostgreSQL for a small machine.
+"""The configuration of PostgreSQL, for a small machine.
 
-It is written at each start; use `ALTER SYSTEM` to override it.
+Each start writes the configuration files again. Use `ALTER SYSTEM` to override a setting.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SETTINGS: Final[dict[str, str]] = {
     "log_timezone": "UTC",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
-    # nothing replicates from this server; without these it needs one process less
+    # This server has no replicas. Without replication, PostgreSQL needs one process less.
     "max_wal_senders": "0",
     "max_replication_slots": "0",
     "max_logical_replication_workers": "0",
     "max_worker_processes": "4",
-    # The log holds starts, ends and failures of the server, but no errors of statements: these reach the caller, could
-    # contain people's data, and would let the log grow without end.
+    # The log contains starts, ends and failures of the server, but no errors of statements. The caller gets these
+    # errors. In the log they could contain personal data, and the log would grow without limit.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -42,7 +42,7 @@ SETTINGS: Final[dict[str, str]] = {
 }
 SINCE_18: Final[dict[str, str]] = {"io_method": "sync"}  # the default needs three more processes
 DURABLE: Final[dict[str, str]] = {"fsync": "on", "synchronous_commit": "on"}
-NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}  # this loses data only in a power cut
+NOT_DURABLE: Final[dict[str, str]] = {"fsync": "off", "full_page_writes": "off"}  # a power cut loses data
 
 
 def configure(place: Place, major: int, socket_directory: Path, durable: bool) -> Path:

@@ -1,19 +1,19 @@
-"""Take over the data from an earlier PostgreSQL: wait for its processes, end them if necessary, remove stale files.
+"""Take over the data of an earlier PostgreSQL: wait for its processes, end them if necessary, and remove stale files.
 
 Symptom: after kill -9, the next start fails with `lock file "postmaster.pid" already exists`. Cause: PostgreSQL refuses
-to start while any process has the id in `postmaster.pid`. After kill -9 that can be a zombie for which no parent waits,
-or another program that got the same number, above all in a container.
+to start while any process has the id in `postmaster.pid`. After kill -9, this process can be a zombie for which no
+parent waits. It can also be another program that got the same id, which is frequent in containers.
 
-Decision: find out in two ways whether a process still works on the data, and remove the files when none does.
+Decision: check in two ways whether a process still works on the data, and remove the files if there is none.
 
 1. Every PostgreSQL that BunBase starts inherits the open and locked file `postgres.lock`, and so do its children. The
-   kernel releases the lock when the last of them has closed its files; a zombie has closed them. This works for any
-   process id, namespace and user.
-2. /proc shows the processes whose working directory is the data directory. This finds also those without the lock,
-   such as the processes of an older BunBase or of a PostgreSQL that somebody started by hand.
+   kernel releases the lock when the last of these processes has closed its files; the files of a zombie are closed.
+   This check works for any process id, namespace and user.
+2. /proc shows the processes whose working directory is the data directory. This check also finds processes without the
+   lock, such as those of an older BunBase, or of a PostgreSQL that a person started.
 
-Until both find nothing, wait: a postmaster was told by the kernel to end with its owner, and its children notice at
-their next wait that it is gone. After that, end them. For alternatives see
+As long as a check finds a process, wait. The kernel signals a postmaster when its owner ends, and the children of a
+postmaster soon notice its end. If these processes do not end in time, end them. For rejected alternatives see
 docs/decisions/0038-it-always-comes-back.md.
 """
 
@@ -36,18 +36,18 @@ from bunbase.pkg.postgres.place import SOCKET, TEMPORARY, Place
 from bunbase.pkg.postgres.process import FAST, IMMEDIATE
 from bunbase.pkg.processes import MAX_PID, Process, process
 
-ORPHAN_SECONDS: Final = 5.0  # for a postmaster that the kernel told to end, and again after we told it to end
-IMMEDIATE_SECONDS: Final = 10.0  # PostgreSQL itself kills its children after five seconds
-CHILDREN_SECONDS: Final = 2.0  # for children without a postmaster, before they are killed
+ORPHAN_SECONDS: Final = 5.0  # wait for a postmaster after the kernel's signal, and again after a fast shutdown
+IMMEDIATE_SECONDS: Final = 10.0  # wait after an immediate shutdown; PostgreSQL kills its children after five seconds
+CHILDREN_SECONDS: Final = 2.0  # wait for children without a postmaster, before they are killed
 POLL_SECONDS: Final = 0.02
 SOCKET_LINE: Final = 4  # in postmaster.pid, counted from 0
 
 
 def take_over(place: Place) -> int:
-    """Wait until no process works on the data, and end those that do not end. Return the lock for the next PostgreSQL.
+    """Wait until no process works on the data. End the processes if necessary. Return the lock for a new PostgreSQL.
 
-    The caller holds the lock of the data directory, so an earlier owner must have left the processes that work there.
-    Raises: PostgresUnavailable, if a process does not end.
+    The caller must hold the lock of the data directory. Then any process that still works there has lost its owner.
+    Raises: PostgresUnavailable if a process does not end.
     """
     lock = _opened(place.home / "postgres.lock")
     try:
@@ -60,9 +60,9 @@ def take_over(place: Place) -> int:
 
 
 def _opened(path: Path) -> int:
-    """Open the lock file. If root creates it, it is given to the owner of the directory, who may start BunBase next.
+    """Return the descriptor of the lock file. If root creates the file, the owner of the directory becomes its owner.
 
-    Only a new file changes its owner, because an existing one could be a link to any file.
+    The owner of an existing file is not changed, because the file could be a link to any other file.
     Raises: PostgresUnavailable.
     """
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -77,28 +77,31 @@ def _opened(path: Path) -> int:
         return lock
     except OSError as error:
         raise PostgresUnavailable(
-            f"{path} cannot be opened ({error.strerror}): start BunBase as the user who did so before"
+            f"{path} cannot be opened ({error.strerror}): start BunBase as the same user as before"
         ) from error
 
 
 def postmaster_of(data: Path, account: Account | None = None) -> int | None:
-    """Return the id of the postmaster of this data directory, or None if the id in its file is another program's."""
+    """Return the id of the postmaster that runs on this data directory, or None if there is none.
+
+    The id in `postmaster.pid` may belong to another program now.
+    """
     pid = whole_number(_lines(data / "postmaster.pid")[0].strip(), MAX_PID)  # after a crash the file may hold anything
     found = process(pid) if pid is not None else None
     return found.pid if found is not None and _works_on(found, (data,), account) else None
 
 
 def working_on(place: Place) -> list[int]:
-    """Return the ids of all processes of PostgreSQL that work on our data, or that initialise it."""
+    """Return the ids of all PostgreSQL processes that work on this data, or that initialise it."""
     directories = (place.data, place.draft)
     return [found.pid for found in _processes() if _works_on(found, directories, place.account)]
 
 
 def _outlive(place: Place, lock: int) -> None:
-    """Wait first; then end the processes, with more force at each step.
+    """Wait for the processes, and then end them with more force at each step.
 
-    An immediate shutdown costs a recovery and nothing else. It is necessary: if PostgreSQL 18 gets a fast shutdown
-    while it recovers from the death of a child, it waits for ever for its own checkpointer.
+    The step of an immediate shutdown is necessary: if PostgreSQL 18 gets a fast shutdown while it recovers from the
+    death of a child, it waits for ever for its own checkpointer. The only cost is a recovery at the next start.
     """
     for number, seconds in ((None, ORPHAN_SECONDS), (FAST, ORPHAN_SECONDS), (IMMEDIATE, IMMEDIATE_SECONDS)):
         if _end_postmaster(place, number, seconds):
@@ -109,14 +112,14 @@ def _outlive(place: Place, lock: int) -> None:
             left = working_on(place)
             if killed or postmaster_of(place.data, place.account) is not None:
                 raise _left(place, left)
-            for pid in left:  # this loses nothing: commits are in the write-ahead log, and recovery undoes the rest
+            for pid in left:  # no data is lost: commits are in the write-ahead log, and recovery undoes the rest
                 _send(pid, signal.SIGKILL)
             end, killed = time.monotonic() + IMMEDIATE_SECONDS, True
         time.sleep(POLL_SECONDS)
 
 
 def _end_postmaster(place: Place, number: int | None, seconds: float) -> bool:
-    """Send signal `number` to the postmaster, if given, and wait. Return whether it is gone."""
+    """Send signal `number` to the postmaster unless it is None, and wait. Return True if the postmaster has ended."""
     end = time.monotonic() + seconds
     pid = postmaster_of(place.data, place.account)
     if pid is not None and number is not None:
@@ -135,15 +138,15 @@ def _is_free(place: Place, lock: int) -> bool:
 def _left(place: Place, left: list[int]) -> PostgresUnavailable:
     if not left:
         return PostgresUnavailable(
-            f"something holds {place.home / 'postgres.lock'}: an earlier PostgreSQL on {place.data}, perhaps in "
-            "another container; end it"
+            f"another process holds {place.home / 'postgres.lock'}: probably an earlier PostgreSQL on {place.data}, "
+            "perhaps in another container; end it"
         )
     named = ", ".join(map(str, left))
-    return PostgresUnavailable(f"an earlier PostgreSQL (process {named}) runs on {place.data} and does not end: end it")
+    return PostgresUnavailable(f"an earlier PostgreSQL (process {named}) on {place.data} does not end: end it")
 
 
 def _forget(place: Place) -> None:
-    """Remove the files that would make PostgreSQL take another process, or a zombie, for a server on these data."""
+    """Remove stale files. With them, PostgreSQL could mistake another process or a zombie for a server on this data."""
     pid_file = place.data / "postmaster.pid"
     lines = _lines(pid_file)
     pid_file.unlink(missing_ok=True)
@@ -153,7 +156,7 @@ def _forget(place: Place) -> None:
 
 
 def _remove_socket(directory: Path, account: Account) -> None:
-    """Remove the temporary directory of a socket. It was made for one run, because our own path was too long."""
+    """Remove the temporary directory of a socket. It was created because the path in the home was too long."""
     if directory.parent == TEMPORARY[0] and directory.name.startswith(TEMPORARY[1]):
         try:
             own = directory.lstat().st_uid == account.uid
@@ -175,23 +178,23 @@ def _processes() -> Iterator[Process]:
 
 
 def _works_on(found: Process, directories: tuple[Path, ...], account: Account | None) -> bool:
-    """Return whether a process is a PostgreSQL that works in one of the directories.
+    """True if a process is a PostgreSQL whose working directory is one of the directories.
 
-    The path of its program is not compared: after an upgrade the program's file may be gone.
+    The path of its program is not compared, because after an upgrade the program's file may not exist any more.
     """
     if found.ended or found.name != "postgres":
         return False
     try:
         where = _working_directory(found.pid, account)
     except OSError:
-        return False  # the process has ended, or it belongs to another user and so is not ours
+        return False  # the process has ended, or belongs to another user
     return any(_is_same(directory, where) for directory in directories)
 
 
 def _working_directory(pid: int, account: Account | None) -> tuple[int, int]:
     try:
         status = os.stat(f"/proc/{pid}/cwd")
-    except PermissionError:  # in a container root may not inspect processes of other users, but these users may
+    except PermissionError:  # in a container, root may not inspect processes of other users, but their owner may
         if account is None or not account.drops_root:
             raise
         with account.acting():

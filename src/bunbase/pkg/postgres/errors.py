@@ -1,4 +1,4 @@
-"""The error of the embedded PostgreSQL."""
+"""The exception of the embedded PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from bunbase.pkg.errors import CannotStart
 
 
 class PostgresUnavailable(CannotStart):
-    """The embedded PostgreSQL cannot run here; the message tells what to do."""
+    """The embedded PostgreSQL cannot run here. The message describes the reason and what to do."""

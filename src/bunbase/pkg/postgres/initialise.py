@@ -21,7 +21,7 @@ def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> No
     """Run initdb in a draft directory, and rename it when it is complete. Raises: PostgresUnavailable."""
     draft = place.draft
     if draft.exists():
-        shutil.rmtree(draft)  # left by an earlier attempt that was killed
+        shutil.rmtree(draft)  # an earlier attempt was killed and left it
     hand_over(draft, place.account)
     with tempfile.TemporaryFile() as output:
         process = spawn(_initdb(binaries, draft, durable), place.account, draft, output, lock)
@@ -40,7 +40,8 @@ def initialise(place: Place, binaries: Binaries, durable: bool, lock: int) -> No
 
 
 def _initdb(binaries: Binaries, draft: Path, durable: bool) -> list[str | Path]:
-    # Text sorts by code point, the same on every machine. PostgreSQL 15 and 16 have no built-in locale except C.
+    # Text is sorted by code point, so the order is the same on all machines. In PostgreSQL 15 and 16, the only built-in
+    # locale is C.
     own_locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if binaries.major >= 17 else []
     return [
         binaries.bin / "initdb",

@@ -1,11 +1,11 @@
-"""The places of a cluster's files.
+"""The directories and files of the embedded PostgreSQL. They are all below one directory, the home.
 
-    <home>/data              created by initdb, written by PostgreSQL
+    <home>/data              the data; initdb creates it, and PostgreSQL writes it
     <home>/socket            the socket, unless its path would be too long for the kernel
-    <home>/postgres.lock     held by every process of the server (earlier.py)
-    <home>/holder.lock       held by the BunBase that started it, if the home is outside its data directory
-    <home>/postgresql.conf   written by BunBase at each start, like pg_hba.conf and pg_ident.conf
-    <home>/postgres.log
+    <home>/postgres.lock     a lock that every process of the server holds (earlier.py)
+    <home>/holder.lock       a lock that BunBase holds, if the home is outside of its data directory
+    <home>/postgresql.conf   the configuration, which BunBase writes at each start; also pg_hba.conf and pg_ident.conf
+    <home>/postgres.log      the log of the server
 
 If BunBase runs as root, everything except data and socket belongs to root: root must never write into a directory where
 another user could place a link.
@@ -32,8 +32,8 @@ NOTE: Final = "moved.txt"
 OWNER: Final = "belongs-to.txt"
 SOCKET: Final = "socket"
 HOLDER: Final = "holder.lock"
-# The parent of temporary directories for sockets, and the beginning of their names: short, so that a socket's path
-# fits.
+# The parent of temporary directories for sockets, and the beginning of their names. Both are short, because the kernel
+# limits the length of a socket's path.
 TEMPORARY: Final = (Path("/tmp"), "bunbase-")  # noqa: S108  mkdtemp makes them, with names that cannot be guessed
 MAX_SOCKET_DIRECTORY: Final = 85  # bytes; sockaddr_un holds 108, and `/.s.PGSQL.5432.lock` must fit too
 
@@ -49,7 +49,7 @@ class Place:
 
     @property
     def draft(self) -> Path:
-        """The directory in which `initdb` works until the data is complete."""
+        """Return the directory in which `initdb` works until the data is complete."""
         return self.home / "data.new"
 
     @property
@@ -58,7 +58,7 @@ class Place:
 
 
 def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
-    """Return the cluster's place: in `data_dir`, or below `shared` if PostgreSQL's user cannot enter `data_dir`.
+    """Return the place of the files: in `data_dir`, or below `shared` if PostgreSQL's user cannot enter `data_dir`.
 
     Raises: PostgresUnavailable.
     """
@@ -74,17 +74,17 @@ def place_for(data_dir: Path, shared: Path = SHARED) -> Place:
         return Place(_opened_to(account, data_dir), account)
     if (data_dir / "data").exists():
         raise PostgresUnavailable(
-            f"the data in {data_dir} belong to {account.name}, who may no longer enter {data_dir.parent}: "
-            "let that user in, or move the data directory"
+            f"the data in {data_dir} belongs to {account.name}, who may not enter {data_dir.parent} any more: "
+            "allow that user to enter it, or move the data directory"
         )
     return Place(_moved(data_dir, account, shared), account)
 
 
 def hold_home(home: Path, data_dir: Path) -> int:
-    """Lock a home outside the data directory. Return the descriptor, or -1 if the data directory's own lock is enough.
+    """Lock a home outside of the data directory. Return the descriptor, or -1 if the data directory is the home.
 
-    The lock of the data directory is not enough if two directories lead to the same home. That happens if a directory
-    is copied and then renamed while its server runs: the copy would take that server for a leftover, and end it.
+    This second lock is needed because two data directories can use the same home: for example, if a directory is copied
+    and then renamed while its server runs. Without this lock, a BunBase on the copy would end that server.
     Raises: PostgresUnavailable.
     """
     if home == data_dir.resolve():
@@ -93,13 +93,13 @@ def hold_home(home: Path, data_dir: Path) -> int:
         return hold_file(home / HOLDER)
     except Held as held:
         raise PostgresUnavailable(
-            f"another BunBase (process {held.holder}) works on {home}, to which {data_dir} leads too: stop it, or copy "
-            f"{home} and name the copy in {data_dir / NOTE}"
+            f"another BunBase (process {held.holder}) already uses {home}, the PostgreSQL files of {data_dir}: "
+            f"stop it, or copy {home} and write the path of the copy into {data_dir / NOTE}"
         ) from None
 
 
 def socket_directory(place: Place) -> Path:
-    """Return a directory for the socket: only PostgreSQL's user and root can enter it, and its path is short enough."""
+    """Return a directory for the socket. Its path is short, and only PostgreSQL's user and root can enter it."""
     near = place.home / SOCKET
     if len(os.fsencode(near)) <= MAX_SOCKET_DIRECTORY:
         near.mkdir(mode=0o700, exist_ok=True)
@@ -112,19 +112,19 @@ def socket_directory(place: Place) -> Path:
         os.chown(directory, place.account.uid, place.account.gid, follow_symlinks=False)
     status = directory.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != place.account.uid or status.st_mode & 0o077:
-        raise PostgresUnavailable(f"{directory} is not a directory of {place.account.name} alone: remove it")
+        raise PostgresUnavailable(f"{directory} is not a private directory of {place.account.name}: remove it")
     return directory
 
 
 def hand_over(directory: Path, account: Account) -> None:
-    """Make a directory that only PostgreSQL's user can use."""
+    """Create a directory that only PostgreSQL's user can use."""
     directory.mkdir(mode=0o700)
     if account.drops_root:
         os.chown(directory, account.uid, account.gid)
 
 
 def _opened_to(account: Account, home: Path) -> Path:
-    """Let the account's group pass through the home. The home still belongs to root."""
+    """Allow the account's group to pass through the home, and return the home. It still belongs to root."""
     if home.stat().st_uid == 0:
         os.chown(home, 0, account.gid)
         home.chmod(0o750)
@@ -132,12 +132,15 @@ def _opened_to(account: Account, home: Path) -> Path:
 
 
 def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
-    """Make a home below `shared`. Its name is random, so that a new data directory at an old path finds no old data."""
+    """Create a home below `shared`, and return it.
+
+    Its name is random, so that a new data directory at the path of an old one gets a new home.
+    """
     try:
         shared.mkdir(mode=0o755, parents=True, exist_ok=True)
         status = shared.stat()
         if status.st_uid != 0 or status.st_mode & 0o022 or not account.can_enter(shared):
-            raise PostgresUnavailable(f"{shared} must belong to root, be open to all and writable only by root")
+            raise PostgresUnavailable(f"{shared} must belong to root, and other users must be able to read it only")
         name = hashlib.sha256(f"{data_dir} {new_id()}".encode()).hexdigest()[:16]
         home = shared / f"postgres-{name}"
         home.mkdir(mode=0o700)
@@ -150,23 +153,24 @@ def _moved(data_dir: Path, account: Account, shared: Path) -> Path:
     replace_secret_file(
         data_dir / NOTE,
         f"{home}\n\nPostgreSQL runs as the user {account.name}, who may not enter {data_dir.parent}.\n"
-        "Its data therefore lie in the directory named above, and are as much a part of this one: back up both.\n",
+        "So its data is in the directory named above. Back up both directories.\n",
     )
     return _opened_to(account, home)
 
 
 def _noted(data_dir: Path) -> Path:
-    """Return the home that the note names, after checking that the note is not a copy of another directory's note."""
+    """Return the home that the note contains, after a check that this data directory is not a copy of another one."""
     note, home = data_dir / NOTE, _noted_home(data_dir)
     if not home.is_dir():
-        raise PostgresUnavailable(f"{note} says that the data is in {home}, which is missing: put it back")
+        raise PostgresUnavailable(f"{note} says that the data is in {home}, but this directory is missing: restore it")
     owner = Path((home / OWNER).read_text("utf-8").strip())
     if owner != data_dir and (owner / NOTE).exists() and _noted_home(owner) == home:
         raise PostgresUnavailable(
-            f"{data_dir} is a copy of {owner}, and {home} belongs to that one: copy it too, and name the copy in {note}"
+            f"{data_dir} is a copy of {owner}, which uses {home}: copy {home} too, and write the path of the copy into "
+            f"{note}"
         )
     if owner != data_dir:
-        os.close(hold_home(home, data_dir))  # no server works there, so the directory was renamed
+        os.close(hold_home(home, data_dir))  # this succeeds only if no server runs: so the data directory was renamed
         replace_secret_file(home / OWNER, f"{data_dir}\n")
     return home
 

@@ -1,8 +1,8 @@
-"""Start PostgreSQL's programs so that they end with this process, however it ends.
+"""Start PostgreSQL's programs. They end together with this process, even after kill -9.
 
-Concern: after kill -9 of BunBase no code of ours runs any more, and PostgreSQL would go on alone. Decision: the kernel
-sends the signal (PR_SET_PDEATHSIG). It does so when the *thread* that forked ends, so only the main thread starts
-programs.
+Concern: after kill -9 of BunBase, none of its code runs any more, and PostgreSQL would continue alone. Decision: the
+kernel sends the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends, so only the
+main thread may start programs.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from bunbase.pkg.postgres.account import Account
 
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.01
-FAST: Final = signal.SIGINT  # fast shutdown: end all sessions, write a checkpoint, exit
-IMMEDIATE: Final = signal.SIGQUIT
+FAST: Final = signal.SIGINT  # fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits
+IMMEDIATE: Final = signal.SIGQUIT  # immediate shutdown: PostgreSQL exits without a checkpoint
 
 
 def spawn(
     arguments: list[str | Path], account: Account, directory: Path, output: IO[Any], lock: int
 ) -> subprocess.Popen[bytes]:
-    """Start a program of PostgreSQL. It gets SIGINT when this process ends, and holds `lock` as long as it lives.
+    """Start a program of PostgreSQL. It gets SIGINT when this process ends, and holds `lock` until it ends itself.
 
     Call this from the main thread only.
     """
     prctl, ourselves = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
 
     def die_with_us() -> None:
-        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting, but preexec_fn runs after that change
+        prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting; preexec_fn runs after that change
         if os.getppid() != ourselves:
             os._exit(1)  # the parent ended before prctl was called
 
@@ -45,16 +45,16 @@ def spawn(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # so Ctrl-C at the terminal reaches only us, and we stop PostgreSQL after the rooms
+        start_new_session=True,  # Ctrl-C then reaches only BunBase, which stops PostgreSQL after the rooms
         umask=0o077,
         pass_fds=(lock,),
-        preexec_fn=die_with_us,  # safe, because there is no other thread yet
+        preexec_fn=die_with_us,  # this is safe, because there is no other thread yet
         **account.become,
     )
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until a condition is true. Return False if that takes longer than `seconds`."""
+    """Wait until a condition is true. Return False if the condition is still false after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= end:
@@ -64,6 +64,6 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Return an environment without variables that change PostgreSQL's behaviour: PGDATA, PGOPTIONS, the locale."""
+    """Return an environment without variables that affect PostgreSQL, such as PGDATA, PGOPTIONS and the locale."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}

@@ -1,1 +1,1 @@
-"""Calls between rooms: the same Protocol, answered in this process or over HTTP as JSON-RPC 2.0."""
+"""Calls between rooms. A contract is a Protocol: its methods run in this process, or in another one by JSON-RPC 2.0."""

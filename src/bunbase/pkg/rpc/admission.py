@@ -1,4 +1,4 @@
-"""Decide which methods a room of another process may call. A method that the table does not list is refused."""
+"""The check which methods a room in another process may call. All calls that the table does not list are refused."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.rpc.tokens import Passport
 
-# Both take the caller, the method and its arguments, and raise Forbidden. Admit gets `<room>.<method>`, Scope the
-# method's name alone.
+# Both functions take the caller, the method and its arguments, and raise Forbidden to refuse a call. The method is
+# `<room>.<method>` for Admit, and only `<method>` for Scope.
 Admit = Callable[[Passport, str, Mapping[str, Any]], None]
 Scope = Callable[[str, str, Mapping[str, Any]], None]
 
 Table = Mapping[str, Mapping[str, frozenset[str]]]  # room → caller → names of methods
 
-# programs outside, for which a room vouches: they have their own entries, and none of that room's
+# The entry in the table for programs outside of BunBase. Their tokens are signed by a room, but they may not call the
+# methods of that room's own entry.
 CLIENTS = "clients"
 
 
 def admission(table: Table, scopes: Mapping[str, Scope]) -> Admit:
-    """Return a function that admits the calls in the table. `scopes`: checks of arguments, by room."""
+    """Return a function that refuses all calls except those in the table. `scopes`: checks of arguments, by room."""
 
     def admit(by: Passport, method: str, arguments: Mapping[str, Any]) -> None:
         room, _, name = method.partition(".")

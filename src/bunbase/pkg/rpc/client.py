@@ -1,11 +1,12 @@
-"""A proxy for a room in another process: it has the same Protocol and posts every call to that process's internal port.
+"""The proxy for a room in another process. It has the room's contract, and sends every call to the internal port.
 
 The life of one call:
 
-    1. The arguments become a Struct that was built from the Protocol's type hints, encoded in MessagePack.
-    2. The request carries a service token for the called room, the request id, and the milliseconds left.
-    3. The answer is decoded into the type that the Protocol names; a problem becomes the same Python class again.
-    4. Nothing is sent twice. A call that fails may have been executed, and only the caller knows if it is idempotent.
+    1. The arguments are put into a Struct, which was built from the type hints of the contract, and are encoded in
+       MessagePack.
+    2. The request contains a service token for the called room, the request id, and the time until the deadline.
+    3. The answer is decoded into the return type of the contract. A Problem becomes the same Python class again.
+    4. A failed call is never repeated: it may have been executed, and only the caller knows whether it is idempotent.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ T = TypeVar("T")
 
 log = logger("rpc")
 
-CALL_SECONDS = 35.0  # a caller may wait 30 s for news, and the answer needs some time too
+CALL_SECONDS = 35.0  # long polling takes up to 30 s, and the answer needs some time too
 CONNECT_SECONDS = 2.0
-STREAM_IDLE_SECONDS = 330.0  # a function may send nothing for so long before its own timeout ends it
+STREAM_IDLE_SECONDS = 330.0  # longer than the longest timeout of a function, which may send nothing until then
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
 
 
@@ -63,9 +64,9 @@ class RpcConnections:
         return self.http.build_request("POST", "/rpc", content=body, headers=headers, timeout=timeout)
 
     async def ask(self, path: str, seconds: float, caller: str, room: str) -> None:
-        """Check, by a GET request with the token that `caller` sends to `room`, that the other process answers 200.
+        """Check that the other process answers a GET request with 200. Send the service token of `caller` for `room`.
 
-        Raises: Unreachable, also if the other process refuses the token.
+        Raises: Unreachable if there is no such answer, or if the other process refuses the token.
         """
         try:
             headers = {"authorization": f"Bearer {self.tokens.current(caller, room)}"}
@@ -76,7 +77,7 @@ class RpcConnections:
             raise Unreachable(f"{self.address} cannot be reached.") from error
         if reply.status_code in (401, 403):
             refused = _refused(reply.status_code, reply.content)
-            raise Unreachable(f"{self.address} does not answer {caller}: {refused.detail}")
+            raise Unreachable(f"{self.address} refuses the calls of {caller}: {refused.detail}")
         if reply.status_code != 200:
             raise Unreachable(f"{self.address}{path} answered {reply.status_code}.")
 
@@ -86,7 +87,7 @@ class RpcConnections:
 
 @dataclass(frozen=True)
 class CallTarget:
-    """The two rooms of a call: `caller` calls the method `name` of `room`."""
+    """The caller and the method of a call: the room `caller` calls the method `name` of `room`."""
 
     caller: str
     room: str
@@ -98,13 +99,13 @@ class CallTarget:
 
 
 class Remote:
-    """Base class of all proxies, by which a proxy can be recognised."""
+    """The base class of all proxies. `isinstance` with this class recognises a proxy."""
 
 
 def remote(room: str, contract: type[T], line: RpcConnections, caller: str) -> T:
-    """Return a proxy for `contract`, used by the room `caller`.
+    """Return a proxy with the methods of `contract`, for the room `caller`.
 
-    It raises the contract's own Problems, or Unreachable.
+    Its methods raise the Problems of the contract, Unreachable, or DeadlineExceeded.
     """
     make = {True: _streaming, False: _posting}
     calls = wire.calls_of(contract)
@@ -198,14 +199,14 @@ def _body(
     try:
         return msgspec.msgpack.encode(request)
     except OverflowError:
-        raise InvalidInput("Whole numbers have at most 64 bits.") from None
+        raise InvalidInput("A whole number must fit into 64 bits.") from None
 
 
 def _seconds_left(method: str) -> float:
     seconds = context.seconds_left(CALL_SECONDS)
     if seconds <= 0:
         log.warning("no time was left for a call", method=method)
-        raise DeadlineExceeded("No time was left for an answer: try again, or ask for less.")
+        raise DeadlineExceeded("No time was left for an answer: try again, or request less data.")
     return seconds
 
 
@@ -213,7 +214,7 @@ def _too_late(method: str, error: httpx.TimeoutException) -> Problem:
     if isinstance(error, httpx.ConnectTimeout):
         return Unreachable(f"{method} could not be called: no connection within {CONNECT_SECONDS} s.")
     log.warning("a call was not answered in time", method=method)
-    return DeadlineExceeded("The answer did not come in time: try again, or ask for less.")
+    return DeadlineExceeded("The answer was not ready in time: try again, or request less data.")
 
 
 def _refused(status: int, body: bytes) -> Problem:
@@ -221,7 +222,7 @@ def _refused(status: int, body: bytes) -> Problem:
         problem = problem_from_body(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return Unreachable(f"The other side answered {status} without a problem document.")
-    if isinstance(problem, Unauthenticated):  # not the user's fault: a user who gets 401 would sign in again in vain
+    if isinstance(problem, Unauthenticated):  # the user's own token is fine, so the user must not get this 401
         log.error("another process refuses this one's service token", reason=problem.detail)
         return Unreachable(f"Another process refuses this one's service token: {problem.detail}")
     return problem

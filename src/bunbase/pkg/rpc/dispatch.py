@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 (https://www.jsonrpc.org/specification): from a decoded request to the envelope of its answer."""
+"""The dispatcher for JSON-RPC 2.0 (https://www.jsonrpc.org/specification): it executes a decoded request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOBODY = Passport("", "")
 
 
 class Method:
-    """A method that can be called. `name`: `<room>.<method>`; `target`: takes the call's arguments by keyword."""
+    """A method that can be called. `name`: `<room>.<method>`. `target`: the function, which takes keyword arguments."""
 
     def __init__(self, name: str, call: ContractMethod, target: Callable[..., Any]) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Method:
         self.target = target
 
     def bind(self, params: Any) -> dict[str, Any]:
-        """Return the arguments in named or positional params. Raises: msgspec.ValidationError."""
+        """Return the arguments by name. `params`: an object or a list. Raises: msgspec.ValidationError."""
         fields = self.call.arguments.__struct_fields__
         if isinstance(params, list):
             if len(params) > len(fields):
@@ -42,7 +42,7 @@ class Method:
 
 
 def methods_of(room: str, contract: type, service: Any) -> dict[str, Method]:
-    """Return every method of a contract by its name `<room>.<method>`."""
+    """Return all methods of a contract, by the name `<room>.<method>`."""
     methods = [Method(f"{room}.{call.name}", call, getattr(service, call.name)) for call in wire.calls_of(contract)]
     return {method.name: method for method in methods}
 
@@ -56,9 +56,9 @@ class CallFailed(Exception):
 
 
 class Dispatcher:
-    """Answers single calls, batches and notifications. For a streaming method, the server asks `stream()` first.
+    """Answers single calls, batches and notifications. The server calls `stream` first, to find streaming methods.
 
-    `admit`: decides about each call, also inside a batch. Without it, every caller may call every method.
+    `admit`: refuses calls, also inside a batch. If it is None, every caller may call every method.
     """
 
     def __init__(self, methods: Mapping[str, Method], admit: Admit | None = None) -> None:
@@ -66,10 +66,10 @@ class Dispatcher:
         self.admit = admit
 
     async def answer(self, request: Any, by: Passport | None = None) -> Any:
-        """Return the envelope or envelopes that answer a decoded request, or None if it needs no answer."""
+        """Return the answer to a decoded call or batch: an envelope, a list of envelopes, or None for notifications."""
         if isinstance(request, list):
             if not request or len(request) > wire.MAX_BATCH:
-                message = f"A batch holds 1 to {wire.MAX_BATCH} calls"
+                message = f"A batch must contain 1 to {wire.MAX_BATCH} calls"
                 return failure(None, CallFailed(wire.INVALID_REQUEST, message))
             answers = await asyncio.gather(*(self._answer_one(one, by) for one in request))
             return [answer for answer in answers if answer is not None] or None
@@ -86,7 +86,7 @@ class Dispatcher:
         return None if id is MISSING else id, method, request.get("params", {})
 
     def arguments(self, method: Method, params: Any, by: Passport | None) -> dict[str, Any]:
-        """Return the arguments in `params`, if `by` may call the method with them. Raises: CallFailed."""
+        """Return the arguments by name. Raises: CallFailed if they are invalid, or if `by` may not make this call."""
         arguments = bound(method, params)
         if self.admit is not None:
             try:
@@ -120,9 +120,9 @@ class Dispatcher:
 
 
 async def guarded(call: Awaitable[Any]) -> Any:
-    """Await a call.
+    """Return the result of a call. Raises: CallFailed in place of every exception of the call.
 
-    Raises: CallFailed, in place of any other exception; a bug is logged, and the caller gets only its id.
+    An exception that is not a Problem is a bug: it is logged, and the caller sees only the request id.
     """
     try:
         return await call
@@ -132,7 +132,7 @@ async def guarded(call: Awaitable[Any]) -> Any:
         raise failed_by(problem) from problem
     except Exception as error:
         log.exception("a call failed unexpectedly")
-        raise failed_by(Internal(f"Quote request {context.request_id.get()} when you report this.")) from error
+        raise failed_by(Internal(f"Report this error with the request id {context.request_id.get()}.")) from error
 
 
 async def guarded_items(items: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -150,7 +150,7 @@ def failed_by(problem: Problem) -> CallFailed:
 
 
 def bound(method: Method, params: Any) -> dict[str, Any]:
-    """Return the arguments in `params`. Raises: CallFailed."""
+    """Return the arguments by name. Raises: CallFailed if they are invalid."""
     try:
         return method.bind(params)
     except (msgspec.ValidationError, TypeError) as error:

@@ -1,8 +1,8 @@
 """The keys of rooms: a room proves its identity with a private Ed25519 key, and the other rooms know its public key.
 
-There are two ways to set them. Either all keys are derived from one service secret, and every process is trusted in the
-same way; or each process holds the secrets of its own rooms and the public keys of all rooms. In the second case, an
-attacker who takes over a process can speak only for the rooms of that process.
+There are two ways to set the keys. The simple way is one service secret that all processes share: all keys are derived
+from this secret. The strict way is that each process has the secrets of its own rooms and the public keys of all rooms.
+Then an attacker who takes over a process can only act as the rooms of that process.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ID_CHARACTERS: Final = 12  # enough to distinguish two keys of one room while th
 
 
 class BadKey(ValueError):
-    """The text is not the key of a room."""
+    """The text is not a valid key of a room."""
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A room's public key. `id`: the room and the beginning of the key's SHA-256; tokens carry it as `kid`."""
+    """The public key of a room. `id`: the room and the beginning of the key's SHA-256; the `kid` of tokens."""
 
     room: str
     id: str
@@ -44,16 +44,17 @@ class PrivateKey:
 
 @dataclass(frozen=True)
 class RoomKeys:
-    """`own`: private keys of the rooms in this process, by room. `known`: public keys of all rooms, by the key's id."""
+    """The keys that one process has. `own`: the private keys of its rooms, by room. `known`: the public keys of all
+    rooms, by the id of the key."""
 
     own: Mapping[str, PrivateKey]
     known: Mapping[str, PublicKey]
 
 
 def derived_keys(service_secrets: Iterable[str], own: Iterable[str], rooms: Iterable[str]) -> RoomKeys:
-    """Derive the keys of all rooms.
+    """Return keys that are derived from service secrets.
 
-    Tokens are signed with keys of the first secret; keys of all secrets are accepted.
+    Tokens are signed with a key of the first secret. Tokens with a key of any of the secrets are accepted.
     """
     secrets = list(service_secrets)
     private = {room: room_secret(secrets[0], room) for room in own}
@@ -62,14 +63,15 @@ def derived_keys(service_secrets: Iterable[str], own: Iterable[str], rooms: Iter
 
 
 def given_keys(private: Mapping[str, str], public: Mapping[str, Iterable[str]]) -> RoomKeys:
-    """Read keys as `bunbase service-secrets` prints them. Raises: BadKey."""
+    """Return the keys from the texts that `bunbase service-secrets` prints. Raises: BadKey."""
     own = {room: _private(room, secret) for room, secret in private.items()}
     known = (_public(room, text) for room, texts in public.items() for text in texts)
     return RoomKeys(own, {key.id: key for key in known})
 
 
 def room_secret(service_secret: str, room: str) -> str:
-    """Derive a room's secret (HKDF-SHA256, RFC 5869): 32 bytes in base64url, the seed of its private key."""
+    """Return the secret of a room, derived with HKDF-SHA256 (RFC 5869): 32 bytes in base64url, which are the seed of
+    its private key."""
     kdf = HKDF(SHA256(), KEY_BYTES, salt=None, info=PURPOSE + room.encode())
     return _text(kdf.derive(service_secret.encode()))
 

@@ -1,11 +1,11 @@
-"""The internal port: an ASGI app that answers `POST /rpc`, only for callers with a service token.
+"""The ASGI app of the internal port. It answers `POST /rpc` for callers with a service token.
 
 The life of one call:
 
-    1. The service token is checked before the body is read, so a stranger cannot make us read 32 MiB.
-    2. The body is decoded, and the table of admission is asked for each call (`dispatch.py`, `admission.py`).
-    3. The call runs until its deadline, which the caller sent. If the caller disconnects, the call is cancelled.
-    4. A streaming method answers with one envelope per item; any other answers with one envelope.
+    1. The service token is checked before the body is read, so a stranger cannot make the server read 32 MiB.
+    2. The body is decoded, and each call is checked against the table of allowed calls (`dispatch.py`, `admission.py`).
+    3. The call runs until the deadline that the caller sent. If the caller disconnects, the call is cancelled.
+    4. A streaming method answers with one envelope per item. Any other method answers with one envelope.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_DEADLINE_MS = 1_000_000_000  # eleven days; no caller waits longer
 
 @dataclass(frozen=True)
 class Asked:
-    """A call that arrived. `packed`: in MessagePack; `seconds`: until its deadline."""
+    """A request that arrived. `packed`: True for MessagePack, False for JSON. `seconds`: time until its deadline."""
 
     by: Passport
     packed: bool
@@ -49,8 +49,9 @@ class Asked:
 class RpcApp:
     """The app of the internal port.
 
-    `plain`: by path, functions that answer requests without a token, such as /metrics and /api/health.
-    `checked`: the same, but the function gets the sender of a token. An invalid token is refused.
+    `plain`: functions that answer requests without a token, by path, such as /metrics and /api/health.
+    `checked`: functions by path that get the Passport of the request's token, or None if it has no token. A request
+    with an invalid token is refused.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class RpcApp:
         checked: Mapping[str, Callable[[Passport | None], Awaitable[Told]]] | None = None,
     ) -> None:
         if dispatcher.admit is None:
-            raise TypeError("an internal port must know who may call what")
+            raise TypeError("the dispatcher of an internal port needs an `admit` function")
         self.dispatcher = dispatcher
         self.tokens = tokens
         self.plain = dict(plain or {})
@@ -97,7 +98,7 @@ class RpcApp:
         return self.tokens.check(_token(headers))
 
     def _sender(self, headers: dict[str, str]) -> Passport | None:
-        """Return the sender of the token, or None without a token. Raises: Unauthenticated."""
+        """Return the Passport of the token, or None if there is no token. Raises: Unauthenticated."""
         token = _token(headers)
         return self.tokens.check(token) if token else None
 
@@ -134,7 +135,7 @@ def _deadline_seconds(headers: dict[str, str]) -> float:
         return DEFAULT_DEADLINE_SECONDS
     milliseconds = whole_number(sent, MAX_DEADLINE_MS)
     if milliseconds is None:
-        raise Malformed(f"{wire.DEADLINE_HEADER} is a whole number of milliseconds, at most {MAX_DEADLINE_MS}.")
+        raise Malformed(f"{wire.DEADLINE_HEADER} must be a whole number of milliseconds, at most {MAX_DEADLINE_MS}.")
     return milliseconds / 1000
 
 
@@ -143,11 +144,11 @@ async def _body(receive: Receive) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone("The request ended before its body did.")
+            raise ClientGone("The connection was closed before the whole body had arrived.")
         part = message.get("body", b"")
         size += len(part)
         if size > wire.MAX_BODY_BYTES:
-            raise TooLarge(f"A call is at most {wire.MAX_BODY_BYTES} bytes.")
+            raise TooLarge(f"Send at most {wire.MAX_BODY_BYTES} bytes.")
         parts.append(part)
         more = message.get("more_body", False)
     return b"".join(parts)
@@ -160,7 +161,7 @@ async def _respond(send: Send, status: int, content_type: str, body: bytes) -> N
 
 
 async def _reply(send: Send, packed: bool, answer: Any) -> None:
-    """Send the answer to a call or a batch. None, the answer to notifications, becomes 204 No Content."""
+    """Send the answer to a call or a batch. If `answer` is None, as for notifications, send 204 No Content."""
     content_type = wire.MSGPACK if packed else wire.JSON
     if answer is None:
         return await _respond(send, 204, content_type, b"")
@@ -169,7 +170,7 @@ async def _reply(send: Send, packed: bool, answer: Any) -> None:
 
 
 async def _stream(send: Send, packed: bool, id: Any, method: Method, arguments: dict[str, Any]) -> None:
-    """Send one envelope per item. If the call fails, the last envelope holds the error."""
+    """Send one envelope per item. If the call fails, the last envelope contains the error."""
     content_type = wire.STREAM_MSGPACK if packed else wire.STREAM_JSON
     headers = [(b"content-type", content_type.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

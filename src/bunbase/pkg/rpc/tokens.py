@@ -1,9 +1,9 @@
-"""Service tokens: by these a room of one process proves its identity to a room of another process.
+"""Service tokens, with which a room proves its identity to a room in another process.
 
-The calling room signs a short JWT with its own key: `sub` is the calling room, `aud` the called room. The called
-process finds the public key by `kid`, and then checks what that room may call (`pkg/rpc/admission.py`). A token lives
-for five minutes and may be used many times, but only the room in `aud` accepts it. See docs/decisions/0037-rooms-
-trust-rooms-by-name.md.
+The calling room signs a JWT with its own key: `sub` is the calling room, and `aud` is the called room. The called
+process finds the public key by `kid`, and then checks whether that room may call the method (`pkg/rpc/admission.py`). A
+token is valid for five minutes and for many calls, but only the room in `aud` accepts it. See
+docs/decisions/0037-rooms-trust-rooms-by-name.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bunbase.pkg.rpc.room_keys import PublicKey, RoomKeys
 
 ALGORITHM: Final = "Ed25519"
 LIFETIME_SECONDS: Final = 300
-RENEW_SECONDS: Final = 60  # a token is replaced this long before its end, so that no token expires on its way
+RENEW_SECONDS: Final = 60  # a token is replaced this long before it expires, so that no token expires on its way
 SKEW_SECONDS: Final = 60  # allowed difference between the clocks of two machines
 MAX_LENGTH: Final = 1024
 MAX_REMEMBERED: Final = 1000  # checked tokens; a calling room has one token for each called room
@@ -33,7 +33,8 @@ MAX_REMEMBERED: Final = 1000  # checked tokens; a calling room has one token for
 class Passport:
     """The content of a checked token.
 
-    `room`: the room that calls, or that vouches for `client`; `client`: a program outside; `audience`: the called room.
+    `room`: the room that signed the token. `audience`: the called room. `client`: the program outside of BunBase that
+    uses the token; empty if the room itself calls.
     """
 
     room: str
@@ -49,7 +50,7 @@ class ServiceClaims(msgspec.Struct, frozen=True):
 
 
 class ServiceTokens:
-    """Mints tokens for the rooms of this process, and checks tokens of all rooms whose keys are known."""
+    """Signs tokens for the rooms of this process, and checks tokens of all rooms with known keys."""
 
     def __init__(self, keys: RoomKeys, now: Callable[[], float] = time.time) -> None:
         self.now = now
@@ -58,7 +59,7 @@ class ServiceTokens:
         self._checked: OrderedDict[str, tuple[Passport, float]] = OrderedDict()
 
     def current(self, room: str, audience: str) -> str:
-        """Return a token for a call of `room` to `audience` that is valid for at least another minute."""
+        """Return a token with which `room` can call `audience`. The token is valid for at least another minute."""
         token, expires_at = self._minted.get((room, audience), ("", 0.0))
         if not RENEW_SECONDS <= expires_at - self.now() <= LIFETIME_SECONDS:  # more if the clock was set back
             token = self.mint(room, audience)
@@ -66,13 +67,13 @@ class ServiceTokens:
         return token
 
     def mint(self, room: str, audience: str, client: str = "") -> str:
-        """Return a new token.
+        """Return a new token. `client`: the program outside of BunBase that gets the token.
 
-        `client`: the program outside that gets it. Raises: CannotStart without the room's key.
+        Raises: CannotStart if this process does not have the key of the room.
         """
         key = self._keys.own.get(room)
         if key is None:
-            raise CannotStart(f"this process holds no key of {room}: see `bunbase service-secrets`")
+            raise CannotStart(f"this process does not have the key of {room}: see `bunbase service-secrets`")
         now = int(self.now())
         claims = {"sub": room, "aud": audience, "type": "service", "iat": now, "exp": now + LIFETIME_SECONDS}
         if client:
@@ -80,7 +81,7 @@ class ServiceTokens:
         return jwt.encode({"alg": ALGORITHM, "kid": key.id}, claims, key.key, algorithms=[ALGORITHM])
 
     def check(self, token: str) -> Passport:
-        """Return the content of a token. Raises: Unauthenticated, if no known room signed it or if it has expired."""
+        """Return the content of a token. Raises: Unauthenticated if its key is unknown or the token is not valid."""
         known = self._checked.get(token)
         if known is not None and known[1] > self.now():
             return known[0]
@@ -98,16 +99,16 @@ class ServiceTokens:
         except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is not a list of names
             raise Unauthenticated("This port accepts only service tokens.") from None
         if claims.sub != key.room:
-            raise Unauthenticated("This service token names another room than its key belongs to.")
+            raise Unauthenticated("This service token is signed with the key of another room.")
         if not self.now() < claims.exp <= self.now() + LIFETIME_SECONDS + SKEW_SECONDS:
             raise Unauthenticated("This service token has expired, or its lifetime is longer than allowed.")
         return Passport(key.room, claims.aud, claims.client), claims.exp
 
     def _key(self, token: str) -> PublicKey:
-        """Return the key that a token names. Raises: ValueError, JoseError, Unauthenticated."""
+        """Return the public key for the `kid` of a token. Raises: ValueError, JoseError, Unauthenticated."""
         if len(token) > MAX_LENGTH:
             raise ValueError("the token is too long")
         key = self._keys.known.get(str(jws.extract_compact(token.encode()).headers().get("kid")))
         if key is None:
-            raise Unauthenticated("No key of this service token's room is known here: see `bunbase service-secrets`.")
+            raise Unauthenticated("The key of this service token is not known here: see `bunbase service-secrets`.")
         return key

@@ -1,7 +1,7 @@
-"""The wire format of calls: JSON-RPC 2.0 envelopes, in JSON for any client or in MessagePack between our processes.
+"""The wire format of calls: JSON-RPC 2.0 in MessagePack between processes of BunBase, and in JSON for other clients.
 
-A streaming method answers with length-prefixed MessagePack frames (or lines of JSON): one envelope per item, then an
-envelope with `end`. The method is `<room>.<name>`, and params are named.
+The method is `<room>.<name>`, and params are named. A streaming method answers with one envelope per item and a last
+envelope with `end`. Each envelope is a length-prefixed MessagePack frame or a line of JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Error(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class ContractMethod:
-    """One method of a contract. `arguments`: all arguments as one Struct; `answer`: the type of the answer or item."""
+    """One method of a contract. `arguments`: a Struct of all arguments. `answer`: the type of the answer, or of each
+    item if the method streams."""
 
     name: str
     arguments: type[msgspec.Struct]

@@ -1,6 +1,6 @@
-"""Checks the types in a rule when it is saved, as far as they are known without a document.
+"""Check the types in a rule when it is saved, as far as the types are known without a document.
 
-A rule that could never work is refused instead of kept.
+A rule that could never work is refused.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ RESULTS: Final = {
 
 
 def check(source: str, tree: Node, operation: str) -> None:
-    """Check the types of a whole rule. Raises: InvalidRule, which names line and column."""
+    """Check the types of a whole rule. Raises: InvalidRule, which contains the line and column of the mistake."""
     _Checker(source, operation).need(tree, "bool", "A rule must be true or false")
 
 
@@ -165,7 +165,7 @@ class _Checker:
             if name not in known:
                 self.refuse(node, f"{of.name} has no field {name}; it has {', '.join(known)}.")
             if of.name == "request" and name == "id" and self.operation == "list":
-                self.refuse(node, "A list does not ask for a single document; write doc._id.")
+                self.refuse(node, "A list request has no document id; write doc._id.")
             return known[name]
         if name.startswith("_") and name not in SYSTEM_FIELDS:
             self.refuse(node, f"There is no system field {name}; the system fields are {', '.join(SYSTEM_FIELDS)}.")

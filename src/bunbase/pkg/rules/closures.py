@@ -1,15 +1,16 @@
-"""Compiles the syntax tree of a rule to a closure: a Python function that evaluates the rule for one document.
+"""Compile the syntax tree of a rule to a closure: a Python function that evaluates the rule for one document.
 
-How one rule lives:
+The life of one rule:
 
-1. When it is saved, `closure` walks its tree once and returns nested functions, one for each node.
-2. For each document, `Inputs.begin` sets the step counter and the outermost function is called.
-3. Work that grows with data (loops, long strings, patterns) calls `Inputs.spend` before it starts. Without this, a
-   short rule such as `doc.tags.all(a, doc.tags.all(b, a != b))` could hold the event loop for seconds.
-4. An error of CEL is raised as `Failed`. `&&` and `||` absorb it when another part decides; otherwise it denies.
+1. When the rule is compiled, `closure` visits its tree once and returns nested functions, one for each node.
+2. For each document, `Inputs.begin` sets the step counter, and then the outermost function is called.
+3. Work that grows with the data (loops, long strings, patterns) calls `Inputs.spend` before it starts. Without this, a
+   short rule such as `doc.tags.all(a, doc.tags.all(b, a != b))` could block the event loop for seconds.
+4. An error of CEL is raised as `Failed`. `&&` and `||` absorb the error if another part decides. Otherwise the rule
+   denies access.
 
-A tree walker that matches on the node at every evaluation was the alternative. It does not need closures but repeats
-for every document the choice that is made here once (docs/decisions/0011-our-own-parser-for-rules.md).
+Rejected: an interpreter that visits the tree for every document. The interpreter would be simpler, but slower: it would
+select the code for each node again for every document (docs/decisions/0011-our-own-parser-for-rules.md).
 """
 
 from __future__ import annotations
@@ -57,16 +58,15 @@ TESTS: Final[dict[str, Callable[[str, str], bool]]] = {
     "contains": operator.contains,
 }
 VARIABLES: Final = ("auth", "doc", "next", "now", "request")
-STEPS_FOR_A_TURN: Final = 10  # for each turn of a loop, in addition to one step for each node of its body
+STEPS_FOR_A_TURN: Final = 10  # for each element of a loop, in addition to one step for each node of its body
 STEPS_FOR_A_TIME: Final = 30  # reading a timestamp or duration takes 3 µs
 INSTRUCTIONS_FOR_A_STEP: Final = 32  # instructions of a pattern's program, counted for every byte of the text
 
 
 def closure(node: Node, watch: Watch | None = None) -> Evaluate:
-    """Return the function that evaluates the node. It raises Failed where CEL has an error.
+    """Return the function that evaluates the node. This function raises Failed for an error of CEL.
 
-    `watch` is called with every node and its closure, and returns the closure to use instead. Traces and coverage
-    are made this way.
+    `watch`: gets every node and its closure, and returns the closure to use instead. Traces and coverage use it.
     """
     evaluate = _closure(node, watch)
     return evaluate if watch is None else watch(node, evaluate)
@@ -152,8 +152,8 @@ def _not(of: Evaluate) -> Evaluate:
 def _absorbing(parts: list[Evaluate], decisive: bool) -> Evaluate:
     """Return the closure of `&&` (`decisive` is False) or `||` (`decisive` is True).
 
-    If any part has the decisive value, errors in other parts do not matter, even in parts before it. CEL defines it
-    so, and the condition in SQL behaves alike: `NULL AND 0` is 0.
+    If any part has the decisive value, errors in other parts are ignored, even in earlier parts. CEL defines this, and
+    the condition in SQL behaves in the same way: `NULL AND 0` is 0.
     """
 
     def connective(inputs: Inputs) -> bool:
@@ -247,7 +247,7 @@ def _timestamp(of: Evaluate) -> Evaluate:
 def _duration(of: Evaluate) -> Evaluate:
     def duration(inputs: Inputs) -> Any:
         text = of(inputs)
-        long = len(text) if text.__class__ is str else 0  # each unit in the text has its own number to read
+        long = len(text) if text.__class__ is str else 0  # a longer text can have more units and numbers to read
         inputs.spend(STEPS_FOR_A_TIME + min(long, values.MAX_DURATION))
         return values.duration(text)
 
@@ -268,7 +268,8 @@ def _test(test: Callable[[str, str], bool], of: Evaluate, part: Evaluate) -> Eva
 def _matches(of: Evaluate, part: Evaluate) -> Evaluate:
     """Return the closure of `matches`.
 
-    RE2 is linear in the text, but not in the pattern: it may walk its whole program at every byte.
+    The time of RE2 is linear in the text, but it also depends on the pattern: RE2 may run the whole program of the
+    pattern at every byte.
     """
 
     def matches(inputs: Inputs) -> bool:
@@ -302,7 +303,7 @@ def _loop(node: Loop, watch: Watch | None) -> Evaluate:
     steps = STEPS_FOR_A_TURN + counted(node.body) + (counted(node.keep) if node.keep is not None else 0)
 
     def turns(inputs: Inputs, evaluate: Evaluate) -> list[Evaluate]:
-        """Return one closure for each element: it calls `evaluate` with the loop's name bound to the element."""
+        """Return one closure for each element. It calls `evaluate` with the loop's name bound to the element."""
         elements = over(inputs)
         if elements.__class__ not in (list, dict):
             raise Failed(f"{node.macro} goes through a list or the keys of a map, not {type_name(elements)}")

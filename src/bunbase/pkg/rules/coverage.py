@@ -1,4 +1,4 @@
-"""Records which conditions of a rule were true and which were false while its test cases ran."""
+"""The coverage of a rule by its test cases: which of its conditions have been true, and which have been false."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DECIDING: Final = frozenset({"all", "exists", "exists_one", "filter"})  # loops 
 
 
 class Uncovered(msgspec.Struct, frozen=True):
-    """A condition that never had this value."""
+    """A condition that never had a certain value. `never`: this value."""
 
     expr: str
     line: int
@@ -26,7 +26,7 @@ class Uncovered(msgspec.Struct, frozen=True):
 
 
 class Coverage:
-    """The coverage of one rule. Each condition counts twice: once for true, once for false."""
+    """Records the coverage of one rule. Each condition counts twice: once for true and once for false."""
 
     def __init__(self, source: str, tree: Node) -> None:
         self.source = source
@@ -72,7 +72,7 @@ class Coverage:
 def _conditions(node: Node, deciding: bool = False) -> Iterator[Node]:
     """Yield the conditions below a node.
 
-    Conditions are the parts of && || and !, the condition before ?, and bodies of loops; literals are left out.
+    Conditions are the parts of && and || and !, the part before ?, and the bodies of loops. Literals are skipped.
     """
     match node:
         case Both(of=parts) | Either(of=parts):

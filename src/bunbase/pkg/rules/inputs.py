@@ -1,4 +1,4 @@
-"""The inputs of one evaluation of a rule: its variables, the documents it may look up, and its limits."""
+"""The inputs of a rule's evaluation: its variables, the documents that it may look up, and its limits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import msgspec
 from bunbase.pkg import effort
 from bunbase.pkg.rules.values import LARGEST_INT, SMALLEST_INT, Failed
 
-MAX_LOOKUPS: Final = 10  # in one evaluation
-MAX_STEPS: Final = 1_000_000  # in one evaluation; a step takes about 0.1 µs
+MAX_LOOKUPS: Final = 10  # the limit for one evaluation
+MAX_STEPS: Final = 1_000_000  # the limit for one evaluation; a step takes about 0.1 µs
 BYTES_FOR_A_STEP: Final = 16  # reading 16 bytes of a document takes as long as one step
 LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
-EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")  # 19 digits hold two that are 9 apart: every 9th byte is searched
+# A fast test for 19 digits in a row: it looks only at every 9th byte, and at least two of these must be digits.
+EVERY_NINTH: Final = re.compile(rb"[0-9]{2}")
 
 read_all: Final = msgspec.json.Decoder().decode
 
@@ -24,7 +25,7 @@ Lookup = Callable[[str, str], dict[str, Any] | None]
 
 
 class Postponed(Exception):
-    """An evaluation takes longer than the event loop may spend on it. It decides nothing; a thread starts it again."""
+    """An evaluation takes too long for the event loop. It has no result, and a thread must start it again."""
 
 
 class Inputs(msgspec.Struct):
@@ -32,9 +33,10 @@ class Inputs(msgspec.Struct):
 
     `doc`, `next`: the stored and the new document, system fields included.
     `lookup`: returns a document by collection and id, or None.
-    `most`: the steps that one evaluation may take. The parts of a rule that do not depend on the document share the
-    same limit: `before` counts the steps they took, `known` keeps their values by the id of the node.
-    `postpones`: True in the event loop, where an evaluation beyond `most` raises Postponed; elsewhere the rule fails.
+    `most`: the limit of steps for one evaluation.
+    `known`: values of the parts that do not depend on the document, by the id of the node. `before`: the steps that
+    these parts took, which count against `most` too.
+    `postpones`: True in the event loop. Then an evaluation above `most` raises Postponed; in a thread it raises Failed.
     """
 
     auth: dict[str, Any] | None = None
@@ -45,20 +47,20 @@ class Inputs(msgspec.Struct):
     lookup: Lookup | None = None
     lookups: int = 0
     steps: int = 0
-    bound: dict[str, Any] = {}  # elements by the names that loops bind; msgspec makes a new dict for each instance
+    bound: dict[str, Any] = {}  # current elements of loops, by name; msgspec makes a new dict for each instance
     most: int = MAX_STEPS
     postpones: bool = False
     before: int = 0
     known: dict[int, Any] | None = None
 
     def begin(self, steps: int) -> None:
-        """Begin an evaluation; `steps`: how many it takes at least, whatever the document holds."""
+        """Begin an evaluation. `steps`: the steps that it takes for any document, not including loops."""
         self.lookups, self.steps = 0, steps
         if steps + self.before > self.most:
             self.spend(0)
 
     def spend(self, steps: int) -> None:
-        """Count work before it is done. Raises: Failed or Postponed if the evaluation takes too many steps."""
+        """Count steps before they are done. Raises: Failed or Postponed if the evaluation takes too many steps."""
         self.steps += steps
         if self.steps + self.before > self.most:
             if self.postpones:
@@ -70,7 +72,7 @@ class Inputs(msgspec.Struct):
     def looked_up(self, collection: Any, id: Any) -> dict[str, Any] | None:
         """Return the document with its system fields, or None if there is none. Raises: Failed."""
         if not isinstance(collection, str) or not isinstance(id, str):
-            raise Failed("a collection and an id are strings")
+            raise Failed("the collection and the id must be strings")
         if self.lookup is None:
             raise Failed("no document can be looked up here")
         self.lookups += 1
@@ -80,7 +82,7 @@ class Inputs(msgspec.Struct):
 
 
 def json_value(text: bytes) -> Any:
-    """Read JSON as rules do: an integer of more than 64 bits becomes a double, as in the database."""
+    """Return the value of a JSON text. As in the database, an integer of more than 64 bits becomes a double."""
     effort.note(len(text))
     value = read_all(text)
     return _settled(value) if EVERY_NINTH.search(text[::9]) and LONG_NUMBER.search(text) else value

@@ -1,6 +1,6 @@
-"""Parses the text of a rule to its syntax tree: a Pratt parser for CEL (https://github.com/google/cel-spec).
+"""A Pratt parser for rules in CEL (https://github.com/google/cel-spec). It returns the syntax tree of a rule.
 
-Messages, bytes and unsigned numbers are left out, since JSON does not have them.
+It does not support messages, bytes and unsigned numbers, because JSON does not have them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bunbase.pkg.rules.syntax import (
 from bunbase.pkg.rules.tokens import LARGEST_INT, Token, tokens
 
 MAX_BYTES: Final = 4096
-MAX_LEVELS: Final = 48  # of brackets and of the tree; closures nest to the same depth, far below Python's own limit
+MAX_LEVELS: Final = 48  # depth of brackets and of the tree; closures have the same depth, far below Python's limit
 
 OR, AND, RELATION, SUM, PRODUCT = 1, 2, 3, 4, 5
 BINDS: Final = {
@@ -76,7 +76,7 @@ class _Parser:
         return tree
 
     def expression(self) -> Node:
-        """`or`, or `or ? or : expression`"""
+        """Return the node of an expression. Its grammar is `or`, or `or ? or : expression`."""
         self.level += 1
         if self.level > MAX_LEVELS:
             raise refused(self.source, self.next.start, f"A rule is nested at most {MAX_LEVELS} levels deep.")
@@ -186,7 +186,7 @@ class _Parser:
         return MapOf(tuple(entries), start=opening.start, end=self.expect("}").end)
 
     def arguments(self, closing: str) -> tuple[tuple[Node, ...], int]:
-        """Return the expressions before the closing bracket, and the offset after it; a list may end with a comma."""
+        """Return the expressions before the closing bracket, and the offset after it. A list may end with a comma."""
         parts: list[Node] = []
         while not self.sees(closing):
             parts.append(self.expression())
@@ -237,7 +237,7 @@ def _flat(kind: type[Both] | type[Either], node: Node) -> tuple[Node, ...]:
 
 
 def _check_depth(source: str, tree: Node) -> None:
-    """Refuse a tree that is too deep. Recursion would overflow on such a tree, so this goes layer by layer.
+    """Refuse a tree that is too deep. Visit it layer by layer, because recursion could overflow the stack.
 
     Raises: InvalidRule.
     """

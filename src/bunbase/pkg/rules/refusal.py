@@ -1,4 +1,4 @@
-"""The error for a rule that cannot be kept, with the line and column of the mistake."""
+"""The Problem for an invalid rule, with the line and column of the mistake."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from bunbase.pkg.errors import Problem
 
 
 class InvalidRule(Problem):
-    """A rule that cannot be kept. `line`, `column`: its place in the source, from 1."""
+    """A rule is invalid. `line` and `column`: the place of the mistake in the source. Both count from 1."""
 
-    status, code, title = 422, "invalid_rule", "This rule is not understood"
+    status, code, title = 422, "invalid_rule", "This rule is not valid"
 
 
 def refused(source: str, at: int, message: str) -> InvalidRule:
@@ -18,5 +18,5 @@ def refused(source: str, at: int, message: str) -> InvalidRule:
 
 
 def place(source: str, at: int) -> tuple[int, int]:
-    """Return the line and column of an offset; both count from 1."""
+    """Return the line and column of an offset. Both count from 1."""
     return source.count("\n", 0, at) + 1, at - source.rfind("\n", 0, at)

@@ -1,6 +1,6 @@
-"""The syntax tree of a rule.
+"""The nodes of a rule's syntax tree.
 
-`start` and `end` are offsets into its source, to which errors and traces point.
+`start` and `end` are offsets in the source of the rule. Errors and traces use them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Negative(Node, frozen=True):
 
 
 class Both(Node, frozen=True):
-    """`a && b && …` with two or more parts. The parts lie in one tuple, so that a long chain is not a deep tree."""
+    """`a && b && …` with two or more parts. The parts are in one tuple, so that a long chain is not a deep tree."""
 
     of: tuple[Node, ...]
 
@@ -81,14 +81,14 @@ class Choice(Node, frozen=True):
 
 
 class Call(Node, frozen=True):
-    """`name(of…)`. In a call written as a method, the value before the dot is the first argument."""
+    """`name(of…)`, or the same call in the form of a method: then the value before the dot is the first argument."""
 
     name: str
     of: tuple[Node, ...]
 
 
 class Loop(Node, frozen=True):
-    """`over.macro(name, body)`; `keep` is the condition of a `map` with three arguments."""
+    """`over.macro(name, body)`. `keep`: the condition of a `map` with three arguments, else None."""
 
     macro: str
     over: Node
@@ -127,5 +127,5 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def counted(tree: Node) -> int:
-    """Return the number of nodes: the most steps an evaluation takes, apart from loops and long values."""
+    """Return the number of nodes. This is the most steps that an evaluation takes without loops and long values."""
     return 1 + sum(counted(child) for child in children(tree))

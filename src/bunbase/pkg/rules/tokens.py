@@ -1,4 +1,4 @@
-"""Cuts the text of a rule into tokens, by the lexis of the CEL specification without bytes and unsigned numbers."""
+"""The lexer for rules. It follows the CEL specification, but has no bytes and no unsigned numbers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LARGEST_INT: Final = (1 << 63) - 1
 class Token(msgspec.Struct, frozen=True):
     """One token. `kind`: number, string, word (true, false, null), name, sign or end.
 
-    `value`: the value of a literal; the text for other kinds.
+    `value`: the value of a literal, or the text of any other token.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 def tokens(source: str) -> list[Token]:
-    """Return the tokens; the last has the kind `end`. Raises: InvalidRule."""
+    """Return the tokens of a rule. The last token has the kind `end`. Raises: InvalidRule."""
     found: list[Token] = []
     at = 0
     while at < len(source):
@@ -81,7 +81,7 @@ def _token(source: str, kind: str, text: str, at: int) -> Token:
 def _number(source: str, text: str, at: int) -> int | float:
     """Return the value of a number.
 
-    It may exceed the largest integer by one: the parser negates it if a minus stands before it.
+    It may be larger than the largest integer by one, because the parser may negate it: the smallest integer is -2^63.
     """
     after = source[at + len(text) : at + len(text) + 1]
     if after.isalnum() or after == "_":

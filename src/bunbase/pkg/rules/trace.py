@@ -1,4 +1,4 @@
-"""Explains the decision of a rule: the value of each of its parts, in the order of evaluation."""
+"""The trace of a rule explains its decision: it contains the value of each part, in the order of evaluation."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bunbase.pkg.rules.syntax import Literal, Node
 from bunbase.pkg.rules.values import Failed
 
 MAX_STEPS: Final = 200
-MAX_CHARACTERS: Final = 200  # of an expression, and of a value as JSON
+MAX_CHARACTERS: Final = 200  # a longer expression, or a value with longer JSON, is shortened
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """The value of one part of a rule.
 
-    `value`: shortened if it is long. `error`: the reason if there is no value. `line`, `column`: count from 1.
+    `value`: shortened if it is long. `error`: the reason why there is no value. `line` and `column` count from 1.
     """
 
     expr: str
@@ -33,7 +33,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def traced(source: str, tree: Node, inputs: Inputs) -> tuple[bool, list[Step]]:
-    """Evaluate the rule; return whether it allows, and the first MAX_STEPS steps."""
+    """Evaluate the rule. Return True if it allows access, and the first MAX_STEPS steps."""
     steps: list[Step] = []
 
     def watch(node: Node, evaluate: Evaluate) -> Evaluate:
@@ -77,10 +77,10 @@ def _shown(value: Any) -> Any:
 
 
 def _beginning(value: Any, left: list[int]) -> Any:
-    """Return the beginning of a value, slightly more than is shown.
+    """Return the beginning of a value, slightly longer than the trace shows.
 
-    A value may be a whole document whose parts are shown again, so it must not be encoded whole for each step.
-    `left`: the number of characters and values that still fit.
+    A value may be a whole document that appears in many steps. Encoding the whole document in each step would be slow.
+    `left`: the number of characters and values that are still allowed.
     """
     match value:
         case str():

@@ -1,7 +1,7 @@
-"""CEL's operators for values of JSON, timestamps and durations.
+"""The operators of CEL for JSON values, timestamps and durations.
 
 As in CEL, values of different types are not equal, and comparing their order is an error. Integers have 64 bits, and
-an overflow is an error. Unlike in CEL, an integer and a double may be added, since JSON has only one kind of number.
+an overflow is an error. Unlike in CEL, an integer and a double can be added, because JSON has only one type of number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bunbase.pkg.moments import EXAMPLE, read_moment
 SMALLEST_INT: Final = -(1 << 63)
 LARGEST_INT: Final = (1 << 63) - 1
 CHARACTERS_FOR_A_STEP: Final = 64
-MAX_LENGTH: Final = 1 << 20  # of a string or list that a rule creates by +
+MAX_LENGTH: Final = 1 << 20  # the longest string or list that a rule can create with +
 
 MAX_DURATION: Final = 64  # characters
 DURATION: Final = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?(?:h|ms|us|ns|m|s))+")
@@ -30,7 +30,7 @@ ORDERED: Final = frozenset({str, bool, datetime, timedelta})
 
 
 class Failed(Exception):
-    """An error of CEL. && and || may absorb it; at the top of the rule it denies."""
+    """An error of CEL. && and || may absorb it. If it reaches the top of the rule, the rule denies access."""
 
 
 def type_name(value: Any) -> str:
@@ -71,7 +71,7 @@ def same(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
 
 
 def compared(a: Any, b: Any, compare: Callable[[Any, Any], bool], spend: Callable[[int], None]) -> bool:
-    """Return `compare(a, b)` if the types have an order. Raises: Failed."""
+    """Return `compare(a, b)`. Raises: Failed if the types of a and b have no common order."""
     kind, other = a.__class__, b.__class__
     if kind is str and len(a) > CHARACTERS_FOR_A_STEP:
         spend(len(a) // CHARACTERS_FOR_A_STEP)
@@ -94,7 +94,7 @@ def contained(a: Any, b: Any, spend: Callable[[int], None]) -> bool:
 
 
 def size(value: Any) -> int:
-    """Return the number of elements, or of Unicode code points in a string. Raises: Failed."""
+    """Return the number of elements, or the number of Unicode code points of a string. Raises: Failed."""
     if value.__class__ in (str, list, dict):
         return len(value)
     raise Failed(f"{type_name(value)} has no size")
@@ -128,7 +128,7 @@ def negative(value: Any) -> Any:
 
 
 def timestamp(value: Any) -> datetime:
-    """Read a timestamp in RFC 3339, to the microsecond. Raises: Failed."""
+    """Return the timestamp for a text in RFC 3339, to the microsecond. Raises: Failed."""
     if value.__class__ is datetime:
         return value
     try:
@@ -140,7 +140,7 @@ def timestamp(value: Any) -> datetime:
 
 
 def duration(value: Any) -> timedelta:
-    """Read a duration such as `1h30m`. Raises: Failed."""
+    """Return the duration for a text such as `1h30m`. Raises: Failed."""
     if value.__class__ is timedelta:
         return value
     if value.__class__ is not str or len(value) > MAX_DURATION or not DURATION.fullmatch(value):

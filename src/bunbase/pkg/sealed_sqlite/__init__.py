@@ -1,17 +1,17 @@
-"""An encrypted SQLite file for each project, without knowledge of what is kept in it.
+"""Encrypted SQLite files, one for each project. This package has no knowledge of their tables.
 
-A room that keeps such files has one data directory and, in it, a directory for each project: the database (`data.db`,
-pages encrypted by SQLite3 Multiple Ciphers with ChaCha20-Poly1305) and `key.json`, the project's data key as BunKMS
-wrapped it.
+A room with such files has one data directory, which contains a directory for each project. There are two files in it:
+`data.db` is the database, whose pages SQLite3 Multiple Ciphers encrypts with ChaCha20-Poly1305. `key.json` contains the
+project's data key, wrapped by BunKMS.
 
-directory_lock  one process at a time works in a data directory
-directory_id    the installation knows which data directory is its own
-key_file        `key.json` beside the database
-data_key        find the key of a project, also after a crash in the middle of a rotation
-connection      open a database under its key, set it up, bound the time of its statements
+directory_lock  lock a data directory, so that only one process works in it
+directory_id    check that a data directory belongs to this installation
+key_file        read and write `key.json`
+data_key        find the key of a project, even after a crash during a rotation
+connection      open a database with its key, set it up, and limit the time of its statements
 files           create, measure and delete the files of one project
-scanners        read-only connections for threads, each stopped at its deadline or when its caller leaves
-copying         copy a database page by page to a file under another key
-rekeying        copy a database under its next key, while reads and writes go on
-faults          which errors mean that a file is damaged, or must not be used any more
+scanners        read in threads; each read stops at its deadline, or when its caller leaves
+copying         copy a database page by page to a file with another key
+rekeying        copy a database to a file with its next key, while reads and writes continue
+faults          find out whether a file is damaged, or must not be used any more
 """

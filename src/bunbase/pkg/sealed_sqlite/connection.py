@@ -1,4 +1,4 @@
-"""Open a connection to a project's database: under its key, with the settings that every connection needs."""
+"""Open a connection to a project's database, with its key and with the settings that every connection needs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final
 import apsw
 
 DATABASE: Final = "data.db"
-BUSY_MS: Final = 1000  # only for the moment when another of our own connections recovers the log
-STEPS_BETWEEN_LOOKS: Final = 10_000  # a statement runs for about 1 ms between two looks at the clock
-MAX_LOG_BYTES: Final = 64 << 20  # a log that grew longer is cut to this when it starts again from its beginning
+BUSY_MS: Final = 1000  # only needed while another connection of this process recovers the log
+STEPS_BETWEEN_LOOKS: Final = 10_000  # a statement runs for about 1 ms between two checks of the time
+MAX_LOG_BYTES: Final = 64 << 20  # a longer log is cut to this length when SQLite starts to overwrite it
 
 SETUP: Final = {
     "journal_mode": "wal",
@@ -25,9 +25,9 @@ SETUP: Final = {
 
 
 def connect(path: Path, key: bytes, create: bool = False) -> apsw.Connection:
-    """Open the file.
+    """Return a new connection to the database file.
 
-    Raises: apsw.NotADBError when the file is not encrypted under this key, apsw.CorruptError when it is damaged.
+    Raises: apsw.NotADBError if the file is not encrypted with this key, apsw.CorruptError if it is damaged.
     """
     flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=256)
@@ -43,22 +43,22 @@ def connect(path: Path, key: bytes, create: bool = False) -> apsw.Connection:
 
 
 def key_connection(connection: apsw.Connection, key: bytes) -> None:
-    """Set the key and prove it. Raises: apsw.NotADBError when the file is not encrypted under this key."""
+    """Set the key, and check it by a read. Raises: apsw.NotADBError if the file is not encrypted with this key."""
     connection.pragma("cipher", "chacha20")
     connection.pragma("key", f"raw:{key.hex()}")  # raw: no key derivation, which saves 25 ms
-    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # only a read proves the key
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # SQLite checks the key at the first read
 
 
 def holds_nothing(connection: apsw.Connection) -> bool:
-    """True if the connection has no transaction and no snapshot. A statement that has rows left holds a snapshot."""
+    """True if the connection has no transaction and no snapshot. A statement with unread rows keeps a snapshot."""
     return not connection.in_transaction and connection.txn_state() == apsw.SQLITE_TXN_NONE
 
 
 class TimeBound:
-    """Stop the statements of a connection some time after the last `start`; they raise apsw.InterruptError.
+    """Limits the time of a connection's statements. After the time, a statement raises apsw.InterruptError.
 
-    Before the first `start` nothing is stopped: otherwise a large file of an old format, or a file with many
-    collections, could never be opened.
+    The time begins with each `start`. Before the first `start` there is no limit, because opening a large file of an
+    old format, or a file with many collections, may take long.
     """
 
     def __init__(self, connection: apsw.Connection, seconds: float) -> None:
@@ -77,7 +77,7 @@ class TimeBound:
 
 
 def cache_share(total_mib: int, most_mib: int, files: int) -> int:
-    """Return the MiB of page cache for each of `files`: a power of two, so that the share rarely changes."""
+    """Return the MiB of page cache for each of `files` files: a power of two, so that the result rarely changes."""
     share = max(1, total_mib // max(1, files))
     return int(min(most_mib, 1 << (share.bit_length() - 1)))
 

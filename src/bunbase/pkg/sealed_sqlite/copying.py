@@ -1,8 +1,8 @@
-"""Copy a project's database, page by page, to a file under another key. Everything here runs in a thread.
+"""Copy a project's database, page by page, to a file with another key. All functions here must run in a thread.
 
-SQLite's backup API works between two encrypted connections and encrypts each page anew under the key of the target.
-The source holds one read transaction, so the copy is the database at one moment, and no write makes the copy begin
-anew.
+SQLite's backup API copies between two encrypted connections, and encrypts each page again with the key of the target.
+The source has one read transaction. So the copy is the state of the database at one moment, and writes by others do not
+make the backup start again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bunbase.pkg.sealed_sqlite.connection import connect
 from bunbase.pkg.sealed_sqlite.files import sync_file
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
-PAGES: Final = 256  # copied between two calls of `on_progress`: 1 MiB, some 5 ms
+PAGES: Final = 256  # pages between two calls of `on_progress`: 1 MiB, which takes about 5 ms
 PIECE: Final = 1 << 20
 
-OnProgress = Callable[[int, int], None]  # bytes copied so far, bytes of all; it may raise to stop the copy
+OnProgress = Callable[[int, int], None]  # arguments: copied bytes, total bytes; it may raise to stop the copy
 
 
 def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_progress: OnProgress) -> None:
-    """Copy a database as it is now, while others read and write it."""
+    """Copy the current state of a database, while others read and write it."""
     source = connect(path, key)
     try:
         source.execute("BEGIN")
@@ -36,7 +36,7 @@ def copy_snapshot(path: Path, key: bytes, target: Path, target_key: bytes, on_pr
 
 
 def copy_pages(source: apsw.Connection, path: Path, key: bytes, on_progress: OnProgress) -> None:
-    """Write the copy; it is on disk when this returns. After an error the caller deletes the unfinished file."""
+    """Write a copy and sync it to disk. After an error, the caller must delete the unfinished file."""
     page = int(source.execute("PRAGMA page_size").get)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
     target = _open(str(path), key, apsw.SQLITE_OPEN_READWRITE)
@@ -54,7 +54,7 @@ def copy_pages(source: apsw.Connection, path: Path, key: bytes, on_progress: OnP
 
 
 def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
-    """Copy a database that nobody has open, byte for byte, so under the same key."""
+    """Copy a database byte for byte, so the copy has the same key. The database must be closed."""
     total = path.stat().st_size
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     with path.open("rb") as source, open(descriptor, "wb") as copy:
@@ -67,13 +67,13 @@ def copy_closed(path: Path, target: Path, on_progress: OnProgress) -> None:
 
 
 def open_copy(path: Path, key: bytes) -> apsw.Connection:
-    """Open a copy that nobody writes to, read-only and without creating a file beside it."""
+    """Return a read-only connection to a copy that nobody writes to. SQLite creates no other files for it."""
     address = f"{path.absolute().as_uri()}?immutable=1"
     return _open(address, key, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
 
 
 def _open(path: str, key: bytes, flags: int) -> apsw.Connection:
-    """Open a file without proving the key: an empty target has no page to prove it with."""
+    """Return a connection without a check of the key, because an empty file has no page for this check."""
     connection = apsw.Connection(path, flags=flags)
     try:
         connection.pragma("cipher", "chacha20")

@@ -1,4 +1,4 @@
-"""Find the data key of a project, also after a crash in the middle of a rotation."""
+"""Find the data key of a project, even after a crash during a rotation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NewKey(Protocol):
 
 
 class KeySource(Protocol):
-    """The keys of one project, as BunKMS generates and unwraps them."""
+    """Generates and unwraps the data keys of one project. BunKMS implements this."""
 
     async def generate(self) -> NewKey: ...
 
@@ -32,9 +32,9 @@ class KeySource(Protocol):
 
 
 async def find_key(directory: Path, source: KeySource, in_thread: InThread) -> tuple[KeyFile, bytes]:
-    """Return the project's key file and its data key. A new project gets a key that is on disk before it is used.
+    """Return the project's key file and its data key. For a new project, create a key and store it on disk first.
 
-    Call it under the project's lock. Raises: FileUnreadable, apsw.Error, and the errors of `source`.
+    The caller must hold the lock of the project. Raises: FileUnreadable, apsw.Error, and the errors of `source`.
     """
     key_file: KeyFile | None = await in_thread(read_key_file, directory)
     if key_file is None:
@@ -47,10 +47,10 @@ async def find_key(directory: Path, source: KeySource, in_thread: InThread) -> t
 async def _settle(
     directory: Path, both: KeyFile, key: bytes, source: KeySource, in_thread: InThread
 ) -> tuple[KeyFile, bytes]:
-    """Decide which of two keys is the file's, and forget the other one.
+    """Return the key that opens the database, and remove the other key from the key file.
 
-    The key file holds two keys when the server died during a rotation. The copy under the new key takes the place of
-    the file in one rename, so the file opens under exactly one of them.
+    If the server died during a rotation, the key file contains two keys. A rotation replaces the database by a copy
+    with the new key in one rename. So exactly one of the two keys opens the database.
     """
     path = directory / DATABASE
     if await in_thread(opens, path, key):
@@ -59,6 +59,6 @@ async def _settle(
         return kept or both, key
     key = await source.unwrap(both.next)
     if not await in_thread(opens, path, key):
-        raise FileUnreadable("The project's file opens under neither of its two keys: restore it from a backup.")
+        raise FileUnreadable("Neither of the two keys opens the project's database: restore it from a backup.")
     kept = await in_thread(partial(change_key_file, directory, wrapped=both.next, next=""))
     return kept or both, key

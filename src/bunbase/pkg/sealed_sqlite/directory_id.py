@@ -1,8 +1,8 @@
-"""Which data directory belongs to this installation.
+"""The check that a data directory belongs to this installation.
 
-A room that starts on an empty or a wrong directory finds projects without data: reads answer 404, and writes begin
-again at revision 1. So the directory holds an id, BunKMS remembers this id beside the keys of the installation, and the
-room serves only if both are the same (docs/decisions/0042).
+If a room started on an empty or wrong directory, all projects would appear empty: reads would answer 404, and writes
+would begin again at revision 1. So the directory contains an id, and BunKMS stores the same id together with the keys
+of the installation. The room starts only if both ids are equal (docs/decisions/0042).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FILE: Final = "directory.id"
 ID: Final = re.compile(r"dir_[0-9a-z]{26}")
 MAX_BYTES: Final = 256
 
-Bind = Callable[[str, str], Awaitable[str]]  # own id, the id it replaces → the id that is bound now
+Bind = Callable[[str, str], Awaitable[str]]  # arguments: own id, the id that it replaces; returns the bound id
 
 
 class WrongDirectory(CannotStart):
@@ -31,26 +31,26 @@ class WrongDirectory(CannotStart):
 
 
 async def check_directory(directory: Path, bind: Bind, replaces: str, contents: str, setting: str) -> None:
-    """Bind the installation to this directory, or check that it is bound to it already.
+    """Bind the installation to this directory, or check that it is already bound to it.
 
-    `replaces`: the id of a directory that is gone for good; this directory takes its place. `contents`: what the
-    directory holds, in the plural. `setting`: the environment variable that sets `replaces`.
+    `replaces`: the id of a lost directory that this directory replaces. `contents`: a word in the plural for the data
+    in the directory, for messages. `setting`: the environment variable that sets `replaces`.
     Raises: WrongDirectory, CannotStart, and the errors of `bind`.
     """
     own = _own_id(directory)
     bound = await bind(own, replaces)
     if bound != own:
         raise WrongDirectory(
-            f"{directory} is not where the {contents} of this installation are: its id is {own}, and they are in the "
-            f"directory with the id {bound} (see {FILE} there). Mount that one, or name it in BUNBASE_DATA_DIR. "
-            f"Only if it is gone for good, or its {contents} were moved here: set {setting}={bound}"
+            f"{directory} has the id {own}, but the {contents} of this installation are in the directory with the id "
+            f"{bound} (see {FILE} there). Mount that directory, or set BUNBASE_DATA_DIR to it. "
+            f"Only if that directory is lost, or its {contents} were moved here: set {setting}={bound}"
         )
     if replaces:
         log.warning("this setting is no longer needed", setting=setting, directory=own, replaced=replaces)
 
 
 def _own_id(directory: Path) -> str:
-    """Return the id of the directory. A new directory gets one, and so does a directory of an older version.
+    """Return the id of the directory. Create an id for a new directory, and for a directory of an older version.
 
     Raises: CannotStart.
     """
@@ -63,6 +63,6 @@ def _own_id(directory: Path) -> str:
         raise CannotStart(f"{path} cannot be used: {error.strerror}") from error
     if not ID.fullmatch(text):
         raise CannotStart(
-            f"{path} is damaged: bring it back from a copy, or delete it and start again to read which id it must have"
+            f"{path} is damaged: restore it from a copy, or delete it and start again to see the id that it must have"
         )
     return text

@@ -1,4 +1,4 @@
-"""One process owns a data directory: two writers on one file would be slower, and two caches of keys unsafe."""
+"""The lock of a data directory. Only one process may use it: two writers would be slower, and two key caches unsafe."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class DirectoryTaken(CannotStart):
 
 @contextmanager
 def directory_lock(directory: Path, owner: str) -> Iterator[None]:
-    """Hold the directory while the block lasts, and create it first if it is missing.
+    """Lock the directory during the block. Create it first if it is missing.
 
-    The kernel releases the lock when the process dies. A holder that was killed and has not gone yet is waited for.
+    The kernel releases the lock when the process dies. Wait for an earlier holder that was killed but has not ended.
     `owner`: the name of the room, for the message. Raises: DirectoryTaken.
     """
     if not directory.exists():

@@ -1,4 +1,4 @@
-"""Which errors mean that a file is damaged, or must not be used any more."""
+"""The errors of SQLite after which a file is damaged, or must not be used any more."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Final
 
 import apsw
 
-DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # a wrong key, or pages that are not as they were written
+DAMAGE: Final = (apsw.NotADBError, apsw.CorruptError)  # the key is wrong, or pages are changed
 DISTRUST: Final = (apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.ProtocolError)
 
 
 class FileUnreadable(Exception):
-    """A project's database or key file is missing or damaged, or the two do not fit. Its text is for operators."""
+    """A project's database or key file is missing or damaged, or the key is wrong. The message is for operators."""
 
 
 def is_damage(error: apsw.Error) -> bool:
-    """True if the same error will come after the file was opened again."""
+    """True if the file is damaged: opening it again gives the same error."""
     return isinstance(error, DAMAGE)
 
 

@@ -1,4 +1,4 @@
-"""The files of one project: create, measure and delete them."""
+"""Create, measure and delete the files of one project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALLEST_BYTES: Final = 4096  # one page
 
 
 def create_database(directory: Path, key: bytes, create_tables: Callable[[apsw.Connection], None]) -> None:
-    """Create an empty database; it is on disk when this returns. The rest of an unfinished attempt is deleted."""
+    """Create an empty database, and sync it to disk. Delete the files of an unfinished attempt first."""
     delete_database(directory)
     path = directory / DATABASE
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, OWNER_ONLY))  # SQLite gives its log the same mode
@@ -33,7 +33,7 @@ def create_database(directory: Path, key: bytes, create_tables: Callable[[apsw.C
 
 
 def is_missing(path: Path) -> bool:
-    """True if there is no database, or not even its first page."""
+    """True if there is no database file, or if it is shorter than one page."""
     return not path.exists() or path.stat().st_size < SMALLEST_BYTES
 
 
@@ -61,10 +61,11 @@ def delete_database(directory: Path) -> None:
 
 
 def delete_directory(directory: Path) -> None:
-    """Delete everything that the project has.
+    """Delete all files of the project.
 
-    The key file is deleted after the database: if the server dies in between, a later call still asks BunKMS for the
-    key, and BunKMS refuses, because the project's key is destroyed. Without a key file, a new project would begin here.
+    The key file is deleted after the database. If the server dies in between, a later request still asks BunKMS to
+    unwrap the key, and BunKMS refuses, because the project's key is destroyed. Without the key file, the request would
+    create a new empty project.
     """
     if not directory.exists():
         return

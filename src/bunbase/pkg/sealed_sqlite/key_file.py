@@ -1,4 +1,4 @@
-"""`key.json` beside a project's database: its wrapped data key, and whether the database was ever complete."""
+"""Read and write `key.json`, the file beside a project's database that contains its wrapped data key."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NAME: Final = "key.json"
 class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a key file.
 
-    `wrapped`: the data key as BunKMS wrapped it.
-    `complete`: the database was created and synced. From then on a missing or empty database is a loss. Before that
-    nobody was told that anything is stored, so an unfinished database may be thrown away.
-    `next`: during a rotation, the wrapped key that follows; the database opens under one of the two.
-    `since`: when this data key came into use, "" for the first one.
+    `wrapped`: the data key, wrapped by BunKMS.
+    `complete`: True as soon as the database was created and synced. After that, a missing or empty database means that
+    data is lost. Before that, no write was acknowledged, so an unfinished database may be deleted.
+    `next`: during a rotation, the wrapped new key. Then one of the two keys opens the database.
+    `since`: the time at which this data key came into use; "" for the first key.
     """
 
     wrapped: str
@@ -32,7 +32,7 @@ class KeyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_key_file(directory: Path) -> KeyFile | None:
-    """Return the key file, None if there is none. Raises: FileUnreadable when it is damaged."""
+    """Return the key file, or None if there is none. Raises: FileUnreadable if it is damaged."""
     path = directory / NAME
     try:
         return msgspec.json.decode(path.read_bytes(), type=KeyFile)
@@ -43,9 +43,9 @@ def read_key_file(directory: Path) -> KeyFile | None:
 
 
 def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
-    """Store the key of a new project; it is on disk when this returns.
+    """Store the key of a new project, and sync it to disk.
 
-    Raises: FileUnreadable when there is a database already: its key file was lost, and a new key does not open it.
+    Raises: FileUnreadable if there is a database already: then its key file is lost, and a new key cannot open it.
     """
     if (directory / DATABASE).exists():
         raise FileUnreadable("The project's key file is missing: restore it from a backup.")
@@ -58,12 +58,12 @@ def begin_key_file(directory: Path, wrapped: str) -> KeyFile:
 
 
 def complete_key_file(directory: Path, wrapped: str) -> None:
-    """Store this key as the key of a complete database."""
+    """Store `wrapped` as the key of a complete database."""
     replace_secret_file(directory / NAME, _text(KeyFile(wrapped, complete=True)))
 
 
 def change_key_file(directory: Path, **values: str) -> KeyFile | None:
-    """Put new values into the key file; they are on disk when this returns. Return None if there is no key file."""
+    """Change values in the key file, sync it to disk, and return it. Return None if there is no key file."""
     found = read_key_file(directory)
     if found is None:
         return None

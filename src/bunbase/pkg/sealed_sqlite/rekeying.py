@@ -1,8 +1,9 @@
-"""Copy a project's database under its next data key, while reads and writes go on.
+"""Copy a project's database to a file with its next data key, while reads and writes continue.
 
-SQLite's online backup runs on the connection that writes. A page that changes after it was copied is copied again by
-the commit that changes it, so the copy never falls behind, however many writes come. (A backup on a connection of its
-own would begin anew with every commit.) The last pages are copied when nobody uses the file.
+SQLite's online backup runs on the connection that writes. If a page changes after it was copied, the same commit also
+copies it again, so even many writes do not delay the copy. The last pages are copied while nobody uses the file.
+
+Rejected: a backup on a separate connection, because it would start again after every commit.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from bunbase.pkg.sealed_sqlite.files import LOG, sync_file
 from bunbase.pkg.secret_files import OWNER_ONLY, sync_directory
 
 DRAFT: Final = f"{DATABASE}.next"
-PAGES_AT_ONCE: Final = 256  # 1 MB, about 4 ms between two batches of writes
-PAGES_AT_LAST: Final = 1024  # 4 MB, copied while the project waits
+PAGES_AT_ONCE: Final = 256  # 1 MB; writes wait for about 4 ms
+PAGES_AT_LAST: Final = 1024  # 4 MB; all requests to the project wait while these are copied
 
 
 class Rekeying:
-    """One copy under the next key. `begin`, `step` and `finish` run in the thread of the connection they are given."""
+    """One copy with the next key. `begin`, `step` and `finish` must run in the thread of their connection."""
 
     def __init__(self, directory: Path, key: bytes) -> None:
         self.path = directory / DRAFT
@@ -38,15 +39,15 @@ class Rekeying:
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY))
         self.target = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
         key_connection(self.target, self.key)
-        self.target.pragma("journal_mode", "off")  # a crash may destroy the copy: the old file is still in its place
+        self.target.pragma("journal_mode", "off")  # a crash may destroy the copy; the old file is still used then
         self.target.pragma("synchronous", "off")
         self.backup = self.target.backup("main", connection, "main")
         self.backup.step(0)
 
     def step(self, _connection: apsw.Connection) -> bool:
-        """Copy some pages; return True when only the last ones are missing.
+        """Copy some pages. Return True if only the last PAGES_AT_LAST pages are missing.
 
-        The last pages are never copied here: a finished backup does not follow later changes.
+        The last pages are not copied here, because a finished backup does not copy later changes.
         """
         assert self.backup is not None
         if self.backup.remaining <= PAGES_AT_LAST:
@@ -56,11 +57,11 @@ class Rekeying:
         return self.backup.remaining <= PAGES_AT_LAST
 
     def sync(self) -> None:
-        """Bring the pages copied so far to the disk, so that the last sync has little to do."""
+        """Sync the copied pages to disk, so that the last sync is short."""
         sync_file(self.path)
 
     def finish(self, _connection: apsw.Connection) -> None:
-        """Copy the last pages. The copy is complete and on disk when this returns."""
+        """Copy the last pages, and sync the complete copy to disk."""
         assert self.backup is not None
         try:
             while not self.backup.done:
@@ -73,18 +74,18 @@ class Rekeying:
         self.progress = 1.0
 
     def take_place(self) -> None:
-        """Rename the copy to the project's database, which must be closed.
+        """Replace the project's database by the copy, in one rename. The database must be closed.
 
-        Raises: FileUnreadable when the log of the old file still holds pages.
+        Raises: FileUnreadable if the log of the old database still contains pages.
         """
         log = self.path.with_name(LOG)
         if log.exists() and log.stat().st_size:
-            raise FileUnreadable("The log could not be brought into the old file.")
+            raise FileUnreadable("The log of the old database still contains pages.")
         self.path.replace(self.path.with_name(DATABASE))
         sync_directory(self.path.parent)
 
     def abandon(self) -> None:
-        """Delete the copy. Idempotent, and without effect after `take_place`."""
+        """Delete the copy. Idempotent; has no effect after `take_place`."""
         self._close()
         self.path.unlink(missing_ok=True)
 
@@ -98,7 +99,7 @@ class Rekeying:
 
 
 def opens(path: Path, key: bytes) -> bool:
-    """True if the file is encrypted under this key."""
+    """True if the file is encrypted with this key."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
         key_connection(connection, key)

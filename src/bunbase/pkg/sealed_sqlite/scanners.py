@@ -1,4 +1,4 @@
-"""Reads of one database in threads: each on its own connection, stopped at its deadline or when its caller leaves."""
+"""Read one database in threads. Each read has its own connection, and stops at its deadline or if its caller leaves."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logger("sealed_sqlite")
 
 T = TypeVar("T")
 
-KEPT: Final = 1  # idle connections that a database keeps; to open another one takes 0.1 ms
+KEPT: Final = 1  # idle connections that a database keeps; opening a new connection takes 0.1 ms
 
 
 class Scan:
-    """One caller's scan.
+    """One read for one caller.
 
-    `until`: when it is stopped, on the monotonic clock. `unwanted`: its caller has left.
-    After the scan, `examined` is the number of rows that it looked at, and `index` the name of the index that it used.
+    `until`: the deadline, on the monotonic clock. `unwanted`: True if the caller has left.
+    After the scan, `examined` is the number of rows that it read, and `index` is the name of the index that it used.
     """
 
     def __init__(self, until: float) -> None:
@@ -38,7 +38,7 @@ class Scan:
         return self.unwanted or time.monotonic() > self.until
 
     def do(self, work: Callable[..., T], *args: object) -> T:
-        """Do `work` in this thread; every scanner that it uses is stopped when this scan is over."""
+        """Return the result of `work`, which runs in this thread. All its statements stop when this scan is over."""
         token = _current.set(self)
         try:
             return work(*args)
@@ -54,20 +54,20 @@ def current_scan() -> Scan:
 
 
 def note_scan(index: str, examined: int) -> None:
-    """Note on the scan of this thread, if there is one, which index was used and how many rows were examined."""
+    """Store the used index and the number of examined rows in the scan of this thread, if there is a scan."""
     scan = _current.get(None)
     if scan is not None:
         scan.index, scan.examined = index, examined
 
 
 def scan_is_over() -> bool:
-    """True if the scan of this thread should stop. False where no scan is under way."""
+    """True if the scan of this thread must stop. False if this thread has no scan."""
     scan = _current.get(None)
     return scan is not None and scan.over()
 
 
 def scan_seconds_left() -> float:
-    """Return the seconds that the scan of this thread may still take; infinity where no scan is under way."""
+    """Return the seconds until the deadline of this thread's scan, or infinity if this thread has no scan."""
     scan = _current.get(None)
     if scan is None:
         return math.inf
@@ -75,7 +75,7 @@ def scan_seconds_left() -> float:
 
 
 class Scanner:
-    """A connection whose statements raise apsw.InterruptError when the scan that uses it is over."""
+    """A connection that one scan uses at a time. Its statements raise apsw.InterruptError when that scan is over."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
@@ -88,20 +88,23 @@ class Scanner:
 
 
 class Scanners:
-    """The scanners of one database. `connect` returns a connection with every function that the scans need.
+    """The scanners of one database. `connect`: returns a connection with all SQL functions that the scans need.
 
-    A connection is kept only if it proves that nothing of it is open. A cursor that somebody still holds would keep its
-    snapshot, and every later scan on this connection would read the database as it was then.
+    A connection is reused only if it has no open transaction and no snapshot. An unfinished cursor would keep its
+    snapshot, and all later scans on this connection would read the old state of the database.
     """
 
     def __init__(self, connect: Callable[[], apsw.Connection]) -> None:
         self.connect = connect
-        self.thrown_away = 0  # connections that were not clean; each of them is a bug
+        self.thrown_away = 0  # connections that were closed because a scan left something open; each is a bug
         self.kept: list[Scanner] = []
         self.lock = threading.Lock()
 
     def read(self, work: Callable[[apsw.Connection], T]) -> T:
-        """Do `work` in one read transaction of the current scan. Raises: apsw.InterruptError when the scan is over."""
+        """Return the result of `work`, which runs in one read transaction of this thread's scan.
+
+        Raises: apsw.InterruptError if the scan is over.
+        """
         scan = current_scan()
         scanner = self._take()
         try:
@@ -112,14 +115,14 @@ class Scanners:
             try:
                 return work(scanner.connection)
             finally:
-                scanner.scan = None  # otherwise the ROLLBACK would be stopped as well
+                scanner.scan = None  # otherwise the ROLLBACK would be interrupted too
                 if scanner.connection.in_transaction:
-                    scanner.connection.execute("ROLLBACK")  # nothing is lost: the transaction only read
+                    scanner.connection.execute("ROLLBACK")  # no data is lost, because the transaction only read
         finally:
             self._give_back(scanner)
 
     def close(self, idle_seconds: float = 0.0) -> None:
-        """Close every connection that was not used for this long."""
+        """Close every connection that was idle for at least `idle_seconds`."""
         before = time.monotonic() - idle_seconds
         with self.lock:
             idle = [scanner for scanner in self.kept if scanner.used_at <= before]

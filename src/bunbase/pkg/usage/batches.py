@@ -1,4 +1,4 @@
-"""Batches of counts, which a writer sends to the store."""
+"""The batches of usage that a writer sends to the store."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, Generic[Row], frozen=True):
-    """Amounts that are added together. `writer` and `seq` identify the batch for ever, and its content never changes.
+    """Amounts that the store adds in one transaction. The content of a batch never changes.
 
-    `writer`: a new name at each start of a process.
+    `writer` and `seq` identify the batch. `writer`: a name that is new at each start of a process.
     `rows`: other numbers that a room adds up in the same transaction, such as statistics of functions.
     """
 
@@ -45,10 +45,7 @@ def hour_of(time: datetime) -> datetime:
 
 
 def summed(amounts: Iterable[Amount]) -> tuple[Amount, ...]:
-    """Add up amounts of the same project, dimension and hour.
-
-    Return them sorted, so that two writers cannot deadlock.
-    """
+    """Return one amount for each project, dimension and hour. They are sorted, so that two writers cannot deadlock."""
     total: dict[tuple[str, int, datetime], int] = {}
     for one in amounts:
         key = (one.project, one.dimension, one.hour)

@@ -1,4 +1,4 @@
-"""Counters in memory: usage since the last batch. Only the event loop uses them, so they need no lock."""
+"""The counters in memory for the usage since the last batch. Only the event loop uses them, so they need no lock."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from bunbase.pkg.usage.dimensions import Dimension
 log = logger("usage")
 
 MAX_COUNTERS: Final = (
-    60_000  # enough for 20,000 projects that call functions while the store is unreachable; about 10 MB
+    60_000  # about 10 MB; enough for 20,000 projects that call functions while the store is unreachable
 )
-MAX_AMOUNT: Final = 1 << 62  # the store's numbers must stay below 2^63
+MAX_AMOUNT: Final = 1 << 62  # numbers in the store must stay below 2^63
 HOUR: Final = timedelta(hours=1)
 DIMENSIONS: Final = max(Dimension) + 1
 
 
 class Usage:
-    """Counts usage by hour. `add` takes 70 ns, because it does not read the clock: `turn_to` tells it the hour.
+    """Counts usage by hour. `add` takes only 70 ns, because it does not read the clock: `turn_to` sets the hour.
 
-    The writer calls `turn_to` with each flush, so the first seconds of an hour may count in the hour before.
+    The writer calls `turn_to` at each flush. So the usage of the first seconds of an hour may count in the hour before.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -33,21 +33,21 @@ class Usage:
         self.earlier: list[tuple[datetime, list[_Amounts]]] = []
 
     def add(self, project: str, dimension: int, amount: int = 1) -> None:
-        """Count `amount` of a dimension. If all counters are taken, only the metric of dropped usage grows."""
+        """Count `amount` of a dimension. If there are MAX_COUNTERS already, drop it and count it in a metric."""
         try:
             self.amounts[dimension][project] += amount
         except _NoRoom:
             _drop(dimension, amount)
 
     def turn_to(self, now: datetime) -> None:
-        """Count from now on in the hour of `now`."""
+        """Set the hour in which `add` counts to the hour of `now`."""
         if self.hour <= now < self.hour + HOUR:
             return
         self.earlier.append((self.hour, self.amounts))
         self.hour, self.amounts = hour_of(now), self._nothing()
 
     def take(self) -> tuple[Amount, ...]:
-        """Return everything that was counted, and start again from zero."""
+        """Return all counted amounts, and set all counters to zero."""
         hours = [*self.earlier, (self.hour, self.amounts)]
         self.earlier, self.amounts, self.counters = [], self._nothing(), 0
         return summed(
@@ -82,7 +82,7 @@ class _NoRoom(Exception):
 
 
 def _is_sound(dimension: int, amount: int) -> bool:
-    """Return whether the store can take an amount. A bad one would make it refuse the whole batch, for ever."""
+    """True if the store can accept an amount. Because of one wrong amount, the store would refuse the whole batch."""
     if type(amount) is int and 0 < amount < MAX_AMOUNT:
         return True
     log.error("usage that is not a positive whole number was dropped", dimension=dimension, amount=str(amount))

@@ -1,4 +1,4 @@
-"""The dimensions of usage. The database stores the numbers, so a number is never changed or reused."""
+"""The dimensions of usage. The database stores their numbers, so a number must never be changed or reused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Dimension(IntEnum):
     DOC_WRITES = 2
     DOC_BYTE_HOURS = 3
     FN_CALLS = 4
-    FN_MB_MS = 5  # for each call: its milliseconds times the megabytes that its function may use
+    FN_MB_MS = 5  # for each call: its duration in milliseconds times the memory limit of its function in megabytes
     FN_CPU_US = 6
     EGRESS_BYTES = 7
     RT_MESSAGES = 8

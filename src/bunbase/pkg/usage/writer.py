@@ -1,19 +1,20 @@
-"""Freezes counters into batches, and sends each batch until the store has acknowledged it.
+"""The writer freezes counters into batches, and sends each batch until the store has acknowledged it.
 
-Symptom: calls and processor time were counted twice. Cause: after any exception the counts went back to memory, also
-when COMMIT had succeeded and only its answer was lost. Decision: a batch is frozen once, gets a number, and is sent
-unchanged until it is acknowledged; the store adds each number once. See docs/decisions/0039-usage-counts-once.md.
+Symptom: calls and processor time were counted twice. Cause: after any exception, the counts were put back into memory,
+even if COMMIT had succeeded and only its answer was lost. Decision: a batch is frozen once and gets a number. The
+writer sends it unchanged until the store acknowledges it, and the store adds each number once. See
+docs/decisions/0039-usage-counts-once.md.
 
 The life of one count:
 
     1. `usage.add` counts in memory.
     2. `flush` freezes all counters into batches of at most MAX_AMOUNTS, so that no transaction takes long.
-    3. `flush` sends every batch that waits. A batch leaves `unsent` only when the store acknowledges it.
-    4. A Problem (the store is unreachable or busy) stops the flush; all batches wait for the next one.
-    5. Any other exception concerns one batch alone. The others go on, and after MAX_REFUSALS that batch is dropped:
-       the store will never take it.
-    6. While MAX_UNSENT batches wait, nothing is frozen and the counters go on counting. So a store that is away for a
-       day costs neither memory nor usage.
+    3. `flush` sends all waiting batches. A batch leaves `unsent` only when the store acknowledges it.
+    4. A Problem (the store is unreachable or busy) stops the flush. All batches wait for the next flush.
+    5. Any other exception concerns only one batch. The other batches are still sent. After MAX_REFUSALS exceptions, the
+       batch is dropped, because the store will never accept it.
+    6. While MAX_UNSENT batches wait, the counters are not frozen and continue to count. So if the store is unreachable
+       for a day, memory stays small and usage is not lost.
 """
 
 from __future__ import annotations
@@ -34,20 +35,21 @@ from bunbase.pkg.usage.counters import Usage
 
 log = logger("usage")
 
-FREEZE_SECONDS: Final = 5.0  # how often a room calls `flush`, and so the most that kill -9 loses
-MAX_AMOUNTS: Final = 1_000  # in one batch, because its transaction must not take long
-MAX_UNSENT: Final = 8  # batches; while so many wait, counters go on counting and are not frozen
-MAX_REFUSALS: Final = 20  # of one batch by a reachable store, which would never take it
+FREEZE_SECONDS: Final = 5.0  # a room calls `flush` this often, so kill -9 loses at most this much usage
+MAX_AMOUNTS: Final = 1_000  # the most amounts in one batch, because its transaction must not take long
+MAX_UNSENT: Final = 8  # while this many batches wait, the counters are not frozen
+MAX_REFUSALS: Final = 20  # after this many refusals by a reachable store, a batch is dropped
 OFF: Final = timedelta(seconds=60)
 
 Deliver = Callable[[Batch[Row], datetime], Awaitable[Receipt]]
-"""Adds a batch once. The second argument is the writer's time: it shows the store how wrong the writer's clock is."""
+"""Adds a batch once. The second argument is the time of the writer's clock, so that the store can check this clock."""
 
 Item = TypeVar("Item")
 
 
 class Writer(Generic[Row]):
-    """A writer has a new name at each start. `rows` returns the rows for the next batch, and forgets them."""
+    """Sends usage to the store. Its name is new at each start. `rows`: returns the rows for the next batch and forgets
+    them."""
 
     def __init__(self, deliver: Deliver[Row], clock: Clock, rows: Callable[[], Sequence[Row]] = tuple) -> None:
         self.deliver = deliver
@@ -55,7 +57,7 @@ class Writer(Generic[Row]):
         self.rows = rows
         self.name = new_id("wrt")
         self.seq = 0
-        self.offset = timedelta()  # of the store's clock from ours, according to its last answer
+        self.offset = timedelta()  # difference between the store's clock and this clock, from the store's last answer
         self.usage = Usage(clock.now())
         self.unsent: dict[int, Batch[Row]] = {}
         self.refusals: dict[int, int] = {}
@@ -66,30 +68,30 @@ class Writer(Generic[Row]):
         return self.clock.now() + self.offset
 
     async def flush(self) -> None:
-        """Freeze the counters, then send all batches that wait. A batch that fails waits for the next flush.
+        """Freeze the counters, then send all waiting batches. A batch that fails waits for the next flush.
 
         Raises: the exceptions of the store.
         """
         async with self.sending:
-            while not self._freeze():  # too many batches wait already: send them first
+            while not self._freeze():  # too many batches wait: send them first
                 await self._send_all()
             await self._send_all()
 
     async def close(self) -> None:
-        """Send all batches that wait. A batch that the store does not take now is lost."""
+        """Send all waiting batches. A batch that the store does not accept now is lost."""
         try:
             await self.flush()
         except Problem as problem:
             log.warning("the usage of the last seconds was lost", batches=len(self.unsent), error=problem.detail)
-        except Exception:  # a batch that the store never takes must not keep the room from closing
+        except Exception:  # even if the store never accepts a batch, the room must be able to close
             log.exception("usage that the store does not take was lost", batches=len(self.unsent))
 
     def _freeze(self) -> bool:
-        """Freeze the counters into batches. Return False if too many batches wait already."""
+        """Freeze the counters into batches. Return False if too many batches wait."""
         self.usage.turn_to(self.now())
         if len(self.unsent) >= MAX_UNSENT:
             return False
-        rows = self.rows()  # before the amounts are taken, because this may add to them
+        rows = self.rows()  # call this before `take`, because this call may add amounts
         for amounts, along in zip_longest(_parts(self.usage.take()), _parts(rows), fillvalue=()):
             self.seq += 1
             self.unsent[self.seq] = Batch(self.name, self.seq, tuple(amounts), tuple(along))
@@ -122,7 +124,7 @@ class Writer(Generic[Row]):
         self.refusals.pop(batch.seq, None)
 
     def _refused(self, batch: Batch[Row]) -> None:
-        """Count a refusal, and drop the batch if the store will never take it."""
+        """Count a refusal. Drop the batch after MAX_REFUSALS."""
         self.refusals[batch.seq] = self.refusals.get(batch.seq, 0) + 1
         if self.refusals[batch.seq] >= MAX_REFUSALS:
             log.error("usage that the store does not take was dropped", writer=self.name, seq=batch.seq)
