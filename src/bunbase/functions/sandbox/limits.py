@@ -7,12 +7,8 @@ import resource
 from typing import Final
 
 MB: Final = 1 << 20
-<<<<<<< HEAD
-# Bun 1.4 has 253 MB of this before a function holds anything; much less, and it turns its JIT off silently.
-=======
 # Bun 1.4.5 counts 253 MB of RLIMIT_DATA before a function allocates anything. With much less, it turns its JIT off
 # without a message.
->>>>>>> c161d2d9d6e6ca5e6ea746be51903cd36712f3ad
 DATA_BEYOND_LIMIT_MB: Final = 300
 ADDRESS_SPACE_MB: Final = 4096  # mostly reserved and never used; with the settings of launch.py, Bun starts with 2.5 GB
 OPEN_FILES: Final = 256
