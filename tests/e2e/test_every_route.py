@@ -175,7 +175,8 @@ def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> 
 
             is_head = one.method == "HEAD"  # an answer to HEAD has no code
             refused = reply.status_code in REFUSED if is_head else is_refused(reply)
-            if refused is (caller in one.allowed) or reply.status_code == 500:
+            failed = reply.status_code >= 500 and code(reply) != "backup_busy"  # each caller asks for a backup
+            if refused is (caller in one.allowed) or failed:
                 wrong.append(f"{caller}: {described(reply)}")
     return wrong
 
@@ -190,17 +191,24 @@ def test_each_route_accepts_the_example_of_its_body(installation: Installation) 
         reply = installation.send(one, who.USER if route == "/v1/auth/me" else caller[route.startswith("/api/")])
 
         expected = INVENTED.get((method, route))
-        if (reply.status_code in MISREAD or is_refused(reply)) if expected is None else code(reply) != expected:
+        misread = reply.status_code in MISREAD or reply.status_code >= 500 or is_refused(reply)
+        if misread if expected is None else code(reply) != expected:
             wrong.append(described(reply))
 
     assert "\n".join(wrong) == ""
 
 
 def requests_of_hostile_sizes() -> Iterator[tuple[str, str, str, bytes]]:
-    """Yield method, route, address and body of each request."""
+    """Yield method, route, address and body of each request. Deletions come late, and the ends of sessions last."""
+
+    def lateness(one: tuple[tuple[str, str], int]) -> int:
+        (method, route), _ = one
+        return 2 if route.endswith("/logout") else int(method == "DELETE")
+
     document = msgspec.json.decode(openapi_document())["paths"]
-    for (method, route), most in sorted(BODY_BYTES.items(), key=lambda one: one[0][1].endswith("/logout")):
+    for (method, route), most in sorted(BODY_BYTES.items(), key=lateness):
         at = route.replace("{collection}", "posts").replace("{version}", "1")
+        at = at.replace("/functions/{name}", "/functions/called")
         yield method, route, at, b"0" * (max(most, 2 << 20) + 1)
         if most != NOTHING:
             yield method, route, at, b"[" * NESTED

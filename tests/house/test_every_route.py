@@ -16,6 +16,7 @@ from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
 from tests.gateway.whole.test_both_lanes import HOT
 
+IMPOSSIBLE_NAMES = {("/api/projects/{project:str}/backups/restore", ("DELETE", "GET"))}  # backups: `bkp_…`
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
 
 
@@ -42,6 +43,29 @@ def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], 
 
     assert shown ^ set(bodies) == set(), "add it to src/bunbase/gateway/examples.py"
     assert shown ^ set(EXAMPLES) == set(), "an example for a route that has no body"
+
+
+def test_no_literal_path_hides_a_name_from_a_method() -> None:
+    """A router prefers `/v1/data/posts/query` to `/v1/data/posts/{id}`, also for methods that only the second has."""
+    served: dict[str, set[str]] = {}
+    for handler in (handler for module in MODULES for handler in module.routes):
+        for path in handler.paths:
+            served.setdefault(path, set()).update(handler.http_methods)
+
+    hidden = {
+        (literal, tuple(sorted(methods - served[literal])))
+        for literal, placeholder, methods in ((a, b, served[b]) for a in served for b in served if hides(a, b))
+        if methods - served[literal]
+    }
+
+    assert hidden == IMPOSSIBLE_NAMES
+
+
+def hides(literal: str, placeholder: str) -> bool:
+    """True if both paths differ only in one segment, which is a name in the first and a placeholder in the second."""
+    pairs = [(a, b) for a, b in zip(literal.split("/"), placeholder.split("/"), strict=False) if a != b]
+    same_length = literal.count("/") == placeholder.count("/")
+    return same_length and len(pairs) == 1 and not pairs[0][0].startswith("{") and pairs[0][1].startswith("{")
 
 
 @pytest.mark.parametrize("route", FAST_ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.house.structure import ROOMS, cycles, imports, modules, repeated_classes
+from tests.house.structure import ROOMS, SOURCE, cycles, imports, modules, repeated_classes
 
 
 def test_there_is_no_import_cycle() -> None:
@@ -17,6 +17,13 @@ def test_an_import_cycle_is_found() -> None:
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
 
     assert cycles(graph) == [["b", "c"]]
+
+
+def test_every_folder_of_the_source_is_a_package() -> None:
+    """import-linter does not see a folder without `__init__.py`, so it would check no import there."""
+    folders = {path.parent for path in (SOURCE / "bunbase").rglob("*.py")}
+
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)

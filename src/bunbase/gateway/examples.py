@@ -74,6 +74,6 @@ def with_examples(document: dict[str, Any]) -> dict[str, Any]:
     """Return the OpenAPI document after adding an example to each request body, in place."""
     for (method, path), example in EXAMPLES.items():
         operation = document["paths"].get(path, {}).get(method.lower())
-        for media in operation["requestBody"]["content"].values() if operation else ():
+        for media in operation.get("requestBody", {"content": {}})["content"].values() if operation else ():
             media["example"] = example
     return document

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
 
 from bunbase.bundoc.backups.schedule import HOUR_SECONDS, outdated
+from bunbase.bundoc.backups.service import BackupsService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.contracts.bundoc.backups import (
     Authenticity,
@@ -280,14 +282,18 @@ async def test_a_page_of_the_backup_list_needs_one_call_to_bunkms(bundoc: Bundoc
 
 
 @pytest.mark.parametrize("proof", ["kept", "taken away"])
-async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms: FakeKms, proof: str) -> None:
+async def test_a_forged_date_does_not_stop_scheduled_backups(
+    tmp_path: Path, kms: FakeKms, proof: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Security 19: a manifest may have a date in the future, or claim to hold every later write."""
     clock = ManualClock(SystemClock().now())
     settings = BundocSettings(backup_every_hours=24, backups_kept=7)
+    back_up_due = BackupsService.back_up_due
+    monkeypatch.setattr(BackupsService, "back_up_due", AsyncMock())  # the room's own job makes no backup
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
         await put(bundoc, "d1")
         clock.advance(24 * HOUR_SECONDS)
-        await bundoc.backup_service.back_up_due()
+        await back_up_due(bundoc.backup_service)
         (folder,) = (tmp_path / "backups" / "prj_a").iterdir()
         made = msgspec.json.decode((folder / "manifest.json").read_bytes())
         edit(folder, made["created_at"], "2126" + made["created_at"][4:])
@@ -297,12 +303,10 @@ async def test_a_forged_date_does_not_stop_scheduled_backups(tmp_path: Path, kms
     async with whole_bundoc(tmp_path, kms, settings, clock) as bundoc:
         await put(bundoc, "d2")
         clock.advance(24 * HOUR_SECONDS)
-        await bundoc.backup_service.back_up_due()
+        await back_up_due(bundoc.backup_service)
 
         found = (await bundoc.backups(OWNER, 100, None)).items
-        proved = [one.authenticity is Authenticity.PROVED for one in found]
-        # the job that runs at the start may have made a backup, too
-        assert proved in ([True, False], [True, True, False])
+        assert [one.authenticity is Authenticity.PROVED for one in found] == [True, False]
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", "directory"])

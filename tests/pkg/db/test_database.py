@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
 from bunbase.pkg.db import database as database_module
-from bunbase.pkg.db.connecting import DatabaseBusy
+from bunbase.pkg.db.connecting import DatabaseBusy, as_problems
 from bunbase.pkg.db.database import POOL_SIZE, Database, ping
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.postgres.cluster import Cluster
@@ -249,6 +250,38 @@ async def test_sessions_that_end_between_two_statements_take_no_place_in_the_poo
         for _ in range(POOL_SIZE):
             all_places.create_task(db.value("SELECT pg_sleep(0.01)"))
     await other.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.QueryCanceledError("reset"),
+        asyncpg.OutOfMemoryError("reset"),
+        asyncpg.InterfaceError("reset"),
+        asyncpg.ConnectionDoesNotExistError("reset"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_an_answered_statement_succeeds_even_if_its_connection_cannot_be_returned(
+    db: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    release = db.pool.release
+
+    async def failing(connection: Any) -> None:
+        await release(connection)
+        raise error
+
+    monkeypatch.setattr(asyncpg.Pool, "release", lambda _, connection: failing(connection))
+
+    assert await db.value("SELECT 1") == 1
+
+
+def test_an_internal_error_of_the_driver_is_a_bug_unless_the_session_was_cut_off() -> None:
+    with pytest.raises(asyncpg.InternalClientError), as_problems():
+        raise asyncpg.InternalClientError("no binary format encoder for type foo")
+    with pytest.raises(Unreachable), as_problems():
+        raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
 
 
 async def test_every_call_raises_unreachable_after_postgresql_stopped(own_postgres: Cluster) -> None:

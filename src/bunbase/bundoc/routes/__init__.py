@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bunbase.bundoc.routes import collections, documents, keys, queries, rules
+from bunbase.bundoc.routes import collections, documents, keys, queries, rules, shadowed
 
-ROUTES = (*documents.ROUTES, *queries.ROUTES, *collections.ROUTES, *rules.ROUTES, *keys.ROUTES)
+ROUTES = (*documents.ROUTES, *shadowed.ROUTES, *queries.ROUTES, *collections.ROUTES, *rules.ROUTES, *keys.ROUTES)

@@ -24,7 +24,6 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
-    asyncpg.InternalClientError,  # "cannot switch to state": the session ended between two statements (asyncpg #1069)
 )
 # The statement is correct, so it may succeed the next time.
 PASSING = (
@@ -36,6 +35,9 @@ PASSING = (
     asyncpg.LockNotAvailableError,
 )
 CLOSED = ("connection is closed", "pool is clos", "connection was closed", "underlying connection is closed")
+
+
+CUT_OFF = "cannot switch to state"  # PostgreSQL ended the session between two statements (asyncpg #1069)
 
 
 class DatabaseBusy(Problem):
@@ -64,6 +66,10 @@ def as_problems() -> Iterator[None]:
     except PASSING as error:
         log.warning("PostgreSQL could not run a statement now", error=str(error), sqlstate=error.sqlstate)
         raise DatabaseBusy("PostgreSQL could not run this now; try again.") from error
+    except asyncpg.InternalClientError as error:
+        if CUT_OFF not in str(error):
+            raise
+        raise Unreachable("PostgreSQL cannot be reached; try again.") from error
     except asyncpg.InterfaceError as error:  # most of these mean that the code uses asyncpg wrongly, which is a bug
         if not any(said in str(error) for said in CLOSED):
             raise

@@ -131,7 +131,7 @@ class Database:
         If PostgreSQL ends a session between two statements, asyncpg closes the connection but keeps its place taken
         (asyncpg #1069). Ten such losses would empty the pool until a restart. `terminate` frees the place.
         """
-        with suppress(asyncpg.InterfaceError, *LOST):  # the statement itself was answered
+        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *LOST):  # the statement itself was answered
             if connection.is_closed():
                 connection.terminate()
             await self.pool.release(connection)

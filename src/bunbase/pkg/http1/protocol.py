@@ -319,7 +319,7 @@ class Http1Protocol(SlicedProtocol):
         return len(self.url) + sum([len(name) + len(value) + 4 for name, value in self.headers]) > most
 
     def _too_large(self) -> Problem:
-        return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of headers.")
+        return HeadersTooLarge(f"Send at most {self.limits.head_bytes >> 10} KiB of URL and headers.")
 
     def _pass_over_upgrade(self, nothing_behind: bool) -> None:
         """Ignore the Upgrade header, and answer the request.

@@ -1,0 +1,58 @@
+"""Documents with the ids `query` and `aggregate`. Their paths are also the paths of POST routes.
+
+A router prefers a literal path to a placeholder, so GET, PUT, PATCH and DELETE of these documents would get 405 here,
+while the fast lane serves them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import Response, delete, get, patch, put
+
+from bunbase.bundoc.routes import documents
+from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, Names
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.http import Injected
+
+PATHS: Final = ["/v1/data/{collection:str}/query", "/v1/data/{collection:str}/aggregate"]
+
+
+@get(PATHS, include_in_schema=False)
+async def get_shadowed(
+    client: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    collection: CollectionName,
+    expand: Names = None,
+) -> Response[bytes]:
+    return await documents.get_document.fn(client, bundoc, request, collection, _id(request), expand=expand)
+
+
+@put(PATHS, include_in_schema=False)
+async def put_shadowed(
+    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+) -> Response[bytes]:
+    return await documents.put_document.fn(client, bundoc, request, collection, _id(request), body)
+
+
+@patch(PATHS, include_in_schema=False)
+async def patch_shadowed(
+    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+) -> Response[bytes]:
+    return await documents.patch_document.fn(client, bundoc, request, collection, _id(request), body)
+
+
+@delete(PATHS, include_in_schema=False)
+async def delete_shadowed(
+    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
+) -> None:
+    await documents.delete_document.fn(client, bundoc, request, collection, _id(request))
+
+
+def _id(request: AnyRequest) -> str:
+    return request.url.path.rpartition("/")[2]
+
+
+ROUTES: Final = (get_shadowed, put_shadowed, patch_shadowed, delete_shadowed)
