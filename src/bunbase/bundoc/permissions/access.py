@@ -133,7 +133,7 @@ class Access:
         return without(stored, hidden)
 
     def hidden(self, op: Operation, lookup: Lookup, stored: StoredDocument) -> list[str]:
-        """Return the paths of this document that are hidden from the caller. A path is hidden unless its rule is false."""
+        """Return the hidden paths of this document. A path is hidden from the caller unless its rule is false."""
         if not self.rules.hidden:
             return []
         inputs = self.inputs(op, stored.id, lookup, stored)

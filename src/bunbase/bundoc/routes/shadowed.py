@@ -27,21 +27,26 @@ async def get_shadowed(
     collection: CollectionName,
     expand: Names = None,
 ) -> Response[bytes]:
-    return await documents.get_document.fn(client, bundoc, request, collection, _id(request), expand=expand)
+    answer: Response[bytes] = await documents.get_document.fn(
+        client, bundoc, request, collection, _id(request), expand=expand
+    )
+    return answer
 
 
 @put(PATHS, include_in_schema=False)
 async def put_shadowed(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    return await documents.put_document.fn(client, bundoc, request, collection, _id(request), body)
+    answer: Response[bytes] = await documents.put_document.fn(client, bundoc, request, collection, _id(request), body)
+    return answer
 
 
 @patch(PATHS, include_in_schema=False)
 async def patch_shadowed(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    return await documents.patch_document.fn(client, bundoc, request, collection, _id(request), body)
+    answer: Response[bytes] = await documents.patch_document.fn(client, bundoc, request, collection, _id(request), body)
+    return answer
 
 
 @delete(PATHS, include_in_schema=False)
