@@ -7,7 +7,7 @@ import pytest
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.login_limits import LoginLimits, Place
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.gateway.slow_lane import SlowLane
+from bunbase.gateway.sign_in_queue import SignInQueue
 from bunbase.pkg.errors import RateLimited
 from tests.pkg.waiting import eventually
 
@@ -21,7 +21,7 @@ def limits_of(address: int = 100, pair: int = 100, account: int = 100) -> LoginL
         failed_logins_per_account_per_minute=pair,
         failed_logins_per_account_per_hour=account,
     )
-    return LoginLimits(settings, SlowLane(TURN_SECONDS))
+    return LoginLimits(settings, SignInQueue(TURN_SECONDS))
 
 
 async def known() -> bool:
@@ -101,8 +101,8 @@ async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
     assert limits.accounts.count(("account", "developers", ADA)) == 20  # the count stops at the limit
 
 
-class ByHand(SlowLane):
-    """A slow lane in which the test hands out the turns."""
+class ByHand(SignInQueue):
+    """A queue in which the test hands out the turns."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ByHand(SlowLane):
 
 
 async def test_guesses_above_the_limit_of_an_account_run_one_at_a_time() -> None:
-    """Security 8: the slow lane sets the pace of guesses from many addresses."""
+    """Security 8: the queue sets the pace of guesses from many addresses."""
     turns = ByHand()
     limits = LoginLimits(GatewaySettings(failed_logins_per_account_per_hour=5), turns)
     guesses = 0
@@ -146,7 +146,7 @@ async def test_guesses_above_the_limit_of_an_account_run_one_at_a_time() -> None
 
 
 async def test_the_owner_at_a_new_address_overtakes_waiting_guesses() -> None:
-    """Security 8: the slow lane serves the address with the fewest failures first."""
+    """Security 8: the queue serves the address with the fewest failures first."""
     limits, order = limits_of(account=20), []
 
     async def guess(ip: str, name: str, fails: bool) -> None:
@@ -176,7 +176,7 @@ async def test_failures_of_others_do_not_slow_an_account_at_a_known_address() ->
         async with limits.attempt(Place("developers", "1.1.1.1", ADA), known):
             pass
 
-    assert not limits.slow_lane.accounts
+    assert not limits.queue.accounts
     assert not await fail(limits, email=BOB)
     for _ in range(2):
         async with limits.attempt(Place("developers", "1.1.1.1", ADA), known) as attempt:
@@ -192,7 +192,7 @@ async def test_logins_without_an_address_are_not_limited_by_address() -> None:
     let_in = [await fail(limits, ip="", email=f"{number % 4}@example.com") for number in range(12)]
 
     assert let_in == [True] * 12
-    assert not limits.slow_lane.accounts
+    assert not limits.queue.accounts
 
 
 async def test_sign_ups_and_token_requests_are_counted_by_pool_and_network() -> None:

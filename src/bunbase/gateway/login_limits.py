@@ -10,7 +10,7 @@ The life of one sign-in:
 2. If the address or the account has too many failures, the gateway asks the room whether this account has signed in
    from this address before. If it has, the attempt continues: failures of others must not affect the owner.
 3. Otherwise, if the address has too many failures, the answer is 429.
-4. Otherwise, if the account has too many failures, the attempt waits for its turn in the slow lane (`slow_lane.py`),
+4. Otherwise, if the account has too many failures, the attempt waits for its turn in the queue (`sign_in_queue.py`),
    and then continues.
 
 Hard place 1: the limit per account. Symptom: with 20 wrong passwords a minute, anybody could lock the owner out of an
@@ -44,9 +44,9 @@ import msgspec
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
-from bunbase.gateway.recent import Name, SlidingWindow
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.gateway.slow_lane import NoTurn, SlowLane
+from bunbase.gateway.sign_in_queue import NoTurn, SignInQueue
+from bunbase.gateway.sliding_window import Name, SlidingWindow
 from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import RateLimited
@@ -91,7 +91,7 @@ class Place(msgspec.Struct, frozen=True):
 
 class Names(msgspec.Struct, frozen=True):
     """The names under which one sign-in is counted. `pair`: the account at this address. `stranger`: the account at
-    this address, and the account at the network around it; their failures decide the rank in the slow lane."""
+    this address, and the account at the network around it; their failures decide the rank in the queue."""
 
     account: Name
     pair: Name | None = None
@@ -107,7 +107,7 @@ async def nobody_known() -> bool:
 
 
 class LoginLimits:
-    def __init__(self, settings: GatewaySettings, slow_lane: SlowLane | None = None) -> None:
+    def __init__(self, settings: GatewaySettings, queue: SignInQueue | None = None) -> None:
         self.pairs = SlidingWindow(settings.failed_logins_per_account_per_minute, MINUTE)
         self.addresses = SlidingWindow(settings.failed_logins_per_minute, MINUTE)
         self.accounts = SlidingWindow(settings.failed_logins_per_account_per_hour, HOUR)
@@ -115,7 +115,7 @@ class LoginLimits:
         self.sign_ups = SlidingWindow(settings.signups_per_hour, HOUR)
         self.trades = SlidingWindow(settings.token_requests_per_minute, MINUTE)
         self.proven: Cache[bytes, bool] = Cache(settings.cached_credentials, PROVEN_SECONDS)
-        self.slow_lane = slow_lane or SlowLane()
+        self.queue = queue or SignInQueue()
         self.under_way: Counter[Name] = Counter()
         self.waiting: Counter[Name] = Counter()
         self.settled = asyncio.Condition()
@@ -203,11 +203,11 @@ class LoginLimits:
         return known
 
     async def _pass_slowly(self, names: Names, knows: Asking) -> None:
-        """Wait for a turn in the slow lane. Raises: RateLimited."""
+        """Wait for a turn in the queue. Raises: RateLimited."""
         if await self._is_known(names, knows):
             return  # the check before did not ask yet: other attempts failed while this one waited
         try:
-            await self.slow_lane.turn(names.account, tuple(self.strangers.count(name) for name in names.stranger))
+            await self.queue.turn(names.account, tuple(self.strangers.count(name) for name in names.stranger))
         except NoTurn:
             raise _limited("Too many wrong passwords for this account", COME_BACK_SECONDS) from None
 

@@ -55,7 +55,7 @@ async def test_without_descriptors_projects_are_busy_until_some_are_free(tmp_pat
 
 async def told_by(what: str, directory: Path, *inside: str) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(*inside, sys.executable, "-m", "tests.bundoc.whole.short_of", what, str(directory)),
+        *(*inside, sys.executable, "-m", "tests.bundoc.whole.scarce_resources", what, str(directory)),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )

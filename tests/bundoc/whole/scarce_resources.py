@@ -1,7 +1,7 @@
 """A process that runs an engine on a full disk or without descriptors, and prints the results as one JSON line.
 
-python -m tests.bundoc.whole.short_of disk <directory on a small disk>
-python -m tests.bundoc.whole.short_of files <directory>
+python -m tests.bundoc.whole.scarce_resources disk <directory on a small disk>
+python -m tests.bundoc.whole.scarce_resources files <directory>
 """
 
 from __future__ import annotations

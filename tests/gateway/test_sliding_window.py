@@ -5,7 +5,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.gateway.recent import SlidingWindow
+from bunbase.gateway.sliding_window import SlidingWindow
 from tests.seeds import examples
 
 

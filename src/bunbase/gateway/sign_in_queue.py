@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from bunbase.gateway.recent import Name
+from bunbase.gateway.sliding_window import Name
 
 TURN_SECONDS: Final = 1.0
 PATIENCE_SECONDS: Final = 10.0  # an attempt that has waited this long for its turn is refused
@@ -31,7 +31,7 @@ class NoTurn(Exception):
     """The attempt got no turn in time, or the queue is full."""
 
 
-class SlowLane:
+class SignInQueue:
     def __init__(self, turn_seconds: float = TURN_SECONDS, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.turn_seconds = turn_seconds
         self.patience_seconds = patience_seconds
