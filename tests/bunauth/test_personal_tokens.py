@@ -155,7 +155,7 @@ async def test_an_unknown_personal_token_is_invalid(bunauth: BunAuthService) -> 
 
 
 async def test_a_personal_token_has_the_scope_secrets_only_if_requested(bunauth: BunAuthService) -> None:
-    """Security 11: the default scopes do not contain `secrets`."""
+    """The default scopes do not contain `secrets`."""
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
     made = await bunauth.create_token(caller, "vault", ("secrets", "read"), None)

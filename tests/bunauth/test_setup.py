@@ -39,7 +39,7 @@ async def register(bunauth: BunAuthService, token: str = "", caller: Caller = ST
 
 
 async def test_in_production_the_first_account_needs_the_printed_setup_token(rooms: Rooms, here: Site) -> None:
-    """Security 15: a stranger who finds a new server first must not become its administrator."""
+    """A stranger who finds a new server first must not become its administrator."""
     async with started(rooms, here) as (bunauth, told):
         for wrong in ("", "guess", told[0][:-1], told[0] + "x"):
             for caller in (STRANGER, Caller(CallerKind.ANONYMOUS, ip="127.0.0.1")):
@@ -118,7 +118,7 @@ async def test_a_start_with_a_short_setup_token_fails(rooms: Rooms, here: Site) 
 async def test_in_dev_mode_this_machine_needs_no_setup_token(
     rooms: Rooms, here: Site, ip: str, token: str, let_in: bool
 ) -> None:
-    """Security 15: other machines need the configured setup token."""
+    """Other machines need the configured setup token."""
     async with started(rooms, here, CHOSEN, "dev") as (bunauth, _):
         answers = await asyncio.gather(
             register(bunauth, token, Caller(CallerKind.ANONYMOUS, ip=ip)), return_exceptions=True

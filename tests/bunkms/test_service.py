@@ -251,7 +251,7 @@ async def test_operations_are_counted_by_outcome(kms: KmsService) -> None:
 
 
 async def test_a_new_installation_with_a_weak_master_key_does_not_start(here: Site) -> None:
-    """Security 9: an existing installation with a weak master key still opens its secrets."""
+    """An existing installation with a weak master key still opens its secrets."""
     weak = base64.b64encode(b"\0" * 32).decode()
 
     with pytest.raises(WrongMasterKey, match="easy to guess; make a key with"):

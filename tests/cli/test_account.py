@@ -58,7 +58,6 @@ def test_the_password_may_come_from_the_environment(
 def test_the_first_account_sends_the_setup_token_from_the_flag_or_the_environment(
     api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 15."""
     monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
     sent = []
 

@@ -89,7 +89,6 @@ async def test_keys_discovery_and_signup_state_are_public(bunauth: BunAuth) -> N
 
 
 async def test_service_exchange_is_off_by_default(bunauth: BunAuth) -> None:
-    """Security 9."""
     with pytest.raises(ServiceExchangeOff):
         await bunauth.exchange("billing", BILLING)
     with pytest.raises(ServiceExchangeOff):
@@ -100,7 +99,7 @@ async def test_service_exchange_is_off_by_default(bunauth: BunAuth) -> None:
 async def test_a_configured_client_gets_a_token_that_may_only_verify(
     topology: str, tmp_path: Path, database_url: str
 ) -> None:
-    """Security 9: the service secret and the secrets of other clients are refused, and the token calls no room."""
+    """The service secret and the secrets of other clients are refused, and the token calls no room."""
     settings = BunAuthSettings(service_exchange=True, service_client_secrets={"billing": BILLING, "search": SEARCH})
     where = site(tmp_path, database_url)
     async with opened(MODULE, Rooms({Kms: FakeKms()}), where, topology, settings) as bunauth:
@@ -126,7 +125,6 @@ async def test_a_configured_client_gets_a_token_that_may_only_verify(
     ],
 )
 def test_a_start_with_clients_without_a_strong_secret_fails(secrets: dict[str, str], why: str) -> None:
-    """Security 9."""
     with pytest.raises(CannotStart, match=why):
         ServiceClients(BunAuthSettings(service_exchange=True, service_client_secrets=secrets))
 
@@ -144,7 +142,7 @@ async def test_the_feed_of_revocations_contains_an_ended_session(bunauth: BunAut
 
 
 async def test_an_ip_address_is_known_if_the_account_signed_in_there_before(bunauth: BunAuth) -> None:
-    """Security 8: the limits on logins admit accounts from known addresses."""
+    """The limits on logins admit accounts from known addresses."""
     await registered(bunauth)
     at_home = Caller(CallerKind.ANONYMOUS, ip="2001:db8:1:2::3")
     await bunauth.login(at_home, "ada@example.com", PASSWORD)

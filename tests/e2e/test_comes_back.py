@@ -1,4 +1,4 @@
-"""Newcomer F12: BunBase starts again at once after kill -9 of itself and of any process that it started.
+"""BunBase starts again at once after kill -9 of itself and of any process that it started.
 
 BUNBASE_COMEBACKS is how often each kind of death is tried (20 in `make soak`). Without that variable these tests are
 skipped; tests/pkg/postgres/test_earlier.py and tests/pkg/test_file_lock.py test the mechanisms one by one.
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not ROUNDS, reason="a long search: make soak")
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_start_after_kill_9_becomes_ready(kind: str) -> None:
-    """Newcomer F12: the server must become ready in twenty of twenty starts."""
+    """The server must become ready in twenty of twenty starts."""
     if KINDS[kind][0] == CONTAINER and (os.geteuid() != 0 or not shutil.which("unshare")):
         pytest.skip("only root makes containers")
 

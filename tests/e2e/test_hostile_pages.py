@@ -128,7 +128,7 @@ def victims_of(town: Town) -> list[str]:
 def test_a_hostile_page_reads_no_data_of_other_pages_and_projects(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 7: it tries fetch with credentials, iframe, window.open, service worker, storage and cookie tossing."""
+    """It tries fetch with credentials, iframe, window.open, service worker, storage and cookie tossing."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     page.goto(at("hostile", town.hostile))
@@ -148,7 +148,7 @@ def test_a_hostile_page_reads_no_data_of_other_pages_and_projects(
 def test_a_hostile_page_cannot_read_the_page_that_opened_or_framed_it(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 7: the browser blocks access through `opener`, `parent` and `top`."""
+    """The browser blocks access through `opener`, `parent` and `top`."""
     address = (town.own if own_host else town.shared)("hostile", town.hostile)
     ours = context.new_page()
     ours.goto(f"{town.url}/api/health")
@@ -182,7 +182,7 @@ def test_a_hostile_page_cannot_read_the_page_that_opened_or_framed_it(
 def test_every_form_of_a_hostile_page_to_a_sign_in_route_is_refused(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 7: a browser sends forms across origins, and adds cookies that are not SameSite."""
+    """A browser sends forms across origins, and adds cookies that are not SameSite."""
     page = context.new_page()
     page.goto((town.own if own_host else town.shared)("hostile", town.hostile))
     answers: dict[str, list[int]] = {town.url + victim: [] for victim in FORMS}
@@ -218,7 +218,7 @@ SUBMIT = """([addresses, types]) => {
 def test_cookies_and_headers_of_a_hostile_function_affect_only_its_own_answers(
     context: BrowserContext, town: Town, own_host: bool
 ) -> None:
-    """Security 6 and 7: the function cannot read or set cookies of BunBase."""
+    """The function cannot read or set cookies of BunBase."""
     at = town.own if own_host else town.shared
     page = context.new_page()
     answer = page.goto(at("hostile", town.hostile))

@@ -298,7 +298,7 @@ ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntr
 
 
 def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Project, Project]) -> None:
-    """Security 6: this holds in both lanes, and with Functions in the process of the gateway or in another."""
+    """This holds in both lanes, and with Functions in the process of the gateway or in another."""
     _, stranger = projects
     at = f"/api/projects/{stranger.id}/functions/echo"
     files: dict[str, Any] = {"bundle": ("echo.js", ECHO), "config": (None, b'{"access": "public"}')}

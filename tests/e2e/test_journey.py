@@ -238,7 +238,7 @@ def test_a_variable_is_seen_by_the_next_call(instance: Instance, app: Path) -> N
 
 
 def test_frequent_readiness_probes_of_a_load_balancer_all_succeed(instance: Instance) -> None:
-    """Newcomer F1, security 13: the processes accounts and functions need each other."""
+    """The processes accounts and functions need each other."""
     probe_like_a_balancer(instance)
 
 

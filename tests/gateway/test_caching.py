@@ -49,7 +49,7 @@ PUBLIC = {
 
 
 def test_every_route_that_returns_secrets_sends_no_store() -> None:
-    """Security 11: sign-in, keys, tokens and revealed variables are `no-store`; only public keys are `public`."""
+    """Sign-in, keys, tokens and revealed variables are `no-store`; only public keys are `public`."""
     said: dict[str, set[tuple[str, str]]] = {}
     for route in ALL:
         header = route.cache_control
@@ -67,7 +67,7 @@ def test_every_route_that_returns_secrets_sends_no_store() -> None:
 
 @pytest.mark.parametrize("who", ["nobody", "developer", "key"])
 async def test_every_answer_without_public_keys_forbids_shared_caches(who: str) -> None:
-    """Security 11: a shared cache does not know that X-Bunbase-Key makes an answer private. Errors count too."""
+    """A shared cache does not know that X-Bunbase-Key makes an answer private. Errors count too."""
     async with door_of() as door:
         headers = {
             "nobody": {},

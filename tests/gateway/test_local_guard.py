@@ -32,7 +32,7 @@ from tests.gateway.others import PUBLISHABLE
     ],
 )
 async def test_in_dev_mode_the_control_plane_refuses_hosts_that_are_not_local(host: str, answered: bool) -> None:
-    """Security 17: with DNS rebinding a foreign page has the origin of this server, and CORS does not stop it."""
+    """With DNS rebinding a foreign page has the origin of this server, and CORS does not stop it."""
     async with door_of() as door:
         read = await door.http.get("/api/instance", headers={"host": host})
         sent = await door.http.post("/api/auth/login", json={}, headers={"host": host, "origin": f"http://{host}"})
@@ -130,7 +130,7 @@ async def test_a_form_with_the_origin_null_and_a_key_reaches_a_function(mode: st
     ],
 )
 async def test_in_dev_mode_the_origin_null_reaches_functions_only(path: str) -> None:
-    """Security 17: any site can open a sandboxed frame, which has the origin `null`."""
+    """Any site can open a sandboxed frame, which has the origin `null`."""
     async with door_of() as door:
         answer = await door.http.post(path, json={}, headers={"origin": "null", "x-bunbase-key": PUBLISHABLE})
 

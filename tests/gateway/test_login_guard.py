@@ -76,7 +76,7 @@ async def test_failures_are_counted_by_the_address_that_the_trusted_proxy_names(
     ],
 )
 async def test_every_spelling_of_one_address_is_counted_as_that_address(door: Door, told: list[str]) -> None:
-    """Auth F15: a port is ignored, IPv6 counts by /64 network, and a text that is no address counts as the peer."""
+    """A port is ignored, IPv6 counts by /64 network, and a text that is no address counts as the peer."""
     statuses = [
         (await login(door, email=f"{number}@example.com", x_forwarded_for=one)).status_code
         for number, one in enumerate(told)
@@ -86,7 +86,6 @@ async def test_every_spelling_of_one_address_is_counted_as_that_address(door: Do
 
 
 async def test_wrong_passwords_from_many_addresses_do_not_lock_the_owner_out(door: Door) -> None:
-    """Security 8, Newcomer F4."""
     for path in (DEVELOPERS, USERS):
         guesses = [(await login(door, path, x_forwarded_for=f"10.0.{number}.1")).status_code for number in range(30)]
 
@@ -97,7 +96,7 @@ async def test_wrong_passwords_from_many_addresses_do_not_lock_the_owner_out(doo
 
 
 async def test_a_blocked_address_still_admits_users_who_signed_in_there_before(door: Door) -> None:
-    """Security 8: a stranger in the same office, or behind the same proxy, does not lock the other users out."""
+    """A stranger in the same office, or behind the same proxy, does not lock the other users out."""
     door.bunauth.known.add(("ada@example.com", "203.0.113.7"))
     door.tenant_auth.known.add((BAKERY, "ada@example.com", "203.0.113.7"))
     for path in (DEVELOPERS, USERS):
@@ -130,7 +129,7 @@ async def test_logins_with_a_secret_key_are_not_counted_by_address(door: Door) -
 async def test_sign_ups_and_token_requests_have_a_limit_per_address(
     path: str, body: dict[str, str], limit: str
 ) -> None:
-    """Newcomer F4: an address that reaches the limit gets 429 with Retry-After; other addresses are served."""
+    """An address that reaches the limit gets 429 with Retry-After; other addresses are served."""
     settings = msgspec.structs.replace(GatewaySettings(trusted_proxies=("127.0.0.1",)), **{limit: MOST})
     async with door_of(settings) as door:
 

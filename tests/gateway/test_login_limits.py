@@ -80,7 +80,6 @@ async def test_two_unicode_forms_of_one_email_are_one_account() -> None:
     ],
 )
 async def test_ipv6_addresses_are_counted_by_their_64_bit_network(addresses: list[str], counted_together: bool) -> None:
-    """Auth F15."""
     limits = limits_of(20)
 
     let_in = [await fail(limits, ip, f"{number}@example.com") for number, ip in enumerate(addresses)]
@@ -89,7 +88,7 @@ async def test_ipv6_addresses_are_counted_by_their_64_bit_network(addresses: lis
 
 
 async def test_guesses_of_strangers_never_lock_the_owner_out() -> None:
-    """Security 8, Newcomer F4: many wrong passwords from many addresses, then the right one from one more address."""
+    """Many wrong passwords from many addresses, then the right one from one more address."""
     limits = limits_of(account=20)
 
     let_in = [await fail(limits, f"10.{number}.0.1") for number in range(40)]
@@ -116,7 +115,7 @@ class ByHand(SignInQueue):
 
 
 async def test_guesses_above_the_limit_of_an_account_run_one_at_a_time() -> None:
-    """Security 8: the queue sets the pace of guesses from many addresses."""
+    """The queue sets the pace of guesses from many addresses."""
     turns = ByHand()
     limits = LoginLimits(GatewaySettings(failed_logins_per_account_per_hour=5), turns)
     guesses = 0
@@ -146,7 +145,7 @@ async def test_guesses_above_the_limit_of_an_account_run_one_at_a_time() -> None
 
 
 async def test_the_owner_at_a_new_address_overtakes_waiting_guesses() -> None:
-    """Security 8: the queue serves the address with the fewest failures first."""
+    """The queue serves the address with the fewest failures first."""
     limits, order = limits_of(account=20), []
 
     async def guess(ip: str, name: str, fails: bool) -> None:
@@ -166,7 +165,7 @@ async def test_the_owner_at_a_new_address_overtakes_waiting_guesses() -> None:
 
 
 async def test_failures_of_others_do_not_slow_an_account_at_a_known_address() -> None:
-    """Security 8: this holds for failures elsewhere and for failures of others at the same address."""
+    """This holds for failures elsewhere and for failures of others at the same address."""
     limits = limits_of(address=3, pair=2, account=3)
     for number in range(3):
         await fail(limits, email=f"{number}@example.com")
@@ -196,7 +195,7 @@ async def test_logins_without_an_address_are_not_limited_by_address() -> None:
 
 
 async def test_sign_ups_and_token_requests_are_counted_by_pool_and_network() -> None:
-    """Newcomer F4: sign-up has a limit."""
+    """Sign-up has a limit."""
     limits = LoginLimits(GatewaySettings(signups_per_hour=2, token_requests_per_minute=3))
 
     for count, most in ((limits.sign_up, 2), (limits.trade, 3)):
@@ -278,7 +277,7 @@ async def test_an_attempt_that_raises_an_error_is_not_counted() -> None:
 
 
 async def test_a_key_that_was_valid_before_is_looked_up_despite_invented_keys_of_its_address() -> None:
-    """Security 8: invented keys must not lock out all clients behind the same proxy."""
+    """Invented keys must not lock out all clients behind the same proxy."""
     limits = LoginLimits(GatewaySettings(token_requests_per_minute=3))
     valid = {"pk_bakery"}
 

@@ -52,7 +52,7 @@ async def ask(door: Served, line: str, *headers: str) -> tuple[int, Any]:
 
 @pytest.mark.parametrize("host", ["bakery.fn.example.com", "BAKERY.FN.example.com:8443", "bakery.fn.example.com."])
 async def test_a_projects_host_leads_to_its_functions(door: Served, host: str) -> None:
-    """Security 7: `https://<slug>.fn.example.com/<name>/…`."""
+    """`https://<slug>.fn.example.com/<name>/…`."""
     for key in ((), (KEY,), (f"x-bunbase-key: {PUBLISHABLE}",)):
         kind = "secret" if key == (KEY,) else "publishable" if key else "anonymous"
 
@@ -93,7 +93,7 @@ async def test_hosts_outside_the_wildcard_serve_the_api(door: Served) -> None:
     ],
 )
 async def test_a_projects_host_serves_nothing_but_functions(door: Served, path: str) -> None:
-    """Security 7: the API and other projects' data are not reachable on a project's host."""
+    """The API and other projects' data are not reachable on a project's host."""
     status, answer = await ask(door, f"GET {path}", OWN, KEY)
 
     if status == 200:
@@ -163,7 +163,7 @@ def test_a_start_with_a_functions_host_that_is_no_wildcard_fails(wildcard: str) 
     "public_url", ["https://api.example.com", "https://a.b.example.com:8443", "https://example.com"]
 )
 def test_a_start_with_a_wildcard_that_covers_the_api_fails(public_url: str) -> None:
-    """Security 7: otherwise `api` would count as the slug of a project."""
+    """Otherwise `api` would count as the slug of a project."""
     with pytest.raises(CannotStart, match="conflicts"):
         project_hosts("*.example.com", public_url)
 

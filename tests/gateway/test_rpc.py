@@ -51,7 +51,7 @@ async def test_auth_verify_tells_valid_from_invalid_tokens(door: Door) -> None:
 
 
 async def test_without_the_setting_service_exchange_is_an_unknown_method(door: Door) -> None:
-    """Security 9: anybody could guess the service secret at the public port."""
+    """Anybody could guess the service secret at the public port."""
     unknown = await rpc(door, call("service.unknown", {}))
     answer = await rpc(door, call("service.exchange", {"client_id": "billing", "client_secret": PASSWORD}))
 

@@ -37,7 +37,7 @@ def test_the_count_of_a_sliding_window_equals_a_full_list_of_times(happened: lis
 
 
 def test_twenty_thousand_invented_names_do_not_fill_the_memory() -> None:
-    """Security 8: the number of names has a bound, and each name takes 16 bytes whatever its length."""
+    """The number of names has a bound, and each name takes 16 bytes whatever its length."""
     recent = SlidingWindow(limit=20, seconds=60, names=1000, times=3000)
 
     for number in range(20_000):

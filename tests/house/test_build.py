@@ -165,7 +165,7 @@ async def test_a_room_in_another_process_is_called_over_http(here: Site) -> None
 
 
 async def test_each_room_of_a_process_calls_other_rooms_with_its_own_key_only(here: Site) -> None:
-    """Security 9: the attic runs in the process of the hall, but may not call the methods that the hall may call."""
+    """The attic runs in the process of the hall, but may not call the methods that the hall may call."""
     there, story = Story(), Story()
     async with (
         open_rooms(["cellar"], Settings, here, {}, there.modules) as elsewhere,

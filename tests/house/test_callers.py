@@ -21,7 +21,7 @@ BY_NAME = {module.name: module for module in MODULES}
 
 
 def test_every_method_of_every_room_is_in_the_table_of_callers() -> None:
-    """Security 9: other processes cannot call a new method until the table names its callers."""
+    """Other processes cannot call a new method until the table names its callers."""
     rows = {
         f"{room}.{name}" for room, callers in MAY_CALL.items() for names in callers.values() for name in names.split()
     }
@@ -34,7 +34,7 @@ def test_every_method_of_every_room_is_in_the_table_of_callers() -> None:
 
 
 def test_the_table_allows_exactly_the_calls_that_the_code_makes() -> None:
-    """Security 9: an attacker who controls a room can call only the methods that the room itself calls."""
+    """An attacker who controls a room can call only the methods that the room itself calls."""
     allowed = {
         (caller, room, name)
         for room, callers in CALLERS.items()
@@ -99,7 +99,7 @@ OF_FUNCTIONS, OF_BUNAUTH, OF_BUNDOC = "functions/variable/MAIL_KEY", "bunauth:si
 def test_bunkms_serves_a_room_only_for_its_own_owners_and_contexts(
     caller: str, method: str, arguments: Mapping[str, Any], allowed: bool
 ) -> None:
-    """Security 9: an attacker who controls a process of functions can decrypt only the variables of functions."""
+    """An attacker who controls a process of functions can decrypt only the variables of functions."""
     house = House(scopes={module.name: module.scope for module in MODULES if module.scope is not None})
     admit = house.dispatcher().admit
     assert admit is not None

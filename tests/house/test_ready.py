@@ -74,7 +74,7 @@ def ring(size: int) -> tuple[Module, ...]:
 async def test_readiness_of_processes_that_need_each_other_makes_one_call_per_peer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Newcomer F1: such a check went round the ring for ever. Now a process asks its peer once a second at most."""
+    """Such a check went round the ring for ever. Now a process asks its peer once a second at most."""
     asked: list[str] = []
     ask = RpcConnections.ask
 
@@ -126,7 +126,7 @@ def connections(listener: socket.socket) -> int:
 async def test_three_hundred_readiness_requests_make_one_connection_while_postgresql_is_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Security 13: each check waits until its deadline."""
+    """Each check waits until its deadline."""
     monkeypatch.setattr(ready_module, "OWN_SECONDS", 0.2)
     with silent_postgres() as (url, listener):
         checks = readiness(House(), url)
@@ -143,7 +143,7 @@ async def test_three_hundred_readiness_requests_make_one_connection_while_postgr
 async def test_three_hundred_readiness_requests_make_one_connection_to_postgresql(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 13: 300 clients once used up all hundred connections, and the load balancer removed the server."""
+    """300 clients once used up all hundred connections, and the load balancer removed the server."""
     pinged = []
 
     async def counted(url: str) -> None:

@@ -72,7 +72,7 @@ def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: p
 def test_a_start_with_a_weak_service_secret_fails_before_postgresql_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Security 9: a start with `BUNBASE_HOUSE__SERVICE_SECRET=x` once succeeded."""
+    """A start with `BUNBASE_HOUSE__SERVICE_SECRET=x` once succeeded."""
     assert run_serve([], ANY_PORT | {"house.service_secret": "x"}) == 1
 
     assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, but it needs at least 32" in capsys.readouterr().err

@@ -35,7 +35,6 @@ def keys(*targets: str, **settings: Any) -> RoomKeys:
 )
 @pytest.mark.parametrize("setting", ["service_secret", "second_service_secret"])
 def test_a_start_with_a_weak_secret_fails_with_a_command_that_makes_one(setting: str, secret: str, why: str) -> None:
-    """Security 9."""
     with pytest.raises(CannotStart, match=why) as refused:
         keys("bunkms", **{"service_secret": SECRET} | {setting: secret})
 
@@ -62,7 +61,6 @@ def test_one_process_of_all_rooms_needs_no_configured_secret() -> None:
 
 
 def test_with_keys_per_room_a_process_holds_only_the_secrets_of_its_own_rooms() -> None:
-    """Security 9."""
     made = keys("functions", room_secrets={"functions": SECRETS["functions"]}, room_keys=PUBLIC)
 
     assert set(made.own) == {"functions"}

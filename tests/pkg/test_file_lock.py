@@ -37,7 +37,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_a_zombie_process_holds_neither_its_lock_nor_its_port(holder: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """Newcomer F12: in a container without an init process, killed processes stay zombies."""
+    """In a container without an init process, killed processes stay zombies."""
     assert holder.stdout is not None
     port = int(holder.stdout.readline())
     with pytest.raises(Held, match=str(holder.pid)):
@@ -53,7 +53,7 @@ def test_a_zombie_process_holds_neither_its_lock_nor_its_port(holder: subprocess
 
 
 def test_taking_a_lock_waits_for_a_dying_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Newcomer F12: the kernel frees the memory of a dying process before it closes its files."""
+    """The kernel frees the memory of a dying process before it closes its files."""
     monkeypatch.setattr(file_lock, "LIVING_SECONDS", -1.0)
     dying = hold_file(tmp_path / "lock")
     looks = iter(range(3))

@@ -1,4 +1,4 @@
-"""Documents 9: times are read exactly as RFC 3339 defines them."""
+"""Times are read exactly as RFC 3339 defines them."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_time_outside_the_range_of_datetime_is_refused() -> None:
 
 @given(st.from_regex(DATE + TIME + r"(\.[0-9]{0,3})?" + ZONE + r"\Z"))
 def test_our_reader_and_json_schema_accept_the_same_times(text: str) -> None:
-    """Documents 9: JSON Schema means `format: date-time`. Years near the limits of datetime are excluded."""
+    """JSON Schema means `format: date-time`. Years near the limits of datetime are excluded."""
     assert is_moment(text) == FORMAT.is_valid(text) or text[:4] in ("0000", "0001", "9999")
 
 

@@ -20,7 +20,7 @@ def test_only_ascii_digits_up_to_the_maximum_are_read_as_a_number(text: str, mos
 
 @pytest.mark.parametrize("text", ["9" * 5000, "²", "٣", "1_0", "+1", "-1", " 1", "1 ", "1.0", "1e3", "0x1", "", "nan"])
 def test_other_texts_that_int_accepts_or_fails_on_are_refused(text: str) -> None:
-    """Security 21: `int` raises for 5000 digits, and for some texts that `isdigit` calls digits."""
+    """`int` raises for 5000 digits, and for some texts that `isdigit` calls digits."""
     assert whole_number(text, 2**63) is None
 
 

@@ -119,7 +119,7 @@ async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str]
 
 
 async def test_pools_take_turns_so_a_storm_in_one_pool_delays_another_by_one_hash() -> None:
-    """Security 5: sign-ups and sign-ins of one project do not block the sign-ins of other projects."""
+    """Sign-ups and sign-ins of one project do not block the sign-ins of other projects."""
     turns, order = HashTurns(1, TurnQueue(50, 200), TurnQueue(25, 100)), list[str]()
     await turns.take(POOL, Purpose.SIGN_UP)
     storm = [asyncio.ensure_future(joined(turns, POOL, Purpose.SIGN_IN, order, "storm")) for _ in range(250)]
@@ -156,7 +156,7 @@ async def test_sign_ins_run_first_and_sign_ups_get_every_fourth_turn() -> None:
 
 
 async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> None:
-    """Security 5: a project with many waiting calls loses one of them to the new project."""
+    """A project with many waiting calls loses one of them to the new project."""
     turns, order = HashTurns(1, TurnQueue(3, 6), TurnQueue(1, 1)), list[str]()
     await turns.take("busy", Purpose.SIGN_IN)
     storm = [
@@ -177,7 +177,7 @@ async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> Non
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Purpose), st.booleans(), st.booleans()), max_size=40))
 def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(asked: list[tuple[str, Purpose, bool, bool]]) -> None:
-    """Security 5: after random calls and cancellations all threads are free and no call waits."""
+    """After random calls and cancellations all threads are free and no call waits."""
     turns: list[HashTurns] = []
 
     async def storm() -> None:

@@ -55,7 +55,6 @@ async def test_readiness_reports_each_dependency_with_its_error(monkeypatch: pyt
 
 
 async def test_readiness_without_details_shows_no_error_texts() -> None:
-    """Security 13."""
     readiness = Readiness({"postgres": away}, {"bunkms": well})
 
     assert await readiness.report(details=False) == (
@@ -65,7 +64,7 @@ async def test_readiness_without_details_shows_no_error_texts() -> None:
 
 
 async def test_three_hundred_simultaneous_requests_run_each_check_once() -> None:
-    """Security 13: 300 clients once used up all connections of PostgreSQL."""
+    """300 clients once used up all connections of PostgreSQL."""
     postgres = Counted()
     readiness = Readiness({"postgres": postgres})
 
@@ -79,7 +78,7 @@ async def test_three_hundred_simultaneous_requests_run_each_check_once() -> None
 
 
 async def test_an_answer_is_reused_for_one_second() -> None:
-    """Security 13: this holds for good and bad answers."""
+    """This holds for good and bad answers."""
     now, asked = [100.0], []
 
     async def check() -> None:
@@ -113,7 +112,7 @@ async def test_a_client_that_disconnects_does_not_cancel_the_shared_check() -> N
 
 
 async def test_the_own_report_of_a_process_calls_no_peers() -> None:
-    """Newcomer F1: a peer asks for this report, and must not cause calls to further peers."""
+    """A peer asks for this report, and must not cause calls to further peers."""
     peer = Counted()
     readiness = Readiness({"postgres": well}, {"bundoc": peer})
 

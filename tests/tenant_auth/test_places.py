@@ -41,7 +41,7 @@ async def counted(room: TenantAuthService, project: str = BAKERY) -> int:
 
 
 async def test_simultaneous_sign_ups_cannot_exceed_the_limit_of_users(tenant_auth: TenantAuthService) -> None:
-    """Security 5: the limit counts the users of each project separately."""
+    """The limit counts the users of each project separately."""
     answers = await asyncio.gather(
         *(signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com") for number in range(8)),
         return_exceptions=True,

@@ -89,7 +89,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 
 async def test_a_backup_is_shown_as_proved_everywhere(bundoc: Bundoc, kms: FakeKms) -> None:
-    """Security 19: the list and the verification say so, also after the project's keys were rotated."""
+    """The list and the verification say so, also after the project's keys were rotated."""
     older, newer = await two(bundoc)
     await kms.rotate("prj_a")
 
@@ -167,7 +167,7 @@ def emptied(shelf: Path, older: str, _newer: str) -> str:
 async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
-    """Security 19: the attacker renames, mixes, moves or edits backups."""
+    """The attacker renames, mixes, moves or edits backups."""
     await put(bundoc, "d1", caller=OTHER_SERVER)
     await backed_up(bundoc, OTHER_OWNER)
     older, newer = await two(bundoc)
@@ -188,7 +188,7 @@ async def test_an_attacker_on_the_disk_cannot_pass_one_backup_off_as_another(
 async def test_old_checksums_in_a_manifest_reveal_changed_files(
     bundoc: Bundoc, shelf: Path, attack: Callable[[Path, str, str], str]
 ) -> None:
-    """Security 19: the proved manifest holds the SHA-256 of the whole file, so mixed pages are found."""
+    """The proved manifest holds the SHA-256 of the whole file, so mixed pages are found."""
     older, newer = await two(bundoc)
     manifest = (shelf / newer / "manifest.json").read_bytes()
 
@@ -201,7 +201,7 @@ async def test_old_checksums_in_a_manifest_reveal_changed_files(
 
 
 async def test_a_flipped_bit_in_a_manifest_or_its_proof_is_always_detected(bundoc: Bundoc, shelf: Path) -> None:
-    """Security 19: every flipped bit is refused, as altered or as damaged."""
+    """Every flipped bit is refused, as altered or as damaged."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
 
@@ -217,7 +217,7 @@ async def test_a_flipped_bit_in_a_manifest_or_its_proof_is_always_detected(bundo
 
 
 async def test_a_backup_of_an_older_bunbase_is_restored_on_explicit_request(bundoc: Bundoc, shelf: Path) -> None:
-    """Security 19: a backup without a proof is kept and marked, and its restore needs an explicit request."""
+    """A backup without a proof is kept and marked, and its restore needs an explicit request."""
     await put(bundoc, "d1", b'{"n":1}')
     before = await bodies(bundoc)
     id = await backed_up(bundoc)
@@ -258,7 +258,7 @@ async def test_a_backup_is_neither_listed_nor_restored_once_its_key_is_destroyed
 
 
 async def test_added_folders_do_not_hide_real_backups_from_the_list(bundoc: Bundoc, shelf: Path) -> None:
-    """Security 19: there are more folders than BunKMS checks in one call."""
+    """There are more folders than BunKMS checks in one call."""
     await put(bundoc, "d1")
     id = await backed_up(bundoc)
     for number in range(1001):
@@ -285,7 +285,7 @@ async def test_a_page_of_the_backup_list_needs_one_call_to_bunkms(bundoc: Bundoc
 async def test_a_forged_date_does_not_stop_scheduled_backups(
     tmp_path: Path, kms: FakeKms, proof: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 19: a manifest may have a date in the future, or claim to hold every later write."""
+    """A manifest may have a date in the future, or claim to hold every later write."""
     clock = ManualClock(SystemClock().now())
     settings = BundocSettings(backup_every_hours=24, backups_kept=7)
     back_up_due = BackupsService.back_up_due

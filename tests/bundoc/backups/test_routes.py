@@ -103,7 +103,7 @@ async def test_a_backup_is_made_listed_verified_restored_and_deleted(
 async def test_a_backup_without_a_proof_is_restored_on_explicit_request(
     http: httpx.AsyncClient, bundoc: BundocRoom, tmp_path: Path
 ) -> None:
-    """Security 19: without the explicit request the restore is refused."""
+    """Without the explicit request the restore is refused."""
     await put(bundoc, "d1")
     id = (await done(http, bundoc, await http.post(BACKUPS)))["backup"]
     assert (await http.get(f"{BACKUPS}/{id}")).json()["authenticity"] == "proved"

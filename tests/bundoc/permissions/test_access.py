@@ -230,7 +230,7 @@ async def test_the_answer_to_a_write_holds_only_fields_that_the_writer_may_read(
 async def test_a_write_that_is_stored_is_not_answered_as_failed(
     service: BundocService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 2: slow rules run in a thread, which may time out. An error would make the caller write again."""
+    """Slow rules run in a thread, which may time out. An error would make the caller write again."""
 
     async def busy(*_args: Any) -> Any:
         raise BundocBusy("Too many queries run at once.", retry_after_seconds=1)

@@ -124,7 +124,7 @@ CASE: dict[str, Any] = {"collection": "posts", "op": "get", "doc": {}, "rules": 
         ({"doc": {"_created": '","x":"'}}, InvalidInput),
         ({"doc": {"_other": 1}}, InvalidInput),
         ({"now": "2026-01-01T00:00:00"}, InvalidInput),
-        ({"now": "2026-01-01T00:00:00+0100"}, InvalidInput),  # Documents 9
+        ({"now": "2026-01-01T00:00:00+0100"}, InvalidInput),
         ({"rules": {"get": "1 +"}}, InvalidRule),
         ({"rules": None}, CollectionNotFound),
         ({"cases": []}, InvalidInput),

@@ -166,7 +166,7 @@ def test_an_unknown_part_of_a_filter_is_refused_with_its_path(where: str, path: 
 def test_the_empty_string_is_treated_like_other_strings(
     sqlite: apsw.Connection, path: str, value: Any, sought: str
 ) -> None:
-    """Documents 7, Outside suites F1: in SQLite, substr of an empty blob is NULL; neither `t` nor `$not t` was true."""
+    """In SQLite, substr of an empty blob is NULL; neither `t` nor `$not t` was true."""
     for test in (
         *({"$startsWith": sought}, {"$regex": f"^{sought}"}, {"$eq": sought}, {"$gte": sought}, {"$lt": sought}),
         *({"$in": [sought]}, {"$size": 0}, {"$eq": {"b": sought}}, {"$elemMatch": {"$startsWith": sought}}),

@@ -149,7 +149,7 @@ TESTS_OF_VALUES = ["{} == {}", "{} < {}", "{} >= {}", "{} in [{}]", "{} in doc.t
 @pytest.mark.parametrize("place", ["doc.a", "doc.a.b", "doc.tags[0]", "doc._id"])
 @pytest.mark.parametrize("value", ["", "a", "draft", "\x00", None, [], {"b": ""}, {"": ""}])
 def test_the_empty_string_is_treated_like_other_strings(test: str, place: str, value: Any) -> None:
-    """Security 20: substr of an empty blob is NULL in SQLite, an error in a rule. Neither `t` nor `!t` was true."""
+    """Substr of an empty blob is NULL in SQLite, an error in a rule. Neither `t` nor `!t` was true."""
     fields = {"a": value, "tags": [value]}
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     for sought in ("''", "'a'", "'draft'"):

@@ -1,4 +1,4 @@
-"""Documents 6 and security 10: fields hidden below a list are in no answer, and no filter may use them."""
+"""Fields hidden below a list are in no answer, and no filter may use them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def orders(service: BundocService) -> BundocService:
 
 
 async def test_no_answer_shows_fields_hidden_below_a_list(orders: BundocService) -> None:
-    """Documents 6, security 10: get, list, query, select, highlights, expand, and the answer of a write."""
+    """Get, list, query, select, highlights, expand, and the answer of a write."""
     fields = ("title", "items.name")
     search = msgspec.json.encode({"$search": {"query": "lamp", "fields": fields}})
     answers: list[Document | Page] = [
@@ -76,7 +76,7 @@ async def test_no_answer_shows_fields_hidden_below_a_list(orders: BundocService)
 
 @pytest.mark.parametrize("path", HIDDEN)
 async def test_no_filter_or_aggregate_may_use_a_hidden_field(orders: BundocService, path: str) -> None:
-    """Security 10: the results would reveal the value of the field."""
+    """The results would reveal the value of the field."""
     first, *rest = path.split(".")
     inner: Any = SECRET
     for name in reversed(rest):
@@ -92,7 +92,7 @@ async def test_no_filter_or_aggregate_may_use_a_hidden_field(orders: BundocServi
 async def test_no_update_operator_reveals_a_hidden_field_of_an_element(
     orders: BundocService, change: dict[str, Any]
 ) -> None:
-    """Documents 6: a path with the index of an element lies below the hidden path."""
+    """A path with the index of an element lies below the hidden path."""
     rules = Rules(get="true", update="next.items[0].cost == doc.items[0].cost", hidden={"items.cost": "true"})
     await orders.put_collection(SERVER, C, CollectionSpec(rules=rules))
 
@@ -103,7 +103,7 @@ async def test_no_update_operator_reveals_a_hidden_field_of_an_element(
 
 
 async def test_a_score_does_not_reveal_the_length_of_a_hidden_field(orders: BundocService) -> None:
-    """Documents 6: two documents that differ only in hidden fields have the same score."""
+    """Two documents that differ only in hidden fields have the same score."""
     for id, cost in (("short", "x"), ("long", "x " * 50)):
         document = {"title": "oil", "items": [{"name": "oil", "cost": cost}]}
         await orders.put(SERVER, C, id, msgspec.json.encode(document), NO_PRECONDITION)
@@ -119,7 +119,7 @@ async def test_a_score_does_not_reveal_the_length_of_a_hidden_field(orders: Bund
 async def test_pull_refuses_conditions_on_hidden_fields(
     orders: BundocService, path: str, sought: dict[str, Any]
 ) -> None:
-    """Documents 6: callers see which elements are removed, which would reveal the hidden field of each."""
+    """Callers see which elements are removed, which would reveal the hidden field of each."""
     before = await orders.get(SERVER, C, "a")
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", msgspec.json.encode({"$pull": {path: sought}}), NO_PRECONDITION)
@@ -131,7 +131,7 @@ async def test_pull_refuses_conditions_on_hidden_fields(
 
 
 async def test_schema_errors_of_hidden_elements_are_not_shown(orders: BundocService) -> None:
-    """Documents 6: an error could repeat the hidden value."""
+    """An error could repeat the hidden value."""
     with pytest.raises(RuleDenied):
         await orders.patch(VISITOR, C, "a", b'{"$set":{"items.0.cost":5}}', NO_PRECONDITION)
 
@@ -150,7 +150,7 @@ def nested(chance: random.Random, levels: int) -> Any:
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
 def test_a_mask_removes_everything_that_a_filter_could_reach(seed: int) -> None:
-    """Documents 6, security 10: for random documents and paths, also through lists in lists. Other fields stay."""
+    """For random documents and paths, also through lists in lists. Other fields stay."""
     chance = random.Random(seed)
     for _ in range(50):
         _, body = new_document(msgspec.json.encode({name: nested(chance, 5) for name in NAMES}))

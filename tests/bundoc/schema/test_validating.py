@@ -189,7 +189,7 @@ def test_random_documents_are_judged_like_a_simple_validator_does(
     ],
 )
 def test_a_document_that_would_block_the_process_is_refused(schema: Any, document: Any, fits: bool) -> None:
-    """Security 1: the library holds the interpreter lock meanwhile. The second case took 36 seconds."""
+    """The library holds the interpreter lock meanwhile. The second case took 36 seconds."""
     found = DocumentSchema(schema, strict=False).violations(msgspec.json.encode(document))
 
     assert [one["keyword"] for one in found] == ([] if fits else ["effort"])
@@ -197,7 +197,7 @@ def test_a_document_that_would_block_the_process_is_refused(schema: Any, documen
 
 @pytest.mark.parametrize("bound", ["multipleOf", "maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"])
 def test_numbers_that_take_long_to_compare_are_refused_before_the_comparison(bound: str) -> None:
-    """Security 1: the library writes out each digit of a number, and no other request is served meanwhile."""
+    """The library writes out each digit of a number, and no other request is served meanwhile."""
     checked = DocumentSchema({"properties": {"l": {"items": {bound: 0.01}}}}, strict=False)
 
     def keywords(number: str, times: int) -> set[str]:
@@ -213,7 +213,7 @@ def test_numbers_that_take_long_to_compare_are_refused_before_the_comparison(bou
 
 
 def test_numbers_that_meet_a_very_large_or_small_bound_are_refused_too() -> None:
-    """Security 1: each value is compared with the bound digit by digit."""
+    """Each value is compared with the bound digit by digit."""
     ordinary = DocumentSchema({"properties": {"l": {"items": {"maximum": 1 << 53}}}}, strict=False)
     assert not ordinary.violations(b'{"l":[%s]}' % b",".join([b"5"] * 300_000))
 
@@ -222,5 +222,5 @@ def test_numbers_that_meet_a_very_large_or_small_bound_are_refused_too() -> None
 
 
 def test_tiny_decimals_are_read_as_doubles() -> None:
-    """Security 1: -1e-9999 alone took some milliseconds."""
+    """-1e-9999 alone took some milliseconds."""
     assert read_exactly(b"[-1e-9999,4.02,1e300]") == [0.0, Decimal("4.02"), 1e300]

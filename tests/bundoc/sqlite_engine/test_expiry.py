@@ -54,7 +54,7 @@ async def listed(service: BundocService) -> list[str]:
     ],
 )
 def test_a_field_with_a_valid_time_sets_the_expiry(body: bytes, at: int | None) -> None:
-    """Documents 9: a text that is not an RFC 3339 time sets no expiry."""
+    """A text that is not an RFC 3339 time sets no expiry."""
     assert ends_at(body, ["ends", "at"]) == at
 
 

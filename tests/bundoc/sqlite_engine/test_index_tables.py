@@ -1,4 +1,4 @@
-"""Documents 4: a unique index accepts values that occur once, in any order, before and after it is built."""
+"""A unique index accepts values that occur once, in any order, before and after it is built."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def random_document(chance: random.Random) -> dict[str, Any]:
 async def test_a_unique_index_accepts_values_that_are_held_once(
     seed: int, fields: tuple[str, ...], service: BundocService
 ) -> None:
-    """Documents 4: documents written after the index, an index over stored documents, and the reverse order."""
+    """Documents written after the index, an index over stored documents, and the reverse order."""
     chance = random.Random(seed)
     spec = CollectionSpec((IndexSpec(fields, "once", unique=True),))
     await service.put_collection(SERVER, C, spec)
@@ -89,7 +89,7 @@ async def test_a_unique_index_accepts_values_that_are_held_once(
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_a_unique_index_is_built_if_no_value_is_held_twice(seed: int, service: BundocService) -> None:
-    """Documents 4: for random documents, and refused otherwise."""
+    """For random documents, and refused otherwise."""
     chance = random.Random(seed)
     for round, fields in enumerate(INDEXES):
         documents = [random_document(chance) for _ in range(4)]
@@ -106,7 +106,7 @@ async def test_a_unique_index_is_built_if_no_value_is_held_twice(seed: int, serv
 
 
 async def test_an_expired_document_blocks_no_unique_value(service: BundocService) -> None:
-    """Documents 4: an expired document is deleted to free its value. Other documents without a value stay."""
+    """An expired document is deleted to free its value. Other documents without a value stay."""
     spec = CollectionSpec((IndexSpec(("k",), unique=True),), expires="ends")
     await service.put_collection(SERVER, C, spec)
     ended: tuple[Any, ...] = (None, [], [{"a": 1}, 7], [[2]])
@@ -120,7 +120,7 @@ async def test_an_expired_document_blocks_no_unique_value(service: BundocService
 
 
 async def test_the_refusal_names_one_document_and_none_to_callers_bound_by_rules(service: BundocService) -> None:
-    """Documents 4: the value conflicts with two documents."""
+    """The value conflicts with two documents."""
     spec = CollectionSpec((IndexSpec(("k",), unique=True),), rules=Rules(create="true"))
     await service.put_collection(SERVER, C, spec)
     assert await put(service, "n1", {"k": [{"x": 1}]})

@@ -42,7 +42,7 @@ async def found(service: BundocService, where: dict[str, Any], collection: str =
 
 
 async def test_control_characters_in_names_become_their_pictures(service: BundocService) -> None:
-    """Documents 3: no field of an old file is lost, and no name is cut off at U+0000."""
+    """No field of an old file is lost, and no name is cut off at U+0000."""
     assert await fields(service, "names", "cut") == {"x\u2400y": 1}
     assert await fields(service, "names", "apart") == {"x\u2400": 1, "x": 2}
     assert await fields(service, "names", "owner") == {"owner\u2400": "ann", "owner": "bob"}
@@ -53,7 +53,7 @@ async def test_control_characters_in_names_become_their_pictures(service: Bundoc
 
 
 async def test_large_documents_are_mended_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents 3 and 5: a file may be larger than the memory of the machine that opens it."""
+    """A file may be larger than the memory of the machine that opens it."""
     monkeypatch.setattr("bunbase.bundoc.sqlite_engine.mending.AT_ONCE_BYTES", 1)
     shutil.copytree(FILE, tmp_path / "bundoc" / PROJECT)
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
@@ -63,7 +63,7 @@ async def test_large_documents_are_mended_one_by_one(tmp_path: Path, monkeypatch
 
 
 async def test_indexes_use_the_renamed_fields(service: BundocService) -> None:
-    """Documents 3: a filter finds the same documents with and without an index."""
+    """A filter finds the same documents with and without an index."""
     assert await found(service, {"x": 1}) == []
     assert await found(service, {"x": 2}) == ["apart"]
     assert await found(service, {"x": {"$in": [1, 2, 3]}}) == ["apart", "taken"]
@@ -75,7 +75,7 @@ async def test_indexes_use_the_renamed_fields(service: BundocService) -> None:
 
 
 async def test_a_renamed_document_has_a_new_revision_and_an_entry_in_the_log(service: BundocService) -> None:
-    """Documents 5: the content under a revision never changes."""
+    """The content under a revision never changes."""
     assert (await service.get(CALLER, "names", "owner")).rev == 2
     assert (await service.get(CALLER, "names", "plain")).rev == 1
     log = (await service.changes(CALLER, 0, 500, 0.0)).items
@@ -86,7 +86,7 @@ async def test_a_renamed_document_has_a_new_revision_and_an_entry_in_the_log(ser
 
 
 async def test_revisions_continue_above_those_in_the_log(service: BundocService) -> None:
-    """Documents 5: `back` was deleted at revision 3 and stored again at 1; `gone` was deleted at 3."""
+    """`back` was deleted at revision 3 and stored again at 1; `gone` was deleted at 3."""
     back = await service.get(CALLER, "revs", "back")
     assert (back.rev, await fields(service, "revs", "back")) == (4, {"v": 9})
     assert (await service.put(CALLER, "revs", "back", b"{}", NO_PRECONDITION)).rev == 5
@@ -95,7 +95,7 @@ async def test_revisions_continue_above_those_in_the_log(service: BundocService)
 
 
 async def test_unique_indexes_get_the_keys_that_they_lacked(service: BundocService) -> None:
-    """Documents 4: documents with equal values stay, but their next write is refused. Other writes are accepted."""
+    """Documents with equal values stay, but their next write is refused. Other writes are accepted."""
     for id in ("one", "two", "three", "empty", "null"):
         assert await fields(service, "arrays", id)
     with pytest.raises(UniqueViolation):
@@ -109,7 +109,7 @@ async def test_unique_indexes_get_the_keys_that_they_lacked(service: BundocServi
 
 
 async def test_documents_with_invalid_times_no_longer_expire(service: BundocService) -> None:
-    """Documents 9: an earlier version read these times wrongly and would have deleted the documents."""
+    """An earlier version read these times wrongly and would have deleted the documents."""
     assert await found(service, {}, "times") == ["future", "no_colon", "no_offset"]
     await service.tend()
     assert await fields(service, "times", "no_offset") == {"e": "2020-01-01T00:00:00"}
@@ -119,7 +119,7 @@ async def test_documents_with_invalid_times_no_longer_expire(service: BundocServ
 
 
 async def test_a_restored_backup_of_an_old_format_gets_revisions_above_the_replaced_ones(tmp_path: Path) -> None:
-    """Documents 5: the old file may have used a revision twice already, so its documents get new revisions."""
+    """The old file may have used a revision twice already, so its documents get new revisions."""
     async with sqlite_engine(tmp_path / "bundoc", FakeKms(SECRET)) as engine:
         service = BundocService(engine)
         for number in range(7):

@@ -1,4 +1,4 @@
-"""Documents 5: an id never gets the same revision twice, even if its document is deleted in between."""
+"""An id never gets the same revision twice, even if its document is deleted in between."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_a_clone_over_other_documents_gets_revisions_above_theirs(bundoc: 
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(3))
 async def test_no_revision_of_an_id_is_seen_with_two_contents(seed: int, tmp_path: Path, kms: FakeKms) -> None:
-    """Documents 5: through deletions, expiry, commits, drops, imports, restores, clones and reopened files."""
+    """Through deletions, expiry, commits, drops, imports, restores, clones and reopened files."""
     chance = random.Random(seed)
     history = History(chance)
     for _ in range(3):
@@ -217,7 +217,7 @@ class History:
 
 
 def test_revisions_of_old_deletions_are_folded_into_one_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Documents 5: the memory of deleted ids is bounded; new documents begin above the forgotten revisions."""
+    """The memory of deleted ids is bounded; new documents begin above the forgotten revisions."""
     monkeypatch.setattr(revisions, "MOST_ENDED", 10)
     connection = remembering()
     known = Revisions(connection)

@@ -208,12 +208,12 @@ ANY_VALUES: st.SearchStrategy[Any] = st.recursive(
 @settings(max_examples=examples(100), deadline=None)
 @given(left=ANY_VALUES, right=ANY_VALUES)
 def test_two_values_are_the_same_if_and_only_if_their_forms_are_equal(left: Any, right: Any) -> None:
-    """Security 1: $addToSet and $in use lookups instead of comparing all pairs."""
+    """$addToSet and $in use lookups instead of comparing all pairs."""
     assert (form(left) == form(right)) == same(left, right)
 
 
 def test_many_conditions_on_many_elements_are_refused() -> None:
-    """Security 1: other writes wait while the conditions are evaluated."""
+    """Other writes wait while the conditions are evaluated."""
     nothing, conditions = ",".join(["{}"] * 2000), ",".join(f'"n{number}":null' for number in range(1000))
     document, update = f'{{"a":[{nothing}]}}', f'{{"$pull":{{"a":{{{conditions}}}}}}}'
 
@@ -222,7 +222,7 @@ def test_many_conditions_on_many_elements_are_refused() -> None:
 
 
 def test_add_to_set_does_not_compare_each_value_with_each_element() -> None:
-    """Security 1: 100,000 times 100,000 comparisons would take an hour."""
+    """100,000 times 100,000 comparisons would take an hour."""
     numbers = ",".join(map(str, range(100_000)))
 
     document = f'{{"a":[{numbers}]}}'
@@ -247,7 +247,7 @@ NESTED = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3), max_le
     ],
 )
 def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, update: str, result: str) -> None:
-    """Outside suites F2: $pull deleted elements that no filter would have matched."""
+    """$pull deleted elements that no filter would have matched."""
     assert after(document, update) == result
 
 
@@ -258,7 +258,7 @@ def test_pull_compares_elements_of_only_one_level_of_arrays(document: str, updat
     operand=SCALARS,
 )
 def test_pull_removes_the_elements_that_a_filter_would_match(elements: list[Any], operator: str, operand: Any) -> None:
-    """Outside suites F2: all operators, on arrays inside arrays."""
+    """All operators, on arrays inside arrays."""
     assume(operand is not None or operator in ("$eq", "$ne", "$in", "$nin"))
     condition = {operator: [operand] if operator in ("$in", "$nin") else operand}
     found = parse_where(msgspec.json.encode({"c": condition}))

@@ -1,4 +1,4 @@
-"""Documents 1: reads see the last writes, whichever error ended an earlier scan.
+"""Reads see the last writes, whichever error ended an earlier scan.
 
 REFUSALS lists every error that can end a scan; a new kind of error must be added to it. The test keeps each exception
 while it reads everything again: its traceback holds the frames in which it was raised, and their generators.
@@ -318,7 +318,7 @@ async def refused(place: Place, refuse: Refuse) -> BaseException:
 async def test_reads_after_any_refused_scan_see_the_last_writes(
     engine: SqliteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Documents 1: the pool takes a reader back only after a check that the reader has no open statement."""
+    """The pool takes a reader back only after a check that the reader has no open statement."""
     place = Place(engine, monkeypatch)
     await filled(place.patient)
     for number, (name, (refuse, expected)) in enumerate(REFUSALS.items(), 1):

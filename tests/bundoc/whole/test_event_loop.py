@@ -1,4 +1,4 @@
-"""Security 1 and 2: no turn of the event loop exceeds its limit, whatever callers send or store.
+"""No turn of the event loop exceeds its limit, whatever callers send or store.
 
 ATTACKS lists each operation on documents with input that would make it slow. A new operation must be added. The tests
 count bytes and calls, never seconds; `bench/run hostile` shows seconds.
@@ -258,7 +258,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 
 
 def test_no_turn_of_the_event_loop_does_more_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 1, security 2: each attack succeeds or is refused, and other callers are served meanwhile."""
+    """Each attack succeeds or is refused, and other callers are served meanwhile."""
     for name, steps in (("MAX_STEPS", 50_000), ("CALL_STEPS", 100_000), ("SCAN_STEPS", 100_000)):
         for module in (
             "pkg.rules.inputs",
@@ -290,7 +290,7 @@ async def attacked(directory: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_the_meter_counts_the_work_of_the_event_loop() -> None:
-    """Security 2: the rule is evaluated in the event loop, as an earlier version did."""
+    """The rule is evaluated in the event loop, as an earlier version did."""
 
     async def asked_at_once() -> None:
         stored = StoredDocument("d1", 1, "", "", encoded({"t": TEXT[:10_000]}))  # the budget would deny a longer text

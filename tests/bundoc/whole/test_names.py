@@ -1,4 +1,4 @@
-"""Documents 3: names with control characters are refused everywhere; SQLite and Python read a text in the same way."""
+"""Names with control characters are refused everywhere; SQLite and Python read a text in the same way."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def commit(service: BundocService, body: bytes) -> None:
 
 @pytest.mark.parametrize("ask", [create, put, patch, set_, push, each, commit])
 async def test_a_name_with_a_control_character_is_refused(service: BundocService, ask: Ask) -> None:
-    """Documents 3: every kind of write refuses the name."""
+    """Every kind of write refuses the name."""
     await service.put(SERVER, C, "a", b'{"list":[]}', NO_PRECONDITION)
 
     for body in BODIES:
@@ -87,7 +87,7 @@ async def test_a_name_with_a_control_character_is_refused(service: BundocService
 async def test_an_import_refuses_names_with_control_characters_line_by_line(
     service: BundocService, engine: SqliteEngine
 ) -> None:
-    """Documents 3: the other lines are imported."""
+    """The other lines are imported."""
     lines = tuple(ImportLine(number, body) for number, body in enumerate((*BODIES, b'{"x":"\\u0000\\n"}'), 1))
 
     for mode in ImportMode:
@@ -97,7 +97,7 @@ async def test_an_import_refuses_names_with_control_characters_line_by_line(
 
 
 async def test_a_truncated_field_name_does_not_make_a_caller_the_owner(service: BundocService) -> None:
-    """Documents 3: a document of Bob with the field `owner\\0` and Ann's id in it is refused."""
+    """A document of Bob with the field `owner\\0` and Ann's id in it is refused."""
     rules = Rules(list="doc.owner == 'ann'", create="next.owner == 'bob'", get="true")
     await service.put_collection(SERVER, C, CollectionSpec(rules=rules))
 
@@ -107,7 +107,7 @@ async def test_a_truncated_field_name_does_not_make_a_caller_the_owner(service: 
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
 async def test_a_query_with_a_control_character_in_a_name_is_refused(service: BundocService, name: str) -> None:
-    """Documents 3: SQLite would cut the name off at U+0000 and read another field."""
+    """SQLite would cut the name off at U+0000 and read another field."""
     await service.put(SERVER, C, "a", b'{"x":1}', NO_PRECONDITION)
     queries = (
         Query(where=msgspec.json.encode({name: 1})),
@@ -131,7 +131,7 @@ async def test_a_query_with_a_control_character_in_a_name_is_refused(service: Bu
 
 @pytest.mark.parametrize("name", ["x\0", "x\ny", "\x7f"])
 async def test_a_definition_with_a_control_character_in_a_name_is_refused(service: BundocService, name: str) -> None:
-    """Documents 3: indexes, expiry settings, rules and schemas all contain names."""
+    """Indexes, expiry settings, rules and schemas all contain names."""
     for spec in (
         CollectionSpec((IndexSpec((name,)),)),
         CollectionSpec((IndexSpec((name,), "words", type="text"),)),
@@ -189,7 +189,7 @@ def escaped(chance: random.Random, text: str) -> str:
 @pytest.mark.parametrize("seed", seeds(10))
 @pytest.mark.explore
 def test_sqlite_and_python_read_a_stored_document_in_the_same_way(seed: int) -> None:
-    """Documents 3: for every path that a query may name, SQLite and Python find the same type and value."""
+    """For every path that a query may name, SQLite and Python find the same type and value."""
     chance = random.Random(seed)
     connection = apsw.Connection(":memory:")
     for _ in range(20):
@@ -240,7 +240,7 @@ def agree(connection: apsw.Connection, body: bytes, ours: Any, path: tuple[str, 
 
 
 def test_every_escape_of_a_control_character_in_a_name_is_recognized() -> None:
-    """Documents 3: upper and lower case, short escapes, and names in nested objects."""
+    """Upper and lower case, short escapes, and names in nested objects."""
     assert holds_control("\x1f")
     for name in (r"\u0000", r"\u001F", r"\u001f", r"\b", r"\f", r"\n", r"\r", r"\t", r"\u007F", "\x7f", r"\\\u0009"):
         with pytest.raises(InvalidDocument):

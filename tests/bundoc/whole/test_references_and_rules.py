@@ -1,4 +1,4 @@
-"""Security 14: a reference reveals no more to callers bound by rules than `get`; a cascade follows the schema."""
+"""A reference reveals no more to callers bound by rules than `get`; a cascade follows the schema."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def refusal(service: BundocService, **fields: Any) -> tuple[type[Problem],
 
 
 async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(members: BundocService) -> None:
-    """Security 14: a different error would reveal that the document exists."""
+    """A different error would reveal that the document exists."""
     for field, hidden, missing in (
         ("team", "theirs", "no_such"),
         ("vault", "v1", "no"),
@@ -66,7 +66,7 @@ async def test_a_document_that_may_not_be_read_looks_missing_to_a_reference(memb
 
 
 async def test_references_to_readable_documents_are_accepted(members: BundocService) -> None:
-    """Security 14: also references to documents of the same commit, and references that were stored before."""
+    """Also references to documents of the same commit, and references that were stored before."""
     await put(members, ANN, "members", "m", team="hers", self="m")
     await put(members, SERVER, "members", "m", team="theirs", vault="v1")
     await members.patch(ANN, "members", "m", b'{"name":"m"}', NO_PRECONDITION)
@@ -89,7 +89,7 @@ async def test_the_secret_key_may_refer_to_any_document(members: BundocService) 
 
 
 async def test_a_cascade_follows_the_schema_and_ignores_rules(service: BundocService) -> None:
-    """Security 14: a caller who may delete a document also deletes its dependents; restrict names no document."""
+    """A caller who may delete a document also deletes its dependents; restrict names no document."""
     await service.put_collection(SERVER, "lists", CollectionSpec(rules=OPEN))
     await service.put_collection(
         SERVER, "notes", CollectionSpec(schema={"properties": {"list": ref("lists", "cascade")}})

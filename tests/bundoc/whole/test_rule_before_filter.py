@@ -1,4 +1,4 @@
-"""Security 3: filter, order, search and groups of a caller are never evaluated for denied documents.
+"""Filter, order, search and groups of a caller are never evaluated for denied documents.
 
 The first test counts the documents for which the filter is evaluated, for each operator, route, rule and index. The
 second compares two collections that differ only in hidden data: both must have the same answers and refusals, in the

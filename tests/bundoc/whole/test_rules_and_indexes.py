@@ -1,6 +1,6 @@
 """A list shows exactly the matching documents that `get` shows, for random rules, filters and indexes.
 
-Documents 2: a partial index was used in place of the rule, which was wrong for documents with lists.
+A partial index was used in place of the rule, which was wrong for documents with lists.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ NEWEST = ("-_created",)
 async def test_a_partial_index_does_not_replace_the_rule(
     service: BundocService, rule: str, spec: IndexSpec, fields: dict[str, Any], denied: dict[str, Any]
 ) -> None:
-    """Documents 2: a filter also matches elements of a list, a rule does not. The index is built first or later."""
+    """A filter also matches elements of a list, a rule does not. The index is built first or later."""
     await service.put_collection(SERVER, C, CollectionSpec((spec,), rules=Rules(list=rule, get=rule)))
 
     async def seen_by_ada() -> tuple[list[str], int]:
@@ -205,7 +205,7 @@ async def test_a_partial_index_does_not_replace_the_rule(
 
 
 async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service: BundocService) -> None:
-    """Security 20: the rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
+    """The rule `list: !doc.t.startsWith("draft")` did not list documents with `t: ""`."""
     rule = '!doc.t.startsWith("draft") && !doc.t.endsWith("!")'
     await service.put_collection(SERVER, C, CollectionSpec(rules=Rules(list=rule, get=rule)))
     for id, text in (("a", ""), ("b", "draft 1"), ("c", "done")):
@@ -215,7 +215,7 @@ async def test_a_document_with_an_empty_string_is_listed_if_get_shows_it(service
 
 
 async def test_every_string_starts_with_the_empty_string_with_and_without_an_index(service: BundocService) -> None:
-    """Outside suites F1: `$startsWith: ""` did not find the empty string, except with a partial index."""
+    """`$startsWith: ""` did not find the empty string, except with a partial index."""
     spec = IndexSpec(("b",), where={"a": {"$startsWith": ""}})
     await service.put_collection(SERVER, C, CollectionSpec((spec,)))
     for id, text in (("d0", ""), ("d1", "x"), ("d2", 7)):

@@ -16,7 +16,7 @@ PATH = "/v1/functions/f"
 
 @given(st.from_regex(r"x-bunbase-[a-z-]{0,20}", fullmatch=True), st.text(max_size=20))
 def test_no_header_with_our_prefix_reaches_a_function(name: str, value: str) -> None:
-    """Security 6: headers are removed by prefix, not by a list."""
+    """Headers are removed by prefix, not by a list."""
     sent = ((name, value), ("authorization", "Bearer x"), ("x-own", "1"))
 
     assert headers_for_function(sent, "prj_one") == (("x-own", "1"),)
@@ -38,12 +38,12 @@ def test_no_header_with_our_prefix_reaches_a_function(name: str, value: str) -> 
     ],
 )
 def test_a_project_key_is_removed_from_the_address(sent: str, arrives: str) -> None:
-    """Security 6: `key` is removed from request.url."""
+    """`key` is removed from request.url."""
     assert without_key(sent) == arrives
 
 
 def test_a_project_key_is_removed_from_the_referer() -> None:
-    """Security 6: the key is removed from the query of the Referer, too."""
+    """The key is removed from the query of the Referer, too."""
     sent = (("referer", "https://a.example/v1/functions/f?key=pk_1&a=1#b"),)
 
     assert headers_for_function(sent, "prj_one") == (("referer", "https://a.example/v1/functions/f?a=1#b"),)
@@ -61,14 +61,14 @@ def test_a_project_key_is_removed_from_the_referer() -> None:
     ],
 )
 def test_only_the_projects_own_cookies_reach_a_function(sent: str, arrives: str) -> None:
-    """Security 6: neither our cookies nor those of another project's functions reach a function."""
+    """Neither our cookies nor those of another project's functions reach a function."""
     assert for_function(sent, "prj_one") == arrives
 
 
 @pytest.mark.parametrize("name", ["bb_prj_one", "BB_x", "__Host-bb_console", "__host-Bb_x", "__Secure-bb_x", " bb_x"])
 @pytest.mark.parametrize("write", ["{}=v", "{} =v; Path=/", "={}=v", "{}", "\t{}=v; Secure"])
 def test_no_cookie_with_our_prefix_can_be_set(name: str, write: str) -> None:
-    """Security 7: a function never sets cookies with our prefix; browsers send `=bb_x=1` back as `bb_x=1`."""
+    """A function never sets cookies with our prefix; browsers send `=bb_x=1` back as `bb_x=1`."""
     cookie = write.format(name)
 
     assert on_shared_host(cookie, "prj_one", PATH) is None
@@ -77,7 +77,7 @@ def test_no_cookie_with_our_prefix_can_be_set(name: str, write: str) -> None:
 
 @given(st.text("b_BHosty=;-. \tp1rj", max_size=24))
 def test_every_cookie_that_is_set_comes_back_to_its_project_only(cookie: str) -> None:
-    """Security 7: the test reads and returns cookies as a browser does."""
+    """The test reads and returns cookies as a browser does."""
     for left in (on_shared_host(cookie, "prj_one", PATH), on_own_host(cookie)):
         if left is None:
             continue
@@ -110,7 +110,7 @@ def test_every_cookie_that_is_set_comes_back_to_its_project_only(cookie: str) ->
 def test_the_domain_and_path_of_a_cookie_are_limited_to_its_function(
     set_cookie: str, shared: str | None, own: str
 ) -> None:
-    """Security 7: on a shared host a cookie has the function's path and no domain."""
+    """On a shared host a cookie has the function's path and no domain."""
     assert on_shared_host(set_cookie, "prj_one", PATH) == shared
     assert on_own_host(set_cookie) == own
 
@@ -170,7 +170,7 @@ NEAR = [
 
 @pytest.mark.parametrize("name", FAR)
 def test_a_header_with_an_effect_beyond_the_answer_is_dropped(name: str) -> None:
-    """Security 7: such a header would affect other pages of the host, the server or a proxy."""
+    """Such a header would affect other pages of the host, the server or a proxy."""
     assert reaches_far(name, "x")
 
 
@@ -195,12 +195,12 @@ def test_a_header_that_affects_only_the_answer_stays(name: str) -> None:
     ],
 )
 def test_headers_with_dangerous_values_are_dropped(name: str, value: str, far: bool) -> None:
-    """Security 7: with a Basic challenge, a browser would ask for a password on behalf of the whole host."""
+    """With a Basic challenge, a browser would ask for a password on behalf of the whole host."""
     assert reaches_far(name, value) is far
 
 
 def test_on_a_shared_host_every_answer_gets_an_additional_security_policy() -> None:
-    """Security 7: a sandbox policy is added to the policy that the function sets."""
+    """A sandbox policy is added to the policy that the function sets."""
     own = (("content-security-policy", "default-src 'none'"), ("set-cookie", "bb_x=1"), ("content-type", "text/html"))
 
     assert headers_for_client(own, "prj_one", "f", own_host=False) == (own[0], own[2], *CONFINED)

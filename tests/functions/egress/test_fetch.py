@@ -405,7 +405,7 @@ WAYS = {
 async def test_the_content_type_of_a_request_body_arrives_for_every_kind_of_body(
     functions: FunctionsService, net: Site
 ) -> None:
-    """Auth F1: Bun adds the headers of a body when the headers are first read, but not after the body was read."""
+    """Bun adds the headers of a body when the headers are first read, but not after the body was read."""
     bodies = ", ".join(f"{name!r}: () => {code}" for name, (code, _) in BODIES.items())
     ways = ", ".join(f"{name!r}: (url, body) => {code}" for name, code in WAYS.items())
     await deploy_fetch(
@@ -438,7 +438,7 @@ async def test_the_content_type_of_a_request_body_arrives_for_every_kind_of_body
 
 
 async def test_the_content_type_of_an_answer_body_arrives(functions: FunctionsService, net: Site) -> None:
-    """Auth F1, for answers: the head of an answer is read before its body."""
+    """The head of an answer is read before its body."""
     bodies = ", ".join(f"() => {code}" for code, _ in BODIES.values())
     await deploy_fetch(functions, net, f"(req) => new Response([{bodies}][new URL(req.url).pathname.slice(1)]())")
 

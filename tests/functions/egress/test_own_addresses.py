@@ -42,14 +42,14 @@ async def passed(checked: CheckedNetwork, *addresses: str) -> list[str]:
 
 
 def test_the_kernel_tells_which_addresses_are_local() -> None:
-    """Security 18: `is_local` is true for loopback and for every interface of this machine."""
+    """`is_local` is true for loopback and for every interface of this machine."""
     others: list[Address] = [IPv4Address("8.8.8.8"), IPv6Address("2606:4700::1111"), IPv4Address("192.0.2.200")]
     assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), IPv4Address("127.9.9.9"), *OWN])
     assert not any(is_local(one) for one in others)
 
 
 def test_without_netlink_local_addresses_are_found_by_binding_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 18: `is_local` has a fallback if netlink is not available."""
+    """`is_local` has a fallback if netlink is not available."""
     monkeypatch.setattr(own_addresses, "NETLINK_ROUTE", 9999)
 
     assert all(is_local(one) for one in [IPv4Address("127.0.0.1"), *OWN])
@@ -58,7 +58,7 @@ def test_without_netlink_local_addresses_are_found_by_binding_a_socket(monkeypat
 
 @pytest.mark.skipif(not OWN, reason="this machine has no address besides loopback")
 async def test_an_interface_address_is_unreachable_unless_that_exact_address_is_allowed() -> None:
-    """Security 18: an allowed network that contains the address is not enough."""
+    """An allowed network that contains the address is not enough."""
     for own in OWN:
         wide = "0.0.0.0/0" if own.version == 4 else "::/0"
         written = [str(own)] + ([f"::ffff:{own}", f"64:ff9b::{own}"] if own.version == 4 else [])
@@ -71,7 +71,7 @@ async def test_an_interface_address_is_unreachable_unless_that_exact_address_is_
 
 @pytest.mark.parametrize("text", [PUBLIC, f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}", "2002:5db8:d70e::1"])
 async def test_addresses_of_the_host_names_of_this_installation_are_unreachable(text: str) -> None:
-    """Security 18: behind a NAT no interface has the public address, but the host name of the server leads to it."""
+    """Behind a NAT no interface has the public address, but the host name of the server leads to it."""
     for own in ({"public_url": "https://Api.example.com:8443"}, {"host": "*.fn.example.com"}):
         names = {"api.example.com": [[PUBLIC]], "bunbase.fn.example.com": [[PUBLIC]]}
 
@@ -83,7 +83,7 @@ async def test_addresses_of_the_host_names_of_this_installation_are_unreachable(
 
 
 async def test_own_host_names_are_resolved_again_and_a_failed_look_up_keeps_old_addresses() -> None:
-    """Security 18: the addresses of the own host names may change."""
+    """The addresses of the own host names may change."""
     resolver = FixedResolver({"api.example.com": [["93.184.215.1"], [PUBLIC]]})
     checked = network(resolver, public_url="https://api.example.com")
     assert await passed(checked, PUBLIC) == [PUBLIC]

@@ -57,7 +57,7 @@ async def test_projects_that_flood_the_log_buffer_leave_room_for_other_projects(
 async def test_log_lines_are_written_once_if_commit_succeeded_and_only_its_answer_was_lost(
     functions: FunctionsService, error: BaseException
 ) -> None:
-    """Billing, finding 2: lines that stay in the buffer after such an error would be written twice."""
+    """Lines that stay in the buffer after such an error would be written twice."""
     await deploy(functions, "f", "() => 1")
     buffer = LogBuffer(functions.stores.logs.add_once, functions.log_lines.clock, as_they_are)
     write = buffer.write

@@ -97,7 +97,7 @@ CANNOT_BE_SENT = {
 async def test_an_answer_that_cannot_be_read_becomes_an_error_before_its_head_is_sent(
     functions: FunctionsService,
 ) -> None:
-    """Auth F7: the head is sent only when it is certain that the body can be read."""
+    """The head is sent only when it is certain that the body can be read."""
     cases = ",".join(f"{name!r}: () => {code}" for name, code in CANNOT_BE_SENT.items())
     await deploy(
         functions,
@@ -118,7 +118,7 @@ async def test_an_answer_that_cannot_be_read_becomes_an_error_before_its_head_is
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/x-silent"])
 async def test_a_stream_without_data_yet_still_sends_its_head(functions: FunctionsService, kind: str) -> None:
-    """Auth F7: an event stream sends its head at once; other streams may wait a second for their first data."""
+    """An event stream sends its head at once; other streams may wait a second for their first data."""
     await deploy(
         functions,
         "f",

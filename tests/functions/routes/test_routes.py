@@ -145,7 +145,7 @@ async def test_a_head_request_is_answered_without_a_body(functions: FunctionsSer
 async def test_an_answer_that_was_already_used_causes_a_complete_500_answer(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:
-    """Auth F7: a head that was sent over HTTP cannot be changed to a 500."""
+    """A head that was sent over HTTP cannot be changed to a 500."""
     await deploy(functions, "f", "(globalThis.kept = new Response('x'), () => globalThis.kept)")
     assert (await web.get("/v1/functions/f")).text == "x"
 

@@ -13,7 +13,7 @@ OVERRIDING = Path(__file__).with_name("overriding.cjs").read_bytes()
 
 
 async def test_methods_that_a_bundle_overrides_receive_nothing_from_the_runtime(functions: FunctionsService) -> None:
-    """Security 12: a bundle overrides Array.prototype.push and every other method of the engine."""
+    """A bundle overrides Array.prototype.push and every other method of the engine."""
     await functions.deploy(MEMBER, "spy", Bundle(OVERRIDING, None, FunctionConfig(concurrency=1)))
 
     answers = [await call(functions, "spy", request("/work", "POST", b"x" * size)) for size in (10, 60_000)]

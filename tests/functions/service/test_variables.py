@@ -94,7 +94,7 @@ async def test_variable_names_are_listed_but_values_are_revealed_only_to_admins(
 async def test_a_token_reveals_values_only_with_the_scope_for_it(
     functions: FunctionsService, role: Role, session: str, scopes: tuple[str, ...], revealed: bool
 ) -> None:
-    """Security 11: a personal token that may read must not reveal secrets."""
+    """A personal token that may read must not reveal secrets."""
     await functions.set_variable(MEMBER, "A", "one")
     developer = Developer("usr_ada", "ada@example.com", admin=False, session=session, scopes=scopes)
     caller = msgspec.structs.replace(member_caller(PROJECT, role), developer=developer)

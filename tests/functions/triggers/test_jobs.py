@@ -241,7 +241,7 @@ async def test_a_request_for_an_invalid_job_is_refused_with_its_code(functions: 
         ({"delay_seconds": 1e9}, InvalidInput),
         ({"delay_seconds": 1, "run_at": datetime.now(UTC).isoformat()}, InvalidInput),
         ({"run_at": "2099-01-01T00:00:00Z"}, InvalidInput),
-        ({"run_at": "2020-01-01T00:00:00"}, InvalidInput),  # Documents 9: the times of jobs are RFC 3339 too
+        ({"run_at": "2020-01-01T00:00:00"}, InvalidInput),  # the times of jobs are RFC 3339 too
         ({"run_at": "2020-01-01T00:00:00+0100"}, InvalidInput),
         ({"run_at": "2020-01-01 00:00:00Z"}, InvalidInput),
         ({"key": "a\0b"}, InvalidInput),

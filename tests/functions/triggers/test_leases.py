@@ -76,7 +76,7 @@ async def test_a_job_of_a_dead_server_is_run_again_when_its_lease_ends(
 async def test_a_job_that_succeeded_is_not_run_again_if_its_run_could_not_be_recorded_at_first(
     functions: FunctionsService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    """Billing, finding 2: a job whose run could not be recorded was run twice."""
+    """A job whose run could not be recorded was run twice."""
     await deploy(functions, "f", SAY)
     runs, failures = functions.stores.runs, [True]
     transaction = runs.transaction

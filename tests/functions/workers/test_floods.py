@@ -85,7 +85,7 @@ def worker_amid_a_call() -> Iterator[tuple[Worker, list[int]]]:
 
 @pytest.mark.parametrize("type", OF_WORKERS, ids=lambda type: type.name)
 async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
-    """Security 12: all kinds of frames share one budget, which grows with each call and with processor time."""
+    """All kinds of frames share one budget, which grows with each call and with processor time."""
     for payload in PAYLOADS.values():
         for before in (b"", encode_frame(Frame.HEAD, 1, msgspec.json.encode({"status": 200, "headers": []}))):
             with worker_amid_a_call() as (worker, heard):
@@ -99,7 +99,7 @@ async def test_a_flood_of_any_frame_ends_the_worker(type: Frame) -> None:
 
 @pytest.mark.parametrize("type", ONCE, ids=lambda type: type.name)
 async def test_a_second_start_frame_breaks_the_protocol(type: Frame) -> None:
-    """Security 12: a second READY breaks the protocol."""
+    """A second READY breaks the protocol."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(type, 0))
 
@@ -117,7 +117,7 @@ async def test_a_second_start_frame_breaks_the_protocol(type: Frame) -> None:
     ids=lambda twice: twice[0].name,
 )
 async def test_repeating_a_frame_that_may_be_sent_once_breaks_the_protocol(twice: tuple[Frame, bytes]) -> None:
-    """Security 12: a worker sends ASK_CANCEL, or a similar frame, twice."""
+    """A worker sends ASK_CANCEL, or a similar frame, twice."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(twice[0], 1, twice[1]))
         assert not worker.dead
@@ -132,7 +132,7 @@ async def test_repeating_a_frame_that_may_be_sent_once_breaks_the_protocol(twice
     [(Frame.ASK_CHUNK, b""), (Frame.REPLY_CREDIT, LENGTH.pack(1)), (Frame.BODY_CREDIT, LENGTH.pack(1 << 20))],
 )
 async def test_an_empty_chunk_or_false_credit_breaks_the_protocol(type: Frame, payload: bytes) -> None:
-    """Security 12: an empty chunk of a body, and credit for bytes that were never sent."""
+    """An empty chunk of a body, and credit for bytes that were never sent."""
     with worker_amid_a_call() as (worker, _):
         worker.connection.data_received(encode_frame(type, 1, payload))
 
@@ -152,7 +152,7 @@ async def test_an_empty_chunk_or_false_credit_breaks_the_protocol(type: Frame, p
 async def test_a_function_that_floods_its_channel_is_ended_and_other_functions_go_on(
     functions: FunctionsService, frame: str, pause: str
 ) -> None:
-    """Security 12: plain JavaScript can forge frames for as long as it runs."""
+    """Plain JavaScript can forge frames for as long as it runs."""
     functions.starter.guard = False
     flood = f"""() => {{
         const one = {frame}, many = new Uint8Array(one.length * 20_000).map((_, at) => one[at % one.length]);

@@ -176,7 +176,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 ]
 
 
-PRIVATE = "private, no-cache"  # Security 11: the Cache-Control of every answer, whatever its status
+PRIVATE = "private, no-cache"  # the Cache-Control of every answer, whatever its status
 VARIES = "Authorization, Origin, X-Bunbase-Key"
 CACHED = {"GET /api/health": "no-store"}
 
@@ -280,7 +280,7 @@ async def test_both_lanes_pass_the_same_caller_to_a_room(tmp_path: Path) -> None
 
 
 async def test_in_dev_mode_both_lanes_refuse_a_write_from_a_foreign_origin(tmp_path: Path) -> None:
-    """Security 17: the ordinary lane refuses a foreign Origin; the fast lane serves an Origin of this machine."""
+    """The ordinary lane refuses a foreign Origin; the fast lane serves an Origin of this machine."""
     for fast in (True, False):
         async with served(tmp_path / str(fast), GatewaySettings(fast_lane=fast)) as lane:
             await lane.warm()

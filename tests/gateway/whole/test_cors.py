@@ -89,7 +89,7 @@ async def test_if_origins_are_listed_then_no_other_origin_may_read() -> None:
     ],
 )
 async def test_in_dev_mode_only_pages_of_this_machine_may_read_and_write(origin: str, allowed: bool) -> None:
-    """Security 17: a page of another site cannot register an account and cannot read an answer."""
+    """A page of another site cannot register an account and cannot read an answer."""
     body = {"email": "eve@example.com", "password": PASSWORD}
     async with door_of() as door:
         asking = await door.http.options("/api/auth/register", headers={"origin": origin, **ASKING})
@@ -130,7 +130,7 @@ async def test_in_dev_mode_the_setting_can_allow_more_origins_or_all() -> None:
 async def test_a_json_route_refuses_a_request_that_needs_no_preflight(
     path: str, kind: str, content: str, mode: str
 ) -> None:
-    """Security 17: a simple request (Fetch §2.2.2) has another Content-Type than JSON, or none."""
+    """A simple request (Fetch §2.2.2) has another Content-Type than JSON, or none."""
     headers = {"origin": "http://localhost:3000" if mode == "dev" else SITE} | ({"content-type": kind} if kind else {})
     async with door_of(mode=mode) as door:
         answer = await door.http.post(path, content=content, headers=headers)

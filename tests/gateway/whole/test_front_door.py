@@ -108,7 +108,7 @@ def head(line: str, *headers: str) -> bytes:
 
 
 async def test_spaces_and_tabs_around_a_header_value_are_ignored(lanes: tuple[Served, Served]) -> None:
-    """Auth F6: RFC 9110 section 5.5."""
+    """RFC 9110 section 5.5."""
     host, key = "host: test", KEY
     for blanks in (" ", "\t", " \t ", "   "):
         sized = head(f"POST {ECHO} HTTP/1.1", host, key, f"content-length:{blanks}3{blanks}") + b"abc"
@@ -138,7 +138,7 @@ HOSTS = ((), ("a", "b"), ("a", "a"), ("a/b",), ("a?b",), ("a b",), ("u:p@e",), (
 
 
 async def test_a_request_with_no_or_two_or_invalid_hosts_gets_400(lanes: tuple[Served, Served]) -> None:
-    """Auth F8, Outside suites F4: RFC 9112 section 3.2. The connection closes, and later bytes are not parsed."""
+    """RFC 9112 section 3.2. The connection closes, and later bytes are not parsed."""
     canary = head(f"GET {D1} HTTP/1.1", "host: a", KEY)
     for path, hosts, closing in product((D1, ECHO, "/api/health", "/nowhere"), HOSTS, ((), ("connection: close",))):
         raw = head(f"GET {path} HTTP/1.1", KEY, *(f"host: {host}" for host in hosts), *closing) + canary
@@ -190,7 +190,7 @@ async def test_both_lanes_accept_and_refuse_the_same_request_heads(lanes: tuple[
 
 
 async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple[Served, Served]) -> None:
-    """Auth F8: the authority of an absolute target replaces Host."""
+    """The authority of an absolute target replaces Host."""
     for target, host in (
         (f"{ECHO}/a?b=c", "api.example"),
         (f"http://other.example:81{ECHO}/a?b=c", "other.example:81"),
@@ -207,7 +207,7 @@ async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_body_that_stalls_is_refused_on_every_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Security 4, Auth F9: both lanes close the connection afterwards."""
+    """Both lanes close the connection afterwards."""
     monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
     # a running import has its own deadline, which is shorter than `read_seconds` even on a busy machine
     async with both(tmp_path, read_seconds=1.0, linger_seconds=0.3, idle_seconds=0.3) as lanes:
@@ -250,7 +250,7 @@ def counted() -> dict[tuple[str, str, str], int]:
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes: tuple[Served, Served]) -> None:
-    """Outside suites F3: on every route and in both lanes there is no 500 and no error in the log."""
+    """On every route and in both lanes there is no 500 and no error in the log."""
     for lane in lanes:
         before = counted()
         with capture_logs() as logs:
@@ -267,7 +267,7 @@ async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes
 
 
 async def test_a_body_with_an_invalid_chunk_size_gets_400(lanes: tuple[Served, Served]) -> None:
-    """Outside suites F3: the chunk size `ZZ` once caused a 500."""
+    """The chunk size `ZZ` once caused a 500."""
     for path in ("/v1/data/posts", "/api/auth/login", "/v1/auth/signup"):
         reply = await alike(
             lanes, head(f"POST {path} HTTP/1.1", "host: a", KEY, "transfer-encoding: chunked") + b"ZZ\r\n"

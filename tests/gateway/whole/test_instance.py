@@ -25,7 +25,7 @@ async def test_health_and_instance_return_the_version_and_the_state(door: Door) 
 async def test_the_readiness_route_names_every_dependency_without_its_details(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Security 13: only the internal port shows hosts, users and addresses."""
+    """Only the internal port shows hosts, users and addresses."""
     monkeypatch.setattr("bunbase.pkg.ready.SHARED_SECONDS", 0.0)
 
     async def good() -> None: ...

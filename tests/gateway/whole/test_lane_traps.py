@@ -108,7 +108,7 @@ async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) ->
 async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_its_time_is_used_up(
     lane: Served, monkeypatch: pytest.MonkeyPatch, turn_seconds: float
 ) -> None:
-    """Security 1: thousands of requests that arrive together block the loop for TURN_SECONDS at most."""
+    """Thousands of requests that arrive together block the loop for TURN_SECONDS at most."""
     monkeypatch.setattr(fast_lane, "TURN_SECONDS", turn_seconds)
     before = lane.hot.taken
 

@@ -114,7 +114,7 @@ async def test_in_dev_mode_a_denial_with_the_explain_header_has_a_trace(tmp_path
 
 
 async def test_a_document_with_hidden_fields_has_another_etag_than_the_whole_document(tmp_path: Path) -> None:
-    """Documents, arguable 6, and Security 11: a cache that revalidates must not serve one reader's view to another."""
+    """A cache that revalidates must not serve one reader's view to another."""
     bearer = f"authorization: Bearer {FakeTenantAuth().token()}"
     for fast in (True, False):
         async with (

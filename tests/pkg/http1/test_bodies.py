@@ -19,7 +19,7 @@ MIB = 1 << 20
     ("framing", "part"), [("content-length: 100", b"x"), ("transfer-encoding: chunked", b"1\r\nx\r\n"), ("a: b", b"")]
 )
 async def test_a_body_that_stalls_gets_408_and_closes_the_connection(framing: str, part: bytes) -> None:
-    """Security 4, Auth F9: a body has a time limit on every route."""
+    """A body has a time limit on every route."""
     async with port(read_seconds=0.1) as open_port, open_port.connected() as client:
         client.send("POST /read", framing, body=part)
 
@@ -30,7 +30,7 @@ async def test_a_body_that_stalls_gets_408_and_closes_the_connection(framing: st
 
 
 async def test_a_body_that_arrives_byte_by_byte_too_slowly_gets_408() -> None:
-    """Security 4: a received byte extends the time only by 1 / bytes_per_second."""
+    """A received byte extends the time only by 1 / bytes_per_second."""
     async with port(read_seconds=0.2, bytes_per_second=1 << 20) as open_port, open_port.connected() as client:
         client.send("POST /read", "content-length: 100000")
         ended = asyncio.ensure_future(client.status())
@@ -96,7 +96,7 @@ async def test_a_body_with_invalid_chunks_gets_400_and_closes_the_connection(par
 
 
 async def test_a_client_that_disconnects_during_its_body_logs_no_error(caplog: pytest.LogCaptureFixture) -> None:
-    """Outside suites F3: the app gets the problem client_gone."""
+    """The app gets the problem client_gone."""
     async with port() as open_port:
         for path in ("/read", "/silent", "/own"):
             open_port.app.silence = DeadlineExceeded("Nothing came.")
@@ -111,7 +111,7 @@ async def test_a_client_that_disconnects_during_its_body_logs_no_error(caplog: p
 
 @pytest.mark.parametrize("path", ["/read", "/silent", "/own"])
 async def test_a_body_that_stalls_while_the_server_stops_gets_408(path: str) -> None:
-    """Auth F9: the answer was a 500 once."""
+    """The answer was a 500 once."""
     app = App(silence=DeadlineExceeded("Nothing came."), silence_seconds=60)
     async with port(app, stop_seconds=0.05) as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)
@@ -125,7 +125,6 @@ async def test_a_body_that_stalls_while_the_server_stops_gets_408(path: str) -> 
 
 
 async def test_a_request_that_takes_too_long_while_the_server_stops_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Auth F9."""
     monkeypatch.setattr("bunbase.pkg.serve.DRAIN_SECONDS", 0.2)
     async with port() as open_port:
         reader, writer = await asyncio.open_connection("127.0.0.1", open_port.number)

@@ -24,7 +24,7 @@ async def served_now(open_port: Port) -> bool:
 
 
 async def test_many_stalled_bodies_of_one_address_do_not_block_other_clients() -> None:
-    """Security 4: 1,600 connections from one address, scaled down to 160."""
+    """1,600 connections from one address, scaled down to 160."""
     async with (
         port(
             connections=60,

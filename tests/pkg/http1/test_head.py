@@ -30,7 +30,7 @@ def test_a_valid_host_with_or_without_a_port_is_accepted(host: bytes) -> None:
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
 def test_an_invalid_host_is_refused(host: bytes) -> None:
-    """Auth F8: with an invalid Host a function saw another path than every proxy before it."""
+    """With an invalid Host a function saw another path than every proxy before it."""
     with pytest.raises(Malformed):
         checked_head(b"GET", b"/", "1.1", [(b"host", host)])
 
@@ -40,7 +40,6 @@ def test_an_invalid_host_is_refused(host: bytes) -> None:
     [("1.1", 0, False), ("1.1", 1, True), ("1.1", 2, False), ("1.0", 0, True), ("1.0", 1, True), ("1.0", 2, False)],
 )
 def test_a_request_of_http_1_1_has_exactly_one_host(version: str, hosts: int, good: bool) -> None:
-    """Outside suites F4, Auth F8."""
     if good:
         checked_head(b"GET", b"/", version, [HOST] * hosts)
     else:

@@ -35,7 +35,7 @@ def begun_in_a_turn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_requests_that_arrive_in_one_piece_are_parsed_in_slices(begun_in_a_turn: list[int]) -> None:
-    """Security 1: the size of a request never sets how long it blocks the event loop."""
+    """The size of a request never sets how long it blocks the event loop."""
     async with port() as open_port, open_port.connected() as client:
         client.writer.write(SMALLEST * MANY)
         assert [await client.status() for _ in range(MANY)] == [200] * MANY

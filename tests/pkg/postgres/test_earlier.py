@@ -1,4 +1,4 @@
-"""Newcomer F12: PostgreSQL starts after an earlier server on the same data crashed, but never beside a live one."""
+"""PostgreSQL starts after an earlier server on the same data crashed, but never beside a live one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def killed(cluster: Cluster) -> Path:
 
 
 def test_a_start_succeeds_while_the_old_postmaster_is_a_zombie(cluster: Cluster, home: Path) -> None:
-    """Newcomer F12: PostgreSQL itself counts a zombie as a running server."""
+    """PostgreSQL itself counts a zombie as a running server."""
     pid_file = killed(cluster)
     assert pid_file.read_text().startswith(f"{cluster.process.pid}\n")
     assert postmaster_of(pid_file.parent) is None
@@ -78,7 +78,7 @@ def test_a_start_succeeds_while_the_old_postmaster_is_a_zombie(cluster: Cluster,
 def test_a_start_succeeds_if_another_program_has_the_pid_of_the_old_postmaster(
     cluster: Cluster, home: Path, whose: str
 ) -> None:
-    """Newcomer F12: in a container process ids begin at 1 with each start, so they are used again."""
+    """In a container process ids begin at 1 with each start, so they are used again."""
     pid_file = killed(cluster)
     lines = pid_file.read_text().splitlines()
     socket_lock = cluster.socket / ".s.PGSQL.5432.lock"
@@ -97,7 +97,7 @@ def test_a_start_succeeds_if_another_program_has_the_pid_of_the_old_postmaster(
 def test_a_start_first_ends_the_children_of_a_killed_postmaster(
     cluster: Cluster, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newcomer F12: a child that runs a statement may notice the death of the postmaster only after minutes."""
+    """A child that runs a statement may notice the death of the postmaster only after minutes."""
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.1)
     place = place_for(home)
     client = threading.Thread(target=lambda: asyncio.run(lost(cluster.url)))
@@ -132,7 +132,7 @@ def command(pid: int) -> bytes:
 def test_a_start_waits_for_the_lock_of_an_invisible_process_and_then_fails(
     short: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Newcomer F12: two servers never use the same data, even if they run in two containers."""
+    """Two servers never use the same data, even if they run in two containers."""
     monkeypatch.setattr(earlier, "CHILDREN_SECONDS", 0.02)
     monkeypatch.setattr(earlier, "IMMEDIATE_SECONDS", 0.02)
     place = place_for(short / "pg")
@@ -164,7 +164,7 @@ def test_a_start_removes_the_socket_directory_of_the_earlier_server(short: Path)
     "left", ["²\n", "9" * 5000, "-5", "\0" * 40, f"{1 << 40}\n"], ids=["no digit", "long", "less", "zeros", "no id"]
 )
 def test_a_start_ignores_garbage_in_the_pid_file(short: Path, left: str) -> None:
-    """Newcomer F12: `isdigit` accepts some of these texts, but `int` fails on them."""
+    """`isdigit` accepts some of these texts, but `int` fails on them."""
     place = place_for(short / "pg")
     place.data.mkdir()
     (place.data / "postmaster.pid").write_text(left)
@@ -176,7 +176,7 @@ def test_a_start_ignores_garbage_in_the_pid_file(short: Path, left: str) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_lock_file_made_by_root_belongs_to_the_owner_of_the_data(short: Path) -> None:
-    """Newcomer F12: after one start by root, the usual user must still be able to start BunBase."""
+    """After one start by root, the usual user must still be able to start BunBase."""
     place = place_for(short / "pg")
     os.chown(place.home, 1, 1)
     os.close(earlier.take_over(place))
@@ -200,7 +200,7 @@ def test_a_lock_file_that_cannot_be_opened_is_named(short: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
 def test_root_without_sys_ptrace_finds_the_running_postmaster(cluster: Cluster, home: Path) -> None:
-    """Newcomer F12: in a container root lacks CAP_SYS_PTRACE, the right to inspect processes of other users."""
+    """In a container root lacks CAP_SYS_PTRACE, the right to inspect processes of other users."""
     bounded = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
 
     ran = subprocess.run(

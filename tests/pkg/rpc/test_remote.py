@@ -237,7 +237,7 @@ async def test_two_hundred_simultaneous_calls_get_their_own_answers(afar: Librar
 
 
 async def test_a_refused_service_token_raises_unreachable(shelves: Shelves) -> None:
-    """Security 9: the installation is misconfigured. With a 401 the user would sign in again in vain."""
+    """The installation is misconfigured. With a 401 the user would sign in again in vain."""
     foreign = tokens_of("the secret of another installation, not ours")
 
     async with serving_library(shelves) as address, calling(address, foreign) as library:
@@ -248,7 +248,7 @@ async def test_a_refused_service_token_raises_unreachable(shelves: Shelves) -> N
 
 
 async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: Shelves) -> None:
-    """Security 9: this holds for unary calls and for streams."""
+    """This holds for unary calls and for streams."""
     async with serving_library(shelves) as address, calling(address, caller=VISITOR) as library:
         with pytest.raises(Forbidden, match=r"visitor may not call library\.lend"):
             await library.lend("Emma")
@@ -259,7 +259,6 @@ async def test_a_room_that_the_table_does_not_name_may_call_nothing(shelves: She
 
 
 async def test_every_call_of_a_batch_is_authorised_separately(shelves: Shelves) -> None:
-    """Security 9."""
     batch = [
         {"jsonrpc": "2.0", "id": name, "method": f"library.{name}", "params": {"title": "Emma"}}
         for name in ("lend", "book")

@@ -39,7 +39,7 @@ def test_a_token_names_the_calling_and_the_called_room() -> None:
 
 
 def test_a_process_cannot_sign_for_a_room_whose_secret_it_does_not_hold() -> None:
-    """Security 9: the process has the secret of one room and the public keys of all rooms."""
+    """The process has the secret of one room and the public keys of all rooms."""
     public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
     hall = given_keys({"hall": room_secret(OLD, "hall")}, public)
 
@@ -69,7 +69,7 @@ def test_each_room_and_each_secret_yields_another_key() -> None:
     ],
 )
 def test_a_signed_token_with_unusual_claims_is_refused(claims: dict[str, Any]) -> None:
-    """Security 9: even the holder of a room's key cannot make tokens that stay valid after a change of keys."""
+    """Even the holder of a room's key cannot make tokens that stay valid after a change of keys."""
     with pytest.raises(Unauthenticated):
         tokens().check(forged(claims))
 
@@ -84,7 +84,7 @@ def test_a_malformed_token_is_refused(token: str) -> None:
 
 @pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
 def test_a_token_with_an_invalid_crit_header_is_refused(crit: Any) -> None:
-    """Security 9: the library iterates over any value of `crit`, and anybody can send one."""
+    """The library iterates over any value of `crit`, and anybody can send one."""
     head, _, rest = tokens("hall").mint("hall", "cellar").partition(".")
     header = json.loads(base64.urlsafe_b64decode(head + "==")) | {"crit": crit}
     odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
@@ -120,7 +120,7 @@ def test_a_token_is_renewed_before_it_expires() -> None:
 
 
 def test_a_token_is_renewed_after_the_clock_was_set_back() -> None:
-    """Security 9: other processes refuse a token that expires too far in the future, so it must not stay in use."""
+    """Other processes refuse a token that expires too far in the future, so it must not stay in use."""
     now = [NOW]
     ours = ServiceTokens(derived_keys([OLD], ["hall"], ROOMS), lambda: now[0])
     ours.current("hall", "cellar")
@@ -132,7 +132,7 @@ def test_a_token_is_renewed_after_the_clock_was_set_back() -> None:
 
 
 def test_processes_with_one_secret_and_with_keys_per_room_accept_each_other() -> None:
-    """Security 9: an installation can thus change to keys per room one process after the other."""
+    """An installation can thus change to keys per room one process after the other."""
     public = {room: [public_key(room_secret(OLD, room))] for room in ROOMS}
     strict = ServiceTokens(given_keys({"hall": room_secret(OLD, "hall")}, public), lambda: NOW)
 
@@ -141,7 +141,7 @@ def test_processes_with_one_secret_and_with_keys_per_room_accept_each_other() ->
 
 
 def test_processes_accept_each_other_in_every_step_of_a_change_of_the_secret() -> None:
-    """Security 9: first all processes accept the new secret, then all sign with it, then all drop the old one."""
+    """First all processes accept the new secret, then all sign with it, then all drop the old one."""
     steps = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
 
     for before, after in itertools.pairwise(steps):
@@ -163,7 +163,7 @@ def test_the_cache_of_checked_tokens_has_a_bound(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_token_for_one_room_is_refused_by_another_room() -> None:
-    """Security 9: a called room cannot use the token to call a third room in the name of its caller."""
+    """A called room cannot use the token to call a third room in the name of its caller."""
     table = {"cellar": {"hall": frozenset({"fetch"})}, "attic": {"hall": frozenset({"dust"})}}
     admit = admission(table, {})
 
@@ -181,7 +181,7 @@ def test_a_token_for_one_room_is_refused_by_another_room() -> None:
 
 
 def test_a_client_token_does_not_get_the_rights_of_the_room_that_issued_it() -> None:
-    """Security 9: a client may call only the methods that the table lists for clients."""
+    """A client may call only the methods that the table lists for clients."""
     table = {"cellar": {"hall": frozenset({"fetch"}), CLIENTS: frozenset({"look"})}}
     client = tokens().check(tokens("hall").mint("hall", "cellar", client="billing"))
 

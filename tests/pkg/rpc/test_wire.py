@@ -230,7 +230,7 @@ def test_a_contract_with_a_blocking_method_is_refused() -> None:
 
 @pytest.mark.parametrize("leaves", [True, False])
 async def test_a_call_whose_body_stalls_logs_no_error(leaves: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """Outside suites F3, Auth F9: this is the test for the internal port."""
+    """This is the test for the internal port."""
     async with serving_library(Shelves(), limits=Limits(read_seconds=0.1)) as address:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
         token = TOKENS.current(READER, "library")
