@@ -1,5 +1,7 @@
 """Rules for the source that import-linter and ruff cannot check."""
 
+import re
+
 import pytest
 
 from tests.house.structure import ROOMS, SOURCE, cycles, imports, modules, repeated_classes
@@ -24,6 +26,16 @@ def test_every_folder_of_the_source_is_a_package() -> None:
     folders = {path.parent for path in (SOURCE / "bunbase").rglob("*.py")}
 
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_only_the_gateway_and_routes_know_the_web_framework() -> None:
+    knowing = {
+        str(path.relative_to(SOURCE / "bunbase"))
+        for path in (SOURCE / "bunbase").rglob("*.py")
+        if re.search(r"^\s*(from|import) litestar\b", path.read_text(), re.MULTILINE)
+    }
+
+    assert [name for name in knowing if not re.search(r"(^gateway/|/routes/|/routes\.py$|^pkg/http\.py$)", name)] == []
 
 
 @pytest.mark.parametrize("room", ROOMS)
