@@ -5,14 +5,17 @@ import asyncio
 import pytest
 
 from bunbase.bunauth.jobs import upkeep_jobs
+from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.opaque import fingerprint
 from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import caller_with, registered
-from tests.rooms import ANYONE
+from tests.rooms import ANYONE, opened
 
 DAY = 86400
 
@@ -154,7 +157,7 @@ async def test_the_encrypted_pair_is_deleted_after_the_grace_period(
     first = await registered(bunauth)
     await bunauth.refresh(ANYONE, first.refresh_token)
     kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
-    _, pairs = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    _, pairs, _ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
     await pairs.work()
     assert await bunauth.store.db.value(kept) == 1
     clock.advance(10)
@@ -166,13 +169,29 @@ async def test_the_encrypted_pair_is_deleted_after_the_grace_period(
         await bunauth.refresh(ANYONE, first.refresh_token)
 
 
+async def test_a_revoked_token_stays_revoked_after_the_lifetime_of_tokens_was_lowered(
+    rooms: Rooms, here: Site, clock: ManualClock
+) -> None:
+    async with opened(MODULE, rooms, here, settings=BunAuthSettings(access_ttl_seconds=DAY)) as longer:
+        token = (await registered(longer)).access_token
+        expires_at = clock.now().timestamp() + DAY
+
+    async with opened(MODULE, rooms, here, settings=BunAuthSettings(access_ttl_seconds=60)) as shorter:
+        await shorter.logout(await caller_with(shorter, token))
+        async with feed_of(shorter) as feed:
+            told = await feed.next()
+
+    assert told.kind is RevokedKind.SESSION
+    assert told.until > expires_at
+
+
 async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(bunauth: BunAuthService, clock: ManualClock) -> None:
     over = await registered(bunauth)
     await bunauth.logout(await caller_with(bunauth, over.access_token))
     clock.advance(2 * DAY)
     living = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
 
-    upkeep, _ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    upkeep, *_ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
     await upkeep.work()
 
     assert await bunauth.store.db.value("SELECT count(*) FROM sessions") == 1

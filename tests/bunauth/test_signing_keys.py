@@ -17,7 +17,7 @@ async def test_processes_that_start_at_once_use_one_signing_key(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:
-        store = BunAuthStore(db, clock)
+        store = BunAuthStore(db, clock, 900)
 
         both = await asyncio.gather(*(load_signing_keys(store, rooms[Kms], clock) for _ in range(4)))
 
@@ -39,7 +39,7 @@ async def test_the_private_key_is_stored_only_sealed_by_bunkms(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:
-        store = BunAuthStore(db, clock)
+        store = BunAuthStore(db, clock, 900)
 
         await load_signing_keys(store, rooms[Kms], clock)
 

@@ -45,6 +45,28 @@ def test_ctrl_c_ends_every_process(dev: Instance) -> None:
     assert "Traceback" not in dev.log()
 
 
+def test_sigterm_ends_a_server_that_waits_for_postgresql(dev: Instance) -> None:
+    dev.serve()
+    dev.commands["serve"][1]["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+    dev.spawn_all()
+    poll(lambda: "waiting for PostgreSQL" in dev.log(), 30, what="the server waits")
+
+    dev.stop()
+
+    assert "Traceback" not in dev.log()
+
+
+def test_sigterm_ends_a_server_whose_postgresql_is_starting(dev: Instance) -> None:
+    dev.spawn_all()
+    poll(lambda: "starting PostgreSQL" in dev.log(), 30, what="PostgreSQL starts")
+    below = descendants(dev.processes["dev"].pid)
+
+    dev.stop()
+
+    assert "Traceback" not in dev.log()
+    assert not [pid for pid in below if alive(pid)]
+
+
 def test_dev_deploys_a_function_when_its_file_is_saved(dev: Instance) -> None:
     dev.bunbase("init")
     function = dev.home / "functions" / "hello.ts"

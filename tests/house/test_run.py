@@ -17,6 +17,7 @@ from bunbase.pkg.serve import listen
 from tests.rooms import site
 
 SECRET = "the secret of this test process alone"
+KEY = "A" * 43 + "="
 ANY_PORT = {"gateway.port": "0", "house.internal_port": "0", "house.data_dir": "data"}
 
 
@@ -62,10 +63,12 @@ def test_a_taken_port_stops_the_start_and_frees_the_data_directory(capsys: pytes
 
 
 def test_rooms_in_several_processes_need_one_postgresql_and_one_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_serve(["bunkms"], ANY_PORT) == 1
+    keyed = ANY_PORT | {"bunkms.master_key": KEY}
+
+    assert run_serve(["bunkms"], keyed) == 1
     assert "need a common secret: set BUNBASE_HOUSE__SERVICE_SECRET, or keys" in capsys.readouterr().err
 
-    assert run_serve(["bunkms"], ANY_PORT | {"house.service_secret": SECRET}) == 1
+    assert run_serve(["bunkms"], keyed | {"house.service_secret": SECRET}) == 1
     assert capsys.readouterr().err.endswith("needs a shared PostgreSQL: set DATABASE_URL\n")
 
 
@@ -73,18 +76,19 @@ def test_a_start_with_a_weak_service_secret_fails_before_postgresql_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A start with `BUNBASE_HOUSE__SERVICE_SECRET=x` once succeeded."""
-    assert run_serve([], ANY_PORT | {"house.service_secret": "x"}) == 1
+    assert run_serve([], ANY_PORT | {"house.service_secret": "x", "bunkms.master_key": KEY}) == 1
 
     assert "BUNBASE_HOUSE__SERVICE_SECRET has 1 bytes, but it needs at least 32" in capsys.readouterr().err
     assert not Path("data/postgres").exists()
 
 
-def test_production_does_not_start_without_a_master_key(capsys: pytest.CaptureFixture[str]) -> None:
-    alone = ANY_PORT | {"house.database_url": "postgresql://nobody@127.0.0.1:1/none", "house.service_secret": SECRET}
-
-    assert run_serve(["bunkms"], alone) == 1
+def test_production_does_not_start_without_a_master_key_and_leaves_nothing_behind(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_serve([], ANY_PORT) == 1
 
     assert "set BUNBASE_MASTER_KEY" in capsys.readouterr().err
+    assert not Path("data").exists()
 
 
 def test_an_unreachable_postgresql_is_named_without_its_password(
@@ -94,7 +98,7 @@ def test_an_unreachable_postgresql_is_named_without_its_password(
     alone = ANY_PORT | {
         "house.database_url": "postgresql://nobody:hidden@127.0.0.1:1/none",
         "house.service_secret": SECRET,
-        "bunkms.master_key": "A" * 43 + "=",
+        "bunkms.master_key": KEY,
     }
 
     assert run_serve(["bunkms"], alone) == 1

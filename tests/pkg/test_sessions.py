@@ -81,4 +81,4 @@ def test_only_the_old_refresh_token_opens_the_sealed_new_pair() -> None:
 
 
 def test_a_revocation_outlives_every_access_token_of_its_session() -> None:
-    assert revoked_until(NOW, SETTINGS) > NOW.timestamp() + SETTINGS.access_ttl_seconds
+    assert revoked_until(NOW, SETTINGS.access_ttl_seconds) > NOW.timestamp() + SETTINGS.access_ttl_seconds

@@ -27,7 +27,8 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
     ):
-        store = BunAuthStore(db, site.clock)
+        store = BunAuthStore(db, site.clock, settings.access_ttl_seconds)
+        await store.lifetimes.note()
         await prepare_setup(store, settings.setup_token, site.dev, site.tell_setup_token)
         keys = await load_signing_keys(store, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url

@@ -211,7 +211,7 @@ class BunAuthService:
 
     async def _end_session(self, session: str) -> None:
         now = self.clock.now()
-        await self.store.end_session(session, now, revoked_until(now, self.settings))
+        await self.store.end_session(session, now, revoked_until(now, await self.store.lifetimes.longest_seconds()))
 
     async def _verify_personal(self, token: str) -> Verified:
         holder, now = await self.store.token_holder(fingerprint(token)), self.clock.now()

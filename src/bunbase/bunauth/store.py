@@ -15,6 +15,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -114,9 +115,10 @@ class SealedKey(msgspec.Struct, frozen=True):
 
 
 class BunAuthStore:
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int) -> None:
         self.db = db
         self.feed = Feed(db, Revocation, clock)
+        self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
 
     async def has_accounts(self) -> bool:
         return bool(await self.db.value(HAS_ACCOUNTS))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import re
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Annotated, Final, cast
 
@@ -25,6 +27,8 @@ SILENCE_SECONDS: Final = 120.0
 BLOCK_BYTES: Final = 4 << 20
 MAX_ERRORS: Final = 100
 SOME_FAILED: Final = 1
+NAME: Final = re.compile(r"[\w-]*\d[\w-]*")
+SHOWN_LINES: Final = 3
 
 File = Annotated[Path, Parameter(help="An NDJSON file: one document per line. A file named *.gz is compressed.")]
 Into = Annotated[
@@ -98,18 +102,20 @@ def import_data(
         path = at("projects", needed_project(flags.project, session), "import")
         for first, block in _blocks(file, from_line):
             try:
-                done = _add_block(done, _send_block(session, path, params, block), first)
+                done = _sum(done, _send_block(session, path, params, block), range(first, sys.maxsize))
             except Failure as failure:
                 last = max(first - 1, first - 1 + int(failure.document().get("last_line", 0)))
-                out.warn(f"All lines up to {last} were processed. To continue: --from-line {last + 1} --mode skip")
+                again = min((last + 1, *done.unresolved))
+                out.warn(f"All lines up to {last} were processed. To continue: --from-line {again} --mode skip")
                 raise
             told(f"{done.last_line} lines")
+        done = _resolved(done, file, lambda block: _send_block(session, path, params, block))
     if flags.json:
         out.document(done)
         return SOME_FAILED if done.failed else OK
     out.facts([("imported", done.imported), ("skipped", done.skipped), ("failed", done.failed)])
     if done.errors:
-        out.table(("line", "code", "detail"), [(one.line, one.code, one.detail) for one in done.errors])
+        out.table(("lines", "code", "detail"), _grouped(done.errors))
     return SOME_FAILED if done.failed else OK
 
 
@@ -142,16 +148,54 @@ def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
             raise Failure("unreadable_file", f"{file} cannot be read to its end: {error}.") from None
 
 
-def _add_block(done: Imported, more: Imported, first: int) -> Imported:
-    """Return the sum of both results. The line numbers of `more` become numbers in the whole file."""
-    errors = (RefusedLine(first - 1 + one.line, one.code, one.detail) for one in more.errors)
+def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> Imported:
+    """Send the lines again that refer to documents of later blocks, as long as this imports at least one line."""
+    while done.unresolved:
+        waiting = set(done.unresolved)
+        kept = tuple(error for error in done.errors if error.line not in waiting)
+        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept)
+        numbers, lines, size = list[int](), list[bytes](), 0
+        for number, line in _numbered(file):
+            if number in waiting:
+                numbers.append(number)
+                lines.append(line)
+                size += len(line)
+            if numbers and (size >= BLOCK_BYTES or number == max(waiting)):
+                done = _sum(done, send(b"".join(lines)), numbers)
+                numbers, lines, size = [], [], 0
+        if len(done.unresolved) == len(waiting):
+            break
+    return done
+
+
+def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
+    """Return the sum of both results. `numbers`: the numbers in the whole file of the lines of `more`."""
+
+    def in_file(line: int) -> int:
+        return numbers[line - 1]
+
+    errors = (RefusedLine(in_file(one.line), one.code, one.detail) for one in more.errors)
     return Imported(
         done.imported + more.imported,
         done.skipped + more.skipped,
         done.failed + more.failed,
-        first - 1 + more.last_line,
+        max(done.last_line, in_file(more.last_line)) if more.last_line else done.last_line,
         (*done.errors, *errors)[:MAX_ERRORS],
+        (*done.unresolved, *map(in_file, more.unresolved)),
     )
+
+
+def _grouped(errors: Sequence[RefusedLine]) -> list[tuple[str, str, str]]:
+    """Return one row for all errors that differ only in names with digits, such as ids. It shows the first error."""
+    groups: dict[tuple[str, str], list[RefusedLine]] = {}
+    for one in errors:
+        groups.setdefault((one.code, NAME.sub("", one.detail)), []).append(one)
+    return [(_lines_text(alike), alike[0].code, alike[0].detail) for alike in groups.values()]
+
+
+def _lines_text(alike: Sequence[RefusedLine]) -> str:
+    shown = ", ".join(str(one.line) for one in alike[:SHOWN_LINES])
+    return shown if len(alike) <= SHOWN_LINES else f"{shown} and {len(alike) - SHOWN_LINES} more"
 
 
 def _is_gzip(file: Path) -> bool:

@@ -35,6 +35,8 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     `ca_file`: certificate authorities (PEM) that functions trust in addition to the public ones.
     `max_triggered_runs`: how many runs of schedules, jobs and changes one process runs at the same time.
     `max_triggered_runs_per_project`: the same limit for one project.
+    `max_scheduled_runs`: how many runs of schedules may run in addition to these, at most one of each project. So a
+    backlog of jobs or changes does not delay a schedule.
     `max_put_off_seconds`: a job that could not begin for so long (overload, unreachable data) becomes a dead letter.
     `max_jobs_per_project`: how many jobs may wait.
     `retry_seconds`: the wait before the second attempt of a job; it doubles with each attempt.
@@ -77,6 +79,7 @@ class FunctionsSettings(msgspec.Struct, frozen=True):
     max_log_lines_per_project: Annotated[int, msgspec.Meta(ge=100, le=1_000_000_000)] = 200_000
     max_triggered_runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
     max_triggered_runs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
+    max_scheduled_runs: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 4
     max_put_off_seconds: Annotated[float, msgspec.Meta(ge=1, le=2_592_000)] = 86_400.0
     max_jobs_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 10_000
     retry_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 5.0

@@ -6,8 +6,16 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +23,9 @@ from typing import Any, Final
 
 import uvloop
 
+from bunbase.bunkms.master_key import load_master_key
+from bunbase.bunkms.module import MODULE as BUNKMS
+from bunbase.bunkms.settings import KmsSettings
 from bunbase.functions.module import MODULE as FUNCTIONS
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.gateway.module import open_gateway
@@ -102,7 +113,7 @@ def _run(
         house = config.of(HOUSE, HouseSettings)
         plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal, beside)
         configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
-        with ExitStack() as stack:
+        with _stoppable(), ExitStack() as stack:
             _prepare(plan, stack)
     except CannotStart as reason:
         terminal.refuse(str(reason))
@@ -115,6 +126,29 @@ def _run(
     return 0
 
 
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM end this block early and without an error, until the event loop handles the signal (`_stop_signal`).
+
+    The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
+    """
+
+    def stop(_number: int, _frame: object) -> None:
+        raise _StoppedEarly
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except _StoppedEarly:
+        log.info("stopping")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _StoppedEarly(BaseException):
+    """SIGTERM arrived before the event loop started. No `except Exception` may catch it."""
+
+
 def _check_rooms(targets: Sequence[str]) -> None:
     unknown = [room for room in targets if room not in ROOMS]
     if unknown:
@@ -124,6 +158,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 def _prepare(plan: Plan, stack: ExitStack) -> None:
     """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
+    _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
     stack.callback(directory.release)
@@ -143,6 +178,12 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     uvloop.run(_serve(plan, site, listeners, cluster))
 
 
+def _check_master_key(plan: Plan) -> None:
+    """In production, find a missing master key before PostgreSQL starts. Raises: MasterKeyMissing."""
+    if plan.mode == PRODUCTION and BUNKMS.name in plan.targets:
+        load_master_key(plan.config.of(BUNKMS.name, KmsSettings), plan.house.data_path(), dev=False)
+
+
 def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluster | None]:
     """Return the URL of PostgreSQL, and the server itself if BunBase runs it."""
     if not plan.needs_database:
@@ -159,7 +200,13 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
 
 async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None) -> None:
     stop = _stop_signal()
-    async with _opened(plan, site, listeners):
+    async with AsyncExitStack() as stack:
+        try:
+            async with _unless(stop):
+                await stack.enter_async_context(_opened(plan, site, listeners))
+        except _StoppedEarly:
+            log.info("stopping")
+            return
         _spare_what_stays()
         if plan.front:
             plan.terminal.ready(plan.mode, site, cluster.data_dir if cluster else None)
@@ -168,6 +215,30 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
             await _told_to_stop(stop, cluster)
         plan.terminal.step("stopping")
         log.info("stopping")
+
+
+@asynccontextmanager
+async def _unless(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Interrupt the block as soon as `stop` is set. Raises: _StoppedEarly.
+
+    A room may wait a minute for PostgreSQL or for another room, and a container runtime kills after ten seconds.
+    """
+    limit = asyncio.timeout(None)
+    watching = asyncio.create_task(_end_at(stop, limit))
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise _StoppedEarly from None
+    finally:
+        watching.cancel()
+
+
+async def _end_at(stop: asyncio.Event, limit: asyncio.Timeout) -> None:
+    await stop.wait()
+    limit.reschedule(asyncio.get_running_loop().time())
 
 
 def _spare_what_stays() -> None:

@@ -153,6 +153,9 @@ async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
     return neighbourhood(ip) in {neighbourhood(one) for one in await addresses(normal, LATEST_SESSIONS)}
 
 
-def revoked_until(now: datetime, settings: SessionSettings) -> float:
-    """Return the Unix time at which all access tokens of a session that ends now have expired."""
-    return now.timestamp() + settings.access_ttl_seconds + SKEW_SECONDS
+def revoked_until(now: datetime, longest_seconds: int) -> float:
+    """Return the Unix time at which all access tokens of a session that ends now have expired.
+
+    `longest_seconds`: the longest lifetime of a token that may be valid now (`pkg/db/lifetimes.py`).
+    """
+    return now.timestamp() + longest_seconds + SKEW_SECONDS

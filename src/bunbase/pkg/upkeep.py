@@ -1,7 +1,8 @@
-"""Background jobs that delete expired revocations, sessions and tokens. Every room with a feed runs these jobs.
+"""Background jobs that delete expired revocations, sessions and tokens, and store the lifetime of tokens. Every room
+with a feed runs these jobs.
 
-The time at which they run does not matter, because every query checks the times in the rows. The jobs keep the tables
-small, and delete secrets as soon as they are not needed any more.
+The time at which they delete does not matter, because every query checks the times in the rows. The jobs keep the
+tables small, and delete secrets as soon as they are not needed any more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bunbase.pkg.sessions import SessionSettings
 
 KEEP: Final = timedelta(days=1)  # an expired row is kept this long, so that a late client gets the reason for a refusal
 UPKEEP_SECONDS: Final = 600.0
+LIFETIME_SECONDS: Final = 600.0  # `pkg/db/lifetimes.py` relies on this time
 PAIRS_SECONDS: Final = 5.0  # the sealed pairs are secrets that nobody needs after `reuse_grace_seconds`
 
 Delete = Callable[[datetime], Awaitable[object]]  # deletes everything that ended before a time
@@ -44,3 +46,8 @@ def pairs_job(room: str, forget_pairs: Delete, settings: SessionSettings, clock:
         await forget_pairs(clock.now() - timedelta(seconds=settings.reuse_grace_seconds))
 
     return Job(f"{room}.forget_pairs", work, PAIRS_SECONDS)
+
+
+def lifetime_job(room: str, note_lifetime: Callable[[], Awaitable[object]]) -> Job:
+    """Return the job that stores how long the access tokens of this process live (`pkg/db/lifetimes.py`)."""
+    return Job(f"{room}.note_lifetime", note_lifetime, LIFETIME_SECONDS)

@@ -26,7 +26,8 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         open_passwords() as passwords,
     ):
         access = UserTokens(rooms[Kms], site.public_url, settings.access_ttl_seconds)
-        stores = Stores(db, site.clock)
+        stores = Stores(db, site.clock, settings.access_ttl_seconds)
+        await stores.lifetimes.note()
         service = TenantAuthService(stores, passwords, access, settings, site.clock)
         async with running(*upkeep_jobs(stores, settings, site.clock)):
             yield service

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bunbase.bundoc.transfer.batches import Importing
 from bunbase.bundoc.transfer.lines import Lines
 from bunbase.contracts.bundoc.backups import Imported, ImportLine, ImportMode
+from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
@@ -135,6 +136,62 @@ async def test_exported_lines_of_a_whole_project_name_their_collection(bundoc: B
         1,
         [(2, "invalid_input"), (3, "invalid_input")],
     )
+
+
+REFERRING = CollectionSpec(schema={"properties": {"list": {"type": "string", "x-ref": "lists"}}})
+TREE = CollectionSpec(schema={"properties": {"parent": {"type": "string", "x-ref": "tree"}}})
+
+
+async def test_an_export_is_imported_where_the_same_schemas_refer_to_each_other(bundoc: Bundoc) -> None:
+    for caller in (SERVER, OTHER_SERVER):
+        await bundoc.put_collection(caller, "items", REFERRING)
+        await bundoc.put_collection(caller, "tree", TREE)
+    await bundoc.create(SERVER, "lists", b'{"_id":"l1"}')
+    await bundoc.create(SERVER, "items", b'{"_id":"i1","list":"l1"}')
+    for number in range(9, 0, -1):
+        parent = b"" if number == 9 else b',"parent":"t%d"' % (number + 1)
+        await bundoc.create(SERVER, "tree", b'{"_id":"t%d"%b}' % (number, parent))
+    exported = await bodies(bundoc)
+
+    done = await imported(bundoc, exported, None, caller=OTHER_SERVER)
+
+    assert done == Imported(imported=11, last_line=11)
+    assert (await exported_ids(bundoc, None, "lists/l1"))[0] == "items/i1"
+
+
+async def test_lines_that_refer_to_later_lines_are_imported_at_the_end(bundoc: Bundoc) -> None:
+    await bundoc.put_collection(SERVER, "items", REFERRING)
+    later = b"".join(b'{"collection":"items","document":{"_id":"i%d","list":"l1"}}\n' % number for number in range(700))
+
+    done = await imported(bundoc, later + b'{"collection":"lists","document":{"_id":"l1"}}\n', None)
+
+    assert done == Imported(imported=701, last_line=701)
+
+
+async def test_a_line_whose_reference_leads_nowhere_is_listed_as_unresolved(bundoc: Bundoc) -> None:
+    await bundoc.put_collection(SERVER, "items", REFERRING)
+
+    done = await imported(bundoc, b'{"_id":"i1","list":"gone"}\nnonsense\n{"_id":"i2"}\n', "items")
+
+    assert (done.imported, done.failed, done.last_line, done.unresolved) == (1, 2, 3, (1,))
+    assert [(error.line, error.code) for error in done.errors] == [(1, "invalid_document"), (2, "malformed_request")]
+
+
+async def test_kept_lines_are_reported_if_the_import_ends_early() -> None:
+    batches: list[int] = []
+
+    async def send(lines: tuple[ImportLine, ...]) -> Imported:
+        batches.append(len(lines))
+        if len(batches) == 2:
+            raise BundocBusy("Try again in a second.")
+        first = lines[0].number
+        return Imported(imported=len(lines) - 1, failed=1, last_line=lines[-1].number, unresolved=(first,))
+
+    importing = Importing(send)
+    with pytest.raises(BundocBusy):
+        await importing.feed(b"{}\n" * 1001)
+
+    assert (importing.done.imported, importing.done.failed, importing.unresolved) == (499, 0, (1,))
 
 
 async def test_only_the_first_hundred_errors_of_an_import_are_listed(bundoc: Bundoc) -> None:

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bunbase.contracts.functions.triggers import NewJob, TriggerKind
+from bunbase.contracts.functions.triggers import NewJob, RunOutcome, TriggerKind
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store.claims import LOOKED_AT
 from bunbase.functions.store.jobs import JobRow
 from bunbase.pkg.ids import new_id
-from tests.functions.calls import bundle
+from tests.functions.calls import bundle, until
 from tests.rooms import member_caller, secret_caller
 
 BACKLOG = """
@@ -44,6 +44,41 @@ async def test_a_project_with_one_job_is_served_before_the_older_backlogs_of_oth
             await asyncio.sleep(0.02)
     left = await functions.stores.jobs.db.value("SELECT count(*) FROM jobs")
     assert left > 29_000
+
+
+async def test_a_schedule_runs_beside_a_backlog_that_fills_every_place(functions: FunctionsService) -> None:
+    member, busy = member_caller("prj_busy"), "() => new Promise(() => {})"
+    await functions.deploy(member, "f", bundle(busy))
+    await functions.deploy(member, "report", bundle("() => {}"))
+    await due(functions, "prj_busy", 10, functions.runner.clock.now() - timedelta(hours=1))
+    functions.runner.due.set()
+    await until(lambda: len(functions.runner.tasks) == 2)
+
+    entry = JobRow(new_id("job"), "report", TriggerKind.CRON, b"{}", None, 0, functions.runner.clock.now(), 1)
+    await functions.stores.jobs.add("prj_busy", entry, functions.runner.clock.now())
+
+    async with asyncio.timeout(15):
+        while not (runs := (await functions.runs(member, "report", None, None, 20, None)).items):
+            await asyncio.sleep(0.02)
+    assert runs[0].outcome is RunOutcome.OK
+    assert len(functions.runner.tasks) == 2  # the place of the schedule is free again, and no change has taken it
+
+
+async def test_a_project_has_one_place_for_schedules_so_that_other_projects_find_one(
+    functions: FunctionsService,
+) -> None:
+    runner, now = functions.runner, functions.runner.clock.now()
+    for project in ("prj_many", "prj_other"):
+        for name in ("a", "b", "c"):
+            await functions.deploy(member_caller(project), name, bundle("() => new Promise(() => {})"))
+            entry = JobRow(new_id("job"), name, TriggerKind.CRON, b"{}", None, 0, now, 1)
+            await functions.stores.jobs.add(project, entry, now)
+
+    runner.due.set()
+
+    await until(lambda: len(runner.tasks) == 6)
+    assert sorted(runner.scheduled) == ["prj_many", "prj_other"]
+    assert dict(runner.running) == {"prj_many": 2, "prj_other": 2}
 
 
 @pytest.mark.parametrize("backlog", [3, LOOKED_AT + 1])

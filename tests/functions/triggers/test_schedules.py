@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +13,12 @@ import pytest_asyncio
 from bunbase.contracts.functions.triggers import JobStatus, RunOutcome, TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.functions.service import FunctionsService
+from bunbase.functions.store.jobs import JobRow
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Rooms, Site
-from tests.functions.calls import MEMBER, call, deploy, request, until
+from tests.functions.calls import MEMBER, PROJECT, call, deploy, request, until
 from tests.functions.triggers.runs import SAY, jobs_of, outcomes, runs_of, said
 from tests.rooms import opened, site
 
@@ -115,6 +117,21 @@ async def test_a_due_time_during_a_run_is_skipped(functions: FunctionsService, c
     assert (skipped.outcome, skipped.code) == (RunOutcome.SKIPPED, "still_running")
     await call(functions, "f", request("/go"))
     assert outcomes(await runs_of(functions, "f", 2)) == [RunOutcome.SKIPPED, RunOutcome.OK]
+
+
+async def test_a_due_time_is_skipped_while_the_run_before_it_has_not_begun(
+    functions: FunctionsService, clock: ManualClock
+) -> None:
+    await deploy(functions, "f", SAY, schedule="* * * * *")
+    await due_at(functions)
+    put_off = JobRow(new_id("job"), "f", TriggerKind.CRON, b"{}", None, 0, clock.now() + timedelta(hours=1), 1)
+    await functions.stores.jobs.add(PROJECT, put_off, clock.now())
+
+    clock.advance(60)
+    await functions.scheduler.tick()
+
+    [skipped] = await runs_of(functions, "f", 1)
+    assert (skipped.outcome, skipped.code) == (RunOutcome.SKIPPED, "still_waiting")
 
 
 async def test_a_run_overlaps_if_the_schedule_allows_it(functions: FunctionsService, clock: ManualClock) -> None:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.jobs import upkeep_jobs
+from bunbase.tenant_auth.module import MODULE
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from tests.bunauth.feeds import feed_of
+from tests.fakes import FakeKms
+from tests.rooms import opened, site
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, claims_of, signed_up
 
 DAY = 86400
@@ -92,6 +98,23 @@ async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(
     assert await db.value("SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL") == 0
     assert await db.value("SELECT count(*) FROM revocations") == 0
     assert (await tenant_auth.refresh(AT_BAKERY, refreshed.refresh_token)).user == living.user
+
+
+async def test_a_revoked_token_stays_revoked_after_the_lifetime_of_tokens_was_lowered(
+    tmp_path: Path, database_url: str, clock: ManualClock, kms: FakeKms
+) -> None:
+    rooms, here = Rooms({Kms: kms}), site(tmp_path, database_url, clock)
+    async with opened(MODULE, rooms, here, settings=TenantAuthSettings(access_ttl_seconds=DAY)) as longer:
+        token = (await signed_up(longer)).access_token
+        expires_at = clock.now().timestamp() + DAY
+
+    async with opened(MODULE, rooms, here, settings=TenantAuthSettings(access_ttl_seconds=60)) as shorter:
+        await shorter.logout(await as_user(shorter, AT_BAKERY, token, lambda: clock.now().timestamp()))
+        async with feed_of(shorter) as feed:
+            told = await feed.next()
+
+    assert told.kind is RevokedKind.SESSION
+    assert told.until > expires_at
 
 
 async def test_the_database_contains_no_plaintext_token_or_password(tenant_auth: TenantAuthService) -> None:

@@ -156,7 +156,7 @@ async def test_used_custom_tokens_are_deleted_long_after_their_expiry(
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
     await tenant_auth.login_with_custom_token(AT_BAKERY, token)
 
-    upkeep, _ = upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock)
+    upkeep, *_ = upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock)
     await upkeep.work()
     with pytest.raises(CustomTokenUsed):
         await tenant_auth.login_with_custom_token(AT_BAKERY, token)

@@ -2,6 +2,7 @@
 
 lines        cuts a stream of bytes into numbered lines of limited length
 import_line  reads one line of an import
+order        orders the collections of an export by their references
 batches      collects the lines of an import into batches, and adds up the results
 service      exports pages, and imports a batch
 routes       is the public HTTP

@@ -1,4 +1,8 @@
-"""Collect the lines of an import into batches, each for one call of the service. Memory holds only one batch."""
+"""Collect the lines of an import into batches, each for one call of the service.
+
+A line that refers to a document of a later line is kept and sent again at the end. Memory holds only one batch, and
+kept lines of at most KEPT_BYTES.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,9 @@ from bunbase.contracts.bundoc.backups import Imported, ImportLine, RefusedLine
 from bunbase.contracts.bundoc.problems import DocumentTooLarge
 
 BATCH_BYTES: Final = 4 << 20
+KEPT_BYTES: Final = 4 << 20
+MAX_UNRESOLVED: Final = 10_000
+MAX_ROUNDS: Final = 32  # each round must import a line: documents that refer to each other in a chain need several
 
 Send = Callable[[tuple[ImportLine, ...]], Awaitable[Imported]]
 
@@ -25,6 +32,8 @@ class Importing:
         self.batch: list[ImportLine] = []
         self.size = 0
         self.done = Imported(last_line=from_line - 1)
+        self.kept: list[ImportLine] = []
+        self.room = KEPT_BYTES
 
     async def feed(self, piece: bytes) -> None:
         await self._take(self.lines.feed(piece))
@@ -33,7 +42,53 @@ class Importing:
         await self._take(self.lines.end())
         await self._flush()
         self._refuse(self.lines.number)
+        await self._send_kept()
         return self.done
+
+    @property
+    def unresolved(self) -> tuple[int, ...]:
+        """The numbers of the lines that lack a document to which they refer, at most MAX_UNRESOLVED."""
+        return (*self.done.unresolved, *(line.number for line in self.kept))[:MAX_UNRESOLVED]
+
+    async def _send_kept(self) -> None:
+        """Send the kept lines again, as long as a round imports at least one of them."""
+        for _ in range(MAX_ROUNDS):
+            waiting = len(self.kept)
+            if not waiting:
+                return
+            refused = Imported()
+            for start in range(0, waiting, MAX_LINES):
+                batch = tuple(self.kept[: min(MAX_LINES, waiting - start)])
+                result = await self.send(batch)
+                del self.kept[: len(batch)]
+                self.room += sum(len(line.text) for line in batch)
+                refused = _sum(refused, self._settle(batch, result))
+            if len(self.kept) == waiting:
+                break
+        self.kept = []
+        self._add(refused)
+
+    def _settle(self, batch: tuple[ImportLine, ...], result: Imported) -> Imported:
+        """Keep the unresolved lines for which there is room, and count all others. Return the result of those kept."""
+        kept: set[int] = set()
+        unresolved = set(result.unresolved)
+        for line in batch:
+            if line.number in unresolved and len(line.text) <= self.room:
+                self.room -= len(line.text)
+                self.kept.append(line)
+                kept.add(line.number)
+        self._add(
+            Imported(
+                result.imported,
+                result.skipped,
+                result.failed - len(kept),
+                result.last_line,
+                tuple(error for error in result.errors if error.line not in kept),
+                tuple(number for number in result.unresolved if number not in kept),
+            )
+        )
+        errors = tuple(error for error in result.errors if error.line in kept)
+        return Imported(failed=len(kept), errors=errors, unresolved=tuple(sorted(kept)))
 
     async def _take(self, lines: list[ImportLine]) -> None:
         for line in lines:
@@ -47,7 +102,7 @@ class Importing:
         if self.batch:
             batch = tuple(self.batch)
             self.batch, self.size = [], 0
-            self._add(await self.send(batch))
+            self._settle(batch, await self.send(batch))
             self._refuse(batch[-1].number)
 
     def _refuse(self, until: int) -> None:
@@ -60,12 +115,16 @@ class Importing:
             self._add(Imported(failed=len(too_long), last_line=too_long[-1], errors=errors))
 
     def _add(self, more: Imported) -> None:
-        done = self.done
-        errors = sorted((*done.errors, *more.errors), key=lambda error: error.line)[:MAX_ERRORS]
-        self.done = Imported(
-            done.imported + more.imported,
-            done.skipped + more.skipped,
-            done.failed + more.failed,
-            max(done.last_line, more.last_line),
-            tuple(errors),
-        )
+        self.done = _sum(self.done, more)
+
+
+def _sum(one: Imported, other: Imported) -> Imported:
+    errors = sorted((*one.errors, *other.errors), key=lambda error: error.line)[:MAX_ERRORS]
+    return Imported(
+        one.imported + other.imported,
+        one.skipped + other.skipped,
+        one.failed + other.failed,
+        max(one.last_line, other.last_line),
+        tuple(errors),
+        tuple(sorted((*one.unresolved, *other.unresolved))[:MAX_UNRESOLVED]),
+    )

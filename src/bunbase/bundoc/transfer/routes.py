@@ -46,9 +46,10 @@ async def export_documents(
 ) -> Stream:
     """Streams documents as NDJSON, sorted by id, with the system fields first.
 
-    Without `collection`, every line is `{"collection":…,"document":{…}}`. Needs the secret key. Documents may change
-    while the export runs; for a copy of all documents at one moment, make a backup. To continue an export that was
-    interrupted, send the id in its last complete line as `after` (without `collection`: `collection/id`).
+    Without `collection`, every line is `{"collection":…,"document":{…}}`, and a collection follows those that its
+    schema refers to. Needs the secret key. Documents may change while the export runs; for a copy of all documents at
+    one moment, make a backup. To continue an export that was interrupted, send the id in its last complete line as
+    `after` (without `collection`: `collection/id`).
     """
     check_query(request, ("collection", "after"))
     return await _export(bundoc, client, collection, after)
@@ -88,8 +89,9 @@ async def import_documents(
 
     Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
     with an error counts as `failed` and does not stop the import; the first 100 errors are listed with their line
-    numbers. If the import itself stops, the problem has `last_line`: to continue, send the rest of the lines with
-    `from_line` = `last_line` + 1.
+    numbers. A line that refers to a document of a later line is tried again at the end; `unresolved` has the numbers of
+    lines whose documents are still missing then. If the import itself stops, the problem has `last_line`: to continue,
+    send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in `unresolved`.
     """
     check_query(request, ("collection", "mode", "from_line"))
     return await _import(bundoc, client, request, collection, mode, from_line)
@@ -147,6 +149,7 @@ async def _import(
         return await importing.end()
     except Problem as problem:
         problem.extra["last_line"] = importing.done.last_line
+        problem.extra["unresolved"] = importing.unresolved
         raise
 
 

@@ -11,8 +11,10 @@ import msgspec
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.documents import check_collection, check_id, seen
 from bunbase.bundoc.engine import Engine
+from bunbase.bundoc.schema.references import REF
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.transfer.import_line import ReadLine, read_line
+from bunbase.bundoc.transfer.order import referenced_first
 from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
@@ -21,6 +23,7 @@ from bunbase.contracts.bundoc.problems import (
     DataUnreadable,
     DiskFull,
     DocumentExists,
+    InvalidDocument,
     RuleDenied,
 )
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
@@ -63,10 +66,12 @@ class TransferService:
             if after:
                 check_collection(first)
                 check_id(id)
-            for one in await self.transfer_engine.collections(project):
-                if one.name >= first:
-                    async for part in self._documents(project, one.name, id if one.name == first else "", one.name):
-                        yield part
+            order = referenced_first(await self.transfer_engine.collections(project))
+            if after and first not in order:
+                raise CollectionNotFound(f"There is no collection {first}. Begin the export again.")
+            for name in order[order.index(first) if after else 0 :]:
+                async for part in self._documents(project, name, id if name == first else "", name):
+                    yield part
 
     async def import_documents(
         self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
@@ -79,12 +84,16 @@ class TransferService:
                 raise InvalidInput.at("/lines", f"One call can import at most {MAX_LINES} lines.")
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
+            unresolved: list[int] = []
             for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
                 for line, outcome in await self._import_group(server, mode, group):
                     counts["failed" if isinstance(outcome, Problem) else outcome] += 1
-                    if isinstance(outcome, Problem) and len(errors) < MAX_ERRORS:
+                    if isinstance(outcome, Problem):
                         errors.append(RefusedLine(line, outcome.code, outcome.detail))
-            return Imported(**counts, last_line=lines[-1].number if lines else 0, errors=tuple(errors))
+                    if isinstance(outcome, Problem) and _lacks_only_references(outcome):
+                        unresolved.append(line)
+            last = lines[-1].number if lines else 0
+            return Imported(**counts, last_line=last, errors=tuple(errors), unresolved=tuple(unresolved))
 
     async def _documents(self, project: str, collection: str, after: str, named: str = "") -> AsyncIterator[ExportPart]:
         """Yield the documents of one collection. `named`: the name of the collection if each line must have it."""
@@ -149,6 +158,11 @@ def _as_server(caller: Caller) -> Caller:
             return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
         case _:
             raise RuleDenied("Exports and imports need the project's secret key, or the role developer.")
+
+
+def _lacks_only_references(problem: Problem) -> bool:
+    errors = problem.extra.get("errors", ()) if isinstance(problem, InvalidDocument) else ()
+    return bool(errors) and all(error.get("keyword") == REF for error in errors)
 
 
 def _read(lines: tuple[ImportLine, ...], collection: str | None, mode: ImportMode) -> list[ReadLine]:

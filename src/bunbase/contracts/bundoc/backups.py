@@ -205,13 +205,18 @@ class RefusedLine(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed."""
+    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
+
+    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed when they
+    are sent again after that document.
+    """
 
     imported: int = 0
     skipped: int = 0
     failed: int = 0
     last_line: int = 0
     errors: tuple[RefusedLine, ...] = ()
+    unresolved: tuple[int, ...] = ()
 
 
 class Backups(Protocol):

@@ -2,7 +2,8 @@
 
 The concern: thousands of older due jobs may belong to projects that have reached their limit of runs, and reading all
 these jobs would be slow. So CLAIM reads only the first LOOKED_AT due jobs. If none of them may run, CLAIM_BEHIND goes
-from project to project and reads the first due job of each.
+from project to project and reads the first due job of each. CLAIM_SCHEDULED reads only runs of schedules, through an
+index of their own.
 """
 
 from __future__ import annotations
@@ -48,5 +49,11 @@ picked AS (
     SELECT first.seq FROM (SELECT project FROM projects WHERE {HAS_SLOTS}) AS free CROSS JOIN LATERAL (
         SELECT seq, look_at FROM jobs WHERE project = free.project AND {DUE} AND {ELSEWHERE} ORDER BY look_at LIMIT 1
     ) AS first ORDER BY first.look_at LIMIT {PICKED}
+),
+{TAKE}"""
+
+CLAIM_SCHEDULED: Final = f"""
+WITH picked AS (
+    SELECT seq FROM jobs WHERE kind = 'cron' AND {DUE} AND {HAS_SLOTS} AND {ELSEWHERE} ORDER BY look_at LIMIT {PICKED}
 ),
 {TAKE}"""

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.functions.triggers import Job, JobStatus, TriggerKind
-from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND
+from bunbase.functions.store.claims import CLAIM, CLAIM_BEHIND, CLAIM_SCHEDULED
 from bunbase.functions.store.crowded import CrowdedProject
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
@@ -75,7 +75,9 @@ WHERE project = $1 AND seq < $2 AND ($3::text IS NULL OR state = $3) AND ($4::te
 ORDER BY seq DESC LIMIT $5"""
 GET = f"{SHOWN} WHERE project = $1 AND id = $2"
 BY_KEY = f"{SHOWN_WITHOUT_PAYLOAD} WHERE project = $1 AND function = $2 AND key = $3 AND state <> 'dead'"
-BUSY = "SELECT EXISTS (SELECT FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead')"
+SCHEDULED = """
+SELECT state FROM jobs WHERE project = $1 AND function = $2 AND kind = 'cron' AND state <> 'dead'
+ORDER BY state = 'running' DESC LIMIT 1"""
 # A replayed job gets a new `seq`: it has lost its place in the lane and goes to the end. Its depth is 0: a person has
 # decided to replay the job, so it begins a new chain.
 REPLAY = """
@@ -186,9 +188,10 @@ class JobStore:
     async def by_key(self, project: str, function: str, key: str) -> StoredJob | None:
         return await self.db.one(StoredJob, BY_KEY, project, function, key)
 
-    async def cron_goes_on(self, project: str, function: str) -> bool:
-        goes_on: bool = await self.db.value(BUSY, project, function)
-        return goes_on
+    async def unfinished_schedule(self, project: str, function: str) -> JobStatus | None:
+        """Return the state of a run of the function's schedule that is not over, or None. A running one comes first."""
+        state: str | None = await self.db.value(SCHEDULED, project, function)
+        return None if state is None else JobStatus(state)
 
     # running
 
@@ -204,6 +207,12 @@ class JobStore:
         if claimed is None and (busy or running):
             claimed = await self.db.one(ClaimedJob, CLAIM_BEHIND, now, until, runner, busy, running)
         return claimed
+
+    async def claim_scheduled(
+        self, runner: str, now: datetime, until: datetime, busy: Sequence[str], running: Sequence[int]
+    ) -> ClaimedJob | None:
+        """Claim one due run of a schedule, whatever else is due. The parameters are those of `claim`."""
+        return await self.db.one(ClaimedJob, CLAIM_SCHEDULED, now, until, runner, busy, running)
 
     async def extend(self, runner: str, running: Sequence[int], until: datetime) -> None:
         await self.db.execute(EXTEND, runner, running, until)

@@ -3,8 +3,9 @@
 The life of one job in this process:
 
 1. The runner wakes: `due` was set (this process added a job), or POLL_SECONDS have passed (another process added one).
-2. `_next` claims the job that has been due longest, in SQL (`store/claims.py`): its row becomes `running` and names
-   this process as its runner, with a lease of LEASE.
+2. `_begin_scheduled` claims due runs of schedules, which have places of their own. For the ordinary places, `_next`
+   claims the job that has been due longest, in SQL (`store/claims.py`). The row of a claimed job becomes `running` and
+   names this process as its runner, with a lease of LEASE.
 3. `attempts.py` calls the function and waits for the end of its answer.
 4. In one transaction, `records.py` records the run, and deletes the job, schedules its next attempt, or makes it a dead
    letter.
@@ -19,6 +20,8 @@ Record: docs/decisions/0021-every-trigger-is-a-job.md.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import Counter
 from datetime import timedelta
 from functools import partial
@@ -56,6 +59,8 @@ class Runner:
         self.due = due
         self.tasks: dict[int, asyncio.Task[None]] = {}  # by the seq of the job
         self.running: Counter[str] = Counter()  # by project
+        self.scheduled: dict[str, int] = {}  # project → seq of its run in a place for schedules; not in `running`
+        self.scheduled_at = -math.inf
         self.claims = 0
         self.served: set[str] = set()  # projects that had a turn in this round
 
@@ -79,15 +84,14 @@ class Runner:
 
     async def begin_due(self) -> None:
         """Begin as many jobs as may run."""
-        while len(self.tasks) < self.settings.max_triggered_runs:
+        await self._begin_scheduled()
+        while self.running.total() < self.settings.max_triggered_runs:
             job = await self._next()
             if job is None:
                 return
             self.served.add(job.project)
             self.running[job.project] += 1
-            task = asyncio.create_task(self._run(job))
-            self.tasks[job.seq] = task
-            task.add_done_callback(partial(self._on_ended, job))
+            self._begin(job)
 
     async def extend(self) -> None:
         """Extend the leases of all jobs that run here. One failure does no harm: the next try is early enough."""
@@ -104,6 +108,28 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.jobs.release(self.id, self.clock.now())
+
+    async def _begin_scheduled(self) -> None:
+        """Begin due runs of schedules in the places that only schedules have, at most one of each project.
+
+        Symptom without these places: a schedule waited for minutes behind 10,000 changes of its own project, because
+        they had been due longer. During a backlog the runner wakes after each run, so this looks only twice a second.
+        """
+        if time.monotonic() - self.scheduled_at < POLL_SECONDS:
+            return
+        self.scheduled_at = time.monotonic()
+        while len(self.scheduled) < self.settings.max_scheduled_runs:
+            now = self.clock.now()
+            job = await self.jobs.claim_scheduled(self.id, now, now + LEASE, list(self.scheduled), list(self.tasks))
+            if job is None:
+                return
+            self.scheduled[job.project] = job.seq
+            self._begin(job)
+
+    def _begin(self, job: ClaimedJob) -> None:
+        task = asyncio.create_task(self._run(job))
+        self.tasks[job.seq] = task
+        task.add_done_callback(partial(self._on_ended, job))
 
     async def _next(self) -> ClaimedJob | None:
         """Claim the job that has been due longest. Every fourth claim takes only projects without a turn in this round.
@@ -128,9 +154,12 @@ class Runner:
 
     def _on_ended(self, job: ClaimedJob, _: asyncio.Task[None]) -> None:
         del self.tasks[job.seq]
-        self.running[job.project] -= 1
-        if not self.running[job.project]:
-            del self.running[job.project]
+        if self.scheduled.get(job.project) == job.seq:
+            del self.scheduled[job.project]
+        else:
+            self.running[job.project] -= 1
+            if not self.running[job.project]:
+                del self.running[job.project]
         self.due.set()  # a slot is free
 
     async def _run(self, job: ClaimedJob) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.functions.triggers import Run, RunOutcome, TriggerKind
+from bunbase.contracts.functions.triggers import JobStatus, Run, RunOutcome, TriggerKind
 from bunbase.functions.store.jobs import JobRow
 from bunbase.functions.store.schedules import DueSchedule, ScheduleStore
 from bunbase.functions.triggers.cron import next_time
@@ -27,7 +27,9 @@ log = logger("functions")
 # A schedule that cannot be read is tried again after this time. For example, the machine may lack its time zone.
 UNREADABLE: Final = timedelta(days=1)
 MAX_AT_ONCE: Final = 500
-OVERLAP: Final = "still_running"
+# The codes of a skipped run: the run before it has begun, or could not begin yet.
+STILL_RUNNING: Final = "still_running"
+STILL_WAITING: Final = "still_waiting"
 SET_BACK: Final = timedelta(seconds=60)  # smaller steps back are usual corrections of the clock, and change nothing
 
 
@@ -72,10 +74,10 @@ class Scheduler:
     async def _add(self, due: DueSchedule) -> None:
         assert due.next_at is not None
         now = self.clock.now()
-        if not due.spec.overlap and await self.queue.store.cron_goes_on(due.project, due.function):
-            run = Run(
-                new_id("run"), due.function, 0, TriggerKind.CRON, None, 0, now, 0.0, RunOutcome.SKIPPED, OVERLAP, ""
-            )
+        before = None if due.spec.overlap else await self.queue.store.unfinished_schedule(due.project, due.function)
+        if before is not None:
+            code = STILL_RUNNING if before is JobStatus.RUNNING else STILL_WAITING
+            run = Run(new_id("run"), due.function, 0, TriggerKind.CRON, None, 0, now, 0.0, RunOutcome.SKIPPED, code, "")
             await self.records.record(due.project, run)
             return
         payload = cron_payload(due.next_at)

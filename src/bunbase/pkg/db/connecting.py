@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
-from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+from bunbase.pkg.errors import CannotStart, InvalidInput, Problem, Unreachable
 from bunbase.pkg.logger import logger
 
 log = logger("db")
@@ -33,6 +34,18 @@ PASSING = (
     asyncpg.PostgresSystemError,  # PostgreSQL's disk cannot be read or written
     asyncpg.ReadOnlySQLTransactionError,  # a standby server is taking over, or has just lost that role
     asyncpg.LockNotAvailableError,
+)
+# A new attempt has the same result, until a person corrects the URL or the rights of its role.
+HOPELESS: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # a wrong password, an unknown role, pg_hba.conf
+    asyncpg.InvalidCatalogNameError,  # there is no such database
+    asyncpg.InsufficientPrivilegeError,
+    ssl.SSLCertVerificationError,
+    ValueError,  # the URL cannot be read; asyncpg's errors of this kind are ValueErrors too
+    OverflowError,  # a port above 65535
+)
+HOW_TO_WRITE_IT: Final = (
+    "write postgresql://user:password@host:5432/name, and percent-encode special characters in user and password"
 )
 CLOSED = ("connection is closed", "pool is clos", "connection was closed", "underlying connection is closed")
 
@@ -80,5 +93,31 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """Return a new connection outside of the pool. Raises: Unreachable for every failure."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_SECONDS, **options)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Unreachable(f"PostgreSQL cannot be reached: {error or type(error).__name__}.") from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
+        raise Unreachable(f"PostgreSQL cannot be reached: {_reason(error)}.") from error
+
+
+class DatabaseRefused(CannotStart):
+    """PostgreSQL refuses this process, and would refuse it again."""
+
+
+@contextmanager
+def hopeless_is_final() -> Iterator[None]:
+    """During a start, raise DatabaseRefused for a failure that no later attempt can heal, such as a wrong password.
+
+    Once BunBase runs, the same failure stays Unreachable: an operator who changes a password repairs it meanwhile.
+    """
+    try:
+        yield
+    except (Unreachable, *HOPELESS) as error:
+        cause = error.__cause__ if isinstance(error, Unreachable) else error
+        if not isinstance(cause, HOPELESS):
+            raise
+        raise DatabaseRefused(f"PostgreSQL cannot be used: {_reason(cause)} (see DATABASE_URL)") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return the message of an error. If the message could contain a part of the URL, return another one."""
+    if isinstance(error, asyncpg.InterfaceError | OSError | asyncpg.PostgresError):
+        return str(error) or type(error).__name__
+    return f"the URL cannot be read; {HOW_TO_WRITE_IT}"

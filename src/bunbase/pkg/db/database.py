@@ -164,7 +164,7 @@ def _to(row: Any, record: asyncpg.Record) -> Any:
 async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator[Database]:
     """Apply the migrations of the package `migrations` to a room's schema, and yield the Database.
 
-    Raises: MigrationEdited, SchemaTooNew, Unreachable.
+    Raises: MigrationEdited, SchemaTooNew, DatabaseRefused, Unreachable.
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:

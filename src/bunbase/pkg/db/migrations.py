@@ -11,7 +11,7 @@ from importlib import resources
 import asyncpg
 import msgspec
 
-from bunbase.pkg.db.connecting import connect
+from bunbase.pkg.db.connecting import connect, hopeless_is_final
 from bunbase.pkg.errors import CannotStart
 
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -63,17 +63,19 @@ async def migrate(url: str, schema: str, package: str) -> None:
     """Apply all new migrations to a schema. An advisory lock makes processes that start together wait for each other.
 
     If a statement fails, the whole file is rolled back, and the exception of asyncpg is raised.
-    Raises: MigrationEdited, SchemaTooNew, Unreachable.
+    Raises: MigrationEdited, SchemaTooNew, DatabaseRefused, Unreachable.
     """
     await apply_migrations(url, schema, migrations_in(package))
 
 
 async def apply_migrations(url: str, schema: str, migrations: list[Migration]) -> None:
-    connection = await connect(url, server_settings={"search_path": schema}, command_timeout=MIGRATE_SECONDS)
+    with hopeless_is_final():
+        connection = await connect(url, server_settings={"search_path": schema}, command_timeout=MIGRATE_SECONDS)
     lock = int.from_bytes(hashlib.sha256(schema.encode()).digest()[:8], "big", signed=True)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", lock)
-        await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+        with hopeless_is_final():
+            await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
         await connection.execute(LEDGER)
         applied = dict(await connection.fetch("SELECT number, checksum FROM migrations"))
         _check_known(schema, max(applied, default=0), len(migrations))

@@ -79,7 +79,7 @@ class Administration:
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Role.DEVELOPER)
-        if not await self.stores.users.delete(project, id, self.tokens.revoked_until(self.clock.now())):
+        if not await self.stores.users.delete(project, id, await self.tokens.revoked_until(self.clock.now())):
             raise no_such_user()
         self.places.count_again(project)
 
@@ -112,7 +112,7 @@ class Administration:
 
     async def _change(self, project: str, id: str, alter: Alter) -> Person:
         now = self.clock.now()
-        return existing(await self.stores.users.change(project, id, alter, now, self.tokens.revoked_until(now)))
+        return existing(await self.stores.users.change(project, id, alter, now, await self.tokens.revoked_until(now)))
 
 
 def _checked(changes: UserChanges) -> UserChanges:

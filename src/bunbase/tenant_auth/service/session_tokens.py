@@ -10,6 +10,7 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.pkg.sessions import Pair, new_pair, new_session, revoked_until
 from bunbase.tenant_auth.access_tokens import Subject, UserTokens
 from bunbase.tenant_auth.people import Person
@@ -22,10 +23,11 @@ REFRESH_PREFIX: Final = "urt"
 class SessionTokens:
     """Makes tokens and does not store them. `settings` has the lifetimes of the tokens."""
 
-    def __init__(self, access: UserTokens, settings: TenantAuthSettings, clock: Clock) -> None:
+    def __init__(self, access: UserTokens, settings: TenantAuthSettings, clock: Clock, lifetimes: Lifetimes) -> None:
         self.access = access
         self.settings = settings
         self.clock = clock
+        self.lifetimes = lifetimes
 
     async def new_session(self, caller: Caller, person: Person, claims: dict[str, Any]) -> NewSession:
         """Return a new session with its first, signed tokens. Raises: KeyNotFound, KeyDestroyed."""
@@ -51,5 +53,5 @@ class SessionTokens:
     def answer(self, user: User, pair: Pair) -> UserSignedIn:
         return UserSignedIn(user, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
 
-    def revoked_until(self, now: datetime) -> float:
-        return revoked_until(now, self.settings)
+    async def revoked_until(self, now: datetime) -> float:
+        return revoked_until(now, await self.lifetimes.longest_seconds())

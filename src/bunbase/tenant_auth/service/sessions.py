@@ -86,4 +86,4 @@ class Sessions:
 
     async def _end(self, project: str, session: str) -> None:
         now = self.clock.now()
-        await self.stores.sessions.end(project, session, now, self.tokens.revoked_until(now))
+        await self.stores.sessions.end(project, session, now, await self.tokens.revoked_until(now))
