@@ -59,8 +59,8 @@ async def test_head_is_answered_wherever_get_is_with_the_same_head_and_no_body(d
     assert len(getting) > 30
 
     for path in (*(filled(one) for one in getting), "/api/openapi.json", "/nothing"):
-        asked = {"headers": credentials(door, path) | {"x-request-id": "a-trace-from-before"}}
-        got, head = await door.http.get(path, **asked), await door.http.head(path, **asked)
+        headers = credentials(door, path) | {"x-request-id": "a-trace-from-before"}
+        got, head = await door.http.get(path, headers=headers), await door.http.head(path, headers=headers)
 
         told = [{k: v for k, v in one.headers.items() if k not in CHANGING} for one in (got, head)]
         assert (head.status_code, told[1], head.content) == (got.status_code, told[0], b""), path

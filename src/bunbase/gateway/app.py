@@ -14,6 +14,7 @@ from litestar.types import BeforeRequestHookHandler
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
+from bunbase.gateway.json_requests import ApiRequest
 from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
@@ -83,6 +84,7 @@ def rooms_app(
         before_request=before_request,
         exception_handlers=HANDLERS,
         openapi_config=openapi(),
+        request_class=ApiRequest,
         response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,
