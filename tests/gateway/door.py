@@ -52,11 +52,18 @@ class FakeFunctions:
         return ()
 
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
-        """`echo` returns its request at once, `empty` answers 204, `missing` is not found; other names stream."""
+        """`echo` returns its request at once, `empty` answers 204, `sharing` sets CORS headers, `missing` is not found.
+
+        Other names stream.
+        """
         if name == "missing":
             raise FunctionNotFound("The project has no function missing.")
         if name == "empty":
             yield Head(204, (("x-own", "1"),), 1, "inv_1", 0.0, False, b"")
+            return
+        if name == "sharing":
+            own = (("access-control-allow-origin", "https://only.example"), ("server-timing", "db;dur=5"))
+            yield Head(200, own, 1, "inv_1", 0.0, False, b"shared")
             return
         if name == "echo":
             sent = [invocation.method, invocation.path, invocation.headers, invocation.body.decode("latin-1")]

@@ -78,17 +78,18 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.writer.write(data)
 
-    async def reply(self) -> Reply:
+    async def reply(self, to_head: bool = False) -> Reply:
+        """Return the next answer. `to_head`: it has no body, whatever its Content-Length."""
         async with asyncio.timeout(ANSWER_SECONDS):
             lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines[1:] if line)]
             status = int(lines[0].split(" ")[1])
-            length = 0 if status in (204, 304) else int(dict(headers).get("content-length", 0))
+            length = 0 if to_head or status in (204, 304) else int(dict(headers).get("content-length", 0))
             return Reply(status, headers, await self.reader.readexactly(length))
 
     async def ask(self, line: str, *headers: str, body: bytes = b"") -> Reply:
         self.send(request(line, *headers, body=body))
-        return await self.reply()
+        return await self.reply(to_head=line.startswith("HEAD "))
 
     async def ended(self) -> bytes:
         """Return all bytes that arrive until the server closes the connection."""

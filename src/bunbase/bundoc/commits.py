@@ -12,8 +12,9 @@ from bunbase.bundoc.update.parse import has_operators, parse_update
 from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Patch, Put, Update, Write
 from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.pkg import effort
-from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
+from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.json_bodies import check_readable, unreadable
 
 MAX_WRITES: Final = 500
 MAX_COMMIT_BYTES: Final = 8 << 20
@@ -65,9 +66,10 @@ def _read(sent: bytes) -> SentCommit:
     try:
         return read_commit(sent)
     except msgspec.ValidationError as error:
+        check_readable(sent)
         raise InvalidInput.at("", str(error), f"This is not a commit: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+        raise unreadable(error) from None
 
 
 def _steps(sent: list[SentWrite]) -> Iterator[CommitStep]:

@@ -25,6 +25,7 @@ from bunbase.gateway.lane import Lane
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
 from bunbase.gateway.recent_caller import RecentCaller
 from bunbase.gateway.record import record
+from bunbase.gateway.sharing import shares_by_itself
 from bunbase.gateway.turn import Turn
 from bunbase.gateway.wire import answer_bytes, header_lines
 from bunbase.pkg import context
@@ -151,7 +152,9 @@ class AnsweringProtocol(Http1Protocol):
         """Write the whole answer, or only its head if its body is a stream."""
         if not turn.disconnected and not self.ended and not self.transport.is_closing():
             headers = turn.request.headers
-            cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers) if b"origin" in headers else b""
+            cors = b""
+            if b"origin" in headers and not shares_by_itself(answer.headers):
+                cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers)
             self.transport.write(answer_bytes(answer, self._date_lines(), cors, turn.request_id, turn.keep_alive))
 
     def _end(self, turn: Turn, status: int) -> None:

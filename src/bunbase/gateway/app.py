@@ -14,16 +14,19 @@ from litestar.types import BeforeRequestHookHandler
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
+from bunbase.gateway.json_requests import ApiRequest
 from bunbase.gateway.local_guard import LOCAL_ORIGINS, LocalGuard
 from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
+from bunbase.gateway.methods import Methods
 from bunbase.gateway.openapi import openapi
-from bunbase.gateway.preflights import Preflights
+from bunbase.gateway.paths import NormalPaths
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.project_hosts import ProjectHostsApp
 from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import AUTO, GatewaySettings
+from bunbase.gateway.sharing import Cors, SharingApp
 from bunbase.pkg.api_json import api_json
 
 PREFLIGHT_SECONDS: Final = 600
@@ -54,8 +57,8 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
         await check_media(request)
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}
-    app = rooms_app(settings, routes, given_by_name, middleware, before_the_body, sharing)
-    return Frame(ProjectHostsApp(Preflights(app, sharing), guards.hosts))
+    app = Methods(rooms_app(settings, routes, given_by_name, middleware, before_the_body))
+    return Frame(ProjectHostsApp(NormalPaths(SharingApp(app, Cors(sharing))), guards.hosts))
 
 
 class ApiResponse(Response[Any]):
@@ -73,7 +76,6 @@ def rooms_app(
     dependencies: dict[str, Provide],
     middleware: Sequence[DefineMiddleware] = (),
     before_request: BeforeRequestHookHandler | None = None,
-    sharing: CORSConfig | None = None,
 ) -> Litestar:
     return Litestar(
         [*ROUTES, *routes],
@@ -81,8 +83,8 @@ def rooms_app(
         middleware=middleware,
         before_request=before_request,
         exception_handlers=HANDLERS,
-        cors_config=sharing,
         openapi_config=openapi(),
+        request_class=ApiRequest,
         response_class=ApiResponse,
         request_max_body_size=settings.max_body_bytes,
         logging_config=None,

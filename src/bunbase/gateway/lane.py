@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from litestar.config.cors import CORSConfig
-
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.credentials import MAX_AGENT, MAX_LENGTH, Sender, caller_address
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import Headers, HotRequest, HotRoutes
-from bunbase.gateway.wire import Cors
+from bunbase.gateway.sharing import Cors
 
 
 class Lane:
-    def __init__(self, hot: HotRoutes, guards: Guards, trusted_proxies: Container[str], cors: CORSConfig) -> None:
+    def __init__(self, hot: HotRoutes, guards: Guards, trusted_proxies: Container[str], cors: Cors) -> None:
         self.hot = hot
         self.identity = guards.identity
         self.clients = guards.clients
         self.hosts = guards.hosts
         self.trusted_proxies = trusted_proxies
-        self.cors = Cors(cors)
+        self.cors = cors
 
     def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
         """Return the Caller if it is cached, else None: then `caller` looks it up."""

@@ -24,6 +24,7 @@ from bunbase.gateway.proxies import Proxies
 from bunbase.gateway.routes import DEV_ROUTES
 from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
+from bunbase.gateway.sharing import Cors
 from bunbase.pkg.http1.limits import Limits
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
@@ -73,4 +74,4 @@ def fast_lane(settings: GatewaySettings, rooms: Rooms, modules: Sequence[Module]
     sharing = cors(settings, dev)
     welcome = sharing.is_origin_allowed if dev else None
     hot_routes = HotRoutes(hot, settings.max_body_bytes, welcome)
-    return Lane(hot_routes, guards, Proxies(settings.trusted_proxies), sharing)
+    return Lane(hot_routes, guards, Proxies(settings.trusted_proxies), Cors(sharing))

@@ -1,10 +1,9 @@
-"""The bytes of an answer in the fast lane. uvicorn, the CORS middleware and Frame together produce the same bytes."""
+"""The bytes of an answer in the fast lane. uvicorn, SharingApp and Frame together produce the same bytes."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from litestar.config.cors import CORSConfig
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from bunbase.contracts.fast_routes import Answer
@@ -52,27 +51,3 @@ def _caching(headers: tuple[tuple[str, str], ...]) -> bytes:
 
 def header_lines(pairs: Pairs) -> bytes:
     return b"".join([b"%b: %b\r\n" % pair for pair in pairs])
-
-
-class Cors:
-    """Produces the headers that Litestar's CORS middleware adds to the answer if a request has an Origin."""
-
-    def __init__(self, config: CORSConfig) -> None:
-        self.config = config
-        common = {name.lower(): value for name, value in config.simple_headers.items()}
-        common["access-control-allow-headers"] = ", ".join(sorted(set(config.allow_headers)))
-        common["access-control-allow-methods"] = ", ".join(sorted(set(config.allow_methods)))
-        self.common = common
-        self.plain = _lines(common)
-
-    def lines(self, origin: bytes, has_cookie: bool) -> bytes:
-        if not origin:
-            return b""
-        config, text = self.config, str(origin, "latin-1")
-        if has_cookie if config.is_allow_all_origins else config.is_origin_allowed(text):
-            return _lines({**self.common, "access-control-allow-origin": text, "vary": "Origin"})
-        return self.plain
-
-
-def _lines(headers: dict[str, str]) -> bytes:
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1")

@@ -142,6 +142,38 @@ async def test_a_head_request_is_answered_without_a_body(functions: FunctionsSer
     assert (answer.status_code, answer.content, answer.headers["x-method"]) == (200, b"", "HEAD")
 
 
+async def test_head_of_a_stream_ends_the_stream_and_the_next_request_is_answered(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    """Auth F12: the worker was busy until `timeout_ms`, and the connection was blocked."""
+    code = """(req) => {
+        if (req.method === "GET") return Response.json(globalThis.cancelled ?? false);
+        const stop = () => { globalThis.cancelled = true };
+        const start = (to) => { to.enqueue(new TextEncoder().encode("data: 1")) };
+        return new Response(new ReadableStream({ start, cancel: stop }), { headers: { "content-type": TYPE } });
+    }"""
+    for name, kind in (("events", "text/event-stream"), ("bytes", "text/plain")):
+        await deploy(functions, name, code.replace("TYPE", f'"{kind}"'))
+
+        answer = await web.head(f"/v1/functions/{name}")
+
+        assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", kind)
+        async with asyncio.timeout(10):
+            while not (await web.get(f"/v1/functions/{name}")).json():
+                await asyncio.sleep(0.01)
+
+
+async def test_the_timings_of_a_function_are_sent_with_those_of_bunbase(
+    functions: FunctionsService, web: httpx.AsyncClient
+) -> None:
+    await deploy(functions, "f", "() => new Response('x', { headers: { 'server-timing': 'db;dur=5' } })")
+
+    timings = (await web.get("/v1/functions/f")).headers.get_list("server-timing")
+
+    assert timings[0] == "db;dur=5"
+    assert "function;dur=" in timings[1]
+
+
 async def test_an_answer_that_was_already_used_causes_a_complete_500_answer(
     functions: FunctionsService, web: httpx.AsyncClient
 ) -> None:

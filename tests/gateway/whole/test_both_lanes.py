@@ -129,6 +129,9 @@ HOT: list[tuple[str, Headers, bytes]] = [
     ("GET /v1/functions/empty", (KEY, ORIGIN), b""),
     ("POST /v1/functions/empty", (KEY,), b"x"),
     ("GET /v1/functions/missing", (KEY,), b""),
+    ("GET /v1/functions/sharing", (KEY, ORIGIN), b""),
+    ("GET /v1/functions/sharing", (KEY, "origin: https://only.example", "cookie: a=b"), b""),
+    ("POST /v1/functions/sharing", (KEY,), b"x"),
 ]
 
 # requests that the fast lane leaves to the ordinary lane
@@ -171,6 +174,22 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {ECHO}?project=prj_shop", (), b""),
     (f"GET {ECHO}?key={PUBLISHABLE}", (), b""),
     (f"OPTIONS {ECHO}", (KEY,), b""),
+    (f"OPTIONS {ECHO}", (KEY, ORIGIN), b""),
+    (f"OPTIONS {ECHO}", (KEY, ORIGIN, "access-control-request-method: PUT"), b""),
+    (f"OPTIONS {D1}", (KEY, ORIGIN), b""),
+    (f"HEAD {D1}", (KEY, ORIGIN), b""),
+    (f"HEAD {D1}", (KEY, 'if-none-match: "1"'), b""),
+    (f"HEAD {POSTS}?limit=1", (KEY,), b""),
+    (f"HEAD {ECHO}/a", (KEY,), b""),
+    ("HEAD /v1/functions/streaming", (KEY,), b""),
+    ("HEAD /v1/functions/missing", (KEY,), b""),
+    ("HEAD /nothing", (), b""),
+    ("GET /v1//functions/echo/a", (KEY,), b""),
+    ("GET /v1/functions//echo/a//b", (KEY,), b""),
+    ("GET /v1/%66unctions/%65cho/%61", (KEY,), b""),
+    ("GET /v1/functions%2Fecho/a", (KEY,), b""),
+    ("GET //v1/data//posts/d1", (KEY,), b""),
+    ("GET /v1/data%2Fposts/d1", (KEY,), b""),
     (f"POST {ECHO}", (KEY,), b""),
     (f"GET {ECHO}", (KEY, "upgrade: websocket", "connection: upgrade"), b""),
 ]

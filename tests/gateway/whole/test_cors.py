@@ -144,3 +144,26 @@ async def test_a_request_without_an_origin_needs_no_content_type(door: Door) -> 
     answer = await door.http.post("/api/auth/login", content=b'{"email": "a@b.c", "password": "x"}')
 
     assert answer.json()["code"] == "invalid_credentials"
+
+
+async def test_a_function_that_sets_a_cors_header_has_set_all_of_them(door: Door) -> None:
+    """Auth F13: the gateway once overwrote some of a function's headers, so that they contradicted each other."""
+    for origin in (SITE, "https://only.example"):
+        answer = await door.http.get("/v1/functions/sharing", headers={"origin": origin, "x-bunbase-key": SECRET})
+
+        told = {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
+        assert told == {"access-control-allow-origin": "https://only.example"}
+
+
+async def test_options_without_a_requested_method_reaches_the_function(door: Door) -> None:
+    """Auth F13: it is no preflight (Fetch standard, CORS-preflight request)."""
+    headers = {"origin": SITE, "x-bunbase-key": SECRET}
+
+    asked = await door.http.options("/v1/functions/echo", headers=headers)
+    preflight = await door.http.options("/v1/functions/echo", headers=headers | ASKING)
+    listed = await door.http.options("/v1/data/posts/p1", headers=headers)
+
+    assert (asked.status_code, asked.json()[0]) == (201, "OPTIONS")
+    assert asked.headers["access-control-allow-origin"] == "*"
+    assert (preflight.status_code, preflight.content) == (204, b"")
+    assert "PATCH" in listed.headers["allow"]

@@ -23,6 +23,7 @@ class App:
 
     `/read` reads the body, `/early` answers without reading it, `/wait` waits for `go_on` first. `/silent` limits
     only the silence of its body, `/own` turns the time limit off. `/large` sends LARGE bytes, `/stream` more in parts.
+    `/parts` sends two parts without a length, `/broken` one part, and then it fails.
     """
 
     met: list[Any] = field(default_factory=list)
@@ -56,6 +57,12 @@ class App:
                 await send({"type": "http.response.start", "status": 200, "headers": []})
                 for _ in range(2000):
                     await send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True})
+            case "/parts" | "/broken":
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b"one,", "more_body": True})
+                if scope["path"] == "/parts":
+                    await send({"type": "http.response.body", "body": b"two"})
+                return
             case "/wait":
                 await self.go_on.wait()
             case "/silent":

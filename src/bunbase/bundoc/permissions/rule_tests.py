@@ -14,7 +14,8 @@ from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
-from bunbase.pkg.errors import InvalidInput, Malformed, TooLarge
+from bunbase.pkg.errors import InvalidInput, TooLarge
+from bunbase.pkg.json_bodies import unreadable
 from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
 from bunbase.pkg.rules.coverage import Coverage
 from bunbase.pkg.rules.inputs import Inputs
@@ -96,7 +97,7 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
     except msgspec.ValidationError as error:
         _refuse("", f"This is not a valid case: {error}.")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+        raise unreadable(error) from None
     _check(batch, several)
     return batch, several
 

@@ -21,6 +21,7 @@ from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
+from bunbase.pkg.json_bodies import pointer_in, read_json
 from bunbase.pkg.media import JSON
 
 TAGS: Final = ["Collections"]
@@ -152,7 +153,7 @@ async def _written(collection: Collection) -> bytes:
 
 
 async def _read(body: bytes, kind: type[B], what: str) -> B:
-    """Parse a body, in a thread if it is long. Raises: InvalidInput, or InvalidSchema if the schema is too large."""
+    """Parse a body, in a thread if it is long. Raises: Malformed, InvalidInput, InvalidSchema."""
     if len(body) <= LOOP_BYTES:
         return _described(body, kind, what)
     return await asyncio.to_thread(_described, body, kind, what)
@@ -161,18 +162,12 @@ async def _read(body: bytes, kind: type[B], what: str) -> B:
 def _described(body: bytes, kind: type[B], what: str) -> B:
     effort.note(len(body))
     try:
-        found = msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput.at(_pointer(str(error)), f"{what}: {error}.") from None
+        found = read_json(body, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput.at(pointer_in(error), f"{what}: {error}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found
-
-
-def _pointer(error: str) -> str:
-    """Return the JSON Pointer for the place in an error of msgspec, such as `$.indexes[0].fields`."""
-    _, _, place = error.rpartition(" - at `$")
-    return place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if place != error else ""
 
 
 ROUTES = (list_collections, get_collection, put_collection, find_misfits, drop_collection)

@@ -20,7 +20,7 @@ from bunbase.pkg.logger import logger
 log = logger("functions")
 
 WITHOUT_BODY: Final = (204, 304)
-OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation", "server-timing"})
+OURS: Final = frozenset({"x-bunbase-function-version", "x-bunbase-invocation"})
 
 
 class FunctionAnswer(Response[None]):
@@ -34,9 +34,9 @@ class FunctionAnswer(Response[None]):
     def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
         return self.send_all
 
-    async def send_all(self, _scope: Any, _receive: Any, send: Any) -> None:
+    async def send_all(self, scope: Any, _receive: Any, send: Any) -> None:
         """Send the whole answer. Raises: a Problem before the head; a later problem closes the connection."""
-        sending = asyncio.ensure_future(self._send(send))
+        sending = asyncio.ensure_future(self._send(send, only_head=scope["method"] == "HEAD"))
         leaving = asyncio.ensure_future(self.body.forward_until_client_leaves())
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -47,7 +47,8 @@ class FunctionAnswer(Response[None]):
             await asyncio.gather(sending, leaving, return_exceptions=True)
         (leaving if sending.cancelled() else sending).result()
 
-    async def _send(self, send: Any) -> None:
+    async def _send(self, send: Any, only_head: bool) -> None:
+        """Send the answer. `only_head`: end the call after the head, so that a stream does not occupy its worker."""
         began = time.perf_counter()
         parts: Any = self.parts
         try:
@@ -57,6 +58,9 @@ class FunctionAnswer(Response[None]):
                 head = await anext(parts)
             headers = [(name.encode(), value.encode("latin-1")) for name, value in headers_of(head, began)]
             await send({"type": "http.response.start", "status": head.status, "headers": headers})
+            if only_head:
+                await send({"type": "http.response.body", "body": b""})
+                return
             if head.body is not None:
                 await send({"type": "http.response.body", "body": head.body, "more_body": True})
             try:

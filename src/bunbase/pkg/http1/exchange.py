@@ -51,6 +51,7 @@ class Exchange(RequestResponseCycle):
         self.late: Problem = RequestStalled("The request did not arrive in time: send it again.")
         self.silence_seconds: float | None = None
         self.own_time = False
+        self.unframed = False  # True if only the end of the connection ends the answer: HTTP/1.0 has no chunks
 
     # for the app
 
@@ -77,6 +78,8 @@ class Exchange(RequestResponseCycle):
     async def send(self, message: Any) -> None:
         if not self.response_started and (self.problem is not None or self.waiting_for_100_continue):
             self.keep_alive = False  # the rest of the body may or may not follow, so no next request can be read
+        if self.scope["http_version"] == "1.0":
+            self._frame_by_closing(message)
         await super().send(message)
 
     # for the protocol
@@ -93,11 +96,21 @@ class Exchange(RequestResponseCycle):
                 await app(scope, receive, send)
             except asyncio.CancelledError:
                 await self._end_by_stop()
+            finally:
+                if self.unframed and self.response_started and not self.response_complete:
+                    self.protocol.reset()
 
         await super().run_asgi(until_stopped)
         self.scope[
             "extensions"
         ] = {}  # breaks the reference cycle through this exchange, so no garbage collection is needed
+
+    def _frame_by_closing(self, message: Any) -> None:
+        """Let uvicorn send an answer without Content-Length as bare bytes, not in chunks (RFC 9112 §6.1)."""
+        if not self.response_started and not any(name == b"content-length" for name, _ in message.get("headers", ())):
+            self.unframed, self.chunked_encoding = True, False
+        elif self.unframed and not self.response_complete:
+            self.expected_content_length = len(message.get("body", b""))
 
     async def _end_by_stop(self) -> None:
         """End a request that takes too long while the server stops: answer 503, or break off the answer."""

@@ -18,6 +18,8 @@ The life of a request:
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -44,6 +46,9 @@ from bunbase.pkg.http1.slices import SlicedProtocol
 from bunbase.pkg.http1.upgrade import brings_a_body, head_without_upgrade
 
 VERSION_REFUSALS: Final = ("Invalid HTTP version", "Pause on PRI/Upgrade")  # messages of the parser llhttp
+
+
+NO_LINGER: Final = struct.pack("ii", 1, 0)  # the value of SO_LINGER with which closing resets the connection
 
 
 class Ended(Exception):
@@ -359,6 +364,13 @@ class Http1Protocol(SlicedProtocol):
         self._forget_unparsed()
         self.since = self.heard_at = self.loop.time()
         self.transport.close()
+
+    def reset(self) -> None:
+        self.close()
+        found = self.transport.get_extra_info("socket")
+        if found is not None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     def _peer(self) -> str:
         return self.client[0] if self.client else ""

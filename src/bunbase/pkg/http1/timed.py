@@ -76,6 +76,10 @@ class TimedProtocol(HttpToolsProtocol):
         """Close the connection now."""
 
     @abstractmethod
+    def reset(self) -> None:
+        """Reset the connection, so that the client sees a failure, and not the end of its answer."""
+
+    @abstractmethod
     def _fail(self, problem: Problem) -> None:
         """Stop waiting for the body of the request that is being read."""
 

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bunbase.gateway.methods import allowed
+from bunbase.house.generate import openapi_document
+from bunbase.pkg.errors import NotFound
+from tests.gateway.door import Door, FakeFunctions, door_of
+from tests.gateway.others import SECRET, Room
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATHS: dict[str, dict[str, Any]] = msgspec.json.decode(openapi_document())["paths"]
+FUNCTIONS = "/v1/functions/"
+FILLED = {"project": "bakery", "version": "1"}
+CHANGING = ("x-request-id", "server-timing")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door() -> AsyncIterator[Door]:
+    async with door_of() as opened:
+        yield opened
+
+
+@pytest.fixture
+def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every method that a fake does not have raise NotFound."""
+
+    def missing(_self: Any, _method: str) -> Any:
+        async def answer(*_: Any, **__: Any) -> Any:
+            raise NotFound
+
+        return answer
+
+    for stand_in in (Room, FakeFunctions):
+        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)
+
+
+def filled(template: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda name: FILLED.get(name[1], "echo"), template)
+
+
+def credentials(door: Door, path: str) -> dict[str, str]:
+    if path.startswith("/v1/"):
+        return {"x-bunbase-key": SECRET}
+    return {"authorization": f"Bearer {door.bunauth.token()}"}
+
+
+@pytest.mark.usefixtures("_rooms_have_nothing")
+async def test_head_is_answered_wherever_get_is_with_the_same_head_and_no_body(door: Door) -> None:
+    """Auth F11: RFC 9110 section 9.1."""
+    getting = [path for path, item in PATHS.items() if "get" in item and not path.startswith(FUNCTIONS)]
+    assert len(getting) > 30
+
+    for path in (*(filled(one) for one in getting), "/api/openapi.json", "/nothing"):
+        headers = credentials(door, path) | {"x-request-id": "a-trace-from-before"}
+        got, head = await door.http.get(path, headers=headers), await door.http.head(path, headers=headers)
+
+        told = [{k: v for k, v in one.headers.items() if k not in CHANGING} for one in (got, head)]
+        assert (head.status_code, told[1], head.content) == (got.status_code, told[0], b""), path
+
+
+async def test_a_health_check_with_head_is_answered(door: Door) -> None:
+    for path in ("/api/health", "/api/ready", "/v1/data/posts"):
+        answer = await door.http.head(path, headers={"x-bunbase-key": SECRET})
+
+        assert (answer.status_code, answer.content) == (200, b""), path
+        assert int(answer.headers["content-length"]) > 10
+
+
+async def test_options_and_405_name_every_method_of_a_path(door: Door) -> None:
+    """Outside suites F5."""
+    for template, item in PATHS.items():
+        if template.startswith(FUNCTIONS):
+            continue
+        expected = allowed(method.upper() for method in item)
+        options = await door.http.options(filled(template))
+        refused = await door.http.request("TRACE", filled(template))
+
+        assert (options.status_code, options.headers["allow"].split(", ")) == (204, expected), template
+        assert (refused.status_code, refused.headers["allow"].split(", ")) == (405, expected), template
