@@ -89,5 +89,5 @@ def _show(deployed: Deployed, out: Output) -> None:
         out.hint(f"Next: bunbase invoke {ready[0]}")
 
 
-def _row(result: Result) -> tuple[str, str, int | None, str, str]:
-    return result.name, result.outcome.value, result.version, size_text(result.size), result.sha256[:12]
+def _row(result: Result) -> tuple[str, Outcome, int | None, str, str]:
+    return result.name, result.outcome, result.version, size_text(result.size), result.sha256[:12]
