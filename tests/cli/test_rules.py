@@ -111,7 +111,7 @@ def test_rules_test_fails_below_the_minimum_coverage(in_project: FakeApi, bunbas
     said = bunbase("rules", "test", "--min-coverage", "100")
 
     assert said.code == 1
-    assert "less than 100 %" in said.err
+    assert "at least 100 % are required" in said.err
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -12,6 +13,7 @@ from bunbase.cli.entries import has_functions
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import FLAGS, Flags
 from bunbase.cli.output import Output
+from bunbase.cli.project_file import enter_project_folder
 
 
 @Parameter(name="*")
@@ -58,15 +60,21 @@ def dev(
 ) -> int:
     """Run the whole server on this machine, for development.
 
-    If this folder has functions, they are deployed now and whenever they are saved. With --json they are not deployed:
-    run `bunbase watch --json` in a second terminal.
+    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. Its
+    data are in .bunbase of that folder. If that folder has functions, they are deployed now and whenever they are
+    saved. With --json they are not deployed: run `bunbase watch --json` in a second terminal.
     """
     from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
 
+    given = settings.settings()
+    if data_dir := given.get("house.data_dir"):
+        given["house.data_dir"] = str(Path(data_dir).absolute())  # relative to the folder where the command was typed
+    if folder := enter_project_folder():
+        Output(flags.json).hint(f"The project is in {folder}.")
     if watch and not flags.json and has_functions():
-        return run_dev(settings.settings(), beside=watching)
-    return run_dev(settings.settings(), flags.json)
+        return run_dev(given, beside=watching)
+    return run_dev(given, flags.json)
 
 
 def serve(

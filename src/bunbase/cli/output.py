@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bunbase.cli import tables
-from bunbase.cli.errors import Failure
+from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.streams import json_for
 from bunbase.cli.tables import visible
 from bunbase.pkg.api_json import api_json
@@ -81,9 +81,15 @@ def report(failure: Failure, json: bool) -> None:
         sys.stderr.write(json_for(sys.stderr, msgspec.json.encode(failure.document()).decode()) + "\n")
         return
     text = Text.assemble(("bunbase: ", "red"), visible(failure.detail))
+    if isinstance(failure, Refused) and failure.asked:
+        text.append(f"\n         asked {_asked(**failure.asked)}", "dim")
     if failure.request_id:
         text.append(f"\n         request {failure.request_id}", "dim")
     _console(sys.stderr).print(text, soft_wrap=True)
+
+
+def _asked(server: str, project: str = "", project_from: str = "") -> str:
+    return f"{server} about the project {visible(project)}, from {visible(project_from)}" if project else server
 
 
 def size_text(size: int) -> str:

@@ -13,7 +13,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent
-from bunbase.cli.rule_files import RULES, TestCase, read_rules, read_tests, test_files
+from bunbase.cli.rule_files import TestCase, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Rules
 
@@ -23,7 +23,10 @@ FAILED = 1
 File = Annotated[
     Path, Parameter(help="The test files. Default: rules.test.toml, rules/*.test.toml, and the same names with .json.")
 ]
-RulesFile = Annotated[Path, Parameter(name="--rules", help="The file with the rules.")]
+RulesFile = Annotated[
+    Path | None,
+    Parameter(name="--rules", show_default=False, help="The file with the rules. Default: rules.toml of the project."),
+]
 MinCoverage = Annotated[float, Parameter(help="Fail if the cases cover less than this percentage of the conditions.")]
 
 app = App(name="rules", help="Test and apply a project's access rules.")
@@ -54,7 +57,7 @@ class Verdict(msgspec.Struct, frozen=True):
 @app.command(name="test")
 def run_tests(
     *files: File,
-    rules: RulesFile = RULES,
+    rules: RulesFile = None,
     min_coverage: MinCoverage = 0.0,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
@@ -89,7 +92,7 @@ def run_tests(
 
 
 @app.command
-def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Apply the rules of rules.toml. Collections that the file does not name keep their rules."""
     out = Output(flags.json)
     asked = read_rules(rules)

@@ -14,7 +14,7 @@ import msgspec
 
 from bunbase.cli.address import server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
-from bunbase.cli.errors import Failure, NotSignedIn
+from bunbase.cli.errors import Failure, NotSignedIn, Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.contracts.bunauth import SignedIn
@@ -25,12 +25,20 @@ S = TypeVar("S", bound=msgspec.Struct)
 TOKEN: Final = "BUNBASE_TOKEN"
 EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
+NOT_FOUND: Final = 404
 
 
 class Setup(msgspec.Struct, frozen=True):
     """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account."""
 
     setup_complete: bool
+
+
+class NamedProject(msgspec.Struct, frozen=True):
+    """The project that a command acts on, by id or slug. `origin`: the flag, variable or file that named it."""
+
+    name: str
+    origin: str
 
 
 class Session:
@@ -41,6 +49,7 @@ class Session:
         self.file = file
         self.token = token
         self.http = Http(url)
+        self.project: NamedProject | None = None  # known once a command has chosen its project
 
     def ask(self, kind: type[T], call: Call) -> T:
         """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
@@ -79,6 +88,12 @@ class Session:
     def known(self) -> KnownServer:
         """Return everything that is stored for this server."""
         return self.file.read().server(self.url)
+
+    def asked(self) -> dict[str, str]:
+        """Return the server and the project of this command, for the message that something is unknown there."""
+        if self.project is None:
+            return {"server": self.url}
+        return {"server": self.url, "project": self.project.name, "project_from": self.project.origin}
 
     @contextmanager
     def changing(self) -> Iterator[KnownServer]:
@@ -140,6 +155,10 @@ def open_session(flags: ServerFlags) -> Iterator[Session]:
     session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""))
     try:
         yield session
+    except Refused as refused:
+        if refused.problem.get("status") == NOT_FOUND:
+            refused.asked = session.asked()
+        raise
     finally:
         session.http.close()
 

@@ -99,7 +99,7 @@ def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mis
     if file is None or not file.exists():
         return {}
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        document = tomllib.loads(file.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         mistakes.append(f"{file}: the file is not valid TOML: {error}")
         return {}
