@@ -42,13 +42,16 @@ class NamedProject(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed."""
+    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed.
 
-    def __init__(self, url: str, file: CredentialsFile, token: str = "") -> None:
+    `ca_file`: certificate authorities to trust in addition to the usual ones.
+    """
+
+    def __init__(self, url: str, file: CredentialsFile, token: str = "", ca_file: str = "") -> None:
         self.url = url
         self.file = file
         self.token = token
-        self.http = Http(url)
+        self.http = Http(url, ca_file)
         self.project: NamedProject | None = None  # known once a command has chosen its project
 
     def ask(self, kind: type[T], call: Call) -> T:
@@ -152,7 +155,7 @@ class Session:
 def open_session(flags: ServerFlags) -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file."""
     file = credentials_file()
-    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""))
+    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""), flags.ca_file)
     try:
         yield session
     except Refused as refused:
