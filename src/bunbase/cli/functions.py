@@ -17,7 +17,7 @@ from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
-from bunbase.contracts.functions.triggers import Schedule
+from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger, Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
 Number = Annotated[int | None, Parameter(help="The version's number, from `bunbase functions versions`.")]
@@ -38,10 +38,10 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         out.document(found)
         return
     rows = [
-        (one.name, one.version, one.config.access.value, _cron(one.config), size_text(one.size), one.created_at)
+        (one.name, one.version, one.config.access.value, _triggers(one.config), size_text(one.size), one.created_at)
         for one in found.items
     ]
-    out.table(("function", "version", "access", "schedule", "size", "deployed"), rows)
+    out.table(("function", "version", "access", "triggers", "size", "deployed"), rows)
     if not found.items:
         out.hint("No function is deployed yet. Create one: bunbase functions new hello")
 
@@ -125,8 +125,15 @@ def delete(
     out.done(f"{name} is deleted.")
 
 
-def _cron(config: FunctionConfig) -> str | None:
-    return config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
+def _triggers(config: FunctionConfig) -> str:
+    """Return what runs the function besides requests and jobs: its schedule, and the changes of documents."""
+    cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
+    return "; ".join([*([cron] if cron else []), *map(_change, config.on)])
+
+
+def _change(trigger: DataTrigger) -> str:
+    ops = "" if len(trigger.ops) == len(ChangeOp) else f" ({', '.join(trigger.ops)})"
+    return f"{trigger.collection}{ops}{'' if trigger.where is None else ' with a filter'}"
 
 
 def _two(name: str, found: tuple[Version, ...], old: int | None, new: int | None) -> tuple[Version, Version]:
