@@ -40,8 +40,10 @@ class Output:
         """Print the fields of one thing, one field per line."""
         self.results.print(tables.facts(facts), soft_wrap=True)
 
-    def line(self, text: str) -> None:
-        self.results.print(Text(visible(text)), soft_wrap=True)
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """Print one line of parts; each is a text, or a text with its style."""
+        styled = ((part, "") if isinstance(part, str) else part for part in parts)
+        self.results.print(Text.assemble(*((visible(text), style) for text, style in styled)), soft_wrap=True)
 
     def hint(self, text: str) -> None:
         """Print a hint on stderr; with `--json`, print nothing."""
