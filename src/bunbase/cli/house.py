@@ -91,9 +91,12 @@ def serve(
 
 
 def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> None:
-    """Show every setting of the server and where its value comes from; secrets are masked."""
+    """Show every setting of the server, its value, the source of the value, and the meaning of the setting.
+
+    Secrets are masked. The settings are those of a server that starts in this folder, not those of a running server.
+    """
     from bunbase.house.settings import load_settings
-    from bunbase.pkg.config.load import MASK, ConfigError
+    from bunbase.pkg.config.load import DEFAULT, MASK, ConfigError
 
     try:
         values = load_settings(settings.settings()).values
@@ -102,9 +105,20 @@ def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> Non
     out = Output(flags.json)
     if flags.json:
         items = [
-            {"room": v.room, "name": v.name, "value": MASK if v.shown == MASK else v.value, "origin": v.origin}
+            {
+                "room": v.room,
+                "name": v.name,
+                "value": MASK if v.shown == MASK else v.value,
+                "origin": v.origin,
+                "default": v.default,
+                "description": v.description,
+            }
             for v in values
         ]
         out.document({"items": items})
         return
-    out.table(("setting", "value", "origin"), [(f"{v.room}.{v.name}", v.shown, v.origin) for v in values])
+    for v in values:
+        changed = f"  # {v.origin}" if v.origin != DEFAULT else ""
+        out.line((f"{v.room}.{v.name}", "bold"), f" = {v.shown}", (changed, "yellow"))
+        out.line((f"    {v.description}", "dim"))
+    out.hint(f"A server that starts in {Path.cwd()} has these settings. A running server keeps those of its start.")
