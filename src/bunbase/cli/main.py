@@ -76,6 +76,7 @@ def run(words: Sequence[str]) -> int:
     accept_every_text()
     json = "--json" in words
     try:
+        "".join(words).encode()  # raises before a message could contain such a word
         result = command(words[0] if words else "")(
             words, result_action="return_value", exit_on_error=False, print_error=False
         )

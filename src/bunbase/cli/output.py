@@ -48,7 +48,7 @@ class Output:
     def hint(self, text: str) -> None:
         """Print a hint on stderr; with `--json`, print nothing."""
         if not self.json:
-            self.asides.print(Text(text, "dim"), soft_wrap=True)
+            self.asides.print(Text(visible(text), "dim"), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, also with `--json`."""
