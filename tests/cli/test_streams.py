@@ -49,6 +49,18 @@ def test_json_loses_nothing_whatever_the_encoding_of_the_output(
     assert msgspec.json.decode(document)["items"][0]["text"] == "→ 日本 🙂"
 
 
+@pytest.mark.parametrize("environment", NARROW)
+def test_a_secret_on_stdin_is_read_as_utf_8_whatever_the_encoding(
+    in_project: FakeApi, environment: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [EXECUTABLE, "env", "set", "TOKEN"], env={**os.environ, **environment}, input="é→\n".encode(), check=False
+    )
+
+    assert done.returncode == 0
+    assert in_project.variables == {"TOKEN": "é→"}
+
+
 @pytest.mark.parametrize("words", [("projects", "create"), ("invoke",), ("frobnicate",), ("whoami", "--token")])
 def test_a_word_that_is_not_utf_8_is_a_usage_error(in_project: FakeApi, bunbase: Bunbase, words: tuple[str]) -> None:
     said = bunbase(*words, "caf\udce9", "--json")

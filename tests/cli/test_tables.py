@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.text import Text
 
 from bunbase.cli.deploying import Outcome
 from bunbase.cli.tables import STATES, table
 from bunbase.contracts.bundoc.backups import Authenticity, JobState
 from bunbase.contracts.functions.triggers import JobStatus, NewJob, RunOutcome
+from bunbase.house.doctor import Health
 from tests.cli.conftest import in_terminal
 from tests.cli.server import FakeApi
 
@@ -54,6 +56,18 @@ def test_a_table_that_fits_is_one_line_a_row_and_a_time_is_never_broken() -> Non
     assert re.search(rf"{ID} +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", text)
 
 
+def test_the_lines_of_a_value_stand_below_each_other_at_any_width() -> None:
+    value = Text("0 9 * * *\nposts (create)", no_wrap=True)
+
+    for width in (24, 80):
+        first, second = (
+            line
+            for line in drawn(["name", "triggers"], [["mail", value]], width).splitlines()
+            if "*" in line or "(" in line
+        )
+        assert first.index("0 9 * * *") == second.index("posts (create)")
+
+
 def test_the_ids_of_a_list_can_be_copied_from_a_terminal_of_80_columns(in_project: FakeApi) -> None:
     job = in_project.add_job(NewJob("a-function-with-a-rather-long-name-indeed"), JobStatus.DEAD)
     in_project.jobs[ID] = msgspec.structs.replace(job, id=ID, error="function_timeout")
@@ -73,6 +87,6 @@ def test_states_have_a_colour_only_in_a_terminal_that_wants_colour(in_project: F
     assert "\x1b" not in in_terminal("jobs", "list", TERM="dumb")
 
 
-@pytest.mark.parametrize("kind", [JobStatus, RunOutcome, Outcome, JobState, Authenticity])
+@pytest.mark.parametrize("kind", [JobStatus, RunOutcome, Outcome, JobState, Authenticity, Health])
 def test_every_state_that_can_be_good_or_bad_has_a_colour(kind: type[StrEnum]) -> None:
     assert [one for one in kind if one.value not in STATES] in ([], [Outcome.UNCHANGED])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Failure
+from bunbase.cli.errors import Failure, Unreachable
 from bunbase.cli.http import Call, decode
 from bunbase.cli.session import Session
 from bunbase.contracts.tenant_auth import CustomToken, ManagedUsers, UserSignedIn
@@ -34,7 +34,8 @@ def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterato
     try:
         yield signed_in.access_token
     finally:
-        session.http.send(Call("POST", "/v1/auth/logout", headers=with_key), signed_in.access_token)
+        with suppress(Unreachable):  # the call is over, and the session then ends when its tokens expire
+            session.http.send(Call("POST", "/v1/auth/logout", headers=with_key), signed_in.access_token)
 
 
 class _Administration:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
+from rich.text import Text
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Usage
@@ -125,10 +126,10 @@ def delete(
     out.done(f"{name} is deleted.")
 
 
-def _triggers(config: FunctionConfig) -> str:
-    """Return what runs the function besides requests and jobs: its schedule, and the changes of documents."""
+def _triggers(config: FunctionConfig) -> Text:
+    """Return what runs the function besides requests and jobs, each on a line: schedule, changes of documents."""
     cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
-    return "; ".join([*([cron] if cron else []), *map(_change, config.on)])
+    return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
 
 
 def _change(trigger: DataTrigger) -> str:

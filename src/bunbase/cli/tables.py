@@ -27,9 +27,9 @@ CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_T
 GOOD, BAD, BUSY = "green", "red", "yellow"
 STATES: Final = {
     **dict.fromkeys(("ok", "deployed", "done", "proved"), GOOD),
-    **dict.fromkeys(("failed", "dead", "lost", "error", "timeout", "crash", "altered", "unreadable"), BAD),
+    **dict.fromkeys(("failed", "bad", "dead", "lost", "error", "timeout", "crash", "altered", "unreadable"), BAD),
     **dict.fromkeys(
-        ("waiting", "blocked", "running", "skipped", "resync", "queued", "to deploy", "unauthenticated"), BUSY
+        ("note", "waiting", "blocked", "running", "skipped", "resync", "queued", "to deploy", "unauthenticated"), BUSY
     ),
 }  # the colour of each state, by its word; a state without an entry has the terminal's own colour
 
@@ -63,7 +63,7 @@ def cell(value: Any) -> Text:
         case StrEnum():
             return Text(value.value, STATES.get(value.value, ""))
         case Text():
-            return value
+            return value if value.plain else cell(None)
         case _:
             return Text(visible(str(value)))
 
@@ -79,7 +79,7 @@ def _widths(rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
     """Return the width of each column, or None if the longest words of all columns need more than `width`."""
     columns = list(zip(*rows, strict=True))
     least = [max(map(_longest_word, column)) for column in columns]
-    most = [max(one.cell_len for one in column) for column in columns]
+    most = [max(cell_len(line) for one in column for line in one.plain.split("\n")) for column in columns]
     left = width - sum(least) - BETWEEN * (len(columns) - 1)
     if left < 0:
         return None
@@ -92,7 +92,7 @@ def _widths(rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
 
 def _longest_word(one: Text) -> int:
     if one.no_wrap:
-        return one.cell_len
+        return max(map(cell_len, one.plain.split("\n")))
     return max(map(cell_len, one.plain.split()), default=0)
 
 
@@ -103,4 +103,5 @@ def _blocks(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Renderabl
 
 
 def _line(name: str, value: Text, wide: int) -> Text:
-    return Text.assemble((f"{name:<{wide}}  ", "dim"), value, no_wrap=True, overflow="ignore")
+    below = Text("\n" + " " * (wide + 2)).join(value.split("\n"))
+    return Text.assemble((f"{name:<{wide}}  ", "dim"), below, no_wrap=True, overflow="ignore")
