@@ -110,6 +110,24 @@ def test_an_unknown_project_names_the_server_and_the_file_that_asked_for_it(
     assert bunbase("deploy", "--json").problem["asked"] == asked
 
 
+def test_dev_in_a_subfolder_runs_the_server_in_the_folder_of_the_project(
+    project: Path, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[tuple[Path, dict[str, str]]] = []
+
+    def run_dev(settings: dict[str, str], *_: object, **__: object) -> int:
+        began.append((Path.cwd(), settings))
+        return 0
+
+    monkeypatch.setattr("bunbase.house.run.run_dev", run_dev)
+
+    assert bunbase("dev").code == 0
+    monkeypatch.chdir(project / "src")
+    assert bunbase("dev", "--data-dir", "data").code == 0
+
+    assert began == [(project, {}), (project, {"house.data_dir": str(project / "src" / "data")})]
+
+
 @pytest.mark.parametrize("origin", ["--project", "BUNBASE_PROJECT"])
 def test_an_unknown_thing_names_what_chose_the_project(
     project: Path, in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch, origin: str
