@@ -37,7 +37,7 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
-gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the page of error codes, the types of functions
+gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes and settings, the types of functions
 	$(BIN)/python -m bunbase.house.generate
 
 lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -99,6 +100,25 @@ def executable(*words: str, input: str = "") -> Said:
     """Run the real `bunbase` in a separate process."""
     done = subprocess.run([EXECUTABLE, *words], input=input, capture_output=True, text=True, timeout=60, check=False)
     return Said(done.returncode, done.stdout, done.stderr)
+
+
+def in_terminal(*words: str, columns: int = 80, **environment: str) -> str:
+    """Run the real `bunbase` in a pseudo-terminal of this width; return everything that it printed."""
+    leader, follower = pty.openpty()
+    env = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color", **environment}
+    with subprocess.Popen([EXECUTABLE, *words], stdin=follower, stdout=follower, stderr=follower, env=env) as process:
+        os.close(follower)
+        said = b"".join(iter(lambda: _read(leader), b""))
+    os.close(leader)
+    assert process.returncode == 0, said
+    return said.decode().replace("\r\n", "\n")
+
+
+def _read(leader: int) -> bytes:
+    try:
+        return os.read(leader, 65536)
+    except OSError:  # EIO: the process has closed the terminal
+        return b""
 
 
 def kept() -> Credentials:

@@ -55,6 +55,7 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.contracts.tenant_auth import CustomToken, ManagedUser, ManagedUsers, UserNotFound, UserSignedIn
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem, Unauthenticated
 from bunbase.pkg.http import Injected
@@ -96,6 +97,8 @@ class FakeApi:
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
         self.exposed: dict[str, bool | None] = {}
+        self.users: dict[str, ManagedUser] = {}
+        self.sessions: set[str] = set()  # access tokens of end users
         self.lines: list[LogLine] = []
         self.follows: list[int] = []
         self.asked: list[dict[str, Any]] = []
@@ -127,6 +130,17 @@ class FakeApi:
             raise Unauthenticated
         if token not in self.access:
             raise TokenExpired
+
+    def administrator(self, request: AnyRequest) -> None:
+        """Accept the secret key, or a developer who names the project."""
+        if key := request.headers.get("x-bunbase-key"):
+            assert self.keys[key][1].kind is CallerKind.SECRET
+        else:
+            self.signed_in(request)
+            self.project(request.headers["x-bunbase-project"])
+
+    def add_user(self, id: str, email: str) -> None:
+        self.users[id] = ManagedUser(id, email, True, "user", {}, {}, NOW, banned=False, has_password=True)
 
     def project(self, name: str) -> Project:
         for project in self.projects.values():
@@ -467,6 +481,35 @@ async def list_runs(api: Injected[FakeApi], request: AnyRequest, name: FromPath[
     return Runs(tuple(run for run in api.runs if run.function == name and wanted in (None, run.outcome)))
 
 
+@get("/v1/auth/users")
+async def list_users(api: Injected[FakeApi], request: AnyRequest, email: FromQuery[str] = "") -> ManagedUsers:
+    api.administrator(request)
+    found = [user for user in api.users.values() if email in ("", user.email)]
+    return ManagedUsers(tuple(found))
+
+
+@post("/v1/auth/custom-token", status_code=200)
+async def make_custom_token(api: Injected[FakeApi], request: AnyRequest) -> CustomToken:
+    api.administrator(request)
+    uid = (await request.json())["uid"]
+    if uid not in api.users:
+        raise UserNotFound
+    return CustomToken(f"custom {uid}", 300)
+
+
+@post("/v1/auth/login/custom-token", status_code=200)
+async def use_custom_token(api: Injected[FakeApi], request: AnyRequest) -> UserSignedIn:
+    assert request.headers["x-bunbase-key"] in api.keys
+    uid = (await request.json())["token"].removeprefix("custom ")
+    api.sessions.add(f"at_{uid}")
+    return UserSignedIn(api.users[uid], f"at_{uid}", "rt", 900)
+
+
+@post("/v1/auth/logout", status_code=204)
+async def end_user_session(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.sessions.remove(request.headers["authorization"].removeprefix("Bearer "))
+
+
 @route(
     ["/v1/functions/{name:str}", "/v1/functions/{name:str}/{path:path}"],
     http_method=["GET", "POST", "PUT", "DELETE"],
@@ -486,6 +529,9 @@ async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str
             body = (await request.body()).decode()
             query = request.scope["query_string"].decode()
             told = {"method": request.method, "path": request.url.path, "query": query, "body": body}
+            user = request.headers.get("authorization", "").removeprefix("Bearer at_")
+            assert not user or f"at_{user}" in api.sessions
+            told |= {"user": user} if user else {}
             return Response(told | {"type": request.headers.get("content-type")}, status_code=200, headers=said)
 
 
@@ -528,6 +574,10 @@ ROUTES = (
     unset_env,
     try_rules,
     put_collection,
+    list_users,
+    make_custom_token,
+    use_custom_token,
+    end_user_session,
     invoke,
 )
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -29,6 +30,19 @@ def test_every_command_has_help(bunbase: Bunbase, words: str) -> None:
     assert said.code == 0
     assert said.out.startswith(f"Usage: bunbase {words}".rstrip())
     assert ("--json" in said.out) == (words not in NO_JSON and words != "")
+
+
+FUNCTIONS = [(word, where) for _, word, where, _ in COMMANDS if not where.endswith(":app")]
+
+
+@pytest.mark.parametrize(("word", "where"), FUNCTIONS)
+def test_the_help_of_a_command_has_its_whole_description(bunbase: Bunbase, word: str, where: str) -> None:
+    module, _, name = where.partition(":")
+    described = getattr(importlib.import_module(f"bunbase.cli.{module}"), name).__doc__
+
+    said = bunbase(word, "--help")
+
+    assert set(described.replace("`", "").split()) <= set(said.out.replace("`", "").split())
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,23 @@ def test_functions_and_versions_are_listed(in_project: FakeApi, bunbase: Bunbase
     assert bunbase("functions", "versions", "nothing").code == 1
 
 
+def test_the_list_of_functions_shows_everything_that_runs_them(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    write(home / "functions/hello.ts")
+    write(
+        home / "bunbase.toml",
+        '[functions.hello]\nschedule = "0 9 * * *"\n'
+        'on = [{ collection = "posts" }, { collection = "likes", ops = ["create"], where = { a = 1 } }]\n',
+    )
+    bunbase("deploy")
+
+    listed = bunbase("functions", "list").out
+
+    for trigger in ("0 9 * * *", "posts", "likes (create) with a filter"):
+        assert [line for line in listed.splitlines() if trigger in line], trigger
+
+
 def test_two_versions_are_compared(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
     write(home / "functions/hello.ts")
     bunbase("deploy")

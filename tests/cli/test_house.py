@@ -25,6 +25,17 @@ def test_config_names_each_setting_with_its_origin(
     assert "gateway.port" in bunbase("config").out
 
 
+def test_config_explains_each_setting_and_names_its_default(bunbase: Bunbase, home: Path) -> None:
+    said = bunbase("config", "--port", "8080")
+    items = bunbase("config", "--port", "8080", "--json").document["items"]
+
+    (port,) = (item for item in items if (item["room"], item["name"]) == ("gateway", "port"))
+    assert (port["default"], port["value"]) == (7070, 8080)
+    assert f"gateway.port = 8080  # --set gateway.port\n    {port['description']}\n" in said.out
+    assert all(item["description"] for item in items)
+    assert str(home) in said.err
+
+
 def test_config_masks_secrets(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUNBASE_HOUSE__SERVICE_SECRET", "hush hush")
 

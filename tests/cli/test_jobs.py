@@ -34,7 +34,7 @@ def test_dead_letters_are_listed_replayed_and_deleted_with_the_real_executable(i
 
 
 def test_a_job_is_added_and_shown(in_project: FakeApi, bunbase: Bunbase) -> None:
-    added = bunbase("jobs", "add", "mail", "--payload", '{"to": "ada"}', "--key", "k", "--json").document
+    added = bunbase("jobs", "add", "mail", "--data", '{"to": "ada"}', "--key", "k", "--json").document
 
     shown = bunbase("jobs", "show", added["id"])
 

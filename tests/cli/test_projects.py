@@ -177,8 +177,27 @@ def test_a_variable_is_set_from_the_command_line_or_stdin(
 ) -> None:
     said = executable("env", "set", *words, "--json", input=input)
 
-    assert said.document["name"] == "GREETING"
+    assert said.document["items"][0]["name"] == "GREETING"
     assert in_project.variables == {"GREETING": value}
+
+
+def test_several_variables_are_set_at_once_also_from_a_file(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    (home / ".env").write_text("# secrets\nA=file\nTOKEN='a b'\n")
+
+    said = bunbase("env", "set", "--file", ".env", "A=1", "B=2=3", "--hidden", "--json")
+
+    assert [one["name"] for one in said.document["items"]] == ["A", "TOKEN", "B"]
+    assert in_project.variables == {"A": "1", "TOKEN": "a b", "B": "2=3"}
+    assert set(in_project.exposed.values()) == {False}
+
+
+@pytest.mark.parametrize("words", [["A=1", "b=2"], ["A=1", "=2"], ["A=1", "B", "C"], [], ["A=1", "--file", "none"]])
+def test_no_variable_is_set_if_one_of_them_is_wrong(in_project: FakeApi, words: list[str]) -> None:
+    said = executable("env", "set", *words, input="value")
+
+    assert said.code == 2
+    assert "value" not in said.err.replace("NAME=VALUE", "").replace("asked for the value", "").replace("one value", "")
+    assert in_project.variables == {}
 
 
 def test_a_variable_is_hidden_only_with_the_flag(in_project: FakeApi, bunbase: Bunbase) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bunbase.cli.address import is_loopback, normal_url, server_url
 from bunbase.cli.errors import Failure, Usage
-from bunbase.cli.output import visible
 from bunbase.cli.sse import Event, events
+from bunbase.cli.tables import visible
 from bunbase.pkg.bun import BunMissing, find_bun
 
 STREAM = b": hello\n\nid: 7\ndata: one\ndata:two\r\n\r\nevent: ping\ndata: {}\n\nid: 8\n\ndata: cut o"

@@ -88,13 +88,14 @@ def test_a_case_with_another_decision_fails_with_a_trace(in_project: FakeApi, bu
     assert said.code == 1
     assert "✗ wrong.test.toml: strangers read: expected allow, got deny" in said.out
     assert "doc.open == true → false" in said.out
-    assert "0 of 1 cases passed" in said.out
+    assert said.out.splitlines()[0].startswith("0 of 1 cases passed")
+    assert said.out.splitlines()[-1].startswith("    ")
 
 
 def test_uncovered_conditions_are_shown_and_coverage_adds_up_over_files(
     in_project: FakeApi, bunbase: Bunbase, files: Path
 ) -> None:
-    alone = bunbase("rules", "test")
+    alone, verbose = bunbase("rules", "test"), bunbase("rules", "test", "--verbose")
     (files / "rules").mkdir()
     (files / "rules" / "more.test.json").write_text(
         '{"case":[{"name":"n","collection":"posts","op":"list","auth":{"uid":"a"},"doc":{"owner":"a"},"expect":"allow"}]}'
@@ -102,7 +103,12 @@ def test_uncovered_conditions_are_shown_and_coverage_adds_up_over_files(
 
     more = bunbase("rules", "test", "--json")
 
-    assert "never true" in alone.out
+    assert "never true" in verbose.out
+    assert "never true" not in alone.out
+    assert "--verbose" in alone.err
+    rows = [line.split() for line in alone.out.splitlines()]
+    assert ["posts", "list", "0", "of", "2"] in rows
+    assert ["posts", "get", "3", "of", "4"] in rows
     uncovered = {rule["rule"]: rule for rule in more.document["uncovered"]}
     assert [one["never"] for one in uncovered["list"]["missing"]] == [False]
 

@@ -72,6 +72,23 @@ def test_settings_that_are_maps_or_lists_are_read_as_json(monkeypatch: pytest.Mo
     assert config.of(GATEWAY, GatewaySettings).cors_origins == ("https://a.example.com",)
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "advice"),
+    [
+        ("functions.allow_private_networks", "127.0.0.0/8", """'["127.0.0.0/8"]'"""),
+        ("gateway.cors_origins", "https://a.example", """'["https://a.example"]'"""),
+        ("house.peers", "http://10.0.0.1:7071", """'{"name": "value"}'"""),
+    ],
+)
+def test_a_list_or_table_that_is_not_json_is_refused_with_the_way_to_write_it(
+    setting: str, text: str, advice: str
+) -> None:
+    with pytest.raises(ConfigError) as mistakes:
+        load_settings({setting: text})
+
+    assert advice in str(mistakes.value)
+
+
 def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bunbase.toml").write_text("[server.gateway]\nprot = 1\n\n[server.nowhere]\nx = 1\n")
     monkeypatch.setenv("BUNBASE_PORT", "70000")

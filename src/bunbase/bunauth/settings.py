@@ -25,11 +25,13 @@ class Signups(StrEnum):
 class BunAuthSettings(SessionSettings, frozen=True):
     """Settings of accounts and tokens.
 
-    `signups`: who may register after the first account. `issuer`: the claim `iss` of tokens; if empty, the public URL.
+    `signups`: the people who may register after the first account. `auto` is `open` in dev mode, and `invite`
+    otherwise.
+    `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
-    `service_exchange`: True if external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
-    `service_client_secrets`: the secret of each external program, by its name; at least 32 bytes.
+    `service_exchange`: external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
+    `service_client_secrets`: the secret of each external program, by its name; each has at least 32 bytes.
     """
 
     signups: Signups = Signups.AUTO

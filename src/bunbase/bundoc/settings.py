@@ -12,26 +12,36 @@ Mebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
 class BundocSettings(msgspec.Struct, frozen=True):
     """Settings of Bundoc. All limits are for one process.
 
-    `change_days`, `changes`: the log of a project keeps changes for this many days, but at most this many changes.
+    `max_collections`: how many collections a project may have.
+    `change_days`: the log of a project keeps changes for this many days.
+    `changes`: the log of a project keeps at most this many changes.
     `waiting_for_changes`: how many calls may wait for changes at the same time.
 
     `max_open_projects`: how many projects may have an open file. Each takes 0.3 MB and 3 to 7 file descriptors, in
     addition to its part of the page cache.
-    `cache_mib`: the page cache of all open projects together. `project_cache_mib`: the maximum for one project.
+    `close_idle_seconds`: a file that is not used for this time is closed.
+    `cache_mib`: the size of the page cache, which all open projects share.
+    `project_cache_mib`: the most that one project may use of the page cache.
 
-    `queued_writes`, `queued_mib`: how many writes, and how many MiB of them, may wait in one project; a further write
-    is refused.
-    `batch_writes`: the maximum number of writes that share one fsync. `read_seconds`: a statement that takes longer is
-    stopped.
+    `queued_writes`: how many writes may wait in one project; a further write is refused.
+    `queued_mib`: how many MiB of writes may wait in one project.
+    `batch_writes`: the maximum number of writes that share one fsync.
+    `read_seconds`: a statement that takes longer than this is stopped.
+    `threads`: how many threads write to files, and how many others open files, for all projects together.
     `max_scan`: how many documents one query may examine. A query that needs more fails and names an index that helps.
 
-    `scans`: how many queries and long lists may run at the same time in all projects. `project_scans`: the same for one
-    project. `queued_scans`: how many of them may wait. `slow_query_seconds`: a query that takes longer is logged.
+    `scans`: how many queries and long lists may run at the same time in all projects.
+    `project_scans`: how many queries and long lists one project may run at the same time.
+    `queued_scans`: how many queries and long lists may wait.
+    `slow_query_seconds`: a query that takes longer than this is logged.
 
-    `backup_directory`: the directory of the backups; "" for `backups` in the data directory.
+    `key_seconds`: how long a process works with a data key before BunKMS must confirm again that the key exists.
+    `renew_key_after_seconds`: after this time, the key of an open file is confirmed in the background.
+
+    `backup_directory`: the directory of the backups; if empty, `backups` in the data directory.
     `backup_every_hours`: hours between two backups of a project without its own schedule; 0 for never.
     `backups_kept`: how many scheduled backups to keep.
-    `backup_seconds`: a backup, verification or restore that takes longer is stopped.
+    `backup_seconds`: a backup, verification or restore that takes longer than this is stopped.
 
     `replaces_directory`: the id of a directory that is lost permanently; the present data directory replaces it.
     """

@@ -16,7 +16,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import confirm
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.bundoc.backups import Backup, BackupPage, BackupScheduleState
+from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupPage, BackupScheduleState
 from bunbase.contracts.platform import NewProject, Project
 
 BackupId = Annotated[str, Parameter(help="The backup's id, from `bunbase backup list`.")]
@@ -209,14 +209,14 @@ def _path(project: str, *below: str) -> str:
     return at("projects", project, "backups", *below)
 
 
-def _row(backup: Backup) -> tuple[str, datetime, str, int, str, str]:
+def _row(backup: Backup) -> tuple[str, datetime, str, int, str, Authenticity]:
     return (
         backup.id,
         datetime.fromisoformat(backup.created_at),
         backup.reason.value,
         _documents(backup),
         size_text(backup.size()),
-        backup.authenticity.value,
+        backup.authenticity,
     )
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from bunbase.cli.credentials import ChosenProject
 from bunbase.cli.errors import Usage
-from bunbase.cli.project_file import read_project_file, write_project
-from bunbase.cli.session import Session
+from bunbase.cli.project_file import project_file_path, read_project_file, write_project
+from bunbase.cli.session import NamedProject, Session
 
 VARIABLE: Final = "BUNBASE_PROJECT"
 
@@ -18,14 +18,21 @@ def chosen_project(flag: str, session: Session) -> str:
 
     The first of these names it: the flag, BUNBASE_PROJECT, bunbase.toml, the last `bunbase projects use`.
     """
-    named = flag or os.environ.get(VARIABLE, "")
-    if named:
-        return named
+    named, session.project = _named_project(flag, session)
+    return named
+
+
+def _named_project(flag: str, session: Session) -> tuple[str, NamedProject | None]:
+    if flag:
+        return flag, NamedProject(flag, "--project")
+    if named := os.environ.get(VARIABLE, ""):
+        return named, NamedProject(named, VARIABLE)
     in_file = read_project_file().project
-    if in_file.id or in_file.slug:
-        return in_file.id or in_file.slug
-    last = session.known().project
-    return last.id if last else ""
+    if named := in_file.id or in_file.slug:
+        return named, NamedProject(named, str(project_file_path().absolute()))
+    if last := session.known().project:
+        return last.id, NamedProject(last.id, "the last `bunbase projects use` or `create`")
+    return "", None
 
 
 def needed_project(flag: str, session: Session) -> str:
@@ -40,8 +47,13 @@ def needed_project(flag: str, session: Session) -> str:
     return project
 
 
-def choose(project: ChosenProject, session: Session) -> None:
-    """Write the choice to the credentials file, and to bunbase.toml if this folder has that file."""
+def choose_on_this_machine(project: ChosenProject, session: Session) -> None:
+    """Write the choice to the credentials file only: bunbase.toml is the developer's, and often committed."""
     with session.changing() as known:
         known.project = project
+
+
+def choose(project: ChosenProject, session: Session) -> None:
+    """Write the choice to the credentials file, and to bunbase.toml if there is that file."""
+    choose_on_this_machine(project, session)
     write_project(project.id, project.slug)

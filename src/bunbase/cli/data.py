@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import sys
@@ -143,7 +144,8 @@ def _blocks(file: Path, from_line: int) -> Iterator[tuple[int, bytes]]:
 def _numbered(file: Path) -> Iterator[tuple[int, bytes]]:
     with _open(file, "r") as source:
         try:
-            yield from enumerate(source, 1)
+            for number, line in enumerate(source, 1):
+                yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         except (OSError, EOFError, zlib.error) as error:
             raise Failure("unreadable_file", f"{file} cannot be read to its end: {error}.") from None
 

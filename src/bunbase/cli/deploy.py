@@ -18,11 +18,11 @@ from bunbase.cli.deploying import (
     put_into_service,
     rehearse,
 )
-from bunbase.cli.entries import entries
+from bunbase.cli.entries import entries, not_a_function, passed_over
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.output import Output, size_text
-from bunbase.cli.project_file import read_project_file
+from bunbase.cli.project_file import enter_project_folder, read_project_file
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import Version
 
@@ -45,7 +45,12 @@ def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: P
     in service, the other functions are still deployed, and the exit code is 1.
     """
     out = Output(flags.json)
-    found = entries(read_project_file(), names)
+    if folder := enter_project_folder():
+        out.hint(f"The project is in {folder}.")
+    project_file = read_project_file()
+    found = entries(project_file, names)
+    for path in () if names else passed_over(project_file):
+        out.warn(not_a_function(path))
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         with out.busy("bundling"):
@@ -89,5 +94,5 @@ def _show(deployed: Deployed, out: Output) -> None:
         out.hint(f"Next: bunbase invoke {ready[0]}")
 
 
-def _row(result: Result) -> tuple[str, str, int | None, str, str]:
-    return result.name, result.outcome.value, result.version, size_text(result.size), result.sha256[:12]
+def _row(result: Result) -> tuple[str, Outcome, int | None, str, str]:
+    return result.name, result.outcome, result.version, size_text(result.size), result.sha256[:12]

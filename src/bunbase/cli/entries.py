@@ -12,6 +12,7 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.project_file import FUNCTION_NAME, NAME, ProjectFile, name_rule, read_project_file
 
 FOLDER: Final = "functions"
+OTHER_ENDINGS: Final = frozenset({".js", ".mjs", ".cjs", ".jsx", ".mts", ".cts", ".tsx"})  # Bun can bundle these too
 NOT_FUNCTIONS: Final = (".d.ts", ".test.ts", ".spec.ts")
 
 
@@ -36,8 +37,32 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
             found[name] = [root / section.entry]
     wanted = list(dict.fromkeys(only)) or sorted(found.keys() | project.functions.keys())
     if not wanted:
-        raise Usage(f"There is no function here: write {FOLDER}/hello.ts, or run `bunbase init`.", "no_functions")
-    return [Entry(name, _only_path(name, found), project.configs.get(name, {})) for name in wanted]
+        raise Usage(
+            f"There is no function in {root.absolute() / FOLDER}: write {FOLDER}/hello.ts, or run `bunbase init`."
+            f"{''.join(f' {not_a_function(path)}' for path in passed_over(project, root)[:3])}",
+            "no_functions",
+        )
+    return [Entry(name, _only_path(name, found, root), project.configs.get(name, {})) for name in wanted]
+
+
+def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
+    """Return the files of functions/ that have the name of a function but another ending than `.ts`.
+
+    A file is left out if it is the `entry` of a function, or if the same name also ends in `.ts`.
+    """
+    folder = (root or Path()) / FOLDER
+    known = set(_in_folder(folder)) | {name for name, section in project.functions.items() if section.entry is not None}
+    paths = sorted((*folder.glob("*.*"), *folder.glob("*/index.*")))
+    return [path for path in paths if path.suffix in OTHER_ENDINGS and _is_new_name(path, folder, known)]
+
+
+def not_a_function(path: Path) -> str:
+    """Return the sentence that tells the user why a file was passed over, and what to do."""
+    name = _name_of(path)
+    return (
+        f"{path} is not deployed: the file of a function ends in .ts. Rename it, or write below [functions.{name}] in "
+        f'{NAME}: entry = "{path}". If other functions import it, let its name begin with _.'
+    )
 
 
 def has_functions(folder: Path | None = None) -> bool:
@@ -54,18 +79,33 @@ def has_functions(folder: Path | None = None) -> bool:
 def _in_folder(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in (*folder.glob("*.ts"), *folder.glob("*/index.ts")):
-        name = path.parent.name if path.name == "index.ts" and path.parent != folder else path.stem
+        name = _name_of(path)
         if not name.startswith("_") and not path.name.endswith(NOT_FUNCTIONS):
             found.setdefault(name, []).append(path)
     return found
 
 
-def _only_path(name: str, found: dict[str, list[Path]]) -> Path:
+def _name_of(path: Path) -> str:
+    return path.parent.name if path.stem == "index" and path.parent.name != FOLDER else path.stem
+
+
+def _is_new_name(path: Path, folder: Path, known: set[str]) -> bool:
+    name = _name_of(path)
+    return path.is_file() and name not in known and FUNCTION_NAME.fullmatch(name) is not None
+
+
+def _only_path(name: str, found: dict[str, list[Path]], root: Path) -> Path:
     if not FUNCTION_NAME.fullmatch(name):
         raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
     match found.get(name, []):
         case []:
-            raise Usage(f"There is no {FOLDER}/{name}.ts and no {FOLDER}/{name}/index.ts.", "no_functions")
+            others = [path for path in passed_over(ProjectFile(), root) if _name_of(path) == name]
+            raise Usage(
+                not_a_function(others[0])
+                if others
+                else f"There is no {FOLDER}/{name}.ts and no {FOLDER}/{name}/index.ts in {root.absolute()}.",
+                "no_functions",
+            )
         case [path] if not path.is_file():
             raise Usage(f"{NAME} names {path} as the entry of {name}, but there is no such file.", "no_functions")
         case [path]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
+from bunbase.cli.env_files import read_env_file
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
@@ -16,11 +19,17 @@ from bunbase.cli.prompts import ask_secret, secret_from_input
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.variables import Variable, Variables
 
+NAME: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")  # the rule of the server
+
 Assignment = Annotated[
     str,
     Parameter(
         help="NAME=VALUE. With NAME alone, the command asks for the value, or reads stdin if it is not a terminal."
     ),
+]
+
+EnvFile = Annotated[
+    Path | None, Parameter(name="--file", show_default=False, help="A .env file: NAME=VALUE, one on each line.")
 ]
 
 Hidden = Annotated[
@@ -37,22 +46,24 @@ app = App(name="env", help="Set, list and remove variables of a project's functi
 
 
 @app.command(name="set")
-def set_variable(variable: Assignment, /, *, hidden: Hidden = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Set a variable; functions see it from their next call on."""
-    name, equals, value = variable.partition("=")
-    if not name:
-        raise Usage("Write NAME=VALUE, or NAME alone to be asked for the value.")
-    if not equals:
-        value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
-        if not value:
-            raise Usage(f"No value was given. To set an empty value, write {name}=")
+def set_variables(
+    *variables: Assignment, file: EnvFile = None, hidden: Hidden = None, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
+    """Set variables; functions see them from their next call on.
+
+    Variables of the command line come after those of --file, and replace them.
+    """
+    given = _given(variables, file)
     out = Output(flags.json)
-    body: dict[str, Any] = {"value": value} if hidden is None else {"value": value, "exposed": not hidden}
+    exposed = {} if hidden is None else {"exposed": not hidden}
+    stored: list[Variable] = []
     with open_session(flags) as session:
-        stored = session.ask(Variable, Call("PUT", _path(flags, session, name), json=body))
+        for name, value in given.items():
+            body: dict[str, Any] = {"value": value, **exposed}
+            stored.append(session.ask(Variable, Call("PUT", _path(flags, session, name), json=body)))
+            out.done(f"{name} is set.")
     if flags.json:
-        out.document(stored)
-    out.done(f"{name} is set.")
+        out.document(Variables(tuple(stored)))
 
 
 @app.command(name="list")
@@ -88,6 +99,27 @@ def unset(
     if flags.json:
         out.document({"name": name, "unset": True})
     out.done(f"{name} is unset.")
+
+
+def _given(variables: tuple[str, ...], file: Path | None) -> dict[str, str]:
+    """Return the variables to set, in order. Every name is checked before the first variable is set. Raises: Usage."""
+    given = {} if file is None else read_env_file(file)
+    named = [variable.partition("=") for variable in variables]
+    if not named and not given:
+        raise Usage("Name at least one variable: NAME=VALUE, NAME alone to be asked for the value, or --file .env")
+    for name in (*given, *(name for name, _, _ in named)):
+        if not NAME.fullmatch(name):
+            raise Usage(f"{name!r} cannot be a variable: a name has at most 64 characters (A-Z, 0-9, _).")
+    if sum(not equals for _, equals, _ in named) > 1 and not sys.stdin.isatty():
+        raise Usage("Only one value can be read from stdin. Write the other variables as NAME=VALUE.")
+    return given | {name: value if equals else _asked(name) for name, equals, value in named}
+
+
+def _asked(name: str) -> str:
+    value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
+    if not value:
+        raise Usage(f"No value was given. To set an empty value, write {name}=")
+    return value
 
 
 def _seen(variable: Variable) -> str:

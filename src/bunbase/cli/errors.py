@@ -33,15 +33,19 @@ class Failure(Exception):
 
 
 class Refused(Failure):
-    """The server answered with a problem document (RFC 9457)."""
+    """The server answered with a problem document (RFC 9457).
+
+    `asked`: if something is unknown there, the `server` and the `project`, and the file that named the project.
+    """
 
     def __init__(self, problem: dict[str, Any]) -> None:
         super().__init__(str(problem.get("code", "")), str(problem.get("detail", problem.get("title", ""))))
         self.problem = problem
         self.request_id = str(problem.get("request_id", ""))
+        self.asked: dict[str, str] = {}
 
     def document(self) -> dict[str, Any]:
-        return self.problem
+        return self.problem | ({"asked": self.asked} if self.asked else {})
 
 
 class Usage(Failure):

@@ -23,6 +23,13 @@ class ServerFlags(Flags):
             show_default=False, help="The server's address. Default: BUNBASE_URL, else the server of the last sign-in."
         ),
     ] = ""
+    ca_file: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="A PEM file of certificate authorities to trust besides the usual ones. Default: BUNBASE_CA_FILE.",
+        ),
+    ] = ""
 
 
 @Parameter(name="*")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
+from rich.text import Text
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Usage
@@ -17,7 +18,7 @@ from bunbase.cli.output import Output, size_text
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
-from bunbase.contracts.functions.triggers import Schedule
+from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger, Schedule
 
 Name = Annotated[str, Parameter(help="The function's name.")]
 Number = Annotated[int | None, Parameter(help="The version's number, from `bunbase functions versions`.")]
@@ -38,10 +39,10 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         out.document(found)
         return
     rows = [
-        (one.name, one.version, one.config.access.value, _cron(one.config), size_text(one.size), one.created_at)
+        (one.name, one.version, one.config.access.value, _triggers(one.config), size_text(one.size), one.created_at)
         for one in found.items
     ]
-    out.table(("function", "version", "access", "schedule", "size", "deployed"), rows)
+    out.table(("function", "version", "access", "triggers", "size", "deployed"), rows)
     if not found.items:
         out.hint("No function is deployed yet. Create one: bunbase functions new hello")
 
@@ -125,8 +126,15 @@ def delete(
     out.done(f"{name} is deleted.")
 
 
-def _cron(config: FunctionConfig) -> str | None:
-    return config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
+def _triggers(config: FunctionConfig) -> Text:
+    """Return what runs the function besides requests and jobs, each on a line: schedule, changes of documents."""
+    cron = config.schedule.cron if isinstance(config.schedule, Schedule) else config.schedule
+    return Text("\n".join([*([cron] if cron else []), *map(_change, config.on)]), no_wrap=True)
+
+
+def _change(trigger: DataTrigger) -> str:
+    ops = "" if len(trigger.ops) == len(ChangeOp) else f" ({', '.join(trigger.ops)})"
+    return f"{trigger.collection}{ops}{'' if trigger.where is None else ' with a filter'}"
 
 
 def _two(name: str, found: tuple[Version, ...], old: int | None, new: int | None) -> tuple[Version, Version]:

@@ -13,7 +13,7 @@ from bunbase.cli.entries import FOLDER
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import FLAGS, Flags
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import FUNCTION_NAME, add_function, name_rule, read_project_file
+from bunbase.cli.project_file import FUNCTION_NAME, add_function, enter_project_folder, name_rule, read_project_file
 
 
 class Template(StrEnum):
@@ -46,6 +46,8 @@ def new(
     out = Output(flags.json)
     if not FUNCTION_NAME.fullmatch(name):
         raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
+    if folder := enter_project_folder():
+        out.hint(f"The project is in {folder}.")
     settings = read_project_file().functions
     path = Path(FOLDER) / f"{name}.ts"
     taken = next((one for one in (path, Path(FOLDER) / name / "index.ts") if one.exists()), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -12,6 +13,7 @@ from bunbase.cli.entries import has_functions
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import FLAGS, Flags
 from bunbase.cli.output import Output
+from bunbase.cli.project_file import enter_project_folder
 
 
 @Parameter(name="*")
@@ -58,15 +60,21 @@ def dev(
 ) -> int:
     """Run the whole server on this machine, for development.
 
-    If this folder has functions, they are deployed now and whenever they are saved. With --json they are not deployed:
-    run `bunbase watch --json` in a second terminal.
+    The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. Its
+    data are in .bunbase of that folder. If that folder has functions, they are deployed now and whenever they are
+    saved. With --json they are not deployed: run `bunbase watch --json` in a second terminal.
     """
     from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
 
+    given = settings.settings()
+    if data_dir := given.get("house.data_dir"):
+        given["house.data_dir"] = str(Path(data_dir).absolute())  # relative to the folder where the command was typed
+    if folder := enter_project_folder():
+        Output(flags.json).hint(f"The project is in {folder}.")
     if watch and not flags.json and has_functions():
-        return run_dev(settings.settings(), beside=watching)
-    return run_dev(settings.settings(), flags.json)
+        return run_dev(given, beside=watching)
+    return run_dev(given, flags.json)
 
 
 def serve(
@@ -83,9 +91,12 @@ def serve(
 
 
 def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> None:
-    """Show every setting of the server and where its value comes from; secrets are masked."""
+    """Show every setting of the server, its value, the source of the value, and the meaning of the setting.
+
+    Secrets are masked. The settings are those of a server that starts in this folder, not those of a running server.
+    """
     from bunbase.house.settings import load_settings
-    from bunbase.pkg.config.load import MASK, ConfigError
+    from bunbase.pkg.config.load import DEFAULT, MASK, ConfigError
 
     try:
         values = load_settings(settings.settings()).values
@@ -94,9 +105,20 @@ def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> Non
     out = Output(flags.json)
     if flags.json:
         items = [
-            {"room": v.room, "name": v.name, "value": MASK if v.shown == MASK else v.value, "origin": v.origin}
+            {
+                "room": v.room,
+                "name": v.name,
+                "value": MASK if v.shown == MASK else v.value,
+                "origin": v.origin,
+                "default": v.default,
+                "description": v.description,
+            }
             for v in values
         ]
         out.document({"items": items})
         return
-    out.table(("setting", "value", "origin"), [(f"{v.room}.{v.name}", v.shown, v.origin) for v in values])
+    for v in values:
+        changed = f"  # {v.origin}" if v.origin != DEFAULT else ""
+        out.line((f"{v.room}.{v.name}", "bold"), f" = {v.shown}", (changed, "yellow"))
+        out.line((f"    {v.description}", "dim"))
+    out.hint(f"A server that starts in {Path.cwd()} has these settings. A running server keeps those of its start.")

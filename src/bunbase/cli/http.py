@@ -13,6 +13,7 @@ import msgspec
 
 from bunbase import __version__
 from bunbase.cli.address import is_loopback
+from bunbase.cli.certificates import refused_certificate, tls_context
 from bunbase.cli.errors import Failure, Refused, Unreachable
 
 T = TypeVar("T")
@@ -37,11 +38,14 @@ class Call:
 
 
 class Http:
-    def __init__(self, url: str) -> None:
+    """`ca_file`: certificate authorities to trust in addition to the usual ones. Raises: Usage if it cannot be read."""
+
+    def __init__(self, url: str, ca_file: str = "") -> None:
         self.url = url
         self.client = httpx.Client(
             base_url=url,
             headers={"user-agent": AGENT},
+            verify=tls_context(ca_file) if url.startswith("https:") else True,
             trust_env=not is_loopback(url),  # a proxy cannot reach a server on this machine
         )
 
@@ -92,6 +96,8 @@ class Http:
         )
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        if reason := refused_certificate(error):
+            return Unreachable(f"{self.url} cannot be reached: {reason}")
         advice = " Start one with: bunbase dev" if is_loopback(self.url) else ""
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
             return Unreachable(f"{self.url} did not answer in time.")

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -16,10 +16,12 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
+from bunbase.cli.end_users import SECRET_KEY, signed_in_as
 from bunbase.cli.errors import OK, Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, refuse
 from bunbase.cli.output import Output
+from bunbase.cli.request_data import read_data
 from bunbase.cli.session import Session, open_session
 
 KEY: Final = "BUNBASE_KEY"
@@ -47,14 +49,21 @@ def invoke(
         str,
         Parameter(show_default=False, help=f"A key of the project. Default: {KEY}, else the stored key."),
     ] = "",
+    as_user: Annotated[
+        str,
+        Parameter(
+            name="--as", show_default=False, help="Call as this end user of the project: an id or an email address."
+        ),
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
     """Call a function; print its answer on stdout and the status on stderr.
 
-    The exit code is 1 if the status is 400 or more.
+    The exit code is 1 if the status is 400 or more. With --as, a session of the end user is opened for this call and
+    ended after it; this needs the secret key, or a sign-in as a developer of the project.
     """
     out = Output(flags.json)
-    body = _body(data)
+    body = None if data is None else read_data(data)
     headers = _headers(header, body)
     with open_session(flags) as session:
         headers["x-bunbase-key"] = _key(key, flags, session)
@@ -66,15 +75,17 @@ def invoke(
             content=body,
             seconds=ANSWER_SECONDS,
         )
-        started = time.monotonic()
-        reply = session.http.send(call, stream=True)
-        if VERSION_HEADER not in reply.headers:
-            raise _refusal(_whole(reply))
-        if flags.json:
-            _show_document(session, reply, out)
-        else:
-            _show(session, reply)
-        seconds = time.monotonic() - started
+        user = _end_user(as_user, headers, flags, session, out)
+        with user as token:
+            started = time.monotonic()
+            reply = session.http.send(call, token, stream=True)
+            if VERSION_HEADER not in reply.headers:
+                raise _refusal(_whole(reply))
+            if flags.json:
+                _show_document(session, reply, out)
+            else:
+                _show(session, reply)
+            seconds = time.monotonic() - started
     out.hint(_summary(name, reply, seconds))
     return OK if reply.status_code < 400 else FUNCTION_FAILED
 
@@ -93,15 +104,18 @@ def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
     return kept.key
 
 
-def _body(data: str | None) -> bytes | None:
-    if data is None or not data.startswith("@"):
-        return None if data is None else data.encode()
-    if data == "@-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(data[1:]).read_bytes()
-    except OSError as error:
-        raise Usage(f"--data {data}: {error.strerror}.") from error
+def _end_user(
+    user: str, headers: dict[str, str], flags: ProjectFlags, session: Session, out: Output
+) -> AbstractContextManager[str]:
+    """Return a context with the access token of the end user, or with "" if the call is not made as a user."""
+    if not user:
+        return nullcontext("")
+    if "authorization" in headers:
+        raise Usage("--as sends its own Authorization header: leave out --header 'Authorization: …'.")
+    key = headers["x-bunbase-key"]
+    if key.startswith(SECRET_KEY):
+        out.hint("The key is the secret key, which may do more than an app. To call as an app does, pass --key pk_…")
+    return signed_in_as(user, key, flags.project, session)
 
 
 def _headers(lines: Sequence[str], body: bytes | None) -> dict[str, str]:

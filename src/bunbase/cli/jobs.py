@@ -13,6 +13,7 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
+from bunbase.cli.request_data import read_data
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, Run, RunOutcome, Runs
 
@@ -67,7 +68,13 @@ def add(
     function: str,
     /,
     *,
-    payload: Annotated[str, Parameter(help="The JSON that the function receives as the request's body.")] = "null",
+    data: Annotated[
+        str,
+        Parameter(
+            name=("--data", "--payload"),
+            help="The JSON that the function receives as the request's body; @FILE reads a file, @- reads stdin.",
+        ),
+    ] = "null",
     delay_seconds: Annotated[
         float, Parameter(validator=Number(gte=0), help="How long to wait before the first attempt.")
     ] = 0.0,
@@ -78,7 +85,7 @@ def add(
 ) -> None:
     """Add a job: the function runs later, until it succeeds or all attempts have failed."""
     out = Output(flags.json)
-    body = {"function": function, "payload": _json(payload), "delay_seconds": delay_seconds}
+    body = {"function": function, "payload": _json(data), "delay_seconds": delay_seconds}
     if key:
         body["key"] = key
     with open_session(flags) as session:
@@ -146,11 +153,11 @@ def _act_on_each(ids: tuple[str, ...], flags: ProjectFlags, verb: str) -> None:
         out.document({"ids": ids, "replayed" if verb else "deleted": True})
 
 
-def _json(text: str) -> Any:
+def _json(data: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(read_data(data))
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Usage(f"--payload is not JSON: {error}. Text needs quotes: '\"text\"'.") from None
+        raise Usage(f"--data is not JSON: {error}. Text needs quotes: '\"text\"'.") from None
 
 
 def _path(flags: ProjectFlags, session: Session, *more: str) -> str:

@@ -17,9 +17,10 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
-from bunbase.cli.output import Output, visible
+from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.sse import events
+from bunbase.cli.tables import visible
 from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
 from bunbase.pkg.clock import rfc3339
 

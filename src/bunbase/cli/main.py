@@ -71,10 +71,15 @@ def main() -> None:
 def run(words: Sequence[str]) -> int:
     """Run the command line `words`; return the exit code."""
     from bunbase.cli.output import report
+    from bunbase.cli.streams import accept_every_text
 
+    accept_every_text()
     json = "--json" in words
     try:
-        result = command()(words, result_action="return_value", exit_on_error=False, print_error=False)
+        "".join(words).encode()  # raises before a message could contain such a word
+        result = command(words[0] if words else "")(
+            words, result_action="return_value", exit_on_error=False, print_error=False
+        )
     except CycloptsError as error:
         asked = ("bunbase", *(error.command_chain or ()), "--help")
         usage = Usage(f"{str(error).strip()} See: {' '.join(asked)}")
@@ -83,6 +88,9 @@ def run(words: Sequence[str]) -> int:
     except Failure as failure:
         report(failure, json)
         return failure.exit_code
+    except UnicodeEncodeError:  # a lone surrogate: Python's sign for a byte that is no text
+        report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
+        return Usage.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("\n")
         return INTERRUPTED
@@ -92,7 +100,10 @@ def run(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else OK
 
 
-def command() -> App:
+def command(chosen: str = "") -> App:
+    """Return the whole command line. The help of the subcommand `chosen` is its whole docstring, not only its line in
+    the list of all subcommands: that line is here because the docstrings of all subcommands would have to be imported.
+    """
     app = App(
         name="bunbase",
         help=PURPOSE,
@@ -100,5 +111,6 @@ def command() -> App:
         suppress_keyboard_interrupt=False,
     )
     for place, (group, word, where, purpose) in enumerate(COMMANDS):
-        app.command(f"bunbase.cli.{where}", name=word, help=purpose, group=group, sort_key=place)
+        help = None if word == chosen else purpose
+        app.command(f"bunbase.cli.{where}", name=word, help=help, group=group, sort_key=place)
     return app

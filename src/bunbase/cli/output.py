@@ -5,24 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from bunbase.cli.errors import Failure
+from bunbase.cli import tables
+from bunbase.cli.errors import Failure, Refused
+from bunbase.cli.streams import json_for
+from bunbase.cli.tables import visible
 from bunbase.pkg.api_json import api_json
 
 PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrapped
-TURNS_TEXT_ROUND: Final = (
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-)  # marks that change the direction of text: with them, a terminal shows a text that differs from the real text
-CONTROL: Final = {code: None for code in (*range(32), *range(127, 160), *TURNS_TEXT_ROUND) if chr(code) not in "\t\n"}
 
 
 class Output:
@@ -35,25 +30,25 @@ class Output:
 
     def document(self, document: Any) -> None:
         """Print one line of JSON: the result of a command, or one item of a stream."""
-        sys.stdout.write(api_json(document).decode() + "\n")
+        sys.stdout.write(json_for(sys.stdout, api_json(document).decode()) + "\n")
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        self._fill(table, rows)
+        self.results.print(tables.table(columns, rows, self.results.width), soft_wrap=True)
 
     def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
         """Print the fields of one thing, one field per line."""
-        table = Table("", "", box=None, pad_edge=False, show_header=False)
-        self._fill(table, facts)
+        self.results.print(tables.facts(facts), soft_wrap=True)
 
-    def line(self, text: str) -> None:
-        self.results.print(Text(visible(text)), soft_wrap=True)
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """Print one line of parts; each is a text, or a text with its style."""
+        styled = ((part, "") if isinstance(part, str) else part for part in parts)
+        self.results.print(Text.assemble(*((visible(text), style) for text, style in styled)), soft_wrap=True)
 
     def hint(self, text: str) -> None:
         """Print a hint on stderr; with `--json`, print nothing."""
         if not self.json:
-            self.asides.print(Text(text, "dim"), soft_wrap=True)
+            self.asides.print(Text(visible(text), "dim"), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr, also with `--json`."""
@@ -81,30 +76,22 @@ class Output:
         with self.asides.status(Text(text)) as status:
             yield lambda far: status.update(Text(f"{text}: {visible(far)}"))
 
-    def _fill(self, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-        for column in table.columns:
-            column.overflow = "fold"  # an id that is cut off is useless
-        for row in rows:
-            table.add_row(*(_cell(value) for value in row))
-        self.results.print(table)
-
 
 def report(failure: Failure, json: bool) -> None:
     """Print on stderr why a command failed."""
     if json:
-        sys.stderr.write(msgspec.json.encode(failure.document()).decode() + "\n")
+        sys.stderr.write(json_for(sys.stderr, msgspec.json.encode(failure.document()).decode()) + "\n")
         return
     text = Text.assemble(("bunbase: ", "red"), visible(failure.detail))
+    if isinstance(failure, Refused) and failure.asked:
+        text.append(f"\n         asked {_asked(**failure.asked)}", "dim")
     if failure.request_id:
         text.append(f"\n         request {failure.request_id}", "dim")
     _console(sys.stderr).print(text, soft_wrap=True)
 
 
-def visible(text: str) -> str:
-    """Return the text without control characters: the text comes from a server or a function, and must not control the
-    terminal.
-    """
-    return text.translate(CONTROL)
+def _asked(server: str, project: str = "", project_from: str = "") -> str:
+    return f"{server} about the project {visible(project)}, from {visible(project_from)}" if project else server
 
 
 def size_text(size: int) -> str:
@@ -113,13 +100,3 @@ def size_text(size: int) -> str:
 
 def _console(file: Any) -> Console:
     return Console(file=file, highlight=False, width=None if file.isatty() else PIPE_WIDTH)
-
-
-def _cell(value: Any) -> Text:
-    match value:
-        case None | "":
-            return Text("–", "dim")
-        case datetime():
-            return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
-        case _:
-            return Text(visible(str(value)))

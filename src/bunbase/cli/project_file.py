@@ -1,4 +1,6 @@
-"""bunbase.toml in the current folder. It names the project of the folder and holds the settings of its functions.
+"""bunbase.toml of the current folder, or of the nearest folder above that has one.
+
+bunbase.toml names the project of its folder and holds the settings of its functions:
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
@@ -13,6 +15,7 @@ The tables `[server.…]` of the same file configure the server; this module ign
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -49,11 +52,35 @@ class ProjectFile(msgspec.Struct, frozen=True):
     configs: dict[str, dict[str, Any]] = {}
 
 
+def project_folder() -> Path:
+    """Return the folder of the project: the nearest one, from the current folder upwards, that has a bunbase.toml.
+
+    Without a bunbase.toml, return the current folder.
+    """
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / NAME).is_file()), here)
+
+
+def project_file_path() -> Path:
+    """Return the path of the project's bunbase.toml for display and reading; the file does not need to exist."""
+    folder = project_folder()
+    return Path(NAME) if folder == Path.cwd() else folder / NAME
+
+
+def enter_project_folder() -> Path | None:
+    """Make the project's folder the current one. Return it if it was another folder, else None."""
+    folder = project_folder()
+    if folder == Path.cwd():
+        return None
+    os.chdir(folder)
+    return folder
+
+
 def read_project_file(path: Path | None = None) -> ProjectFile:
     """Return the file's content, or an empty ProjectFile without a file. Raises: Usage, which lists every mistake."""
-    path = path or Path(NAME)
+    path = path or project_file_path()
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(_text(path))
     except FileNotFoundError:
         return ProjectFile()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -70,13 +97,13 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
 
 
 def write_project(id: str, slug: str) -> None:
-    """Write the project to bunbase.toml, if this folder has the file; keep the rest of the file, including comments."""
+    """Write the project to bunbase.toml, if there is the file; keep the rest of the file, including comments."""
     import tomlkit
     from tomlkit.items import Table
 
-    path = Path(NAME)
+    path = project_file_path()
     try:
-        document = tomlkit.parse(path.read_text("utf-8"))
+        document = tomlkit.parse(_text(path))
     except FileNotFoundError:
         return
     section = document.get("project")
@@ -99,7 +126,7 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
 
     path = Path(NAME)
     try:
-        text = path.read_text("utf-8")
+        text = _text(path)
     except FileNotFoundError:
         return False
     if name in tomlkit.parse(text).get("functions", {}):
@@ -111,6 +138,10 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
     except OSError as error:
         raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
     return True
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8-sig")  # editors on Windows put a byte order mark before the text
 
 
 def _inline(value: Any) -> Any:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from bunbase.cli.chosen import choose, chosen_project
+from bunbase.cli.chosen import choose, choose_on_this_machine, chosen_project
 from bunbase.cli.credentials import ChosenProject, StoredKey
 from bunbase.cli.errors import Failure
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import NAME, read_project_file
+from bunbase.cli.project_file import NAME, project_file_path, read_project_file
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
@@ -46,25 +45,36 @@ def list_projects(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 def create(
     name: Annotated[str, Parameter(help="The new project's name.")], /, *, flags: ServerFlags = SERVER_FLAGS
 ) -> None:
-    """Create a project and choose it; store its secret key on this machine."""
+    """Create a project and choose it; store its secret key on this machine.
+
+    bunbase.toml does not change. To write the project there: bunbase projects use <slug>
+    """
     out = Output(flags.json)
-    read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
+    file = read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
     with open_session(flags) as session:
         new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
         if flags.json:
             out.document(new)
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
-        keep_project(session, new, out)
+        keep_project(session, new, out, in_file=False)
     out.done(f"Made {new.name} ({new.slug}). The secret key will not be shown again.")
-    out.hint("Next: bunbase deploy" if Path(NAME).exists() else "Next: bunbase init, then bunbase deploy")
+    if file.project.id or file.project.slug:
+        out.warn(
+            f"{project_file_path().absolute()} still names {file.project.slug or file.project.id}, so commands in its "
+            f"folder act on that project. To change the file: bunbase projects use {new.slug}"
+        )
+    elif project_file_path().exists():
+        out.hint(f"Next: bunbase deploy. To write the project into {NAME}: bunbase projects use {new.slug}")
+    else:
+        out.hint("Next: bunbase init, then bunbase deploy")
 
 
 @app.command
 def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Choose the project that other commands act on.
 
-    If this folder has a bunbase.toml, the project is also written to that file.
+    If this folder, or a folder above, has a bunbase.toml, the project is also written to that file.
     """
     out = Output(flags.json)
     read_project_file()
@@ -73,6 +83,8 @@ def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
         choose(ChosenProject(found.id, found.slug), session)
     if flags.json:
         out.document(found)
+    if project_file_path().exists():
+        out.hint(f"{project_file_path()} names this project now.")
     out.done(f"Commands now act on {found.name} ({found.slug}).")
 
 
@@ -104,8 +116,8 @@ def delete(
     out.done(f"{found.name} ({found.slug}) is deleted.")
 
 
-def keep_project(session: Session, new: NewProject, out: Output) -> None:
-    """Store a new project's keys on this machine, and choose the project.
+def keep_project(session: Session, new: NewProject, out: Output, in_file: bool) -> None:
+    """Store a new project's keys on this machine, and choose the project. `in_file`: also write it to bunbase.toml.
 
     A failure is only a warning, since the project exists already.
     """
@@ -114,6 +126,6 @@ def keep_project(session: Session, new: NewProject, out: Output) -> None:
         with session.changing() as known:
             for key in new.keys:
                 known.keep(StoredKey(key.id, key.kind, key.key or "", chosen))
-        choose(chosen, session)
+        (choose if in_file else choose_on_this_machine)(chosen, session)
     except Failure as failure:
         out.warn(f"The project was made, but its keys could not be stored on this machine: {failure.detail}")

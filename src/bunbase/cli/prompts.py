@@ -35,8 +35,15 @@ def ask_secret(question: str, otherwise: str) -> str:
 
 
 def secret_from_input() -> str:
-    """Return all of stdin, without the newline that `echo` and editors add at the end."""
-    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    """Return all of stdin, without the newline that `echo` and editors add at the end.
+
+    The text is UTF-8, as files and other programs write it, whatever the encoding of the terminal. Raises: Usage.
+    """
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Usage("The text on stdin is not valid UTF-8.") from None
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 def _need_terminal(otherwise: str) -> None:

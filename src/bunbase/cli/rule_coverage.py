@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from rich.text import Text
+
+from bunbase.cli.tables import BUSY, GOOD
 
 
 class Missing(msgspec.Struct, frozen=True):
@@ -47,13 +50,34 @@ def percent(rules: Iterable[Covered]) -> float:
     return 100.0 if not total else 100.0 * sum(rule.covered for rule in rules) / total
 
 
+def summary(rules: Iterable[Covered]) -> list[tuple[Any, ...]]:
+    """Return one row for each rule. Columns: collection, rule, covered conditions."""
+    return [(rule.collection, rule.rule, _covered(rule)) for rule in rules]
+
+
+def _never(one: Missing) -> Text:
+    return Text(f"never {str(one.never).lower()}", BUSY)
+
+
+def _covered(rule: Covered) -> Text:
+    if not rule.total:
+        return Text("no condition", "dim")
+    return Text(f"{rule.covered} of {rule.total}", GOOD if rule.covered == rule.total else BUSY)
+
+
 def lines(rules: Iterable[Covered]) -> list[tuple[Any, ...]]:
     """Return one row for each condition that was never true or never false in the cases.
 
     Columns: collection, rule, place, missing value, condition.
     """
     return [
-        (rule.collection, rule.rule, f"{one.line}:{one.column}", f"never {str(one.never).lower()}", one.expr)
+        (
+            rule.collection,
+            rule.rule,
+            f"{one.line}:{one.column}",
+            _never(one),
+            one.expr,
+        )
         for rule in rules
         for one in rule.missing
     ]

@@ -18,6 +18,7 @@ A test file may also be JSON of the same shape: TOML has no null.
 
 from __future__ import annotations
 
+import codecs
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -25,9 +26,10 @@ from typing import Any, Final, Literal, TypeVar
 import msgspec
 
 from bunbase.cli.errors import Usage
+from bunbase.cli.project_file import project_folder
 from bunbase.contracts.bundoc.collections import Rules
 
-RULES: Final = Path("rules.toml")
+RULES: Final = "rules.toml"
 TESTS: Final = ("rules.test.toml", "rules.test.json", "rules/*.test.toml", "rules/*.test.json")
 MAX_CASES: Final = 1000  # the server's limit for one request
 
@@ -63,8 +65,9 @@ class TestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     documents: dict[str, dict[str, dict[str, Any]]] = {}
 
 
-def read_rules(path: Path) -> dict[str, Rules]:
-    """Return the rules of each collection. Raises: Usage."""
+def read_rules(named: Path | None = None) -> dict[str, Rules]:
+    """Return the rules of each collection, from the named file or from the project's rules.toml. Raises: Usage."""
+    path = named or _shown(project_folder() / RULES)
     rules = _read(path, dict[str, Rules])
     if not rules:
         raise Usage(f"{path} has no rules: start with a collection, such as [posts].", "invalid_rules_file")
@@ -81,16 +84,22 @@ def read_tests(path: Path) -> TestFile:
 
 def test_files(named: tuple[Path, ...]) -> tuple[Path, ...]:
     """Return the named files, else the files that match TESTS. Raises: Usage if no file is found."""
-    found = named or tuple(path for pattern in TESTS for path in sorted(Path().glob(pattern)))
+    folder = project_folder()
+    found = named or tuple(_shown(path) for pattern in TESTS for path in sorted(folder.glob(pattern)))
     if not found:
-        raise Usage(f"There are no rule tests here: write {TESTS[0]}, or name the files.", "no_tests")
+        raise Usage(f"There are no rule tests in {folder}: write {TESTS[0]}, or name the files.", "no_tests")
     return found
+
+
+def _shown(path: Path) -> Path:
+    """Return the path relative to the current folder if the file is below it: messages then are shorter."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _read(path: Path, kind: type[T]) -> T:
     decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
-        content: T = decode(path.read_bytes(), type=kind)
+        content: T = decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=kind)
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}.", "unreadable_file") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
+from bunbase.cli import tables
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
-from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent
-from bunbase.cli.rule_files import RULES, TestCase, read_rules, read_tests, test_files
+from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent, summary
+from bunbase.cli.rule_files import TestCase, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Rules
 
@@ -23,8 +24,14 @@ FAILED = 1
 File = Annotated[
     Path, Parameter(help="The test files. Default: rules.test.toml, rules/*.test.toml, and the same names with .json.")
 ]
-RulesFile = Annotated[Path, Parameter(name="--rules", help="The file with the rules.")]
+RulesFile = Annotated[
+    Path | None,
+    Parameter(name="--rules", show_default=False, help="The file with the rules. Default: rules.toml of the project."),
+]
 MinCoverage = Annotated[float, Parameter(help="Fail if the cases cover less than this percentage of the conditions.")]
+Verbose = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Also list every condition that the cases do not cover.")
+]
 
 app = App(name="rules", help="Test and apply a project's access rules.")
 
@@ -54,11 +61,12 @@ class Verdict(msgspec.Struct, frozen=True):
 @app.command(name="test")
 def run_tests(
     *files: File,
-    rules: RulesFile = RULES,
+    rules: RulesFile = None,
     min_coverage: MinCoverage = 0.0,
+    verbose: Verbose = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run test files against rules.toml, and show the conditions that no case covers.
+    """Run test files against rules.toml; show how many conditions of each rule the cases cover, and the failed cases.
 
     The rules in force do not change.
     """
@@ -82,14 +90,14 @@ def run_tests(
         missing = [rule for rule in coverage if rule.missing]
         out.document({"items": verdicts, "failed": len(failed), "coverage": round(reached, 1), "uncovered": missing})
     else:
-        _show(out, verdicts, failed, coverage, reached)
+        _show(out, verdicts, coverage, reached, verbose)
     if not failed and reached < min_coverage:
         out.warn(f"{reached:.1f} % of the conditions were covered; at least {min_coverage:g} % are required.")
     return FAILED if failed or reached < min_coverage else 0
 
 
 @app.command
-def push(*, rules: RulesFile = RULES, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Apply the rules of rules.toml. Collections that the file does not name keep their rules."""
     out = Output(flags.json)
     asked = read_rules(rules)
@@ -127,15 +135,23 @@ def _listed(names: list[str]) -> str:
     return ", ".join(sorted(names)) or "nothing"
 
 
-def _show(
-    out: Output, verdicts: list[Verdict], failed: list[Verdict], coverage: tuple[Covered, ...], reached: float
-) -> None:
-    for one in failed:
-        out.line(f"✗ {one.file}: {one.name}: expected {one.expected}, got {one.decided}")
-        for step in one.trace:
-            out.line(f"    {step['expr']} → {step.get('error') or msgspec.json.encode(step.get('value')).decode()}")
-    out.line(
-        f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed; {reached:.1f} % of the conditions covered."
-    )
-    if missing := lines(coverage):
+def _show(out: Output, verdicts: list[Verdict], coverage: tuple[Covered, ...], reached: float, verbose: bool) -> None:
+    """Print the summary, then the coverage, and the failed cases last, where a terminal still shows them."""
+    failed = [verdict for verdict in verdicts if not verdict.ok]
+    passed = f"{len(verdicts) - len(failed)} of {len(verdicts)} cases passed"
+    covered = f"{reached:.1f} % of the conditions covered"
+    out.line((passed, tables.BAD if failed else tables.GOOD), f"; {covered}.")
+    if coverage:
+        out.table(("collection", "rule", "covered"), summary(coverage))
+    if verbose and (missing := lines(coverage)):
         out.table(("collection", "rule", "at", "was", "condition"), missing)
+    elif any(rule.missing for rule in coverage):
+        out.hint("To list the conditions that no case covers: bunbase rules test --verbose")
+    for one in failed:
+        _show_failed(out, one)
+
+
+def _show_failed(out: Output, one: Verdict) -> None:
+    out.line(("✗ ", tables.BAD), f"{one.file}: {one.name}: expected {one.expected}, got {one.decided}")
+    for step in one.trace:
+        out.line(f"    {step['expr']} → {step.get('error') or msgspec.json.encode(step.get('value')).decode()}")

@@ -14,7 +14,7 @@ import msgspec
 
 from bunbase.cli.address import server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
-from bunbase.cli.errors import Failure, NotSignedIn
+from bunbase.cli.errors import Failure, NotSignedIn, Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.contracts.bunauth import SignedIn
@@ -25,6 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 TOKEN: Final = "BUNBASE_TOKEN"
 EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
+NOT_FOUND: Final = 404
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -33,14 +34,25 @@ class Setup(msgspec.Struct, frozen=True):
     setup_complete: bool
 
 
-class Session:
-    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed."""
+class NamedProject(msgspec.Struct, frozen=True):
+    """The project that a command acts on, by id or slug. `origin`: the flag, variable or file that named it."""
 
-    def __init__(self, url: str, file: CredentialsFile, token: str = "") -> None:
+    name: str
+    origin: str
+
+
+class Session:
+    """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed.
+
+    `ca_file`: certificate authorities to trust in addition to the usual ones.
+    """
+
+    def __init__(self, url: str, file: CredentialsFile, token: str = "", ca_file: str = "") -> None:
         self.url = url
         self.file = file
         self.token = token
-        self.http = Http(url)
+        self.http = Http(url, ca_file)
+        self.project: NamedProject | None = None  # known once a command has chosen its project
 
     def ask(self, kind: type[T], call: Call) -> T:
         """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
@@ -79,6 +91,12 @@ class Session:
     def known(self) -> KnownServer:
         """Return everything that is stored for this server."""
         return self.file.read().server(self.url)
+
+    def asked(self) -> dict[str, str]:
+        """Return the server and the project of this command, for the message that something is unknown there."""
+        if self.project is None:
+            return {"server": self.url}
+        return {"server": self.url, "project": self.project.name, "project_from": self.project.origin}
 
     @contextmanager
     def changing(self) -> Iterator[KnownServer]:
@@ -137,9 +155,13 @@ class Session:
 def open_session(flags: ServerFlags) -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file."""
     file = credentials_file()
-    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""))
+    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""), flags.ca_file)
     try:
         yield session
+    except Refused as refused:
+        if refused.problem.get("status") == NOT_FOUND:
+            refused.asked = session.asked()
+        raise
     finally:
         session.http.close()
 

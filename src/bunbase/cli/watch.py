@@ -12,13 +12,13 @@ from cyclopts import Parameter
 
 from bunbase.cli.deploy import show_result
 from bunbase.cli.deploying import Outcome, Result, active_versions
-from bunbase.cli.entries import FOLDER
+from bunbase.cli.entries import FOLDER, not_a_function
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.logs import follow_lines, logs_path, show
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import NAME
+from bunbase.cli.project_file import NAME, enter_project_folder
 from bunbase.cli.saved_files import SavedFiles
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.watched_functions import WatchedFunctions
@@ -44,6 +44,8 @@ def watch(
     function cannot be bundled, or the server refuses it, the error is shown and its active version stays in service.
     """
     out = Output(flags.json)
+    if folder := enter_project_folder():
+        out.hint(f"The project is in {folder}.")
     with open_session(flags) as session:
         project = _wait_for_project(session, flags, out, beside)
         if project and logs:
@@ -120,6 +122,8 @@ def _deploy(functions: WatchedFunctions, changed: set[Path], files: SavedFiles, 
         out.hint(
             f"{name} is no longer in this folder but stays in service. To delete it: bunbase functions delete {name}"
         )
+    for path in functions.newly_passed_over():
+        out.warn(not_a_function(path))
     for entry in touched:
         began = time.monotonic()
         result = functions.put(entry, active)

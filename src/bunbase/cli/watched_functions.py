@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bunbase.cli.bundle import bundle
 from bunbase.cli.deploying import BundledFunction, Result, put_into_service, result_of_failure
-from bunbase.cli.entries import Entry, entries
+from bunbase.cli.entries import Entry, entries, passed_over
 from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.project_file import NAME, read_project_file
 from bunbase.cli.session import Session
@@ -24,6 +24,7 @@ class WatchedFunctions:
         self.sources: dict[str, set[Path]] = {}
         self.configs: dict[str, object] = {}
         self.broken: set[str] = set()
+        self.told: set[Path] = set()
 
     def found(self) -> list[Entry]:
         """Return the functions of the folder; the list may be empty. Raises: Usage."""
@@ -52,6 +53,12 @@ class WatchedFunctions:
         for name in names:
             del self.sources[name]
         return names
+
+    def newly_passed_over(self) -> list[Path]:
+        """Return the files that look like functions but are none, each of them once. Raises: Usage."""
+        found = [path for path in passed_over(read_project_file()) if path not in self.told]
+        self.told.update(found)
+        return found
 
     def put(self, entry: Entry, active: Mapping[str, Version]) -> Result:
         """Build and deploy one function; a failure becomes its result. Raises: Unreachable, NotSignedIn."""

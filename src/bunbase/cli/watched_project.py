@@ -29,7 +29,7 @@ def project_to_watch(flag: str, session: Session, out: Output) -> Project:
         session.check_signed_in()
         raise Usage("Choose a project: --project <id or slug>, or bunbase projects use <id or slug>.", "no_project")
     new = session.ask(NewProject, Call("POST", at("projects"), json={"name": folder_name(Path.cwd())}))
-    keep_project(session, new, out)
+    keep_project(session, new, out, in_file=True)
     out.done(f"created the project {new.name} ({new.slug}) for this folder")
     return Project(new.id, new.name, new.slug, new.role, new.created_at)
 
@@ -46,4 +46,5 @@ def _existing(chosen: str, session: Session) -> Project:
         if refused.code != GONE:
             raise
         advice = "choose another: bunbase projects use <id or slug>, or bunbase projects create <name>"
-        raise Usage(f"{session.url} has no project {chosen}; {advice}.", "no_project") from None
+        named = session.project.origin if session.project else "the command line"
+        raise Usage(f"{session.url} has no project {chosen} (named by {named}); {advice}.", "no_project") from None

@@ -15,25 +15,30 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class GatewaySettings(msgspec.Struct, frozen=True):
-    """The settings of the gateway.
+    """Settings of the gateway. Limits of sign-ins and sign-ups count per pool: all developers, or the users of one
+    project.
 
+    `host`: the address that the API listens on; `0.0.0.0` and `::` listen on all interfaces.
+    `port`: the port of the API; 0 takes any free port.
     `public_url`: the URL under which clients reach this installation; if empty, `http://<host>:<port>`.
     `cors_origins`: the origins whose pages may read answers. `auto` allows pages of this machine in dev mode, and pages
     of all origins in production.
     `trusted_proxies`: the addresses and networks (`10.0.0.0/8`) whose X-Forwarded-For is believed.
-    `fast_lane`: answer hot routes without the web framework. The answers are the same.
-    `max_connections`: the limit of open connections in total. `max_connections_per_address`: the limit for one address
-    (IPv6: one /64); it does not apply to `trusted_proxies`. If the process may open only few files, the limits are
-    lower: half of those files in total, an eighth for one address.
+    `max_body_bytes`: the limit for the body of a request. Deployments, functions and imports have separate limits.
+    `cached_credentials`: how many checked keys, and how many checked tokens of each kind, the gateway remembers.
+    `fast_lane`: hot routes are answered without the web framework. The answers are the same.
+    `max_connections`: the limit of open connections in total. If the process may open only few files, the limit is half
+    of those files.
+    `max_connections_per_address`: the limit of open connections from one address (IPv6: one /64); it does not apply to
+    `trusted_proxies`. If the process may open only few files, the limit is an eighth of those files.
 
-    The other limits count per pool. A pool is all developers, or the users of one project.
-    `failed_logins_per_minute`: failed sign-ins from one address.
-    `failed_logins_per_account_per_minute`: failed sign-ins to one account from one address.
-    `failed_logins_per_account_per_hour`: failed sign-ins to one account. Above this, sign-ins to the account from
-    addresses that it never used before are slowed down to one at a time.
-    `signups_per_hour`: sign-ups from one address.
-    `token_requests_per_minute`: refreshes and custom tokens from one address; also, over all pools together, invalid
-    keys and tokens from one address.
+    `failed_logins_per_minute`: the limit of failed sign-ins from one address.
+    `failed_logins_per_account_per_minute`: the limit of failed sign-ins to one account from one address.
+    `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above it, sign-ins to the account
+    from addresses that it never used before are slowed down to one at a time.
+    `signups_per_hour`: the limit of sign-ups from one address.
+    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Invalid keys and tokens from
+    one address are counted in the same way, over all pools together.
     """
 
     host: str = "127.0.0.1"

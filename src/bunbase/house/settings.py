@@ -26,14 +26,19 @@ ALIASES: Final = {
 class HouseSettings(msgspec.Struct, frozen=True):
     """Settings of the process itself.
 
+    `data_dir`: the folder for all data of this process, relative to the folder where it starts.
     `database_url`: the URL of a PostgreSQL 15 or newer. If empty, BunBase runs a PostgreSQL in the data directory.
     `peers`: the internal address of each room in another process, such as `{"bunkms": "http://10.0.0.2:7071"}`.
-    `internal_max_connections`: the most open connections at the internal port; one address may have half of them.
-    `service_secret`: at least 32 bytes, the same in every process. If one process runs all rooms, it creates a secret.
+    `internal_host`: the address of the internal port, where processes call each other. Never expose this port.
+    `internal_port`: the internal port; 0 takes any free port.
+    `internal_max_connections`: the limit of open connections at the internal port; one address may have half of them.
+    `service_secret`: the secret with which processes trust each other: 32 bytes or more, the same in all of them. If
+    one process runs all rooms, it creates a secret.
     `second_service_secret`: a second secret that is accepted while the secret is changed. It does not sign tokens.
-    `room_secrets`, `room_keys`: the secrets of the rooms in this process, and the public keys of all rooms. They
-    replace the service secret. Then an attacker who takes over a process can act only as the rooms of that process.
-    `bunbase service-secrets` prints both settings.
+    `room_secrets`: the secret of each room in this process, which replaces the service secret. Then an attacker who
+    takes over a process can act only as the rooms of that process. `bunbase service-secrets` prints this setting.
+    `room_keys`: the public keys of all rooms, which belong to `room_secrets`.
+    `log_level`: the least severe lines of the log that are written.
     """
 
     data_dir: str = ".bunbase"
@@ -52,11 +57,15 @@ class HouseSettings(msgspec.Struct, frozen=True):
         return Path(self.data_dir).resolve()
 
 
+def kinds() -> dict[str, type[msgspec.Struct]]:
+    """Return the settings of the house, the gateway and every room, by name."""
+    found: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings}
+    return found | {module.name: module.settings for module in MODULES}
+
+
 def load_settings(flags: dict[str, str] | None = None, file: Path | None = None) -> Config:
     """Return all settings. The order of precedence is: flags, environment, bunbase.toml, defaults.
 
     Raises: ConfigError.
     """
-    kinds: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings}
-    kinds |= {module.name: module.settings for module in MODULES}
-    return load_config(kinds, file or Path(FILE), flags=flags, aliases=ALIASES)
+    return load_config(kinds(), file or Path(FILE), flags=flags, aliases=ALIASES)

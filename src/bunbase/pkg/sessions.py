@@ -38,6 +38,8 @@ Lifetime = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
 class SessionSettings(msgspec.Struct, frozen=True):
     """How long tokens and sessions live.
 
+    `access_ttl_seconds`: an access token is valid for this time.
+    `refresh_ttl_seconds`: a refresh token is valid for this time; each refresh returns a new one.
     `session_ttl_seconds`: a session ends after this time, even if it is refreshed.
     `reuse_grace_seconds`: during this time, a used refresh token still returns the pair that it was exchanged for.
     """

@@ -10,5 +10,11 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class PlatformSettings(msgspec.Struct, frozen=True):
+    """Limits of projects.
+
+    `max_projects_per_developer`: how many projects one developer may own.
+    `max_keys_per_project`: how many valid keys a project may have.
+    """
+
     max_projects_per_developer: Count = 1000
     max_keys_per_project: Annotated[int, msgspec.Meta(ge=2, le=100)] = 100

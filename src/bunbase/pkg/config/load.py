@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from bunbase.pkg.config.described import default_of, descriptions
 from bunbase.pkg.errors import CannotStart
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -24,6 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 PREFIX = "BUNBASE_"
 SECRET = re.compile(r"secret|password|master_key|setup_token|database_url")
 MASK = "********"
+DEFAULT = "default"
 
 
 class ConfigError(CannotStart):
@@ -38,6 +40,8 @@ class Value:
     name: str
     value: Any
     origin: str
+    default: Any = None
+    description: str = ""
 
     @property
     def shown(self) -> str:
@@ -84,9 +88,11 @@ def load_config(
         if mistakes:
             continue
         sections[room] = kind(**fields)
+        meanings = descriptions(kind)
         for name in kind.__struct_fields__:
-            origin = given[room, name][1] if (room, name) in given else "default"
-            values.append(Value(room, name, getattr(sections[room], name), origin))
+            origin = given[room, name][1] if (room, name) in given else DEFAULT
+            value, default = getattr(sections[room], name), default_of(kind, name)
+            values.append(Value(room, name, value, origin, default, meanings.get(name, "")))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return Config(sections, values)
@@ -99,7 +105,7 @@ def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mis
     if file is None or not file.exists():
         return {}
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        document = tomllib.loads(file.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         mistakes.append(f"{file}: the file is not valid TOML: {error}")
         return {}
@@ -176,7 +182,8 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
             fields[name] = msgspec.convert(value, hints[name], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             shown = MASK if SECRET.search(name) else repr(value)
-            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}{_choices(hints[name])}")
+            advice = _choices(hints[name]) or (_as_json(value, hints[name], shown) if isinstance(value, str) else "")
+            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}{advice}")
     return fields
 
 
@@ -187,6 +194,14 @@ def _choices(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"; allowed: {', '.join(str(one.value) for one in hint)}"
     return ""
+
+
+def _as_json(text: str, hint: Any, shown: str) -> str:
+    """Return how to write a list or a table, which a text of the environment or a flag has to be in JSON."""
+    kind = get_origin(get_args(hint)[0]) if get_origin(hint) is Annotated else get_origin(hint)
+    if kind is tuple:
+        return f"; write a list as JSON: '{msgspec.json.encode([text if shown != MASK else MASK]).decode()}'"
+    return """; write a table as JSON: '{"name": "value"}'""" if kind is dict else ""
 
 
 def _unknown(kind: type[msgspec.Struct], name: str, where: str) -> str:
