@@ -71,8 +71,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         if not public:
             raise AddressNotAllowed(
                 f"{host} has no public address, and functions may reach only public addresses. "
-                "To allow this network, the operator must add it to functions.allow_private_networks, and the function's "
-                "allow_net must name the host."
+                "To allow this network, the operator must add it to functions.allow_private_networks, and "
+                "the function's allow_net must name the host."
             )
         passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
         if not passed:
