@@ -49,8 +49,9 @@ PRINTED = [
 
 async def deploy_each(functions: FunctionsService, statements: Iterable[str], after: str = "") -> None:
     """Deploy one function whose path `/0`, `/1`, … chooses the statement; number n is in line n + 2 of the bundle."""
+    endless = "{ method: 'POST', duplex: 'half', body: new ReadableStream({ pull: () => new Promise(() => {}) }) }"
     runs = "\n".join(f"async (ctx) => {{ {one} }}," for one in statements)
-    body = f"""async (req, ctx) => {{ const runs = [\n{runs}\n];
+    body = f"""async (req, ctx) => {{ const ENDLESS = {endless}, runs = [\n{runs}\n];
         const run = runs[Number(new URL(req.url).pathname.slice(1))];
         {after or "return run(ctx);"} }}"""
     await deploy(functions, "f", body, allow_net=["api.test"])
@@ -125,6 +126,13 @@ THROWING = {
     "nobody is signed in": "await ctx.auth.me();",
     "a wrong caller": "ctx.as({});",
     "a guarded module": "process.getBuiltinModule('fs').readFileSync('/x');",
+    "a client of node:http": "await new Promise((_, no) => require('http').get('http://other.test/').on('error', no));",
+    "a broken address": "new URL('//');",
+    "an assertion": "require('assert').strictEqual(1, 2);",
+    "a stream": "for await (const one of (async function* () { throw Error('x') })());",
+    "a module that does not exist": "require('nonsense');",
+    "an inspected error": "throw new Error(Bun.inspect(new Error('inner')));",
+    "a fetch that is aborted": "await fetch('https://api.test/', { ...ENDLESS, signal: AbortSignal.timeout(1) });",
     "wrong JSON": "JSON.parse('{');",
     "an error in map": "[1].map(() => { throw new RangeError('one') });",
     "an error of its own": "throw Object.assign(new Error('one', { cause: new TypeError('two') }), { code: 'E_ONE' });",
@@ -274,7 +282,7 @@ async def test_import_meta_works_in_a_function_that_the_command_bundled(
         await call(functions, "f")
 
     assert answer.json == [
-        "file:///function.js", "/function.js", "/", "/function.js", "function.js", True,
+        "file:///function.js", "/function.js", "/", "/function.js", "function.js", False,
         "file:///data.json", "https://a.example/x", "file:///function.js", "object",
         "/", "/", "/function.js", "file:///data.json", "/a", "/",
     ]  # fmt: skip

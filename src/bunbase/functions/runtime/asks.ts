@@ -5,7 +5,7 @@ import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./fr
 import { Inbound } from "./inbound.ts";
 import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest } from "./primordials.ts";
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
-import { callSite, thrownAt } from "./stacks.ts";
+import { abortedAt, callSite, thrownAt } from "./stacks.ts";
 
 // workers/limits.py has the same numbers; the host kills a worker that exceeds them
 const MAX_ASKS = 64;
@@ -199,7 +199,7 @@ class Ask {
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);
-    this.#fail(reason);
+    this.#fail(abortedAt(reason, this.#site));
   }
 
   #fail(reason: unknown): void {

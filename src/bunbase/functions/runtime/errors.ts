@@ -2,7 +2,7 @@
 
 import { inspect } from "node:util";
 
-import { ofTheFunction } from "./stacks.ts";
+import { withoutServerFrames } from "./stacks.ts";
 
 const MAX_CHARACTERS = 4096;
 const MAX_CAUSES = 4;
@@ -11,7 +11,7 @@ const MAX_PARTS = 4;
 /** Returns the message and the stack of an error and of its causes. Never throws; otherwise the call would never end. */
 export function describe(error: unknown): string {
   try {
-    return described(error).slice(0, MAX_CHARACTERS);
+    return withoutServerFrames(described(error)).slice(0, MAX_CHARACTERS);
   } catch {
     return "An error was thrown that cannot be shown: reading its message throws another error.";
   }
@@ -33,9 +33,8 @@ function singleTextOf(error: unknown): string {
   if (typeof error === "string") return error;
   if (error instanceof Response) return `A Response (status ${error.status}) was thrown. Return it instead.`;
   if (!(error instanceof Error)) return inspect(error, { colors: false, depth: 2 });
-  const title = `${error.name}: ${error.message}`;
-  const stack = (error.stack ?? "").split("\n").filter(ofTheFunction).join("\n");
-  return stack.includes(error.message) ? stack : `${title}\n${stack}`;
+  const { stack = "" } = error;
+  return stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
 }
 
 /** Returns the first errors that an AggregateError is about. */

@@ -34,7 +34,7 @@ function importMeta(require: (name: string) => unknown): object {
     file: FILE.slice(1),
     dir: FOLDER,
     dirname: FOLDER,
-    main: true,
+    main: false, // packages run as a program where this is true
     env: process.env,
     require,
     resolve,

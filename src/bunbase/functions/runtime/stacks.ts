@@ -25,14 +25,19 @@ export function thrownAt<E extends Error>(error: E, site: Error): E {
   return error;
 }
 
+/** Adds the frames of `site` to the reason of an abort that has none, such as the error of AbortSignal.timeout. */
+export function abortedAt(reason: unknown, site: Error): unknown {
+  try {
+    if (reason instanceof Error && framesOf(reason) === "") setStack(reason, titleOf(reason) + framesOf(site));
+  } catch {
+    // the reason is a value of the function: it may be frozen, or have a getter that throws
+  }
+  return reason;
+}
+
 /** Removes the frames of the runtime and of the engine from a printed text. */
 export function withoutServerFrames(text: string): string {
   return text.includes(SIGN_OF_FRAMES) ? text.replace(OTHER_FRAME, "") : text;
-}
-
-/** True unless the line is a stack frame outside of the bundle. */
-export function ofTheFunction(line: string): boolean {
-  return !/^\s+at /.test(line) || line.includes(BUNDLE);
 }
 
 /** Returns the developer's frames, each after a line break. */
