@@ -46,12 +46,16 @@ const SECONDS = /^[0-9]{1,12}$/;
 
 /** Reads the body of the request and checks its signature. Throws a WebhookError if the signature is not valid. */
 export async function verifyWebhook(request: Request, options: WebhookOptions): Promise<Webhook> {
+  const { scheme } = options;
+  if (!Object.hasOwn(CLAIMS, scheme)) {
+    throw new TypeError(`verifyWebhook knows no scheme ${String(scheme)}: use ${Object.keys(CLAIMS).join(", ")}.`);
+  }
+  const keys = keysOf(options);
   const body = new Uint8Array(await request.arrayBuffer());
-  const claim = CLAIMS[options.scheme](request.headers, body);
+  const claim = CLAIMS[scheme](request.headers, body);
   checkTime(claim.at, options.toleranceSeconds ?? TOLERANCE_SECONDS, options.now ?? new Date());
-  const secrets = typeof options.secret === "object" ? options.secret : [options.secret ?? ""];
-  for (const secret of secrets) {
-    if (await signedBy(keyOf(options.scheme, secret), claim)) return webhook(body, claim.id);
+  for (const key of keys) {
+    if (await signedBy(key, claim)) return webhook(body, claim.id);
   }
   throw new WebhookError("signature_invalid", "No signature fits the body and the secret.");
 }
@@ -97,10 +101,18 @@ function checkTime(at: number | null, tolerance: number, now: Date): void {
   }
 }
 
+function keysOf({ scheme, secret }: WebhookOptions): Uint8Array<ArrayBuffer>[] {
+  const secrets = typeof secret === "object" ? secret : [secret];
+  if (secrets.length === 0) throw new TypeError("verifyWebhook needs at least one secret, but the list is empty.");
+  return secrets.map((one) => keyOf(scheme, one));
+}
+
 /** Returns the bytes of a secret. Standard Webhooks writes secrets as `whsec_` and base64; the others use plain text. */
-function keyOf(scheme: Scheme, secret: string): Uint8Array<ArrayBuffer> {
-  const key = scheme === "standard-webhooks" ? fromBase64(secret.replace(/^whsec_/, "")) : new TextEncoder().encode(secret);
-  if (key.length === 0) throw new TypeError("verifyWebhook needs a secret. Is its variable set?");
+function keyOf(scheme: Scheme, secret: string | undefined): Uint8Array<ArrayBuffer> {
+  if (secret === undefined || secret === "") throw new TypeError("verifyWebhook needs a secret. Is its variable set?");
+  if (scheme !== "standard-webhooks") return new TextEncoder().encode(secret);
+  const key = fromBase64(secret.replace(/^whsec_/, ""));
+  if (key.length === 0) throw new TypeError("verifyWebhook cannot read the secret: it must be whsec_ followed by base64.");
   return key;
 }
 
@@ -114,8 +126,8 @@ async function signedBy(key: Uint8Array<ArrayBuffer>, claim: Claim): Promise<boo
 }
 
 function webhook(body: Uint8Array, id: string | null): Webhook {
-  const text = new TextDecoder().decode(body);
-  return { text, json: <T>() => JSON.parse(text) as T, id };
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body); // a byte order mark was signed too
+  return { text, json: <T>() => JSON.parse(text.replace(/^\uFEFF/, "")) as T, id };
 }
 
 function joined(head: string, body: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,54 @@ def test_a_source_map_has_paths_relative_to_the_project_and_no_other_path_of_thi
     assert sorted(map["sources"]) == ["functions/hello.ts", "node_modules/pack/index.js", "outside.ts"]
     assert str(home.parent).encode() not in made.source_map
     assert home / "functions/hello.ts" in made.sources
+
+
+# Each expression is one that Bun replaces by a path of this machine, or that a script may not contain.
+OF_THE_FILE = (
+    "import.meta.url", "import.meta.dir", "import.meta.path", "import.meta.dirname", "import.meta.filename",
+    "import.meta.file", "import.meta.env", "import.meta.main", "import.meta.resolve('./x')", "import.meta.resolve",
+    "import.meta.resolveSync", "import.meta.require", "import.meta.hot", "import.meta", "import.meta['url']",
+    "import.meta?.dir", "__dirname", "__filename", "module.filename", "module.id", "module.path",
+    "new URL('./data.txt', import.meta.url).href", "require.resolve('./_shared')", "typeof import.meta",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("file", ["functions/_shared.ts", "node_modules/pack/index.js", "../outside.ts", "../old.cjs"])
+def test_a_bundle_contains_no_path_of_this_machine(home: Path, file: str) -> None:
+    write(home / "functions/_shared.ts", "export const shared = 1;")
+    write((home / file).parent / "_shared.ts", "export const shared = 2;")
+    values = ", ".join(one for one in OF_THE_FILE if not (file.endswith("cjs") and "import.meta" in one))
+    write(home / file, f"module.exports = [{values}];" if file.endswith("cjs") else f"export default [{values}];")
+    write(
+        home / "functions/hello.ts",
+        f"import one from {'pack' if 'pack' in file else os.path.relpath(file, 'functions').join(('./', ''))!r};\n"
+        f"export default () => [one, {', '.join(OF_THE_FILE)}];",
+    )
+
+    made = bundle(Path("functions/hello.ts"))
+
+    assert made.source_map is not None
+    for path in (str(home), str(home.parent), str(home.parent.parent), str(Path.home())):
+        assert path.encode() not in made.code
+        assert path.encode() not in made.source_map
+    assert b"import.meta" not in made.code
+    assert b"// ../" not in made.code
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["const x = await load();", "await load();", "for await (const x of []);", "export const x = (await load()).x"],
+)
+def test_a_top_level_await_is_refused_with_its_line_and_what_to_write_instead(home: Path, code: str) -> None:
+    write(home / "functions/_shared.ts", f"const load = () => {{}};\n{code}\nexport const y = 1;")
+    write(home / "functions/hello.ts", "import { y } from './_shared'; export default () => y;")
+
+    with pytest.raises(Failure) as failed:
+        bundle(Path("functions/hello.ts"))
+
+    assert "functions/_shared.ts:2:" in failed.value.detail
+    assert failed.value.detail.count("error:") == 1
+    assert failed.value.detail.endswith("const data = await ready; … }`.")
 
 
 def test_bundling_a_file_twice_yields_equal_bundles(home: Path) -> None:

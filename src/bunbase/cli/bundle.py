@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from bunbase.cli.errors import Failure
-from bunbase.cli.source_paths import relative_map
+from bunbase.cli.source_paths import relative_map, without_paths
 from bunbase.pkg.bun import BunMissing, find_bun
 
 SECONDS: Final = 120
@@ -23,8 +23,19 @@ OPTIONS: Final = (
     "--sourcemap=external",
     "--env=disable",  # a function's variables come from the server: no variable of this machine goes into a bundle
     '--define=process.env.NODE_ENV="production"',
+    # Otherwise Bun writes this machine's paths into the bundle, or an `import.meta` that a script may not contain. The
+    # worker provides this name, with the values that its own __dirname and __filename have (runtime/machine.ts).
+    "--define=import.meta=__bunbase_import_meta__",
+    '--define=__dirname="/"',
+    '--define=__filename="/function.js"',
 )
 
+AWAIT_OUTSIDE: Final = re.compile(r"error: .*\"await\" (?:can only be used inside|outside) an ")
+AT: Final = re.compile(r"^ +at (.*:\d+):\d+$", re.MULTILINE)
+TOP_LEVEL_AWAIT: Final = (
+    "A function cannot await at its top level. Keep the promise, and await it in the handler: "
+    "`const ready = load(); export default async () => { const data = await ready; … }`."
+)
 DEBUG_ID: Final = re.compile(rb"(?<=\n)//# debugId=[0-9A-F]{32}(?=\s*\Z)")
 
 
@@ -57,7 +68,17 @@ def _build(entry: Path, folder: str) -> None:
         raise Failure("bundle_failed", f"{entry} was not bundled within {SECONDS} s.") from None
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise Failure("bundle_failed", f"{entry} could not be bundled:\n{said}")
+        raise Failure("bundle_failed", f"{entry} could not be bundled:\n{_explained(said)}")
+
+
+def _explained(said: str) -> str:
+    """Return the messages of Bun. For an `await` at the top level, add what to do, and drop the errors that follow."""
+    errors = said.split("\n\n")
+    awaits = {at[1] for error in errors if AWAIT_OUTSIDE.search(error) for at in AT.finditer(error)}
+    if not awaits:
+        return said
+    kept = [error for error in errors if AWAIT_OUTSIDE.search(error) or not awaits & set(AT.findall(error))]
+    return "\n\n".join((*kept, TOP_LEVEL_AWAIT))
 
 
 def _only_output(entry: Path, files: list[Path]) -> Bundled:
@@ -73,7 +94,8 @@ def _only_output(entry: Path, files: list[Path]) -> Bundled:
     if not maps:
         return Bundled(codes[0].read_bytes(), None)
     source_map, sources = relative_map(Path.cwd(), maps[0])
-    return Bundled(_stamped(codes[0].read_bytes(), source_map or b""), source_map, sources)
+    code = without_paths(codes[0].read_bytes(), Path.cwd())
+    return Bundled(_stamped(code, source_map or b""), source_map, sources)
 
 
 def _stamped(code: bytes, source_map: bytes) -> bytes:

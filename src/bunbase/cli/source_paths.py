@@ -1,8 +1,12 @@
-"""Make a source map's paths relative to the project's folder: stack traces then show `functions/hello.ts:12:7`."""
+"""Keep paths of this machine out of a bundle and its source map.
+
+Paths become relative to the project's folder: stack traces then show `functions/hello.ts:12:7`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +14,8 @@ import msgspec
 
 MAX_BYTES: Final = 10 << 20  # the server's limit for a source map
 CONTENT: Final = "sourcesContent"
+RESOLVED: Final = re.compile(rb'(?<=require\.resolve\(")/[^"\n]+(?="\))')
+HEADING: Final = re.compile(rb"(?<=\n// )\.\./[^\n]+")  # Bun writes the path of each file above its code
 
 
 def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ...]]:
@@ -25,6 +31,19 @@ def relative_map(folder: Path, file: Path) -> tuple[bytes | None, tuple[Path, ..
     if len(text) > MAX_BYTES:
         text = msgspec.json.encode({name: value for name, value in shared.items() if name != CONTENT})
     return (text if len(text) <= MAX_BYTES else None), tuple(sources)
+
+
+def without_paths(code: bytes, folder: Path) -> bytes:
+    """Return the bundle without the absolute paths that Bun writes for `require.resolve("./other")`, and without
+    comments that name a file outside of the folder. Line numbers stay the same.
+    """
+    here = folder.resolve()
+
+    def shared(found: re.Match[bytes]) -> bytes:
+        path = Path(os.path.normpath(here / os.fsdecode(found[0])))
+        return os.fsencode(_shared_path(path, here)) if path.is_file() else found[0]
+
+    return HEADING.sub(shared, RESOLVED.sub(lambda found: b"/" + shared(found).lstrip(b"/"), code))
 
 
 def _shared_path(source: Path, folder: Path) -> str:

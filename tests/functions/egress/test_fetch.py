@@ -98,7 +98,8 @@ async def test_a_host_name_is_resolved_once_and_the_connection_uses_the_checked_
 
     first = await fetch(functions, at(net, "/", "rebinding.test"))
     asked = list(resolver.asked)
-    await functions.host_calls.fetcher.pools["prj_one"].aclose()  # the next request then needs a new connection
+    [pool] = functions.host_calls.fetcher.pools.values()
+    await pool.aclose()  # the next request then needs a new connection
     second = await fetch(functions, at(net, "/", "rebinding.test"))
 
     assert (first["status"], asked) == (200, ["rebinding.test"])

@@ -8,6 +8,7 @@ import httpcore
 import pytest
 
 from bunbase.functions.egress import fetcher as fetcher_module
+from bunbase.functions.egress.allowed import Reach
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.opening import open_fetcher
 from bunbase.functions.egress.resolver import FixedResolver
@@ -45,4 +46,4 @@ async def test_projects_beyond_the_limit_do_not_close_connection_pools_in_use(
 
     assert len(closed) <= 4
     assert pools[0] is pools[1]
-    assert all(pool is fetcher.pools[project] for project, pool in zip(wanted, pools, strict=True))
+    assert all(pool is fetcher.pools[project, Reach.NAMED] for project, pool in zip(wanted, pools, strict=True))

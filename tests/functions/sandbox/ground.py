@@ -157,6 +157,7 @@ class Aim:
             "host": os.getpid(),
             "hostname": socket.gethostname(),
             "home": str(Path.home()),
+            "runtime": str(RUNTIME),
             "bystander": self.bystander.pid,
             "udp": self.udp.getsockname()[1],
             "tcp": self.tcp.getsockname()[1],

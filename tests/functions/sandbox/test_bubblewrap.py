@@ -202,11 +202,11 @@ async def test_a_worker_that_executes_bun_again_stays_confined(field: Ground, tm
         const strings = (...texts) => words(...texts.map((text) => memory(text)), 0);
         const variables = strings(...process.env.knobs.split(" "), `aim=${aim}`);
         sys(72, 3, 2, 0); // F_SETFD: the channel stays open
-        sys(59, memory(process.execPath), strings("bun", "-e", process.env.anew), variables);"""
+        sys(59, memory(process.env.bun), strings("bun", "-e", process.env.anew), variables);"""
     knobs = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())  # Bun does not start without them
     with aim(tmp_path) as target:
         code = f"{ATTACKS}\nmodule.exports.default = async (req) => {{ {again} }}"
-        worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs}, **LONG)
+        worker = await field.worker(code, {**target.env, "anew": anew, "knobs": knobs, "bun": str(find_bun())}, **LONG)
 
         with pytest.raises(FunctionCrashed):
             await ask(worker)

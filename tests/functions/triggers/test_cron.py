@@ -31,6 +31,20 @@ def test_a_schedule_is_due_in_its_own_time_zone() -> None:
     assert times(Schedule("*/20 * * * MON"), evening, 2) == ["06 00:00", "06 00:20"]
 
 
+def test_the_last_day_and_the_nth_weekday_of_a_month_can_be_named() -> None:
+    before = datetime(2026, 2, 1, tzinfo=UTC)
+
+    assert times(Schedule("0 9 L * *"), before, 2) == ["28 09:00", "31 09:00"]
+    assert times(Schedule("0 9 LW * *"), before, 2) == ["27 09:00", "31 09:00"]
+    assert times(Schedule("0 9 * * 5L"), before, 2) == ["27 09:00", "27 09:00"]
+    assert times(Schedule("0 9 * * 1#2"), before, 2) == ["09 09:00", "09 09:00"]
+
+
+@pytest.mark.parametrize("cron", ["*/59 * * * *", "10-20/10 * * * *", "*/1 */23 1/30 */11 */6", "5-5 * * * 5-7/2"])
+def test_a_step_that_reaches_the_end_of_its_range_is_accepted(cron: str) -> None:
+    check_schedule(Schedule(cron))
+
+
 def test_a_time_that_the_clock_skips_is_due_right_after_the_jump() -> None:
     before = datetime(2026, 3, 28, 12, tzinfo=UTC)
 
@@ -56,6 +70,12 @@ def test_during_a_repeated_hour_the_next_due_time_is_always_in_the_future() -> N
     [
         (Schedule("61 * * * *"), "bad minute"),
         (Schedule("0 0 30 2 *"), "bad day-of-month"),
+        (Schedule("*/70 * * * *"), "step of 70 is too large for the minute: the range is 0 to 59"),
+        (Schedule("0,10-20/11 * * * *"), "step of 11 is too large for the minute: the range is 10 to 20"),
+        (Schedule("0 */24 * * *"), "step of 24 is too large for the hour"),
+        (Schedule("0 0 1-31/40 * *"), "step of 40 is too large for the day of month"),
+        (Schedule("0 0 1 */12 *"), "step of 12 is too large for the month"),
+        (Schedule("0 0 * * */7"), "step of 7 is too large for the day of week"),
         (Schedule("* * * *"), "five fields"),
         (Schedule("* * * * * *"), "five fields"),
         (Schedule("@daily"), "five fields"),

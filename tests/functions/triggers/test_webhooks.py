@@ -27,6 +27,7 @@ export default async (request) => {
     const { now, ...options } = JSON.parse(request.headers.get("x-options"));
     try {
         const event = await verifyWebhook(request, { ...options, ...(now && { now: new Date(now * 1000) }) });
+        if (event.text.endsWith("}")) event.json();
         return [event.text, event.id];
     } catch (error) {
         if (error instanceof WebhookError) return error.response();
@@ -156,3 +157,27 @@ async def test_a_missing_webhook_secret_is_reported_as_a_function_error(receiver
 
         assert (status, answer["code"]) == (500, "TypeError")
         assert "Is its variable set?" in answer["detail"]
+
+
+async def test_wrong_options_of_verify_webhook_are_named(receiver: FunctionsService) -> None:
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"scheme": "stripe", "secret": []}, "the list is empty"),
+        ({"scheme": "stripe", "secret": [SECRET, ""]}, "Is its variable set?"),
+        ({"scheme": "standard-webhooks", "secret": "whsec_***"}, "must be whsec_ followed by base64"),
+        ({"scheme": "paypal", "secret": SECRET}, "no scheme paypal: use stripe, github, standard-webhooks"),
+        ({"scheme": "toString", "secret": SECRET}, "no scheme toString"),
+        ({"secret": SECRET}, "no scheme undefined"),
+    ]
+    for options, reason in cases:
+        status, answer = await received(receiver, BODY, {**stripe(BODY), **standard(BODY)}, **options)
+
+        assert (status, answer["code"]) == (500, "TypeError"), options
+        assert reason in answer["detail"], options
+
+
+async def test_the_text_of_a_webhook_keeps_a_byte_order_mark_that_was_signed(receiver: FunctionsService) -> None:
+    body = b"\xef\xbb\xbf" + BODY
+
+    status, answer = await received(receiver, body, github(body), scheme="github", secret=SECRET)
+
+    assert (status, answer[0]) == (200, body.decode())

@@ -4,16 +4,21 @@
     api.example.com:8443     https, this port
     *.example.com            any host below example.com, not example.com itself
     http://legacy.example    plain http, port 80
+    *                        any public host, https, port 443; also *:8443 and http://*
 
 An entry without a scheme never allows http. Otherwise a redirect could lead to an unencrypted connection.
+
+`*` is meant for functions that call addresses of their users. So a user chooses the host, and it gets neither the
+private networks that the operator opened nor the project's secrets (`Reach.ANY_PUBLIC`).
 """
 
 from __future__ import annotations
 
 import re
+from enum import Enum
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -23,24 +28,45 @@ from bunbase.pkg.errors import InvalidInput
 
 LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 ENTRY: Final = re.compile(
-    rf"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?(?P<host>{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]{{2,45}}\])"
+    rf"(?:(?P<scheme>https?)://)?(?:(?P<any>\*)|(?P<below>\*\.)?(?P<host>{LABEL}(?:\.{LABEL})*|\[[0-9a-f:.]{{2,45}}\]))"
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 MAX_ENTRY_LENGTH: Final = 280
 
 
+class Hosts(Enum):
+    ONE = "the host itself"
+    BELOW = "every host below it, but not the host itself"
+    ANY = "every public host"
+
+
+class Reach(Enum):
+    """How far a request may reach. NAMED: an entry names the host. ANY_PUBLIC: only `*` allows it."""
+
+    NAMED = "named"
+    ANY_PUBLIC = "any public"
+
+
 class AllowedHost(msgspec.Struct, frozen=True):
-    """One entry of `allow_net`. `below`: True if the entry allows every host below `host`, but not `host` itself."""
+    """One entry of `allow_net`. `host`: empty for `*`."""
 
     scheme: str
     host: str
     port: int
-    below: bool
+    hosts: Hosts
 
     def covers(self, target: Target) -> bool:
         if (self.scheme, self.port) != (target.scheme, target.port):
             return False
-        return target.host.endswith(f".{self.host}") if self.below else target.host == self.host
+        match self.hosts:
+            case Hosts.ONE:
+                return target.host == self.host
+            case Hosts.BELOW:
+                return target.host.endswith(f".{self.host}")
+            case Hosts.ANY:
+                return True
+            case _:
+                assert_never(self.hosts)
 
 
 def check_allow_net(entries: tuple[str, ...]) -> None:
@@ -56,14 +82,16 @@ def read_entry(text: str) -> AllowedHost:
     """Parse one entry. Raises: ValueError with the reason."""
     found = ENTRY.fullmatch(text.lower()) if len(text) <= MAX_ENTRY_LENGTH else None
     if found is None:
-        raise ValueError("is not a host: write api.example.com, *.example.com, api.example.com:8443 or http://host.")
+        raise ValueError("is not a host: write api.example.com, *.example.com, api.example.com:8443, http://host or *.")
     if found["below"] and (found["host"].startswith("[") or "." not in found["host"]):
         raise ValueError("covers too many hosts: write at least two names after the asterisk, as in *.example.com.")
     scheme = found["scheme"] or "https"
     port = int(found["port"]) if found["port"] else PORTS[scheme]
     if not 1 <= port <= 65535:
         raise ValueError("has a port that is not from 1 to 65535.")
-    return AllowedHost(scheme, _host(found["host"]), port, found["below"] is not None)
+    if found["any"]:
+        return AllowedHost(scheme, "", port, Hosts.ANY)
+    return AllowedHost(scheme, _host(found["host"]), port, Hosts.BELOW if found["below"] else Hosts.ONE)
 
 
 def _host(text: str) -> str:
@@ -76,14 +104,21 @@ def _host(text: str) -> str:
         raise ValueError("is not an IPv6 address.") from None
 
 
-def check_allowed(entries: tuple[str, ...], target: Target) -> None:
+def check_allowed(entries: tuple[str, ...], target: Target) -> Reach:
     """Check that an entry allows the target. Raises: HostNotAllowed that names the missing entry."""
-    if not any(entry.covers(target) for entry in _read(entries)):
-        needed = target.authority if target.scheme == "https" else f"http://{target.authority}"
+    covering = [entry for entry in _read(entries) if entry.covers(target)]
+    if not covering:
+        needed = entry_for(target)
         raise HostNotAllowed(
             f"This function may not reach {needed}. Add {needed!r} to its allow_net in bunbase.toml, and deploy it.",
             host=needed,
         )
+    return Reach.ANY_PUBLIC if all(entry.hosts is Hosts.ANY for entry in covering) else Reach.NAMED
+
+
+def entry_for(target: Target) -> str:
+    """Return the entry of `allow_net` that names the host of the target."""
+    return target.authority if target.scheme == "https" else f"http://{target.authority}"
 
 
 @lru_cache(1024)

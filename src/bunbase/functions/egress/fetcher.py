@@ -4,7 +4,8 @@ The life of one request:
 
 1. The worker sends an ask `fetch` with a FetchRequest, and perhaps a body. Nothing in it is trusted (`check_asked`).
 2. For each hop, which is the first request or a redirect, `check_allowed` compares the target with `allow_net` of the
-   version. So a redirect cannot lead to a host that the version does not name.
+   version. So a redirect cannot lead to a host that the version does not allow. A host that only the entry `*` allows
+   gets no secrets, and its connections are kept apart: they never lead to a private network.
 3. `_sent` fills variables into the headers, takes a connection from the project's pool or makes one (`network.py` looks
    the name up once and connects to an address that it has checked), and sends the request.
 4. After a redirect to another origin, `next_hop` drops the headers that were meant for the first origin. A body is sent
@@ -31,12 +32,12 @@ from typing import Final
 import httpcore
 import msgspec
 
-from bunbase.contracts.functions.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge
+from bunbase.contracts.functions.host_calls import FetchFailed, FetchOverloaded, FetchTooLarge, HostNotAllowed
 from bunbase.functions.egress.addressed import Target, follow_location, read_target
-from bunbase.functions.egress.allowed import check_allowed
+from bunbase.functions.egress.allowed import Reach, check_allowed, entry_for
 from bunbase.functions.egress.hops import REDIRECTS, FetchRequest, Hop, check_asked, first_hop, next_hop
 from bunbase.functions.egress.network import CheckedNetwork
-from bunbase.functions.egress.secrets import filled_in
+from bunbase.functions.egress.secrets import filled_in, has_placeholder
 from bunbase.functions.workers.answer_head import without_hop_by_hop
 from bunbase.functions.workers.asks import Ask
 from bunbase.pkg.numbers import whole_number
@@ -61,7 +62,7 @@ class Fetcher:
         self.network = network
         self.tls = tls
         self.limits = limits
-        self.pools: dict[str, httpcore.AsyncConnectionPool] = {}
+        self.pools: dict[tuple[str, Reach], httpcore.AsyncConnectionPool] = {}
         self.under_way: Counter[str] = Counter()
 
     async def answer(self, ask: Ask, asked: FetchRequest, secrets: Mapping[str, str]) -> None:
@@ -70,7 +71,6 @@ class Fetcher:
         with self._counted(ask.deployment.project):
             hop = first_hop(asked, read_target(asked.url), ask.has_body)
             for redirects in range(MAX_REDIRECTS + 1):
-                check_allowed(ask.deployment.config.allow_net, hop.target)
                 async with self._sent(ask, hop, asked.length, secrets) as response:
                     location = _location(response)
                     if location is None or asked.redirect == "manual":
@@ -94,6 +94,9 @@ class Fetcher:
     async def _sent(
         self, ask: Ask, hop: Hop, length: int | None, secrets: Mapping[str, str]
     ) -> AsyncIterator[httpcore.Response]:
+        reach = check_allowed(ask.deployment.config.allow_net, hop.target)
+        if reach is Reach.ANY_PUBLIC:
+            _check_no_secrets(hop)
         length = len(ask.whole) if ask.whole is not None else length
         if length is not None and length > self.limits.max_body_bytes:
             raise _too_large("request", self.limits.max_body_bytes)
@@ -109,7 +112,7 @@ class Fetcher:
             extensions={"timeout": {"connect": seconds, "pool": seconds}},  # the end of the call ends reads and writes
         )
         with _failures_of(hop.target):
-            response = await (await self._pool(ask.deployment.project)).handle_async_request(request)
+            response = await (await self._pool(ask.deployment.project, reach)).handle_async_request(request)
             try:
                 if response.status < 200:
                     raise FetchFailed(f"{hop.target.host} switched to a protocol that fetch does not support.")
@@ -149,21 +152,22 @@ class Fetcher:
             await ask.send(part)
         ask.end()
 
-    async def _pool(self, project: str) -> httpcore.AsyncConnectionPool:
-        """Return the project's pool.
+    async def _pool(self, project: str, reach: Reach = Reach.NAMED) -> httpcore.AsyncConnectionPool:
+        """Return the project's pool for requests that may reach so far.
 
-        Each project has its own pool, so no project gets a connection that another project has used: the other project
-        may have left the connection in a bad state.
+        Each project has its own pools, so no project gets a connection that another project has used: the other project
+        may have left the connection in a bad state. A request that may reach public hosts only has a pool of its own,
+        so it cannot get a connection to a private address that another request has opened.
         """
-        pool = self.pools.get(project)
+        pool = self.pools.get((project, reach))
         if pool is None:
             idle = self._take_idle_pools()
-            pool = self.pools[project] = httpcore.AsyncConnectionPool(
+            pool = self.pools[project, reach] = httpcore.AsyncConnectionPool(
                 ssl_context=self.tls,
                 max_connections=self.limits.max_per_project,
                 max_keepalive_connections=MAX_IDLE_CONNECTIONS,
                 keepalive_expiry=KEEP_ALIVE_SECONDS,
-                network_backend=self.network.for_another(),
+                network_backend=self.network.for_another(reach),
             )
             await asyncio.gather(*(one.aclose() for one in idle))
         return pool
@@ -177,7 +181,7 @@ class Fetcher:
         """
         if len(self.pools) < MAX_POOLS:
             return []
-        return [self.pools.pop(project) for project in list(self.pools) if project not in self.under_way]
+        return [self.pools.pop(key) for key in list(self.pools) if key[0] not in self.under_way]
 
     @contextmanager
     def _counted(self, project: str) -> Iterator[None]:
@@ -194,6 +198,17 @@ class Fetcher:
             self.under_way[project] -= 1
             if not self.under_way[project]:
                 del self.under_way[project]
+
+
+def _check_no_secrets(hop: Hop) -> None:
+    """Refuse to fill secrets into a request whose host is not named: whoever chose the host would receive them."""
+    if any(has_placeholder(value) for _, value in hop.headers):
+        needed = entry_for(hop.target)
+        raise HostNotAllowed(
+            f"Variables are inserted into headers only for hosts that allow_net names, and {needed} is allowed by '*' "
+            f"only. Add {needed!r} to allow_net in bunbase.toml, and deploy the function.",
+            host=needed,
+        )
 
 
 def _url_of(target: Target) -> httpcore.URL:

@@ -14,6 +14,7 @@ import httpcore
 
 from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress.addresses import Network, reachable
+from bunbase.functions.egress.allowed import Reach
 from bunbase.functions.egress.own_addresses import OwnAddresses, named_alone
 from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 from bunbase.functions.egress.streams import PlainStream
@@ -35,9 +36,12 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         self.below = httpcore.AnyIOBackend()
         self.turns = asyncio.Semaphore(LOOK_UPS_PER_PROJECT)
 
-    def for_another(self) -> CheckedNetwork:
-        """Return the same network for another project, whose look-ups do not wait for those of this project."""
-        return CheckedNetwork(self.resolver, self.also, self.own)
+    def for_another(self, reach: Reach = Reach.NAMED) -> CheckedNetwork:
+        """Return the same network for another project, whose look-ups do not wait for those of this project.
+
+        ANY_PUBLIC: `also` does not count.
+        """
+        return CheckedNetwork(self.resolver, self.also if reach is Reach.NAMED else (), self.own)
 
     async def connect_tcp(
         self,
@@ -67,13 +71,15 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         if not public:
             raise AddressNotAllowed(
                 f"{host} has no public address, and functions may reach only public addresses. "
-                "To allow this network, the operator must add it to functions.allow_private_networks."
+                "To allow this network, the operator must add it to functions.allow_private_networks, and "
+                "the function's allow_net must name the host."
             )
         passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
         if not passed:
             raise AddressNotAllowed(
                 f"{host} is this server itself. Use ctx.data and ctx.enqueue instead. To allow it, the operator must "
-                "add exactly this address to functions.allow_private_networks, for example 203.0.113.5/32."
+                "add exactly this address to functions.allow_private_networks, for example 203.0.113.5/32, and the "
+                "function's allow_net must name the host."
             )
         return passed
 

@@ -5,6 +5,7 @@ import { encodeUint32, Frame, joinPayload, readUint32, splitPayload } from "./fr
 import { Inbound } from "./inbound.ts";
 import { Bytes, copyOf, lengthOf, Line, NativePromise, part, SafeMap, smallest } from "./primordials.ts";
 import { argsTooLarge, type Problem, problemOf } from "./problem.ts";
+import { abortedAt, callSite, thrownAt } from "./stacks.ts";
 
 // workers/limits.py has the same numbers; the host kills a worker that exceeds them
 const MAX_ASKS = 64;
@@ -17,7 +18,10 @@ const EMPTY = new Bytes(0);
 
 export type Body = Uint8Array | ReadableStream<Uint8Array>;
 
-/** One ask. `call`: the number of the call. `explain`: turns the host's problem into the error that the function sees. */
+/**
+ * One ask. `call`: the number of the call. `explain`: turns the host's problem into the error that the function sees.
+ * `site`: the place of the function's code that asks, for the stack of the error; by default the place that calls `ask`.
+ */
 export type Question = {
   call: number;
   method: string;
@@ -25,6 +29,7 @@ export type Question = {
   body?: Body | undefined;
   signal?: AbortSignal;
   explain?: (problem: Problem) => Error;
+  site?: Error;
 };
 
 /** The host's reply. `body`: bytes if it arrived in one piece, otherwise a stream. */
@@ -42,12 +47,13 @@ export class Asks {
 
   /** Sends an ask and waits for the reply. Throws a Problem if the host refuses, or the signal's reason if aborted. */
   async ask(question: Question): Promise<Reply> {
+    const site = question.site ?? callSite(); // here, because after the first `await` the caller is no longer on the stack
     question.signal?.throwIfAborted();
-    const opening = openingOf(question); // may throw, so it must come before the ask takes one of the MAX_ASKS places
+    const opening = openingOf(question, site); // may throw, so it must come before the ask takes one of the MAX_ASKS places
     while (this.#open.size >= MAX_ASKS) await new NativePromise<void>((resolve) => this.#waiting.add(resolve));
     question.signal?.throwIfAborted();
     const id = this.#nextNumber();
-    const ask = new Ask(this.#channel, id);
+    const ask = new Ask(this.#channel, id, site);
     this.#open.set(id, ask);
     return ask.start(question, opening);
   }
@@ -66,10 +72,15 @@ export class Asks {
   }
 }
 
-function openingOf({ call, method, args, body = EMPTY, explain = (problem) => problem }: Question): Uint8Array {
+function openingOf(
+  { call, method, args, body = EMPTY, explain = (problem) => problem }: Question,
+  site: Error,
+): Uint8Array {
   const whole = isWhole(body) ? body : undefined;
   const opening = joinPayload({ call, method, args, more: whole === undefined }, whole);
-  if (lengthOf(opening) - (whole === undefined ? 0 : lengthOf(whole)) > MAX_ARGS_BYTES) throw explain(argsTooLarge());
+  if (lengthOf(opening) - (whole === undefined ? 0 : lengthOf(whole)) > MAX_ARGS_BYTES) {
+    throw thrownAt(explain(argsTooLarge()), site);
+  }
   return opening;
 }
 
@@ -80,6 +91,7 @@ function isWhole(body: Body): body is Uint8Array {
 class Ask {
   readonly #channel: Channel;
   readonly #id: number;
+  readonly #site: Error;
   #credit = WINDOW_BYTES;
   #wake: () => void = () => {};
   #over = false;
@@ -90,9 +102,10 @@ class Ask {
   #resolve!: (reply: Reply) => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(channel: Channel, id: number) {
+  constructor(channel: Channel, id: number, site: Error) {
     this.#channel = channel;
     this.#id = id;
+    this.#site = site;
   }
 
   start({ body = EMPTY, signal, explain }: Question, opening: Uint8Array): Promise<Reply> {
@@ -128,7 +141,7 @@ class Ask {
         this.#end();
         return true;
       case Frame.refused:
-        this.#fail(this.#explain(problemOf(payload)));
+        this.#fail(thrownAt(this.#explain(problemOf(payload)), this.#site));
         return true;
       default:
         return false;
@@ -186,7 +199,7 @@ class Ask {
   #abort(reason: unknown): void {
     if (this.#over) return;
     this.#channel.send(Frame.askCancel, this.#id);
-    this.#fail(reason);
+    this.#fail(abortedAt(reason, this.#site));
   }
 
   #fail(reason: unknown): void {

@@ -5,6 +5,7 @@ import { Script } from "node:vm";
 import { fromBytecode } from "./bytecode.ts";
 import type { Handler } from "./context.ts";
 import { guardedRequire, raiseGuard } from "./guard.ts";
+import { FILE, FOLDER, hideInstallation } from "./machine.ts";
 
 const WRAPPED = "// @bun @bun-cjs"; // `bun build --format=cjs` writes this line, then a function expression
 
@@ -32,8 +33,9 @@ export function loadBundle(code: string, env: Record<string, string>, guard: boo
   const ready = bytecode.length > 0 ? fromBytecode(code, bytecode, options) : undefined;
   const evaluate = (ready ?? new Script(sourceOf(code), options).runInThisContext()) as CommonJs;
   const module: { exports: unknown } = { exports: {} };
+  hideInstallation(require);
   if (guard) raiseGuard();
-  evaluate(module.exports as object, require, module, "/function.js", "/");
+  evaluate(module.exports as object, require, module, FILE, FOLDER);
   return handlerOf(module.exports);
 }
 

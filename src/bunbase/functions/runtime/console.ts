@@ -1,12 +1,13 @@
 /** Captures the output of a function as log lines. It limits the length of a line and of all lines of a call. */
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import { formatWithOptions, inspect } from "node:util";
 
 import type { Channel } from "./channel.ts";
 import type { Level, Log } from "./context.ts";
 import { Frame } from "./frames.ts";
 import { Bytes, encodeText, encodeTextInto, lengthOf, part, setBytes, uncurried } from "./primordials.ts";
+import { capturePrinting, type Indent } from "./printing.ts";
+import { withoutServerFrames } from "./stacks.ts";
 
 // workers/limits.py has the same numbers; the host kills a worker that logs more
 const MAX_LINE_BYTES = 8 * 1024;
@@ -14,9 +15,7 @@ const MAX_CALL_BYTES = 64 * 1024;
 const LINE_OVERHEAD_BYTES = 16;
 
 const LEVEL_NUMBER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
-const LEVEL_OF = { debug: "debug", trace: "debug", log: "info", info: "info", warn: "warn", error: "error" } as const;
 const CUT = "… the rest of the log of this call was dropped";
-const FORMAT = { colors: false, depth: 4 };
 
 const storeOf = uncurried(AsyncLocalStorage.prototype.getStore);
 const runWith = uncurried(AsyncLocalStorage.prototype.run) as (self: unknown, store: unknown, work: unknown) => unknown;
@@ -26,6 +25,7 @@ export class LogSource {
   bytes = 0;
   full = false;
   ended = false;
+  readonly indent: Indent = { depth: 0 };
 
   readonly #id: number;
 
@@ -57,10 +57,10 @@ export class Logs {
     return runWith(this.#current, source, work) as T;
   }
 
-  write(level: Level, text: string): void {
-    const speaker = this.current();
-    const source = speaker === undefined || speaker.ended ? this.#background : speaker;
+  write(level: Level, printed: string): void {
+    const source = this.#speaker();
     if (source.full) return;
+    const text = withoutServerFrames(printed);
     const buffer = new Bytes(text.length * 3 < MAX_LINE_BYTES ? text.length * 3 : MAX_LINE_BYTES);
     const { read, written } = encodeTextInto(text, buffer);
     source.bytes += written + LINE_OVERHEAD_BYTES;
@@ -71,25 +71,15 @@ export class Logs {
 
   /** Redirects the global console and the standard output to the log, and returns `ctx.log`. */
   capture(): Log {
-    const printer = (level: Level) => (...values: unknown[]) => this.write(level, formatWithOptions(FORMAT, ...values));
-    for (const [name, level] of Object.entries(LEVEL_OF)) {
-      Object.assign(console, { [name]: printer(level) });
-    }
-    console.dir = (value: unknown) => this.write("info", inspect(value, FORMAT));
-    console.table = (value: unknown) => this.write("info", Bun.inspect.table(value as object));
-    console.assert = (condition?: unknown, ...values: unknown[]) => {
-      if (!condition) this.write("error", `Assertion failed: ${formatWithOptions(FORMAT, ...values)}`);
-    };
-    process.stdout.write = this.#writer("info");
-    process.stderr.write = this.#writer("error");
-    return { debug: printer("debug"), info: printer("info"), warn: printer("warn"), error: printer("error") };
+    return capturePrinting(
+      (level, text) => this.write(level, text),
+      () => this.#speaker().indent,
+    );
   }
 
-  #writer(level: Level): typeof process.stdout.write {
-    return (data: Uint8Array | string): boolean => {
-      this.write(level, (typeof data === "string" ? data : new TextDecoder().decode(data)).replace(/\n$/, ""));
-      return true;
-    };
+  #speaker(): LogSource {
+    const speaker = this.current();
+    return speaker === undefined || speaker.ended ? this.#background : speaker;
   }
 
   #send(source: LogSource, level: Level, text: Uint8Array, truncated: boolean): void {

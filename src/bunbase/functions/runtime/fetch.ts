@@ -3,6 +3,7 @@
 import type { Asks, Body } from "./asks.ts";
 import type { Logs } from "./console.ts";
 import { callOver, type Problem } from "./problem.ts";
+import { callSite } from "./stacks.ts";
 
 type Head = { status: number; headers: [string, string][]; url: string; redirected: boolean };
 type Decoder = "gzip" | "deflate" | "brotli";
@@ -21,7 +22,8 @@ export function installFetch(asks: Asks, logs: Logs): void {
   const local = globalThis.fetch.bind(globalThis);
 
   async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const request = new Request(input as string, init);
+    const site = callSite(); // for the stack of an error: later, the caller is no longer on the stack
+    const request = requestOf(input, init);
     if (/^(data|blob):/i.test(request.url)) return local(request); // needs no network
     const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
@@ -41,6 +43,7 @@ export function installFetch(asks: Asks, logs: Logs): void {
       body,
       signal: request.signal,
       explain: failed,
+      site,
     });
     return responseOf(request, reply.head as Head, reply.body);
   }
@@ -51,6 +54,16 @@ export function installFetch(asks: Asks, logs: Logs): void {
     writable: true,
     configurable: true,
   });
+}
+
+/** Returns the request. Throws a TypeError for an invalid address, as the standard requires; Bun throws other errors. */
+function requestOf(input: string | URL | Request, init: RequestInit | undefined): Request {
+  try {
+    return new Request(input as string, init);
+  } catch (error) {
+    if (error instanceof TypeError || input instanceof Request || URL.canParse(String(input))) throw error;
+    throw new TypeError(`fetch failed: "${String(input)}" is not an address that begins with https:// or http://.`);
+  }
 }
 
 function failed(problem: Problem): TypeError {

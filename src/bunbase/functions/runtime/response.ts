@@ -1,4 +1,4 @@
-/** Reads the head and the body of a function's Response, and sets its content type. */
+/** Makes a Response of the value that a function returns, reads its head and body, and sets its content type. */
 
 const TEXT = "text/plain;charset=UTF-8";
 
@@ -6,6 +6,44 @@ const TEXT = "text/plain;charset=UTF-8";
 const MAX_HEADERS = 128;
 const MAX_HEADER_BYTES = 32 * 1024;
 const NOT_IN_HTTP = /[^\t\x20-\x7e\x80-\xff]/;
+
+// JSON would turn these into {} or into a list of numbers, and what they hold would be lost without an error
+const BYTES = "Return new Response(value) to send it.";
+const NOT_JSON: readonly [kind: abstract new (...args: never[]) => object, advice: string][] = [
+  [Error, "Throw it, or return a Response that says what went wrong."],
+  [Map, "Return Object.fromEntries(map)."],
+  [Set, "Return [...set]."],
+  [ReadableStream, BYTES],
+  [ArrayBuffer, BYTES],
+  [Blob, BYTES],
+  [FormData, BYTES],
+  [URLSearchParams, BYTES],
+  [RegExp, "Return String(value)."],
+];
+
+/** Returns the value as a Response: JSON, or 204 without a value. Throws a TypeError if it cannot be written as JSON. */
+export function responseOf(value: unknown): Response {
+  if (value instanceof Response) return value;
+  if (value === undefined) return new Response(null, { status: 204 });
+  if (typeof value === "object" && value !== null && !isPlain(value)) checkJson(value);
+  return Response.json(value);
+}
+
+function isPlain(value: object): boolean {
+  return Object.getPrototypeOf(value) === Object.prototype || Array.isArray(value);
+}
+
+function checkJson(value: object): void {
+  const [kind, advice] = ArrayBuffer.isView(value) ? [value.constructor, BYTES] : (notJson(value) ?? []);
+  if (kind === undefined) return;
+  const options = value instanceof Error ? { cause: value } : undefined;
+  throw new TypeError(`The function returned a value of the type ${kind.name}, which JSON cannot hold. ${advice}`, options);
+}
+
+function notJson(value: object) {
+  const writesItself = typeof (value as { toJSON?: unknown }).toJSON === "function";
+  return writesItself ? undefined : NOT_JSON.find(([kind]) => value instanceof kind);
+}
 
 /**
  * Returns the head of the answer. Throws a TypeError for a head that the host would refuse: then only this call fails,

@@ -21,7 +21,7 @@ import {
   stopTimer,
   writeJson,
 } from "./primordials.ts";
-import { bodyOf, headOf } from "./response.ts";
+import { bodyOf, headOf, responseOf } from "./response.ts";
 
 const MAX_CHUNK_BYTES = 64 * 1024;
 
@@ -252,11 +252,6 @@ function powerOf(who: Caller | null, caller: Caller | null): Power {
   if (who === null) return "visitor";
   if (who !== caller) throw new TypeError("ctx.as takes ctx.caller, or null for a visitor who is not signed in.");
   return "caller";
-}
-
-function responseOf(value: unknown): Response {
-  if (value instanceof Response) return value;
-  return value === undefined ? new Response(null, { status: 204 }) : Response.json(value);
 }
 
 function bytesOf(value: unknown): Uint8Array {

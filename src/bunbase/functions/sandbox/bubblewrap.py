@@ -34,7 +34,7 @@ WALLS: Final = (
 )  # fmt: skip
 
 
-def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]], directory: str) -> list[str]:
+def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]]) -> list[str]:
     """Return the options that make the new root. Paths that do not exist are skipped."""
     options = [*WALLS]
     for link, said in links:
@@ -47,7 +47,7 @@ def walls(rules: Iterable[Rule], links: Iterable[tuple[str, str]], directory: st
     # `fd`: Bun finds its folder there (seccomp.py).
     for name in (*OF_ITSELF, "fd"):
         options += ["--ro-bind", f"/proc/self/{name}", f"/proc/self/{name}"]
-    return [*options, "--remount-ro", "/", "--chdir", directory]
+    return [*options, "--remount-ro", "/", "--chdir", "/"]
 
 
 def command(walls: Sequence[str], inside: Sequence[str], filter: int, info: int | None = None) -> list[str]:

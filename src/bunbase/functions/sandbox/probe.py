@@ -138,7 +138,7 @@ def try_bubblewrap(runtime: str, bun: str, bwrap: str, own_user: bool) -> None:
             drop_capabilities((SETFCAP,))
         no_new_privileges()
 
-    walls = bubblewrap.walls(rules_for(bun, runtime), links_for(bun), runtime)
+    walls = bubblewrap.walls(rules_for(bun, runtime), links_for(bun))
     filter = bubblewrap.open_filter()
     done = subprocess.run(  # noqa: S603 - every argument is our own
         bubblewrap.command(walls, [bun, "-e", LOOK_AROUND], filter),

@@ -6,6 +6,7 @@ A run whose time occurs twice in autumn starts once, unless the hour is `*`.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +18,8 @@ from bunbase.pkg.errors import InvalidInput
 
 MAX_LENGTH: Final = 200
 FIELDS: Final = 5  # a sixth field would be seconds, and no schedule runs that often
+RANGES: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 6))
+STEP: Final = re.compile(r"(?:\*|(?P<first>\d{1,2})(?:-(?P<last>\d{1,2}))?)/(?P<step>\d{1,9})", re.ASCII)
 
 
 def as_schedule(schedule: str | Schedule) -> Schedule:
@@ -26,6 +29,16 @@ def as_schedule(schedule: str | Schedule) -> Schedule:
 def check_schedule(schedule: Schedule) -> None:
     """Check the schedule of a new version. Raises: InvalidInput."""
     next_time(schedule, datetime(2026, 1, 1, tzinfo=UTC))
+    for field, (name, first, last) in zip(schedule.cron.split(), RANGES, strict=True):
+        for step in map(STEP.fullmatch, field.split(",")):
+            if step is not None:
+                _check_step(name, int(step["step"]), int(step["first"] or first), int(step["last"] or last))
+
+
+def _check_step(name: str, step: int, first: int, last: int) -> None:
+    """Refuse a step that leads out of its range at once. cron would accept `*/70`, which is the first value only."""
+    if step > last - first:
+        raise _invalid("cron", f"a step of {step} is too large for the {name}: the range is {first} to {last}.")
 
 
 def next_time(schedule: Schedule, after: datetime) -> datetime:

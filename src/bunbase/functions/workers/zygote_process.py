@@ -145,7 +145,7 @@ def rules_of(program: str, directory: str) -> list[Rule]:
 
 @cache
 def walls_of(program: str, directory: str) -> list[str]:
-    return bubblewrap.walls(rules_of(program, directory), links_for(program), directory)
+    return bubblewrap.walls(rules_of(program, directory), links_for(program))
 
 
 def become_worker(
@@ -168,7 +168,7 @@ def become_worker(
         give_up_privileges(confinement)
     if not depend_on(zygote):
         return
-    os.chdir(wanted["directory"])
+    os.chdir("/")  # a function sees this as its folder; Bun reads nothing there
     if confinement is not None:
         close_the_doors(ruleset)
     os.execve(BUN_FD, wanted["arguments"], wanted["environment"])  # noqa: S606 - that is what this is for
