@@ -62,7 +62,7 @@ function made(name: string, real: unknown): unknown {
   if (rule === undefined || real === undefined) return real;
   const copy = walled(real as Members, name, rule, name.endsWith("/promises"));
   if (name === "module") copy["createRequire"] = () => guardedRequire;
-  return copy;
+  return typeof real === "function" ? asClass(denied(rule.what, name, real as Callable), copy) : copy;
 }
 
 /** The `require` of a bundle. */
@@ -71,6 +71,17 @@ export function guardedRequire(name: string): unknown {
   if (found === undefined) throw new Error(`Module not found: ${name}. A function is one file: bundle its imports.`);
   return found;
 }
+
+/** Returns a module that is itself a class, such as `ws`, with its members. */
+function asClass(made: Callable, members: Members): Callable {
+  for (const [name, value] of Object.entries(members)) {
+    if (name !== "prototype") Object.defineProperty(made, name, { value, writable: true, configurable: true, enumerable: true });
+  }
+  return Object.assign(made, { default: made });
+}
+
+/** Packages resolve files of their own while they load (jsdom). Returns the name; only loading such a file fails. */
+guardedRequire.resolve = (name: string): string => name;
 
 function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {
   const copy: Members = {};
