@@ -1,11 +1,13 @@
-# run · test · check · e2e · explore · soak · bench · gen · lock: each installs what it needs first, on a fresh machine too.
+# run · test · check · e2e · explore · soak · packages · bench · gen · lock: each installs what it needs first, on a fresh machine too.
 # Needs Python 3.11+, make and a C library; `make test` also Node 20+. Everything else is installed below this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test check e2e explore soak bench gen lock clean
+PACKAGES := tests/functions/packages
+
+.PHONY: run test check e2e explore soak packages bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -34,6 +36,9 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
+packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
+	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
+
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
@@ -48,7 +53,7 @@ lock: .venv/.dev  ## pin every dependency again, by hash and without naming a re
 		--all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays
-	rm -rf .venv node_modules
+	rm -rf .venv node_modules $(PACKAGES)/node_modules
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -74,4 +79,9 @@ node_modules/.ready: package.json package-lock.json
 		echo "The tests need Node 20 or newer: some run on Node, and TypeScript is checked there."; exit 1; }
 	@echo "· installing what is tested on Node"
 	@npm ci --silent --no-progress
+	@touch $@
+
+$(PACKAGES)/node_modules/.ready: $(PACKAGES)/package.json $(PACKAGES)/package-lock.json
+	@echo "· installing the npm packages that functions call"
+	@cd $(PACKAGES) && npm ci --silent --no-progress --ignore-scripts
 	@touch $@

@@ -63,6 +63,13 @@ class Site:
                 packed = gzip.compress(b"unpacked " * 100)
                 _head(writer, 200, [("content-encoding", "gzip"), ("content-length", str(len(packed)))])
                 writer.write(packed)
+            case "/packed":
+                packed = bytes.fromhex(query.get("body", ""))
+                _head(writer, 200, [("content-encoding", query["as"]), ("content-length", str(len(packed)))])
+                writer.write(packed)
+            case "/status":
+                _head(writer, int(query["is"]), [("content-length", "2")])
+                writer.write(b"it")
             case "/headers":
                 headers = [("set-cookie", "a=1"), ("set-cookie", "b=2"), ("connection", "x-hop"), ("x-hop", "1")]
                 _head(writer, 204, headers)

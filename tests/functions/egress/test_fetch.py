@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -191,6 +193,77 @@ async def test_redirects_keep_or_drop_methods_and_bodies_as_the_fetch_standard_s
     seen = net.seen[1]
     assert (seen.method, seen.body) == (arrives, b"payload" if arrives == method else b"")
     assert ("content-type" in seen.headers) == (arrives == method)
+
+
+def packed(net: Site, coding: str, body: bytes) -> str:
+    return at(net, f"/packed?as={quote(coding)}&body={body.hex()}")
+
+
+def raw_deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "read"),
+    [
+        ("gzip", b"", ""),
+        ("br", b"", ""),
+        ("deflate", b"", ""),
+        ("gzip", gzip.compress(b""), ""),
+        ("GZIP", gzip.compress(b"text"), "text"),
+        ("gzip", gzip.compress(b"two ") + gzip.compress(b"members"), "two members"),
+        ("deflate", zlib.compress(b"text"), "text"),
+        ("deflate", raw_deflated(b"text"), "text"),
+        ("deflate", raw_deflated(b"text" * 100_000), "text" * 100_000),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"text")), "text"),
+        ("deflate, identity, gzip", gzip.compress(zlib.compress(b"text")), "text"),
+        ("unknown", b"as it is", "as it is"),
+        ("gzip, unknown", b"as it is", "as it is"),
+    ],
+)
+async def test_answers_are_unpacked_as_browsers_do(
+    functions: FunctionsService, net: Site, coding: str, body: bytes, read: str
+) -> None:
+    await deploy_fetch(functions, net)
+
+    assert (await fetch(functions, packed(net, coding, body)))["body"] == read
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", b"not packed"),
+        ("gzip", gzip.compress(b"text" * 99)[:20]),
+        ("br", b"\xff" * 9),
+        ("deflate", b"\x78\x9c\xff"),
+    ],
+)
+async def test_a_body_that_cannot_be_unpacked_is_an_error_with_a_code(
+    functions: FunctionsService, net: Site, coding: str, body: bytes
+) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, packed(net, coding, body))
+
+    assert (got["error"], got["code"], got["reason"]) == ("TypeError", "fetch_failed", "protocol")
+    assert f"a body that is not {coding}" in got["message"]
+
+
+async def test_a_status_beyond_599_arrives_and_is_kept_by_clones(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(
+        functions,
+        net,
+        """async (req) => {
+        const res = await fetch(await req.text());
+        const clone = res.clone();
+        return [res, clone].map(one => [one.status, one.ok, one.statusText, one.url === clone.url && one.url !== ""]);
+    }""",
+    )
+
+    for status in (200, 404, 599, 600, 999):
+        answer = await call(functions, "f", request(method="POST", body=at(net, f"/status?is={status}").encode()))
+        assert answer.json == [[status, status == 200, "X", True]] * 2
 
 
 async def test_a_compressed_answer_is_decompressed(functions: FunctionsService, net: Site) -> None:

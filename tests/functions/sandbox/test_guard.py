@@ -24,10 +24,22 @@ DENIED = [
     ('new (require("bun:sqlite").Database)(":memory:")', "file system access"),
     ('require("child_process").execSync("id")', "starting processes"),
     ('require("cluster").fork()', "starting processes"),
-    ('new (require("net").Socket)()', "network access other than fetch"),
+    ('new (require("net").Socket)().connect(80)', "network access other than fetch"),
+    ('new (require("net").Socket)({ fd: 3 })', "network access other than fetch"),
+    ('(() => { new (class S extends require("net").Socket {})().connect(80) })()', "network access other than fetch"),
+    ('require("net").connect(80)', "network access other than fetch"),
+    ('new (require("net").Server)()', "network access other than fetch"),
+    (
+        'new (require("tls").TLSSocket)(new (require("stream").PassThrough)()).connect(443)',
+        "network access other than fetch",
+    ),
+    ('require("undici").stream("http://127.0.0.1/", {}, () => {})', "network access other than fetch"),
     ('require("dns").lookup("localhost", () => {})', "network access other than fetch"),
     ('require("dgram").createSocket("udp4")', "network access other than fetch"),
     ('new WebSocket("ws://127.0.0.1/")', "network access other than fetch"),
+    ('new (require("ws"))("ws://127.0.0.1/")', "network access other than fetch"),
+    ('new (require("ws").default)("ws://127.0.0.1/")', "network access other than fetch"),
+    ('new (require("ws").WebSocketServer)({ port: 80 })', "network access other than fetch"),
     ('new Worker("x")', "starting threads"),
     ('new (require("worker_threads").Worker)("x")', "starting threads"),
     ('require("bun:ffi").dlopen("libc.so.6", {})', "native code"),
@@ -64,6 +76,15 @@ LEFT_ALONE = [
     ('require("net").isIP("::1")', 6),
     ('new (require("http").Agent)({ keepAlive: true }).keepAlive', True),
     ('require("http").STATUS_CODES[404]', "Not Found"),
+    # packages do these things while they load
+    ('typeof Object.create(require("http").ServerResponse.prototype)', "object"),
+    ('require("http").METHODS.includes("M-SEARCH") && require("http").maxHeaderSize', 16384),
+    ('require("https").Agent === require("https").globalAgent.constructor', True),
+    ('new (require("http").Server)().on("request", () => {}).listening', False),
+    ('typeof new (require("tls").TLSSocket)(new (require("stream").PassThrough)())._handle._parentWrap', "object"),
+    ('new (require("tls").TLSSocket)(new (require("stream").PassThrough)()) instanceof require("net").Socket', True),
+    ('require.resolve("./worker.js")', "./worker.js"),
+    ('typeof require("net").Socket.prototype.setTimeout', "function"),
     ('require("worker_threads").isMainThread', True),
     ('require("os").hostname()', "functions"),
     ('require("v8").deserialize(require("v8").serialize({ a: 1 })).a', 1),
@@ -77,6 +98,15 @@ LEFT_ALONE = [
     ('await fetch("https://example.com").catch((e) => e.cause.code)', "unknown_host_call"),  # the host was asked
     (
         'await new Promise((r) => require("http").get("http://127.0.0.1/").on("error", (e) => r(e.code)))',
+        "unknown_host_call",
+    ),
+    ('await require("node-fetch")("http://127.0.0.1/").catch((e) => e.cause.code)', "unknown_host_call"),
+    ('await require("isomorphic-fetch")("http://127.0.0.1/").catch((e) => e.cause.code)', "unknown_host_call"),
+    ('await require("@vercel/fetch")()("http://127.0.0.1/").catch((e) => e.cause.code)', "unknown_host_call"),
+    ('await require("undici").fetch("http://127.0.0.1/").catch((e) => e.cause.code)', "unknown_host_call"),
+    ('await require("undici").request("http://127.0.0.1/").catch((e) => e.cause.code)', "unknown_host_call"),
+    (
+        'await new (require("undici").Pool)("http://127.0.0.1").request({ path: "/" }).catch((e) => e.cause.code)',
         "unknown_host_call",
     ),
     ("structuredClone({ a: 1 }).a", 1),
@@ -112,6 +142,23 @@ async def test_a_denied_call_throws_an_error_that_names_what_is_denied(
 @pytest.mark.parametrize(("expression", "expected"), LEFT_ALONE)
 async def test_harmless_parts_of_bun_still_work(field: Ground, expression: str, expected: object) -> None:
     assert await evaluated(field, expression) == {"value": expected}
+
+
+NODE_HTTP = (
+    "METHODS STATUS_CODES Agent ClientRequest IncomingMessage OutgoingMessage Server ServerResponse createServer \
+validateHeaderName validateHeaderValue get request setMaxIdleHTTPParsers maxHeaderSize globalAgent"  # Node 20
+)
+
+
+@pytest.mark.parametrize(
+    ("module", "names"), [("http", NODE_HTTP), ("https", "Agent globalAgent Server createServer get request")]
+)
+async def test_the_clients_have_every_name_that_node_exports(field: Ground, module: str, names: str) -> None:
+    outcome = await evaluated(
+        field, f"""{msgspec.json.encode(names.split()).decode()}.filter((name) => !(name in require("{module}")))"""
+    )
+
+    assert outcome == {"value": []}
 
 
 async def test_every_built_in_module_can_be_imported(field: Ground) -> None:

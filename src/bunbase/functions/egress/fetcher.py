@@ -139,6 +139,7 @@ class Fetcher:
         ask.begin(
             {
                 "status": response.status,
+                "reason": response.extensions.get("reason_phrase", b"").decode("latin-1"),
                 "headers": without_hop_by_hop(headers) + (lengths if bodiless else ()),
                 "url": hop.target.url,
                 "redirected": redirected,

@@ -2,20 +2,14 @@
 
 import type { Asks, Body } from "./asks.ts";
 import type { Logs } from "./console.ts";
-import { callOver, type Problem } from "./problem.ts";
+import { callOver, Problem } from "./problem.ts";
 import { callSite } from "./stacks.ts";
+import { ACCEPTED, unpack } from "./unpacking.ts";
 
-type Head = { status: number; headers: [string, string][]; url: string; redirected: boolean };
-type Decoder = "gzip" | "deflate" | "brotli";
+type Head = { status: number; reason: string; headers: [string, string][]; url: string; redirected: boolean };
 
 const NULL_BODY = new Set([101, 103, 204, 205, 304]);
-const DECODERS: Readonly<Record<string, Decoder>> = {
-  gzip: "gzip",
-  "x-gzip": "gzip",
-  deflate: "deflate",
-  br: "brotli",
-};
-const ACCEPTED = "gzip, deflate, br";
+const MAX_MADE_STATUS = 599; // programs can make no Response beyond it, but servers may send one, such as 999
 
 /** Replaces the global `fetch`, which has no network inside the sandbox. */
 export function installFetch(asks: Asks, logs: Logs): void {
@@ -93,19 +87,28 @@ function responseOf(request: Request, head: Head, body: Body): Response {
   const headers = new Headers();
   for (const [name, value] of head.headers) headers.append(name, value);
   const empty = request.method === "HEAD" || NULL_BODY.has(head.status);
-  const decoded = empty ? null : decode(body, headers);
-  const response = new Response(decoded as never, { status: head.status, headers });
-  Object.defineProperty(response, "url", { value: head.url });
-  Object.defineProperty(response, "redirected", { value: head.redirected });
+  const shown = empty ? null : unpack(body, headers, (coding) => failed(notUnpacked(request, coding)));
+  const { status, reason: statusText, url, redirected } = head;
+  if (status <= MAX_MADE_STATUS) {
+    return withFacts(new Response(shown as never, { status, statusText, headers }), { url, redirected });
+  }
+  return withFacts(new Response(shown as never, { statusText, headers }), { url, redirected, status, ok: false });
+}
+
+/** Sets what a program cannot set when it makes a Response, also for its clones. */
+function withFacts(response: Response, facts: Readonly<Record<string, unknown>>): Response {
+  for (const name in facts) Object.defineProperty(response, name, { value: facts[name] });
+  const clone = () => withFacts(Response.prototype.clone.call(response), facts);
+  Object.defineProperty(response, "clone", { value: clone, writable: true, configurable: true });
   return response;
 }
 
-/** Decompresses the body here, not in the host: a body that grows to gigabytes then harms only this worker. */
-function decode(body: Body, headers: Headers): Body {
-  const decoder = DECODERS[headers.get("content-encoding")?.trim().toLowerCase() ?? ""];
-  if (decoder === undefined) return body;
-  headers.delete("content-encoding"); // no longer true; a function may return this response as its own answer
-  headers.delete("content-length");
-  const packed = new Response(body as never).body as ReadableStream<Uint8Array<ArrayBuffer>>;
-  return packed.pipeThrough(new DecompressionStream(decoder as "gzip"));
+function notUnpacked(request: Request, coding: string): Problem {
+  const { hostname } = new URL(request.url);
+  return new Problem({
+    code: "fetch_failed",
+    status: 502,
+    reason: "protocol",
+    detail: `${hostname} sent a body that is not ${coding}, although its header content-encoding says this.`,
+  });
 }

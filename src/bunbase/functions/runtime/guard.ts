@@ -6,7 +6,9 @@
  * node:fs works, calling its functions throws.
  */
 
+import { keepFetch } from "./network.ts";
 import { clientModule } from "./node_http.ts";
+import { substituteOf } from "./substitutes.ts";
 import { BUN_MEMBERS, type Denied, GLOBALS, MODULES, PROCESS_MEMBERS } from "./guarded.ts";
 
 type Members = Record<string, unknown>;
@@ -28,7 +30,7 @@ const known = new Map<string, unknown>();
 /** Returns a built-in module with its denied members replaced; undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
   const short = name.replace(/^node:/, "");
-  if (!known.has(short)) known.set(short, clientModule(short) ?? made(short, native.call(process, name)));
+  if (!known.has(short)) known.set(short, clientModule(short) ?? substituteOf(short, made(short, native.call(process, name))));
   return known.get(short);
 }
 
@@ -45,6 +47,7 @@ export function raiseGuard(): void {
   }
   replace(process, "getBuiltinModule", guardedModule);
   if (globalThis.fetch === nativeFetch) replace(globalThis, "fetch", fetchWithin); // otherwise installFetch has set one
+  keepFetch();
 }
 
 /** A fetch without a network: it accepts only addresses that contain their own data (`data:` and `blob:`). */
@@ -59,7 +62,7 @@ function made(name: string, real: unknown): unknown {
   if (rule === undefined || real === undefined) return real;
   const copy = walled(real as Members, name, rule, name.endsWith("/promises"));
   if (name === "module") copy["createRequire"] = () => guardedRequire;
-  return copy;
+  return typeof real === "function" ? asClass(denied(rule.what, name, real as Callable), copy) : copy;
 }
 
 /** The `require` of a bundle. */
@@ -69,6 +72,17 @@ export function guardedRequire(name: string): unknown {
   return found;
 }
 
+/** Returns a module that is itself a class, such as `ws`, with its members. */
+function asClass(made: Callable, members: Members): Callable {
+  for (const [name, value] of Object.entries(members)) {
+    if (name !== "prototype") Object.defineProperty(made, name, { value, writable: true, configurable: true, enumerable: true });
+  }
+  return Object.assign(made, { default: made });
+}
+
+/** Packages resolve files of their own while they load (jsdom). Returns the name; only loading such a file fails. */
+guardedRequire.resolve = (name: string): string => name;
+
 function walled(real: Members, path: string, rule: Denied, rejects: boolean): Members {
   const copy: Members = {};
   for (const name of Object.getOwnPropertyNames(real)) {
@@ -77,6 +91,7 @@ function walled(real: Members, path: string, rule: Denied, rejects: boolean): Me
     const value = rule.fixed?.[name] ?? real[name];
     const stays = rule.only === undefined ? rule.keep?.includes(name) : !rule.only.includes(name);
     if (stays || name in (rule.fixed ?? {})) copy[name] = value;
+    else if (rule.sockets?.includes(name)) copy[name] = unconnected(rule.what, member, value as Callable);
     else if (typeof value === "function") copy[name] = denied(rule.what, member, value as Callable, rejects);
     else if (name === "promises") copy[name] = walled(value as Members, member, rule, true);
     else copy[name] = value;
@@ -98,6 +113,23 @@ function denied(what: string, member: string, real?: Callable, rejects = false):
     if (typeof value === "function") Object.assign(stub, { [name]: denied(what, `${member}.${name}`) });
   }
   return stub;
+}
+
+/** Returns a class of sockets that can be constructed and extended, but not connected. */
+function unconnected(what: string, member: string, real: Callable): Callable {
+  const prototype = real.prototype as Members;
+  replace(prototype, "connect", denied(what, `${member}.connect`));
+  const made = function (...given: unknown[]): unknown {
+    if (hasHandle(given[0])) throw new SecurityError(what, member);
+    return Reflect.construct(real, given, new.target ?? made);
+  };
+  made.prototype = prototype;
+  return made;
+}
+
+/** True for options that name an open descriptor. */
+function hasHandle(options: unknown): boolean {
+  return typeof options === "object" && options !== null && ("fd" in options || "handle" in options);
 }
 
 function replace(owner: object, name: string, value: unknown): void {

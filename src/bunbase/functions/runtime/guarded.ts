@@ -4,12 +4,14 @@
  * A rule for one module. It denies functions only; other exports stay as they are.
  *
  * `what`: the beginning of the error's message. `only`: the denied functions; all others stay. `keep`: the functions
- * that stay; all others are denied. `fixed`: replacements that hide facts about the machine.
+ * that stay; all others are denied. `fixed`: replacements that hide facts about the machine. `sockets`: classes that
+ * packages construct while they load; they stay, without the methods that connect.
  */
 export type Denied = Readonly<{
   what: string;
   only?: readonly string[];
   keep?: readonly string[];
+  sockets?: readonly string[];
   fixed?: Readonly<Record<string, unknown>>;
 }>;
 
@@ -28,13 +30,13 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   child_process: { what: PROCESSES },
   cluster: { what: PROCESSES },
   repl: { what: INSIDES },
-  net: { what: NETWORK, keep: ["isIP", "isIPv4", "isIPv6", "BlockList", "SocketAddress"] },
-  tls: { what: NETWORK, keep: ["checkServerIdentity", "getCiphers"] },
+  net: { what: NETWORK, keep: ["isIP", "isIPv4", "isIPv6", "BlockList", "SocketAddress"], sockets: ["Socket", "Stream"] },
+  tls: { what: NETWORK, keep: ["checkServerIdentity", "getCiphers", "createSecureContext"], sockets: ["TLSSocket"] },
   dgram: { what: NETWORK },
   dns: { what: NETWORK, keep: ["getDefaultResultOrder", "setDefaultResultOrder"] },
   "dns/promises": { what: NETWORK },
   http2: { what: NETWORK, only: ["connect", "createServer", "createSecureServer", "performServerHandshake"] },
-  undici: { what: NETWORK, only: ["fetch", "request", "stream", "pipeline", "connect", "upgrade", "WebSocket"] },
+  undici: { what: NETWORK, only: ["stream", "pipeline", "connect", "upgrade", "WebSocket", "EventSource"] },
   ws: { what: NETWORK },
   worker_threads: { what: THREADS, only: ["Worker", "BroadcastChannel"] },
   "bun:ffi": { what: "native code" },

@@ -1,5 +1,7 @@
 /** Makes a Response of the value that a function returns, reads its head and body, and sets its content type. */
 
+import { standardForms } from "./form_data.ts";
+
 const TEXT = "text/plain;charset=UTF-8";
 
 // workers/limits.py and workers/answer_head.py check the same limits; the host kills a worker that exceeds them
@@ -70,8 +72,12 @@ export function bodyOf(response: Response) {
   return response.body === null ? undefined : response.body.getReader();
 }
 
-/** Sets the content type of text bodies, as the Fetch standard requires. Bun does this only in its own server and fetch. */
+/**
+ * Sets the content type of text bodies, as the Fetch standard requires; Bun does this only in its own server and fetch.
+ * Also gives uploaded files the type that their part names.
+ */
 export function standardBodies(): void {
+  standardForms();
   globalThis.Response = withTextType(Response, (args) => args[0]);
   globalThis.Request = withTextType(Request, (args) => args[1]?.body);
 }

@@ -1,0 +1,102 @@
+/** `IncomingMessage` of `node:http`, and the answer of a client: an IncomingMessage that reads the body of a Response. */
+
+import type * as Http from "node:http";
+import type * as Streams from "node:stream";
+
+import type { ClientSocket } from "./node_socket.ts";
+
+type Callback = (error?: Error | null) => void;
+type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
+
+export type Answer = Streams.Readable & { complete: boolean; aborted: boolean };
+export type AnswerClass = new (response: Response, request: object, socket: ClientSocket) => Answer;
+type Classes = { IncomingMessage: new (socket?: unknown) => Streams.Readable; Answer: AnswerClass };
+
+export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.STATUS_CODES): Classes {
+  class IncomingMessage extends Readable {
+    httpVersion = "1.1";
+    httpVersionMajor = 1;
+    httpVersionMinor = 1;
+    method: string | null = null;
+    url = "";
+    statusCode: number | null = null;
+    statusMessage: string | null = null;
+    headers: Record<string, string | string[]> = {};
+    headersDistinct: Record<string, string[]> = {};
+    rawHeaders: string[] = [];
+    trailers = {};
+    trailersDistinct = {};
+    rawTrailers: string[] = [];
+    complete = false;
+    aborted = false;
+    socket: Partial<ClientSocket> | undefined;
+
+    constructor(socket?: unknown) {
+      super();
+      this.socket = socket as ClientSocket;
+    }
+
+    get connection(): unknown {
+      return this.socket;
+    }
+
+    setTimeout(milliseconds: number, onTimeout?: () => void): this {
+      if (onTimeout !== undefined) this.on("timeout", onTimeout);
+      this.socket?.setTimeout?.(milliseconds);
+      return this;
+    }
+
+    override _read(): void {}
+
+    /** As in Node: the event `aborted` if the body has not ended, and no `error` without a listener. */
+    override _destroy(error: Error | null, callback: Callback): void {
+      if (this.complete && this.readableEnded) return process.nextTick(callback, error);
+      this.aborted = true;
+      this.emit("aborted");
+      callback(this.listenerCount("error") > 0 ? error : null);
+      this.socket?.destroy?.();
+    }
+  }
+
+  class ClientAnswer extends IncomingMessage {
+    readonly req: object;
+    readonly #reader: Reader | undefined;
+    readonly #touch: () => void;
+
+    constructor(response: Response, request: object, socket: ClientSocket) {
+      super(socket);
+      this.req = request;
+      this.statusCode = response.status;
+      this.statusMessage = response.statusText || (codes[response.status] ?? "");
+      for (const [name, value] of response.headers) this.#add(name, value);
+      this.#reader = response.body?.getReader();
+      this.#touch = () => socket.touch();
+      socket.on("timeout", () => this.emit("timeout"));
+    }
+
+    #add(name: string, value: string): void {
+      this.rawHeaders.push(name, value);
+      (this.headersDistinct[name] ??= []).push(value);
+      this.headers[name] = name === "set-cookie" ? (this.headersDistinct[name] as string[]) : value;
+    }
+
+    override _read(): void {
+      if (this.#reader === undefined) return this.#finish();
+      this.#reader.read().then(
+        ({ done, value }) => {
+          this.#touch();
+          if (done) this.#finish();
+          else this.push(Buffer.from(value ?? []));
+        },
+        (error: Error) => this.destroy(error),
+      );
+    }
+
+    #finish(): void {
+      this.complete = true;
+      this.push(null);
+    }
+  }
+
+  return { IncomingMessage, Answer: ClientAnswer };
+}

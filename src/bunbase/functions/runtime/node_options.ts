@@ -1,0 +1,73 @@
+/** Reads the arguments of `http.request`: an address, options or both. Options win over the address, as in Node. */
+
+import type * as Streams from "node:stream";
+
+type Value = string | number | readonly string[];
+export type Options = {
+  protocol?: string | null;
+  host?: string | null;
+  hostname?: string | null;
+  port?: number | string | null;
+  path?: string | null;
+  socketPath?: string | null;
+  method?: string;
+  headers?: Record<string, Value | undefined> | readonly (string | readonly [string, Value])[];
+  auth?: string | null;
+  timeout?: number;
+  signal?: AbortSignal;
+  agent?: unknown;
+};
+type OnResponse = (response: Streams.Readable) => void;
+type Read = { url: URL; options: Options; headers: [string, Value][]; onResponse: OnResponse | undefined };
+
+export type Arguments = [string | URL | Options, (Options | OnResponse | null)?, OnResponse?];
+
+export function readArguments(scheme: string, [first, second, third]: Arguments): Read {
+  const named = typeof first === "string" || first instanceof URL;
+  const given = typeof second === "object" && second !== null ? second : {};
+  const options = named ? { ...optionsOf(new URL(first)), ...given } : first;
+  const onResponse = typeof second === "function" ? second : third;
+  if (options.socketPath) throw new Error("A function has no sockets, so the option socketPath cannot be used.");
+  return { url: urlOf(scheme, options), options, headers: pairsOf(options.headers), onResponse };
+}
+
+function optionsOf(url: URL): Options {
+  const user = url.username === "" ? undefined : decodeURIComponent(`${url.username}:${url.password}`);
+  const { protocol, hostname, port, pathname, search } = url;
+  return { protocol, hostname, port, path: pathname + search, ...(user === undefined ? {} : { auth: user }) };
+}
+
+function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options): URL {
+  const given = hostname || host || "localhost";
+  const name = given.includes(":") && given.lastIndexOf(":") > given.indexOf(":") ? bracketed(given) : given.replace(/:\d+$/, "");
+  const url = new URL(`${protocol ?? scheme}//${name}${port ? `:${port}` : ""}`);
+  return new URL(url.origin + (path?.startsWith("/") ? path : `/${path ?? ""}`));
+}
+
+/** An IPv6 address, in brackets. */
+function bracketed(address: string): string {
+  return address.startsWith("[") ? address : `[${address}]`;
+}
+
+/** Headers are an object, a list of pairs, or a flat list of names and values. */
+function pairsOf(headers: Options["headers"] = {}): [string, Value][] {
+  if (!isList(headers)) return Object.entries(headers).filter((pair): pair is [string, Value] => pair[1] !== undefined);
+  if (Array.isArray(headers[0])) return joined(headers as [string, Value][]);
+  const flat = headers as readonly string[];
+  return joined(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1] ?? ""] as [string, Value]] : [])));
+}
+
+/** A name that appears several times has a list as its value. */
+function joined(pairs: [string, Value][]): [string, Value][] {
+  const found = new Map<string, [string, Value]>();
+  for (const [name, value] of pairs) {
+    const before = found.get(name.toLowerCase());
+    if (before === undefined) found.set(name.toLowerCase(), [name, value]);
+    else before[1] = [before[1], value].flat().map(String);
+  }
+  return [...found.values()];
+}
+
+function isList(value: unknown): value is readonly (string | readonly [string, Value])[] {
+  return Array.isArray(value);
+}

@@ -1,0 +1,62 @@
+/**
+ * Packages in whose place Bun puts its own client: `node-fetch`, `isomorphic-fetch`, `undici`. Bun's client opens sockets,
+ * which the sandbox denies. So these modules get the requests of fetch (network.ts); the rest of them stays Bun's.
+ */
+
+import type * as Streams from "node:stream";
+
+import { networkFetch } from "./network.ts";
+import { defineUndici } from "./undici.ts";
+
+type Members = Record<string, unknown>;
+type FormStream = Streams.Stream & { getHeaders?: () => Record<string, string> };
+
+/** Returns the module with BunBase's requests; a module of every other name stays as it is. */
+export function substituteOf(name: string, real: unknown): unknown {
+  switch (name) {
+    case "node-fetch":
+    case "next/dist/compiled/node-fetch":
+      return nodeFetch(real as Members);
+    case "isomorphic-fetch":
+      return Object.assign(plainFetch(), { default: networkFetch, fetch: networkFetch });
+    case "@vercel/fetch":
+      return () => plainFetch();
+    case "undici":
+      return defineUndici(real as Members);
+    default:
+      return real;
+  }
+}
+
+function plainFetch(): typeof networkFetch {
+  return (input, init) => networkFetch(input, init);
+}
+
+/** The answers of node-fetch have a Node stream as their `body`, and `buffer()`; Bun's class provides both. */
+function nodeFetch(real: Members): unknown {
+  const { prototype } = real["Response"] as { prototype: object };
+  const fetched = Object.getOwnPropertySymbols(new (real["Response"] as new () => object)()).find(
+    (symbol) => symbol.description === "kFetched",
+  );
+  const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const response = await networkFetch(input, withStream(init));
+    Object.setPrototypeOf(response, prototype);
+    if (fetched !== undefined) Object.assign(response, { [fetched]: true }); // an answer without a body then has an empty one
+    return response;
+  };
+  return Object.assign(fetch, real, { default: fetch, fetch });
+}
+
+/** The package `form-data` is a stream of an old kind, without an iterator; node-fetch reads its content type. */
+function withStream(init: RequestInit | undefined): RequestInit | undefined {
+  const { Stream, PassThrough } = process.getBuiltinModule("node:stream") as typeof Streams;
+  const body: unknown = init?.body;
+  if (!(body instanceof Stream)) return init;
+  const headers = new Headers(init?.headers);
+  for (const [name, value] of Object.entries((body as FormStream).getHeaders?.() ?? {})) {
+    if (!headers.has(name)) headers.set(name, value);
+  }
+  const iterable = (body as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] !== undefined;
+  const readable = iterable ? body : body.pipe(new PassThrough());
+  return { ...init, headers, body: readable } as unknown as RequestInit;
+}
