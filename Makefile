@@ -1,11 +1,11 @@
-# run · test · check · e2e · explore · soak · bench · gen · lock: each installs what it needs first, on a fresh machine too.
-# Needs Python 3.11+, Node 20+, make and a C library; everything else is installed below this folder.
+# run · test · check · e2e · explore · soak · clients · bench · gen · lock: each installs what it needs first.
+# Needs Python 3.11+, Node 20+, make and a C library (`clients` also needs Go); the rest is installed below this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: run test check e2e explore soak bench gen lock clean
+.PHONY: run test check e2e explore soak clients bench gen lock clean
 
 run: .venv/.run node_modules/.ready  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -33,6 +33,9 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
+
+clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
+	$(BIN)/python -m tests.e2e.clients
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
