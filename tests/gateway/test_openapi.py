@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from bunbase.gateway.examples import TYPES
+from bunbase.gateway.answer_examples import ANSWERS
 from bunbase.house.generate import openapi_document
 
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())
@@ -189,10 +189,23 @@ def test_the_example_of_every_body_matches_its_schema() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", sorted(TYPES))
-def test_the_example_of_a_type_matches_the_type(name: str) -> None:
-    assert problems_of(SCHEMAS[name], TYPES[name]) == []
-    assert SCHEMAS[name]["examples"] == [TYPES[name]]
+@pytest.mark.parametrize("name", sorted(ANSWERS))
+def test_the_example_of_an_answer_matches_its_type(name: str) -> None:
+    assert problems_of(SCHEMAS[name], ANSWERS[name]) == []
+    assert SCHEMAS[name]["examples"] == [ANSWERS[name]]
+
+
+def test_every_answer_has_an_example_or_is_a_page_of_items_that_have_one() -> None:
+    without = set()
+    for _, _, answer in answers():
+        for media in answer.get("content", {}).values():
+            for reference in references(media.get("schema", {})):
+                kind = resolved({"$ref": reference})
+                items = [resolved(one["items"]) for one in kind.get("properties", {}).values() if "items" in one]
+                if "examples" not in kind and not (items and all("examples" in one for one in items)):
+                    without.add(reference)
+
+    assert without == set(), "add it to src/bunbase/gateway/answer_examples.py"
 
 
 def test_a_document_may_have_any_fields_beside_its_typed_system_fields() -> None:

@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document: one for each request body, by method and path, and one for the most used answers.
+"""One example for each request body that the OpenAPI document describes, by method and path.
 
 The examples are in one file, and not beside the routes, because together they tell one story that works from top to
 bottom: a bakery with posts, one end user and the function `resize`. `tests/e2e/test_every_route.py` sends all of them.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bunbase.gateway.answer_examples import ANSWERS, POST, USER
+
 PROJECT: Final = "/api/projects/{project}"
-USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
-POST: Final = {"title": "Rye bread", "author": USER, "published": True}
 SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 TOKEN: Final = "the refresh_token of the last answer"
 
@@ -71,54 +71,14 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
 }
 
 
-SYSTEM: Final = {
-    "_id": "rye",
-    "_rev": 1,
-    "_created": "2026-01-05T06:00:00.000Z",
-    "_updated": "2026-01-05T06:00:00.000Z",
-}
-TYPES: Final[dict[str, Any]] = {
-    "Document": SYSTEM | POST,
-    "FoundDocument": SYSTEM | POST,
-    "DocumentPage": {"items": [SYSTEM | POST], "next": None},
-    "AggregatedGroups": {"items": [{"author": USER, "posts": 1}]},
-    "Commit": {"seq": 2, "results": [{"id": "rye", "rev": 1}, {"id": "rye", "rev": 2}]},
-    "Changes": {
-        "items": [
-            {
-                "seq": 1,
-                "op": "create",
-                "collection": "posts",
-                "id": "rye",
-                "rev": 1,
-                "at": "2026-01-05T06:00:00.000Z",
-            }
-        ],
-        "next": 1,
-    },
-    "ShownCollection": {"name": "posts", "created_at": "2026-01-05T06:00:00.000Z", "indexes": [], "documents": 1},
-    "Decision": {"allowed": True, "trace": [{"expr": "auth.uid == next.author", "value": True}], "hidden": []},
-    "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
-    "RpcAnswer": {"jsonrpc": "2.0", "id": 1, "result": {"valid": False}},
-    "Problem": {
-        "type": "https://bunbase.dev/problems/document_not_found",
-        "title": "There is no such document",
-        "status": 404,
-        "code": "document_not_found",
-        "detail": "There is no document rye in posts.",
-        "request_id": "req_01jd7qv8x2r4m6t0w9c3e5g7hc",
-    },
-}
-
-
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI document after adding an example to each request body and to the types above, in place."""
+    """Return the OpenAPI document after adding an example to each request body and each answer, in place."""
     for (method, path), example in EXAMPLES.items():
         operation = document["paths"].get(path, {}).get(method.lower())
         for media in operation["requestBody"]["content"].values() if operation else ():
             media["example"] = example
     schemas = document["components"]["schemas"]
-    for name, example in TYPES.items():
+    for name, example in ANSWERS.items():
         if name in schemas:
             schemas[name] = schemas[name] | {"examples": [example]}
     return document

@@ -148,6 +148,8 @@ def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
     if PROBLEM_JSON not in answers.get("400", FAILURE)["content"]:
         del answers["400"]
     for status, answer in answers.items():
+        if not answer.get("headers", True):
+            del answer["headers"]
         if PROBLEM_JSON in answer.get("content", ()):
             name = f"Problem{status}"
             if named.setdefault(name, answer | {"content": PROBLEM_CONTENT})["description"] == answer["description"]:
