@@ -1,5 +1,5 @@
-# run · test · check · e2e · explore · soak · packages · bench · gen · lock: each installs what it needs first, on a fresh machine too.
-# Needs Python 3.11+, make and a C library; `make test` also Node 20+. Everything else is installed below this folder.
+# run · test · check · e2e · explore · soak · packages · clients · bench · gen · lock: each installs what it needs first.
+# Needs Python 3.11+, make and a C library; `make test` also Node 20+, `clients` also Go. The rest is installed below this folder.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 PACKAGES := tests/functions/packages
 
-.PHONY: run test check e2e explore soak packages bench gen lock clean
+.PHONY: run test check e2e explore soak packages clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -38,6 +38,9 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
+
+clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
+	$(BIN)/python -m tests.e2e.clients
 
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data

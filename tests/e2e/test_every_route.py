@@ -18,6 +18,7 @@ from bunbase.gateway.examples import EXAMPLES, SIGN_IN
 from bunbase.house.generate import openapi_document
 from tests.e2e import permissions as who
 from tests.e2e.conftest import new_database
+from tests.e2e.documented import differences
 from tests.e2e.hostile_sizes import BODY_BYTES, LONG, NESTED, NOTHING, STREAMED
 from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
@@ -165,7 +166,7 @@ def test_each_route_serves_the_callers_of_its_row_and_refuses_all_others(install
 
 
 def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> list[str]:
-    """Send the request of each row as every caller. Return the answers that differ from the table."""
+    """Send the request of each row as every caller. Return the answers that differ from the table or the document."""
     wrong = []
     for one in rows:
         for caller in sorted(
@@ -178,6 +179,7 @@ def wrongly_answered(installation: Installation, rows: Iterable[Permission]) -> 
             failed = reply.status_code >= 500 and code(reply) != "backup_busy"  # each caller asks for a backup
             if refused is (caller in one.allowed) or failed:
                 wrong.append(f"{caller}: {described(reply)}")
+            wrong += [f"{described(reply)}: {difference}" for difference in differences(one.method, one.route, reply)]
     return wrong
 
 
@@ -194,6 +196,7 @@ def test_each_route_accepts_the_example_of_its_body(installation: Installation) 
         misread = reply.status_code in MISREAD or reply.status_code >= 500 or is_refused(reply)
         if misread if expected is None else code(reply) != expected:
             wrong.append(described(reply))
+        wrong += [f"{described(reply)}: {difference}" for difference in differences(method, route, reply)]
 
     assert "\n".join(wrong) == ""
 

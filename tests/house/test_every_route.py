@@ -11,12 +11,19 @@ from bunbase.gateway.examples import EXAMPLES
 from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.house.generate import openapi_document
 from bunbase.house.modules import MODULES
+from tests.e2e import permissions as who
 from tests.e2e.hostile_sizes import BODY_BYTES
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
 from tests.gateway.whole.test_both_lanes import HOT
 
 IMPOSSIBLE_NAMES = {("/api/projects/{project:str}/backups/restore", ("DELETE", "GET"))}  # backups: `bkp_…`
+PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
+    frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))
+)
+CREDENTIALS = {who.NOBODY: frozenset[str](), who.PUBLISHABLE: PROJECT_KEY, who.SECRET: SECRET_KEY, who.USER: ENDUSER}
+CREDENTIALS |= dict.fromkeys(who.ACCOUNTS, ACCOUNT)
+
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
 
 
@@ -35,6 +42,30 @@ def test_every_route_has_a_row_in_the_table_of_permissions(operations: dict[tupl
 
 def test_every_route_has_a_row_in_the_table_of_hostile_sizes(operations: dict[tuple[str, str], Any]) -> None:
     assert set(BODY_BYTES) ^ set(operations) == set(), "add it to tests/e2e/hostile_sizes.py"
+
+
+def test_the_documented_credentials_of_every_route_are_those_of_the_table_of_permissions(
+    operations: dict[tuple[str, str], Any],
+) -> None:
+    for key, operation in operations.items():
+        accepted = {
+            CREDENTIALS[caller]
+            for row in (*PERMISSIONS, *SIGN_OUTS)
+            if key == (row.method, row.route)
+            for caller in row.allowed
+        }
+
+        documented = {frozenset(choice) for choice in operation["security"]} or {frozenset()}
+
+        public_functions = {frozenset[str]()} if key[1].startswith("/v1/functions/") else set()
+        assert needed(documented) == needed(accepted | public_functions), key
+
+
+def needed(choices: set[frozenset[str]]) -> set[frozenset[str]]:
+    """Return the choices that need no more than another choice needs. A secret key is also a project key."""
+    if PROJECT_KEY in choices:
+        choices = choices - {SECRET_KEY}
+    return {one for one in choices if not any(other < one for other in choices)}
 
 
 def test_every_documented_body_has_an_example(operations: dict[tuple[str, str], Any]) -> None:

@@ -88,7 +88,7 @@ async def logout(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Non
 
 
 @get("/api/auth/me", summary="Get your account", tags=TAGS)
-async def me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
+async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
     return Me(await bunauth.me(developer))
 
 
@@ -111,7 +111,7 @@ async def delete_token(developer: Injected[Caller], bunauth: Injected[BunAuth], 
 
 
 @get("/.well-known/jwks.json", summary="Get the public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
-async def jwks(bunauth: Injected[BunAuth]) -> Jwks:
+async def get_jwks(bunauth: Injected[BunAuth]) -> Jwks:
     """The RS256 keys with which anyone can check developers' access tokens (RFC 7517)."""
     return await bunauth.jwks()
 
@@ -122,7 +122,7 @@ async def jwks(bunauth: Injected[BunAuth]) -> Jwks:
     tags=TAGS,
     cache_control=PUBLIC_FOR_A_WHILE,
 )
-async def discovery(bunauth: Injected[BunAuth]) -> Discovery:
+async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
     """The issuer and the address of the public keys, for libraries that check tokens."""
     return await bunauth.discovery()
 
@@ -132,10 +132,10 @@ ROUTES = (
     login,
     refresh,
     logout,
-    me,
+    get_me,
     list_tokens,
     create_token,
     delete_token,
-    jwks,
-    discovery,
+    get_jwks,
+    get_discovery,
 )

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bunbase.gateway.answer_examples import ANSWERS, POST, USER
+
 PROJECT: Final = "/api/projects/{project}"
-USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
-POST: Final = {"title": "Rye bread", "author": USER, "published": True}
 SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 TOKEN: Final = "the refresh_token of the last answer"
 
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
+    ("POST", "/rpc"): {"jsonrpc": "2.0", "id": 1, "method": "auth.verify", "params": {"token": "an access token"}},
     ("POST", "/api/auth/register"): {**SIGN_IN, "name": "Ada"},
     ("POST", "/api/auth/login"): SIGN_IN,
     ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
@@ -71,9 +72,13 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
 
 
 def with_examples(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI document after adding an example to each request body, in place."""
+    """Return the OpenAPI document after adding an example to each request body and each answer, in place."""
     for (method, path), example in EXAMPLES.items():
         operation = document["paths"].get(path, {}).get(method.lower())
         for media in operation.get("requestBody", {"content": {}})["content"].values() if operation else ():
             media["example"] = example
+    schemas = document["components"]["schemas"]
+    for name, example in ANSWERS.items():
+        if name in schemas:
+            schemas[name] = schemas[name] | {"examples": [example]}
     return document

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from typing import Any, Final
 
-from litestar import Request, Router
+import msgspec
+from litestar import Litestar, Request, Router
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.routes import BaseRoute
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import Method
+from litestar.types.internal_types import PathParameterDefinition
 
 from bunbase import __version__
 from bunbase.gateway.examples import with_examples
+from bunbase.gateway.openapi_callers import SCHEMES, add_callers, describe_project
+from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
+from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -29,17 +37,33 @@ PROBLEM: Final = {
     },
     "additionalProperties": True,
 }
+PROBLEM_CONTENT: Final = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 FAILURE: Final = {
     "description": "The request failed. All error codes are listed in docs/reference/errors.md.",
-    "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": PROBLEM_CONTENT,
 }
+ANY_FAILURE: Final = {"$ref": "#/components/responses/Problem"}
 
 
 class Document(JsonRenderPlugin):
-    """Renders the OpenAPI document as JSON, with examples and failures added."""
+    """Renders the OpenAPI document as JSON. The document is completed once for each app."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, completed(openapi_schema))
+        state = request.app.state
+        if "openapi" not in state:
+            state["openapi"] = msgspec.json.encode(completed(request.app))
+        rendered: bytes = state["openapi"]
+        return rendered
+
+
+def operation_id(handler: HTTPRouteHandler, method: Method, components: list[str | PathParameterDefinition]) -> str:
+    """Return the handler's name as `camelCase`. A handler of several methods or paths has one id for each."""
+    first, *others = handler.handler_name.split("_")
+    name = first + "".join(word.title() for word in others)
+    if len(handler.http_methods) == 1:
+        return name
+    below = "Path" if getattr(components[-1], "name", "") == "path" else ""
+    return f"{name}{below}{method.title()}"
 
 
 OPENAPI: Final = OpenAPIConfig(
@@ -49,6 +73,7 @@ OPENAPI: Final = OpenAPIConfig(
     path="/api",
     render_plugins=[Document(path="/openapi.json")],
     use_handler_docstrings=True,
+    operation_id_creator=operation_id,
 )
 
 
@@ -59,21 +84,79 @@ def openapi() -> OpenAPIConfig:
     return config
 
 
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document after adding the failures of each operation and the examples, in place."""
-    return with_examples(with_problems(document))
+def completed(app: Litestar) -> dict[str, Any]:
+    """Return the document of an app: Litestar's document with types, callers, failures and examples."""
+    document: dict[str, Any] = app.openapi_schema.to_schema()
+    found = list(_operations(app, document))
+    schemas = document["components"].setdefault("schemas", {})
+    schemas |= components(handler for _, handler in found) | {"Problem": PROBLEM}
+    failures = {"Problem": FAILURE}
+    for operation, handler in found:
+        _complete(operation, handler)
+        _add_failures(operation["responses"], failures)
+    document["components"] |= {"responses": failures, "securitySchemes": SCHEMES}
+    return with_examples(document)
 
 
-def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document after replacing Litestar's own 400 answers by the schema of a Problem, in place."""
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            answers = operation["responses"]
-            if PROBLEM_JSON not in answers.get("400", FAILURE)["content"]:
-                del answers["400"]
-            answers["default"] = FAILURE
-    document["components"].setdefault("schemas", {})["Problem"] = PROBLEM
-    return document
+def _operations(app: Litestar, document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], HTTPRouteHandler]]:
+    """Yield each operation of the document and its handler."""
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                operation = document["paths"].get(route.path_format, {}).get(method.lower())
+                if operation is not None and handler.resolve_include_in_schema():
+                    yield operation, handler
+
+
+def _complete(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    if issubclass(handler.operation_class, DescribedBody):
+        schema = schema_of(handler.operation_class.BODY)
+        content = {media: {"schema": schema} for media in handler.operation_class.MEDIA}
+        operation["requestBody"] = {"content": content, "required": True}
+    elif "requestBody" in operation:
+        _complete_body(operation["requestBody"])
+    if not operation["deprecated"]:
+        del operation["deprecated"]
+    for parameter in operation.get("parameters", ()):
+        _complete_parameter(parameter)
+    add_callers(operation, handler)
+
+
+def _complete_body(body: dict[str, Any]) -> None:
+    """Describe a body that may be left out as an optional body, in place. Litestar describes it as one that is null."""
+    for media in body["content"].values():
+        sent = without_null(media["schema"])
+        body["required"] = sent == media["schema"]
+        media["schema"] = sent
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    """Shorten the description of a parameter, in place: Litestar says some of it twice."""
+    schema = plain(without_null(parameter["schema"]))
+    parameter["schema"] = {name: value for name, value in schema.items() if name != "description"}
+    for name in ("deprecated", "required", "allowEmptyValue", "allowReserved"):
+        if not parameter.get(name):
+            parameter.pop(name, None)
+    describe_project(parameter)
+
+
+def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
+    """Describe each failure as a Problem, in place. Litestar's own 400 answer has another form and is left out.
+
+    `named`: the answers that operations share. The failures of Bundoc have one description for each status.
+    """
+    if PROBLEM_JSON not in answers.get("400", FAILURE)["content"]:
+        del answers["400"]
+    for status, answer in answers.items():
+        if not answer.get("headers", True):
+            del answer["headers"]
+        if PROBLEM_JSON in answer.get("content", ()):
+            name = f"Problem{status}"
+            if named.setdefault(name, answer | {"content": PROBLEM_CONTENT})["description"] == answer["description"]:
+                answers[status] = {"$ref": f"#/components/responses/{name}"}
+            else:
+                answer["content"] = PROBLEM_CONTENT
+    answers["default"] = ANY_FAILURE
 
 
 class DocumentOnly(Router):

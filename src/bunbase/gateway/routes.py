@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
 
 from bunbase import __version__
 from bunbase.contracts.bunauth import BunAuth
@@ -17,6 +18,7 @@ from bunbase.pkg.api_json import api_json
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.metrics import TEXT_TYPE, metrics_text
 from bunbase.pkg.modules import Site
+from bunbase.pkg.openapi import answers, reads
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.dispatch import CallFailed, Dispatcher
 from bunbase.pkg.rpc.wire import PARSE_ERROR
@@ -40,13 +42,59 @@ class Instance(msgspec.Struct, frozen=True):
     sandbox: dict[str, tuple[str, ...]]
 
 
+class DependencyCheck(msgspec.Struct, frozen=True):
+    status: Literal["ok", "unavailable"]
+
+
+class ReadinessReport(msgspec.Struct, frozen=True):
+    """`checks`: the state of each dependency, by name."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, DependencyCheck]
+
+
+class RpcRequest(msgspec.Struct, frozen=True):
+    """A request of JSON-RPC 2.0. Without `id`, it is a notification, which gets no answer."""
+
+    jsonrpc: Literal["2.0"]
+    method: str
+    params: dict[str, Any] | list[Any] | msgspec.UnsetType = msgspec.UNSET
+    id: str | int | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class RpcError(msgspec.Struct, frozen=True):
+    """`data`: the Problem, if the method raised one."""
+
+    code: int
+    message: str
+    data: Any = msgspec.UNSET
+
+
+class RpcAnswer(msgspec.Struct, frozen=True):
+    """An answer of JSON-RPC 2.0. It has either `result` or `error`."""
+
+    jsonrpc: Literal["2.0"]
+    id: str | int | None
+    result: Any = msgspec.UNSET
+    error: RpcError | msgspec.UnsetType = msgspec.UNSET
+
+
 @get("/api/health", summary="Health check", tags=TAGS, cache_control=NO_STORE)
-async def health() -> Health:
+async def get_health() -> Health:
     return Health("ok", __version__)
 
 
-@get("/api/ready", summary="Readiness check", tags=TAGS, cache_control=NO_STORE)
-async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
+@get(
+    "/api/ready",
+    summary="Readiness check",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    responses={
+        200: answers(ReadinessReport, "All dependencies are available."),
+        503: answers(ReadinessReport, "A dependency is not available."),
+    },
+)
+async def get_readiness(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
     """Shows for each dependency whether it is available. The status is 503 if a dependency is not available.
 
     Each dependency is checked at most once a second. The answer on the internal port also shows the errors.
@@ -56,14 +104,14 @@ async def ready(readiness: Injected[Readiness]) -> Response[dict[str, Any]]:
 
 
 @get("/api/instance", summary="Describe this installation", tags=TAGS)
-async def instance(bunauth: Injected[BunAuth], functions: Injected[Functions], site: Injected[Site]) -> Instance:
+async def get_instance(bunauth: Injected[BunAuth], functions: Injected[Functions], site: Injected[Site]) -> Instance:
     state = await bunauth.signup_state()
     layers = await functions.sandbox_layers()
     return Instance(__version__, site.mode, state.signups, state.setup_complete, {"functions": layers})
 
 
 @get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain", cache_control=NO_STORE)
-async def metrics() -> Response[bytes]:
+async def get_metrics() -> Response[bytes]:
     """This route exists only in dev mode. In production, the internal port serves the metrics."""
     return Response(metrics_text(), media_type=TEXT_TYPE)
 
@@ -73,6 +121,11 @@ async def metrics() -> Response[bytes]:
     summary="JSON-RPC 2.0",
     tags=["RPC"],
     status_code=200,
+    operation_class=reads(RpcRequest | list[RpcRequest]),
+    responses={
+        200: answers(RpcAnswer | list[RpcAnswer], "The answer; for a list of requests, a list of answers."),
+        204: ResponseSpec(None, generate_examples=False, description="There were only notifications."),
+    },
     request_max_body_size=MAX_RPC_BYTES,
     cache_control=NO_STORE,
 )
@@ -97,5 +150,5 @@ async def json_rpc(
     return Response(api_json(answer), media_type="application/json")
 
 
-ROUTES = (health, ready, instance, json_rpc)
-DEV_ROUTES = (metrics,)
+ROUTES = (get_health, get_readiness, get_instance, json_rpc)
+DEV_ROUTES = (get_metrics,)

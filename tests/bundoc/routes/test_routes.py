@@ -454,7 +454,7 @@ async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.Asy
     paths = (await http.get("/api/openapi.json")).json()["paths"]
 
     create = paths["/v1/data/{collection}"]["post"]
-    assert create["requestBody"]["content"]["application/json"]["schema"]["type"] == "object"
+    assert create["requestBody"]["content"].keys() == {"application/json"}
     assert {"201", "400", "403", "409", "413", "415", "422"} <= create["responses"].keys()
     document = paths["/v1/data/{collection}/{id}"]
     assert {"200", "304", "404"} <= document["get"]["responses"].keys()

@@ -76,6 +76,4 @@ async def test_every_operation_has_a_summary_and_shows_no_internal_parameter(doo
             assert names.isdisjoint(
                 {"anyone", "developer", "member", "keyed", "client", "operator", "visitor", "platform"}
             )
-            assert operation["responses"]["default"]["content"].keys() == {"application/problem+json"}, (method, path)
-            for status, answer in operation["responses"].items():
-                assert status < "4" or list(answer["content"]) == ["application/problem+json"], (method, path, status)
+            assert operation["security"] is not None, (method, path)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Response, delete, get, post, put
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
-from bunbase.bundoc.routes.openapi import DocumentBody, document_response, no_content, problems
+from bunbase.bundoc.routes.openapi import no_content, problems
+from bunbase.bundoc.routes.shapes import Collections, ShownCollection
 from bunbase.bundoc.schema.checking import check_size
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.contracts.bundoc.service import Bundoc
@@ -23,6 +23,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 from bunbase.pkg.json_bodies import pointer_in, read_json
 from bunbase.pkg.media import JSON
+from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Collections"]
 
@@ -38,7 +39,7 @@ PROJECT: Final = "project"  # developers name the project in this parameter, whi
     "/v1/collections",
     summary="List collections",
     tags=TAGS,
-    responses={200: document_response("All collections, sorted by name."), **problems(400, 403)},
+    responses={200: answers(Collections, "All collections, sorted by name."), **problems(400, 403)},
 )
 async def list_collections(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest
@@ -53,7 +54,10 @@ async def list_collections(
     "/v1/collections/{collection:str}",
     summary="Get a collection",
     tags=TAGS,
-    responses={200: document_response("The collection, its indexes and its size."), **problems(400, 403, 404, 422)},
+    responses={
+        200: answers(ShownCollection, "The collection, its indexes and its size."),
+        **problems(400, 403, 404, 422),
+    },
 )
 async def get_collection(
     operator: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
@@ -67,10 +71,12 @@ async def get_collection(
     "/v1/collections/{collection:str}",
     summary="Create or alter a collection",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(CollectionSpec),
     responses={
-        200: document_response("The collection after the change; all of its indexes are built."),
-        202: document_response("The collection after the change; indexes that are not `ready` are still being built."),
+        200: answers(ShownCollection, "The collection after the change; all of its indexes are built."),
+        202: answers(
+            ShownCollection, "The collection after the change; indexes that are not `ready` are still being built."
+        ),
         **problems(400, 403, 409, 415, 422),
     },
 )
@@ -102,13 +108,9 @@ async def put_collection(
     status_code=200,
     summary="Find documents that violate a schema",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(MisfitQuery),
     responses={
-        200: ResponseSpec(
-            Misfits,
-            generate_examples=False,
-            description="Documents that violate the schema, sorted by id, and the violations of each.",
-        ),
+        200: answers(Misfits, "Documents that violate the schema, sorted by id, and the violations of each."),
         **problems(400, 403, 404, 415, 422),
     },
 )

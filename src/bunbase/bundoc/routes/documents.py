@@ -6,20 +6,15 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get, patch, post, put
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from bunbase.bundoc.documents import COLLECTION, ID
 from bunbase.bundoc.routes import fast
-from bunbase.bundoc.routes.openapi import (
-    CommitBody,
-    DocumentBody,
-    PatchBody,
-    document_response,
-    no_content,
-    page_response,
-    problems,
-)
+from bunbase.bundoc.routes.openapi import document_response, no_content, page_response, problems
+from bunbase.bundoc.routes.preconditions import REVISION
+from bunbase.bundoc.routes.preconditions import TAGS as ETAGS
 from bunbase.bundoc.routes.sent_queries import QUERYING, named
+from bunbase.bundoc.routes.shapes import DocumentPatch, DocumentWrites, NewDocument
 from bunbase.contracts.bundoc.documents import Changes, Commit, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.contracts.bundoc.service import Bundoc
@@ -29,14 +24,23 @@ from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.media import JSON
+from bunbase.pkg.openapi import SECRET_KEY, answers, reads
 
 TAGS: Final = ["Documents"]
 
 KEY: Final = "key"  # callers that cannot set headers send the project key here; only the gateway reads it
 
 AnyRequest = Request[Any, Any, Any]
-CollectionName = Annotated[str, PathParameter(description="`[a-z][a-z0-9_]{0,62}`, such as `blog_posts`.")]
-DocumentId = Annotated[str, PathParameter(description="1 to 64 letters, digits, `_` or `-`.")]
+CollectionName = Annotated[
+    str,
+    PathParameter(
+        description="The name of the collection, such as `blog_posts`.",
+        schema_extra={"pattern": f"^{COLLECTION.pattern}$"},
+    ),
+]
+DocumentId = Annotated[
+    str, PathParameter(description="The id of the document.", schema_extra={"pattern": f"^{ID.pattern}$"})
+]
 Since = Annotated[int, QueryParameter(ge=0, description="`seq` of the last change that you have read, or 0.")]
 WaitSeconds = Annotated[
     float, QueryParameter(ge=0, le=30, description="How many seconds to wait for a change if there is none yet.")
@@ -61,15 +65,26 @@ Expand = Annotated[
 ]
 IfMatch = Annotated[
     str | None,
-    HeaderParameter(name="If-Match", description='Write only if the document still has this revision, such as `"3"`.'),
+    HeaderParameter(
+        name="If-Match",
+        description='Write only if the document still has this revision, such as `"3"`.',
+        schema_extra={"pattern": f"^{REVISION.pattern}$"},
+    ),
 ]
 IfNoneMatch = Annotated[
-    str | None, HeaderParameter(name="If-None-Match", description="`*`: write only if the document does not exist.")
+    str | None,
+    HeaderParameter(
+        name="If-None-Match",
+        description="`*`: write only if the document does not exist.",
+        schema_extra={"enum": ["*"]},
+    ),
 ]
 IfChanged = Annotated[
     str | None,
     HeaderParameter(
-        name="If-None-Match", description='Answer 304 if the document still has this revision, such as `"3"`.'
+        name="If-None-Match",
+        description='Answer 304 if the document still has this revision, such as `"3"`.',
+        schema_extra={"pattern": rf"^(?:\*|{ETAGS.pattern})$"},
     ),
 ]
 
@@ -78,7 +93,7 @@ IfChanged = Annotated[
     "/v1/data/{collection:str}",
     summary="Create a document",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(NewDocument),
     responses={201: document_response("The document as it is stored now."), **problems(400, 403, 409, 413, 415, 422)},
 )
 async def create_document(
@@ -171,7 +186,7 @@ async def get_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Replace or create a document",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(NewDocument),
     responses={
         200: document_response("The document as it is stored now."),
         201: document_response("The document did not exist and was created."),
@@ -197,7 +212,7 @@ async def put_document(
     "/v1/data/{collection:str}/{id:str}",
     summary="Change a document",
     tags=TAGS,
-    operation_class=PatchBody,
+    operation_class=reads(DocumentPatch, fast.MERGE_PATCH, JSON),
     responses={
         200: document_response("The document as it is stored now."),
         **problems(400, 403, 404, 412, 413, 415, 422),
@@ -247,8 +262,11 @@ async def delete_document(
     summary="Write several documents in one transaction",
     tags=TAGS,
     status_code=200,
-    operation_class=CommitBody,
-    responses={200: ResponseSpec(Commit, generate_examples=False), **problems(400, 403, 404, 409, 412, 413, 415, 422)},
+    operation_class=reads(DocumentWrites),
+    responses={
+        200: answers(Commit, "The revision of each document after the commit."),
+        **problems(400, 403, 404, 409, 412, 413, 415, 422),
+    },
 )
 async def commit_writes(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
@@ -269,7 +287,8 @@ async def commit_writes(
     "/v1/changes",
     summary="List changes of documents",
     tags=TAGS,
-    responses={200: ResponseSpec(Changes, generate_examples=False), **problems(400, 403, 410, 422)},
+    security=SECRET_KEY,
+    responses={200: answers(Changes, "The changes, oldest first."), **problems(400, 403, 410, 422)},
 )
 async def list_changes(
     client: Injected[Caller],

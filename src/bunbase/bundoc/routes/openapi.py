@@ -1,14 +1,14 @@
-"""OpenAPI descriptions of the bodies that the routes of Bundoc do not parse."""
+"""OpenAPI descriptions of the answers of Bundoc. The types of bodies and answers are in `shapes.py`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 
-from bunbase.bundoc.documents import MAX_BYTES, MAX_LEVELS
+from bunbase.bundoc.documents import MAX_BYTES
+from bunbase.bundoc.routes.shapes import Document, DocumentPage
+from bunbase.pkg.openapi import answers
 
 PROBLEM: Final = "application/problem+json"
 
@@ -24,58 +24,13 @@ WHY: Final = {
     422: "The body is JSON but not a valid document (`invalid_document`), or a name is not valid.",
 }
 
-OBJECT: Final = Schema(
-    type=OpenAPIType.OBJECT,
-    additional_properties=True,
-    description=f"Any JSON object with at most {MAX_LEVELS} levels; names that begin with `_` are reserved.",
-    examples=[{"title": "Hello", "views": 1}],
-)
-
-
-@dataclass
-class DocumentBody(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=OBJECT)}, required=True)
-
-
-@dataclass
-class PatchBody(Operation):
-    def __post_init__(self) -> None:
-        content = OpenAPIMediaType(schema=OBJECT)
-        self.request_body = RequestBody(
-            {"application/merge-patch+json": content, "application/json": content}, required=True
-        )
-
-
-@dataclass
-class CommitBody(Operation):
-    def __post_init__(self) -> None:
-        text = Schema(type=OpenAPIType.STRING)
-        write = Schema(
-            type=OpenAPIType.OBJECT,
-            required=["op", "collection"],
-            properties={
-                "op": Schema(type=OpenAPIType.STRING, enum=["create", "put", "patch", "delete", "check"]),
-                "collection": text,
-                "id": text,
-                "data": OBJECT,
-                "if_rev": Schema(type=OpenAPIType.INTEGER, minimum=0),
-            },
-        )
-        body = Schema(
-            type=OpenAPIType.OBJECT,
-            required=["writes"],
-            properties={"writes": Schema(type=OpenAPIType.ARRAY, items=write, min_items=1, max_items=500)},
-        )
-        self.request_body = RequestBody({"application/json": OpenAPIMediaType(schema=body)}, required=True)
-
 
 def document_response(description: str) -> ResponseSpec:
-    return ResponseSpec(dict[str, Any], generate_examples=False, description=description)
+    return answers(Document, description)
 
 
 def page_response(description: str) -> ResponseSpec:
-    return ResponseSpec(dict[str, Any], generate_examples=False, description=description)
+    return answers(DocumentPage, description)
 
 
 def no_content(description: str) -> ResponseSpec:
@@ -87,15 +42,6 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(dict[str, Any], generate_examples=False, description=WHY[status], media_type=PROBLEM)
         for status in statuses
     }
-
-
-@dataclass
-class ImportBody(Operation):
-    def __post_init__(self) -> None:
-        lines = OpenAPIMediaType(
-            schema=Schema(type=OpenAPIType.STRING, description="NDJSON: one JSON object per line.")
-        )
-        self.request_body = RequestBody({"application/x-ndjson": lines}, required=True)
 
 
 def lines_response(description: str) -> ResponseSpec:

@@ -8,14 +8,16 @@ import msgspec
 from litestar import Response, post
 
 from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
-from bunbase.bundoc.routes.openapi import DocumentBody, page_response, problems
+from bunbase.bundoc.routes.openapi import page_response, problems
 from bunbase.bundoc.routes.sent_queries import read_body, read_query
+from bunbase.bundoc.routes.shapes import AggregatedGroups, DocumentAggregation, DocumentQuery
 from bunbase.contracts.bundoc.documents import Aggregation
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.http import Injected
 from bunbase.pkg.media import JSON
+from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Documents"]
 
@@ -31,7 +33,7 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status_code=200,
     summary="Query documents",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(DocumentQuery),
     responses={
         200: page_response("The documents of this page, and the cursor of the next page."),
         **problems(400, 403, 422),
@@ -56,8 +58,8 @@ async def query_documents(
     status_code=200,
     summary="Compute values over groups of documents",
     tags=TAGS,
-    operation_class=DocumentBody,
-    responses={200: page_response("One item for each group."), **problems(400, 403, 422)},
+    operation_class=reads(DocumentAggregation),
+    responses={200: answers(AggregatedGroups, "One item for each group."), **problems(400, 403, 422)},
 )
 async def aggregate_documents(
     client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes

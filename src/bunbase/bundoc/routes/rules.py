@@ -6,13 +6,16 @@ from typing import Final
 
 from litestar import Response, post
 
+from bunbase.bundoc.permissions.rule_tests import Batch, Decision, OneCase
 from bunbase.bundoc.routes.collections import PROJECT
 from bunbase.bundoc.routes.documents import AnyRequest, check_media, check_query
-from bunbase.bundoc.routes.openapi import DocumentBody, document_response, problems
+from bunbase.bundoc.routes.openapi import problems
+from bunbase.bundoc.routes.shapes import Decisions
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 from bunbase.pkg.media import JSON
+from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Collections"]
 
@@ -22,9 +25,9 @@ TAGS: Final = ["Collections"]
     status_code=200,
     summary="Test rules",
     tags=TAGS,
-    operation_class=DocumentBody,
+    operation_class=reads(OneCase | Batch),
     responses={
-        200: document_response("The decision of the rules, and the value of each part of the rule."),
+        200: answers(Decision | Decisions, "The decision of the rules, and the value of each part of the rule."),
         **problems(400, 403, 404, 413, 415, 422),
     },
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Request, get, post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from bunbase.bundoc.routes.documents import check_query
-from bunbase.bundoc.routes.openapi import ImportBody, lines_response, problems
+from bunbase.bundoc.routes.openapi import lines_response, problems
 from bunbase.bundoc.transfer.batches import Importing
 from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportMode
 from bunbase.contracts.bundoc.service import Bundoc
@@ -19,9 +19,11 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.openapi import SECRET_KEY, answers, reads
 
 TAGS: Final = ["Export and import"]
 NDJSON: Final = "application/x-ndjson"
+Lines = Annotated[str, msgspec.Meta(description="NDJSON: one JSON object per line.")]
 SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
@@ -33,10 +35,13 @@ Mode = Annotated[ImportMode, QueryParameter(description="How to treat a document
 FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Skip the lines before this number.")]
 
 EXPORTED: Final = {200: lines_response("One JSON document in each line."), **problems(400, 403, 404, 422)}
-IMPORTED: Final = {200: ResponseSpec(Imported, generate_examples=False), **problems(400, 403, 422)}
+IMPORTED: Final = {
+    200: answers(Imported, "The number of lines of each kind, and the first errors."),
+    **problems(400, 403, 422),
+}
 
 
-@get("/v1/export", summary="Export documents", tags=TAGS, responses=EXPORTED)
+@get("/v1/export", summary="Export documents", tags=TAGS, security=SECRET_KEY, responses=EXPORTED)
 async def export_documents(
     client: Injected[Caller],
     bundoc: Injected[Bundoc],
@@ -72,8 +77,9 @@ async def export_project(
     "/v1/import",
     summary="Import documents",
     tags=TAGS,
+    security=SECRET_KEY,
     status_code=200,
-    operation_class=ImportBody,
+    operation_class=reads(Lines, NDJSON),
     request_max_body_size=None,
     responses=IMPORTED,
 )
@@ -102,7 +108,7 @@ async def import_documents(
     summary="Import documents as a developer",
     tags=TAGS,
     status_code=200,
-    operation_class=ImportBody,
+    operation_class=reads(Lines, NDJSON),
     request_max_body_size=None,
     responses=IMPORTED,
 )

@@ -20,6 +20,7 @@ FORM: Final = {
         "config": Schema(type=OpenAPIType.STRING, description="A FunctionConfig as JSON."),
     },
     "required": ["bundle"],
+    "additional_properties": False,
 }
 
 

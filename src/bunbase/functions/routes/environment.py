@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from litestar import delete, get, put
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.functions.variables import Variable, Variables
+from bunbase.functions.routes.path_parameters import VariableName
 from bunbase.pkg.http import NO_STORE, Injected
 
 TAGS = ["Environment"]
@@ -33,14 +34,14 @@ async def list_variables(
 
 @put("/api/projects/{project:str}/env/{name:str}", summary="Set an environment variable", tags=TAGS)
 async def set_variable(
-    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: SetVariable
+    member: Injected[Caller], functions: Injected[Functions], name: VariableName, data: SetVariable
 ) -> Variable:
     """The next call of each function sees the new value. No deployment is needed."""
     return await functions.set_variable(member, name, data.value, data.exposed)
 
 
 @delete("/api/projects/{project:str}/env/{name:str}", summary="Unset an environment variable", tags=TAGS)
-async def delete_variable(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
+async def delete_variable(member: Injected[Caller], functions: Injected[Functions], name: VariableName) -> None:
     await functions.delete_variable(member, name)
 
 

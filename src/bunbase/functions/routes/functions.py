@@ -7,13 +7,14 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import delete, get, post, put
 from litestar.enums import RequestEncodingType
-from litestar.params import Body, FromPath
+from litestar.params import Body
 from litestar.response import Response
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Version, Versions
 from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.deploy_form import FORM, bundle_of
+from bunbase.functions.routes.path_parameters import FunctionName, VersionNumber
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 
@@ -43,10 +44,10 @@ async def list_functions(
     status_code=201,
     request_max_body_size=MAX_DEPLOY_BYTES,
 )
-async def deploy(
+async def deploy_function(
     member: Injected[Caller],
     functions: Injected[Functions],
-    name: FromPath[str],
+    name: FunctionName,
     data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART, schema_extra=FORM)],
 ) -> Version:
     """The parts are `bundle` (one CommonJS file, as `bun build --target=bun --format=cjs` writes it), `config` (JSON)
@@ -55,12 +56,12 @@ async def deploy(
 
 
 @get("/api/projects/{project:str}/functions/{name:str}", summary="Get a function's active version", tags=TAGS)
-async def get_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> Version:
+async def get_function(member: Injected[Caller], functions: Injected[Functions], name: FunctionName) -> Version:
     return await functions.function(member, name)
 
 
 @delete("/api/projects/{project:str}/functions/{name:str}", summary="Delete a function", tags=TAGS)
-async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FromPath[str]) -> None:
+async def delete_function(member: Injected[Caller], functions: Injected[Functions], name: FunctionName) -> None:
     """Deletes all versions and logs of the function too. Running calls are completed."""
     await functions.delete_function(member, name)
 
@@ -69,7 +70,7 @@ async def delete_function(member: Injected[Caller], functions: Injected[Function
 async def list_versions(
     member: Injected[Caller],
     functions: Injected[Functions],
-    name: FromPath[str],
+    name: FunctionName,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Versions:
@@ -84,7 +85,7 @@ async def list_versions(
     media_type="application/javascript",
 )
 async def get_bundle(
-    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], version: FromPath[int]
+    member: Injected[Caller], functions: Injected[Functions], name: FunctionName, version: VersionNumber
 ) -> Response[bytes]:
     """Returns the deployed file. Requires the role `developer`, because code may contain secrets."""
     bundle = await functions.bundle(member, name, version)
@@ -96,11 +97,11 @@ async def get_bundle(
 
 
 @post("/api/projects/{project:str}/functions/{name:str}/rollback", summary="Roll back", tags=TAGS, status_code=200)
-async def rollback(
-    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], data: Rollback | None = None
+async def rollback_function(
+    member: Injected[Caller], functions: Injected[Functions], name: FunctionName, data: Rollback | None = None
 ) -> Version:
     """Activates an older version. New calls run it at once. No version is deleted."""
     return await functions.rollback(member, name, (data or Rollback()).version)
 
 
-ROUTES = (list_functions, deploy, get_function, delete_function, list_versions, get_bundle, rollback)
+ROUTES = (list_functions, deploy_function, get_function, delete_function, list_versions, get_bundle, rollback_function)

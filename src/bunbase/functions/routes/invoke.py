@@ -7,15 +7,16 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from litestar import HttpMethod, Request, route
-from litestar.params import FromPath
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.invocations import Invocation
 from bunbase.contracts.functions.problems import UpgradeNotSupported
 from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import FunctionAnswer
+from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.functions.routes.request_body import RequestBody
 from bunbase.pkg.http import HOST_SLUG, Injected
+from bunbase.pkg.openapi import answers
 
 ROOT: Final = "/v1/functions/"
 METHODS: Final = [
@@ -35,9 +36,10 @@ METHODS: Final = [
     status_code=200,
     summary="Call a function",
     tags=["Functions"],
+    responses={200: answers(Any, "The function's answer. It may have any status and content type.", "*/*")},
 )
-async def invoke(
-    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FromPath[str]
+async def call_function(
+    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FunctionName
 ) -> FunctionAnswer:
     """Runs the active version of the function and returns the function's answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])
@@ -76,4 +78,4 @@ def _path_below(scope: Any) -> str:
     return ("".join(below) or "/") + (f"?{query}" if query else "")
 
 
-ROUTES = (invoke,)
+ROUTES = (call_function,)

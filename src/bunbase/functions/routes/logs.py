@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Response, Stream
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.logs import LogFilter, LogLevel, LogLine, LogPage
 from bunbase.contracts.functions.service import Functions
+from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.numbers import whole_number
+from bunbase.pkg.openapi import answers
 
 SSE: Final = "text/event-stream"
 QUIET: Final = b": quiet\n\n"
@@ -37,17 +41,31 @@ InvocationId = Annotated[str | None, QueryParameter(max_length=64)]
 VersionNumber = Annotated[int | None, QueryParameter(ge=1, le=2**31 - 1)]
 After = Annotated[int | None, QueryParameter(ge=0, le=MAX_SEQ)]
 
+PAGE: Final = {200: answers(LogPage, "A page of lines; with `follow`, a stream of server-sent events.")}
+
+
+@dataclass
+class PageOrEvents(Operation):
+    """The operation of a log: its answer has one of two content types."""
+
+    def __post_init__(self) -> None:
+        page = (self.responses or {})["200"]
+        if isinstance(page, OpenAPIResponse) and page.content is not None:
+            page.content[SSE] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
 
 @get(
     "/api/projects/{project:str}/functions/{name:str}/logs",
     summary="Read or follow a function's log",
     tags=["Functions"],
+    operation_class=PageOrEvents,
+    responses=PAGE,
 )
-async def read_logs(
+async def read_function_logs(
     member: Injected[Caller],
     functions: Injected[Functions],
     request: Request[Any, Any, Any],
-    name: FromPath[str],
+    name: FunctionName,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
     level: Level = None,
@@ -68,8 +86,14 @@ async def read_logs(
     return await _followed(functions.follow_logs(member, name, _behind(request, after), which))
 
 
-@get("/api/projects/{project:str}/logs", summary="Read or follow the log of all functions", tags=["Functions"])
-async def read_all_logs(
+@get(
+    "/api/projects/{project:str}/logs",
+    summary="Read or follow the log of all functions",
+    tags=["Functions"],
+    operation_class=PageOrEvents,
+    responses=PAGE,
+)
+async def read_logs(
     member: Injected[Caller],
     functions: Injected[Functions],
     request: Request[Any, Any, Any],
@@ -139,4 +163,4 @@ def _event(line: LogLine | None) -> bytes:
     return b"id: %d\nevent: log\ndata: %b\n\n" % (line.seq, api_json(line))
 
 
-ROUTES = (read_logs, read_all_logs)
+ROUTES = (read_function_logs, read_logs)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from litestar import get
-from litestar.params import FromPath, QueryParameter
+from litestar.params import QueryParameter
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.functions.usage import FunctionStats, Usage
+from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.pkg.http import Injected
 
 MAX_HOURS: Final = 744  # 31 days
@@ -22,18 +23,18 @@ Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS)]
     summary="Get a function's statistics",
     tags=["Functions"],
 )
-async def function_stats(
-    member: Injected[Caller], functions: Injected[Functions], name: FromPath[str], hours: Hours = 24
+async def get_function_stats(
+    member: Injected[Caller], functions: Injected[Functions], name: FunctionName, hours: Hours = 24
 ) -> FunctionStats:
     """Returns the last `hours` hours, the current hour included, the newest first. Hours without calls are missing."""
     return await functions.stats(member, name, hours)
 
 
 @get("/api/projects/{project:str}/usage", summary="Get a project's usage", tags=["Projects"])
-async def project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
+async def get_project_usage(member: Injected[Caller], functions: Injected[Functions], hours: Hours = 24) -> Usage:
     """Returns for each hour the number of calls of functions, their gigabyte-seconds and their processor time, the
     newest hour first. Hours without calls are missing."""
     return await functions.usage(member, hours)
 
 
-ROUTES = (function_stats, project_usage)
+ROUTES = (get_function_stats, get_project_usage)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from litestar import delete, get, post
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromQuery, QueryParameter
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, NewJob, RunOutcome, Runs, Schedules, TriggerKind
+from bunbase.functions.routes.path_parameters import FunctionName, JobId
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.openapi import SECRET_KEY
 
 TAGS = ["Triggers"]
 MAX_NAME: Final = 64
@@ -24,7 +26,7 @@ OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
 async def list_runs(
     member: Injected[Caller],
     functions: Injected[Functions],
-    name: FromPath[str],
+    name: FunctionName,
     kind: FromQuery[TriggerKind | None] = None,
     outcome: FromQuery[RunOutcome | None] = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -63,29 +65,29 @@ async def add_job(member: Injected[Caller], functions: Injected[Functions], data
 
 
 @get("/api/projects/{project:str}/jobs/{job_id:str}", summary="Get a job", tags=TAGS)
-async def get_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> Job:
+async def get_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> Job:
     return await functions.job(member, job_id)
 
 
 @post(
     "/api/projects/{project:str}/jobs/{job_id:str}/replay", summary="Replay a dead letter", tags=TAGS, status_code=200
 )
-async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> Job:
+async def replay_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> Job:
     """Runs the job again, with all its attempts, after the jobs that were added since then."""
     return await functions.replay_job(member, job_id)
 
 
 @delete("/api/projects/{project:str}/jobs/{job_id:str}", summary="Delete a job", tags=TAGS)
-async def delete_job(member: Injected[Caller], functions: Injected[Functions], job_id: FromPath[str]) -> None:
+async def delete_job(member: Injected[Caller], functions: Injected[Functions], job_id: JobId) -> None:
     """Deletes a job. A running job cannot be deleted."""
     await functions.delete_job(member, job_id)
 
 
-@post("/v1/jobs", summary="Enqueue a job with the secret key", tags=TAGS, status_code=201)
-async def enqueue(keyed: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
+@post("/v1/jobs", summary="Enqueue a job with the secret key", tags=TAGS, status_code=201, security=SECRET_KEY)
+async def enqueue_job(keyed: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
     """Adds a job that runs a function later, for example
     `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
     return await functions.enqueue(keyed, data)
 
 
-ROUTES = (list_runs, list_schedules, list_jobs, add_job, get_job, replay_job, delete_job, enqueue)
+ROUTES = (list_runs, list_schedules, list_jobs, add_job, get_job, replay_job, delete_job, enqueue_job)

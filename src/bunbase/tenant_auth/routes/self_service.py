@@ -14,6 +14,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import TenantAuth, User, UserSignedIn
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
+from bunbase.pkg.openapi import SIGNED_IN_USER
 
 TAGS = ["End users"]
 PUBLIC_FOR_A_WHILE: Final = CacheControlHeader(public=True, max_age=60)
@@ -51,7 +52,7 @@ class UserMe(msgspec.Struct, frozen=True):
 
 
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
-async def signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
+async def user_signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
     """The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
     account. Every sign-up form that sends no confirmation mail first reveals this."""
     return await tenant_auth.signup(keyed, data.email, data.password, data.data)
@@ -91,35 +92,35 @@ async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth
     return await tenant_auth.refresh(keyed, data.refresh_token)
 
 
-@post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204)
+@post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204, security=SIGNED_IN_USER)
 async def user_logout(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
     """The session's access token stops working everywhere within a second."""
     await tenant_auth.logout(client)
 
 
-@get("/v1/auth/me", summary="Get the signed-in user", tags=TAGS)
-async def user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
+@get("/v1/auth/me", summary="Get the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
+async def get_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
     return UserMe(await tenant_auth.me(client))
 
 
-@patch("/v1/auth/me", summary="Replace the user's own data", tags=TAGS)
+@patch("/v1/auth/me", summary="Replace the user's own data", tags=TAGS, security=SIGNED_IN_USER)
 async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
     return UserMe(await tenant_auth.update_me(client, data.data))
 
 
 @get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
-async def project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
+async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
     """The RS256 keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)
 
 
 ROUTES = (
-    signup,
+    user_signup,
     user_login,
     custom_token_login,
     user_refresh,
     user_logout,
-    user_me,
+    get_user_me,
     update_user_me,
-    project_jwks,
+    get_project_jwks,
 )

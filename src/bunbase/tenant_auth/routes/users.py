@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import delete, get, patch, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import (
@@ -22,9 +22,11 @@ from bunbase.contracts.tenant_auth import (
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
+from bunbase.pkg.ids import ID
 
 TAGS = ["End users: administration"]
 
+UserId = Annotated[str, PathParameter(description="The id of the user.", schema_extra={"pattern": ID})]
 OfEmail = Annotated[
     str | None,
     QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address. Case is ignored."),
@@ -67,15 +69,13 @@ async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
 
 
 @get("/v1/auth/users/{user_id:str}", summary="Get a user", tags=TAGS)
-async def get_user(
-    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]
-) -> ManagedUser:
+async def get_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> ManagedUser:
     return await tenant_auth.user(operator, user_id)
 
 
 @patch("/v1/auth/users/{user_id:str}", summary="Change a user", tags=TAGS)
 async def update_user(
-    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str], data: UserChanges
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: UserChanges
 ) -> ManagedUser:
     """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. A new email, role
     or claims end the user's access tokens within a second, and the next refresh returns an access token with the new
@@ -85,7 +85,7 @@ async def update_user(
 
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
-async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]) -> None:
+async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
     """All sessions of the user end, and access tokens stop working within a second. The user's documents stay."""
     await tenant_auth.delete_user(operator, user_id)
 
@@ -94,7 +94,7 @@ async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
 async def list_user_sessions(
     operator: Injected[Caller],
     tenant_auth: Injected[TenantAuth],
-    user_id: FromPath[str],
+    user_id: UserId,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> UserSessions:
@@ -103,9 +103,7 @@ async def list_user_sessions(
 
 
 @delete("/v1/auth/users/{user_id:str}/sessions", summary="Sign a user out everywhere", tags=TAGS)
-async def end_user_sessions(
-    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: FromPath[str]
-) -> None:
+async def end_user_sessions(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
     """Ends all sessions of the user. Access tokens stop working within a second."""
     await tenant_auth.end_user_sessions(operator, user_id)
 

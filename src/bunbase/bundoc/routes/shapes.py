@@ -1,0 +1,184 @@
+"""The types of bodies and answers that Bundoc passes on as bytes. They describe; no code parses with them.
+
+A test compares the fields of each description with the fields that the code reads.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from bunbase.bundoc.commits import MAX_WRITES
+from bunbase.bundoc.documents import COLLECTION, ID
+from bunbase.bundoc.permissions.rule_tests import Decision
+from bunbase.bundoc.query.aggregate import MAX_GROUP_FIELDS, MAX_VALUES
+from bunbase.contracts.bundoc.collections import Collection
+from bunbase.contracts.bundoc.documents import Highlight
+from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
+from bunbase.pkg.openapi import OpenObject
+from bunbase.pkg.rules.coverage import Uncovered
+
+CollectionName = Annotated[str, Meta(pattern=f"^{COLLECTION.pattern}$")]
+Id = Annotated[str, Meta(pattern=f"^{ID.pattern}$", description="The id of the document.")]
+Revision = Annotated[int, Meta(ge=1, description="The number of writes so far. The ETag is this number in quotes.")]
+Created = Annotated[str, Meta(description="The time of creation, in RFC 3339.")]
+Updated = Annotated[str, Meta(description="The time of the last write, in RFC 3339.")]
+Filter = Annotated[dict[str, Any], Meta(description='A filter, such as `{"price":{"$lt":20}}`; see docs/queries.md.')]
+Expanded = Annotated[
+    dict[str, Any], Meta(description="With `expand`: the documents to which the fields refer, by field.")
+]
+Page = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
+
+
+class NewDocument(OpenObject, kw_only=True, rename={"id": "_id"}):
+    """Any JSON object. Names that begin with `_` are reserved: `_id` may name the document, and the other system fields
+    of an earlier read have no effect.
+    """
+
+    id: Id | UnsetType = UNSET
+
+
+class DocumentPatch(OpenObject):
+    """Either fields to merge (RFC 7396: null removes a field), or update operators such as `{"$inc":{"likes":1}}`.
+    Fields and operators cannot be mixed.
+    """
+
+
+class Document(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
+    """A document: its system fields, and any fields of its own."""
+
+    id: Id
+    rev: Revision
+    created: Created
+    updated: Updated
+    expand: Expanded | UnsetType = UNSET
+
+
+class FoundDocument(OpenObject, kw_only=True, rename=lambda name: f"_{name}"):
+    """A document of a page. All system fields are there, unless `select` leaves them out; `_id` is always there."""
+
+    id: Id
+    rev: Revision | UnsetType = UNSET
+    created: Created | UnsetType = UNSET
+    updated: Updated | UnsetType = UNSET
+    score: Annotated[float, Meta(description="With `score`: the relevance of the match.")] | UnsetType = UNSET
+    highlights: (
+        Annotated[dict[str, str], Meta(description="With `highlight`: excerpts with the matches, by field.")]
+        | UnsetType
+    ) = UNSET
+    expand: Expanded | UnsetType = UNSET
+
+
+class QueryPlan(msgspec.Struct):
+    """How BunBase answered the query. `index`: null if it read the whole collection. `examined`: documents read."""
+
+    index: str | None
+    ordered_by_index: bool
+    examined: int
+
+
+class DocumentPage(msgspec.Struct):
+    """`next`: the `cursor` of the next page; null on the last page. `count`: with `count`, the number of all matches.
+    `explain`: with `explain`, the query plan.
+    """
+
+    items: list[FoundDocument]
+    next: str | None
+    count: int | UnsetType = UNSET
+    explain: QueryPlan | UnsetType = UNSET
+
+
+class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
+    """`sort`: fields, with `-` in front for descending order. `select`: the fields to return. `count`, `explain`: add
+    the number of all matches, or the query plan. `expand`: fields with `x-ref`, whose documents are added.
+
+    If `where` has a `$search`, `score` adds the relevance of each document, and `highlight` adds excerpts.
+    """
+
+    where: Filter = {}
+    sort: list[str] = []
+    limit: Page = DEFAULT_LIMIT
+    cursor: str | None = None
+    select: list[str] | None = None
+    count: bool = False
+    explain: bool = False
+    score: bool = False
+    highlight: Highlight | None = None
+    expand: list[str] = []
+
+
+class AggregatedValue(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """One operator: `$count` is true; every other operator has the dotted path of a field."""
+
+    count: Annotated[bool, Meta(extra_json_schema={"const": True})] | UnsetType = msgspec.field(
+        name="$count", default=UNSET
+    )
+    sum: str | UnsetType = msgspec.field(name="$sum", default=UNSET)
+    avg: str | UnsetType = msgspec.field(name="$avg", default=UNSET)
+    min: str | UnsetType = msgspec.field(name="$min", default=UNSET)
+    max: str | UnsetType = msgspec.field(name="$max", default=UNSET)
+    count_distinct: str | UnsetType = msgspec.field(name="$countDistinct", default=UNSET)
+
+
+class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
+    """`group`: the fields whose values define the groups. Without `group`, all documents are one group. `values`: names
+    of your choice, each with one operator.
+    """
+
+    values: Annotated[dict[str, AggregatedValue], Meta(min_length=1, max_length=MAX_VALUES)]
+    where: Filter = {}
+    group: Annotated[list[str], Meta(max_length=MAX_GROUP_FIELDS)] = []
+
+
+class AggregatedGroups(msgspec.Struct):
+    """One item for each group. An item has the group's fields and the values under their names."""
+
+    items: list[dict[str, Any]]
+
+
+class DocumentWrite(msgspec.Struct, forbid_unknown_fields=True):
+    """`data`: a document for create and put, changes for patch. `if_rev`: write only if this revision is stored now; 0
+    means only if there is no document. `id`: only `create` may leave it out.
+    """
+
+    op: Literal["create", "put", "patch", "delete", "check"]
+    collection: CollectionName
+    id: Id | None = None
+    data: dict[str, Any] | UnsetType = UNSET
+    if_rev: Annotated[int, Meta(ge=0)] | None = None
+
+
+class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
+    """The writes of one transaction, in order."""
+
+    writes: Annotated[list[DocumentWrite], Meta(min_length=1, max_length=MAX_WRITES)]
+
+
+class ShownCollection(Collection, frozen=True, omit_defaults=True):
+    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection."""
+
+
+class Collections(msgspec.Struct):
+    """`next` is always null, because the list is not divided into pages."""
+
+    items: list[ShownCollection]
+    next: str | None
+
+
+class RuleCoverage(msgspec.Struct):
+    """How many halves of the conditions of a rule the cases have reached. `missing`: the halves that they have not."""
+
+    collection: str
+    rule: str
+    total: int
+    covered: int
+    missing: list[Uncovered]
+
+
+class Decisions(msgspec.Struct):
+    """`items`: one decision for each case, in order."""
+
+    items: list[Decision]
+    coverage: list[RuleCoverage]

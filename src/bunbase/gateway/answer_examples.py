@@ -1,0 +1,219 @@
+"""One example for each answer that the OpenAPI document describes, by the name of its type.
+
+They continue the story of `examples.py`. A page needs no example, because its items have one. `tests/gateway` compares
+each example with its type, and `tests/e2e/test_every_route.py` compares the real answers with these types.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+AT: Final = "2026-01-05T06:00:00.000Z"
+LATER: Final = "2026-01-05T07:00:00.000Z"
+USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
+DEVELOPER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hd"
+PROJECT: Final = "prj_01jd7qv8x2r4m6t0w9c3e5g7he"
+BACKUP: Final = "bkp_01jd7qv8x2r4m6t0w9c3e5g7hb"
+INVOCATION: Final = "inv_01jd7qv8x2r4m6t0w9c3e5g7hf"
+SHA256: Final = "9f93fc1d14ea5578e50999c35ae62be28f58cccaf131cb5fa1b30da9fa3e6b72"
+
+POST: Final = {"title": "Rye bread", "author": USER, "published": True}
+DOCUMENT: Final = {"_id": "rye", "_rev": 1, "_created": AT, "_updated": AT, **POST}
+ACCOUNT: Final = {"id": DEVELOPER, "email": "ada@example.com", "name": "Ada", "role": "admin", "created_at": AT}
+END_USER: Final = {
+    "id": USER,
+    "email": "eve@example.com",
+    "email_verified": False,
+    "role": "user",
+    "claims": {},
+    "data": {"name": "Eve"},
+    "created_at": AT,
+}
+TOKENS: Final = {
+    "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…",
+    "refresh_token": "rt_…",
+    "expires_in": 900,
+    "token_type": "Bearer",
+}
+OWN_PROJECT: Final = {"id": PROJECT, "name": "Bakery", "slug": "bakery", "role": "owner", "created_at": AT}
+KEY: Final = {
+    "id": "key_01jd7qv8x2r4m6t0w9c3e5g7hg",
+    "kind": "secret",
+    "name": "server",
+    "hint": "sk_F7r6…",
+    "created_at": AT,
+    "expires_at": None,
+}
+HOUR: Final[dict[str, Any]] = {
+    "calls": 120,
+    "errors": 1,
+    "refused": 0,
+    "cold_starts": 2,
+    "p50_ms": 4.5,
+    "p95_ms": 18.0,
+    "cpu_ms": 640.0,
+    "memory_peak_mb": 61.5,
+}
+USED: Final[dict[str, Any]] = {"invocations": 120, "gb_seconds": 0.4, "cpu_ms": 640.0}
+
+ANSWERS: Final[dict[str, Any]] = {
+    "Health": {"status": "ok", "version": "0.1.0"},
+    "ReadinessReport": {"status": "ok", "checks": {"postgres": {"status": "ok"}, "functions": {"status": "ok"}}},
+    "Instance": {
+        "version": "0.1.0",
+        "mode": "production",
+        "signups": "closed",
+        "setup_complete": True,
+        "sandbox": {"functions": ["landlock", "seccomp", "rlimits"]},
+    },
+    "RpcAnswer": {"jsonrpc": "2.0", "id": 1, "result": {"valid": False}},
+    "Problem": {
+        "type": "https://bunbase.dev/problems/document_not_found",
+        "title": "There is no such document",
+        "status": 404,
+        "code": "document_not_found",
+        "detail": "There is no document rye in posts.",
+        "request_id": "req_01jd7qv8x2r4m6t0w9c3e5g7hc",
+    },
+    "Jwks": {
+        "keys": [{"kid": "vHb7zy24taG8", "alg": "RS256", "use": "sig", "kty": "RSA", "n": "2NMbOZ…", "e": "AQAB"}]
+    },
+    "Discovery": {
+        "issuer": "https://api.example.com",
+        "jwks_uri": "https://api.example.com/.well-known/jwks.json",
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "claims_supported": ["iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email"],
+    },
+    # developers and projects
+    "SignedIn": {"user": ACCOUNT, **TOKENS},
+    "Me": {"user": ACCOUNT},
+    "PersonalToken": {
+        "id": "tok_01jd7qv8x2r4m6t0w9c3e5g7hh",
+        "name": "ci",
+        "scopes": ["read", "write"],
+        "created_at": AT,
+        "expires_at": None,
+        "token": "bpt_…",
+    },
+    "Project": OWN_PROJECT,
+    "NewProject": OWN_PROJECT | {"keys": [KEY | {"key": "sk_…"}]},
+    "Key": KEY | {"key": "sk_…"},
+    "KeyState": {"version": 2, "since": AT, "rotating": False, "progress": None, "failed": None},
+    "Usage": USED | {"hours": [{"hour": AT, **USED}]},
+    # backups, export and import
+    "Backup": {
+        "id": BACKUP,
+        "project": PROJECT,
+        "reason": "manual",
+        "created_at": AT,
+        "bunbase": "0.1.0",
+        "format": 1,
+        "key_version": 1,
+        "seq": 2,
+        "source_changed_at": 1767592800,
+        "collections": [{"name": "posts", "documents": 1, "bytes": 120}],
+        "files": [{"name": "documents.db", "bytes": 65536, "sha256": SHA256}],
+        "authenticity": "proved",
+    },
+    "BackupJob": {
+        "id": "job_01jd7qv8x2r4m6t0w9c3e5g7hj",
+        "project": PROJECT,
+        "kind": "create",
+        "state": "done",
+        "backup": BACKUP,
+        "created_at": AT,
+        "from_project": PROJECT,
+        "done_bytes": 65536,
+        "total_bytes": 65536,
+        "safety_backup": None,
+        "problem": None,
+    },
+    "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True},
+    "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
+    # functions
+    "Version": {
+        "name": "resize",
+        "version": 1,
+        "sha256": SHA256,
+        "size": 53,
+        "config": {"access": "key", "timeout_ms": 5000},
+        "active": True,
+        "created_at": AT,
+        "created_by": DEVELOPER,
+    },
+    "LogLine": {
+        "seq": 1,
+        "at": AT,
+        "level": "info",
+        "text": "resized rye.jpg",
+        "function": "resize",
+        "version": 1,
+        "invocation": INVOCATION,
+        "truncated": False,
+    },
+    "FunctionStats": HOUR | {"hours": [{"hour": AT, **HOUR}]},
+    "Job": {
+        "id": "job_01jd7qv8x2r4m6t0w9c3e5g7hk",
+        "function": "resize",
+        "kind": "job",
+        "state": "waiting",
+        "created_at": AT,
+        "due_at": LATER,
+        "attempt": 0,
+        "attempts": 5,
+        "payload": {"image": "rye.jpg"},
+    },
+    "Run": {
+        "id": "run_01jd7qv8x2r4m6t0w9c3e5g7hm",
+        "function": "resize",
+        "version": 1,
+        "kind": "job",
+        "job": "job_01jd7qv8x2r4m6t0w9c3e5g7hk",
+        "attempt": 1,
+        "started_at": LATER,
+        "duration_ms": 12.5,
+        "outcome": "ok",
+        "code": None,
+        "invocation": INVOCATION,
+    },
+    "ScheduleState": {
+        "function": "resize",
+        "cron": "0 6 * * *",
+        "time_zone": "Europe/Berlin",
+        "overlap": False,
+        "next_at": LATER,
+    },
+    "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
+    # end users
+    "UserSignedIn": {"user": END_USER, **TOKENS},
+    "UserMe": {"user": END_USER},
+    "ManagedUser": END_USER | {"banned": False, "has_password": True},
+    "UserSession": {
+        "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "ip": "203.0.113.7",
+        "agent": "Mozilla/5.0",
+        "created_at": AT,
+        "expires_at": LATER,
+    },
+    "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
+    # documents and collections
+    "Document": DOCUMENT,
+    "FoundDocument": DOCUMENT,
+    "DocumentPage": {"items": [DOCUMENT], "next": None},
+    "AggregatedGroups": {"items": [{"author": USER, "posts": 1}]},
+    "Commit": {"seq": 2, "results": [{"id": "rye", "rev": 1}, {"id": "rye", "rev": 2}]},
+    "ChangeEntry": {"seq": 1, "op": "create", "collection": "posts", "id": "rye", "rev": 1, "at": AT},
+    "ShownCollection": {"name": "posts", "created_at": AT, "indexes": [], "documents": 1, "bytes": 120},
+    "Misfit": {
+        "id": "rye",
+        "errors": [{"path": "/title", "message": "This field is required.", "keyword": "required"}],
+    },
+    "Decision": {
+        "allowed": True,
+        "trace": [{"expr": "auth.uid == next.author", "value": True, "line": 1, "column": 1}],
+        "hidden": [],
+    },
+    "RuleCoverage": {"collection": "posts", "rule": "create", "total": 2, "covered": 2, "missing": []},
+}

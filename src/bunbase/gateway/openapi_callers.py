@@ -1,0 +1,90 @@
+"""The callers of each operation in the OpenAPI document: its security, and the headers that only these callers send.
+
+The name of a handler's parameter decides, as in `callers.py`. `security=` of the handler makes it more exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar.handlers import HTTPRouteHandler
+
+from bunbase.gateway.credentials import EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
+from bunbase.pkg.openapi import Security
+
+PROJECT: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
+SCHEMES: Final = {
+    "projectKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": KEY_HEADER.title(),
+        "description": "A key of the project: the publishable key (`pk_…`) or the secret key (`sk_…`). Rules limit the "
+        f"publishable key. A client that cannot set headers sends `?{KEY_PARAMETER}=` instead.",
+    },
+    "secretKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": KEY_HEADER.title(),
+        "description": "The secret key of the project (`sk_…`). Only servers may have it.",
+    },
+    "endUser": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `access_token` of an end user, from `/v1/auth/login`. It is sent beside a project key.",
+    },
+    "developer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `access_token` of a developer, from `/api/auth/login`, or a personal access token.",
+    },
+}
+DEVELOPER: Final[Security] = [{"developer": []}]
+CLIENT: Final[Security] = [{"projectKey": []}, {"projectKey": [], "endUser": []}]
+SECURITY: Final[dict[str, Security]] = {
+    "anyone": [],
+    "developer": DEVELOPER,
+    "member": DEVELOPER,
+    "keyed": [{"projectKey": []}],
+    "operator": [{"secretKey": []}, *DEVELOPER],
+    "client": CLIENT,
+    "visitor": [*CLIENT, {}],
+}
+PROJECT_NAME: Final = {
+    "name": PROJECT_HEADER.title(),
+    "in": "header",
+    "description": "The id or slug of the project. A developer must send it; a secret key belongs to one project.",
+    "schema": {"type": "string", "pattern": PROJECT},
+}
+PROJECT_ID: Final = {
+    "name": "project",
+    "in": "query",
+    "description": "The id of the project, for a public function that is called without a key.",
+    "schema": {"type": "string", "pattern": "^prj_[a-z0-9]{1,60}$"},
+}
+EXPLAIN: Final = {
+    "name": EXPLAIN_HEADER.title(),
+    "in": "header",
+    "description": "Asks a refusal to explain the rules. The value is the access token of a member of the project; in "
+    "dev mode also `true`.",
+    "schema": {"type": "string"},
+}
+HEADERS: Final = {"operator": [PROJECT_NAME], "client": [EXPLAIN], "visitor": [PROJECT_ID, EXPLAIN]}
+
+
+def add_callers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    """Add security and headers to an operation, in place."""
+    names = [name for name in SECURITY if name in handler.parsed_fn_signature.parameters]
+    caller = names[0] if names else "anyone"
+    operation.setdefault("security", SECURITY[caller])
+    more = HEADERS.get(caller, ())
+    if more:
+        operation["parameters"] = [*operation.get("parameters", ()), *more]
+
+
+def describe_project(parameter: dict[str, Any]) -> None:
+    """Describe `{project}` in place. The gateway reads it from the path; no handler has it as a parameter."""
+    if (parameter["name"], parameter["in"]) == ("project", "path"):
+        parameter["description"] = "The id or slug of the project."
+        parameter["schema"]["pattern"] = PROJECT
