@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 from litestar import Request
+from litestar.datastructures import Headers, MultiDict
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address, client_ip, project_key
 from bunbase.gateway.proxies import Proxies
-from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.errors import CannotStart, Malformed
 
 PROXY, OTHER_PROXY, CLIENT = "10.0.0.1", "10.0.0.2", "203.0.113.7"
 
@@ -36,6 +37,18 @@ def test_the_key_in_the_header_overrides_the_key_in_the_query() -> None:
     assert project_key({"x-bunbase-key": "sk_1"}, {"key": "pk_1"}) == "sk_1"
     assert project_key({}, {"key": "pk_1"}) == "pk_1"
     assert project_key({}, {}) == ""
+
+
+def test_a_credential_that_is_sent_twice_is_refused() -> None:
+    twice = Headers([(name, value) for name in (b"authorization", b"x-bunbase-key") for value in (b"Bearer a", b"b")])
+    keys = MultiDict([("key", "pk_1"), ("key", "pk_2")])
+
+    with pytest.raises(Malformed, match="only once"):
+        bearer_token(twice)
+    for headers, query in ((twice, {}), ({}, keys)):
+        with pytest.raises(Malformed, match="only once"):
+            project_key(headers, query)
+    assert project_key({"x-bunbase-key": "sk_1"}, keys) == "sk_1"  # then `key` is a parameter of the function
 
 
 def test_a_secret_key_in_the_query_is_refused() -> None:

@@ -12,8 +12,10 @@ from bunbase.contracts.bunauth import InvalidToken, TokenExpired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
 from bunbase.contracts.revocations import RevokedKind, user_version
+from bunbase.gateway import identity as identity_module
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.revoked import Revoked
+from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import SigningKey, new_private_key
 from tests.gateway.others import (
     ADA,
@@ -372,3 +374,34 @@ async def test_a_token_with_a_new_key_id_fetches_the_key_set_again(
 def feeds(asking: Asking) -> tuple[Revoked, ...]:
     identity = asking.identity
     return identity.ended_sessions, identity.ended_user_sessions, identity.changed_projects
+
+
+async def test_a_room_that_hangs_does_not_hold_the_requests_of_signed_in_callers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stopped process once held each request for 35 seconds, the longest time of a call between rooms."""
+    monkeypatch.setattr(identity_module, "CHECK_SECONDS", 0.02)
+    asking = Asking()  # nobody follows the feeds, so every check asks a room
+    user, developer = asking.tenant_auth.token(), asking.bunauth.token()
+    assert (await asking.identity.end_user(BAKERY, user)).uid
+
+    async def hang(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    for room, methods in (
+        (asking.tenant_auth, ("session_alive", "jwks")),
+        (asking.bunauth, ("verify", "jwks")),
+        (asking.platform, ("key_holder", "membership")),
+    ):
+        for method in methods:
+            monkeypatch.setattr(room, method, hang)
+
+    for checked in (
+        asking.identity.end_user(BAKERY, user),
+        asking.identity.end_user(LIBRARY, user),
+        asking.identity.developer(developer),
+        asking.identity.key_holder(SECRET),
+        asking.identity.membership(ADA, BAKERY),
+    ):
+        with pytest.raises(Unreachable):
+            await checked

@@ -292,8 +292,13 @@ async def test_the_internal_port_serves_health_readiness_and_metrics_without_a_t
         httpx.AsyncClient(base_url=address, trust_env=False) as http,
     ):
         answers = {path: await http.get(path) for path in ("/api/health", "/api/ready", "/metrics", "/rpc")}
+        heads = {path: await http.head(path) for path in answers}
         called = await http.post("/rpc", json={"jsonrpc": "2.0", "id": 1, "method": "cellar.fetch", "params": ["x"]})
 
+    assert {path: (one.status_code, one.content) for path, one in heads.items()} == {
+        path: (answer.status_code, b"") for path, answer in answers.items()
+    }
+    assert (answers["/rpc"].headers["allow"], heads["/rpc"].headers["allow"]) == ("POST", "POST")
     assert {path: answer.status_code for path, answer in answers.items()} == {
         "/api/health": 200,
         "/api/ready": 200,

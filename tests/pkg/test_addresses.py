@@ -21,6 +21,30 @@ def test_an_email_address_is_stored_trimmed_and_in_lower_case(written: str, stor
 
 
 @pytest.mark.parametrize(
+    "written", ["U@Bücher.example", "u@BU\u0308CHER.example", "u@xn--bcher-kva.example", "u@XN--BCHER-KVA.example"]
+)
+def test_the_spellings_of_an_international_domain_are_one_mailbox(written: str) -> None:
+    """Auth, arguable: `<input type="email">` sends the encoded form in some browsers only."""
+    assert normal_email(written) == "u@bücher.example"
+
+
+@pytest.mark.parametrize(
+    "label", ["xn--abc-", "xn--", "xn--a", "xn--99999999", "xn--BCHER-KVA9", "xn--xn---epa", "xn--u-ccb"]
+)
+def test_an_encoded_label_that_is_not_the_encoding_of_its_text_stays(label: str) -> None:
+    assert normal_email(f"a@{label}.example") == f"a@{label.lower()}.example"
+
+
+@given(st.from_regex(r"xn--[a-z0-9-]{0,12}", fullmatch=True))
+def test_two_different_labels_never_become_one(label: str) -> None:
+    normal = normal_email(f"a@{label}.example")
+
+    host = normal.removeprefix("a@").removesuffix(".example")
+    assert label in (host, "xn--" + host.encode("punycode").decode())
+    assert normal_email(normal) == normal
+
+
+@pytest.mark.parametrize(
     "written",
     ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a@.com", "a@com.", "a@b..c", "<a@b.c>", "a\n@b.c"],
 )

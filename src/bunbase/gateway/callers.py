@@ -34,6 +34,7 @@ from bunbase.gateway.credentials import (
     client_ip,
     project_key,
     sender_of,
+    sent_once,
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
@@ -93,7 +94,8 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.keyed(request)
         developer = await self._developer(request)
-        project = request.headers.get(PROJECT_HEADER) or request.query_params.get(PROJECT_PARAMETER, "")
+        project = sent_once(request.headers, PROJECT_HEADER)
+        project = project or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
         if not project:
             raise Unauthenticated("Name the project: X-Bunbase-Project: <id or slug>.")
         found = await self.identity.membership(developer.id, project)
@@ -114,7 +116,7 @@ class Callers:
             return await self._visitor_of(request, await self.identity.project_of(slug))
         if project_key(request.headers, request.query_params):
             return await self.client(request)
-        project = request.query_params.get(PROJECT_PARAMETER, "")
+        project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
         if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
@@ -134,7 +136,7 @@ class Callers:
 
         Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
         """
-        asked = request.headers.get(EXPLAIN_HEADER, "")
+        asked = sent_once(request.headers, EXPLAIN_HEADER)
         if not asked:
             return False
         if self.dev and asked == "true":

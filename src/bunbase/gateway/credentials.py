@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request
+from litestar.datastructures import Headers, MultiDict
 
 from bunbase.contracts.bunauth import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import InvalidKey
+from bunbase.pkg.errors import Malformed
 from bunbase.pkg.ip_addresses import canonical_address
 
 KEY_HEADER: Final = "x-bunbase-key"
@@ -38,9 +40,19 @@ class Sender(msgspec.Struct, frozen=True):
         return Caller(kind, **known, ip=self.ip, agent=self.agent)
 
 
+def sent_once(sent: Mapping[str, str], name: str, what: str = "header") -> str:
+    """Return a header or a parameter, or "" if there is none. Raises: Malformed if the request has it twice.
+
+    Programs disagree on which of two credentials counts: a proxy could check one of them, and this server the other.
+    """
+    if isinstance(sent, Headers | MultiDict) and len(sent.getall(name, ())) > 1:
+        raise Malformed(f"Send the {what} {name} only once.")
+    return str(sent.get(name, ""))
+
+
 def bearer_token(headers: Mapping[str, str]) -> str:
-    """Return the Bearer token, or "" if there is none. Raises: InvalidToken for another scheme."""
-    header = headers.get("authorization", "")
+    """Return the Bearer token, or "" if there is none. Raises: InvalidToken for another scheme, Malformed."""
+    header = sent_once(headers, "authorization")
     if not header:
         return ""
     scheme, _, token = header.partition(" ")
@@ -51,10 +63,10 @@ def bearer_token(headers: Mapping[str, str]) -> str:
 
 
 def project_key(headers: Mapping[str, str], query: Mapping[str, Any]) -> str:
-    """Return the project key, or "" if there is none. Raises: InvalidKey for a secret key in the URL."""
-    key = headers.get(KEY_HEADER, "")
+    """Return the project key, or "" if there is none. Raises: InvalidKey for a secret key in the URL, Malformed."""
+    key = sent_once(headers, KEY_HEADER)
     if not key:
-        key = str(query.get(KEY_PARAMETER, ""))
+        key = sent_once(query, KEY_PARAMETER, "parameter")
         if key.startswith(SECRET_PREFIX):
             raise InvalidKey(
                 "A secret key in a URL ends up in logs: send it in the header X-Bunbase-Key, and rotate this key."

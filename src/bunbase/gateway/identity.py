@@ -16,6 +16,7 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.cache import Cache
+from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.opaque import fingerprint
 
 K = TypeVar("K", bound=Hashable)
@@ -26,6 +27,7 @@ TTL_SECONDS: Final = 900.0
 MEMBERSHIP_TTL_SECONDS: Final = 60.0
 DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
 READY_SECONDS: Final = 2.0
+CHECK_SECONDS: Final = 5.0  # a room checks a credential in milliseconds; a process that hangs must not hold requests
 
 
 class Identity:
@@ -33,8 +35,8 @@ class Identity:
         self.bunauth = bunauth
         self.platform = platform
         self.tenant_auth = tenant_auth
-        self.developer_keys = Keyring(lambda _: bunauth.jwks())
-        self.user_keys = Keyring(tenant_auth.jwks)
+        self.developer_keys = Keyring(lambda _: in_time(bunauth.jwks()))
+        self.user_keys = Keyring(lambda project: in_time(tenant_auth.jwks(project)))
         self.developers: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
@@ -111,7 +113,7 @@ class Identity:
         holder = await self._cached(self.holders, fingerprint(key), lambda: self.platform.key_holder(key))
         if holder.expires_at and holder.expires_at <= time.time():
             self.holders.drop(fingerprint(key))
-            return await self.platform.key_holder(key)
+            return await in_time(self.platform.key_holder(key))
         return holder
 
     async def membership(self, developer: str, project: str) -> Membership:
@@ -130,7 +132,7 @@ class Identity:
         return claims["sid"] in ended or user_version(claims["sub"], _version(claims)) in ended
 
     async def _alive(self, project: str, claims: dict[str, Any]) -> bool:
-        return await self.tenant_auth.session_alive(project, claims["sid"], _version(claims))
+        return await in_time(self.tenant_auth.session_alive(project, claims["sid"], _version(claims)))
 
     async def _cached(self, cache: Cache[K, V], key: K, look_up: Callable[[], Awaitable[V]]) -> V:
         """Return the cached value. Look it up if it is not cached, or if the revocation feed is interrupted."""
@@ -138,7 +140,7 @@ class Identity:
         found = cache.get(key) if live else None
         if found is None:
             epoch = self.epoch
-            found = await look_up()
+            found = await in_time(look_up())
             if live and epoch == self.epoch:
                 cache.put(key, found)
         return found
@@ -161,7 +163,7 @@ class Identity:
         return claims
 
     async def _verified(self, token: str) -> dict[str, Any]:
-        verified = await self.bunauth.verify(token)
+        verified = await in_time(self.bunauth.verify(token))
         if not verified.valid:
             raise InvalidToken
         return verified.claims
@@ -181,6 +183,15 @@ class Identity:
                 self.memberships.drop_where(lambda membership: membership.project == project)
             case _:
                 pass  # every request checks sessions, user versions and personal tokens in Revoked
+
+
+async def in_time(asked: Awaitable[V]) -> V:
+    """Return the answer of a room about a credential. Raises: Unreachable after CHECK_SECONDS."""
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await asked
+    except TimeoutError:
+        raise Unreachable(f"A room did not check a credential within {CHECK_SECONDS} s.") from None
 
 
 def _seconds_left(claims: dict[str, Any]) -> float:

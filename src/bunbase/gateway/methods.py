@@ -7,6 +7,7 @@ Functions receive HEAD and OPTIONS themselves.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -40,10 +41,12 @@ class Methods:
 
         async def without_body(message: Any) -> None:
             nonlocal started
-            if not started:
-                started = True
-                await sending(message)
-                await sending(END)
+            if started:
+                await asyncio.sleep(0)  # a stream must let the loop run: only then is it told that the client has all
+                return
+            started = True
+            await sending(message)
+            await sending(END)
 
         try:
             await self.app(asked, receive, without_body)

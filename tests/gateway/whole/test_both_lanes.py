@@ -155,6 +155,8 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {POSTS}/" + "i" * 65, (KEY,), b""),
     (f"GET {D1}/more", (KEY,), b""),
     (f"GET {D1}", (KEY, KEY), b""),
+    (f"GET {D1}", (KEY, BEARER + "{user}", BEARER + "{stale}"), b""),
+    (f"GET {D1}?key={PUBLISHABLE}&key={PUBLISHABLE}", (), b""),
     (f"GET {D1}", (KEY, "x-bunbase-explain: true"), b""),
     (f"GET {D1}", (KEY,), b"a body"),
     (f"GET {POSTS}?limit=0", (KEY,), b""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ from bunbase.bundoc.transfer.batches import Importing
 from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportMode
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.closing_stream import ClosingStream
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.http1.incoming import incoming
@@ -128,10 +129,10 @@ async def import_project(
 async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
     parts = bundoc.export_documents(caller, collection, after)
     first = await anext(parts, None)  # raises the errors of the request while a status can still be sent
-    return Stream(_lines(first, parts), media_type=NDJSON, headers={"cache-control": "no-store"})
+    return ClosingStream(_lines(first, parts), NDJSON)
 
 
-async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncIterator[bytes]:
+async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncGenerator[bytes, None]:
     """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
     if first is not None:
         yield first.lines

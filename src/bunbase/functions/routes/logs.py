@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -17,6 +17,7 @@ from bunbase.contracts.functions.logs import LogFilter, LogLevel, LogLine, LogPa
 from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.pkg.api_json import api_json
+from bunbase.pkg.closing_stream import ClosingStream
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Cursor, Injected, Limit
@@ -126,7 +127,7 @@ def _time(name: str, sent: str | None) -> datetime | None:
 
 async def _followed(lines: AsyncIterator[LogLine | None]) -> Stream:
     first = await anext(lines)  # raises errors of the request here, before the answer begins with status 200
-    return Stream(_events(first, lines), media_type=SSE, headers={"cache-control": "no-store"})
+    return ClosingStream(_events(first, lines), SSE)
 
 
 def _behind(request: Request[Any, Any, Any], after: int | None) -> int | None:
@@ -148,7 +149,7 @@ def _last_event_id(request: Request[Any, Any, Any]) -> int | None:
     return seq
 
 
-async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -> AsyncIterator[bytes]:
+async def _events(first: LogLine | None, lines: AsyncIterator[LogLine | None]) -> AsyncGenerator[bytes, None]:
     yield _event(first)
     try:
         async for line in lines:

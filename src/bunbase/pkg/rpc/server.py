@@ -88,7 +88,8 @@ class RpcApp:
             await self._answer(Asked(by, packed, await _body(receive), seconds), receive, send)
         except Problem as problem:
             answer = msgspec.json.encode(problem.body(context.request_id.get()))
-            await _respond(send, problem.status, "application/problem+json", answer)
+            allow = ((b"allow", b"POST"),) if isinstance(problem, MethodNotAllowed) else ()
+            await _respond(send, problem.status, "application/problem+json", answer, allow)
 
     def _passport(self, scope: Scope, headers: dict[str, str]) -> Passport:
         if scope["path"] != "/rpc":
@@ -154,8 +155,10 @@ async def _body(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _respond(send: Send, status: int, content_type: str, body: bytes) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+async def _respond(
+    send: Send, status: int, content_type: str, body: bytes, more: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
