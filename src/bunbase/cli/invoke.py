@@ -97,8 +97,8 @@ def _key(flag: str, flags: ProjectFlags, session: Session) -> str:
     kept = session.known().key_of(project)
     if kept is None:
         raise Usage(
-            f"No key of project {project} is stored on this machine. Pass --key, set {KEY}, or make a key "
-            "with `bunbase keys create`, which stores it.",
+            f"No key of project {project} at {session.url} is stored on this machine. Pass --key, set {KEY}, or make "
+            "a key with `bunbase keys create`, which stores it.",
             "no_project_key",
         )
     return kept.key
