@@ -19,7 +19,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg import effort
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.http import Injected
 from bunbase.pkg.media import JSON
 
@@ -162,8 +162,10 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
     effort.note(len(body))
     try:
         found = msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except msgspec.ValidationError as error:
         raise InvalidInput.at(_pointer(str(error)), f"{what}: {error}.") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found
