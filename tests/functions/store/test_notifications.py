@@ -22,7 +22,7 @@ async def test_a_listener_notices_that_a_firewall_has_dropped_its_connection(dat
     listening = asyncio.Event()
     async with swallowing(database_url) as line, opened_database(line.url, "SELECT 1") as db:
         followed = Notifications(db).follow("news", listening.set)
-        first = asyncio.create_task(anext(followed))
+        first = asyncio.ensure_future(anext(followed))
         await listening.wait()
         async with opened_database(database_url, "SELECT 1") as other:
             await other.execute("NOTIFY news, 'hello'")
