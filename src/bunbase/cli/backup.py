@@ -98,8 +98,8 @@ def restore(
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
         if not yes:
             out.warn(
-                f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}, and also "
-                "the rules, schemas and indexes."
+                f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}, "
+                "and also the rules, schemas and indexes."
             )
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
