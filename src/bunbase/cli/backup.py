@@ -97,7 +97,10 @@ def restore(
     with open_session(flags) as session:
         project = session.ask(Project, Call("GET", at("projects", needed_project(flags.project, session))))
         if not yes:
-            out.warn(f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}.")
+            out.warn(
+                f"This replaces all documents of {project.name} ({project.slug}) with the documents of {backup}, "
+                "and also the rules, schemas and indexes."
+            )
         confirm(yes)
         body = {"backup": backup, "from_project": from_project, "unauthenticated": unauthenticated}
         job = run_backup_job(session, Call("POST", _path(project.id, "restore"), json=body), f"restoring {backup}", out)

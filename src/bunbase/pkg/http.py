@@ -8,7 +8,7 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter, SkipValidation
 
-from bunbase.pkg.cursors import MAX_LIMIT
+from bunbase.pkg.cursors import MAX_CURSOR, MAX_LIMIT
 
 T = TypeVar("T")
 
@@ -24,4 +24,6 @@ Injected = SkipValidation[NamedDependency[T]]
 NO_STORE: Final = CacheControlHeader(no_store=True)
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The largest number of items on a page.")]
-Cursor = Annotated[str | None, QueryParameter(max_length=2048, description="The field `next` of the previous page.")]
+Cursor = Annotated[
+    str | None, QueryParameter(max_length=MAX_CURSOR, description="The field `next` of the previous page.")
+]

@@ -440,6 +440,10 @@ async def test_a_unique_index_is_created_and_enforced_over_http(http: httpx.Asyn
         ("POST", f"{URL}/query", b'{"highlight":{"fields":["a"]}}', "invalid_query"),
         ("POST", f"{URL}/query", b'{"where":{"$or":[{"$search":"a"}]}}', "invalid_query"),
         ("PUT", "/v1/collections/No", b"{}", "invalid_input"),
+        ("PUT", "/v1/collections/posts", b'{"indexes":', "malformed_request"),
+        ("PUT", "/v1/collections/posts", b'{"expires":"\xff"}', "malformed_request"),
+        ("POST", "/v1/collections/posts/misfits", b'{"limit":', "malformed_request"),
+        ("POST", f"{URL}/query", b'{"where":{"a":{"$all":{}}}}', "invalid_query"),
     ],
 )
 async def test_invalid_queries_and_collections_are_refused(
@@ -506,6 +510,49 @@ async def test_a_schema_is_saved_and_enforced_over_http(http: httpx.AsyncClient)
 
     assert (await http.delete("/v1/data/users/ada")).status_code == 204
     assert problem(await http.get(f"{URL}/d1")) == (404, "document_not_found")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ('{"pattern":"(?=x)"}', "look-around"),
+        ('{"pattern":"["}', "not valid"),
+        ('{"patternProperties":{"(?=x)":{}}}', "look-around"),
+        ('{"format":"nope"}', "This format is not known"),
+    ],
+)
+async def test_a_pattern_and_a_format_are_refused_with_what_to_change(
+    http: httpx.AsyncClient, keywords: str, message: str
+) -> None:
+    refused = await http.put("/v1/collections/posts", content=f'{{"schema":{{"properties":{{"a":{keywords}}}}}}}')
+
+    assert problem(refused) == (422, "invalid_schema")
+    assert message in refused.json()["detail"]
+
+
+async def test_the_longest_cursor_of_a_list_is_accepted_by_get(http: httpx.AsyncClient) -> None:
+    names = "abcdefgh"
+    for number in range(2):
+        await http.put(f"{URL}/d{number}", json={name: f"{name * 490}{number}" for name in names})
+    first = (await http.get(f"{URL}?sort={','.join(names)}&limit=1")).json()
+
+    second = (await http.get(f"{URL}?sort={','.join(names)}&limit=1&cursor={first['next']}")).json()
+
+    assert len(first["next"]) > 2048
+    assert [one["_id"] for one in (*first["items"], *second["items"])] == ["d0", "d1"]
+
+
+async def test_a_unique_index_does_not_meet_documents_that_have_expired(http: httpx.AsyncClient) -> None:
+    await http.put(f"{URL}/a", json={"k": 1, "e": "2020-01-01T00:00:00Z"})
+    await http.put(f"{URL}/b", json={"k": 1})
+
+    made = await http.put(
+        "/v1/collections/posts", json={"expires": "e", "indexes": [{"fields": ["k"], "unique": True}]}
+    )
+
+    assert made.status_code == 200, made.text
+    assert problem(await http.get(f"{URL}/a")) == (404, "document_not_found")
+    assert made.json()["documents"] == 1
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ async def test_a_build_that_was_refused_continues_later(engine: SqliteEngine, mo
         raise BundocBusy("Try again.", retry_after_seconds=1)
 
     with monkeypatch.context() as patched:
-        patched.setattr(engine.builds, "do_batch", busy)
+        patched.setattr(engine.builds, "perform", busy)
         with pytest.raises(BundocBusy):
             await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     await engine.tend()

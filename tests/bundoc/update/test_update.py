@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import MAX_LEVELS, fields_of, write
+from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_where
 from bunbase.bundoc.query.predicate import matches
 from bunbase.bundoc.update.apply import updated
-from bunbase.bundoc.update.order import form, same
+from bunbase.bundoc.update.order import compare, form, same
 from bunbase.bundoc.update.parse import parse_update
 from bunbase.contracts.bundoc.problems import InvalidUpdate
 from bunbase.pkg.bun import find_bun
@@ -219,6 +220,24 @@ def test_many_conditions_on_many_elements_are_refused() -> None:
 
     with pytest.raises(InvalidUpdate):
         after(document, update)
+
+
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, -0.0, 1e300, "", "a", "b\x00", "é"])
+)
+ORDERED: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(ORDERED, ORDERED)
+def test_min_and_max_use_the_order_of_sort(left: Any, right: Any) -> None:
+    ours = compare(left, right)
+
+    assert ours == (key(left) > key(right)) - (key(left) < key(right))
 
 
 def test_add_to_set_does_not_compare_each_value_with_each_element() -> None:

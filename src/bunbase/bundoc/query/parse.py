@@ -183,7 +183,8 @@ class Reader:
         return Or(self._equals(path, value, at, level))
 
     def _all(self, path: Path, value: Any, at: str, level: int) -> Filter:
-        return And(self._equals(path, value, at, level)) if value else NOTHING
+        wanted = self._equals(path, value, at, level)
+        return And(wanted) if wanted else NOTHING
 
     def _equals(self, path: Path, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list):

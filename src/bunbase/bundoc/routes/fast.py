@@ -12,7 +12,7 @@ from bunbase.contracts.bundoc.documents import Document, Precondition, Query
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
-from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_CURSOR
 from bunbase.pkg.media import JSON, check_json
 
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -23,7 +23,7 @@ FLAG: Final = re.compile("true|false")
 NAMES: Final = re.compile(r"[A-Za-z0-9_.,-]{1,2048}")
 LIST_QUERY: Final = {
     "limit": re.compile(r"[1-9][0-9]?|[1-4][0-9]{2}|500"),
-    "cursor": re.compile(r"[A-Za-z0-9_.=-]{1,2048}"),
+    "cursor": re.compile(f"[A-Za-z0-9_.=-]{{1,{MAX_CURSOR}}}"),
     "where": re.compile(r"[ -~]{1,8192}"),
     "sort": NAMES,
     "select": NAMES,

@@ -124,9 +124,8 @@ def _violation(place: list[str | int], message: str, keyword: str) -> Violation:
 
 
 def _reason(error: jsonschema_rs.ValidationError) -> str:
-    match error.kind.name:
-        case "pattern":
-            return "This pattern is not supported: it has look-around or back references, or it is too large."
-        case "format":
-            return "This format is not known; use a format of JSON Schema 2020-12."
+    if getattr(error.kind, "format", None) == "regex":
+        return "This pattern is not supported: it is not valid, has look-around or back references, or is too large."
+    if error.message.startswith("Unknown format"):
+        return "This format is not known; use a format of JSON Schema 2020-12, such as date-time, email or uuid."
     return f"{error.message}."

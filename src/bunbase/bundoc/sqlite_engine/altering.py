@@ -82,7 +82,7 @@ class Declare:
 
 
 class Retime:
-    """Read the expiry time of a batch of documents.
+    """Read the expiry time of a batch of documents. Do nothing if all expiry times are known.
 
     Return the number of the last document in the batch, None if it was the last batch.
     """
@@ -93,7 +93,7 @@ class Retime:
 
     def perform(self, transaction: Transaction) -> int | None:
         connection, table = transaction.connection, transaction.table(self.collection)
-        if table is None:
+        if table is None or not table.terms.definition.retiming:
             return None
         rows, more = _batch(connection, table, self.after)
         for _, *document in rows:
@@ -114,7 +114,7 @@ class Expire:
 
     def perform(self, transaction: Transaction) -> bool:
         table = transaction.table(self.collection)
-        return table is not None and delete_expired(transaction, self.collection, table)
+        return table is not None and bool(table.expires) and delete_expired(transaction, self.collection, table)
 
 
 class Build:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from bunbase.bundoc.sqlite_engine.altering import Build
+from bunbase.bundoc.sqlite_engine.altering import Build, Expire, Retime
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
@@ -17,11 +17,11 @@ log = logger("bundoc")
 class Builds:
     """All builds of this process.
 
-    `do_batch`: does one batch between the writes of a project, and returns True if more batches follow.
+    `perform`: does one batch of work between the writes of a project.
     """
 
-    def __init__(self, do_batch: Callable[[str, Build], Awaitable[Any]]) -> None:
-        self.do_batch = do_batch
+    def __init__(self, perform: Callable[[str, Build | Retime | Expire], Awaitable[Any]]) -> None:
+        self.perform = perform
         self.tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def begin(self, project: str, collection: str, number: int) -> asyncio.Task[None]:
@@ -45,7 +45,16 @@ class Builds:
         await _cancel(task for (of, _), task in list(self.tasks.items()) if project in (None, of))
 
     async def _build(self, project: str, collection: str, number: int) -> None:
-        while await self.do_batch(project, Build(collection, number)):
+        await self._delete_expired(project, collection)
+        while await self.perform(project, Build(collection, number)):
+            pass
+
+    async def _delete_expired(self, project: str, collection: str) -> None:
+        """Delete expired documents first: nobody sees them any more, so a unique index must not meet their values."""
+        after: int | None = 0
+        while after is not None:
+            after = await self.perform(project, Retime(collection, after))
+        while await self.perform(project, Expire(collection)):
             pass
 
     def _done(self, project: str, collection: str, number: int, task: asyncio.Task[None]) -> None:

@@ -1,4 +1,8 @@
-"""Equality and total order of JSON values, as in MongoDB: null, numbers, strings, objects, arrays, booleans."""
+"""Equality and total order of JSON values: null, numbers, strings, objects, arrays, booleans, as in MongoDB.
+
+The order is the one of `query/order.py`: objects are compared by their names and values, in the order in which they are
+written. Equality ignores that order.
+"""
 
 from __future__ import annotations
 
@@ -56,4 +60,4 @@ def compare(left: Any, right: Any) -> int:
 
 
 def _pairs(value: dict[str, Any]) -> list[Any]:
-    return [part for name in sorted(value) for part in (name, value[name])]
+    return [part for name, inner in value.items() for part in (name, inner)]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
+from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.notifications import Notifications as Heard
 from bunbase.pkg.errors import Unreachable
+
+CHECK_SECONDS: Final = 1.0  # after this time without news, check that the connection still works
 
 
 class Notifications:
@@ -15,10 +21,26 @@ class Notifications:
     async def follow(self, channel: str, on_listening: Callable[[], None]) -> AsyncIterator[str]:
         """Yield each payload. `on_listening` is called when LISTEN is active: every later notification is received.
 
+        A listener never sends anything by itself. Without the checks, a connection that a firewall has dropped would
+        look like a channel without news, and this process would keep outdated versions of functions.
         Raises: Unreachable when the connection is lost.
         """
         async with self.db.notifications(channel) as heard:
             on_listening()
-            while (payload := await heard.get()) is not None:
+            while True:
+                try:
+                    async with asyncio.timeout(CHECK_SECONDS):
+                        payload = await heard.get()
+                except TimeoutError:
+                    await _check(heard)
+                    continue
+                if payload is None:
+                    raise Unreachable("The connection to PostgreSQL was lost.")
                 yield payload
-        raise Unreachable("The connection to PostgreSQL was lost.")
+
+
+async def _check(heard: Heard) -> None:
+    try:
+        await heard.check()
+    except DatabaseBusy as silent:
+        raise Unreachable("The connection to PostgreSQL is silent.") from silent
