@@ -1,5 +1,5 @@
 /**
- * The place of a bundle, as the bundle sees it: a file `/function.js` in the folder `/`.
+ * The place that a bundle sees: a file `/function.js` in the folder `/`.
  *
  * The true values are the folders of the installation. They help no function, and would appear in answers and logs. This
  * hides them from ordinary code; code that searches for them can still find them, for example in the text of a stack.
