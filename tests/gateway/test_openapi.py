@@ -225,6 +225,15 @@ def test_a_misspelt_member_of_a_query_does_not_match_its_type() -> None:
     assert problems_of(query, {"limit": 501}) != []
 
 
+def test_an_answer_of_json_rpc_has_either_a_result_or_an_error() -> None:
+    answer = {"$ref": "#/components/schemas/RpcAnswer"}
+    head = {"jsonrpc": "2.0", "id": None}
+
+    assert problems_of(answer, head | {"result": None}) == []
+    assert problems_of(answer, head | {"error": {"code": -32700, "message": "Parse error"}}) == []
+    assert problems_of(answer, head | {"error": {"code": "parse_error"}}) != []
+
+
 def test_preconditions_have_the_forms_that_the_server_accepts() -> None:
     item = DOCUMENT["paths"]["/v1/data/{collection}/{id}"]
     headers = {

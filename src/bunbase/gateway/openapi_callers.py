@@ -54,8 +54,9 @@ SECURITY: Final[dict[str, Security]] = {
 PROJECT_NAME: Final = {
     "name": PROJECT_HEADER.title(),
     "in": "header",
-    "description": "The id or slug of the project. A developer must send it; a secret key belongs to one project.",
-    "schema": {"type": "string", "pattern": PROJECT},
+    "description": "The id or slug of the project. A developer must send it. With a secret key, which belongs to "
+    "one project, it is ignored.",
+    "schema": {"type": "string"},
 }
 PROJECT_ID: Final = {
     "name": "project",

@@ -98,8 +98,7 @@ def _more_exact(struct: type[msgspec.Struct]) -> dict[str, Any]:
     config = struct.__struct_config__
     if config.forbid_unknown_fields or config.omit_defaults:
         return {}
-    hints, fields = get_type_hints(struct), msgspec.structs.fields(struct)
-    sent = [one.encode_name for one in fields if msgspec.UnsetType not in get_args(hints[one.name])]
+    sent = [one.encode_name for one in msgspec.structs.fields(struct) if one.default is not msgspec.UNSET]
     return {"required": sent} if sent else {}
 
 

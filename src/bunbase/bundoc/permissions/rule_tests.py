@@ -73,7 +73,7 @@ class OneCase(Case, frozen=True, forbid_unknown_fields=True):
 class Batch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Several cases. `rules`: replace the saved rules, by collection."""
 
-    cases: tuple[Case, ...]
+    cases: Annotated[tuple[Case, ...], msgspec.Meta(extra_json_schema={"minItems": 1, "maxItems": MAX_CASES})]
     rules: dict[str, Rules] | None = None
     documents: Documents | None = None
 

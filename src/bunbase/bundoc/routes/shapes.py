@@ -29,6 +29,7 @@ Filter = Annotated[dict[str, Any], Meta(description='A filter, such as `{"price"
 Expanded = Annotated[
     dict[str, Any], Meta(description="With `expand`: the documents to which the fields refer, by field.")
 ]
+Path = Annotated[str, Meta(min_length=1)]
 Page = Annotated[int, Meta(ge=1, le=MAX_LIMIT)]
 
 
@@ -98,15 +99,15 @@ class DocumentQuery(msgspec.Struct, forbid_unknown_fields=True):
     """
 
     where: Filter = {}
-    sort: list[str] = []
+    sort: list[Path] = []
     limit: Page = DEFAULT_LIMIT
     cursor: str | None = None
-    select: list[str] | None = None
+    select: list[Path] | None = None
     count: bool = False
     explain: bool = False
     score: bool = False
     highlight: Highlight | None = None
-    expand: list[str] = []
+    expand: list[Path] = []
 
 
 class AggregatedValue(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -129,7 +130,7 @@ class DocumentAggregation(msgspec.Struct, forbid_unknown_fields=True):
 
     values: Annotated[dict[str, AggregatedValue], Meta(min_length=1, max_length=MAX_VALUES)]
     where: Filter = {}
-    group: Annotated[list[str], Meta(max_length=MAX_GROUP_FIELDS)] = []
+    group: Annotated[list[Path], Meta(max_length=MAX_GROUP_FIELDS)] = []
 
 
 class AggregatedGroups(msgspec.Struct):

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from bunbase.pkg.cursors import MAX_LIMIT
+
 MAX_HIDDEN: Final = 50
 
 FieldPath = Annotated[str, msgspec.Meta(pattern=r"^[^_.][^.]*(\.[^.]+)*$", max_length=200)]
@@ -94,7 +96,7 @@ class MisfitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     schema: dict[str, Any] | UnsetType = UNSET
     strict: bool | UnsetType = UNSET
-    limit: int = 20
+    limit: Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": MAX_LIMIT})] = 20
     cursor: str | None = None
 
 
