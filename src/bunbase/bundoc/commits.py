@@ -14,6 +14,7 @@ from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem, TooLarge
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.plain_messages import plain
 
 MAX_WRITES: Final = 500
 MAX_COMMIT_BYTES: Final = 8 << 20
@@ -65,7 +66,7 @@ def _read(sent: bytes) -> SentCommit:
     try:
         return read_commit(sent)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at("", str(error), f"This is not a commit: {error}.") from None
+        raise InvalidInput.at("", plain(str(error)), f"This is not a commit: {plain(str(error))}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
 

@@ -22,6 +22,7 @@ from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.http import Injected
 from bunbase.pkg.media import JSON
+from bunbase.pkg.plain_messages import plain
 
 TAGS: Final = ["Collections"]
 
@@ -163,7 +164,7 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
     try:
         found = msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at(_pointer(str(error)), f"{what}: {error}.") from None
+        raise InvalidInput.at(_pointer(str(error)), f"{what}: {plain(str(error))}.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
     if isinstance(found.schema, dict):

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.plain_messages import plain
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -176,7 +177,7 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
             fields[name] = msgspec.convert(value, hints[name], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
             shown = MASK if SECRET.search(name) else repr(value)
-            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}{_choices(hints[name])}")
+            mistakes.append(f"{origin}: {room}.{name} = {shown}: {plain(str(error))}{_choices(hints[name])}")
     return fields
 
 
@@ -186,6 +187,8 @@ def _choices(hint: Any) -> str:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"; allowed: {', '.join(str(one.value) for one in hint)}"
+    if get_origin(hint) is tuple or (get_origin(hint) is Annotated and get_origin(get_args(hint)[0]) is tuple):
+        return """; write a list, such as '["a","b"]'"""
     return ""
 
 
