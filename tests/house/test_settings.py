@@ -100,7 +100,7 @@ def test_all_invalid_settings_are_reported_at_once_with_the_allowed_values(monke
     gateway, nowhere, port, level, signups = sorted(str(mistakes.value).splitlines(), key=_by_subject)
     assert "there is no setting prot; allowed: host, port" in gateway
     assert "there is no such room; allowed: house, gateway" in nowhere
-    assert "BUNBASE_PORT: gateway.port = '70000': Expected `int` <= 65535" in port
+    assert "BUNBASE_PORT: gateway.port = '70000': This must be a whole number of at most 65535" in port
     assert level.endswith("allowed: debug, info, warning, error")
     assert signups.endswith("allowed: auto, open, invite, closed")
 

@@ -15,6 +15,7 @@ from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.json_bodies import check_readable, unreadable
+from bunbase.pkg.plain_messages import plain
 
 MAX_WRITES: Final = 500
 MAX_COMMIT_BYTES: Final = 8 << 20
@@ -67,7 +68,7 @@ def _read(sent: bytes) -> SentCommit:
         return read_commit(sent)
     except msgspec.ValidationError as error:
         check_readable(sent)
-        raise InvalidInput.at("", str(error), f"This is not a commit: {error}.") from None
+        raise InvalidInput.at("", plain(str(error)), f"This is not a commit: {plain(str(error))}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
 

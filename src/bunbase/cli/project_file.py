@@ -25,6 +25,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure, Usage
 from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.pkg.plain_messages import plain
 
 NAME: Final = "bunbase.toml"
 ALLOWED: Final = ("project", "functions", "server")
@@ -193,7 +194,7 @@ def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | 
     try:
         return msgspec.convert({name: table[name] for name in table if name in allowed}, kind)
     except msgspec.ValidationError as error:
-        mistakes.append(f"{where}: {error}")
+        mistakes.append(f"{where}: {plain(str(error))}")
         return None
 
 

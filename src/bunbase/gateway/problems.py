@@ -35,6 +35,7 @@ from bunbase.pkg.errors import (
     UnsupportedMedia,
 )
 from bunbase.pkg.logger import logger
+from bunbase.pkg.plain_messages import plain
 
 log = logger("gateway")
 
@@ -127,7 +128,9 @@ def _invalid(refusal: ValidationException) -> Problem:
     """Return InvalidInput with the path and the message of each invalid value."""
     listed = refusal.extra if isinstance(refusal.extra, list) else []
     errors = [
-        {"path": _pointer(one), "message": str(one.get("message", ""))} for one in listed if isinstance(one, dict)
+        {"path": _pointer(one), "message": plain(str(one.get("message", "")))}
+        for one in listed
+        if isinstance(one, dict)
     ]
     if not errors:
         return InvalidInput(refusal.detail)

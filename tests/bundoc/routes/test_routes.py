@@ -542,6 +542,16 @@ async def test_the_longest_cursor_of_a_list_is_accepted_by_get(http: httpx.Async
     assert [one["_id"] for one in (*first["items"], *second["items"])] == ["d0", "d1"]
 
 
+async def test_a_collection_does_not_count_documents_that_have_expired(http: httpx.AsyncClient) -> None:
+    await http.put("/v1/collections/posts", json={"expires": "e"})
+    await http.put(f"{URL}/a", json={"e": "2020-01-01T00:00:00Z"})
+    await http.put(f"{URL}/b", json={"n": 1})
+
+    counted = (await http.get("/v1/collections/posts")).json()
+
+    assert (counted["documents"], counted["bytes"]) == (1, len(b'{"n":1}'))
+
+
 async def test_a_unique_index_does_not_meet_documents_that_have_expired(http: httpx.AsyncClient) -> None:
     await http.put(f"{URL}/a", json={"k": 1, "e": "2020-01-01T00:00:00Z"})
     await http.put(f"{URL}/b", json={"k": 1})

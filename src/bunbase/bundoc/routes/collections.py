@@ -24,6 +24,7 @@ from bunbase.pkg.http import Injected
 from bunbase.pkg.json_bodies import pointer_in, read_json
 from bunbase.pkg.media import JSON
 from bunbase.pkg.openapi import answers, reads
+from bunbase.pkg.plain_messages import plain
 
 TAGS: Final = ["Collections"]
 
@@ -166,7 +167,7 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
     try:
         found = read_json(body, kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at(pointer_in(error), f"{what}: {error}.") from None
+        raise InvalidInput.at(pointer_in(error), f"{what}: {plain(str(error))}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found

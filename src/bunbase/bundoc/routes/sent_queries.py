@@ -11,6 +11,7 @@ from bunbase.contracts.bundoc.documents import Highlight, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.plain_messages import plain
 
 MAX_BODY_BYTES: Final = 256 << 10
 
@@ -57,7 +58,7 @@ def read_body(body: bytes, kind: type[B]) -> B:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidQuery(f"The body is not a valid query: {error}.", path="") from None
+        raise InvalidQuery(f"The body is not a valid query: {plain(str(error))}.", path="") from None
 
 
 def named(listed: str | None) -> tuple[str, ...] | None:

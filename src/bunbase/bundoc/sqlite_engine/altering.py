@@ -14,7 +14,7 @@ from msgspec import UNSET
 
 from bunbase.bundoc.definition import Definition, Terms, altered, read_definition, written_definition
 from bunbase.bundoc.documents import StoredDocument
-from bunbase.bundoc.sqlite_engine.expiry import CREATE_INDEX
+from bunbase.bundoc.sqlite_engine.expiry import ALIVE, CREATE_INDEX
 from bunbase.bundoc.sqlite_engine.index_tables import built_until, create_index, drop_index, finish_index, index_tables
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.referring import check_unreferenced
@@ -41,6 +41,7 @@ DEFINED: Final = """
 SELECT (SELECT coalesce(sum(octet_length(definition)), 0) FROM collections)
      + (SELECT coalesce(sum(octet_length(definition)), 0) FROM indexes)"""
 SIZE: Final = "SELECT count(*), coalesce(sum(octet_length(body)), 0) FROM docs_N"
+LIVING_SIZE: Final = f"{SIZE} WHERE {ALIVE}"
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -210,7 +211,7 @@ def measured_collection(connection: apsw.Connection, name: str) -> Collection | 
     row: Any = connection.execute(ONE, (name,)).get
     if row is None:
         return None
-    size: Any = connection.execute(SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
+    size: Any = connection.execute(LIVING_SIZE.replace("docs_N", f"docs_{row[0]}")).fetchall()[0]
     found = _collection(connection, *row)
     return msgspec.structs.replace(found, documents=size[0], bytes=size[1])
 

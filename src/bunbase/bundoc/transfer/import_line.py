@@ -10,6 +10,7 @@ from bunbase.bundoc.documents import ID, check_collection, document_at, new_docu
 from bunbase.contracts.bundoc.backups import ImportLine
 from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Malformed, Problem
+from bunbase.pkg.plain_messages import plain
 
 
 class ReadLine(msgspec.Struct, frozen=True):
@@ -59,7 +60,7 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
     try:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
-        message = f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {error}.'
+        message = f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {plain(str(error))}.'
         raise InvalidInput.at("", message) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
@@ -70,7 +71,9 @@ def _id_in(body: bytes) -> str | None:
     try:
         id = read_id(body).id
     except msgspec.ValidationError as error:
-        raise InvalidDocument.at("", f"A line must be a JSON object, and its _id must be a string: {error}.") from None
+        raise InvalidDocument.at(
+            "", f"A line must be a JSON object, and its _id must be a string: {plain(str(error))}."
+        ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
     if isinstance(id, msgspec.UnsetType):

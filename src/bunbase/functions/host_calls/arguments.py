@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.plain_messages import plain
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -16,4 +17,4 @@ def read(text: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"The arguments are not valid: {error}.") from None
+        raise InvalidInput(f"The arguments are not valid: {plain(str(error))}.") from None

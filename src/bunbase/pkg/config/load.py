@@ -19,6 +19,7 @@ import msgspec
 
 from bunbase.pkg.config.described import default_of, descriptions
 from bunbase.pkg.errors import CannotStart
+from bunbase.pkg.plain_messages import plain
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -183,7 +184,7 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
         except msgspec.ValidationError as error:
             shown = MASK if SECRET.search(name) else repr(value)
             advice = _choices(hints[name]) or (_as_json(value, hints[name], shown) if isinstance(value, str) else "")
-            mistakes.append(f"{origin}: {room}.{name} = {shown}: {error}{advice}")
+            mistakes.append(f"{origin}: {room}.{name} = {shown}: {plain(str(error))}{advice}")
     return fields
 
 
@@ -193,6 +194,8 @@ def _choices(hint: Any) -> str:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"; allowed: {', '.join(str(one.value) for one in hint)}"
+    if get_origin(hint) is tuple or (get_origin(hint) is Annotated and get_origin(get_args(hint)[0]) is tuple):
+        return """; write a list, such as '["a","b"]'"""
     return ""
 
 
