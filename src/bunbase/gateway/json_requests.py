@@ -9,6 +9,7 @@ from litestar import Request
 
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import pointer_in, read_json
+from bunbase.pkg.plain_messages import plain
 
 
 class ApiRequest(Request[Any, Any, Any]):
@@ -19,7 +20,7 @@ class ApiRequest(Request[Any, Any, Any]):
         try:
             return _read(await self.body(), field.annotation)
         except msgspec.ValidationError as error:
-            path, message = pointer_in(error) or "/", str(error).split(" - at `$", maxsplit=1)[0]
+            path, message = pointer_in(error) or "/", plain(str(error).split(" - at `$", maxsplit=1)[0])
             raise InvalidInput(f"{path}: {message}", errors=[{"path": path, "message": message}]) from None
 
 

@@ -60,8 +60,8 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
     try:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
-        message = f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {plain(str(error))}.'
-        raise InvalidInput.at("", message) from None
+        wanted = 'A line must be {"collection":…,"document":{…}}, or the request must name a collection'
+        raise InvalidInput.at("", f"{wanted}: {plain(str(error))}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
     return envelope.collection, bytes(envelope.document)
