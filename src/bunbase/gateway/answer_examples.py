@@ -131,7 +131,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "problem": None,
     },
     "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True},
-    "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
+    "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": [], "unresolved": []},
     # functions
     "Version": {
         "name": "resize",
