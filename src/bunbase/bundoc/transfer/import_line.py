@@ -60,7 +60,10 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
     try:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
-        message = f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {plain(str(error))}.'
+        reason = plain(str(error))
+        message = (
+            f'A line must be {{"collection":…,"document":{{…}}}}, or the request must name a collection: {reason}.'
+        )
         raise InvalidInput.at("", message) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None

@@ -41,7 +41,7 @@ class TenantAuthService:
         self.stores = stores
         self.access = access
         places = Places(settings.max_users_per_project, stores.users.count)
-        tokens = SessionTokens(access, settings, clock, stores.lifetimes)
+        tokens = SessionTokens(access, settings, clock, stores.lifetimes.longest_seconds)
         self.sign_in = SignIn(stores, passwords, places, tokens)
         self.sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.users)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +11,6 @@ import msgspec
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.pkg.sessions import Pair, new_pair, new_session, revoked_until
 from bunbase.tenant_auth.access_tokens import Subject, UserTokens
 from bunbase.tenant_auth.people import Person
@@ -19,15 +19,19 @@ from bunbase.tenant_auth.store.sessions import NewSession
 
 REFRESH_PREFIX: Final = "urt"
 
+LongestSeconds = Callable[[], Awaitable[int]]  # returns the longest lifetime of an access token that may be valid now
+
 
 class SessionTokens:
     """Makes tokens and does not store them. `settings` has the lifetimes of the tokens."""
 
-    def __init__(self, access: UserTokens, settings: TenantAuthSettings, clock: Clock, lifetimes: Lifetimes) -> None:
+    def __init__(
+        self, access: UserTokens, settings: TenantAuthSettings, clock: Clock, longest_seconds: LongestSeconds
+    ) -> None:
         self.access = access
         self.settings = settings
         self.clock = clock
-        self.lifetimes = lifetimes
+        self.longest_seconds = longest_seconds
 
     async def new_session(self, caller: Caller, person: Person, claims: dict[str, Any]) -> NewSession:
         """Return a new session with its first, signed tokens. Raises: KeyNotFound, KeyDestroyed."""
@@ -54,4 +58,4 @@ class SessionTokens:
         return UserSignedIn(user, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
 
     async def revoked_until(self, now: datetime) -> float:
-        return revoked_until(now, await self.lifetimes.longest_seconds())
+        return revoked_until(now, await self.longest_seconds())
