@@ -14,7 +14,7 @@ from bunbase.gateway.examples import EXAMPLES
 from tests.gateway.lanes import KEY, Reply, Served, request, served
 from tests.gateway.others import FakeBunAuth
 
-OTHER_TYPES = ("/import", "/v1/functions/")  # NDJSON, and any type
+OTHER_TYPES = ("/import", "/v1/functions/", "/rpc")  # NDJSON, any type, and JSON-RPC, which has its own errors
 FORMS = {("PUT", "/api/projects/{project}/functions/{name}")}
 QUERIES = ("/query", "/aggregate")
 UNREADABLE = (b'{"indexes":', b'{"no_such_name":1,', b'{"a":"\xff"}', b'{"a":NaN}', b"[", b"{} {}")

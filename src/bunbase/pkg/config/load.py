@@ -194,8 +194,6 @@ def _choices(hint: Any) -> str:
         return f"; allowed: {', '.join(map(str, get_args(hint)))}"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return f"; allowed: {', '.join(str(one.value) for one in hint)}"
-    if get_origin(hint) is tuple or (get_origin(hint) is Annotated and get_origin(get_args(hint)[0]) is tuple):
-        return """; write a list, such as '["a","b"]'"""
     return ""
 
 

@@ -14,6 +14,7 @@ import msgspec
 from bunbase.pkg.db.connecting import CONNECT_SECONDS, LOST, as_problems, connect
 from bunbase.pkg.db.migrations import migrate
 from bunbase.pkg.db.notifications import Notifications
+from bunbase.pkg.errors import Problem
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -131,7 +132,7 @@ class Database:
         If PostgreSQL ends a session between two statements, asyncpg closes the connection but keeps its place taken
         (asyncpg #1069). Ten such losses would empty the pool until a restart. `terminate` frees the place.
         """
-        with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, *LOST):  # the statement itself was answered
+        with suppress(Problem, asyncpg.InterfaceError), as_problems():  # the statement itself was answered
             if connection.is_closed():
                 connection.terminate()
             await self.pool.release(connection)

@@ -19,19 +19,14 @@ from bunbase.tenant_auth.store.sessions import NewSession
 
 REFRESH_PREFIX: Final = "urt"
 
+LongestSeconds = Callable[[], Awaitable[int]]  # returns the longest lifetime of an access token that may be valid now
+
 
 class SessionTokens:
-    """Makes tokens and does not store them. `settings` has the lifetimes of the tokens.
-
-    `longest_seconds`: returns the longest lifetime of an access token that may be valid now.
-    """
+    """Makes tokens and does not store them. `settings` has the lifetimes of the tokens."""
 
     def __init__(
-        self,
-        access: UserTokens,
-        settings: TenantAuthSettings,
-        clock: Clock,
-        longest_seconds: Callable[[], Awaitable[int]],
+        self, access: UserTokens, settings: TenantAuthSettings, clock: Clock, longest_seconds: LongestSeconds
     ) -> None:
         self.access = access
         self.settings = settings
