@@ -216,6 +216,7 @@ def raw_deflated(data: bytes) -> bytes:
         ("deflate", zlib.compress(b"text"), "text"),
         ("deflate", raw_deflated(b"text"), "text"),
         ("deflate", raw_deflated(b"text" * 100_000), "text" * 100_000),
+        ("zstd", bytes.fromhex("28b52ffd200421000074657874"), "text"),
         ("gzip, gzip", gzip.compress(gzip.compress(b"text")), "text"),
         ("deflate, identity, gzip", gzip.compress(zlib.compress(b"text")), "text"),
         ("unknown", b"as it is", "as it is"),

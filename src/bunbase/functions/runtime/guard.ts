@@ -30,7 +30,7 @@ const known = new Map<string, unknown>();
 /** Returns a built-in module with its denied members replaced; undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
   const short = name.replace(/^node:/, "");
-  if (!known.has(short)) known.set(short, clientModule(short) ?? substituteOf(short, made(short, native.call(process, name))));
+  if (!known.has(short)) known.set(short, clientModule(short) ?? builtin(short, name));
   return known.get(short);
 }
 
@@ -57,6 +57,10 @@ async function fetchWithin(...request: Parameters<typeof fetch>): Promise<Respon
   return nativeFetch(...request);
 }
 
+function builtin(short: string, name: string): unknown {
+  return substituteOf(short, made(short, native.call(process, name)));
+}
+
 function made(name: string, real: unknown): unknown {
   const rule = MODULES[name];
   if (rule === undefined || real === undefined) return real;
@@ -75,7 +79,8 @@ export function guardedRequire(name: string): unknown {
 /** Returns a module that is itself a class, such as `ws`, with its members. */
 function asClass(made: Callable, members: Members): Callable {
   for (const [name, value] of Object.entries(members)) {
-    if (name !== "prototype") Object.defineProperty(made, name, { value, writable: true, configurable: true, enumerable: true });
+    if (name === "prototype") continue;
+    Object.defineProperty(made, name, { value, writable: true, configurable: true, enumerable: true });
   }
   return Object.assign(made, { default: made });
 }

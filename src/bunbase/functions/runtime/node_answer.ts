@@ -3,7 +3,7 @@
 import type * as Http from "node:http";
 import type * as Streams from "node:stream";
 
-import type { ClientSocket } from "./node_socket.ts";
+import { type ClientSocket, nodeError } from "./node_socket.ts";
 
 type Callback = (error?: Error | null) => void;
 type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
@@ -88,7 +88,7 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
           if (done) this.#finish();
           else this.push(Buffer.from(value ?? []));
         },
-        (error: Error) => this.destroy(error),
+        (error: Error) => this.destroy(nodeError(error)),
       );
     }
 

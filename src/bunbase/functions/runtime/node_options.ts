@@ -39,7 +39,7 @@ function optionsOf(url: URL): Options {
 
 function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options): URL {
   const given = hostname || host || "localhost";
-  const name = given.includes(":") && given.lastIndexOf(":") > given.indexOf(":") ? bracketed(given) : given.replace(/:\d+$/, "");
+  const name = given.split(":").length > 2 ? bracketed(given) : given.replace(/:\d+$/, "");
   const url = new URL(`${protocol ?? scheme}//${name}${port ? `:${port}` : ""}`);
   return new URL(url.origin + (path?.startsWith("/") ? path : `/${path ?? ""}`));
 }

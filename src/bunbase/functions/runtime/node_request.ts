@@ -12,7 +12,7 @@ import type * as Streams from "node:stream";
 import { networkFetch } from "./network.ts";
 import type { Answer, AnswerClass } from "./node_answer.ts";
 import { type Arguments, readArguments } from "./node_options.ts";
-import { type ClientSocket, type ClientSocketClass, connectionReset } from "./node_socket.ts";
+import { type ClientSocket, type ClientSocketClass, connectionReset, nodeError } from "./node_socket.ts";
 
 type Callback = (error?: Error | null) => void;
 type Value = string | number | readonly string[];
@@ -166,7 +166,8 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
       this.socket.on("timeout", () => this.emit("timeout"));
       if (this.timeout !== undefined) this.socket.setTimeout(this.timeout);
       this.emit("socket", this.socket);
-      if (/100-continue/i.test(String(this.getHeader("expect")))) this.emit("continue"); // no server is asked: see #send
+      // the host sends no `expect`, so nobody else would tell the caller to go on
+      if (/100-continue/i.test(String(this.getHeader("expect")))) this.emit("continue");
     }
 
     #follow(signal: AbortSignal): void {
@@ -218,10 +219,4 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
 function headersSent(verb: string): Error {
   const error = new Error(`Cannot ${verb} headers after they are sent to the client`);
   return Object.assign(error, { code: "ERR_HTTP_HEADERS_SENT" });
-}
-
-/** Returns the error with a `code`, as Node's errors have one. */
-function nodeError(error: unknown): Error {
-  const cause = error instanceof Error ? (error.cause as { code?: string } | undefined) : undefined;
-  return Object.assign(error instanceof Error ? error : new Error(String(error)), { code: cause?.code ?? "ECONNRESET" });
 }

@@ -75,3 +75,11 @@ export function defineSocket({ Duplex }: typeof Streams): ClientSocketClass {
 export function connectionReset(message: "socket hang up" | "aborted"): Error {
   return Object.assign(new Error(message), { code: "ECONNRESET" });
 }
+
+/** Returns the error with a `code`, as Node's errors have one. */
+export function nodeError(error: unknown): Error {
+  const made = error instanceof Error ? error : new Error(String(error));
+  const code = (made.cause as { code?: string } | undefined)?.code ?? "ECONNRESET";
+  // not by an assignment: `code` of a DOMException cannot be assigned
+  return Object.defineProperty(made, "code", { value: code, writable: true, configurable: true, enumerable: true });
+}

@@ -34,8 +34,9 @@ export function defineUndici(real: Members): Members {
       redirect: options.maxRedirections ? "follow" : "manual", // undici's request follows none unless asked
     });
     if (options.throwOnError && response.status >= 400) throw statusError(response.status);
-    const { status: statusCode, statusText, headers } = response;
-    return { statusCode, statusText, headers: plain(headers), body: bodyOf(response), trailers: {}, opaque: null, context: {} };
+    const { status: statusCode, statusText } = response;
+    const said = { statusCode, statusText, headers: plain(response.headers), trailers: {} };
+    return { ...said, body: bodyOf(response), opaque: null, context: {} };
   }
 
   function bodyOf(response: Response): Streams.Readable {
@@ -98,7 +99,8 @@ function urlOf(address: Address, { path, query }: Options): string {
 /** Headers are an object, pairs, Headers, or a flat list of names and values. */
 function headersOf(given: Options["headers"]): Headers {
   const headers = new Headers();
-  const entries = Array.isArray(given) && typeof given[0] === "string" ? pairs(given as unknown as string[]) : entriesOf(given);
+  const flat = Array.isArray(given) && typeof given[0] === "string";
+  const entries = flat ? pairs(given as unknown as string[]) : entriesOf(given);
   for (const [name, value] of entries) for (const one of [value].flat()) headers.append(name, String(one));
   return headers;
 }

@@ -9,7 +9,10 @@ import { lengthOf } from "./primordials.ts";
 
 type Coding = "gzip" | "deflate" | "deflate-raw" | "brotli" | "zstd";
 type Bytes = Uint8Array<ArrayBuffer>;
-type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>; cancel(reason?: unknown): Promise<void> };
+type Reader = {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  cancel(reason?: unknown): Promise<void>;
+};
 
 const CODINGS: Readonly<Record<string, Coding>> = {
   gzip: "gzip",
