@@ -36,7 +36,7 @@ CONFIGS: list[dict[str, Any]] = [
     {"allow_net": ["a\0.test"]},
     {"allow_net": ["a.test"] * 10_000},
     {"allow_net": ["user:pw@a.test"]},
-    {"allow_net": ["*"]},
+    {"allow_net": ["**"]},
     {"allow_net": ["*.test"]},
     {"allow_net": ["https://a.test/path"]},
     {"allow_net": ["[fe80::1%eth0]"]},

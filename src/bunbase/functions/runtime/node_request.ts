@@ -13,6 +13,7 @@ import { networkFetch } from "./network.ts";
 import type { Answer, AnswerClass } from "./node_answer.ts";
 import { type Arguments, readArguments } from "./node_options.ts";
 import { type ClientSocket, type ClientSocketClass, connectionReset, nodeError } from "./node_socket.ts";
+import { callSite, thrownAt } from "./stacks.ts";
 
 type Callback = (error?: Error | null) => void;
 type Value = string | number | readonly string[];
@@ -41,6 +42,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
     readonly #headers = new Map<string, { name: string; value: Value }>();
     readonly #aborter = new AbortController();
     readonly #parts: Uint8Array[] = [];
+    readonly #site = callSite(); // for the stack of an error: fetch begins in a later turn
 
     constructor(scheme: "http:" | "https:", args: Arguments) {
       super({ autoDestroy: false }); // after the last write, the request is still open: it waits for the answer
@@ -192,7 +194,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
         });
         if (!this.destroyed) this.#receive(response);
       } catch (error) {
-        if (!this.destroyed) this.destroy(nodeError(error));
+        if (!this.destroyed) this.destroy(thrownAt(nodeError(error), this.#site));
       }
     }
 
