@@ -237,14 +237,19 @@ async def test_sessions_that_end_between_two_statements_take_no_place_in_the_poo
     """asyncpg #1069: the connection is closed, but its place was taken until the next start."""
     other = await asyncpg.connect(database_url)
     for turns in range(4 * POOL_SIZE):
-        session = await db.value("SELECT pg_backend_pid()")
-        ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
-        with suppress(Unreachable):
+        ending = None
+        with suppress(Unreachable):  # each statement may meet the end of this session, or of the one before
+            session = await db.value("SELECT pg_backend_pid()")
+            ending = asyncio.create_task(other.fetchval("SELECT pg_terminate_backend($1)", session))
             for _ in range(turns):  # so the end of the session arrives at different moments
                 await asyncio.sleep(0)
             for number in range(10):
                 await db.value(f"SELECT {number}")
-        await ending
+        if ending is not None:
+            await ending
+    for _ in range(POOL_SIZE):
+        with suppress(Unreachable):
+            await db.value("SELECT 1")
 
     async with asyncio.TaskGroup() as all_places:
         for _ in range(POOL_SIZE):
