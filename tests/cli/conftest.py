@@ -16,7 +16,8 @@ import pytest
 
 from bunbase.cli.credentials import Credentials, credentials_file
 from bunbase.cli.main import run
-from tests.cli.server import EMAIL, PASSWORD, FakeApi, FakeServer, running
+from tests.cli.fake_api import EMAIL, PASSWORD, FakeApi
+from tests.cli.server import FakeServer, running
 
 EXECUTABLE = Path(sys.executable).with_name("bunbase")
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import queue
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, delete, get, post, put, route
+from litestar import Litestar, Response, delete, get, post, put, route
 from litestar.datastructures import UploadFile
 from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
@@ -20,11 +18,11 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenExpired, TokenReused
+from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenReused
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
-from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
-from bunbase.contracts.functions.logs import LogLevel, LogLine, LogPage
+from bunbase.contracts.functions.deployments import Version, Versions
+from bunbase.contracts.functions.logs import LogPage
 from bunbase.contracts.functions.problems import (
     FunctionError,
     FunctionNotFound,
@@ -34,15 +32,11 @@ from bunbase.contracts.functions.problems import (
 )
 from bunbase.contracts.functions.triggers import (
     Job,
-    JobNotFound,
     Jobs,
     JobStatus,
     NewJob,
-    Run,
     Runs,
     Schedules,
-    ScheduleState,
-    TriggerKind,
 )
 from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.contracts.platform import (
@@ -52,137 +46,14 @@ from bunbase.contracts.platform import (
     Keys,
     NewProject,
     Project,
-    ProjectNotFound,
     Projects,
 )
-from bunbase.contracts.tenant_auth import CustomToken, ManagedUser, ManagedUsers, UserNotFound, UserSignedIn
+from bunbase.contracts.tenant_auth import CustomToken, ManagedUsers, UserNotFound, UserSignedIn
 from bunbase.pkg.db.connecting import DatabaseBusy
-from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
-
-AnyRequest = Request[Any, Any, Any]
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EMAIL, PASSWORD = "ada@example.com", "correct horse"
-REQUEST_ID = "req_test"
-LINES_A_CONNECTION = 2  # the log stream ends after this number of lines, as when a server restarts
-
-
-class Upload(msgspec.Struct):
-    code: bytes
-    source_map: bytes
-    config: dict[str, Any]
-
-
-class FakeApi:
-    """The state of the server, which tests read and change."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.access: set[str] = set()
-        self.fresh: set[str] = set()
-        self.spent: set[str] = set()
-        self.issued = 0
-        self.refreshes = 0
-        self.setup_complete = True
-        self.setup_token: str | None = None  # from the last registration
-        self.access_seconds = 900
-        self.projects: dict[str, Project] = {}
-        self.keys: dict[str, tuple[str, Key]] = {}
-        self.uploads: dict[str, list[Upload]] = {}
-        self.active: dict[str, int] = {}
-        self.away = False
-        self.refuses = b"refuse me"  # the server refuses bundles that contain this
-        self.variables: dict[str, str] = {}
-        self.rules: dict[str, Any] = {}
-        self.exposed: dict[str, bool | None] = {}
-        self.users: dict[str, ManagedUser] = {}
-        self.sessions: set[str] = set()  # access tokens of end users
-        self.lines: list[LogLine] = []
-        self.follows: list[int] = []
-        self.asked: list[dict[str, Any]] = []
-        self.jobs: dict[str, Job] = {}
-        self.schedules: list[ScheduleState] = []
-        self.runs: list[Run] = []
-        self.agents: set[str] = set()
-        self.page = 2
-        self.busy = 0
-        self.rotation_failed: str | None = None
-
-    def sign_in(self, email: str) -> SignedIn:
-        self.issued += 1
-        access, refresh = f"at_{self.issued}", f"rt_{self.issued}"
-        self.access.add(access)
-        self.fresh.add(refresh)
-        return SignedIn(self.account(email), access, refresh, self.access_seconds)
-
-    def account(self, email: str = EMAIL) -> Account:
-        return Account("usr_ada", email, "Ada", "admin", NOW)
-
-    def expire(self) -> None:
-        self.access.clear()
-
-    def signed_in(self, request: AnyRequest) -> None:
-        self.agents.add(request.headers.get("user-agent", ""))
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not token:
-            raise Unauthenticated
-        if token not in self.access:
-            raise TokenExpired
-
-    def administrator(self, request: AnyRequest) -> None:
-        """Accept the secret key, or a developer who names the project."""
-        if key := request.headers.get("x-bunbase-key"):
-            assert self.keys[key][1].kind is CallerKind.SECRET
-        else:
-            self.signed_in(request)
-            self.project(request.headers["x-bunbase-project"])
-
-    def add_user(self, id: str, email: str) -> None:
-        self.users[id] = ManagedUser(id, email, True, "user", {}, {}, NOW, banned=False, has_password=True)
-
-    def project(self, name: str) -> Project:
-        for project in self.projects.values():
-            if name in (project.id, project.slug):
-                return project
-        raise ProjectNotFound
-
-    def new_key(self, project: str, kind: CallerKind, name: str = "key") -> Key:
-        number = len(self.keys) + 1
-        value = f"{'sk' if kind is CallerKind.SECRET else 'pk'}_{number}"
-        self.keys[value] = (project, Key(f"key_{number}", kind, name, value[:4], NOW, None))
-        return msgspec.structs.replace(self.keys[value][1], key=value)
-
-    def add_job(self, new: NewJob, state: JobStatus) -> Job:
-        id = f"job_{len(self.jobs) + 1}"
-        attempt = new.attempts if state is JobStatus.DEAD else 0
-        self.jobs[id] = Job(
-            id, new.function, TriggerKind.JOB, state, NOW, NOW, attempt, new.attempts, new.key, payload=new.payload
-        )
-        return self.jobs[id]
-
-    def job(self, id: str) -> Job:
-        if id not in self.jobs:
-            raise JobNotFound
-        return self.jobs[id]
-
-    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
-        for text in texts:
-            seq = len(self.lines) + 1
-            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, False))
-
-    def version(self, name: str, number: int) -> Version:
-        upload = self.uploads[name][number - 1]
-        config = msgspec.convert(upload.config, FunctionConfig)
-        sha256 = hashlib.sha256(upload.code).hexdigest()
-        return Version(name, number, sha256, len(upload.code), config, number == self.active[name], NOW, "usr_ada")
-
-    def versions(self, name: str) -> list[Version]:
-        """Return the versions of a function, newest first."""
-        if name not in self.active:
-            raise FunctionNotFound(f"The project has no function {name}.")
-        return [self.version(name, number) for number in range(len(self.uploads[name]), 0, -1)]
+from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST_ID, AnyRequest, FakeApi, Upload
 
 
 @post("/api/auth/{verb:str}")

@@ -12,7 +12,7 @@ from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
 from bunbase.pkg.api_json import api_json
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
-from tests.cli.server import EMAIL, PASSWORD, REQUEST_ID, FakeApi
+from tests.cli.fake_api import EMAIL, PASSWORD, REQUEST_ID, FakeApi
 
 
 def mode(path: Path) -> int:

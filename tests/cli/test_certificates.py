@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from bunbase.contracts.bunauth import Account
 from tests.cli.conftest import Bunbase
-from tests.cli.server import EMAIL, NOW
+from tests.cli.fake_api import EMAIL, NOW
 
 
 class Me(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from bunbase.cli.bundle import bundle
 from bunbase.cli.errors import Failure
 from bunbase.cli.logs import time_of
 from tests.cli.conftest import Bunbase
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 from tests.cli.test_functions import HANDLER, write
 
 

@@ -14,7 +14,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import open_session
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
-from tests.cli.server import REQUEST_ID, FakeApi
+from tests.cli.fake_api import REQUEST_ID, FakeApi
 
 HANDLER = "export default () => new Response('hi');\n"
 

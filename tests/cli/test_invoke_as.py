@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.conftest import Bunbase
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bunbase.contracts.functions.triggers import (
     TriggerKind,
 )
 from tests.cli.conftest import Bunbase, executable
-from tests.cli.server import NOW, FakeApi
+from tests.cli.fake_api import NOW, FakeApi
 
 
 def test_dead_letters_are_listed_replayed_and_deleted_with_the_real_executable(in_project: FakeApi) -> None:

@@ -9,7 +9,7 @@ import pytest
 from bunbase.cli.bundle import Bundled
 from bunbase.cli.entries import OTHER_ENDINGS
 from tests.cli.conftest import Bunbase, kept
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 HELLO = "export default () => 'hello';\n"
 

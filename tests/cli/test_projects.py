@@ -7,7 +7,7 @@ import pytest
 from bunbase.cli import keys
 from bunbase.contracts.caller import CallerKind
 from tests.cli.conftest import Bunbase, executable, kept
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 
 def test_projects_create_prints_the_keys_and_stores_the_secret_key(signed_in: FakeApi, bunbase: Bunbase) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Bunbase
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 RULES = """
 [posts]

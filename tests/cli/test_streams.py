@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tests.cli.conftest import EXECUTABLE, Bunbase
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 NARROW = [
     {"PYTHONIOENCODING": "latin-1"},

@@ -20,7 +20,7 @@ from bunbase.contracts.bundoc.backups import Authenticity, JobState
 from bunbase.contracts.functions.triggers import JobStatus, NewJob, RunOutcome
 from bunbase.house.doctor import Health
 from tests.cli.conftest import in_terminal
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 
 ID = "job_01K9ZZ8Q3V5T7X1Y2W4A6B8C0D"
 COLOUR = re.compile(r"\x1b\[3[0-9]m")

@@ -15,7 +15,7 @@ import pytest
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.saved_files import SavedFiles
 from tests.cli.conftest import Bunbase
-from tests.cli.server import FakeApi
+from tests.cli.fake_api import FakeApi
 from tests.cli.test_functions import HANDLER, write
 
 DEADLINE_SECONDS = 30.0

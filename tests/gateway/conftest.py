@@ -1,13 +1,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import pytest
 import pytest_asyncio
 
-from tests.gateway.door import Door, door_of
+from bunbase.pkg.errors import NotFound
+from tests.gateway.door import Door, FakeFunctions, door_of
+from tests.gateway.others import Room
 
 
 @pytest_asyncio.fixture
 async def door() -> AsyncIterator[Door]:
     async with door_of() as opened:
         yield opened
+
+
+@pytest.fixture
+def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every method that a fake does not have raise NotFound."""
+
+    def missing(_self: Any, _method: str) -> Any:
+        async def answer(*_: Any, **__: Any) -> Any:
+            raise NotFound
+
+        return answer
+
+    for stand_in in (Room, FakeFunctions):
+        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)

@@ -10,9 +10,8 @@ import pytest_asyncio
 
 from bunbase.gateway.methods import allowed
 from bunbase.house.generate import openapi_document
-from bunbase.pkg.errors import NotFound
-from tests.gateway.door import Door, FakeFunctions, door_of
-from tests.gateway.others import SECRET, Room
+from tests.gateway.door import Door, door_of
+from tests.gateway.others import SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -27,20 +26,6 @@ CHANGING = ("x-request-id", "server-timing")
 async def door() -> AsyncIterator[Door]:
     async with door_of() as opened:
         yield opened
-
-
-@pytest.fixture
-def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every method that a fake does not have raise NotFound."""
-
-    def missing(_self: Any, _method: str) -> Any:
-        async def answer(*_: Any, **__: Any) -> Any:
-            raise NotFound
-
-        return answer
-
-    for stand_in in (Room, FakeFunctions):
-        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)
 
 
 def filled(template: str) -> str:

@@ -27,36 +27,20 @@ docs/decisions/0010-a-fast-lane-inside-uvicorn.md.
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
-
-from uvicorn.config import Config
-from uvicorn.server import ServerState
+from typing import Final
 
 from bunbase.gateway.answering import CLIENT_GONE, AnsweringProtocol, problem_answer
 from bunbase.gateway.hot_routes import HotRequest
-from bunbase.gateway.lane import Lane
 from bunbase.gateway.request_ids import request_id_from
 from bunbase.gateway.turn import Turn
 from bunbase.pkg.errors import Problem
-from bunbase.pkg.http1.connections import Connections
 
 TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later than this go to the ordinary lane
 
 
 class FastLane(AnsweringProtocol):
-    def __init__(
-        self,
-        lane: Lane,
-        door: Connections,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(lane, door, config, server_state, app_state, _loop)
-        self.turn: Turn | None = None  # the request whose body is being read
-        self.turn_ends = 0.0  # time of the loop at which the fast lane stops taking requests of the current slice
+    turn: Turn | None = None  # the request whose body is being read
+    turn_ends = 0.0  # time of the loop at which the fast lane stops taking requests of the current slice
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

@@ -22,11 +22,9 @@ from bunbase.gateway.module import limits_of
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.generate import openapi_document
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import NotFound
 from bunbase.pkg.http1.limits import Limits
-from tests.gateway.door import FakeFunctions
 from tests.gateway.lanes import KEY, Reply, Served, served
-from tests.gateway.others import BAKERY, FakeBunAuth, Room
+from tests.gateway.others import BAKERY, FakeBunAuth
 from tests.pkg.waiting import eventually
 
 D1 = "/v1/data/posts/d1"
@@ -52,20 +50,6 @@ def filled(template: str) -> str:
 async def lanes(tmp_path: Path) -> AsyncIterator[tuple[Served, Served]]:
     async with both(tmp_path) as opened:
         yield opened
-
-
-@pytest.fixture
-def _rooms_have_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every method that a fake does not have raise NotFound."""
-
-    def missing(_self: Any, _method: str) -> Any:
-        async def answer(*_: Any, **__: Any) -> Any:
-            raise NotFound
-
-        return answer
-
-    for stand_in in (Room, FakeFunctions):
-        monkeypatch.setattr(stand_in, "__getattr__", missing, raising=False)
 
 
 class both:  # noqa: N801  # reads as a function where it is used
