@@ -1,4 +1,4 @@
-"""What other programs need to check tokens: `/.well-known`."""
+"""Public keys and the discovery document: `/.well-known`. Other programs need them to check tokens."""
 
 from __future__ import annotations
 
