@@ -25,9 +25,11 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """create_token delete_token discovery exchange jwks knows_address login logout me refresh register
-                    revocations signup_state tokens verify""",
+        GATEWAY: """change_password create_token delete_token discovery end_session end_sessions exchange jwks
+                    knows_address login logout me note_first_uses reauthenticate refresh register revocations sessions
+                    signup_state tokens update_me verify""",
         CLIENTS: "jwks verify",
+        NOBODY: "need_fresh_proof",
     },
     "tenant_auth": {
         GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login
