@@ -58,7 +58,7 @@ def test_every_short_environment_variable_names_an_existing_setting() -> None:
 def test_every_room_has_settings_with_valid_defaults() -> None:
     config = load_settings()
 
-    assert set(config.sections) == {HOUSE, GATEWAY, *(module.name for module in MODULES)}
+    assert set(config.sections) == {HOUSE, GATEWAY, MAIL, *(module.name for module in MODULES)}
     assert config.of(HOUSE, HouseSettings).data_path() == Path.cwd() / ".bunbase"
 
 

@@ -25,8 +25,8 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """create_token delete_token discovery exchange jwks knows_address login logout me refresh register
-                    revocations signup_state tokens verify""",
+        GATEWAY: """create_token delete_token dev_mails discovery exchange jwks knows_address login logout me refresh
+                    register revocations signup_state tokens verify""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
@@ -51,8 +51,8 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project key_holder keys membership project project_of projects
-                    rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """create_key create_project delete_project dev_mails key_holder keys membership project project_of
+                    projects rename_project revocations revoke_key rotate_key""",
     },
 }
 
