@@ -6,7 +6,7 @@ import pytest
 
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY, MODULES
-from bunbase.house.settings import ALIASES, HOUSE, HouseSettings, load_settings
+from bunbase.house.settings import ALIASES, HOUSE, MAIL, HouseSettings, load_settings
 from bunbase.pkg.config.load import MASK, Config, ConfigError
 
 

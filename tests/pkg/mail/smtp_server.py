@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
@@ -98,16 +99,18 @@ class SmtpStub:
 
     def _protocol(self) -> SMTP:
         starttls = self.tls if not self.implicit else None
-        return SMTP(
-            self,
-            hostname="mail.test",
-            tls_context=starttls,
-            require_starttls=starttls is not None,
-            auth_required=self.signs_in,
-            auth_require_tls=False,
-            authenticator=_authenticate,
-            loop=asyncio.get_running_loop(),
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library does not see TLS that starts before SMTP
+            return SMTP(
+                self,
+                hostname="mail.test",
+                tls_context=starttls,
+                require_starttls=starttls is not None,
+                auth_required=self.signs_in,
+                auth_require_tls=False,
+                authenticator=_authenticate,
+                loop=asyncio.get_running_loop(),
+            )
 
 
 def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:

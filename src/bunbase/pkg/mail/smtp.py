@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from email.errors import MessageError
 from typing import Final
 
 import aiosmtplib
@@ -39,7 +40,10 @@ class SmtpServer:
         Only a refusal of the recipient or of the message itself is permanent. A refusal of the sender, of the
         password or of the connection is a matter of settings, which the operator can mend in time.
         """
-        message = message_of(mail, self.sender)
+        try:
+            message = message_of(mail, self.sender)
+        except (ValueError, MessageError) as wrong:  # such as two dots in a row in the address
+            raise Undelivered(f"The mail cannot be written: {wrong}", permanent=True) from None
         try:
             async with asyncio.timeout(self.settings.timeout_seconds), self._connected() as client:
                 await client.send_message(message, sender=self.sender.addr_spec)
