@@ -34,7 +34,7 @@ from bunbase.house.build import House, open_rooms
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.internal import internal_app, internal_limits
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
-from bunbase.house.ready import readiness
+from bunbase.house.ready import SEND_MAIL, readiness
 from bunbase.house.settings import HOUSE, MAIL, HouseSettings, load_settings
 from bunbase.house.terminal import Terminal
 from bunbase.house.trust import room_keys
@@ -161,7 +161,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 def _prepare(plan: Plan, stack: ExitStack) -> None:
     """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
-    check_mail(plan.mail)
+    _check_mail(plan)
     _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
@@ -181,6 +181,16 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     clock = SystemClock()
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, clock, tell, functions_host, plan.mail)
     uvloop.run(_serve(plan, site, listeners, cluster))
+
+
+def _check_mail(plan: Plan) -> None:
+    """Refuse settings of mail that cannot work. Tell the operator once if mail is not configured.
+
+    Raises: CannotStart.
+    """
+    check_mail(plan.mail)
+    if plan.mode == PRODUCTION and not plan.mail.configured and SEND_MAIL & set(plan.targets):
+        log.warning("mail is not configured: set mail.host; until then, mails wait for some hours and are then dropped")
 
 
 def _check_master_key(plan: Plan) -> None:
@@ -281,7 +291,7 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
     async with AsyncExitStack() as stack:
         opening = open_rooms(plan.targets, plan.config.sections.__getitem__, site, plan.house.peers)
         house = await stack.enter_async_context(opening)
-        checks = readiness(house, site.database_url)
+        checks = readiness(house, site.database_url, site.mail)
         if plan.internal:
             app = internal_app(house, site.service_tokens, checks)
             await stack.enter_async_context(serving(app, listeners[HOUSE], internal_limits(plan.house)))

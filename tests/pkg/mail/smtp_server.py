@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import ssl
+import threading
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -66,6 +67,11 @@ class SmtpStub:
         chosen = {"host": "127.0.0.1", "port": self.port, "security": "none", "sender": SENDER, **signed, **others}
         return msgspec.convert(chosen, MailSettings)
 
+    def environment(self) -> dict[str, str]:
+        """Return the settings as variables of the environment."""
+        known = msgspec.to_builtins(self.settings())
+        return {f"BUNBASE_MAIL__{name.upper()}": str(value) for name, value in known.items() if value}
+
     def message_ids(self) -> list[str]:
         return [str(message["Message-ID"]) for message in self.received]
 
@@ -113,6 +119,30 @@ class SmtpStub:
             )
 
 
+@contextmanager
+def running_in_thread(stub: SmtpStub) -> Iterator[SmtpStub]:
+    """Run the server in a thread, for tests that have no event loop."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    stop: list[Callable[[], object]] = []
+
+    async def serve() -> None:
+        stopped = asyncio.Event()
+        stop.append(stopped.set)
+        async with stub.running():
+            ready.set()
+            await stopped.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield stub
+    finally:
+        loop.call_soon_threadsafe(stop[0])
+        thread.join(10)
+        loop.close()
+
+
 def certificate(folder: Path, host: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:
     """Return the TLS context of a server with a new certificate, and the file of that certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -145,4 +175,5 @@ def _next(answers: list[str]) -> str:
 
 
 def _authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
-    return AuthResult(success=(data.login, data.password) == (USERNAME.encode(), PASSWORD.encode()))
+    right = (data.login, data.password) == (USERNAME.encode(), PASSWORD.encode())
+    return AuthResult(success=right, handled=False)  # not handled: the library answers 535

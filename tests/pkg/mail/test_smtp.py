@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -221,25 +223,21 @@ async def test_a_refused_mail_is_sent_after_the_server_accepts_it(
 
 
 async def test_a_process_killed_between_the_servers_answer_and_its_own_commit_sends_a_second_copy_at_most(
-    smtp: SmtpStub, db: Database, clock: ManualClock
+    smtp: SmtpStub, db: Database, database_url: str, clock: ManualClock
 ) -> None:
     outbox = MailOutbox(db, clock, smtp.settings())
     server = SmtpServer(outbox.settings)
     await outbox.post(Letter(ADA, "Hello", "Hello"))
-    outbox.sent = never_stored  # type: ignore[method-assign]  # the process dies here
-    killed = asyncio.create_task(send_due(outbox, server))
-    with pytest.raises(asyncio.CancelledError):
-        await killed
+    command = (sys.executable, "-m", "tests.pkg.mail.dying", database_url, str(smtp.port))
+    dying = await asyncio.create_subprocess_exec(*command)
+    assert await dying.wait() == -signal.SIGKILL
+    assert len(smtp.received) == 1
+    sent = []
 
-    after = MailOutbox(db, clock, smtp.settings())
-    clock.advance(3600)
-    assert await send_due(after, server) == 1
-    clock.advance(3600)
-    assert await send_due(after, server) == 0
+    for _ in range(3):
+        sent.append(await send_due(outbox, server))
+        clock.advance(3600)
 
+    assert sent == [0, 1, 0], "the claim of the killed process must end first"
     assert len(smtp.received) == 2
     assert len(set(smtp.message_ids())) == 1
-
-
-async def never_stored(_mail: ClaimedMail) -> None:
-    raise asyncio.CancelledError

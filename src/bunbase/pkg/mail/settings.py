@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from email.headerregistry import Address
 from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
@@ -97,8 +97,8 @@ def check_mail(settings: MailSettings) -> None:
             f"mail.security = none would send the password to {settings.host} where others can read it: "
             "use starttls or tls"
         )
-    if settings.ca_file and not Path(settings.ca_file).is_file():
-        raise CannotStart(f"mail.ca_file: there is no file {settings.ca_file}")
+    if settings.ca_file:
+        _check_certificates(settings.ca_file)
 
 
 def read_sender(text: str) -> Address:
@@ -117,6 +117,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return host.lower() == LOCALHOST or host.lower().endswith(f".{LOCALHOST}")
+
+
+def _check_certificates(file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is an OSError
+        raise CannotStart(f"mail.ca_file: {file} holds no certificates in PEM form: {error.strerror}") from None
 
 
 def _check_sender(sender: str) -> None:
