@@ -25,7 +25,7 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """change_password create_token delete_token discovery end_session end_sessions exchange jwks
+        GATEWAY: """change_password create_token delete_token dev_mails discovery end_session end_sessions exchange jwks
                     knows_address login logout me note_first_uses reauthenticate refresh register revocations sessions
                     signup_state tokens update_me verify""",
         CLIENTS: "jwks verify",
@@ -53,8 +53,8 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project key_holder keys membership project project_of projects
-                    rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """create_key create_project delete_project dev_mails key_holder keys membership project project_of
+                    projects rename_project revocations revoke_key rotate_key""",
     },
 }
 

@@ -12,6 +12,8 @@ from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
+from bunbase.pkg.mail.jobs import mail_jobs
+from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.jobs import relay_job
@@ -24,10 +26,12 @@ from bunbase.platform.store import PlatformStore
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
-        store = PlatformStore(db, site.clock, settings.max_keys_per_project)
+        mails = MailOutbox(db, site.clock, site.mail, site.dev)
+        store = PlatformStore(db, site.clock, settings.max_keys_per_project, mails)
         relay = relay_job(store, rooms)
         service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        async with running(relay, upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)):
+        upkeep = upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)
+        async with running(relay, upkeep, *mail_jobs(mails)):
             yield service
 
 

@@ -27,6 +27,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
@@ -157,6 +158,9 @@ class PlatformService:
         if found is None:
             raise ProjectNotFound
         return found
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.store.mails.dev_mails(to, project, limit, before))
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.store.feed.follow()

@@ -36,6 +36,7 @@ from bunbase.contracts.bunauth.tokens import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passwords import Passwords
 
@@ -127,6 +128,9 @@ class BunAuthService:
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.stores.feed.follow()
