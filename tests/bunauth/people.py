@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.accounts import NewAccount, SignedIn
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from tests.rooms import ANYONE
@@ -10,8 +10,13 @@ from tests.rooms import ANYONE
 PASSWORD = "correct horse battery"
 
 
-async def registered(bunauth: BunAuth, email: str = "ada@example.com") -> SignedIn:
-    return await bunauth.register(ANYONE, email, PASSWORD, "Ada")
+async def registered(
+    bunauth: BunAuth, email: str = "ada@example.com", by: Caller = ANYONE, setup_token: str = "", invite: str = ""
+) -> SignedIn:
+    """Register and return the answer. This fails if the address must first be confirmed."""
+    new = await bunauth.register(by, NewAccount(email, PASSWORD, "Ada", setup_token, invite))
+    assert new.signed_in is not None
+    return new.signed_in
 
 
 async def caller_with(bunauth: BunAuth, access_token: str) -> Caller:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
-from tests.bunauth.people import PASSWORD, caller_with
+from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.bunauth.web import client_of
-from tests.rooms import ANYONE
 
 
 async def test_register_login_and_refresh_return_the_documented_fields(bunauth: BunAuthService) -> None:
@@ -21,7 +20,7 @@ async def test_register_login_and_refresh_return_the_documented_fields(bunauth: 
 
 
 async def test_a_signed_in_developer_manages_tokens_and_logs_out(bunauth: BunAuthService) -> None:
-    signed_in = await bunauth.register(ANYONE, "ada@example.com", PASSWORD, "Ada")
+    signed_in = await registered(bunauth)
     developer = await caller_with(bunauth, signed_in.access_token)
 
     async with client_of(ROUTES, bunauth=bunauth, developer=developer) as http:

@@ -16,7 +16,7 @@ from bunbase.contracts.bunauth.problems import SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.modules import Rooms, Site
-from tests.bunauth.people import PASSWORD
+from tests.bunauth.people import registered
 from tests.rooms import opened
 
 STRANGER = Caller(CallerKind.ANONYMOUS, ip="203.0.113.9")
@@ -36,7 +36,7 @@ async def started(
 
 
 async def register(bunauth: BunAuthService, token: str = "", caller: Caller = STRANGER, name: str = "ada") -> SignedIn:
-    return await bunauth.register(caller, f"{name}@example.com", PASSWORD, "Ada", token)
+    return await registered(bunauth, f"{name}@example.com", caller, token)
 
 
 async def test_in_production_the_first_account_needs_the_printed_setup_token(rooms: Rooms, here: Site) -> None:

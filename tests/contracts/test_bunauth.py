@@ -9,7 +9,7 @@ import pytest_asyncio
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.contracts.bunauth.accounts import SignupState
+from bunbase.contracts.bunauth.accounts import NewAccount, SignupState
 from bunbase.contracts.bunauth.problems import (
     EmailTaken,
     InvalidCredentials,
@@ -66,7 +66,7 @@ async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) 
     with pytest.raises(TokenNotFound):
         await bunauth.delete_token(caller, "tok_unknown")
     with pytest.raises(InvalidInput) as refused:
-        await bunauth.register(ANYONE, "bob@example.com", "short", "")
+        await bunauth.register(ANYONE, NewAccount("bob@example.com", "short"))
     assert refused.value.extra["errors"][0]["path"] == "/password"
 
 
@@ -164,4 +164,4 @@ async def test_a_wrong_setup_token_is_refused_over_http_too(bunauth: BunAuth) ->
     elsewhere = Caller(CallerKind.ANONYMOUS, ip="203.0.113.9")
 
     with pytest.raises(SetupTokenRequired):
-        await bunauth.register(elsewhere, "ada@example.com", PASSWORD, "Ada", "a guess")
+        await registered(bunauth, by=elsewhere, setup_token="a guess")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.jobs import upkeep_jobs
+from bunbase.bunauth.jobs import mail_request_job, upkeep_jobs
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
@@ -37,7 +37,8 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
         service = BunAuthService(stores, passwords, access, settings, site)
-        async with running(*upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
+        requests = mail_request_job(service.mail_requests)
+        async with running(requests, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
 
 

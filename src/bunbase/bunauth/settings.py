@@ -22,11 +22,19 @@ class Signups(StrEnum):
         return self
 
 
+class VerifySignups(StrEnum):
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
 class BunAuthSettings(SessionSettings, frozen=True):
     """Settings of accounts and tokens.
 
     `signups`: the people who may register after the first account. `auto` is `open` in dev mode, and `invite`
     otherwise.
+    `verify_signups`: strangers who register must first confirm their address by mail; the answer then does not show
+    which addresses have an account. `auto` is `on` in production with an SMTP server, and `off` otherwise.
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
@@ -35,7 +43,14 @@ class BunAuthSettings(SessionSettings, frozen=True):
     """
 
     signups: Signups = Signups.AUTO
+    verify_signups: VerifySignups = VerifySignups.AUTO
     issuer: str = ""
     setup_token: str = ""
     service_exchange: bool = False
     service_client_secrets: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def verifies_signups(self, dev: bool, has_mail: bool) -> bool:
+        """True if strangers must confirm their address before they have an account."""
+        if self.verify_signups is VerifySignups.AUTO:
+            return has_mail and not dev
+        return self.verify_signups is VerifySignups.ON

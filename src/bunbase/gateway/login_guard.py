@@ -19,7 +19,8 @@ from bunbase.gateway.login_limits import DEVELOPERS, Asking, Place
 DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
-SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup")
+MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
+SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS)
 TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
 OF_DEVELOPERS: Final = "/api/"
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there

@@ -8,7 +8,7 @@ import pytest
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, Signups
-from bunbase.contracts.bunauth.accounts import SignedIn, SignupState
+from bunbase.contracts.bunauth.accounts import NewAccount, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, SignupsClosed
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
@@ -77,7 +77,7 @@ async def test_an_invalid_registration_is_refused_with_the_name_of_the_field(bun
         ("ada@example.com", PASSWORD, "nul\0", "/name"),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await bunauth.register(ANYONE, email, password, name)
+            await bunauth.register(ANYONE, NewAccount(email, password, name))
         assert refused.value.extra["errors"][0]["path"] == path
 
     assert (await bunauth.signup_state()).setup_complete is False

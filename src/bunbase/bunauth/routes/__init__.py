@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import accounts, email, invites, personal_tokens, sessions, well_known
 
-ROUTES = (*accounts.ROUTES, *sessions.ROUTES, *personal_tokens.ROUTES, *well_known.ROUTES)
+ROUTES = (
+    *accounts.ROUTES,
+    *email.ROUTES,
+    *invites.ROUTES,
+    *sessions.ROUTES,
+    *personal_tokens.ROUTES,
+    *well_known.ROUTES,
+)

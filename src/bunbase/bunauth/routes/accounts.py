@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import get, patch, post
+from litestar import Response, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
 
-from bunbase.contracts.bunauth.accounts import Account, ProfileChanges, Proof, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, NewAccount, ProfileChanges, Proof, SignedIn, SignupPending
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
 
 TAGS = ["Developers"]
-
-
-class Register(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`setup_token`: production requires it for the first account."""
-
-    email: str
-    password: str
-    name: str = ""
-    setup_token: str = ""
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,6 +23,13 @@ class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: str
 
 
+class TokenAndPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token`: from the link of the mail."""
+
+    token: str
+    password: str
+
+
 class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`current`: the current password; null if a proof is fresh."""
 
@@ -38,20 +37,53 @@ class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current: str | None = None
 
 
+class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer to a request for a mail. It does not show whether a mail was sent."""
+
+    status: str = "accepted"
+
+
 class Me(msgspec.Struct, frozen=True):
     user: Account
 
 
-@post("/api/auth/register", summary="Open a developer's account", tags=TAGS, cache_control=NO_STORE)
-async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Register) -> SignedIn:
+@post(
+    "/api/auth/register",
+    summary="Open a developer's account",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    responses={202: ResponseSpec(SignupPending, description="A mail was sent: its link opens the account.")},
+)
+async def register(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], data: NewAccount
+) -> Response[SignedIn] | Response[SignupPending]:
     """The first account becomes the installation's administrator. In production, the request for the first account
     must contain `setup_token`, which `bunbase serve` prints at its first start. After the first account, the setting
-    `signups` decides who may register.
+    `signups` decides who may register: everybody, people with an `invite`, or nobody.
 
-    The answer is 409 if the email is taken. A caller who may register can therefore find out which emails have an
-    account. Every sign-up form that sends no confirmation mail first reveals this.
+    Where everybody may register and the server can send mail, the answer is 202 for every address, and the mail tells
+    the owner of the address how to go on (`bunauth.verify_signups`). Otherwise, the answer is 409 if the email is
+    taken.
     """
-    return await bunauth.register(anyone, data.email, data.password, data.name, data.setup_token)
+    registered = await bunauth.register(anyone, data)
+    if registered.signed_in is None:
+        return Response(SignupPending(), status_code=202)
+    return Response(registered.signed_in)
+
+
+@post(
+    "/api/auth/register/confirm",
+    summary="Open an account by the link of a mail",
+    tags=TAGS,
+    cache_control=NO_STORE,
+)
+async def confirm_signup(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> SignedIn:
+    """For the link of the mail after a registration that was answered with 202. The password is chosen here."""
+    return await bunauth.confirm_signup(anyone, data.token, data.password)
 
 
 @post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200, cache_control=NO_STORE)
@@ -85,6 +117,12 @@ async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
     return Me(await bunauth.me(developer))
 
 
+@delete("/api/auth/me", summary="Delete your account", tags=TAGS)
+async def delete_account(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
+    """Needs a fresh proof. The account's sessions and tokens end within a second; this cannot be undone."""
+    await bunauth.delete_account(developer)
+
+
 @patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
 async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
     """A value that the request does not contain stays as it is."""
@@ -98,6 +136,19 @@ async def change_password(developer: Injected[Caller], bunauth: Injected[BunAuth
     await bunauth.change_password(developer, data.password, data.current)
 
 
+@post("/api/auth/password-reset", summary="Ask for a new password by mail", tags=TAGS, status_code=202)
+async def request_password_reset(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: EmailOnly) -> Accepted:
+    """The answer is the same whether the address has an account or not, and comes after the same time."""
+    await bunauth.request_password_reset(data.email)
+    return Accepted()
+
+
+@post("/api/auth/password-reset/confirm", summary="Set a new password by a mail", tags=TAGS, status_code=204)
+async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> None:
+    """Ends all sessions of the account. The link works once, for one hour."""
+    await bunauth.reset_password(data.token, data.password)
+
+
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
 async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
     """Dangerous requests need a proof of the last ten minutes in the same session; a sign-in counts as a proof. Without
@@ -105,4 +156,17 @@ async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth]
     await bunauth.reauthenticate(developer, data)
 
 
-ROUTES = (register, login, refresh, logout, get_me, update_me, change_password, reauthenticate)
+ROUTES = (
+    register,
+    confirm_signup,
+    login,
+    refresh,
+    logout,
+    get_me,
+    update_me,
+    delete_account,
+    change_password,
+    request_password_reset,
+    reset_password,
+    reauthenticate,
+)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
+from bunbase.bunauth.service.invites import InviteService
+from bunbase.bunauth.service.leaving import Leaving
+from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
 from bunbase.bunauth.service.profile import Profile
@@ -20,11 +25,15 @@ from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import (
     Account,
     AccountSessions,
+    EmailConfirmed,
+    NewAccount,
     ProfileChanges,
     Proof,
+    Registered,
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.invites import Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -51,18 +60,28 @@ class BunAuthService:
         self.access = access
         self.site = site
         tokens = SessionTokens(stores, access, settings, site.clock)
-        self.registration = Registration(stores, passwords, tokens, settings, site)
+        letters = Letters(site.public_url)
+        self.mail_requests = MailRequests(stores, letters, site.clock)
+        self.invitations = InviteService(stores, letters, site.clock)
+        self.registration = Registration(
+            stores, passwords, tokens, self.mail_requests, self.invitations, settings, site
+        )
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
         self.proofs = Proofs(stores, passwords, tokens)
-        self.password = Password(stores, passwords, self.proofs, tokens)
+        self.password = Password(stores, passwords, self.proofs, tokens, self.mail_requests)
+        self.email = Email(stores, self.mail_requests, self.proofs)
+        self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
         self.exchanging = Exchange(settings, site.service_tokens)
 
-    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
-        return await self.registration.register(caller, email, password, name, setup_token)
+    async def register(self, caller: Caller, new: NewAccount) -> Registered:
+        return await self.registration.register(caller, new)
+
+    async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
+        return await self.registration.confirm(caller, token, password)
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         return await self.sign_in.with_password(caller, email, password)
@@ -81,6 +100,36 @@ class BunAuthService:
 
     async def change_password(self, caller: Caller, password: str, current: str | None) -> None:
         await self.password.change(caller, password, current)
+
+    async def request_password_reset(self, email: str) -> None:
+        await self.password.request_reset(email)
+
+    async def reset_password(self, token: str, password: str) -> None:
+        await self.password.reset(token, password)
+
+    async def request_email_verification(self, email: str) -> None:
+        await self.email.request_verification(email)
+
+    async def verify_email(self, token: str) -> EmailConfirmed:
+        return await self.email.verify(token)
+
+    async def request_email_change(self, caller: Caller, email: str) -> None:
+        await self.email.request_change(caller, email)
+
+    async def confirm_email_change(self, token: str) -> EmailConfirmed:
+        return await self.email.confirm_change(token)
+
+    async def delete_account(self, caller: Caller) -> None:
+        await self.leaving.delete(caller)
+
+    async def create_invite(self, caller: Caller, email: str | None, role: str) -> Invite:
+        return await self.invitations.create(caller, email, role)
+
+    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+        return await self.invitations.list(caller, limit, cursor)
+
+    async def delete_invite(self, caller: Caller, id: str) -> None:
+        await self.invitations.delete(caller, id)
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
         await self.proofs.reauthenticate(caller, proof)

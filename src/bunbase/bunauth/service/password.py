@@ -1,21 +1,33 @@
-"""Change the password of an account."""
+"""Change the password of an account, or reset it by mail."""
 
 from __future__ import annotations
 
+from typing import Final
+
+from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import Passwords, check_password
+
+RESETS: Final = (MailKind.PASSWORD_RESET,)
 
 
 class Password:
-    def __init__(self, stores: Stores, passwords: Passwords, proofs: Proofs, tokens: SessionTokens) -> None:
+    def __init__(
+        self, stores: Stores, passwords: Passwords, proofs: Proofs, tokens: SessionTokens, requests: MailRequests
+    ) -> None:
         self.stores = stores
         self.passwords = passwords
         self.proofs = proofs
         self.tokens = tokens
+        self.requests = requests
+        self.letters = requests.letters
         self.clock = tokens.clock
 
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
@@ -28,8 +40,45 @@ class Password:
         if current is not None:
             await self.proofs.reauthenticate(caller, Proof(current))
         developer = await self.proofs.need_fresh(caller)
-        hash, now = await self.passwords.hash(POOL, password), self.clock.now()
-        until = await self.tokens.revoked_until(now)
+        hash = await self.passwords.hash(POOL, password)
         async with self.stores.db.transaction():
-            await self.stores.accounts.set_password_hash(developer.id, hash)
-            await self.stores.sessions.end_all(developer.id, now, until, keep=developer.session)
+            await self._replace(developer.id, hash, keep=developer.session)
+
+    async def request_reset(self, email: str) -> None:
+        await self.requests.request(MailKind.PASSWORD_RESET, email)
+
+    async def reset(self, token: str, password: str) -> None:
+        """Set a new password by a link. All sessions end, and the address is verified.
+
+        If the address was not verified before, somebody else may have opened the account: then all personal tokens end
+        too. Raises: LinkExpired, InvalidInput.
+        """
+        check_password(password)
+        link, now = fingerprint(token), self.clock.now()
+        if await self.stores.mail_tokens.find(link, RESETS, now) is None:  # before the password is hashed
+            raise _link_expired()
+        hash = await self.passwords.hash(POOL, password)
+        async with self.stores.db.transaction():
+            found = await self.stores.mail_tokens.take(link, RESETS, now)
+            account = await self.stores.accounts.locked(found.user_id) if found and found.user_id else None
+            if found is None or found.user_id is None or account is None or account.email != found.email:
+                raise _link_expired()
+            if not account.verified:
+                until = await self.tokens.revoked_until(now)
+                await self.stores.personal_tokens.delete_all(found.user_id, until)
+            await self.stores.accounts.verify_email(found.user_id, found.email, now)
+            await self._replace(found.user_id, hash)
+
+    async def _replace(self, user: str, hash: str, keep: str = "") -> None:
+        """Store a new password, end the sessions but `keep`, and tell the owner. Call this inside a transaction."""
+        now = self.clock.now()
+        account = await self.stores.accounts.locked(user)
+        await self.stores.accounts.set_password_hash(user, hash)
+        await self.stores.mail_tokens.forget_of_account(user, MailKind.PASSWORD_RESET)
+        await self.stores.sessions.end_all(user, now, await self.tokens.revoked_until(now), keep)
+        if account is not None:
+            await self.stores.mails.post(self.letters.password_changed(account.email))
+
+
+def _link_expired() -> LinkExpired:
+    return LinkExpired("Ask for a new mail, and use its link.")

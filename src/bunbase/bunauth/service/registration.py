@@ -1,56 +1,136 @@
-"""Open accounts."""
+"""Open accounts.
+
+There are three ways. The first account, invited people, and everybody in dev mode get an account and a session at once.
+Where strangers may register, the address must first be confirmed by mail (`verify_signups`): the answer is then the
+same for a new address and for one that has an account. The password is chosen with the link of the mail, so nobody can
+open an account with the address of somebody else.
+"""
 
 from __future__ import annotations
 
+from bunbase.bunauth.service.invites import InviteService
+from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
-from bunbase.contracts.bunauth.accounts import SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import EmailTaken, SignupsClosed
+from bunbase.bunauth.store.invites import Admission
+from bunbase.bunauth.store.mail_tokens import MailKind
+from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
-from bunbase.pkg.passwords import Passwords
+from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.passwords import Passwords, check_password
 
 
 class Registration:
     def __init__(
-        self, stores: Stores, passwords: Passwords, tokens: SessionTokens, settings: BunAuthSettings, site: Site
+        self,
+        stores: Stores,
+        passwords: Passwords,
+        tokens: SessionTokens,
+        requests: MailRequests,
+        invites: InviteService,
+        settings: BunAuthSettings,
+        site: Site,
     ) -> None:
         self.stores = stores
         self.passwords = passwords
         self.tokens = tokens
+        self.requests = requests
+        self.invites = invites
         self.clock = site.clock
         self.dev = site.dev
         self.signups = settings.signups.on(site.dev)
+        self.verifies = settings.verifies_signups(site.dev, site.mail.configured)
 
-    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str) -> SignedIn:
-        """Open an account and sign it in. Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput."""
-        email, name, accounts = normal_email(email), checked_name(name), self.stores.accounts
-        first = not await accounts.exist()
-        if first:  # check this before hashing the password, which is expensive
-            await check_setup(accounts, caller, setup_token, self.dev)
-        else:
-            self._check_signups()
-        hash = await self.passwords.hash(POOL, password)
-        new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
-        if first and await accounts.add_first(new):
-            return await self.tokens.open_session(caller, new)
-        self._check_signups()  # another request has made the first account meanwhile
-        new = Credentials(new.id, email, name, "user", new.created_at, hash)
-        if not await accounts.add(new):
-            raise EmailTaken("Sign in instead, or use another address.")
-        return await self.tokens.open_session(caller, new)
+    async def register(self, caller: Caller, new: NewAccount) -> Registered:
+        """Open an account and sign it in, or send a mail with which the account is opened.
+
+        Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
+        """
+        email, name = normal_email(new.email), checked_name(new.name)
+        check_password(new.password)
+        if not await self.stores.accounts.exist():  # check this before hashing the password, which is expensive
+            await check_setup(self.stores.accounts, caller, new.setup_token, self.dev)
+            first = await self._credentials(email, name, new.password, role="admin")
+            if await self._add_first(first):
+                return await self._signed_in(caller, first)
+            # else another request has made the first account meanwhile
+        if new.invite:
+            admission = await self.invites.admission(new.invite, email)
+            return await self._signed_in(caller, await self._add_invited(email, name, new, admission))
+        self._check_signups()
+        if self.verifies:
+            await self.requests.request(MailKind.SIGN_UP, email, name)
+            return Registered(None)
+        account = await self._credentials(email, name, new.password)
+        async with self.stores.db.transaction():
+            await self._add(account)
+        return await self._signed_in(caller, account)
+
+    async def confirm(self, caller: Caller, token: str, password: str) -> SignedIn:
+        """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
+        check_password(password)
+        link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
+        found = await tokens.find(link, (MailKind.SIGN_UP,), now)
+        if found is None:
+            raise LinkExpired("Register again, and use the link of the new mail.")
+        account = await self._credentials(found.email, found.name, password, verified=True)
+        async with self.stores.db.transaction():
+            if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
+                raise LinkExpired("Register again, and use the link of the new mail.")
+            await self._add(account)
+        return await self.tokens.open_session(caller, account)
 
     async def state(self) -> SignupState:
         return SignupState(self.signups.value, await self.stores.accounts.has_admin())
 
+    async def _add_first(self, account: Credentials) -> bool:
+        async with self.stores.db.transaction():
+            if not await self.stores.accounts.add_first(account):
+                return False
+            await self._post_verification(account)
+            return True
+
+    async def _add_invited(self, email: str, name: str, new: NewAccount, admission: Admission) -> Credentials:
+        verified = admission.email is not None
+        account = await self._credentials(email, name, new.password, admission.role, verified)
+        async with self.stores.db.transaction():
+            await self.invites.use(new.invite)
+            await self._add(account)
+        return account
+
+    async def _signed_in(self, caller: Caller, account: Credentials) -> Registered:
+        return Registered(await self.tokens.open_session(caller, account))
+
+    async def _credentials(
+        self, email: str, name: str, password: str, role: str = "user", verified: bool = False
+    ) -> Credentials:
+        hash, now = await self.passwords.hash(POOL, password), self.clock.now()
+        return Credentials(new_id("usr"), email, name, role, now, hash, now if verified else None)
+
+    async def _add(self, account: Credentials) -> None:
+        """Store an account, and ask its address for confirmation. Raises: EmailTaken."""
+        if not await self.stores.accounts.add(account):
+            raise EmailTaken("Sign in instead, or use another address.")
+        await self._post_verification(account)
+
+    async def _post_verification(self, account: Credentials) -> None:
+        if account.email_verified_at is None:
+            email, letters = account.email, self.requests.letters
+            await self.requests.post_link(
+                MailKind.VERIFY_EMAIL, email, account.id, lambda token: letters.verify_email(email, token)
+            )
+
     def _check_signups(self) -> None:
         if self.signups is not Signups.OPEN:
             raise SignupsClosed(
-                "Registration is closed here. The operator of this server can open it with the setting bunauth.signups."
+                "Registration is closed here: ask an administrator for an invitation. The operator of this server can "
+                "open registration with the setting bunauth.signups."
             )

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.email_changes import EmailChangeStore
+from bunbase.bunauth.store.invites import InviteStore
+from bunbase.bunauth.store.mail_tokens import MailTokenStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -25,9 +28,13 @@ class Stores:
         self.accounts = AccountStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
+        self.mail_tokens = MailTokenStore(db)
+        self.email_changes = EmailChangeStore(db)
+        self.invites = InviteStore(db)
         self.signing_keys = SigningKeyStore(db)
 
     async def delete_over(self, before: datetime) -> None:
-        """Delete the sessions and tokens that ended or expired before a time."""
+        """Delete the sessions, tokens and invitations that ended or expired before a time."""
         await self.sessions.delete_over(before)
-        await self.personal_tokens.delete_expired(before)
+        for expiring in (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites):
+            await expiring.delete_expired(before)

@@ -13,10 +13,12 @@ from bunbase.pkg.errors import Unauthenticated
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
 FIRST_ACCOUNT: Final = "bunauth: the first account"
+EMAIL: Final = "bunauth: email "
 HAS_ACCOUNTS = "SELECT EXISTS (SELECT FROM users)"
 HAS_ADMIN = "SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"
 ADD_ACCOUNT = """
-INSERT INTO users (id, email, name, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO users (id, email, name, password_hash, role, created_at, email_verified_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (email) DO NOTHING"""
 ACCOUNT = """
 SELECT id, email, name, role, created_at, email_verified_at IS NOT NULL AS email_verified, avatar_url
@@ -27,6 +29,17 @@ FROM users WHERE email = $1"""
 PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = $1"
 SET_PASSWORD_HASH = "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1"
 UPGRADE_PASSWORD_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
+VERIFY_EMAIL = """
+UPDATE users SET email_verified_at = $3 WHERE id = $1 AND email = $2 AND email_verified_at IS NULL"""
+SET_EMAIL = """
+UPDATE users SET email = $2, email_verified_at = $3, version = version + 1
+WHERE id = $1 AND NOT EXISTS (SELECT FROM users WHERE email = $2)"""
+LOCK_ACCOUNT = "SELECT email, email_verified_at IS NOT NULL AS verified FROM users WHERE id = $1 FOR UPDATE"
+LOCK_ADMINS = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: administrators', 0))"
+IS_LAST_ADMIN = """
+SELECT EXISTS (SELECT FROM users WHERE id = $1 AND role = 'admin')
+    AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND role = 'admin')"""
+DELETE_ACCOUNT = "DELETE FROM users WHERE id = $1"
 SET_PROFILE = "UPDATE users SET name = coalesce($2, name), avatar_url = coalesce($3, avatar_url) WHERE id = $1"
 SETUP_TOKEN = "SELECT hash FROM setup_token"
 ADD_SETUP_TOKEN = "INSERT INTO setup_token (hash) VALUES ($1) ON CONFLICT DO NOTHING"
@@ -53,6 +66,11 @@ class Credentials(msgspec.Struct, frozen=True):
     def account(self) -> Account:
         verified = self.email_verified_at is not None
         return Account(self.id, self.email, self.name, self.role, self.created_at, verified, self.avatar_url)
+
+
+class LockedAccount(msgspec.Struct, frozen=True):
+    email: str
+    verified: bool
 
 
 class AccountStore:
@@ -89,8 +107,10 @@ class AccountStore:
 
     async def add(self, new: Credentials) -> bool:
         """Add an account. Return False if the email is taken."""
-        args = (new.id, new.email, new.name, new.password_hash, new.role, new.created_at)
-        return bool(await self.db.execute(ADD_ACCOUNT, *args))
+        args = (new.id, new.email, new.name, new.password_hash, new.role, new.created_at, new.email_verified_at)
+        async with self.db.transaction():
+            await self.db.execute(LOCK, EMAIL + new.email)
+            return bool(await self.db.execute(ADD_ACCOUNT, *args))
 
     async def by_id(self, id: str) -> Account | None:
         return await self.db.one(Account, ACCOUNT, id)
@@ -120,3 +140,26 @@ class AccountStore:
     async def set_profile(self, id: str, name: str | None, avatar_url: str | None) -> None:
         """Store the values that are not None."""
         await self.db.execute(SET_PROFILE, id, name, avatar_url)
+
+    async def verify_email(self, id: str, email: str, now: datetime) -> None:
+        """Store that the address is verified, if it is still the address of the account."""
+        await self.db.execute(VERIFY_EMAIL, id, email, now)
+
+    async def locked(self, id: str) -> LockedAccount | None:
+        """Return the account; it cannot change until the transaction ends."""
+        return await self.db.one(LockedAccount, LOCK_ACCOUNT, id)
+
+    async def set_email(self, id: str, email: str, now: datetime) -> bool:
+        """Change the address, which is verified. Return False if another account has it."""
+        async with self.db.transaction():
+            await self.db.execute(LOCK, EMAIL + email)  # another account may take the address at the same moment
+            return bool(await self.db.execute(SET_EMAIL, id, email, now))
+
+    async def delete(self, id: str) -> bool:
+        """Delete an account. Return False if it is the last administrator."""
+        async with self.db.transaction():
+            await self.db.execute(LOCK_ADMINS)
+            if await self.db.value(IS_LAST_ADMIN, id):
+                return False
+            await self.db.execute(DELETE_ACCOUNT, id)
+            return True

@@ -21,6 +21,8 @@ SELECT personal_tokens.id, user_id, email, role, scopes, personal_tokens.created
 FROM personal_tokens JOIN users ON users.id = user_id WHERE hash = $1"""
 TOUCH_TOKEN = "UPDATE personal_tokens SET last_used_at = $2 WHERE id = $1"
 DELETE_TOKEN = "DELETE FROM personal_tokens WHERE user_id = $1 AND id = $2"
+DELETE_ALL_TOKENS = """
+WITH deleted AS (DELETE FROM personal_tokens WHERE user_id = $1 RETURNING id) SELECT array_agg(id) FROM deleted"""
 DELETE_EXPIRED_TOKENS = """
 DELETE FROM personal_tokens WHERE id IN (SELECT id FROM personal_tokens WHERE expires_at < $1 LIMIT $2)"""
 
@@ -63,6 +65,12 @@ class PersonalTokenStore:
                 return False
             await self.feed.publish(RevokedKind.TOKEN, id, until)
             return True
+
+    async def delete_all(self, user: str, until: float) -> None:
+        """Delete all tokens of an account and tell all processes."""
+        async with self.db.transaction():
+            for id in await self.db.value(DELETE_ALL_TOKENS, user) or []:
+                await self.feed.publish(RevokedKind.TOKEN, id, until)
 
     async def delete_expired(self, before: datetime) -> None:
         await self.db.delete_in_batches(DELETE_EXPIRED_TOKENS, before)

@@ -62,6 +62,36 @@ class SignedIn(msgspec.Struct, frozen=True):
     token_type: str = "Bearer"
 
 
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`setup_token`: production requires it for the first account. `invite`: the token of an invitation."""
+
+    email: str
+    password: str
+    name: str = ""
+    setup_token: str = ""
+    invite: str = ""
+
+
+class SignupPending(msgspec.Struct, frozen=True):
+    """The answer to a registration that must first be confirmed by mail. It is the same if the address has an account
+    already: then its owner gets a mail that says so.
+    """
+
+    status: str = "confirmation_sent"
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """The result of a registration. `signed_in`: None if the address must first be confirmed by mail."""
+
+    signed_in: SignedIn | None
+
+
+class EmailConfirmed(msgspec.Struct, frozen=True):
+    """`status`: "verified", "changed", or "pending" if the other address must still confirm the change."""
+
+    status: str
+
+
 class SignupState(msgspec.Struct, frozen=True):
     """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists."""
 

@@ -59,3 +59,19 @@ class WrongProof(Problem):
     """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
 
     status, code, title = 403, "wrong_proof", "This proof is wrong"
+
+
+class LinkExpired(Problem):
+    status, code, title = 410, "link_expired", "This link was used before, or it has expired"
+
+
+class InviteNotFound(Problem):
+    status, code, title = 404, "invite_not_found", "There is no such invitation"
+
+
+class InvalidInvite(Problem):
+    status, code, title = 403, "invalid_invite", "This invitation is not valid"
+
+
+class LastAdministrator(Problem):
+    status, code, title = 409, "last_administrator", "The installation needs an administrator"

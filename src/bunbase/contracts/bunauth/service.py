@@ -8,11 +8,15 @@ from typing import Protocol
 from bunbase.contracts.bunauth.accounts import (
     Account,
     AccountSessions,
+    EmailConfirmed,
+    NewAccount,
     ProfileChanges,
     Proof,
+    Registered,
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.invites import Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -28,12 +32,16 @@ from bunbase.pkg.mail.letters import DevMail
 
 
 class BunAuth(Protocol):
-    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
+    async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
-        needs the setup token.
+        needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
 
-        Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput.
+        Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
+        ...
+
+    async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
+        """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
@@ -67,6 +75,52 @@ class BunAuth(Protocol):
 
         Raises: ReauthenticationRequired, WrongProof, InvalidInput, Forbidden.
         """
+        ...
+
+    async def request_password_reset(self, email: str) -> None:
+        """Send a link to the address if it has an account. The caller cannot see whether it has one."""
+        ...
+
+    async def reset_password(self, token: str, password: str) -> None:
+        """Set a new password by the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
+        ...
+
+    async def request_email_verification(self, email: str) -> None:
+        """Send a link to the address if its account is not verified. The caller cannot see whether that is so."""
+        ...
+
+    async def verify_email(self, token: str) -> EmailConfirmed:
+        """Verify the address that a link was sent to. Raises: LinkExpired."""
+        ...
+
+    async def request_email_change(self, caller: Caller, email: str) -> None:
+        """Send links to the present and the new address; both must confirm the change.
+
+        Raises: ReauthenticationRequired, InvalidInput, Forbidden.
+        """
+        ...
+
+    async def confirm_email_change(self, token: str) -> EmailConfirmed:
+        """Confirm a change of address by the link of a mail. Raises: LinkExpired."""
+        ...
+
+    async def delete_account(self, caller: Caller) -> None:
+        """Delete the caller's account. Raises: ReauthenticationRequired, LastAdministrator, Forbidden."""
+        ...
+
+    async def create_invite(self, caller: Caller, email: str | None, role: str) -> Invite:
+        """Invite a person to open an account. `email`: the address to invite by mail; None for a link alone.
+
+        `role`: "user" or "admin". Only administrators invite. Raises: InvalidInput, Forbidden.
+        """
+        ...
+
+    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def delete_invite(self, caller: Caller, id: str) -> None:
+        """Raises: InviteNotFound, Forbidden."""
         ...
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:

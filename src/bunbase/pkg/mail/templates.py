@@ -81,6 +81,16 @@ EMAIL_CHANGED: Final = Template(
     notice=True,
     useful_seconds=DAY,
 )
+ALREADY_REGISTERED: Final = Template(
+    "already_registered",
+    subject="You already have an account at $app",
+    heading="You already have an account",
+    body="Someone tried to open an account at $app with $email, but this address has an account. "
+    "If it was you, sign in. If you forgot your password, choose a new one.",
+    button="Choose a new password",
+    footer="If it was not you, you can ignore this mail. Nothing has changed.",
+    fields=frozenset({"email"}),
+)
 PASSWORD_RESET: Final = Template(
     "password_reset",
     subject="Reset your password for $app",
@@ -170,6 +180,7 @@ TEMPLATES: Final = {
         CONFIRM_NEW_EMAIL,
         EMAIL_CHANGE_REQUESTED,
         EMAIL_CHANGED,
+        ALREADY_REGISTERED,
         PASSWORD_RESET,
         PASSWORD_CHANGED,
         FACTOR_ADDED,

@@ -1,0 +1,29 @@
+"""Delete an account."""
+
+from __future__ import annotations
+
+from bunbase.bunauth.service.proofs import Proofs
+from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.problems import LastAdministrator
+from bunbase.contracts.caller import Caller
+
+
+class Leaving:
+    def __init__(self, stores: Stores, proofs: Proofs, tokens: SessionTokens) -> None:
+        self.stores = stores
+        self.proofs = proofs
+        self.tokens = tokens
+
+    async def delete(self, caller: Caller) -> None:
+        """Delete the account with its sessions and tokens, which end within a second.
+
+        Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
+        """
+        developer, now = await self.proofs.need_fresh(caller), self.tokens.clock.now()
+        until = await self.tokens.revoked_until(now)
+        async with self.stores.db.transaction():
+            await self.stores.sessions.end_all(developer.id, now, until)
+            await self.stores.personal_tokens.delete_all(developer.id, until)
+            if not await self.stores.accounts.delete(developer.id):
+                raise LastAdministrator("Make another account an administrator first.")

@@ -1,0 +1,61 @@
+"""Invitations to open an account, in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bunbase.contracts.bunauth.invites import Invite
+from bunbase.pkg.db.database import Database
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: invites', 0))"
+COUNT = "SELECT count(*) FROM invites WHERE expires_at > $1"
+ADD = """
+INSERT INTO invites (id, hash, email, role, invited_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+PAGE = """
+SELECT id, email, role, created_at, expires_at FROM invites WHERE expires_at > $1 AND ($2 = '' OR id < $2)
+ORDER BY id DESC LIMIT $3"""
+FIND = "SELECT id, email, role FROM invites WHERE hash = $1 AND expires_at > $2"
+TAKE = "DELETE FROM invites WHERE hash = $1 AND expires_at > $2"
+DELETE = "DELETE FROM invites WHERE id = $1"
+DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)"
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A valid invitation. `email`: the only address that it admits; None: any address."""
+
+    id: str
+    email: str | None
+    role: str
+
+
+class InviteStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def add(self, new: Invite, hash: bytes, invited_by: str, limit: int) -> bool:
+        """Add an invitation. Return False if `limit` invitations are open already."""
+        async with self.db.transaction():
+            await self.db.execute(LOCK)
+            if await self.db.value(COUNT, new.created_at) >= limit:
+                return False
+            args = (new.id, hash, new.email, new.role, invited_by, new.created_at, new.expires_at)
+            await self.db.execute(ADD, *args)
+            return True
+
+    async def page(self, now: datetime, before: str, limit: int) -> list[Invite]:
+        return await self.db.all(Invite, PAGE, now, before, limit)
+
+    async def find(self, hash: bytes, now: datetime) -> Admission | None:
+        return await self.db.one(Admission, FIND, hash, now)
+
+    async def take(self, hash: bytes, now: datetime) -> bool:
+        """Use up an invitation. Return False if another request has used it, or if it has expired."""
+        return bool(await self.db.execute(TAKE, hash, now))
+
+    async def delete(self, id: str) -> bool:
+        return bool(await self.db.execute(DELETE, id))
+
+    async def delete_expired(self, before: datetime) -> None:
+        await self.db.delete_in_batches(DELETE_EXPIRED, before)

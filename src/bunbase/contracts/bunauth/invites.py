@@ -1,0 +1,25 @@
+"""Invitations to open an account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`email`: the only address that the invitation admits; null: any address. `url`: opens the account; present only
+    in the answer to the request that made the invitation.
+    """
+
+    id: str
+    email: str | None
+    role: str
+    created_at: datetime
+    expires_at: datetime
+    url: str | None = None
+
+
+class Invites(msgspec.Struct, frozen=True):
+    items: tuple[Invite, ...]
+    next: str | None = None

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bunbase.bunauth.service import BunAuthService
+from bunbase.contracts.bunauth.problems import LinkExpired, ReauthenticationRequired
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import InvalidInput
+from tests.bunauth.mailbox import kinds, link
+from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.rooms import ANYONE
+
+ADA, NEW = "ada@example.com", "ada@new.example"
+DAY = 86400
+
+
+async def test_the_link_of_the_first_mail_verifies_the_address_once(bunauth: BunAuthService) -> None:
+    first = await registered(bunauth)
+    token = await link(bunauth, ADA, "verify-email")
+    assert not first.user.email_verified
+
+    assert (await bunauth.verify_email(token)).status == "verified"
+
+    assert (await bunauth.login(ANYONE, ADA, PASSWORD)).user.email_verified
+    for used in (token, "bmt_unknown", ""):
+        with pytest.raises(LinkExpired):
+            await bunauth.verify_email(used)
+
+
+async def test_a_link_expires_after_a_day(bunauth: BunAuthService, clock: ManualClock) -> None:
+    await registered(bunauth)
+    token = await link(bunauth, ADA, "verify-email")
+    clock.advance(DAY)
+
+    with pytest.raises(LinkExpired):
+        await bunauth.verify_email(token)
+
+
+async def test_only_an_account_with_an_unverified_address_gets_another_mail(bunauth: BunAuthService) -> None:
+    await registered(bunauth)
+    await bunauth.request_email_verification(" ADA@example.com ")
+    await bunauth.request_email_verification(ADA)
+    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+
+    for email in (ADA, "nobody@example.com", "no address"):
+        await bunauth.request_email_verification(email)
+
+    assert await kinds(bunauth, ADA) == ["verify_email", "verify_email"], "two requests at once make one mail"
+    assert await kinds(bunauth, "nobody@example.com") == []
+
+
+async def test_a_change_needs_the_consent_of_both_addresses_in_any_order(bunauth: BunAuthService) -> None:
+    signed_in = await registered(bunauth)
+    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+    caller = await caller_with(bunauth, signed_in.access_token)
+    await bunauth.request_email_change(caller, NEW)
+
+    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "pending"
+    assert (await bunauth.me(caller)).email == ADA
+    assert (await bunauth.confirm_email_change(await link(bunauth, ADA, "change-email"))).status == "changed"
+
+    changed = await bunauth.login(ANYONE, NEW, PASSWORD)
+    assert (changed.user.id, changed.user.email_verified) == (signed_in.user.id, True)
+    assert (await kinds(bunauth, ADA))[-1] == "email_changed"
+
+
+async def test_an_address_that_was_never_verified_is_not_asked(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await bunauth.request_email_change(caller, NEW)
+
+    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "changed"
+
+    assert (await bunauth.me(caller)).email == NEW
+
+
+async def test_a_later_change_replaces_an_earlier_one(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await bunauth.request_email_change(caller, "typo@new.example")
+    mistaken = await link(bunauth, "typo@new.example", "change-email")
+
+    await bunauth.request_email_change(caller, NEW)
+
+    with pytest.raises(LinkExpired):
+        await bunauth.confirm_email_change(mistaken)
+    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "changed"
+
+
+async def test_the_answer_does_not_show_that_another_account_has_the_new_address(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await registered(bunauth, "bob@example.com")
+    await bunauth.request_email_change(caller, "bob@example.com")
+
+    with pytest.raises(LinkExpired):  # only the owner of the address can see this
+        await bunauth.confirm_email_change(await link(bunauth, "bob@example.com", "change-email"))
+
+    assert (await bunauth.me(caller)).email == ADA
+
+
+async def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_it(bunauth: BunAuthService) -> None:
+    tokens = []
+    for email in (ADA, "bob@example.com"):
+        caller = await caller_with(bunauth, (await registered(bunauth, email)).access_token)
+        await bunauth.request_email_change(caller, NEW)
+        tokens.append(await link(bunauth, NEW, "change-email"))
+
+    answers = await asyncio.gather(*(bunauth.confirm_email_change(one) for one in tokens), return_exceptions=True)
+
+    assert sorted(type(one).__name__ for one in answers) == ["EmailConfirmed", "LinkExpired"]
+
+
+async def test_a_change_needs_a_fresh_proof_and_another_address(bunauth: BunAuthService, clock: ManualClock) -> None:
+    first = await registered(bunauth)
+    caller = await caller_with(bunauth, first.access_token)
+    for same in (ADA, " Ada@Example.com", "no address"):
+        with pytest.raises(InvalidInput):
+            await bunauth.request_email_change(caller, same)
+    clock.advance(600)
+
+    with pytest.raises(ReauthenticationRequired):
+        await bunauth.request_email_change(caller, NEW)
