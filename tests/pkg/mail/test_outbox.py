@@ -201,6 +201,21 @@ async def test_requests_at_once_do_not_pass_the_limit(db: Database, clock: Manua
     assert len(await rows(outbox)) == 3
 
 
+async def test_transactions_that_post_to_the_same_addresses_in_opposite_order_do_not_wait_for_each_other(
+    outbox: MailOutbox,
+) -> None:
+    letters = [Letter(f"{name}@example.com", "Changed", "Changed") for name in ("ada", "bob")]
+
+    await asyncio.gather(*(outbox.post(*(letters if turn % 2 else reversed(letters))) for turn in range(6)))
+
+    assert len(await rows(outbox)) == 12
+
+
+async def test_a_mail_to_no_address_is_a_bug_of_the_room(outbox: MailOutbox) -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        await outbox.post(Letter("ada", "Hello", "Hello"))
+
+
 async def test_mails_that_wait_for_a_server_die_when_they_are_no_longer_useful(
     db: Database, clock: ManualClock
 ) -> None:

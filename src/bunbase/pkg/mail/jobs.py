@@ -20,20 +20,27 @@ NOT_CONFIGURED: Final = "Mail is not configured: set mail.host."
 
 
 def mail_jobs(outbox: MailOutbox) -> tuple[Job, Job, Job]:
-    """Return the jobs of an outbox. Without a server, mails wait until they are no longer useful."""
+    """Return the jobs of an outbox. Without a server, mails wait until they are no longer useful.
+
+    Raises: ValueError, OSError for settings that `check_mail` would refuse.
+    """
     room, settings = outbox.db.schema, outbox.settings
     server = SmtpServer(settings) if settings.configured else None
 
     async def send() -> None:
-        if server is not None:
-            work = [send_due(outbox, server) for _ in range(SENDERS)]
-            for failure in await asyncio.gather(*work, return_exceptions=True):
-                if isinstance(failure, BaseException):
-                    raise failure
+        if server is None or not await outbox.has_due():
+            return
+        work = [send_due(outbox, server) for _ in range(SENDERS)]
+        for outcome in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def measure() -> None:
         await outbox.bury_outdated(TOO_OLD if server else NOT_CONFIGURED)
+        await outbox.measure()
 
     return (
         Job(f"{room}.mail", send, SEND_SECONDS),
-        Job(f"{room}.measure_mail", outbox.measure, MEASURE_SECONDS),
+        Job(f"{room}.measure_mail", measure, MEASURE_SECONDS),
         Job(f"{room}.forget_mail", outbox.forget, FORGET_SECONDS),
     )

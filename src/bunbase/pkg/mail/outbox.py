@@ -60,6 +60,7 @@ POST = """
 INSERT INTO mails (id, project, kind, notice, recipient, mailbox, subject, plain, html, state,
     created_at, due_at, useful_until, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)"""
+HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <= $1)"
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
     SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -108,22 +109,22 @@ class MailOutbox:
         self.settings = settings or MailSettings()
         self.dev = dev
 
-    async def post(self, letter: Letter) -> None:
-        """Store a mail that a job then sends. Call this inside the transaction of the act that the mail is about.
+    async def post(self, *letters: Letter) -> None:
+        """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
-        If the address has had too many mails within the hour, the mail is dropped, and the caller cannot see that.
-        Raises: ValueError if `letter.to` is not an address.
+        If an address has had too many mails within the hour, its mail is dropped, and the caller cannot see that.
+        Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
+        cannot wait for each other. Raises: ValueError if `to` of a letter is not an address.
         """
-        recipient = email_or_none(letter.to)
-        if recipient is None:
-            raise ValueError("the recipient of a mail is not an address")
+        addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
-            if await self._too_many(letter, recipient):
-                self._count("dropped")
-                log.warning("a mail was dropped: too many for one address", kind=letter.kind, to=masked(recipient))
-                return
-            await self._insert(letter, recipient)
-        self._count("posted")
+            for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
+                await self.db.execute(LOCK_MAILBOX, mailbox)
+            for recipient, letter in addressed:
+                await self._post(letter, recipient)
+
+    async def has_due(self) -> bool:
+        return bool(await self.db.value(HAS_DUE, self.clock.now()))
 
     async def claim(self) -> ClaimedMail | None:
         """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt."""
@@ -191,12 +192,24 @@ class MailOutbox:
         metrics.mails_oldest_seconds.labels(room).set(max(seconds, 0.0))
         metrics.mails_dead.labels(room).set(dead)
 
+    async def _post(self, letter: Letter, recipient: str) -> None:
+        if await self._too_many(letter, recipient):
+            self._count("dropped")
+            log.warning(
+                "a mail was dropped: too many for one address (mail.max_of_a_kind, mail.max_per_address)",
+                kind=letter.kind,
+                to=masked(recipient),
+                sender_room=self.db.schema,
+            )
+            return
+        await self._insert(letter, recipient)
+        self._count("posted")
+
     async def _too_many(self, letter: Letter, recipient: str) -> bool:
-        """True if the limits allow no further mail. The lock makes two requests at once count one after the other."""
-        mailbox = without_tag(recipient)
-        await self.db.execute(LOCK_MAILBOX, mailbox)
+        """True if the limits allow no further mail. The caller has locked the mailbox, so no other mail is added."""
         since = self.clock.now() - HOUR
-        had = await self.db.one(RecentMails, COUNT, mailbox, since, letter.notice, letter.kind, letter.project)
+        args = (without_tag(recipient), since, letter.notice, letter.kind, letter.project)
+        had = await self.db.one(RecentMails, COUNT, *args)
         if had is None:
             return False
         return had.of_all >= self.settings.max_per_address or had.of_kind >= self.settings.max_of_a_kind
@@ -231,6 +244,13 @@ class MailOutbox:
 
     def _count(self, outcome: str, number: int = 1) -> None:
         metrics.mails.labels(self.db.schema, outcome).inc(number)
+
+
+def _recipient(letter: Letter) -> str:
+    found = email_or_none(letter.to)
+    if found is None:
+        raise ValueError("the recipient of a mail is not an address")
+    return found
 
 
 def retry_seconds(attempts: int) -> int:
