@@ -156,7 +156,7 @@ class MailOutbox:
         )
 
     async def bury_outdated(self, reason: str) -> int:
-        """Give up the mails that waited until they were no longer useful, and return their number."""
+        """Make dead letters of the mails that waited until they were no longer useful. Return their number."""
         dead = await self.db.execute(OUTDATED, self.clock.now(), reason)
         if dead:
             self._count("dead", dead)
