@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.pkg.mail import templates
-from bunbase.pkg.mail.composing import compose, harmless
+from bunbase.pkg.mail.composing import compose, harmless, in_words
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.mail.templates import MEMBER_INVITE, PASSWORD_RESET, SIGN_IN_CODE, TEMPLATES, Template
 
@@ -99,6 +99,22 @@ def test_a_code_stands_alone_on_its_line_and_the_link_is_copied_easily() -> None
 def test_a_name_never_becomes_a_link(name: str, shown_as: str) -> None:
     assert harmless(name) == shown_as
     assert shown_as in filled(MEMBER_INVITE, inviter=name).text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (90, "90 seconds"),
+        (600, "10 minutes"),
+        (3600, "1 hour"),
+        (5400, "90 minutes"),
+        (86_400, "1 day"),
+        (604_800, "7 days"),
+    ],
+)
+def test_durations_are_words(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
 
 
 def test_markup_in_a_name_is_text() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.mail.layout import Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
-from bunbase.pkg.mail.templates import Template
+from bunbase.pkg.mail.templates import DAY, HOUR, MINUTE, Template
 
 MAX_FIELD: Final = 120  # characters
 MAX_URL: Final = 2000
@@ -60,6 +60,17 @@ def compose(template: Template, to: str, fields: Mapping[str, str], project: str
         notice=template.notice,
         useful_seconds=template.useful_seconds,
     )
+
+
+def in_words(seconds: int) -> str:
+    """Return a duration for the field `valid_for`, in the largest unit that fits without a rest: `90 minutes`."""
+    for unit, size in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
+        if seconds % size == 0 and seconds >= size:
+            break
+    else:
+        unit, size = "second", 1
+    number = seconds // size
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def shown(name: str, value: str) -> str:

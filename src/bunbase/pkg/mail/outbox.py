@@ -77,7 +77,7 @@ UPDATE mails SET state = 'dead', ended_at = $3, reason = $4, subject = '', plain
 WHERE id = $1 AND state = 'waiting' AND attempts = $2"""
 OUTDATED = """
 UPDATE mails SET state = 'dead', ended_at = $1, reason = $2, subject = '', plain = '', html = ''
-WHERE state = 'waiting' AND useful_until <= $1"""
+WHERE state = 'waiting' AND (useful_until <= $1 OR created_at <= $3)"""
 COUNT_WAITING = "SELECT count(*) AS count, min(created_at) AS oldest FROM mails WHERE state = 'waiting'"
 COUNT_DEAD = "SELECT count(*) FROM mails WHERE state = 'dead' AND ended_at IS NOT NULL"
 DEV_MAILS = """
@@ -155,9 +155,13 @@ class MailOutbox:
             reason=reason,
         )
 
-    async def bury_outdated(self, reason: str) -> int:
-        """Make dead letters of the mails that waited until they were no longer useful. Return their number."""
-        dead = await self.db.execute(OUTDATED, self.clock.now(), reason)
+    async def bury_outdated(self, reason: str, max_age: timedelta = KEEP_DEAD) -> int:
+        """Make dead letters of the mails that waited for `max_age`, or until they were no longer useful.
+
+        Return their number.
+        """
+        now = self.clock.now()
+        dead = await self.db.execute(OUTDATED, now, reason, now - max_age)
         if dead:
             self._count("dead", dead)
             log.error("mails are dead letters", sender_room=self.db.schema, count=dead, reason=reason)
