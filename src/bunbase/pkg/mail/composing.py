@@ -63,13 +63,10 @@ def compose(template: Template, to: str, fields: Mapping[str, str], project: str
 
 
 def in_words(seconds: int) -> str:
-    """Return a duration for the field `valid_for`, in the largest unit that fits without a rest: `90 minutes`."""
-    for unit, size in (("day", DAY), ("hour", HOUR), ("minute", MINUTE)):
-        if seconds % size == 0 and seconds >= size:
-            break
-    else:
-        unit, size = "second", 1
-    number = seconds // size
+    """Return a duration for the field `valid_for`, in the largest unit without a rest, such as `90 minutes`."""
+    units = {"day": DAY, "hour": HOUR, "minute": MINUTE, "second": 1}
+    unit = next(name for name, size in units.items() if seconds % size == 0)
+    number = seconds // units[unit]
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
