@@ -155,6 +155,13 @@ def test_a_link_must_be_a_complete_address(url: str) -> None:
         filled(PASSWORD_RESET, url=url)
 
 
+def test_the_host_of_a_link_may_be_in_unicode() -> None:
+    assert (
+        "https://bücher.example/reset?token=x"
+        in filled(PASSWORD_RESET, url="https://bücher.example/reset?token=x").text
+    )
+
+
 def test_a_missing_field_is_a_bug_of_the_room() -> None:
     with pytest.raises(ValueError, match="member_invite needs more fields: inviter_email, role"):
         compose(MEMBER_INVITE, "ada@example.com", {**FIELDS, "url": URL, "inviter_email": "", "role": ""})

@@ -92,7 +92,7 @@ def harmless(value: str) -> str:
 
 def _check_url(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or len(url) > MAX_URL or not url.isascii():
+    if parts.scheme not in ("http", "https") or not parts.netloc or len(url) > MAX_URL:
         raise ValueError("the link of a mail must be a complete http or https address")
     if not url.isprintable() or any(character in ' <>"' for character in url):
         raise ValueError("the link of a mail must be percent-encoded")
