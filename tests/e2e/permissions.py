@@ -74,6 +74,16 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/login", EVERYBODY),
     row("POST", "/api/auth/refresh", EVERYBODY, body={"refresh_token": "{refresh_token}"}),
     row("GET", "/api/auth/me", ACCOUNTS),
+    row("POST", "/api/auth/register/confirm", EVERYBODY),
+    row("POST", "/api/auth/password-reset", EVERYBODY),
+    row("POST", "/api/auth/password-reset/confirm", EVERYBODY),
+    row("POST", "/api/auth/verify-email", EVERYBODY),
+    row("POST", "/api/auth/verify-email/confirm", EVERYBODY),
+    row("POST", "/api/auth/email", SESSIONS),
+    row("POST", "/api/auth/email/confirm", EVERYBODY),
+    row("GET", "/api/invites", {OWNER}),  # the owner of the table is the installation's administrator
+    row("POST", "/api/invites", {OWNER}),
+    row("DELETE", "/api/invites/{invite_id}", {OWNER}),
     row("PATCH", "/api/auth/me", SESSIONS),
     row("POST", "/api/auth/password", SESSIONS, body=SIGN_IN_PASSWORD),
     row("POST", "/api/auth/reauthenticate", SESSIONS, body=SIGN_IN_PASSWORD),
@@ -182,7 +192,8 @@ PERMISSIONS: Final = (
 )
 
 SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers
-    row("DELETE", "/api/auth/sessions", SESSIONS, "?keep_current=true"),
+    row("DELETE", "/api/auth/sessions", SESSIONS),
     row("POST", "/api/auth/logout", SESSIONS),
     row("POST", "/v1/auth/logout", {USER}),
+    row("DELETE", "/api/auth/me", SESSIONS),
 )

@@ -15,7 +15,8 @@ import pytest
 from bunbase.contracts.functions.service import Functions
 from bunbase.house.build import House, open_rooms
 from bunbase.house.internal import internal_app
-from bunbase.house.ready import readiness
+from bunbase.house.modules import MODULES
+from bunbase.house.ready import SEND_MAIL, readiness
 from bunbase.pkg import ready as ready_module
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.mail.settings import MailSettings
@@ -67,6 +68,10 @@ async def test_readiness_says_whether_mail_is_configured(mail: MailSettings, det
     assert good
     assert answer["checks"] == {"mail": {"status": "ok", "detail": detail}}
     assert elsewhere["checks"] == {}
+
+
+def test_the_rooms_that_send_mail_are_those_with_a_mailbox_in_dev_mode() -> None:
+    assert {module.name for module in MODULES if hasattr(module.provides, "dev_mails")} == SEND_MAIL
 
 
 class Nothing(msgspec.Struct, frozen=True):

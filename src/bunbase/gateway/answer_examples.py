@@ -97,6 +97,17 @@ ANSWERS: Final[dict[str, Any]] = {
     # developers and projects
     "SignedIn": {"user": ACCOUNT, **TOKENS},
     "Me": {"user": ACCOUNT},
+    "SignupPending": {"status": "confirmation_sent"},
+    "Accepted": {"status": "accepted"},
+    "EmailConfirmed": {"status": "verified"},
+    "Invite": {
+        "id": "inv_01jd7qv8x2r4m6t0w9c3e5g7hm",
+        "email": "bob@example.com",
+        "role": "user",
+        "created_at": AT,
+        "expires_at": "2026-01-12T06:00:00.000Z",
+        "url": "https://api.example.com/account/invite?token=biv_…",
+    },
     "AccountSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hk",
         "ip": "203.0.113.7",

@@ -12,6 +12,7 @@ from bunbase.gateway.answer_examples import ANSWERS, POST, USER
 
 PROJECT: Final = "/api/projects/{project}"
 SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
+LINK_TOKEN: Final = "the token in the link of the mail"
 TOKEN: Final = "the refresh_token of the last answer"
 
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
@@ -19,6 +20,14 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/auth/register"): {**SIGN_IN, "name": "Ada"},
     ("POST", "/api/auth/login"): SIGN_IN,
     ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/api/auth/register/confirm"): {"token": LINK_TOKEN, "password": SIGN_IN["password"]},
+    ("POST", "/api/auth/password-reset"): {"email": SIGN_IN["email"]},
+    ("POST", "/api/auth/password-reset/confirm"): {"token": LINK_TOKEN, "password": "another horse battery"},
+    ("POST", "/api/auth/verify-email"): {"email": SIGN_IN["email"]},
+    ("POST", "/api/auth/verify-email/confirm"): {"token": LINK_TOKEN},
+    ("POST", "/api/auth/email"): {"email": "ada@new.example"},
+    ("POST", "/api/auth/email/confirm"): {"token": LINK_TOKEN},
+    ("POST", "/api/invites"): {"email": "bob@example.com", "role": "user"},
     ("PATCH", "/api/auth/me"): {"name": "Ada L.", "avatar_url": "https://example.com/ada.png"},
     ("POST", "/api/auth/password"): {"password": "another horse battery", "current": "the password until now"},
     ("POST", "/api/auth/reauthenticate"): {"password": SIGN_IN["password"]},

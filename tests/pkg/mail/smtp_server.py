@@ -34,12 +34,16 @@ class SmtpStub:
 
     `received`: the accepted messages. `hangs`: answer nothing to DATA. `dies`: accept the message, but close the
     connection instead of an answer. `signs_in`: a client must send USERNAME and PASSWORD.
+    `unicode`: addresses may be in Unicode (RFC 6531).
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, implicit: bool = False, signs_in: bool = False) -> None:
+    def __init__(
+        self, tls: ssl.SSLContext | None = None, implicit: bool = False, signs_in: bool = False, unicode: bool = False
+    ) -> None:
         self.tls = tls
         self.implicit = implicit
         self.signs_in = signs_in
+        self.unicode = unicode
         self.to_sender: list[str] = []
         self.to_recipient: list[str] = []
         self.to_data: list[str] = []
@@ -110,6 +114,7 @@ class SmtpStub:
             return SMTP(
                 self,
                 hostname="mail.test",
+                enable_SMTPUTF8=self.unicode,
                 tls_context=starttls,
                 require_starttls=starttls is not None,
                 auth_required=self.signs_in,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import resources
+from pathlib import Path
 
+import bunbase
 from bunbase.pkg.db.database import Database, open_database
 from bunbase.pkg.mail import outbox
 
-MIGRATION = resources.files("bunbase.bunauth.migrations") / "0004_mails.sql"
+MIGRATIONS = sorted(Path(bunbase.__file__).parent.glob("*/migrations/*_mails.sql"))
 
 
 def documented_table() -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from bunbase.pkg.mail.outbox import MailOutbox, retry_seconds
 from bunbase.pkg.mail.sending import send_due
 from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.mail.smtp import Undelivered
-from tests.pkg.mail.table import MIGRATION, documented_table, mail_database
+from tests.pkg.mail.table import MIGRATIONS, documented_table, mail_database
 
 SETTINGS = MailSettings(host="127.0.0.1", sender="bunbase@example.com")
 LETTER = Letter("ada@example.com", "Reset your password", "https://bunbase.test/reset?token=secret", "<p>secret</p>")
@@ -52,10 +53,11 @@ def temporary() -> Undelivered:
     return Undelivered("421 try later", permanent=False)
 
 
-def test_the_documented_table_is_the_table_of_the_migration() -> None:
-    migration = MIGRATION.read_text("utf-8")
+@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.parts[-3])
+def test_the_documented_table_is_the_table_of_every_room(migration: Path) -> None:
+    text = migration.read_text("utf-8")
 
-    assert documented_table() == migration[migration.index("CREATE TABLE") :]
+    assert documented_table() == text[text.index("CREATE TABLE") :]
 
 
 async def test_a_sent_mail_is_sent_once_and_its_secrets_are_wiped(outbox: MailOutbox) -> None:
@@ -201,6 +203,21 @@ async def test_requests_at_once_do_not_pass_the_limit(db: Database, clock: Manua
     assert len(await rows(outbox)) == 3
 
 
+async def test_transactions_that_post_to_the_same_addresses_in_opposite_order_do_not_wait_for_each_other(
+    outbox: MailOutbox,
+) -> None:
+    letters = [Letter(f"{name}@example.com", "Changed", "Changed") for name in ("ada", "bob")]
+
+    await asyncio.gather(*(outbox.post(*(letters if turn % 2 else reversed(letters))) for turn in range(6)))
+
+    assert len(await rows(outbox)) == 12
+
+
+async def test_a_mail_to_no_address_is_a_bug_of_the_room(outbox: MailOutbox) -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        await outbox.post(Letter("ada", "Hello", "Hello"))
+
+
 async def test_mails_that_wait_for_a_server_die_when_they_are_no_longer_useful(
     db: Database, clock: ManualClock
 ) -> None:
@@ -273,6 +290,20 @@ async def test_dev_mode_with_a_server_sends_mails_and_keeps_them_too(db: Databas
     assert await send_due(outbox, server) == 1
 
     assert [mail.text for mail in await outbox.dev_mails("", "", 10, "")] == [LETTER.text]
+
+
+async def test_the_mailbox_of_dev_mode_shows_dead_letters_too(db: Database, clock: ManualClock) -> None:
+    outbox = MailOutbox(db, clock, SETTINGS, dev=True)
+    await outbox.post(LETTER, Letter("bob@example.com", "Hello", "Hello"))
+    await send_due(outbox, ServerStub(Undelivered("550", permanent=True), temporary()))
+    clock.advance(9 * 3600)
+    await outbox.bury_outdated("too late")
+
+    assert {row["state"] for row in await rows(outbox)} == {"dead"}
+    assert [mail.text for mail in await outbox.dev_mails("", "", 10, "")] == ["Hello", LETTER.text]
+    clock.advance(25 * 3600)
+    await outbox.forget()
+    assert await rows(outbox) == []
 
 
 async def test_production_has_no_mailbox(outbox: MailOutbox) -> None:

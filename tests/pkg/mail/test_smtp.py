@@ -99,6 +99,16 @@ async def test_a_domain_in_unicode_is_sent_in_ascii_without_changing_it(smtp: Sm
     assert smtp.recipients == ["ada@xn--strae-oqa.example"]
 
 
+async def test_an_address_in_unicode_needs_a_server_that_accepts_it(smtp: SmtpStub) -> None:
+    failure = await refusal(smtp.settings(), mail(recipient="büro@example.com"))
+    async with SmtpStub(unicode=True).running() as modern:
+        await SmtpServer(modern.settings()).send(mail(recipient="büro@example.com"))
+
+    assert failure.permanent
+    assert "SMTPUTF8" in failure.reason
+    assert modern.recipients == [str(modern.received[0]["To"])] == ["büro@example.com"]
+
+
 @pytest.mark.parametrize("recipient", ["a..b@example.com", "[a]@example.com", ".a@example.com"])
 async def test_an_address_that_smtp_does_not_allow_makes_a_permanent_failure(smtp: SmtpStub, recipient: str) -> None:
     assert (await refusal(smtp.settings(), mail(recipient=recipient))).permanent

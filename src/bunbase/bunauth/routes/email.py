@@ -14,7 +14,7 @@ from bunbase.pkg.http import Injected
 TAGS = ["Developers"]
 
 
-class MailToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TokenOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`token`: from the link of the mail."""
 
     token: str
@@ -28,7 +28,7 @@ async def request_verification(anyone: Injected[Caller], bunauth: Injected[BunAu
 
 
 @post("/api/auth/verify-email/confirm", summary="Verify an address by the link of a mail", tags=TAGS, status_code=200)
-async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: MailToken) -> EmailConfirmed:
+async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenOnly) -> EmailConfirmed:
     return await bunauth.verify_email(data.token)
 
 
@@ -41,7 +41,7 @@ async def request_change(developer: Injected[Caller], bunauth: Injected[BunAuth]
 
 
 @post("/api/auth/email/confirm", summary="Confirm a change of address by a mail", tags=TAGS, status_code=200)
-async def confirm_change(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: MailToken) -> EmailConfirmed:
+async def confirm_change(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenOnly) -> EmailConfirmed:
     """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
     return await bunauth.confirm_email_change(data.token)
 

@@ -29,7 +29,7 @@ HEAD: Final = """\
   .page {{ background: #16181d !important; }}
   .card {{ background: #1f2229 !important; border-color: #363b45 !important; }}
   .text {{ color: #eceef2 !important; }}
-  .small {{ color: #aab1bd !important; }}
+  .small {{ color: #aab1bd !important; border-color: #363b45 !important; }}
   .code {{ background: #2a2e37 !important; color: #eceef2 !important; }}
   .button {{ background: #8ab4ff !important; color: #10131a !important; }}
   .address {{ color: #8ab4ff !important; }}

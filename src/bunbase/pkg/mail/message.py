@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from typing import Final
 
@@ -19,9 +19,10 @@ ENCODED: Final = "xn--"
 
 def message_of(mail: ClaimedMail, sender: Address) -> EmailMessage:
     """Return the message. The Message-ID is the same for every attempt, so that mailboxes can drop a second copy."""
-    message = EmailMessage(policy=SMTP)
+    to = deliverable(mail.recipient)
+    message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     message["From"] = sender
-    message["To"] = Address(addr_spec=deliverable(mail.recipient))
+    message["To"] = Address(addr_spec=to) if to.isascii() else to  # `Address` refuses a mailbox in Unicode (RFC 6531)
     message["Subject"] = one_line(mail.subject)
     message["Date"] = _date(mail.created_at)
     message["Message-ID"] = f"<{mail.id}@{sender.domain}>"

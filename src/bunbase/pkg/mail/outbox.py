@@ -41,6 +41,7 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
+from bunbase.pkg.mail.message import deliverable, one_line
 from bunbase.pkg.mail.settings import MailSettings
 
 log = logger("mail")
@@ -60,28 +61,32 @@ POST = """
 INSERT INTO mails (id, project, kind, notice, recipient, mailbox, subject, plain, html, state,
     created_at, due_at, useful_until, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)"""
+HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <= $1)"
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
     SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until"""
 SENT = """
 UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
-    subject = CASE WHEN $3 THEN subject ELSE '' END,
-    plain = CASE WHEN $3 THEN plain ELSE '' END,
+    subject = CASE WHEN $3 THEN subject ELSE '' END, plain = CASE WHEN $3 THEN plain ELSE '' END,
     html = CASE WHEN $3 THEN html ELSE '' END
 WHERE id = $1 AND state <> 'sent'"""
 LATER = "UPDATE mails SET due_at = $3, reason = $4 WHERE id = $1 AND state = 'waiting' AND attempts = $2"
 DEAD = """
-UPDATE mails SET state = 'dead', ended_at = $3, reason = $4, subject = '', plain = '', html = ''
+UPDATE mails SET state = 'dead', ended_at = $3, reason = $4,
+    subject = CASE WHEN $5 THEN subject ELSE '' END, plain = CASE WHEN $5 THEN plain ELSE '' END,
+    html = CASE WHEN $5 THEN html ELSE '' END
 WHERE id = $1 AND state = 'waiting' AND attempts = $2"""
 OUTDATED = """
-UPDATE mails SET state = 'dead', ended_at = $1, reason = $2, subject = '', plain = '', html = ''
-WHERE state = 'waiting' AND useful_until <= $1"""
+UPDATE mails SET state = 'dead', ended_at = $1, reason = $2,
+    subject = CASE WHEN $4 THEN subject ELSE '' END, plain = CASE WHEN $4 THEN plain ELSE '' END,
+    html = CASE WHEN $4 THEN html ELSE '' END
+WHERE state = 'waiting' AND (useful_until <= $1 OR created_at <= $3)"""
 COUNT_WAITING = "SELECT count(*) AS count, min(created_at) AS oldest FROM mails WHERE state = 'waiting'"
 COUNT_DEAD = "SELECT count(*) FROM mails WHERE state = 'dead' AND ended_at IS NOT NULL"
 DEV_MAILS = """
 SELECT id, recipient AS to, project, subject, plain AS text, html, created_at AS at FROM mails
-WHERE state <> 'dead' AND subject <> '' AND ($1 = '' OR recipient = $1) AND ($2 = '' OR project = $2)
+WHERE subject <> '' AND created_at > $5 AND ($1 = '' OR recipient = $1) AND ($2 = '' OR project = $2)
     AND ($3 = '' OR id < $3)
 ORDER BY id DESC LIMIT $4"""
 FORGET = """
@@ -100,7 +105,7 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox."""
+    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox, also of dead letters."""
 
     def __init__(self, db: Database, clock: Clock, settings: MailSettings | None = None, dev: bool = False) -> None:
         self.db = db
@@ -108,22 +113,22 @@ class MailOutbox:
         self.settings = settings or MailSettings()
         self.dev = dev
 
-    async def post(self, letter: Letter) -> None:
-        """Store a mail that a job then sends. Call this inside the transaction of the act that the mail is about.
+    async def post(self, *letters: Letter) -> None:
+        """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
-        If the address has had too many mails within the hour, the mail is dropped, and the caller cannot see that.
-        Raises: ValueError if `letter.to` is not an address.
+        If an address has had too many mails within the hour, its mail is dropped, and the caller cannot see that.
+        Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
+        cannot wait for each other. Raises: ValueError if `to` of a letter is not an address.
         """
-        recipient = email_or_none(letter.to)
-        if recipient is None:
-            raise ValueError("the recipient of a mail is not an address")
+        addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
-            if await self._too_many(letter, recipient):
-                self._count("dropped")
-                log.warning("a mail was dropped: too many for one address", kind=letter.kind, to=masked(recipient))
-                return
-            await self._insert(letter, recipient)
-        self._count("posted")
+            for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
+                await self.db.execute(LOCK_MAILBOX, mailbox)
+            for recipient, letter in addressed:
+                await self._post(letter, recipient)
+
+    async def has_due(self) -> bool:
+        return bool(await self.db.value(HAS_DUE, self.clock.now()))
 
     async def claim(self) -> ClaimedMail | None:
         """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt."""
@@ -139,7 +144,9 @@ class MailOutbox:
     async def failed(self, mail: ClaimedMail, reason: str, permanent: bool) -> None:
         """Store a failed attempt. The mail waits for the next attempt, or is dead."""
         self._count("failed")
-        reason = reason.replace(mail.recipient, masked(mail.recipient))[:MAX_REASON].replace("\0", "")
+        for spelling in (mail.recipient, deliverable(mail.recipient)):
+            reason = reason.replace(spelling, masked(mail.recipient))
+        reason = one_line(reason)[:MAX_REASON]
         now = self.clock.now()
         due_at = now + timedelta(seconds=retry_seconds(mail.attempts))
         if permanent or due_at >= mail.useful_until:
@@ -154,9 +161,13 @@ class MailOutbox:
             reason=reason,
         )
 
-    async def bury_outdated(self, reason: str) -> int:
-        """Give up the mails that waited until they were no longer useful, and return their number."""
-        dead = await self.db.execute(OUTDATED, self.clock.now(), reason)
+    async def bury_outdated(self, reason: str, max_age: timedelta = KEEP_DEAD) -> int:
+        """Make dead letters of the mails that waited for `max_age`, or until they were no longer useful.
+
+        Return their number.
+        """
+        now = self.clock.now()
+        dead = await self.db.execute(OUTDATED, now, reason, now - max_age, self.dev)
         if dead:
             self._count("dead", dead)
             log.error("mails are dead letters", sender_room=self.db.schema, count=dead, reason=reason)
@@ -172,13 +183,13 @@ class MailOutbox:
         recipient = email_or_none(to) if to else ""
         if recipient is None or "\0" in project + before:
             return []
-        return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit)
+        return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
 
     async def forget(self) -> None:
         """Delete the mails that ended more than a day ago, and dead letters after 30 days."""
         now = self.clock.now()
         await self.db.delete_in_batches(FORGET, ["sent", "kept"], now - KEEP)
-        await self.db.delete_in_batches(FORGET, ["dead"], now - KEEP_DEAD)
+        await self.db.delete_in_batches(FORGET, ["dead"], now - (KEEP if self.dev else KEEP_DEAD))
 
     async def measure(self) -> None:
         """Update the gauges of waiting and dead mails."""
@@ -191,12 +202,24 @@ class MailOutbox:
         metrics.mails_oldest_seconds.labels(room).set(max(seconds, 0.0))
         metrics.mails_dead.labels(room).set(dead)
 
+    async def _post(self, letter: Letter, recipient: str) -> None:
+        if await self._too_many(letter, recipient):
+            self._count("dropped")
+            log.warning(
+                "a mail was dropped: too many for one address (mail.max_of_a_kind, mail.max_per_address)",
+                kind=letter.kind,
+                to=masked(recipient),
+                sender_room=self.db.schema,
+            )
+            return
+        await self._insert(letter, recipient)
+        self._count("posted")
+
     async def _too_many(self, letter: Letter, recipient: str) -> bool:
-        """True if the limits allow no further mail. The lock makes two requests at once count one after the other."""
-        mailbox = without_tag(recipient)
-        await self.db.execute(LOCK_MAILBOX, mailbox)
+        """True if the limits allow no further mail. The caller has locked the mailbox, so no other mail is added."""
         since = self.clock.now() - HOUR
-        had = await self.db.one(RecentMails, COUNT, mailbox, since, letter.notice, letter.kind, letter.project)
+        args = (without_tag(recipient), since, letter.notice, letter.kind, letter.project)
+        had = await self.db.one(RecentMails, COUNT, *args)
         if had is None:
             return False
         return had.of_all >= self.settings.max_per_address or had.of_kind >= self.settings.max_of_a_kind
@@ -222,7 +245,7 @@ class MailOutbox:
         )
 
     async def _bury(self, mail: ClaimedMail, reason: str) -> None:
-        if await self.db.execute(DEAD, mail.id, mail.attempts, self.clock.now(), reason):
+        if await self.db.execute(DEAD, mail.id, mail.attempts, self.clock.now(), reason, self.dev):
             self._count("dead")
             log.error("a mail is a dead letter", **self._described(mail), attempts=mail.attempts, reason=reason)
 
@@ -231,6 +254,13 @@ class MailOutbox:
 
     def _count(self, outcome: str, number: int = 1) -> None:
         metrics.mails.labels(self.db.schema, outcome).inc(number)
+
+
+def _recipient(letter: Letter) -> str:
+    found = email_or_none(letter.to)
+    if found is None:
+        raise ValueError("the recipient of a mail is not an address")
+    return found
 
 
 def retry_seconds(attempts: int) -> int:
