@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes compiles every test again: 7 s each
 
 PACKAGES := tests/functions/packages
 
@@ -13,7 +14,7 @@ run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
 
 test: check  ## make check, then all tests: unit, contract and end-to-end
-	$(BIN)/pytest -n 3 --dist loadfile --durations 40
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 40
 
 check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
 	$(BIN)/ruff format --check .

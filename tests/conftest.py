@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import uvicorn.server
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
@@ -33,6 +35,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 choose_profile()  # the tests read the profile when they are imported
+# structlog without configuration shows the local variables of each frame: 0.3 s for a test's traceback, not 1 ms
+ConsoleRenderer.get_active().exception_formatter = plain_traceback
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a run of several processes, start the longest files first, so that no process ends alone with one of them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))  # keeps the order within each part
 
 
 def pytest_collection_finish() -> None:
@@ -93,6 +103,12 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 async def database_url(postgres: str) -> AsyncIterator[str]:
     """Yield the URL of an empty database, which is dropped after the test."""
+    async with empty_database(postgres) as url:
+        yield url
+
+
+@asynccontextmanager
+async def empty_database(postgres: str) -> AsyncIterator[str]:
     name = new_id("test")
     admin = await asyncpg.connect(postgres)
     try:

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -46,8 +47,21 @@ def instance(request: pytest.FixtureRequest, home: Path, postgres: str) -> Itera
 
 
 @pytest.fixture
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def dev() -> Iterator[Instance]:
     """Yield a `bunbase dev` that is not started yet, for tests that start and kill it themselves."""
+    with dev_instance() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def running_dev() -> Iterator[Instance]:
+    """Yield a `bunbase dev` that runs, for tests that leave it as it is."""
+    with dev_instance() as instance:
+        yield instance.start()
+
+
+@contextmanager
+def dev_instance() -> Iterator[Instance]:
     place = Path(tempfile.mkdtemp(prefix="bb-dev-", dir="/tmp"))
     place.chmod(0o755)
     instance = Instance("one", place)

@@ -126,25 +126,21 @@ def test_kill_9_during_a_thousand_inserts_loses_no_acknowledged_document(dev: In
     assert all(item == {**item, "n": int(item["_id"][1:])} for item in _all(dev, secret))
 
 
-def test_a_second_instance_on_the_same_data_directory_is_refused(dev: Instance) -> None:
-    dev.start()
-
-    second = _run(dev, BUNBASE_PORT="0")
+def test_a_second_instance_on_the_same_data_directory_is_refused(running_dev: Instance) -> None:
+    second = _run(running_dev, BUNBASE_PORT="0")
 
     assert second.returncode == 1
-    assert f"another BunBase (process {dev.processes['dev'].pid}) runs on" in second.stderr
+    assert f"another BunBase (process {running_dev.processes['dev'].pid}) runs on" in second.stderr
     assert "Traceback" not in second.stderr
-    assert dev.http.get("/api/ready").status_code == 200
+    assert running_dev.http.get("/api/ready").status_code == 200
 
 
-def test_a_taken_port_is_refused_before_postgresql_starts(dev: Instance) -> None:
-    dev.start()
-
-    second = _run(dev, BUNBASE_DATA_DIR=str(dev.home / "other"))
+def test_a_taken_port_is_refused_before_postgresql_starts(running_dev: Instance) -> None:
+    second = _run(running_dev, BUNBASE_DATA_DIR=str(running_dev.home / "other"))
 
     assert second.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{dev.port}: Address already in use" in second.stderr
-    assert not (dev.home / "other" / "postgres").exists()
+    assert f"cannot listen on 127.0.0.1:{running_dev.port}: Address already in use" in second.stderr
+    assert not (running_dev.home / "other" / "postgres").exists()
 
 
 def test_all_mistakes_in_the_configuration_are_printed_at_once(dev: Instance) -> None:
@@ -158,11 +154,9 @@ def test_all_mistakes_in_the_configuration_are_printed_at_once(dev: Instance) ->
     assert "Traceback" not in refused.stderr
 
 
-def test_every_file_of_the_data_directory_is_private_to_its_owner(dev: Instance) -> None:
-    dev.start()
-
-    assert (dev.home / "data").stat().st_mode & 0o066 == 0
-    for place in (dev.home / "data").iterdir():
+def test_every_file_of_the_data_directory_is_private_to_its_owner(running_dev: Instance) -> None:
+    assert (running_dev.home / "data").stat().st_mode & 0o066 == 0
+    for place in (running_dev.home / "data").iterdir():
         assert place.stat().st_mode & (0o007 if place.name == "postgres" else 0o077) == 0, place
 
 

@@ -16,6 +16,8 @@ from bunbase.functions.sandbox.layers import ConfineWith, Layers, find_bubblewra
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
+from tests.conftest import empty_database
+from tests.functions.calls import MEMBER, PROJECT
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
@@ -53,3 +55,33 @@ def settings() -> FunctionsSettings:
 async def functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> AsyncIterator[FunctionsService]:
     async with opened(MODULE, rooms, here, settings=settings) as service:
         yield service
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared_site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with empty_database(postgres) as url:
+        yield site(tmp_path_factory.mktemp("functions"), url)
+
+
+@pytest.fixture(scope="module")
+def shared_rooms() -> Rooms:
+    """The rooms that `shared_functions` calls. A test file that needs other rooms overrides this fixture."""
+    return neighbours()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def service_of_the_file(shared_rooms: Rooms, shared_site: Site) -> AsyncIterator[FunctionsService]:
+    async with opened(MODULE, shared_rooms, shared_site) as service:
+        yield service
+
+
+@pytest_asyncio.fixture
+async def shared_functions(service_of_the_file: FunctionsService) -> AsyncIterator[FunctionsService]:
+    """Yield one service for all tests of a file, and delete its project after each test. It costs 0.4 s less.
+
+    It is for tests that change only their project, and do not depend on the clock or on the number of workers.
+    """
+    yield service_of_the_file
+    for left in (await service_of_the_file.functions(MEMBER, 100, None)).items:
+        await service_of_the_file.delete_function(MEMBER, left.name)
+    await service_of_the_file.drop_project(PROJECT)

@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 import pytest
-from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bunbase.bundoc.documents import StoredDocument
@@ -88,12 +88,16 @@ RULES = st.recursive(
 )
 
 
-def compiled(source: str) -> CompiledRule:
+def is_valid(source: str) -> bool:
     try:
-        return compile_rule(source, "list")
+        compile_rule(source, "list")
     except InvalidRule:
-        assume(False)
-        raise
+        return False
+    return True
+
+
+# the type checker refuses two of three generated rules, as intended; a document and a caller are drawn for the others
+VALID_RULES = RULES.filter(is_valid)
 
 
 def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tuple[bool, bool]:
@@ -111,13 +115,12 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
     return found == 1, filter.residual
 
 
-# the type checker refuses about half of the generated rules, as intended
 @settings(
     max_examples=examples(400),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-@given(RULES, DOCUMENTS, CALLERS)
+@given(VALID_RULES, DOCUMENTS, CALLERS)
 @example("!(doc.owner == auth.uid)", {"owner": None}, {"uid": "ada", "email": None, "role": "", "claims": {}})
 @example("doc.owner == auth.uid", {"owner": ["ada"]}, {"uid": '["ada"]', "email": None, "role": "", "claims": {}})
 @example("doc.owner == auth.uid || true", {}, None)
@@ -126,7 +129,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
 def test_the_closure_the_sql_condition_and_the_naive_evaluator_agree(
     source: str, fields: dict[str, Any], auth: dict[str, Any] | None
 ):
-    rule = compiled(source)
+    rule = compile_rule(source, "list")
     stored = StoredDocument("d1", 2, CREATED, CREATED, json.dumps(fields).encode())
     request = {"op": "list", "collection": "posts"}
     doc = seen_fields(stored)

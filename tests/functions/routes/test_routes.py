@@ -22,6 +22,11 @@ MAP = b'{"version": 3, "sources": [], "mappings": ""}'
 CODE = b"module.exports.default = () => new Response('deployed')"
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 @pytest_asyncio.fixture
 async def web(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
     async with served(functions, MEMBER, SERVER) as client:

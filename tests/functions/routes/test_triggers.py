@@ -15,6 +15,11 @@ from tests.functions.web import served
 AT = "/api/projects/prj_one"
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 @pytest_asyncio.fixture
 async def http(functions: FunctionsService) -> AsyncIterator[httpx.AsyncClient]:
     async with served(functions, MEMBER, SERVER) as client:

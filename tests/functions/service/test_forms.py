@@ -16,6 +16,11 @@ FORM = """async (req) => {
 }"""
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 def part(disposition: str, body: str, content_type: str | None = None) -> str:
     type_line = "" if content_type is None else f"Content-Type: {content_type}\r\n"
     return f"Content-Disposition: form-data; {disposition}\r\n{type_line}\r\n{body}\r\n"

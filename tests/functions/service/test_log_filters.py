@@ -26,6 +26,11 @@ SAID = (
 
 
 @pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
+@pytest.fixture
 async def said(functions: FunctionsService) -> FunctionsService:
     for name in ("f", "g"):
         await deploy(functions, name, returning("x"))

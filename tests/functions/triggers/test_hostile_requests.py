@@ -10,11 +10,17 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from bunbase.bundoc.module import MODULE as BUNDOC
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.bunkms import Kms
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.cursors import encode_cursor
+from bunbase.pkg.modules import Rooms, Site
 from tests.functions.calls import MEMBER, SERVER, deploy
+from tests.functions.neighbours import neighbours
 from tests.functions.triggers.runs import SAY
 from tests.functions.web import served
+from tests.rooms import opened
 
 AT = "/api/projects/prj_one"
 DEEP = "[" * 100_000
@@ -50,6 +56,20 @@ CONFIGS: list[dict[str, Any]] = [
     {"memory_mb": -1},
     {"concurrency": 0},
 ]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def shared_rooms(shared_site: Site) -> AsyncIterator[Rooms]:
+    """Yield rooms with a real Bundoc, which checks the conditions of triggers."""
+    rooms = neighbours()
+    async with opened(BUNDOC, Rooms({Kms: rooms[Kms]}), shared_site) as bundoc:
+        rooms.add(Bundoc, bundoc)
+        yield rooms
+
+
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
 
 
 @pytest_asyncio.fixture

@@ -47,6 +47,11 @@ PRINTED = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 async def deploy_each(functions: FunctionsService, statements: Iterable[str], after: str = "") -> None:
     """Deploy one function whose path `/0`, `/1`, … chooses the statement; number n is in line n + 2 of the bundle."""
     endless = "{ method: 'POST', duplex: 'half', body: new ReadableStream({ pull: () => new Promise(() => {}) }) }"
