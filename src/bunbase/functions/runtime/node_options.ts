@@ -60,7 +60,8 @@ function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options
   return new URL(url.origin + (path?.startsWith("/") ? path : `/${path ?? ""}`));
 }
 
-function invalid(code: string, message: string): TypeError {
+/** Returns the error with which Node refuses an argument. */
+export function invalid(code: string, message: string): TypeError {
   return Object.assign(new TypeError(message), { code });
 }
 

@@ -32,6 +32,7 @@ export function defineUndici(real: Members): Members {
       body: (options.body ?? null) as RequestInit["body"],
       signal: options.signal ?? null,
       redirect: options.maxRedirections ? "follow" : "manual", // undici's request follows none unless asked
+      decompress: false, // and unpacks nothing
     });
     if (options.throwOnError && response.status >= 400) throw statusError(response.status);
     const { status: statusCode, statusText } = response;
