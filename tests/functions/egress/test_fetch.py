@@ -345,6 +345,30 @@ async def test_an_answer_that_is_too_large_is_broken_off(functions: FunctionsSer
     await until(lambda: net.ended == net.connections)
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "fewest_turns"), [("/crumbs", "fetch_too_large", 30_000), ("/interim", "fetch_failed", 60)]
+)
+async def test_an_answer_in_tiny_pieces_without_an_end_is_broken_off_and_gives_way_to_other_work(
+    functions: FunctionsService, net: Site, path: str, code: str, fewest_turns: int
+) -> None:
+    await deploy_fetch(functions, net, timeout_ms=60_000)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    others = asyncio.create_task(take_turns())
+    got = await fetch(functions, f"http://api.test:{net.plain_port}{path}", read="length")
+    others.cancel()
+
+    assert (got["error"], got["code"]) == ("TypeError", code)
+    assert turns >= fewest_turns
+    await until(lambda: net.ended == net.connections)
+
+
 async def test_a_head_request_of_a_file_over_the_limit_returns_its_size(functions: FunctionsService, net: Site) -> None:
     await deploy_fetch(functions, net)
 
