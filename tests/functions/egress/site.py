@@ -88,6 +88,21 @@ class Site:
                 writer.write(b"5\r\nfirst\r\n")
                 await writer.drain()
                 await reader.readexactly(1)  # waits until the client disconnects
+            case "/crumbs":
+                _head(writer, 200, [("transfer-encoding", "chunked")])
+                while True:
+                    writer.write(b"1\r\na\r\n" * 10_000)
+                    await writer.drain()
+            case "/interim":
+                while True:
+                    writer.write(b"HTTP/1.1 103 Early\r\n\r\n" * 1000)
+                    await writer.drain()
+            case "/cut":
+                _head(writer, 200, [("content-length", "99")])
+                writer.write(b"short")
+                raise ConnectionError
+            case "/hang-up":
+                raise ConnectionError
             case "/silence":
                 await reader.readexactly(1)
             case "/garbage":

@@ -47,6 +47,10 @@ MAX_POOLS: Final = 256  # beyond this, pools of projects without a request under
 KEEP_ALIVE_SECONDS: Final = 15.0
 MAX_IDLE_CONNECTIONS: Final = 8
 NO_BODY: Final = (204, 304)
+# Each part of a chunked answer costs 100 µs, even if it has a single byte. Without these numbers, one answer in parts
+# of a byte delayed every request to the server by a second.
+MIN_PART_BYTES: Final = 64  # as which a smaller part counts
+SMALL_PART_BYTES: Final = 1024
 
 
 class FetchLimits(msgspec.Struct, frozen=True):
@@ -114,6 +118,7 @@ class Fetcher:
         with _failures_of(hop.target):
             response = await (await self._pool(ask.deployment.project, reach)).handle_async_request(request)
             try:
+                response.extensions["network_stream"].begin_body()
                 if response.status < 200:
                     raise FetchFailed(f"{hop.target.host} switched to a protocol that fetch does not support.")
                 yield response
@@ -131,7 +136,8 @@ class Fetcher:
     async def _pass_on(self, ask: Ask, hop: Hop, response: httpcore.Response, redirected: bool) -> None:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-        lengths = tuple(header for header in headers if header[0] == "content-length")
+        chunked = any(name == "transfer-encoding" for name, _ in headers)  # then `content-length` has no meaning
+        lengths = tuple(header for header in headers if header[0] == "content-length" and not chunked)
         # In an answer without a body, `content-length` is the length that the body would have. It may exceed the limit.
         bodiless = hop.method == "HEAD" or response.status in NO_BODY
         if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
@@ -140,14 +146,16 @@ class Fetcher:
             {
                 "status": response.status,
                 "reason": response.extensions.get("reason_phrase", b"").decode("latin-1"),
-                "headers": without_hop_by_hop(headers) + (lengths if bodiless else ()),
+                "headers": without_hop_by_hop(headers) + lengths,
                 "url": hop.target.url,
                 "redirected": redirected,
             }
         )
         received = 0
         async for part in response.aiter_stream():
-            received += len(part)
+            received += max(len(part), MIN_PART_BYTES)
+            if len(part) < SMALL_PART_BYTES:
+                await asyncio.sleep(0)  # lets other tasks run: thousands of tiny parts may have arrived together
             if received > limit:
                 raise _too_large("answer", limit)
             await ask.send(part)
@@ -249,7 +257,9 @@ def _failures_of(target: Target) -> Iterator[None]:
     except httpcore.LocalProtocolError:  # its message quotes headers, which may contain secrets, so it stays hidden
         raise FetchFailed("HTTP does not allow this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-        raise FetchFailed(f"{target.host} did not follow the protocol: {error}.", reason="protocol") from error
+        raise FetchFailed(
+            f"{target.host} did not follow the protocol: {str(error).rstrip('.')}.", reason="protocol"
+        ) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
