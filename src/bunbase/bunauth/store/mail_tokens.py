@@ -30,7 +30,7 @@ RETURNING kind, email, name"""
 
 
 class MailKind(StrEnum):
-    """What a link does."""
+    """The effect of a link."""
 
     SIGN_UP = "sign_up"  # opens an account
     VERIFY_EMAIL = "verify_email"
