@@ -24,9 +24,23 @@ HOSTILE = (PAGES / "hostile.cjs").read_bytes()
 PLAIN = b"module.exports.default = (r) => Response.json({ url: r.url, cookie: r.headers.get('cookie') })"
 
 # Pages and routes of BunBase itself. Add every new page here (a console, consent, sign-in).
-VICTIMS = ("/api/auth/me", "/api/health", "/api/openapi.json", "/v1/auth/me", "/v1/data/papers")
+VICTIMS = (
+    "/api/auth/me",
+    "/api/health",
+    "/api/openapi.json",
+    "/v1/auth/me",
+    "/v1/data/papers",
+    "/account/forgot-password",
+)
 # Routes that sign in or register; a form on a hostile page must get nothing from them.
-FORMS = ("/api/auth/login", "/api/auth/register", "/v1/auth/login", "/v1/auth/signup", "/rpc")
+FORMS = (
+    "/api/auth/login",
+    "/api/auth/register",
+    "/v1/auth/login",
+    "/v1/auth/signup",
+    "/rpc",
+    "/account/forgot-password",
+)
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 PATIENCE_SECONDS = 20.0

@@ -25,11 +25,11 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """change_password confirm_email_change confirm_signup create_invite create_token delete_account
-                    delete_invite delete_token dev_mails discovery end_session end_sessions exchange invites jwks
-                    knows_address login logout me note_first_uses reauthenticate refresh register
-                    request_email_change request_email_verification request_password_reset reset_password revocations
-                    sessions signup_state tokens update_me verify verify_email""",
+        GATEWAY: """accept_invite change_password confirm_email_change confirm_signup create_invite create_token
+                    delete_account delete_invite delete_token dev_mails discovery end_session end_sessions exchange
+                    invitation invites jwks knows_address login logout me note_first_uses open_account reauthenticate
+                    refresh register request_email_change request_email_verification request_password_reset
+                    reset_password revocations sessions signup_state tokens update_me verify verify_email""",
         CLIENTS: "jwks verify",
         NOBODY: "need_fresh_proof",
     },

@@ -1,13 +1,14 @@
-"""Public HTTP of BunAuth: `/api/auth` and `/.well-known`."""
+"""Public HTTP of BunAuth: `/api/auth`, `/.well-known` and the pages at `/account`."""
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, email, invites, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import accounts, email, invites, pages, personal_tokens, sessions, well_known
 
 ROUTES = (
     *accounts.ROUTES,
     *email.ROUTES,
     *invites.ROUTES,
+    *pages.ROUTES,
     *sessions.ROUTES,
     *personal_tokens.ROUTES,
     *well_known.ROUTES,

@@ -33,7 +33,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -83,6 +83,9 @@ class BunAuthService:
     async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
         return await self.registration.confirm(caller, token, password)
 
+    async def open_account(self, token: str, password: str) -> Account:
+        return (await self.registration.open_confirmed(token, password)).account()
+
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         return await self.sign_in.with_password(caller, email, password)
 
@@ -127,6 +130,12 @@ class BunAuthService:
 
     async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
         return await self.invitations.list(caller, limit, cursor)
+
+    async def invitation(self, token: str) -> Invitation:
+        return await self.invitations.of_link(token)
+
+    async def accept_invite(self, new: NewAccount) -> Account:
+        return (await self.registration.open_invited(new)).account()
 
     async def delete_invite(self, caller: Caller, id: str) -> None:
         await self.invitations.delete(caller, id)

@@ -9,7 +9,7 @@ from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.letters import INVITE_SECONDS, Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.invites import Admission
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
 from bunbase.contracts.bunauth.problems import InvalidInvite, InviteNotFound
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.addresses import normal_email
@@ -57,6 +57,13 @@ class InviteService:
         _administrator(caller)
         if not await self.stores.invites.delete(id):
             raise InviteNotFound
+
+    async def of_link(self, token: str) -> Invitation:
+        """Raises: InvalidInvite."""
+        found = await self.stores.invites.find(fingerprint(token), self.clock.now())
+        if found is None:
+            raise InvalidInvite("It was used or withdrawn, or it has expired: ask for a new one.")
+        return Invitation(found.email, found.role)
 
     async def admission(self, token: str, email: str) -> Admission:
         """Return what an invitation allows. Raises: InvalidInvite."""

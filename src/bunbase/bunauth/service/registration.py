@@ -16,7 +16,6 @@ from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
-from bunbase.bunauth.store.invites import Admission
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
@@ -63,8 +62,7 @@ class Registration:
                 return await self._signed_in(caller, first)
             # else another request has made the first account meanwhile
         if new.invite:
-            admission = await self.invites.admission(new.invite, email)
-            return await self._signed_in(caller, await self._add_invited(email, name, new, admission))
+            return await self._signed_in(caller, await self._add_invited(email, name, new))
         self._check_signups()
         if self.verifies:
             await self.requests.request(MailKind.SIGN_UP, email, name)
@@ -75,6 +73,13 @@ class Registration:
         return await self._signed_in(caller, account)
 
     async def confirm(self, caller: Caller, token: str, password: str) -> SignedIn:
+        """Open the account that a link of a mail is for, and sign it in.
+
+        Raises: LinkExpired, EmailTaken, InvalidInput.
+        """
+        return await self.tokens.open_session(caller, await self.open_confirmed(token, password))
+
+    async def open_confirmed(self, token: str, password: str) -> Credentials:
         """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
         check_password(password)
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
@@ -86,7 +91,13 @@ class Registration:
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
                 raise LinkExpired("Register again, and use the link of the new mail.")
             await self._add(account)
-        return await self.tokens.open_session(caller, account)
+        return account
+
+    async def open_invited(self, new: NewAccount) -> Credentials:
+        """Open an account by an invitation. Raises: InvalidInvite, EmailTaken, InvalidInput."""
+        email, name = normal_email(new.email), checked_name(new.name)
+        check_password(new.password)
+        return await self._add_invited(email, name, new)
 
     async def state(self) -> SignupState:
         return SignupState(self.signups.value, await self.stores.accounts.has_admin())
@@ -98,7 +109,8 @@ class Registration:
             await self._post_verification(account)
             return True
 
-    async def _add_invited(self, email: str, name: str, new: NewAccount, admission: Admission) -> Credentials:
+    async def _add_invited(self, email: str, name: str, new: NewAccount) -> Credentials:
+        admission = await self.invites.admission(new.invite, email)
         verified = admission.email is not None
         account = await self._credentials(email, name, new.password, admission.role, verified)
         async with self.stores.db.transaction():

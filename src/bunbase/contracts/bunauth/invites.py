@@ -20,6 +20,13 @@ class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str | None = None
 
 
+class Invitation(msgspec.Struct, frozen=True):
+    """An invitation as the person with its link sees it. `email`: the only address that it admits; null: any."""
+
+    email: str | None
+    role: str
+
+
 class Invites(msgspec.Struct, frozen=True):
     items: tuple[Invite, ...]
     next: str | None = None

@@ -16,7 +16,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -42,6 +42,13 @@ class BunAuth(Protocol):
 
     async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
         """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
+        ...
+
+    async def open_account(self, token: str, password: str) -> Account:
+        """Open the account that a link of a mail is for, without a session: the person signs in afterwards.
+
+        Raises: LinkExpired, EmailTaken, InvalidInput.
+        """
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
@@ -117,6 +124,14 @@ class BunAuth(Protocol):
 
     async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
         """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def invitation(self, token: str) -> Invitation:
+        """Return the invitation of a link. It stays valid. Raises: InvalidInvite."""
+        ...
+
+    async def accept_invite(self, new: NewAccount) -> Account:
+        """Open an account by an invitation, without a session. Raises: InvalidInvite, EmailTaken, InvalidInput."""
         ...
 
     async def delete_invite(self, caller: Caller, id: str) -> None:

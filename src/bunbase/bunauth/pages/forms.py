@@ -1,0 +1,59 @@
+"""The forms of pages: their HTML, and the reading of what a browser sends."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+from urllib.parse import parse_qsl
+
+from bunbase.pkg.errors import Malformed, UnsupportedMedia
+
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
+MAX_FIELDS: Final = 20
+MAX_FORM_BYTES: Final = 16 << 10
+
+
+def form(action: str, *parts: str) -> str:
+    """Return a form that is sent to the path `action` of this server."""
+    return f'<form method="post" action="{escape(action)}">\n' + "\n".join(parts) + "\n</form>"
+
+
+def field(
+    name: str,
+    label: str,
+    autocomplete: str,
+    kind: str = "text",
+    value: str = "",
+    *,
+    optional: bool = False,
+    **extra: str,
+) -> str:
+    """Return a field with its label. `extra`: further attributes, such as `maxlength`."""
+    attributes = {"id": name, "name": name, "type": kind, "autocomplete": autocomplete, "value": value, **extra}
+    written = " ".join(f'{key}="{escape(text)}"' for key, text in attributes.items() if text)
+    return f'<label for="{escape(name)}">{escape(label)}</label>\n<input {written}{"" if optional else " required"}>'
+
+
+def hidden(name: str, value: str) -> str:
+    return f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
+
+
+def button(label: str, name: str = "", value: str = "", second: bool = False) -> str:
+    """Return a button that sends the form. `second`: it is not the usual choice."""
+    chosen = f' name="{escape(name)}" value="{escape(value)}"' if name else ""
+    style = ' class="second"' if second else ""
+    return f'<button type="submit"{chosen}{style}>{escape(label)}</button>'
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, str]:
+    """Return the fields of a form. Raises: UnsupportedMedia, Malformed if a field occurs twice."""
+    if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
+        raise UnsupportedMedia(f"Send the body as {FORM_TYPE}.")
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:
+        raise Malformed("The form could not be read.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Malformed("Send each field only once.")
+    return fields

@@ -1,0 +1,195 @@
+"""The pages that mails link to: `/account/…`. A GET shows a form; the POST of the form acts.
+
+The pages answer errors as pages too, also those that the gateway finds before a handler runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.params import QueryParameter
+
+from bunbase.bunauth.pages import account
+from bunbase.bunauth.pages.forms import MAX_FORM_BYTES, read_form
+from bunbase.bunauth.pages.layout import HEADERS
+from bunbase.contracts.bunauth.accounts import NewAccount
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidInvite, LinkExpired
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.http import Injected
+
+AnyRequest = Request[Any, Any, Any]
+Html = Response[str]
+
+MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+
+Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
+
+
+def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
+    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
+
+
+def on_problem(request: AnyRequest, problem: Problem) -> Html:
+    failed = account.failed(problem.title, problem.detail, request.scope["path"])
+    return html(failed, problem.status, problem.headers())
+
+
+def on_refusal(request: AnyRequest, refusal: HTTPException) -> Html:
+    text = "Open the link of the mail once more, or ask for a new mail."
+    return html(account.failed("This request could not be read", text, request.scope["path"]), refusal.status_code)
+
+
+page_options: Final[dict[str, Any]] = {
+    "include_in_schema": False,
+    "exception_handlers": {Problem: on_problem, HTTPException: on_refusal},
+}
+
+
+def shows(path: str) -> get:
+    return get(path, **page_options)
+
+
+def acts(path: str) -> post:
+    return post(path, status_code=200, request_max_body_size=MAX_FORM_BYTES, **page_options)
+
+
+async def fields_of(request: AnyRequest) -> dict[str, str]:
+    """Return the fields of the form that a browser sent. Raises: UnsupportedMedia, Malformed, TooLarge."""
+    return read_form(request.headers.get("content-type", ""), await request.body())
+
+
+async def done_or_form(act: Callable[[], Awaitable[str]], form: Callable[[str], str]) -> Html:
+    """Return the page that `act` returns. If the person can correct the error, return the form with the error."""
+    try:
+        return html(await act())
+    except (InvalidInput, EmailTaken) as problem:
+        return html(form(problem.detail), problem.status)
+
+
+@shows(account.VERIFY)
+async def show_verify_email(anyone: Injected[Caller], token: Token = "") -> Html:
+    return html(account.verify_email(_given(token)))
+
+
+@acts(account.VERIFY)
+async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    await bunauth.verify_email(_given(fields.get("token", "")))
+    return html(account.email_verified())
+
+
+@shows(account.SIGN_UP)
+async def show_sign_up(anyone: Injected[Caller], token: Token = "") -> Html:
+    return html(account.sign_up(_given(token)))
+
+
+@acts(account.SIGN_UP)
+async def sign_up(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token = _given(fields.get("token", ""))
+
+    async def act() -> str:
+        return account.account_opened((await bunauth.open_account(token, fields.get("password", ""))).email)
+
+    return await done_or_form(act, partial(account.sign_up, token))
+
+
+@shows(account.RESET)
+async def show_reset_password(anyone: Injected[Caller], token: Token = "") -> Html:
+    return html(account.reset_password(_given(token)))
+
+
+@acts(account.RESET)
+async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token = _given(fields.get("token", ""))
+
+    async def act() -> str:
+        await bunauth.reset_password(token, fields.get("password", ""))
+        return account.password_set()
+
+    return await done_or_form(act, partial(account.reset_password, token))
+
+
+@shows(account.FORGOT)
+async def show_forgot_password(anyone: Injected[Caller]) -> Html:
+    return html(account.forgot_password())
+
+
+@acts(account.FORGOT)
+async def forgot_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    await bunauth.request_password_reset(fields.get("email", ""))
+    return html(account.mail_requested())
+
+
+@shows(account.SEND_AGAIN)
+async def show_send_verification(anyone: Injected[Caller]) -> Html:
+    return html(account.send_verification())
+
+
+@acts(account.SEND_AGAIN)
+async def send_verification(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    await bunauth.request_email_verification(fields.get("email", ""))
+    return html(account.mail_requested())
+
+
+@shows(account.CHANGE)
+async def show_change_email(anyone: Injected[Caller], token: Token = "") -> Html:
+    return html(account.change_email(_given(token)))
+
+
+@acts(account.CHANGE)
+async def change_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    confirmed = await bunauth.confirm_email_change(_given(fields.get("token", "")))
+    return html(account.email_change(confirmed.status))
+
+
+@shows(account.INVITE)
+async def show_invite(anyone: Injected[Caller], bunauth: Injected[BunAuth], token: Token = "") -> Html:
+    return html(account.invite(token, await bunauth.invitation(_given(token))))
+
+
+@acts(account.INVITE)
+async def accept_invite(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token, email, name = (fields.get(key, "") for key in ("token", "email", "name"))
+    new = NewAccount(email, fields.get("password", ""), name, invite=_given(token))
+    try:
+        return html(account.account_opened((await bunauth.accept_invite(new)).email))
+    except (InvalidInput, EmailTaken, InvalidInvite) as problem:
+        invitation = await bunauth.invitation(token)  # the form again, unless the invitation itself is not valid
+        return html(account.invite(token, invitation, email, name, problem.detail), problem.status)
+
+
+def _given(token: str) -> str:
+    """Return the token of a link. Raises: LinkExpired if the link has none, or one that is too long."""
+    if not 0 < len(token) <= MAX_TOKEN:
+        raise LinkExpired("This link is not complete: copy the whole link of the mail.")
+    return token
+
+
+ROUTES: Final = (
+    show_verify_email,
+    verify_email,
+    show_sign_up,
+    sign_up,
+    show_reset_password,
+    reset_password,
+    show_forgot_password,
+    forgot_password,
+    show_send_verification,
+    send_verification,
+    show_change_email,
+    change_email,
+    show_invite,
+    accept_invite,
+)
