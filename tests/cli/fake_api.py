@@ -32,7 +32,7 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
 )
 from bunbase.contracts.tenant_auth import ManagedUser
-from bunbase.pkg.errors import Unauthenticated
+from bunbase.pkg.errors import Problem, Unauthenticated
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -58,6 +58,8 @@ class FakeApi:
         self.spent: set[str] = set()
         self.issued = 0
         self.refreshes = 0
+        self.device_client = ""
+        self.device_errors: list[type[Problem]] = []
         self.setup_complete = True
         self.setup_token: str | None = None  # from the last registration
         self.access_seconds = 900

@@ -19,6 +19,7 @@ from litestar.response import Stream
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, TokenReused
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -86,6 +87,22 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
         raise InvalidToken
     api.fresh.discard(token)
     api.spent.add(token)
+    return api.sign_in(EMAIL)
+
+
+@post("/api/auth/device", status_code=200)
+async def device(api: Injected[FakeApi], request: AnyRequest) -> DeviceLogin:
+    """Begin a sign-in of a device. It gets the errors in `api.device_errors` first, and then its tokens."""
+    api.device_client = (await request.json())["client"]
+    return DeviceLogin("bdc_1", "WDJB-MJHT", f"{api.url}/device", f"{api.url}/device?user_code=WDJB-MJHT", 600, 0)
+
+
+@post("/api/auth/device/token", status_code=200)
+async def device_token(api: Injected[FakeApi], request: AnyRequest) -> SignedIn:
+    assert (await request.json())["device_code"] == "bdc_1"
+    if api.device_errors:
+        problem = api.device_errors.pop(0)
+        raise problem(error=problem.code)
     return api.sign_in(EMAIL)
 
 
@@ -414,6 +431,8 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 ROUTES = (
     auth,
+    device,
+    device_token,
     instance,
     me,
     list_projects,

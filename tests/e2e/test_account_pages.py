@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.e2e.browser import chromium
 from tests.e2e.conftest import dev_instance
 from tests.e2e.instance import Instance, poll
 
-PHONE = {"width": 320, "height": 640}
+PHONE: ViewportSize = {"width": 320, "height": 640}
 PASSWORD = "correct horse battery"
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 
@@ -114,3 +114,25 @@ def test_an_invited_person_opens_an_account_in_a_browser(verifying: Instance, pa
     assert "use another address" in taken
     assert page.get_by_role("heading").inner_text() == "Your account is open"
     assert can_sign_in(verifying, EVE, PASSWORD)
+
+
+def test_an_approval_in_the_browser_survives_a_kill_of_the_server(verifying: Instance, page: Page) -> None:
+    device = verifying.http.post("/api/auth/device", json={"client": "bunbase on eve-laptop"}).json()
+
+    page.goto(device["verification_uri_complete"])
+    shown = page.locator("main").inner_text()
+    page.get_by_label("Email").fill(EVE)
+    page.get_by_label("Password").fill(PASSWORD)
+    narrow = fits(page)
+    page.get_by_role("button", name="Approve").click()
+    approved = page.get_by_role("heading").inner_text()
+    verifying.kill()
+    verifying.start()
+    answer = verifying.http.post("/api/auth/device/token", json={"device_code": device["device_code"]})
+
+    assert device["user_code"] in shown
+    assert "bunbase on eve-laptop" in shown
+    assert "127.0.0.1" in shown
+    assert narrow
+    assert approved == "The device is signed in"
+    assert answer.json()["user"]["email"] == EVE

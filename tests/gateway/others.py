@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.devices import WaitingDevice
+from bunbase.contracts.bunauth.problems import DeviceNotFound, InvalidCredentials, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
@@ -24,6 +25,7 @@ from bunbase.pkg.mail.letters import DevMail
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
 PASSWORD = "correct horse battery"
+WAITING = WaitingDevice("WDJB-MJHT", "bunbase", "203.0.113.7", "bunbase-cli", datetime(2026, 1, 5, tzinfo=UTC))
 LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
 
@@ -148,6 +150,17 @@ class FakeBunAuth(Room):
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def waiting_device(self, user_code: str) -> WaitingDevice:
+        if user_code != WAITING.user_code:
+            raise DeviceNotFound
+        return WAITING
+
+    async def decide_device_login_by_password(
+        self, caller: Caller, user_code: str, email: str, password: str, approve: bool
+    ) -> None:
+        await self.waiting_device(user_code)
+        await self.login(caller, email, password)
 
     async def signup_state(self) -> SignupState:
         return SignupState("open", setup_complete=True)

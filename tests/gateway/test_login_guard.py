@@ -261,3 +261,27 @@ async def test_invented_tokens_in_the_explain_header_have_the_same_limit() -> No
 
         assert invented == [401] * MOST + [429]
         assert asked == MOST
+
+
+async def test_guesses_of_device_codes_are_limited_by_address() -> None:
+    settings = GatewaySettings(token_requests_per_minute=MOST, trusted_proxies=("127.0.0.1",))
+    async with door_of(settings) as door:
+        guesses = [(await door.http.get("/device?user_code=BBBB-BBBB")).status_code for _ in range(MOST + 1)]
+        typed = await door.http.post("/device", data={"user_code": "BBBB-BBBB", "email": "a@b.example"})
+        elsewhere = await door.http.get("/device", headers={"x-forwarded-for": "203.0.113.7"})
+
+    assert guesses == [404] * MOST + [429]
+    assert typed.status_code == 429
+    assert typed.headers["content-type"].startswith("text/html")
+    assert elsewhere.status_code == 200
+
+
+async def test_wrong_passwords_on_the_page_for_devices_count_as_failed_sign_ins() -> None:
+    settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
+    async with door_of(settings) as door:
+        fields = {"user_code": "WDJB-MJHT", "email": "ada@example.com", "password": "guess", "decision": "approve"}
+        guesses = [(await door.http.post("/device", data=fields)).status_code for _ in range(MOST + 1)]
+        login_too = await login(door, password=PASSWORD)
+
+    assert guesses == [401] * MOST + [429]
+    assert login_too.status_code == 429

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -10,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.address import is_loopback
+from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
@@ -56,6 +58,14 @@ def login(
     token: Annotated[
         str, Parameter(show_default=False, help="Sign in with a token, such as bpt_…, instead of a password.")
     ] = "",
+    device: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Sign in on a page in the browser. Default at a terminal if neither email nor password is given.",
+        ),
+    ] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Sign in, and stay signed in on this machine."""
@@ -63,6 +73,8 @@ def login(
     with open_session(flags) as session:
         if token:
             _accept_token(session, token, out)
+        elif device or _by_browser(credentials):
+            _keep(session, sign_in_by_browser(session, out), out)
         else:
             _warn_of_plain_http(session.url, out)
             email, password = _email(credentials), _password(credentials, again=False)
@@ -121,6 +133,10 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 def _enter(session: Session, call: Call, out: Output) -> None:
     with out.busy("signing in"):
         signed_in = decode(session.http.send(call), SignedIn)
+    _keep(session, signed_in, out)
+
+
+def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
     with session.file.changing() as credentials:
         credentials.current = session.url
         keep_sign_in(credentials.server(session.url), signed_in)
@@ -166,6 +182,11 @@ def _show(me: Me, out: Output) -> None:
 
 def _rank(user: Account) -> str:
     return " (administrator)" if user.role == "admin" else ""
+
+
+def _by_browser(given: PasswordFlags) -> bool:
+    """True if a person at a terminal has given neither an email address nor a password."""
+    return not (given.email or given.password_stdin or os.environ.get(PASSWORD, "")) and sys.stdin.isatty()
 
 
 def _email(given: PasswordFlags) -> str:

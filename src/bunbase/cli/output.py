@@ -45,6 +45,10 @@ class Output:
         styled = ((part, "") if isinstance(part, str) else part for part in parts)
         self.results.print(Text.assemble(*((visible(text), style) for text, style in styled)), soft_wrap=True)
 
+    def say(self, text: str) -> None:
+        """Print a text on stderr that the user needs for the next step, also with `--json`."""
+        self.asides.print(Text(visible(text)), soft_wrap=True)
+
     def hint(self, text: str) -> None:
         """Print a hint on stderr; with `--json`, print nothing."""
         if not self.json:

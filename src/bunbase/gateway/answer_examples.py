@@ -98,6 +98,14 @@ ANSWERS: Final[dict[str, Any]] = {
     "SignedIn": {"user": ACCOUNT, **TOKENS},
     "Me": {"user": ACCOUNT},
     "SignupPending": {"status": "confirmation_sent"},
+    "DeviceLogin": {
+        "device_code": "bdc_…",
+        "user_code": "WDJB-MJHT",
+        "verification_uri": "https://api.example.com/device",
+        "verification_uri_complete": "https://api.example.com/device?user_code=WDJB-MJHT",
+        "expires_in": 600,
+        "interval": 5,
+    },
     "Accepted": {"status": "accepted"},
     "EmailConfirmed": {"status": "verified"},
     "Invite": {

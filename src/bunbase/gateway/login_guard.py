@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request
@@ -14,16 +15,19 @@ from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import client_ip, project_key
 from bunbase.gateway.guards import Guards
-from bunbase.gateway.login_limits import DEVELOPERS, Asking, Place
+from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
 
 DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
-LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
+DEVICE_PAGE: Final = "/device"
+LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, DEVICE_PAGE)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
-TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
-OF_DEVELOPERS: Final = ("/api/", "/account/")
+DEVICE_CODES: Final = (DEVICE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")  # people type a short code
+TRADES: Final = ("/api/auth/refresh", "/api/auth/device", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
+MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
 
@@ -42,10 +46,21 @@ class LoginGuard:
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         route, request = scope["path_template"], Request[Any, Any, Any](scope)
+        if route in DEVICE_CODES:
+            with self.limits.check(client_ip(request, self.trusted_proxies)) as guess:
+                await self._answer(request, receive, _failing(send, guess, 404))
+            return
+        await self._answer(request, receive, send)
+
+    async def _answer(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
+        scope, route = request.scope, request.scope["path_template"]
+        if scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
         if route in LOGINS:
             await self._sign_in(request, receive, send)
             return
@@ -56,16 +71,11 @@ class LoginGuard:
     async def _sign_in(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
-        email = _email(b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request"))
+        body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
+        email = _email_of_form(body) if request.scope["path_template"] == DEVICE_PAGE else _email(body)
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
         async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
-
-            async def watched(message: Message) -> None:
-                if message["type"] == "http.response.start" and message["status"] == 401:
-                    attempt.failed = True
-                await send(message)
-
-            await self.app(request.scope, _replaying(messages, receive), watched)
+            await self.app(request.scope, _replaying(messages, receive), _failing(send, attempt, 401))
 
     async def _count(self, request: Request[Any, Any, Any], route: str) -> None:
         """Count a sign-up, or a trade of a token. Raises: RateLimited, InvalidKey, Unreachable."""
@@ -124,6 +134,24 @@ def _replaying(messages: list[Any], receive: Receive) -> Receive:
         return next(waiting, None) or await receive()
 
     return replay
+
+
+def _failing(send: Send, attempt: Attempt, status: int) -> Send:
+    """Return a `send` that marks the attempt as failed if the answer has this status."""
+
+    async def watched(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == status:
+            attempt.failed = True
+        await send(message)
+
+    return watched
+
+
+def _email_of_form(body: bytes) -> str:
+    try:
+        return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS)).get("email", "")
+    except ValueError:
+        return ""  # the room refuses this form and describes the error
 
 
 def _email(body: bytes) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, email, invites, pages, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import accounts, devices, email, invites, pages, personal_tokens, sessions, well_known
 
 ROUTES = (
     *accounts.ROUTES,
+    *devices.ROUTES,
     *email.ROUTES,
     *invites.ROUTES,
     *pages.ROUTES,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import HTTPException
@@ -20,12 +21,13 @@ from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidInvite, LinkExpired
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.errors import Forbidden, InvalidInput, Problem
 from bunbase.pkg.http import Injected
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
 
+SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
@@ -60,8 +62,21 @@ def acts(path: str) -> post:
 
 
 async def fields_of(request: AnyRequest) -> dict[str, str]:
-    """Return the fields of the form that a browser sent. Raises: UnsupportedMedia, Malformed, TooLarge."""
+    """Return the fields of the form of one of these pages. Raises: Forbidden, UnsupportedMedia, Malformed, TooLarge."""
+    check_same_origin(request)
     return read_form(request.headers.get("content-type", ""), await request.body())
+
+
+def check_same_origin(request: AnyRequest) -> None:
+    """Refuse forms of other sites. A request without these headers does not come from a browser. Raises: Forbidden."""
+    site = request.headers.get("sec-fetch-site", "")
+    if site:
+        ours = site == SAME_ORIGIN
+    else:
+        origin = request.headers.get("origin", "")
+        ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    if not ours:
+        raise Forbidden("Open the page itself, and send its form again.")
 
 
 async def done_or_form(act: Callable[[], Awaitable[str]], form: Callable[[str], str]) -> Html:

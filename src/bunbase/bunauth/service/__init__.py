@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.device_logins import DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.invites import InviteService
@@ -33,6 +34,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -70,6 +72,9 @@ class BunAuthService:
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
         self.proofs = Proofs(stores, passwords, tokens)
+        self.device_logins = DeviceLogins(
+            stores, tokens, self.sign_in, self.account_sessions, self.proofs, site.public_url
+        )
         self.password = Password(stores, passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.leaving = Leaving(stores, self.proofs, tokens)
@@ -88,6 +93,23 @@ class BunAuthService:
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         return await self.sign_in.with_password(caller, email, password)
+
+    async def start_device_login(self, caller: Caller, client: str) -> DeviceLogin:
+        return await self.device_logins.start(caller, client)
+
+    async def poll_device_login(self, caller: Caller, device_code: str) -> SignedIn:
+        return await self.device_logins.poll(caller, device_code)
+
+    async def waiting_device(self, user_code: str) -> WaitingDevice:
+        return await self.device_logins.waiting(user_code)
+
+    async def decide_device_login(self, caller: Caller, user_code: str, approve: bool) -> None:
+        await self.device_logins.decide(caller, user_code, approve)
+
+    async def decide_device_login_by_password(
+        self, caller: Caller, user_code: str, email: str, password: str, approve: bool
+    ) -> None:
+        await self.device_logins.decide_by_password(caller, user_code, email, password, approve)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.account_sessions.refresh(refresh_token)

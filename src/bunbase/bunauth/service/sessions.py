@@ -85,6 +85,11 @@ class Sessions:
         keep = developer.session if keep_current else ""
         await self.stores.sessions.end_all(developer.id, now, await self.tokens.revoked_until(now), keep)
 
+    async def end_of_token(self, access_token: str) -> None:
+        """End the session of an access token that this process has just signed."""
+        claims = self.tokens.access.claims(access_token)
+        await self._end(claims["sub"], claims["sid"])
+
     async def knows_address(self, email: str, ip: str) -> bool:
         return await knows_address(email, ip, self.stores.sessions.addresses)
 

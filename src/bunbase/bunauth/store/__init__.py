@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
@@ -29,6 +30,7 @@ class Stores:
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.mail_tokens = MailTokenStore(db)
+        self.device_logins = DeviceLoginStore(db)
         self.email_changes = EmailChangeStore(db)
         self.invites = InviteStore(db)
         self.signing_keys = SigningKeyStore(db)
@@ -36,5 +38,6 @@ class Stores:
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""
         await self.sessions.delete_over(before)
-        for expiring in (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites):
+        lists = (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites, self.device_logins)
+        for expiring in lists:
             await expiring.delete_expired(before)

@@ -26,6 +26,9 @@ FROM users WHERE id = $1"""
 ACCOUNT_BY_EMAIL = """
 SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
 FROM users WHERE email = $1"""
+ACCOUNT_WITH_HASH = """
+SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
+FROM users WHERE id = $1"""
 PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = $1"
 SET_PASSWORD_HASH = "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1"
 UPGRADE_PASSWORD_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
@@ -124,6 +127,9 @@ class AccountStore:
 
     async def credentials(self, email: str) -> Credentials | None:
         return await self.db.one(Credentials, ACCOUNT_BY_EMAIL, email)
+
+    async def credentials_of(self, id: str) -> Credentials | None:
+        return await self.db.one(Credentials, ACCOUNT_WITH_HASH, id)
 
     async def password_hash(self, id: str) -> str | None:
         found: str | None = await self.db.value(PASSWORD_HASH, id)

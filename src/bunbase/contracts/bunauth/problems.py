@@ -75,3 +75,25 @@ class InvalidInvite(Problem):
 
 class LastAdministrator(Problem):
     status, code, title = 409, "last_administrator", "The installation needs an administrator"
+
+
+class AuthorizationPending(Problem):
+    """The members `error` of this and the next three problems are the codes of RFC 8628 §3.5."""
+
+    status, code, title = 400, "authorization_pending", "Nobody has approved this sign-in yet"
+
+
+class SlowDown(Problem):
+    status, code, title = 400, "slow_down", "The device asks too often"
+
+
+class DeviceCodeExpired(Problem):
+    status, code, title = 400, "expired_token", "This device code has expired"
+
+
+class DeviceDenied(Problem):
+    status, code, title = 400, "access_denied", "The sign-in was denied"
+
+
+class DeviceNotFound(Problem):
+    status, code, title = 404, "device_not_found", "No device waits under this code"

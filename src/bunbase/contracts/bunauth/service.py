@@ -16,6 +16,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -55,6 +56,40 @@ class BunAuth(Protocol):
         """Sign in. Raises: InvalidCredentials.
 
         A wrong password and an unknown email get the same answer in the same time.
+        """
+        ...
+
+    async def start_device_login(self, caller: Caller, client: str) -> DeviceLogin:
+        """Begin the sign-in of a device (RFC 8628). `client`: the name that the device shows.
+
+        Raises: InvalidInput, RateLimited.
+        """
+        ...
+
+    async def poll_device_login(self, caller: Caller, device_code: str) -> SignedIn:
+        """Return the tokens of an approved sign-in, once. The session has no fresh proof.
+
+        Raises: AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied.
+        """
+        ...
+
+    async def waiting_device(self, user_code: str) -> WaitingDevice:
+        """Return the device that waits for approval under this code. Raises: DeviceNotFound."""
+        ...
+
+    async def decide_device_login(self, caller: Caller, user_code: str, approve: bool) -> None:
+        """Approve or deny the sign-in of a device as the caller.
+
+        Raises: DeviceNotFound, ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def decide_device_login_by_password(
+        self, caller: Caller, user_code: str, email: str, password: str, approve: bool
+    ) -> None:
+        """Sign in, and approve or deny the sign-in of a device. No session stays open.
+
+        Raises: DeviceNotFound, InvalidCredentials.
         """
         ...
 

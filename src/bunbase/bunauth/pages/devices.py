@@ -1,0 +1,54 @@
+"""The page `/device`, on which a person approves or denies the sign-in of a device."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.pages.forms import button, field, form, hidden
+from bunbase.bunauth.pages.layout import alert, code, facts, link, page, paragraph, small
+from bunbase.contracts.bunauth.devices import WaitingDevice
+
+PATH: Final = "/device"
+APPROVE: Final = "approve"
+DENY: Final = "deny"
+WARNING: Final = (
+    "Approve only if you have just started this sign-in yourself. If somebody sent you this link or this code, deny "
+    "it: whoever has the device could then use your account."
+)
+
+
+def ask_for_code(error: str = "") -> str:
+    """Return the page that asks for the code. Its form leads to the page below."""
+    typing = field("user_code", "Code", "off", autocapitalize="characters", spellcheck="false", maxlength="20")
+    asking = f'<form method="get" action="{PATH}">\n{typing}\n{button("Continue")}\n</form>'
+    return page("Sign a device in", alert(error), paragraph("Type the code that your device shows."), asking)
+
+
+def decide(device: WaitingDevice, email: str = "", error: str = "") -> str:
+    """Return the page that shows the device, and asks for the sign-in and the decision."""
+    about = facts(
+        ("Device (says it is)", device.client or "unknown"),
+        ("Address", device.ip or "unknown"),
+        ("Program", device.agent or "unknown"),
+        ("Started at", f"{device.created_at:%Y-%m-%d %H:%M:%S} UTC"),
+    )
+    fields = (
+        hidden("user_code", device.user_code),
+        field("email", "Email", "username", "email", email, maxlength="254"),
+        field("password", "Password", "current-password", "password", maxlength="256"),
+        button("Approve", "decision", APPROVE),
+        button("Deny", "decision", DENY, second=True),
+    )
+    compare = paragraph("Your device must show this code:")
+    parts = (alert(error), compare, code(device.user_code), about, alert(WARNING) if not error else small(WARNING))
+    return page("Sign this device in?", *parts, form(PATH, *fields))
+
+
+def decided(approved: bool) -> str:
+    if approved:
+        return page("The device is signed in", paragraph("Return to the device: it continues in a few seconds."))
+    return page("The sign-in is denied", paragraph("The device gets no access to your account."))
+
+
+def not_found(detail: str) -> str:
+    return page("No device waits under this code", alert(detail), link(PATH, "Type another code"))

@@ -1,0 +1,105 @@
+"""Sign devices in without a password on the device (RFC 8628): `/api/auth/device` and the page `/device`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+from litestar.params import QueryParameter
+
+from bunbase.bunauth.pages import devices
+from bunbase.bunauth.routes.pages import AnyRequest, Html, acts, fields_of, html, shows
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.devices import DeviceLogin
+from bunbase.contracts.bunauth.problems import DeviceNotFound, InvalidCredentials
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.http import NO_STORE, Injected
+
+TAGS = ["Developers"]
+
+TypedCode = Annotated[str, QueryParameter(max_length=100)]
+
+
+class StartDeviceLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`client`: the name of the program and the device, for the person who approves."""
+
+    client: str = ""
+
+
+class DeviceCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    device_code: str
+
+
+class UserCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    user_code: str
+
+
+@post("/api/auth/device", summary="Sign a device in", tags=TAGS, status_code=200, cache_control=NO_STORE)
+async def start_device_login(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], data: StartDeviceLogin
+) -> DeviceLogin:
+    """Show `user_code` and `verification_uri` to a person, and ask `/api/auth/device/token` every `interval` seconds
+    (RFC 8628). The codes are valid for ten minutes."""
+    return await bunauth.start_device_login(anyone, data.client)
+
+
+@post(
+    "/api/auth/device/token",
+    summary="Get the tokens of a device",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def poll_device_login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: DeviceCode) -> SignedIn:
+    """Until a person has decided, the answer is 400, and `error` is `authorization_pending`; or `slow_down`: then wait
+    five seconds longer from now on. `access_denied` and `expired_token` are final. The tokens are given once."""
+    return await bunauth.poll_device_login(anyone, data.device_code)
+
+
+@post("/api/auth/device/approve", summary="Approve the sign-in of a device", tags=TAGS, status_code=204)
+async def approve_device_login(developer: Injected[Caller], bunauth: Injected[BunAuth], data: UserCode) -> None:
+    """Needs a fresh proof. The device gets a session of your account, without a proof."""
+    await bunauth.decide_device_login(developer, data.user_code, approve=True)
+
+
+@post("/api/auth/device/deny", summary="Deny the sign-in of a device", tags=TAGS, status_code=204)
+async def deny_device_login(developer: Injected[Caller], bunauth: Injected[BunAuth], data: UserCode) -> None:
+    """Needs a fresh proof."""
+    await bunauth.decide_device_login(developer, data.user_code, approve=False)
+
+
+@shows(devices.PATH)
+async def show_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], user_code: TypedCode = "") -> Html:
+    if not user_code:
+        return html(devices.ask_for_code())
+    try:
+        return html(devices.decide(await bunauth.waiting_device(user_code)))
+    except DeviceNotFound as problem:
+        return html(devices.not_found(problem.detail), problem.status)
+
+
+@acts(devices.PATH)
+async def decide_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    user_code, email, password = (fields.get(name, "") for name in ("user_code", "email", "password"))
+    approve = fields.get("decision") == devices.APPROVE
+    try:
+        await bunauth.decide_device_login_by_password(anyone, user_code, email, password, approve)
+        return html(devices.decided(approve))
+    except DeviceNotFound as problem:
+        return html(devices.not_found(problem.detail), problem.status)
+    except InvalidCredentials as problem:
+        device = await bunauth.waiting_device(user_code)
+        return html(devices.decide(device, email, problem.detail), problem.status)
+
+
+ROUTES = (
+    start_device_login,
+    poll_device_login,
+    approve_device_login,
+    deny_device_login,
+    show_device,
+    decide_device,
+)

@@ -1,0 +1,160 @@
+"""Sign a device in without typing a password there (RFC 8628), as `bunbase login` does.
+
+The life of one sign-in:
+
+1. The device asks for a device code, which is secret, and a user code, which it shows with the address of a page.
+2. A person opens the page in a browser, sees which device asks, signs in, and approves or denies.
+3. The device asks for its tokens every few seconds. After the approval, it gets them once: the row is deleted in the
+   transaction that opens the session. A server that is killed between approval and answer loses nothing.
+
+The session has no fresh proof: the person proved in the browser to own the account, not the device.
+
+A thief can begin a sign-in and send its link to a victim. So the page shows where the device is, and warns.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from bunbase.bunauth.service.proofs import Proofs
+from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.service.sessions import Sessions
+from bunbase.bunauth.service.sign_in import SignIn
+from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.problems import (
+    AuthorizationPending,
+    DeviceCodeExpired,
+    DeviceDenied,
+    DeviceNotFound,
+    InvalidCredentials,
+    SlowDown,
+)
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
+from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.pkg.user_codes import new_user_code, shown, typed
+
+PREFIX: Final = "bdc"
+LIFETIME_SECONDS: Final = 600
+INTERVAL_SECONDS: Final = 5
+MAX_INTERVAL_SECONDS: Final = 60
+MAX_OPEN: Final = 10_000  # of the installation: more would make user codes easier to guess
+MAX_CLIENT_LENGTH: Final = 100
+
+
+class DeviceLogins:
+    def __init__(
+        self,
+        stores: Stores,
+        tokens: SessionTokens,
+        sign_in: SignIn,
+        sessions: Sessions,
+        proofs: Proofs,
+        public_url: str,
+    ) -> None:
+        self.stores = stores
+        self.tokens = tokens
+        self.sign_in = sign_in
+        self.sessions = sessions
+        self.proofs = proofs
+        self.clock = tokens.clock
+        self.page = f"{public_url.rstrip('/')}/device"
+
+    async def start(self, caller: Caller, client: str) -> DeviceLogin:
+        """Begin a sign-in. `client`: the name that the device shows. Raises: InvalidInput, RateLimited."""
+        if len(client) > MAX_CLIENT_LENGTH or not client.isprintable():
+            raise InvalidInput.at("/client", f"A name has at most {MAX_CLIENT_LENGTH} printable characters.")
+        code, now = new_secret(PREFIX), self.clock.now()
+        expires_at = now + timedelta(seconds=LIFETIME_SECONDS)
+        async with self.stores.db.transaction():
+            if not await self.stores.device_logins.has_room(now, MAX_OPEN):
+                raise RateLimited("Too many devices wait for approval.", retry_after_seconds=LIFETIME_SECONDS)
+            while True:
+                user_code = new_user_code()
+                who = (client, caller.ip, caller.agent, now, expires_at, INTERVAL_SECONDS)
+                if await self.stores.device_logins.add(NewDeviceLogin(fingerprint(code), user_code, *who)):
+                    break
+        complete = f"{self.page}?user_code={shown(user_code)}"
+        return DeviceLogin(code, shown(user_code), self.page, complete, LIFETIME_SECONDS, INTERVAL_SECONDS)
+
+    async def poll(self, caller: Caller, device_code: str) -> SignedIn:
+        """Return the tokens of an approved sign-in, once.
+
+        Raises: AuthorizationPending, SlowDown, DeviceCodeExpired, DeviceDenied.
+        """
+        hash, now, logins = fingerprint(device_code), self.clock.now(), self.stores.device_logins
+        async with self.stores.db.transaction():
+            found = await logins.locked(hash, now)
+            if found is None:
+                raise _expired()
+            if found.state == "approved":
+                await logins.delete(hash)
+                return await self._open_session(caller, found)
+            if found.state == "waiting":
+                waits, interval = _next_poll(found, (now - (found.polled_at or now)).total_seconds())
+                await logins.note_poll(hash, now, interval)
+            else:
+                await logins.delete(hash)
+                waits = DeviceDenied("The sign-in was denied in the browser.", error="access_denied")
+        raise waits  # after the commit
+
+    async def waiting(self, user_code: str) -> WaitingDevice:
+        """Return the device that waits under a code. Raises: DeviceNotFound."""
+        found = await self.stores.device_logins.waiting(typed(user_code), self.clock.now())
+        if found is None:
+            raise _not_found()
+        return WaitingDevice(shown(found.user_code), found.client, found.ip, found.agent, found.created_at)
+
+    async def decide(self, caller: Caller, user_code: str, approve: bool) -> None:
+        """Approve or deny a sign-in. Raises: DeviceNotFound, ReauthenticationRequired, Forbidden."""
+        await self._decide((await self.proofs.need_fresh(caller)).id, user_code, approve)
+
+    async def decide_by_password(
+        self, caller: Caller, user_code: str, email: str, password: str, approve: bool
+    ) -> None:
+        """Approve or deny a sign-in as the owner of a password. The session for this act ends with it.
+
+        Raises: DeviceNotFound, InvalidCredentials.
+        """
+        await self.waiting(user_code)  # before the password is hashed, which is expensive
+        signed_in = await self.sign_in.with_password(caller, email, password)
+        try:
+            await self._decide(signed_in.user.id, user_code, approve)
+        finally:
+            await self.sessions.end_of_token(signed_in.access_token)
+
+    async def _decide(self, user: str, user_code: str, approve: bool) -> None:
+        if not await self.stores.device_logins.decide(typed(user_code), self.clock.now(), approve, user):
+            raise _not_found()
+
+    async def _open_session(self, caller: Caller, found: PolledLogin) -> SignedIn:
+        account = await self.stores.accounts.credentials_of(found.user_id or "")
+        if account is None or account.version != found.user_version:
+            raise _expired()  # the credentials were changed after the approval
+        try:
+            return await self.tokens.open_session(caller, account, proved=False)
+        except InvalidCredentials:
+            raise _expired() from None
+
+
+def _next_poll(login: PolledLogin, since_seconds: float) -> tuple[Problem, int]:
+    """Return the answer to a device that must wait, and its interval from now on (RFC 8628 §3.5)."""
+    interval = login.interval_seconds
+    if login.polled_at is not None and since_seconds < interval:
+        interval = min(interval + INTERVAL_SECONDS, MAX_INTERVAL_SECONDS)
+        return SlowDown(f"Ask again in {interval} seconds, and no more often.", error="slow_down"), interval
+    return AuthorizationPending(
+        "Nobody has approved the sign-in yet: ask again.", error="authorization_pending"
+    ), interval
+
+
+def _expired() -> DeviceCodeExpired:
+    return DeviceCodeExpired("The code has expired, or it was used: start again.", error="expired_token")
+
+
+def _not_found() -> DeviceNotFound:
+    return DeviceNotFound("Compare the code with the one on your device, or start again there.")

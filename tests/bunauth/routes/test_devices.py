@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import httpx
+
+from bunbase.bunauth.routes import ROUTES
+from bunbase.bunauth.service import BunAuthService
+from tests.bunauth.people import PASSWORD, registered
+from tests.bunauth.web import client_of
+
+
+def answer_of(form: httpx.Response) -> tuple[int, bool]:
+    return form.status_code, "The device is signed in" in form.text
+
+
+async def test_a_device_is_approved_on_the_page_that_it_names(bunauth: BunAuthService) -> None:
+    await registered(bunauth)
+    async with client_of(ROUTES, bunauth=bunauth) as http:
+        login = (await http.post("/api/auth/device", json={"client": "<b>bunbase</b> on ada-laptop"})).json()
+        code = login["user_code"]
+        fields = {"user_code": code, "email": "ada@example.com", "decision": "approve"}
+
+        empty = await http.get("/device")
+        unknown = await http.get("/device", params={"user_code": "BBBB-BBBB"})
+        shown = await http.get("/device", params={"user_code": code})
+        waits = await http.post("/api/auth/device/token", json={"device_code": login["device_code"]})
+        wrong = await http.post("/device", data={**fields, "password": "wrong"})
+        foreign = await http.post(
+            "/device", data={**fields, "password": PASSWORD}, headers={"origin": "https://evil.example"}
+        )
+        cross_site = await http.post(
+            "/device", data={**fields, "password": PASSWORD}, headers={"sec-fetch-site": "cross-site"}
+        )
+        approved = await http.post("/device", data={**fields, "password": PASSWORD})
+        tokens = await http.post("/api/auth/device/token", json={"device_code": login["device_code"]})
+
+    assert 'name="user_code"' in empty.text
+    assert unknown.status_code == 404
+    for text in (code, "&lt;b&gt;bunbase&lt;/b&gt; on ada-laptop", "127.0.0.1", "deny it"):
+        assert text in shown.text
+    assert (waits.status_code, waits.json()["error"]) == (400, "authorization_pending")
+    assert answer_of(wrong) == (401, False)
+    assert 'value="ada@example.com"' in wrong.text
+    assert (answer_of(foreign), answer_of(cross_site)) == ((403, False), (403, False))
+    assert answer_of(approved) == (200, True)
+    assert tokens.json()["token_type"] == "Bearer"
+
+
+async def test_a_device_is_denied_on_the_page(bunauth: BunAuthService) -> None:
+    await registered(bunauth)
+    async with client_of(ROUTES, bunauth=bunauth) as http:
+        login = (await http.post("/api/auth/device", json={})).json()
+        fields = {"user_code": login["user_code"], "email": "ada@example.com", "password": PASSWORD}
+
+        denied = await http.post("/device", data=fields | {"decision": "deny"})
+        answer = await http.post("/api/auth/device/token", json={"device_code": login["device_code"]})
+
+    assert "The sign-in is denied" in denied.text
+    assert (answer.status_code, answer.json()["error"]) == (400, "access_denied")
