@@ -88,6 +88,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", "/.well-known/jwks.json"),
             ("GET", "/.well-known/openid-configuration"),
             ("POST", "/api/auth/logout"),
+            ("POST", "/api/auth/signing-keys/replace"),
             ("GET", "/api/auth/me"),
             ("DELETE", "/api/auth/me"),
             ("GET", "/api/invites"),

@@ -196,6 +196,7 @@ PERMISSIONS: Final = (
 )
 
 SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers
+    row("POST", "/api/auth/signing-keys/replace", {OWNER}),
     row("DELETE", "/api/auth/sessions", SESSIONS),
     row("POST", "/api/auth/logout", SESSIONS),
     row("POST", "/v1/auth/logout", {USER}),

@@ -405,3 +405,14 @@ async def test_a_room_that_hangs_does_not_hold_the_requests_of_signed_in_callers
     ):
         with pytest.raises(Unreachable):
             await checked
+
+
+async def test_tokens_of_a_replaced_signing_key_are_refused_although_they_are_cached(asking: Asking) -> None:
+    token, kid = asking.bunauth.token(), signing_key("developers").kid
+    assert not await asking.refused(token)
+
+    asking.bunauth.tell(RevokedKind.SIGNING_KEY, kid)
+
+    await eventually(lambda: kid in asking.identity.ended_sessions)
+    assert asking.identity.developer_keys.verifiers.get("developers") is None, "the public keys are fetched again"
+    assert await asking.refused(token)

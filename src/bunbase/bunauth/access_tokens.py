@@ -5,25 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.contracts.bunauth.accounts import Account
-from bunbase.contracts.bunauth.tokens import Jwks
-from bunbase.pkg.clock import Clock
 from bunbase.pkg.ids import new_id
-from bunbase.pkg.jwt import SigningKey, Verifier
 
 AUDIENCE: Final = "bunbase"
 TYPE: Final = "access"
-REMEMBERED: Final = 1000
 
 
 class AccessTokens:
-    def __init__(self, keys: list[SigningKey], issuer: str, ttl_seconds: int, clock: Clock) -> None:
-        """`keys`: the signing keys, newest first. The newest key signs; tokens of all keys are accepted."""
-        self.newest = keys[0]
+    """`keys`: the current key signs; tokens of all keys are accepted."""
+
+    def __init__(self, keys: SigningKeys, issuer: str, ttl_seconds: int) -> None:
+        self.keys = keys
         self.issuer = issuer
         self.ttl_seconds = ttl_seconds
-        self.jwks = Jwks(tuple(key.public_jwk() for key in keys))
-        self.verifier = Verifier(self.jwks.keys, lambda: clock.now().timestamp(), REMEMBERED)
 
     def sign(self, account: Account, session: str, generation: int, now: datetime) -> tuple[str, int]:
         """Return an access token and the Unix second in which it expires.
@@ -45,8 +41,8 @@ class AccessTokens:
             "role": account.role,
             "email": account.email,
         }
-        return self.newest.sign(claims), issued_at + self.ttl_seconds
+        return self.keys.current().sign(claims), issued_at + self.ttl_seconds
 
     def claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
-        return self.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)
+        return self.keys.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)

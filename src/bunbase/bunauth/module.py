@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.jobs import mail_request_job, upkeep_jobs
+from bunbase.bunauth.jobs import mail_request_job, signing_key_jobs, upkeep_jobs
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.setup import prepare_setup
-from bunbase.bunauth.signing_keys import load_signing_keys
+from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
@@ -33,12 +34,14 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.lifetimes.note()
         await prepare_setup(stores.accounts, settings.setup_token, site.dev, site.tell_setup_token)
-        keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
+        keys = SigningKeys(stores, rooms[Kms], timedelta(days=settings.signing_key_days), site.clock)
+        await keys.open()
         issuer = settings.issuer or site.public_url
-        access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
+        access = AccessTokens(keys, issuer, settings.access_ttl_seconds)
         service = BunAuthService(stores, passwords, access, settings, site)
         requests = mail_request_job(service.mail_requests)
-        async with running(requests, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
+        upkeep = (*upkeep_jobs(stores, settings, site.clock), *signing_key_jobs(stores, keys))
+        async with running(requests, *upkeep, *mail_jobs(mails)):
             yield service
 
 

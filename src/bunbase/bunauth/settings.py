@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
@@ -38,6 +39,7 @@ class BunAuthSettings(SessionSettings, frozen=True):
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
+    `signing_key_days`: a key signs tokens for this time; then the next one does, without an interruption.
     `service_exchange`: external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
     `service_client_secrets`: the secret of each external program, by its name; each has at least 32 bytes.
     """
@@ -46,6 +48,7 @@ class BunAuthSettings(SessionSettings, frozen=True):
     verify_signups: VerifySignups = VerifySignups.AUTO
     issuer: str = ""
     setup_token: str = ""
+    signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
     service_exchange: bool = False
     service_client_secrets: dict[str, str] = msgspec.field(default_factory=dict)
 

@@ -16,6 +16,7 @@ class RevokedKind(StrEnum):
     KEY = "key"
     MEMBERSHIP = "membership"  # id: `<project>:<user>`
     PROJECT = "project"
+    SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
     USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
     READY = "ready"  # all earlier revocations have been sent; new ones follow
     ALIVE = "alive"  # a heartbeat: the feed is still connected

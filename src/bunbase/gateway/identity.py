@@ -19,6 +19,7 @@ from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.jwt import key_id
 from bunbase.pkg.opaque import fingerprint
 
 K = TypeVar("K", bound=Hashable)
@@ -28,6 +29,7 @@ PERSONAL_PREFIX: Final = "bpt_"
 TTL_SECONDS: Final = 900.0
 MEMBERSHIP_TTL_SECONDS: Final = 60.0
 DEVELOPERS: Final = "developers"  # the only signer of developers' tokens
+KEY: Final = "kid"  # in cached claims: the id of the key that signed the token
 READY_SECONDS: Final = 2.0
 CHECK_SECONDS: Final = 5.0  # a room checks a credential in milliseconds; a process that hangs must not hold requests
 
@@ -70,7 +72,7 @@ class Identity:
         """Return the developer of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
         personal = token.startswith(PERSONAL_PREFIX)
         claims = await self._developer_claims(token, personal)
-        if claims["jti" if personal else "sid"] in self.ended_sessions:
+        if claims["jti" if personal else "sid"] in self.ended_sessions or claims.get(KEY, "") in self.ended_sessions:
             raise InvalidToken
         return Developer(
             id=claims["sub"],
@@ -165,7 +167,7 @@ class Identity:
         claims = await self.developer_keys.claims(DEVELOPERS, token)
         if claims.get("type") != "access":
             raise InvalidToken("This is not a developer's access token.")
-        return claims
+        return claims | {KEY: key_id(token)}
 
     async def _verified(self, token: str) -> dict[str, Any]:
         verified = await in_time(self.bunauth.verify(token))
@@ -183,6 +185,8 @@ class Identity:
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
+            case RevokedKind.SIGNING_KEY:
+                self.developer_keys.forget(DEVELOPERS)
             case RevokedKind.MEMBERSHIP:
                 project, _, _ = news.id.partition(":")
                 self.memberships.drop_where(lambda membership: membership.project == project)

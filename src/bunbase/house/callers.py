@@ -29,9 +29,9 @@ MAY_CALL: Final = {
                     decide_device_login decide_device_login_by_password delete_account delete_invite delete_token
                     dev_mails discovery end_session end_sessions exchange
                     invitation invites jwks knows_address login logout me note_first_uses open_account
-                    poll_device_login reauthenticate refresh register request_email_change request_email_verification
-                    request_password_reset reset_password revocations sessions signup_state start_device_login tokens
-                    update_me verify verify_email waiting_device""",
+                    poll_device_login reauthenticate refresh register replace_signing_keys request_email_change
+                    request_email_verification request_password_reset reset_password revocations sessions signup_state
+                    start_device_login tokens update_me verify verify_email waiting_device""",
         CLIENTS: "jwks verify",
         NOBODY: "need_fresh_proof",
     },

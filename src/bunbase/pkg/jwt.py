@@ -118,5 +118,12 @@ class Verifier:
         return claims
 
 
+def key_id(token: str) -> str:
+    """Return the `kid` that a token names. Call this only for a token whose signature was checked."""
+    head = token.partition(".")[0]
+    header = msgspec.json.decode(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    return str(header["kid"])
+
+
 def _base64(data: bytes) -> bytes:
     return base64.urlsafe_b64encode(data).rstrip(b"=")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import get
+from litestar import get, post
 from litestar.datastructures import CacheControlHeader
 
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import Discovery, Jwks
+from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 
 TAGS = ["Developers"]
@@ -32,4 +33,11 @@ async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
     return await bunauth.discovery()
 
 
-ROUTES = (get_jwks, get_discovery)
+@post("/api/auth/signing-keys/replace", summary="Replace all signing keys", tags=TAGS, status_code=204)
+async def replace_signing_keys(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
+    """For administrators, with a fresh proof, if a signing key may be in the wrong hands. All access tokens of
+    developers end within a second. Sessions stay: clients refresh. Keys also rotate by age, without an interruption."""
+    await bunauth.replace_signing_keys(developer)
+
+
+ROUTES = (get_jwks, get_discovery, replace_signing_keys)

@@ -20,6 +20,7 @@ from bunbase.bunauth.service.registration import Registration
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
 from bunbase.bunauth.service.sign_in import SignIn
+from bunbase.bunauth.service.signing import Signing
 from bunbase.bunauth.service.verification import Verification
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.store import Stores
@@ -80,6 +81,7 @@ class BunAuthService:
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
+        self.signing = Signing(access.keys, self.proofs)
         self.exchanging = Exchange(settings, site.service_tokens)
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
@@ -184,7 +186,10 @@ class BunAuthService:
         return await self.verification.verify(token)
 
     async def jwks(self) -> Jwks:
-        return self.access.jwks
+        return await self.signing.jwks()
+
+    async def replace_signing_keys(self, caller: Caller) -> None:
+        await self.signing.replace_keys(caller)
 
     async def discovery(self) -> Discovery:
         return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")

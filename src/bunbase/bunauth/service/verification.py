@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.personal_tokens import PREFIX, personal_claims
@@ -11,11 +11,12 @@ from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.tokens import Verified
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.jwt import BadToken
+from bunbase.pkg.jwt import BadToken, UnknownKey
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import DAY_SECONDS
 
 REMEMBERED: Final = 10_000  # first uses of access tokens that need not be stored again
+RELOAD_SECONDS: Final = 1.0  # tokens with invented key ids must not cause more look-ups
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
 
 
@@ -24,6 +25,7 @@ class Verification:
         self.stores = stores
         self.access = access
         self.clock = clock
+        self.reloaded: Cache[bool, bool] = Cache(1, RELOAD_SECONDS)
         self.noted: Cache[tuple[str, int], bool] = Cache(REMEMBERED, DAY_SECONDS)
 
     async def verify(self, token: str) -> Verified:
@@ -31,13 +33,24 @@ class Verification:
         if token.startswith(f"{PREFIX}_"):
             return await self._verify_personal(token)
         try:
-            claims = self.access.claims(token)
+            claims = await self._claims(token)
         except BadToken:
             return Verified(valid=False)
         if not await self.stores.sessions.alive(claims["sid"], self.clock.now()):
             return Verified(valid=False)
         await self._note_use(claims["sid"], claims.get("gen", 0))
         return Verified(valid=True, claims=claims)
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        """Return the claims. If the key is unknown, another process may have made it just now. Raises: BadToken."""
+        try:
+            return self.access.claims(token)
+        except UnknownKey:
+            if self.reloaded.get(True) is not None:
+                raise
+            self.reloaded.put(True, True)
+            await self.access.keys.load()
+            return self.access.claims(token)
 
     async def _note_use(self, session: str, generation: int) -> None:
         """Store the first use of an access token (`pkg/sessions.py`)."""

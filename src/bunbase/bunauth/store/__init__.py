@@ -33,7 +33,7 @@ class Stores:
         self.device_logins = DeviceLoginStore(db)
         self.email_changes = EmailChangeStore(db)
         self.invites = InviteStore(db)
-        self.signing_keys = SigningKeyStore(db)
+        self.signing_keys = SigningKeyStore(db, self.feed)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""

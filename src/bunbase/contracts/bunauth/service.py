@@ -212,6 +212,13 @@ class BunAuth(Protocol):
 
     async def jwks(self) -> Jwks: ...
 
+    async def replace_signing_keys(self, caller: Caller) -> None:
+        """Replace all signing keys at once, because one of them may be in the wrong hands. Their tokens end.
+
+        Sessions stay: their clients refresh. For administrators. Raises: ReauthenticationRequired, Forbidden.
+        """
+        ...
+
     async def discovery(self) -> Discovery: ...
 
     async def create_token(

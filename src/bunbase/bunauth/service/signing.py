@@ -1,0 +1,34 @@
+"""Publish the keys that sign tokens, and replace them in an emergency."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from bunbase.bunauth.service.proofs import Proofs
+from bunbase.bunauth.signing_keys import SigningKeys
+from bunbase.contracts.bunauth.tokens import Jwks
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Forbidden, Problem
+from bunbase.pkg.logger import logger
+
+log = logger("bunauth")
+
+
+class Signing:
+    def __init__(self, keys: SigningKeys, proofs: Proofs) -> None:
+        self.keys = keys
+        self.proofs = proofs
+
+    async def jwks(self) -> Jwks:
+        """Return the public keys. They are read again, because another process may have replaced them just now."""
+        with suppress(Problem):  # without the database, the keys in memory still check tokens
+            await self.keys.load()
+        return self.keys.jwks
+
+    async def replace_keys(self, caller: Caller) -> None:
+        """Raises: ReauthenticationRequired, Forbidden."""
+        developer = await self.proofs.need_fresh(caller)
+        if not developer.admin:
+            raise Forbidden("Only administrators of this installation replace its signing keys.")
+        await self.keys.replace_all()
+        log.warning("an administrator has replaced all signing keys", account=developer.id)
