@@ -11,6 +11,7 @@ from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
     Platform,
+    ProjectChanges,
     ProjectKeyNotFound,
     ProjectNotFound,
 )
@@ -36,7 +37,7 @@ async def test_a_project_is_created_renamed_and_deleted(platform: Platform) -> N
     assert (found.id, found.name, found.slug, found.role) == (made.id, "Bakery", "bakery", Role.OWNER)
     assert found.created_at == made.created_at
     assert (await platform.projects(ADA, 20, None)).items == (found,)
-    assert (await platform.rename_project(at(made), "Patisserie")).name == "Patisserie"
+    assert (await platform.update_project(at(made), ProjectChanges("Patisserie"))).name == "Patisserie"
     assert (await platform.membership(ADA_ID, "bakery")).project == made.id
 
     await platform.delete_project(at(made), "bakery")

@@ -153,7 +153,7 @@ class FakePlatform(Room):
             SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET),
             LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
         }
-        self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
+        self.members = {(ADA, ref): Membership(ADA, BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
 

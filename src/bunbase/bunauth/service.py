@@ -35,6 +35,7 @@ from bunbase.contracts.caller import Caller, Developer
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none, normal_email
+from bunbase.pkg.cursors import MAX_LIMIT
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import BadToken
@@ -183,6 +184,11 @@ class BunAuthService:
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await knows_address(email, ip, self.store.addresses)
+
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        if len(ids) > MAX_LIMIT:
+            raise InvalidInput(f"Ask for at most {MAX_LIMIT} accounts at once.")
+        return tuple(await self.store.accounts(list(ids)))
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())

@@ -28,6 +28,7 @@ ADD_ACCOUNT = """
 INSERT INTO users (id, email, name, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (email) DO NOTHING"""
 ACCOUNT = "SELECT id, email, name, role, created_at FROM users WHERE id = $1"
+ACCOUNTS = "SELECT id, email, name, role, created_at FROM users WHERE id = ANY ($1::text[])"
 ACCOUNT_BY_EMAIL = "SELECT id, email, name, role, created_at, password_hash FROM users WHERE email = $1"
 
 SETUP_TOKEN = "SELECT hash FROM setup_token"
@@ -155,6 +156,9 @@ class BunAuthStore:
 
     async def account(self, id: str) -> Account | None:
         return await self.db.one(Account, ACCOUNT, id)
+
+    async def accounts(self, ids: list[str]) -> list[Account]:
+        return await self.db.all(Account, ACCOUNTS, ids)
 
     async def credentials(self, email: str) -> Credentials | None:
         return await self.db.one(Credentials, ACCOUNT_BY_EMAIL, email)

@@ -199,6 +199,10 @@ class BunAuth(Protocol):
         less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
         ...
 
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        """Return the accounts with these ids, in any order; missing ones were deleted. At most 500 ids."""
+        ...
+
     async def signup_state(self) -> SignupState: ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -14,27 +15,29 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
-from bunbase.platform.jobs import relay_job
+from bunbase.platform.jobs import destroy_job, relay_job
 from bunbase.platform.routes import ROUTES
-from bunbase.platform.service import PlatformService
+from bunbase.platform.service import PlatformService, Surroundings
 from bunbase.platform.settings import PlatformSettings
-from bunbase.platform.store import PlatformStore
+from bunbase.platform.store import Stores
 
 
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
-        store = PlatformStore(db, site.clock, settings.max_keys_per_project)
-        relay = relay_job(store, rooms)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        async with running(relay, upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)):
+        stores = Stores(db, site.clock, settings.max_keys_per_project)
+        relay = relay_job(stores, rooms)
+        around = Surroundings(rooms[Kms], rooms[BunAuth], site.clock, site.public_url, relay.nudge)
+        service = PlatformService(stores, around, settings)
+        upkeep = upkeep_job("platform", stores.feed, stores.delete_expired, site.clock)
+        async with running(relay, upkeep, destroy_job(service.deletion.destroy_overdue)):
             yield service
 
 
 MODULE = Module(
     "platform",
     provides=Platform,
-    needs=(Kms, TenantAuth, Bundoc, Functions),
+    needs=(Kms, BunAuth, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
     routes=ROUTES,
