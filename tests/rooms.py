@@ -12,6 +12,7 @@ import msgspec
 from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser, Role
 from bunbase.house.modules import MODULES
 from bunbase.pkg.clock import Clock, SystemClock
+from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.rpc.client import RpcConnections, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, methods_of
@@ -27,8 +28,9 @@ TOKENS = ServiceTokens(derived_keys([SECRET], (TESTS, "gateway", *(module.name f
 ANYONE = Caller(CallerKind.ANONYMOUS, ip="127.0.0.1", agent="tests")
 
 
-def site(data_dir: Path, database_url: str = "", clock: Clock | None = None) -> Site:
-    return Site("dev", data_dir, database_url, "http://127.0.0.1:7070", TOKENS, clock or SystemClock())
+def site(data_dir: Path, database_url: str = "", clock: Clock | None = None, mail: MailSettings | None = None) -> Site:
+    url, mail = "http://127.0.0.1:7070", mail or MailSettings()
+    return Site("dev", data_dir, database_url, url, TOKENS, clock or SystemClock(), mail=mail)
 
 
 def secret_caller(project: str, user: EndUser | None = None) -> Caller:

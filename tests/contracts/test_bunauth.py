@@ -54,6 +54,15 @@ async def test_an_account_registers_logs_in_refreshes_and_logs_out(bunauth: BunA
     assert (await bunauth.verify(first.access_token)).valid
 
 
+async def test_accounts_are_found_by_their_ids(bunauth: BunAuth) -> None:
+    ada = (await registered(bunauth)).user
+
+    assert await bunauth.accounts((ada.id, "usr_deleted")) == (ada,)
+    assert await bunauth.accounts(()) == ()
+    with pytest.raises(InvalidInput):
+        await bunauth.accounts(tuple(f"usr_{number}" for number in range(501)))
+
+
 async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
@@ -154,6 +163,10 @@ async def test_an_ip_address_is_known_if_the_account_signed_in_there_before(buna
             assert not await bunauth.knows_address(email, ip)
     assert not await bunauth.knows_address("bob@example.com", "127.0.0.1")
     assert not await bunauth.knows_address("no address", "127.0.0.1")
+
+
+async def test_the_mailbox_of_dev_mode_is_empty_at_first(bunauth: BunAuth) -> None:
+    assert await bunauth.dev_mails("", "", 20, "") == ()
 
 
 async def test_a_wrong_setup_token_is_refused_over_http_too(bunauth: BunAuth) -> None:

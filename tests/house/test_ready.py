@@ -15,9 +15,11 @@ import pytest
 from bunbase.contracts.functions.service import Functions
 from bunbase.house.build import House, open_rooms
 from bunbase.house.internal import internal_app
-from bunbase.house.ready import readiness
+from bunbase.house.modules import MODULES
+from bunbase.house.ready import SEND_MAIL, readiness
 from bunbase.pkg import ready as ready_module
 from bunbase.pkg.db.database import ping
+from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import RpcConnections
@@ -49,6 +51,27 @@ async def test_readiness_names_the_sandbox_layers_of_functions(functions: Confin
 
     assert good
     assert answer["checks"] == {"functions": {"status": "ok", "detail": detail}}
+
+
+@pytest.mark.parametrize(
+    ("mail", "detail"),
+    [
+        (MailSettings(), "not configured: set mail.host"),
+        (MailSettings(host="smtp.example.com"), "sent by smtp.example.com:587"),
+    ],
+)
+async def test_readiness_says_whether_mail_is_configured(mail: MailSettings, detail: str) -> None:
+    """Without mail the process is ready too: only the details for operators differ."""
+    answer, good = await readiness(House(here=frozenset({"bunauth"})), "", mail).report()
+    elsewhere, _ = await readiness(House(here=frozenset({"bundoc"})), "", mail).report()
+
+    assert good
+    assert answer["checks"] == {"mail": {"status": "ok", "detail": detail}}
+    assert elsewhere["checks"] == {}
+
+
+def test_the_rooms_that_send_mail_are_those_with_a_mailbox_in_dev_mode() -> None:
+    assert {module.name for module in MODULES if hasattr(module.provides, "dev_mails")} == SEND_MAIL
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -59,6 +59,32 @@ async def test_who_accepts_an_invitation_becomes_a_member(platform: PlatformServ
     assert (await platform.invites(at(made), None, 20, None)).items == ()
 
 
+async def test_an_invitation_is_sent_by_mail_with_its_link(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    invite = await invited(platform, made)
+    again = await platform.resend_invite(at(made), None, invite.id)
+
+    mails = await platform.dev_mails("bob@example.com", made.id, 20, "")
+
+    assert [mail.subject for mail in mails] == ["Ada invites you to Bakery"] * 2
+    for mail, sent in zip(mails, (again, invite), strict=True):
+        assert sent.url is not None
+        assert sent.url in mail.text
+        assert "ada@example.com" in mail.text
+        assert "developer" in mail.text
+
+
+async def test_no_mail_is_sent_for_a_refused_invitation(others: FakeRooms, here: Site) -> None:
+    async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_open_invites=1)) as platform:
+        made = await bakery(platform)
+        await invited(platform, made)
+
+        with pytest.raises(InvalidInput):
+            await invited(platform, made, email="eve@example.com")
+
+        assert await platform.dev_mails("eve@example.com", "", 20, "") == ()
+
+
 async def test_an_invitation_to_an_organisation_gives_a_role_in_its_projects(platform: PlatformService) -> None:
     org = await platform.create_org(ADA, "Guild")
     made = await platform.create_project(ADA, "Bakery", org.id)
@@ -90,6 +116,7 @@ async def test_without_the_token_nobody_accepts_an_invitation(platform: Platform
         await platform.accept_invite(ANYONE, token_of(invite))
 
     token = token_of(invite)
+    await platform.stores.db.execute("DELETE FROM mails")  # the mail has the link until it is sent
     stored = await everything_in(here.database_url, "platform")
     assert token.encode() not in stored
     assert token.removeprefix("binv_").encode() not in stored

@@ -39,6 +39,7 @@ from bunbase.pkg.cursors import MAX_LIMIT
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import BadToken
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import Passwords
@@ -192,6 +193,9 @@ class BunAuthService:
 
     async def signup_state(self) -> SignupState:
         return SignupState(self.signups.value, await self.store.has_admin())
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.store.mails.dev_mails(to, project, limit, before))
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.store.feed.follow()

@@ -16,6 +16,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -116,8 +117,10 @@ class SealedKey(msgspec.Struct, frozen=True):
 
 
 class BunAuthStore:
-    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int) -> None:
+    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int, mails: MailOutbox | None = None) -> None:
+        """`mails`: by default, an outbox whose mails nobody sends."""
         self.db = db
+        self.mails = mails or MailOutbox(db, clock)
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
 

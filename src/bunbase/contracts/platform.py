@@ -12,6 +12,7 @@ import msgspec
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.mail.letters import DevMail
 
 
 class ProjectNotFound(Problem):
@@ -362,6 +363,10 @@ class Platform(Protocol):
 
     async def project_of(self, slug: str) -> str:
         """Return the id of the project with this slug. Raises: ProjectNotFound."""
+        ...
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        """Return the mails of this room in the mailbox of dev mode; see `BunAuth.dev_mails`."""
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

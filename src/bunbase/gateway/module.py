@@ -12,6 +12,7 @@ from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
 from bunbase.gateway.clients import Clients
+from bunbase.gateway.dev_mail import get_dev_mail
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
@@ -48,7 +49,7 @@ async def open_gateway(
         "dispatcher": public_dispatcher(bunauth, limits),
     }
     async with identity.following():
-        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards)
+        door = front_door(settings, [*routes, *((*DEV_ROUTES, get_dev_mail) if site.dev else ())], dependencies, guards)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, site.dev)

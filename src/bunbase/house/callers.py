@@ -25,8 +25,8 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """create_token delete_token discovery exchange jwks knows_address login logout me refresh register
-                    revocations signup_state tokens verify""",
+        GATEWAY: """create_token delete_token dev_mails discovery exchange jwks knows_address login logout me refresh
+                    register revocations signup_state tokens verify""",
         "platform": "accounts",
         CLIENTS: "jwks verify",
     },
@@ -53,9 +53,9 @@ MAY_CALL: Final = {
     },
     "platform": {
         GATEWAY: """accept_invite add_member change_member create_invite create_key create_org create_project custody
-                    delete_invite delete_org delete_project invites key_holder keys members membership org orgs project
-                    project_of projects remove_member rename_org resend_invite restore_project revocations revoke_key
-                    rotate_key transfer_project update_project""",
+                    delete_invite delete_org delete_project dev_mails invites key_holder keys members membership org
+                    orgs project project_of projects remove_member rename_org resend_invite restore_project revocations
+                    revoke_key rotate_key transfer_project update_project""",
     },
 }
 

@@ -13,6 +13,8 @@ from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
+from bunbase.pkg.mail.jobs import mail_jobs
+from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.jobs import destroy_job, relay_job
@@ -25,12 +27,13 @@ from bunbase.platform.store import Stores
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
-        stores = Stores(db, site.clock, settings.max_keys_per_project)
+        mails = MailOutbox(db, site.clock, site.mail, site.dev)
+        stores = Stores(db, site.clock, settings.max_keys_per_project, mails)
         relay = relay_job(stores, rooms)
         around = Surroundings(rooms[Kms], rooms[BunAuth], site.clock, site.public_url, relay.nudge)
         service = PlatformService(stores, around, settings)
         upkeep = upkeep_job("platform", stores.feed, stores.delete_expired, site.clock)
-        async with running(relay, upkeep, destroy_job(service.deletion.destroy_overdue)):
+        async with running(relay, upkeep, destroy_job(service.deletion.destroy_overdue), *mail_jobs(mails)):
             yield service
 
 

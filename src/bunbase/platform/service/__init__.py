@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
+from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import (
     AcceptedInvite,
     Invite,
@@ -27,8 +27,10 @@ from bunbase.contracts.platform import (
 )
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.platform.service.deletion import Deletion
 from bunbase.platform.service.groups import Groups
+from bunbase.platform.service.invite_mail import InviteMail
 from bunbase.platform.service.invites import Invitations
 from bunbase.platform.service.keys import ProjectKeys
 from bunbase.platform.service.members import People
@@ -36,7 +38,6 @@ from bunbase.platform.service.orgs import Orgs
 from bunbase.platform.service.projects import ProjectsOfPeople
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.store import Stores
-from bunbase.platform.store.groups import Group
 
 
 class Surroundings(NamedTuple):
@@ -63,7 +64,8 @@ class PlatformService:
         self.project_keys = ProjectKeys(stores.keys, clock, settings)
         self.organisations = Orgs(stores, groups, clock, settings)
         self.people = People(stores, groups, around.bunauth, clock, settings)
-        self.invitations = Invitations(stores, groups, self.people, clock, settings, around.public_url, _no_mail)
+        mail = InviteMail(stores.mails, around.bunauth)
+        self.invitations = Invitations(stores, groups, self.people, mail, clock, settings, around.public_url)
 
     async def create_project(self, caller: Caller, name: str, org: str | None = None) -> NewProject:
         return await self.owned.create(caller, name, org)
@@ -149,12 +151,11 @@ class PlatformService:
     async def custody(self, developer: str, project: str) -> Membership:
         return await self.owned.custody(developer, project)
 
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
+
     async def project_of(self, slug: str) -> str:
         return await self.owned.id_of(slug)
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.stores.feed.follow()
-
-
-async def _no_mail(group: Group, inviter: Developer, invite: Invite) -> None:
-    """Post nothing."""

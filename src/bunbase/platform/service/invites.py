@@ -18,7 +18,7 @@ Record: docs/decisions/0047-people-own-projects-through-organisations.md.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from bunbase.contracts.caller import RANK, Caller, Developer, Role
 from bunbase.contracts.platform import (
@@ -36,6 +36,7 @@ from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.service.groups import Groups
+from bunbase.platform.service.invite_mail import InviteMail
 from bunbase.platform.service.members import People
 from bunbase.platform.service.rules import check_strength, forget_at
 from bunbase.platform.settings import PlatformSettings
@@ -48,22 +49,16 @@ LIFETIME: Final = timedelta(days=7)
 HOUR_SECONDS: Final = 3600
 
 
-class PostInvite(Protocol):
-    async def __call__(self, group: Group, inviter: Developer, invite: Invite) -> None:
-        """Post the mail of an invitation, in the transaction that stores the invitation."""
-        ...
-
-
 class Invitations:
     def __init__(
         self,
         stores: Stores,
         groups: Groups,
         people: People,
+        mail: InviteMail,
         clock: Clock,
         settings: PlatformSettings,
         public_url: str,
-        post: PostInvite,
     ) -> None:
         self.stores = stores
         self.groups = groups
@@ -71,12 +66,12 @@ class Invitations:
         self.clock = clock
         self.settings = settings
         self.public_url = public_url
-        self.post = post
+        self.mail = mail
 
     async def create(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
         inviter, email, now = caller.signed_in(), normal_email(email), self.clock.now()
         group = await self.groups.find_to_change(caller, org, Role.ADMIN)
-        token = new_secret(PREFIX)
+        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, self._url(token))
         async with self.stores.changing(group):
             check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role)
@@ -84,7 +79,7 @@ class Invitations:
                 group, NewInvite(invite.id, email, role, fingerprint(token), inviter.id, now, invite.expires_at)
             )
             await self._check_room(group)
-            await self._send(group, inviter, invite)
+            await self._send(group, inviter, name, invite)
         return invite
 
     async def list_invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
@@ -98,12 +93,12 @@ class Invitations:
     async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
         inviter, now = caller.signed_in(), self.clock.now()
         group = await self.groups.find_to_change(caller, org, Role.ADMIN)
-        token = new_secret(PREFIX)
+        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
             invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, self._url(token))
             await self.stores.invites.renew(group, id, fingerprint(token), inviter.id, now, invite.expires_at)
-            await self._send(group, inviter, invite)
+            await self._send(group, inviter, name, invite)
         return invite
 
     async def delete(self, caller: Caller, org: str | None, id: str) -> None:
@@ -172,7 +167,7 @@ class Invitations:
                 f"There are {limit} open invitations here, and there cannot be more. Withdraw one first."
             )
 
-    async def _send(self, group: Group, inviter: Developer, invite: Invite) -> None:
+    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite) -> None:
         """Post the mail. Raises: RateLimited if the group or the inviter has sent too many in this hour."""
         now = self.clock.now()
         for sender in (group.id, inviter.id):
@@ -182,7 +177,8 @@ class Invitations:
                     "Too many invitations were sent in this hour. Try again in the next one.",
                     retry_after_seconds=wait,
                 )
-        await self.post(group, inviter, invite)
+        target = await self.stores.name_of(group)
+        await self.mail.post(group, target, (name, inviter.email), invite)
 
     def _url(self, token: str) -> str:
         """Return the link. The token is in its fragment, which browsers send to no server and write into no log."""

@@ -11,7 +11,8 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.outbox import Outbox
-from bunbase.platform.store.groups import Group, lock_group
+from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.platform.store.groups import Group, group_name, lock_group
 from bunbase.platform.store.invites import InviteStore
 from bunbase.platform.store.keys import KeyStore
 from bunbase.platform.store.members import MemberStore
@@ -20,8 +21,9 @@ from bunbase.platform.store.projects import ProjectStore
 
 
 class Stores:
-    def __init__(self, db: Database, clock: Clock, max_keys_per_project: int) -> None:
+    def __init__(self, db: Database, clock: Clock, max_keys_per_project: int, mails: MailOutbox) -> None:
         self.db = db
+        self.mails = mails
         self.outbox = Outbox(db)
         self.feed = Feed(db, Revocation, clock)
         self.projects = ProjectStore(db, self.feed, self.outbox)
@@ -39,6 +41,9 @@ class Stores:
         async with self.db.transaction():
             await lock_group(self.db, group)
             yield
+
+    async def name_of(self, group: Group) -> str:
+        return await group_name(self.db, group)
 
     async def delete_expired(self, before: datetime) -> None:
         """Delete keys and invitations that expired before a time."""

@@ -24,6 +24,10 @@ class Group(msgspec.Struct, frozen=True):
 # Whoever locks both locks the project first.
 LOCK_PROJECT: Final = "SELECT org FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 SHARE_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
+NAME: Final = {
+    GroupKind.PROJECT: "SELECT name FROM projects WHERE id = $1",
+    GroupKind.ORG: "SELECT name FROM orgs WHERE id = $1",
+}
 LOCK_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 
 
@@ -40,3 +44,8 @@ async def lock_group(db: Database, group: Group) -> None:
     org = await db.value(LOCK_PROJECT, group.id)
     if org is None or await db.value(SHARE_ORG, org) is None:
         raise ProjectNotFound
+
+
+async def group_name(db: Database, group: Group) -> str:
+    found: str = await db.value(NAME[group.kind], group.id)
+    return found
