@@ -40,7 +40,7 @@ async def refused(answer: Awaitable[Any]) -> None:
         await answer
 
 
-async def test_who_accepts_an_invitation_becomes_a_member(platform: PlatformService, clock: ManualClock) -> None:
+async def test_an_accepted_invitation_makes_the_account_a_member(platform: PlatformService, clock: ManualClock) -> None:
     made = await bakery(platform)
     invite = await invited(platform, made, email=" Bob@Example.com ")
     assert (invite.email, invite.role, invite.expires_at) == (

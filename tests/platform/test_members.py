@@ -155,7 +155,7 @@ async def test_everyone_may_leave(platform: PlatformService) -> None:
         await platform.org(BOB, org.id)
 
 
-async def test_who_is_removed_from_an_organisation_loses_the_roles_in_its_projects(platform: PlatformService) -> None:
+async def test_a_person_removed_from_an_organisation_loses_the_roles_in_its_projects(platform: PlatformService) -> None:
     org = await platform.create_org(ADA, "Guild")
     await joined(platform, ADA, BOB, Role.DEVELOPER, org.id)
     bobs = await platform.create_project(BOB, "Bakery", org.id)

@@ -48,7 +48,7 @@ def add(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Give a member of the project's organisation a role in the project. To add others: bunbase invites create"""
+    """Add a member of the project's organisation to the project. To add other people: bunbase invites create"""
     out = Output(flags.json)
     with open_session(flags) as session:
         of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)

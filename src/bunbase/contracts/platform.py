@@ -216,7 +216,7 @@ class Invites(msgspec.Struct, frozen=True):
 
 
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the caller has joined: a project or an organisation, and the caller's role there."""
+    """The project or organisation that the caller has joined, and the caller's role there."""
 
     role: Role
     project: Project | None = None
@@ -290,7 +290,7 @@ class Platform(Protocol):
         ...
 
     async def add_member(self, caller: Caller, user: str, role: Role) -> Member:
-        """Give a member of the project's organisation a role in the project. Other people are invited.
+        """Add a member of the project's organisation to the project. Other people are invited.
 
         Raises: MemberNotFound, Forbidden.
         """

@@ -43,7 +43,7 @@ async def list_members(
     return await platform.members(member, None, limit, cursor)
 
 
-@post(P, summary="Give a member of the organisation a role in the project", tags=TAGS)
+@post(P, summary="Add a member of the organisation to the project", tags=TAGS)
 async def add_member(member: Injected[Caller], platform: Injected[Platform], data: AddMember) -> Member:
     """Adds to the role that the person has through the organisation. Invite people who are not in the organisation.
 

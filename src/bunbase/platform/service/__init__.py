@@ -41,7 +41,7 @@ from bunbase.platform.store import Stores
 
 
 class Surroundings(NamedTuple):
-    """What the service needs of other rooms and of the process.
+    """The other rooms and the parts of the process that the service needs.
 
     `tell_others`: wakes the job that relays the outbox.
     """

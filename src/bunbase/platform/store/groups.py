@@ -21,7 +21,7 @@ class Group(msgspec.Struct, frozen=True):
     id: str
 
 
-# Whoever locks both locks the project first.
+# A transaction that locks both locks the project first.
 LOCK_PROJECT: Final = "SELECT org FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 SHARE_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
 NAME: Final = {
