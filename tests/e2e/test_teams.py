@@ -39,6 +39,21 @@ def invited(by: Person, place: str, who: Person, role: str) -> None:
     who.ask("POST", "/api/invites/accept", {"token": url.partition("#")[2]})
 
 
+def test_the_link_of_an_invitation_opens_a_page_without_scripts_that_tells_how_to_accept_it(
+    instance: Instance, people: tuple[Person, Person]
+) -> None:
+    ada, bob = people
+    at = "/api/projects/" + ada.ask("POST", "/api/projects", {"name": "Linked"})["id"]
+    link = ada.ask("POST", f"{at}/invites", {"email": bob.email, "role": "viewer"})["url"]
+
+    page = instance.http.get("/" + link.partition("#")[0].split("/", 3)[3])
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "bunbase invites accept" in page.text
+    assert "<script" not in page.text
+
+
 def test_a_role_that_is_taken_away_in_an_organisation_stops_working_within_a_second(
     people: tuple[Person, Person],
 ) -> None:

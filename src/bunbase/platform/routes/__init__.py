@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bunbase.platform.routes import invites, keys, members, orgs, projects
+from bunbase.platform.routes import invite_page, invites, keys, members, orgs, projects
 
-ROUTES = (*projects.ROUTES, *keys.ROUTES, *members.ROUTES, *invites.ROUTES, *orgs.ROUTES)
+ROUTES = (*projects.ROUTES, *keys.ROUTES, *members.ROUTES, *invites.ROUTES, *invite_page.ROUTES, *orgs.ROUTES)
