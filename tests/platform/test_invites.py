@@ -85,6 +85,31 @@ async def test_no_mail_is_sent_for_a_refused_invitation(others: FakeRooms, here:
         assert await platform.dev_mails("eve@example.com", "", 20, "") == ()
 
 
+async def test_nothing_is_stored_if_the_server_dies_while_it_posts_the_mail(
+    platform: PlatformService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await bakery(platform)
+    old = await invited(platform, made)
+
+    async def die(*_: object) -> None:
+        raise ConnectionAbortedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(platform.stores.mails, "post", die)
+        for attempt in (invited(platform, made), platform.resend_invite(at(made), None, old.id)):
+            with pytest.raises(ConnectionAbortedError):
+                await attempt
+
+    assert [one.id for one in (await platform.invites(at(made), None, 20, None)).items] == [old.id]
+    assert await platform.accept_invite(BOB, token_of(old))  # the old link still works
+    assert set(await sent_counts(platform)) == {1}
+
+
+async def sent_counts(platform: PlatformService) -> list[int]:
+    found: list[int] = await platform.stores.db.value("SELECT array_agg(count) FROM invites_sent")
+    return found
+
+
 async def test_an_invitation_to_an_organisation_gives_a_role_in_its_projects(platform: PlatformService) -> None:
     org = await platform.create_org(ADA, "Guild")
     made = await platform.create_project(ADA, "Bakery", org.id)
