@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.pkg.mail import templates
-from bunbase.pkg.mail.composing import compose, harmless
+from bunbase.pkg.mail.composing import compose, harmless, in_words
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.mail.templates import MEMBER_INVITE, PASSWORD_RESET, SIGN_IN_CODE, TEMPLATES, Template
 
@@ -101,6 +101,22 @@ def test_a_name_never_becomes_a_link(name: str, shown_as: str) -> None:
     assert shown_as in filled(MEMBER_INVITE, inviter=name).text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (90, "90 seconds"),
+        (600, "10 minutes"),
+        (3600, "1 hour"),
+        (5400, "90 minutes"),
+        (86_400, "1 day"),
+        (604_800, "7 days"),
+    ],
+)
+def test_durations_are_words(seconds: int, words: str) -> None:
+    assert in_words(seconds) == words
+
+
 def test_markup_in_a_name_is_text() -> None:
     name = '<a href="https://evil.com">Click</a><script>alert(1)</script>"\''
 
@@ -137,6 +153,13 @@ def test_no_field_adds_a_header_a_paragraph_or_a_link(value: str) -> None:
 def test_a_link_must_be_a_complete_address(url: str) -> None:
     with pytest.raises(ValueError, match=r"needs more fields: url|the link of a mail"):
         filled(PASSWORD_RESET, url=url)
+
+
+def test_the_host_of_a_link_may_be_in_unicode() -> None:
+    assert (
+        "https://bücher.example/reset?token=x"
+        in filled(PASSWORD_RESET, url="https://bücher.example/reset?token=x").text
+    )
 
 
 def test_a_missing_field_is_a_bug_of_the_room() -> None:

@@ -39,7 +39,7 @@ async def test_a_job_sends_every_mail_over_several_connections(
 async def test_production_without_a_server_gives_old_mails_up_and_says_why(db: Database, clock: ManualClock) -> None:
     outbox = MailOutbox(db, clock)
     send, measure, _ = mail_jobs(outbox)
-    await outbox.post(LETTER)
+    await outbox.post(Letter("ada@example.com", "Hello", "Hello", useful_seconds=24 * 3600))
 
     await send.work()
     await measure.work()

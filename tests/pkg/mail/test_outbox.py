@@ -292,6 +292,20 @@ async def test_dev_mode_with_a_server_sends_mails_and_keeps_them_too(db: Databas
     assert [mail.text for mail in await outbox.dev_mails("", "", 10, "")] == [LETTER.text]
 
 
+async def test_the_mailbox_of_dev_mode_shows_dead_letters_too(db: Database, clock: ManualClock) -> None:
+    outbox = MailOutbox(db, clock, SETTINGS, dev=True)
+    await outbox.post(LETTER, Letter("bob@example.com", "Hello", "Hello"))
+    await send_due(outbox, ServerStub(Undelivered("550", permanent=True), temporary()))
+    clock.advance(9 * 3600)
+    await outbox.bury_outdated("too late")
+
+    assert {row["state"] for row in await rows(outbox)} == {"dead"}
+    assert [mail.text for mail in await outbox.dev_mails("", "", 10, "")] == ["Hello", LETTER.text]
+    clock.advance(25 * 3600)
+    await outbox.forget()
+    assert await rows(outbox) == []
+
+
 async def test_production_has_no_mailbox(outbox: MailOutbox) -> None:
     await outbox.post(LETTER)
 

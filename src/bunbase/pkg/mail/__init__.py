@@ -13,4 +13,13 @@ The life of a mail:
 
 A mail is sent at least once. If a process dies after the server has accepted the mail and before this is stored, the
 mail is sent again when its claim has ended. Both copies have the same Message-ID, so that mailboxes can drop one.
+
+A store of a room posts a letter that the service has composed:
+
+    fields = {"app": "BunBase", "email": email, "url": url, "valid_for": in_words(3600)}
+    letter = compose(PASSWORD_RESET, email, fields)
+
+    async with self.db.transaction():
+        await self.db.execute(ADD_RESET, …)
+        await self.mails.post(letter)
 """

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.mail.layout import Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
-from bunbase.pkg.mail.templates import Template
+from bunbase.pkg.mail.templates import DAY, HOUR, MINUTE, Template
 
 MAX_FIELD: Final = 120  # characters
 MAX_URL: Final = 2000
@@ -62,6 +62,14 @@ def compose(template: Template, to: str, fields: Mapping[str, str], project: str
     )
 
 
+def in_words(seconds: int) -> str:
+    """Return a duration for the field `valid_for`, in the largest unit without a rest, such as `90 minutes`."""
+    units = {"day": DAY, "hour": HOUR, "minute": MINUTE, "second": 1}
+    unit = next(name for name, size in units.items() if seconds % size == 0)
+    number = seconds // units[unit]
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
 def shown(name: str, value: str) -> str:
     """Return the value of a field for display. An address is shown whole in the fields that are made for one."""
     if name in ADDRESSES and email_or_none(value) is not None:
@@ -84,7 +92,7 @@ def harmless(value: str) -> str:
 
 def _check_url(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc or len(url) > MAX_URL or not url.isascii():
+    if parts.scheme not in ("http", "https") or not parts.netloc or len(url) > MAX_URL:
         raise ValueError("the link of a mail must be a complete http or https address")
     if not url.isprintable() or any(character in ' <>"' for character in url):
         raise ValueError("the link of a mail must be percent-encoded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Final
 
 from bunbase.pkg.jobs import Job
@@ -14,6 +15,7 @@ SEND_SECONDS: Final = 2.0
 MEASURE_SECONDS: Final = 15.0
 FORGET_SECONDS: Final = 600.0
 SENDERS: Final = 4  # connections to the SMTP server at once; providers often allow 10 of one account
+WAIT_FOR_SERVER: Final = timedelta(hours=8)  # for an operator who configures mail after the first users have come
 
 TOO_OLD: Final = "The mail could not be sent in time."
 NOT_CONFIGURED: Final = "Mail is not configured: set mail.host."
@@ -36,7 +38,10 @@ def mail_jobs(outbox: MailOutbox) -> tuple[Job, Job, Job]:
                 raise outcome
 
     async def measure() -> None:
-        await outbox.bury_outdated(TOO_OLD if server else NOT_CONFIGURED)
+        if server is not None:
+            await outbox.bury_outdated(TOO_OLD)
+        else:
+            await outbox.bury_outdated(NOT_CONFIGURED, WAIT_FOR_SERVER)
         await outbox.measure()
 
     return (

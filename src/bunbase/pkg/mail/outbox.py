@@ -41,6 +41,7 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
+from bunbase.pkg.mail.message import deliverable, one_line
 from bunbase.pkg.mail.settings import MailSettings
 
 log = logger("mail")
@@ -67,22 +68,25 @@ UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
 RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until"""
 SENT = """
 UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
-    subject = CASE WHEN $3 THEN subject ELSE '' END,
-    plain = CASE WHEN $3 THEN plain ELSE '' END,
+    subject = CASE WHEN $3 THEN subject ELSE '' END, plain = CASE WHEN $3 THEN plain ELSE '' END,
     html = CASE WHEN $3 THEN html ELSE '' END
 WHERE id = $1 AND state <> 'sent'"""
 LATER = "UPDATE mails SET due_at = $3, reason = $4 WHERE id = $1 AND state = 'waiting' AND attempts = $2"
 DEAD = """
-UPDATE mails SET state = 'dead', ended_at = $3, reason = $4, subject = '', plain = '', html = ''
+UPDATE mails SET state = 'dead', ended_at = $3, reason = $4,
+    subject = CASE WHEN $5 THEN subject ELSE '' END, plain = CASE WHEN $5 THEN plain ELSE '' END,
+    html = CASE WHEN $5 THEN html ELSE '' END
 WHERE id = $1 AND state = 'waiting' AND attempts = $2"""
 OUTDATED = """
-UPDATE mails SET state = 'dead', ended_at = $1, reason = $2, subject = '', plain = '', html = ''
-WHERE state = 'waiting' AND useful_until <= $1"""
+UPDATE mails SET state = 'dead', ended_at = $1, reason = $2,
+    subject = CASE WHEN $4 THEN subject ELSE '' END, plain = CASE WHEN $4 THEN plain ELSE '' END,
+    html = CASE WHEN $4 THEN html ELSE '' END
+WHERE state = 'waiting' AND (useful_until <= $1 OR created_at <= $3)"""
 COUNT_WAITING = "SELECT count(*) AS count, min(created_at) AS oldest FROM mails WHERE state = 'waiting'"
 COUNT_DEAD = "SELECT count(*) FROM mails WHERE state = 'dead' AND ended_at IS NOT NULL"
 DEV_MAILS = """
 SELECT id, recipient AS to, project, subject, plain AS text, html, created_at AS at FROM mails
-WHERE state <> 'dead' AND subject <> '' AND ($1 = '' OR recipient = $1) AND ($2 = '' OR project = $2)
+WHERE subject <> '' AND created_at > $5 AND ($1 = '' OR recipient = $1) AND ($2 = '' OR project = $2)
     AND ($3 = '' OR id < $3)
 ORDER BY id DESC LIMIT $4"""
 FORGET = """
@@ -101,7 +105,7 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox."""
+    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox, also of dead letters."""
 
     def __init__(self, db: Database, clock: Clock, settings: MailSettings | None = None, dev: bool = False) -> None:
         self.db = db
@@ -140,7 +144,9 @@ class MailOutbox:
     async def failed(self, mail: ClaimedMail, reason: str, permanent: bool) -> None:
         """Store a failed attempt. The mail waits for the next attempt, or is dead."""
         self._count("failed")
-        reason = reason.replace(mail.recipient, masked(mail.recipient))[:MAX_REASON].replace("\0", "")
+        for spelling in (mail.recipient, deliverable(mail.recipient)):
+            reason = reason.replace(spelling, masked(mail.recipient))
+        reason = one_line(reason)[:MAX_REASON]
         now = self.clock.now()
         due_at = now + timedelta(seconds=retry_seconds(mail.attempts))
         if permanent or due_at >= mail.useful_until:
@@ -155,9 +161,13 @@ class MailOutbox:
             reason=reason,
         )
 
-    async def bury_outdated(self, reason: str) -> int:
-        """Make dead letters of the mails that waited until they were no longer useful. Return their number."""
-        dead = await self.db.execute(OUTDATED, self.clock.now(), reason)
+    async def bury_outdated(self, reason: str, max_age: timedelta = KEEP_DEAD) -> int:
+        """Make dead letters of the mails that waited for `max_age`, or until they were no longer useful.
+
+        Return their number.
+        """
+        now = self.clock.now()
+        dead = await self.db.execute(OUTDATED, now, reason, now - max_age, self.dev)
         if dead:
             self._count("dead", dead)
             log.error("mails are dead letters", sender_room=self.db.schema, count=dead, reason=reason)
@@ -173,13 +183,13 @@ class MailOutbox:
         recipient = email_or_none(to) if to else ""
         if recipient is None or "\0" in project + before:
             return []
-        return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit)
+        return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
 
     async def forget(self) -> None:
         """Delete the mails that ended more than a day ago, and dead letters after 30 days."""
         now = self.clock.now()
         await self.db.delete_in_batches(FORGET, ["sent", "kept"], now - KEEP)
-        await self.db.delete_in_batches(FORGET, ["dead"], now - KEEP_DEAD)
+        await self.db.delete_in_batches(FORGET, ["dead"], now - (KEEP if self.dev else KEEP_DEAD))
 
     async def measure(self) -> None:
         """Update the gauges of waiting and dead mails."""
@@ -235,7 +245,7 @@ class MailOutbox:
         )
 
     async def _bury(self, mail: ClaimedMail, reason: str) -> None:
-        if await self.db.execute(DEAD, mail.id, mail.attempts, self.clock.now(), reason):
+        if await self.db.execute(DEAD, mail.id, mail.attempts, self.clock.now(), reason, self.dev):
             self._count("dead")
             log.error("a mail is a dead letter", **self._described(mail), attempts=mail.attempts, reason=reason)
 
