@@ -107,7 +107,7 @@ async def test_unknown_credentials_are_not_cached(asking: Asking) -> None:
     with pytest.raises(ProjectNotFound):
         await asking.identity.membership("usr_new", BAKERY)
     asking.platform.holders["sk_new"] = asking.platform.holders[SECRET]
-    asking.platform.members["usr_new", BAKERY] = asking.platform.members[ADA, BAKERY]
+    asking.platform.roles["usr_new", BAKERY] = asking.platform.roles[ADA, BAKERY]
 
     assert await asking.identity.key_holder("sk_new")
     assert await asking.identity.membership("usr_new", BAKERY)
@@ -203,7 +203,7 @@ async def test_the_keys_and_members_of_a_deleted_project_leave_the_cache(asking:
     await asking.identity.key_holder("pk_library")
     await asking.identity.membership(ADA, "bakery")
     asking.platform.holders = {key: one for key, one in asking.platform.holders.items() if one.project != BAKERY}
-    asking.platform.members.clear()
+    asking.platform.roles.clear()
 
     asking.platform.tell(RevokedKind.PROJECT, BAKERY)
 
@@ -218,7 +218,7 @@ async def test_the_keys_and_members_of_a_deleted_project_leave_the_cache(asking:
 async def test_the_feed_removes_a_lost_membership_from_the_cache(asking: Asking, lost: str) -> None:
     """An organisation's member has the role in many projects, so the feed names the person alone."""
     await asking.identity.membership(ADA, BAKERY)
-    asking.platform.members.clear()
+    asking.platform.roles.clear()
 
     asking.platform.tell(RevokedKind.MEMBERSHIP, lost)
 

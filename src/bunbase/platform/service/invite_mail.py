@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from bunbase.contracts.bunauth import BunAuth
 from bunbase.contracts.caller import Developer
 from bunbase.contracts.platform import Invite
-from bunbase.pkg.mail.composing import compose
+from bunbase.pkg.mail.composing import compose, in_words
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.mail.templates import MEMBER_INVITE
 from bunbase.platform.store.groups import Group, GroupKind
 
 APP: Final = "BunBase"
-VALID_FOR: Final = "7 days"
+LIFETIME: Final = timedelta(days=7)  # of an invitation
 
 
 class InviteMail:
@@ -39,7 +40,7 @@ class InviteMail:
             "inviter_email": email,
             "target": target,
             "role": invite.role.value,
-            "valid_for": VALID_FOR,
+            "valid_for": in_words(int(LIFETIME.total_seconds())),
             "url": invite.url or "",
         }
         project = group.id if group.kind is GroupKind.PROJECT else ""

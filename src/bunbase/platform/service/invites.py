@@ -17,7 +17,6 @@ Record: docs/decisions/0047-people-own-projects-through-organisations.md.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from bunbase.contracts.caller import RANK, Caller, Developer, Role
@@ -36,7 +35,7 @@ from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.service.groups import Groups
-from bunbase.platform.service.invite_mail import InviteMail
+from bunbase.platform.service.invite_mail import LIFETIME, InviteMail
 from bunbase.platform.service.members import People
 from bunbase.platform.service.rules import check_strength, forget_at
 from bunbase.platform.settings import PlatformSettings
@@ -45,7 +44,6 @@ from bunbase.platform.store.groups import Group, GroupKind
 from bunbase.platform.store.invites import NewInvite, SentInvite
 
 PREFIX: Final = "binv"
-LIFETIME: Final = timedelta(days=7)
 HOUR_SECONDS: Final = 3600
 
 
