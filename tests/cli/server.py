@@ -55,6 +55,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
 from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST_ID, AnyRequest, FakeApi, Upload
+from tests.cli.fake_teams import TEAM_ROUTES
 
 
 @post("/api/auth/{verb:str}")
@@ -101,8 +102,12 @@ async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
 
 
 @get("/api/projects")
-async def list_projects(api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0) -> Projects:
+async def list_projects(
+    api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0, deleted: FromQuery[bool] = False
+) -> Projects:
     api.signed_in(request)
+    if deleted:
+        return Projects(tuple(api.deleted.values()), None)
     items = tuple(api.projects.values())[cursor : cursor + api.page]
     after = cursor + api.page
     return Projects(items, str(after) if after < len(api.projects) else None)
@@ -112,7 +117,8 @@ async def list_projects(api: Injected[FakeApi], request: AnyRequest, cursor: Fro
 async def create_project(api: Injected[FakeApi], request: AnyRequest) -> NewProject:
     api.signed_in(request)
     name = (await request.json())["name"]
-    project = Project(f"prj_{len(api.projects) + 1}", name, name.lower(), Role.OWNER, NOW)
+    org = (await request.json()).get("org", "")
+    project = Project(f"prj_{len(api.projects) + 1}", name, name.lower(), Role.OWNER, NOW, org)
     api.projects[project.id] = project
     keys = tuple(api.new_key(project.id, kind) for kind in (CallerKind.PUBLISHABLE, CallerKind.SECRET))
     return NewProject(project.id, name, project.slug, Role.OWNER, NOW, keys)
@@ -127,10 +133,14 @@ async def get_project(api: Injected[FakeApi], request: AnyRequest, project: From
 @delete("/api/projects/{project:str}", status_code=204)
 async def delete_project(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> None:
     api.signed_in(request)
-    found = api.project(project)
-    if (await request.json())["confirm"] != found.slug:
+    found = {**api.projects, **api.deleted}[project]
+    body = await request.json()
+    if body["confirm"] != found.slug:
         raise ConfirmationNeeded(f"Send the project's slug: {found.slug}.")
-    del api.projects[found.id]
+    api.projects.pop(found.id, None)
+    api.deleted.pop(found.id, None)
+    if not body.get("now"):
+        api.deleted[found.id] = found
 
 
 @get("/api/projects/{project:str}/keys")
@@ -451,6 +461,7 @@ ROUTES = (
     use_custom_token,
     end_user_session,
     invoke,
+    *TEAM_ROUTES,
 )
 
 
