@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.problems import TokenExpired
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
@@ -56,6 +56,9 @@ class FakeApi:
         self.refreshes = 0
         self.setup_complete = True
         self.setup_token: str | None = None  # from the last registration
+        self.invite: str | None = None  # from the last registration
+        self.verifies_signups = False
+        self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
         self.deleted: dict[str, Project] = {}

@@ -18,8 +18,8 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
-from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, TokenReused
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, SessionNotFound, TokenReused
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import Version, Versions
@@ -58,6 +58,25 @@ from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST
 from tests.cli.fake_teams import TEAM_ROUTES
 
 
+@get("/api/auth/sessions")
+async def list_own_sessions(api: Injected[FakeApi], request: AnyRequest) -> AccountSessions:
+    api.signed_in(request)
+    return AccountSessions(tuple(api.own_sessions.values()), None)
+
+
+@delete("/api/auth/sessions")
+async def end_own_sessions(api: Injected[FakeApi], request: AnyRequest, keep_current: FromQuery[bool] = False) -> None:
+    api.signed_in(request)
+    api.own_sessions = {id: one for id, one in api.own_sessions.items() if one.current and keep_current}
+
+
+@delete("/api/auth/sessions/{id:str}")
+async def end_own_session(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    if api.own_sessions.pop(id, None) is None:
+        raise SessionNotFound
+
+
 @post("/api/auth/{verb:str}")
 async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str]) -> Response[Any]:
     body = await request.json() if verb != "logout" else {}
@@ -65,7 +84,9 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
         case "login" | "register":
             if body["password"] != PASSWORD:
                 raise InvalidCredentials
-            api.setup_token = body.get("setup_token")
+            api.setup_token, api.invite = body.get("setup_token"), body.get("invite")
+            if verb == "register" and api.verifies_signups:
+                return Response(SignupPending(), status_code=202)
             return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
         case "refresh":
             return Response(refreshed(api, body["refresh_token"]), status_code=200)
@@ -424,6 +445,9 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 ROUTES = (
     auth,
+    list_own_sessions,
+    end_own_sessions,
+    end_own_session,
     instance,
     me,
     list_projects,

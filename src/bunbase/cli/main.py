@@ -39,6 +39,7 @@ COMMANDS: Final = (
     (ACCOUNT, "register", "account:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
     (ACCOUNT, "logout", "account:logout", "Sign out."),
+    (ACCOUNT, "sessions", "sessions:app", "List and end the sessions of your account."),
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (PROJECT, "projects", "projects:app", "List, create, choose, move, delete and restore projects."),
     (PROJECT, "members", "members:app", "List, change and remove members of a project or organisation."),
