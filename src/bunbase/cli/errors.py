@@ -6,6 +6,7 @@ Failure             1   the command could not do its work
 ├── NotSignedIn     3   nobody is signed in
 └── Unreachable     4   the server did not answer
 Ctrl-C            130   the user stopped the command
+SIGTERM           143   a container runtime stopped the command
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 OK: Final = 0
 INTERRUPTED: Final = 130
+SIGNALLED: Final = 143
 
 
 class Failure(Exception):
