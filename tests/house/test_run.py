@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -132,3 +135,24 @@ def test_the_banner_shows_no_next_step_if_the_setup_line_is_shown(
         terminal.ready("production", site(tmp_path), None)
 
         assert ("  next  " in capsys.readouterr().out) is not told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_python_drops_during_the_start_still_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Python drops an exception in a destructor, and also in a callback after a fork, as when PostgreSQL starts."""
+
+    class Destroyed:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def start_cluster(data_dir: Path) -> Any:
+        Destroyed()
+        url = "postgresql://nobody@127.0.0.1:1/none"  # the start would wait for it for a minute
+        return SimpleNamespace(url=url, data_dir=data_dir, running=True, stop=lambda: None)
+
+    monkeypatch.setattr("bunbase.house.run.start_cluster", start_cluster)
+    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
+
+    assert run_dev(ANY_PORT) == 0

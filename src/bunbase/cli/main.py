@@ -115,15 +115,20 @@ def _run(words: Sequence[str]) -> int:
         if error.filename is None and error.errno not in UNWRITTEN:
             raise
         drop_output()
-        what = "The output cannot be written" if error.filename is None else f"{error.filename} cannot be used"
-        failure = Failure("system_error", f"{what}: {error.strerror}.")
-        report(failure, json)
-        return failure.exit_code
+        unusable = _unusable(error)
+        report(unusable, json)
+        return unusable.exit_code
     return result if isinstance(result, int) else OK
 
 
+def _unusable(error: OSError) -> Failure:
+    what = "The output cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+    return Failure("system_error", f"{what}: {error.strerror}.")
+
+
 def _end(_number: int, _frame: object) -> None:
-    raise SystemExit(SIGNALLED)
+    """End at once, as SIGTERM does without a handler. An exception could be lost: Python drops it in a destructor."""
+    os._exit(SIGNALLED)
 
 
 def command(chosen: str = "") -> App:

@@ -52,6 +52,7 @@ log = logger("house")
 
 DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
 GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
 
@@ -113,8 +114,8 @@ def _run(
         house = config.of(HOUSE, HouseSettings)
         plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal, beside)
         configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
-        with _stoppable(), ExitStack() as stack:
-            _prepare(plan, stack)
+        with _stoppable() as early, ExitStack() as stack:
+            _prepare(plan, stack, early)
     except CannotStart as reason:
         terminal.refuse(str(reason))
         return FAILED
@@ -126,23 +127,37 @@ def _run(
     return 0
 
 
+@dataclass
+class Early:
+    """`heard`: True if Ctrl-C or SIGTERM arrived before the event loop handled signals."""
+
+    heard: bool = False
+
+
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM end this block early and without an error, until the event loop handles the signal (`_stop_signal`).
+def _stoppable() -> Iterator[Early]:
+    """Let Ctrl-C or SIGTERM end this block early, until the event loop handles the signals (`_stop_signal`).
 
     The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
+
+    Hard place: Python drops an exception that is raised in a destructor, in the callback of a weak reference, or after
+    a fork (`logging` has such a callback). Symptom: a server that ran on after SIGTERM. Therefore the signal is also
+    remembered, and the event loop asks for it as soon as it runs.
     """
+    early = Early()
 
-    def stop(_number: int, _frame: object) -> None:
-        raise _StoppedEarly
+    def stop(number: int, _frame: object) -> None:
+        early.heard = True
+        raise KeyboardInterrupt if number == signal.SIGINT else _StoppedEarly
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        yield
+        yield early
     except _StoppedEarly:
         log.info("stopping")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _StoppedEarly(BaseException):
@@ -155,7 +170,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
         raise CannotStart(f"there is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
 
 
-def _prepare(plan: Plan, stack: ExitStack) -> None:
+def _prepare(plan: Plan, stack: ExitStack, early: Early) -> None:
     """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
     _check_master_key(plan)
@@ -175,7 +190,7 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     tell = partial(plan.terminal.setup_token, url=public_url)
     functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), tell, functions_host)
-    uvloop.run(_serve(plan, site, listeners, cluster))
+    uvloop.run(_serve(plan, site, listeners, cluster, early))
 
 
 def _check_master_key(plan: Plan) -> None:
@@ -198,8 +213,10 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
     return cluster.url, cluster
 
 
-async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None) -> None:
+async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None, early: Early) -> None:
     stop = _stop_signal()
+    if early.heard:
+        stop.set()
     async with AsyncExitStack() as stack:
         try:
             async with _unless(stop):
@@ -298,6 +315,6 @@ def _stop_signal() -> asyncio.Event:
             signal.raise_signal(number)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         loop.add_signal_handler(number, on_signal, number)
     return stop
