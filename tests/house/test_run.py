@@ -59,7 +59,8 @@ def test_a_taken_port_stops_the_start_and_frees_the_data_directory(capsys: pytes
         assert run_dev(ANY_PORT | {"gateway.port": str(port)}) == 1
 
     taken = f"bunbase: cannot listen on 127.0.0.1:{port}: Address already in use"
-    assert capsys.readouterr().err == f"{taken}; stop what listens there, or choose another port\n"
+    advice = "stop what listens there, or choose another port with --port or BUNBASE_PORT"
+    assert capsys.readouterr().err == f"{taken}; {advice}\n"
     again = DataDirectory(Path("data"))
     again.hold()
     again.release()
@@ -107,7 +108,7 @@ def test_an_unreachable_postgresql_is_named_without_its_password(
     assert run_serve(["bunkms"], alone) == 1
 
     error = capsys.readouterr().err
-    assert error.startswith("bunbase: PostgreSQL cannot be reached: ")
+    assert error.startswith("bunbase: PostgreSQL at 127.0.0.1:1/none cannot be reached: ")
     assert "hidden" not in error
 
 
@@ -135,6 +136,20 @@ def test_the_banner_shows_no_next_step_if_the_setup_line_is_shown(
         terminal.ready("production", site(tmp_path), None)
 
         assert ("  next  " in capsys.readouterr().out) is not told
+
+
+def test_the_banner_says_register_at_the_first_start_and_login_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(False)
+    terminal.ready("dev", site(tmp_path), None)
+    first = capsys.readouterr().out
+
+    terminal.first_start = False
+    terminal.ready("dev", site(tmp_path), None)
+
+    assert "register --url" in first
+    assert "login --url" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

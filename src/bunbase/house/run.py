@@ -56,6 +56,9 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
 GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
 
+HOW_PORT: Final = "--port or BUNBASE_PORT"
+HOW_INTERNAL_PORT: Final = "--set house.internal_port=… or BUNBASE_HOUSE__INTERNAL_PORT"
+
 Beside = Callable[[str], AbstractContextManager[None]]
 
 
@@ -175,14 +178,15 @@ def _prepare(plan: Plan, stack: ExitStack, early: Early) -> None:
     raise_descriptors()
     _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
-    directory.hold()
+    plan.terminal.first_start = directory.hold() and not plan.house.database_url
     stack.callback(directory.release)
     keys = room_keys(plan.house, plan.targets, directory.service_secret)
     listeners = {}
     if plan.front:
-        listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port))
+        listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port, HOW_PORT))
     if plan.internal:
-        listeners[HOUSE] = stack.enter_context(listen(plan.house.internal_host, plan.house.internal_port))
+        internal = listen(plan.house.internal_host, plan.house.internal_port, HOW_INTERNAL_PORT)
+        listeners[HOUSE] = stack.enter_context(internal)
     database_url, cluster = _database(plan, directory.path, stack)
     tokens = ServiceTokens(keys)
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
