@@ -98,8 +98,10 @@ def _run(words: Sequence[str]) -> int:
         )
         sys.stdout.flush()
     except CycloptsError as error:
+        from bunbase.cli.unknown_commands import message_of
+
         asked = ("bunbase", *(error.command_chain or ()), "--help")
-        usage = Usage(f"{str(error).strip()} See: {' '.join(asked)}")
+        usage = Usage(f"{message_of(error)} See: {' '.join(asked)}")
         report(usage, json)
         return usage.exit_code
     except Failure as failure:

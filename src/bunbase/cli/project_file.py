@@ -131,10 +131,16 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
         return False
     if name in tomlkit.parse(text).get("functions", {}):
         return False
-    lines = tomlkit.dumps({setting: _inline(value) for setting, value in settings.items()})
-    section = f"[functions.{name}]\n{lines}"
+    section = f"[functions.{name}]\n{settings_lines(settings)}"
     _write(path, f"{text.rstrip()}\n\n{section}" if text.strip() else section)
     return True
+
+
+def settings_lines(settings: dict[str, Any]) -> str:
+    """Return the settings of a function as they stand in its section, one on each line. Nulls are left out."""
+    import tomlkit
+
+    return tomlkit.dumps({name: _inline(value) for name, value in settings.items() if value is not None})
 
 
 def _text(path: Path) -> str:
@@ -174,7 +180,7 @@ def _inline(value: Any) -> Any:
             return array
         case dict():
             table = tomlkit.inline_table()
-            table.update({name: _inline(one) for name, one in value.items()})
+            table.update({name: _inline(one) for name, one in value.items() if one is not None})
             return table
         case _:
             return value
@@ -197,7 +203,7 @@ def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, Functi
 
 def name_rule(name: str) -> str:
     return (
-        f"a function cannot be called {name!r}: a name begins with a lower-case letter and has at most 63 "
+        f'a function cannot be called "{name}": a name begins with a lower-case letter and has at most 63 '
         "lower-case letters, digits and hyphens"
     )
 
