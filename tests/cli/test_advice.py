@@ -1,4 +1,4 @@
-"""What a command tells a user to do next, the user can type."""
+"""The advice of a command is something that its user can type."""
 
 from __future__ import annotations
 
