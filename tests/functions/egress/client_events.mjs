@@ -1,5 +1,6 @@
 // Clients of node:http and the events that they see. The test runs this file in a function and in Node, and compares.
 import http from "node:http";
+import { gunzipSync } from "node:zlib";
 
 const REQUEST = ["socket", "finish", "response", "timeout", "abort", "error", "close"];
 const ANSWER = ["aborted", "end", "error", "close"];
@@ -84,6 +85,31 @@ const scenarios = {
         ]);
       });
     }),
+  "a compressed answer": (at) =>
+    new Promise((resolve) => {
+      http.get(at("/gzip"), async (answer) => {
+        const parts = [];
+        for await (const part of answer) parts.push(part);
+        const { "content-encoding": coding, "content-length": length } = answer.headers;
+        resolve([coding, length === String(Buffer.concat(parts).length), gunzipSync(Buffer.concat(parts)).toString()]);
+      });
+    }),
+  "codes of errors": (at) =>
+    Promise.all(["/cut", "/hang-up"].map((path) => new Promise((resolve) => {
+      const seen = ({ code }) => resolve(code);
+      http.get(at(path), (answer) => answer.on("error", seen).resume()).on("error", seen);
+    }))),
+  "the answer destroyed with an error": (at) =>
+    new Promise((resolve) => {
+      const seen = [];
+      const on = (name) => ({ message }) => seen.push(`${name} ${message}`) === 2 && resolve(seen.sort());
+      http.get(at("/drip"), (answer) => {
+        answer.on("error", on("answer")).once("data", () => answer.destroy(new Error("mine")));
+      }).on("error", on("request"));
+    }),
+  "a method that is no token": (at) => {
+    try { http.request(at("/"), { method: "A B" }); } catch (error) { return Promise.resolve([error.code, error.message]); }
+  },
   "headers": (at) => {
     const request = http.request(at("/x"), { headers: { "X-One": 1, "X-Two": ["a", "b"] }, path: "/y?z" });
     request.on("error", () => {});

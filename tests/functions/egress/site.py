@@ -88,6 +88,12 @@ class Site:
                 writer.write(b"5\r\nfirst\r\n")
                 await writer.drain()
                 await reader.readexactly(1)  # waits until the client disconnects
+            case "/cut":
+                _head(writer, 200, [("content-length", "99")])
+                writer.write(b"short")
+                raise ConnectionError
+            case "/hang-up":
+                raise ConnectionError
             case "/silence":
                 await reader.readexactly(1)
             case "/garbage":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import zlib
 from typing import Any
 from urllib.parse import quote, unquote
@@ -274,6 +275,33 @@ async def test_a_compressed_answer_is_decompressed(functions: FunctionsService, 
 
     assert got["body"] == "unpacked " * 100
     assert not {"content-encoding", "content-length"} & dict(got["headers"]).keys()
+
+
+async def test_an_answer_stays_compressed_if_the_function_wants_it(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/gzip"), read="length", decompress=False)
+
+    assert dict(got["headers"]) == {"content-encoding": "gzip", "content-length": str(got["body"])}
+    assert "accept-encoding" not in net.seen[0].headers
+
+
+async def test_the_length_of_an_answer_is_known_before_its_body(functions: FunctionsService, net: Site) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/big"), read="length")
+
+    assert dict(got["headers"])["content-length"] == str(got["body"]) == str(len(BIG))
+
+
+@pytest.mark.parametrize("method", ["FOO", "foo", "a b", "", "DELETE\r\nx: y"])
+async def test_a_request_is_never_sent_with_another_method(functions: FunctionsService, net: Site, method: str) -> None:
+    await deploy_fetch(functions, net)
+
+    got = await fetch(functions, at(net, "/"), method=method)
+
+    assert (got["error"], got["message"]) == ("TypeError", f"A request cannot have the method {json.dumps(method)}.")
+    assert net.seen == []
 
 
 async def test_hop_by_hop_headers_are_not_passed_on(functions: FunctionsService, net: Site) -> None:

@@ -131,6 +131,7 @@ SUBSTITUTED = """
 import nodeFetch, { Headers, Request, Response } from "node-fetch";
 import { request, fetch as undiciFetch, Agent, Pool } from "undici";
 import { PassThrough, Readable } from "node:stream";
+import { gunzipSync } from "node:zlib";
 
 const base = "https://api.test:PORT";
 
@@ -155,6 +156,7 @@ export default async () => {
     const moved = await request(base + "/loop");
     const pooled = await new Pool(base).request({ path: "/pool", headers: { "x-a": ["1", "2"] } });
     const agent = await new Agent().request({ origin: base, path: "/agent" });
+    const packed = await request(base + "/gzip");
     const denied = error => [error.name, error.cause.code];
     return {
         posted: [posted.status, posted instanceof Response, (await posted.json()).body],
@@ -165,6 +167,7 @@ export default async () => {
         moved: [moved.statusCode, moved.headers.location],
         pooled: (await pooled.body.json()).headers["x-a"],
         agent: (await agent.body.json()).target,
+        packed: [packed.headers["content-encoding"], gunzipSync(await packed.body.bytes()).length],
         undici: (await undiciFetch(base + "/")).status,
         denied: await Promise.all([nodeFetch, undiciFetch, request].map(one => one("https://unnamed.test/").catch(denied))),
     };
@@ -187,6 +190,7 @@ async def test_node_fetch_and_undici_make_their_requests_through_the_host(
         "moved": [302, "/loop"],
         "pooled": "1, 2",
         "agent": "/agent",
+        "packed": ["gzip", len("unpacked ") * 100],
         "undici": 200,
         "denied": [["TypeError", "host_not_allowed"]] * 3,
     }

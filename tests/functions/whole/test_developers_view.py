@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -162,6 +163,30 @@ def check_frames(text: str, line: int, name: str) -> None:
     assert frames, (name, text)
     assert all("function.js:" in frame for frame in frames), (name, text)
     assert any(f"function.js:{line}:" in frame for frame in frames), (name, text)
+
+
+async def test_a_stack_that_is_logged_as_json_shows_the_developers_line_and_none_of_the_server(
+    functions: FunctionsService,
+) -> None:
+    show = "console.log(JSON.stringify({ level: 30, stack: error.stack })); throw error;"
+    await deploy_each(functions, THROWING.values(), f"try {{ await run(ctx); }} catch (error) {{ {show} }}")
+
+    found = await lines_of_each(functions, len(THROWING))
+
+    for number, (name, [(_, text), _thrown]) in enumerate(zip(THROWING, found, strict=True)):
+        check_frames(json.loads(text)["stack"], number + 2, name)
+
+
+@pytest.mark.parametrize(
+    "show", ["console.log({ a: error.stack })", "console.log('%o', error)", "console.dir(error, { showHidden: true })"]
+)
+async def test_no_way_of_printing_shows_a_path_of_the_installation(functions: FunctionsService, show: str) -> None:
+    await deploy_each(functions, THROWING.values(), f"try {{ await run(ctx); }} catch (error) {{ {show}; }}")
+
+    found = await lines_of_each(functions, len(THROWING))
+
+    assert all(len(lines) == 1 for lines in found)
+    assert [text for lines in found for _, text in lines if SERVER in text] == []
 
 
 async def test_an_aggregate_error_is_logged_with_the_errors_that_it_is_about(functions: FunctionsService) -> None:

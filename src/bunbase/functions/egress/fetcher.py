@@ -131,7 +131,8 @@ class Fetcher:
     async def _pass_on(self, ask: Ask, hop: Hop, response: httpcore.Response, redirected: bool) -> None:
         limit = self.limits.max_answer_bytes
         headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
-        lengths = tuple(header for header in headers if header[0] == "content-length")
+        chunked = any(name == "transfer-encoding" for name, _ in headers)  # then `content-length` has no meaning
+        lengths = tuple(header for header in headers if header[0] == "content-length" and not chunked)
         # In an answer without a body, `content-length` is the length that the body would have. It may exceed the limit.
         bodiless = hop.method == "HEAD" or response.status in NO_BODY
         if not bodiless and any(whole_number(value, limit) is None for _, value in lengths):
@@ -140,7 +141,7 @@ class Fetcher:
             {
                 "status": response.status,
                 "reason": response.extensions.get("reason_phrase", b"").decode("latin-1"),
-                "headers": without_hop_by_hop(headers) + (lengths if bodiless else ()),
+                "headers": without_hop_by_hop(headers) + lengths,
                 "url": hop.target.url,
                 "redirected": redirected,
             }
@@ -249,7 +250,9 @@ def _failures_of(target: Target) -> Iterator[None]:
     except httpcore.LocalProtocolError:  # its message quotes headers, which may contain secrets, so it stays hidden
         raise FetchFailed("HTTP does not allow this request.", reason="protocol") from None
     except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
-        raise FetchFailed(f"{target.host} did not follow the protocol: {error}.", reason="protocol") from error
+        raise FetchFailed(
+            f"{target.host} did not follow the protocol: {str(error).rstrip('.')}.", reason="protocol"
+        ) from error
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

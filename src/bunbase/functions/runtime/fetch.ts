@@ -3,7 +3,7 @@
 import type { Asks, Body } from "./asks.ts";
 import type { Logs } from "./console.ts";
 import { callOver, Problem } from "./problem.ts";
-import { callSite } from "./stacks.ts";
+import { callSite, thrownAt } from "./stacks.ts";
 import { ACCEPTED, unpack } from "./unpacking.ts";
 
 type Head = { status: number; reason: string; headers: [string, string][]; url: string; redirected: boolean };
@@ -22,7 +22,8 @@ export function installFetch(asks: Asks, logs: Logs): void {
     const call = logs.current();
     if (call === undefined || call.ended) throw failed(callOver());
     request.signal.throwIfAborted();
-    const headers = headersOf(request); // before the body is read: afterwards Bun no longer adds the content type
+    const unpacks = (init as { decompress?: boolean } | undefined)?.decompress !== false; // an option of Bun's fetch
+    const headers = headersOf(request, unpacks); // before the body is read: afterwards Bun no longer adds the content type
     const body = await bodyOf(request, init?.body);
     const reply = await asks.ask({
       call: call.id,
@@ -39,7 +40,8 @@ export function installFetch(asks: Asks, logs: Logs): void {
       explain: failed,
       site,
     });
-    return responseOf(request, reply.head as Head, reply.body);
+    const explain = (coding: string) => thrownAt(failed(notUnpacked(request, coding)), site);
+    return responseOf(request, reply.head as Head, reply.body, unpacks ? explain : undefined);
   }
 
   const preconnect = () => {};
@@ -72,22 +74,23 @@ async function bodyOf(request: Request, given: unknown): Promise<Body | undefine
   return streamed ? (request.body as ReadableStream<Uint8Array>) : new Uint8Array(await request.arrayBuffer());
 }
 
-function headersOf(request: Request): [string, string][] {
+function headersOf(request: Request, unpacks: boolean): [string, string][] {
   const headers = [...request.headers] as [string, string][];
   const missing = (name: string, value: string) => {
     if (!request.headers.has(name)) headers.push([name, value]);
   };
   missing("accept", "*/*");
-  missing("accept-encoding", ACCEPTED);
+  if (unpacks) missing("accept-encoding", ACCEPTED);
   missing("user-agent", "BunBase");
   return headers;
 }
 
-function responseOf(request: Request, head: Head, body: Body): Response {
+/** `explain`: makes the error for a body that cannot be unpacked; undefined if the body stays packed. */
+function responseOf(request: Request, head: Head, body: Body, explain?: (coding: string) => Error): Response {
   const headers = new Headers();
   for (const [name, value] of head.headers) headers.append(name, value);
   const empty = request.method === "HEAD" || NULL_BODY.has(head.status);
-  const shown = empty ? null : unpack(body, headers, (coding) => failed(notUnpacked(request, coding)));
+  const shown = empty ? null : explain === undefined ? body : unpack(body, headers, explain);
   const { status, reason: statusText, url, redirected } = head;
   if (status <= MAX_MADE_STATUS) {
     return withFacts(new Response(shown as never, { status, statusText, headers }), { url, redirected });

@@ -5,7 +5,9 @@
  * used the global, each request would then call itself without an end.
  */
 
-type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+/** `decompress: false` leaves the body of the answer packed, as clients expect that unpack it themselves. */
+export type FetchOptions = RequestInit & { decompress?: boolean };
+type Fetch = (input: string | URL | Request, init?: FetchOptions) => Promise<Response>;
 
 let kept: Fetch = globalThis.fetch;
 

@@ -4,12 +4,13 @@ import type * as Http from "node:http";
 import type * as Streams from "node:stream";
 
 import { type ClientSocket, nodeError } from "./node_socket.ts";
+import { thrownAt } from "./stacks.ts";
 
 type Callback = (error?: Error | null) => void;
 type Reader = { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }> };
 
 export type Answer = Streams.Readable & { complete: boolean; aborted: boolean };
-export type AnswerClass = new (response: Response, request: object, socket: ClientSocket) => Answer;
+export type AnswerClass = new (response: Response, request: object, socket: ClientSocket, site: Error) => Answer;
 type Classes = { IncomingMessage: new (socket?: unknown) => Streams.Readable; Answer: AnswerClass };
 
 export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.STATUS_CODES): Classes {
@@ -29,6 +30,7 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     rawTrailers: string[] = [];
     complete = false;
     aborted = false;
+    protected lost = false; // the connection ended within the body: then the request has no error, only the answer
     socket: Partial<ClientSocket> | undefined;
 
     constructor(socket?: unknown) {
@@ -54,7 +56,7 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
       this.aborted = true;
       this.emit("aborted");
       callback(this.listenerCount("error") > 0 ? error : null);
-      this.socket?.destroy?.();
+      this.socket?.destroy?.(this.lost ? undefined : (error ?? undefined));
     }
   }
 
@@ -62,9 +64,11 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
     readonly req: object;
     readonly #reader: Reader | undefined;
     readonly #touch: () => void;
+    readonly #site: Error; // for the stack of an error in the body
 
-    constructor(response: Response, request: object, socket: ClientSocket) {
+    constructor(response: Response, request: object, socket: ClientSocket, site: Error) {
       super(socket);
+      this.#site = site;
       this.req = request;
       this.statusCode = response.status;
       this.statusMessage = response.statusText || (codes[response.status] ?? "");
@@ -88,7 +92,10 @@ export function defineAnswer({ Readable }: typeof Streams, codes: typeof Http.ST
           if (done) this.#finish();
           else this.push(Buffer.from(value ?? []));
         },
-        (error: Error) => this.destroy(nodeError(error)),
+        (error: Error) => {
+          this.lost = true;
+          this.destroy(thrownAt(nodeError(error), this.#site));
+        },
       );
     }
 

@@ -20,6 +20,11 @@ export type Options = {
 type OnResponse = (response: Streams.Readable) => void;
 type Read = { url: URL; options: Options; headers: [string, Value][]; onResponse: OnResponse | undefined };
 
+const PROTOCOL = /^https?:$/;
+const HOST = /^(?:[^\s/?#@\\:[\]]+|\[[\da-f:.]+\])$/i;
+const PORT = /^\d{1,5}$/;
+const NOT_IN_PATH = /[^\x21-\xff]/; // as in Node
+
 export type Arguments = [string | URL | Options, (Options | OnResponse | null)?, OnResponse?];
 
 export function readArguments(scheme: string, [first, second, third]: Arguments): Read {
@@ -37,11 +42,27 @@ function optionsOf(url: URL): Options {
   return { protocol, hostname, port, path: pathname + search, ...(user === undefined ? {} : { auth: user }) };
 }
 
+/**
+ * Joins the parts of an address. Each part is checked before: functions join them with values of their users, and a URL
+ * parser would read `user@`, `/` or `#` in a host or a port as the beginning of another part, and so find another host.
+ */
 function urlOf(scheme: string, { protocol, hostname, host, port, path }: Options): URL {
   const given = hostname || host || "localhost";
   const name = given.split(":").length > 2 ? bracketed(given) : given.replace(/:\d+$/, "");
-  const url = new URL(`${protocol ?? scheme}//${name}${port ? `:${port}` : ""}`);
+  const used = protocol ?? scheme;
+  if (!PROTOCOL.test(used)) throw invalid("ERR_INVALID_PROTOCOL", `Protocol "${used}" not supported. Expected "${scheme}"`);
+  if (!HOST.test(name)) throw invalid("ERR_INVALID_URL", `"${given}" is not a host name.`);
+  if (port && !PORT.test(String(port))) throw invalid("ERR_INVALID_URL", `"${port}" is not a port.`);
+  if (path && NOT_IN_PATH.test(path)) {
+    throw invalid("ERR_UNESCAPED_CHARACTERS", "Request path contains unescaped characters");
+  }
+  const url = new URL(`${used}//${name}${port ? `:${port}` : ""}`);
   return new URL(url.origin + (path?.startsWith("/") ? path : `/${path ?? ""}`));
+}
+
+/** Returns the error with which Node refuses an argument. */
+export function invalid(code: string, message: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
 }
 
 /** An IPv6 address, in brackets. */

@@ -11,7 +11,7 @@ import type * as Streams from "node:stream";
 
 import { networkFetch } from "./network.ts";
 import type { Answer, AnswerClass } from "./node_answer.ts";
-import { type Arguments, readArguments } from "./node_options.ts";
+import { type Arguments, invalid, readArguments } from "./node_options.ts";
 import { type ClientSocket, type ClientSocketClass, connectionReset, nodeError } from "./node_socket.ts";
 import { callSite, thrownAt } from "./stacks.ts";
 
@@ -23,6 +23,8 @@ type Parts = { streams: typeof Streams; Socket: ClientSocketClass; Answer: Answe
 export type ClientRequestClass = new (scheme: "http:" | "https:", args: Arguments) => Streams.Writable;
 
 const OF_THE_CONNECTION = new Set(["host", "content-length", "connection", "expect"]); // the host sets these
+
+const METHOD = /^[!#$%&'*+.^_`|~\w-]+$/; // RFC 9110 §5.6.2
 
 export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientRequestClass {
   return class ClientRequest extends streams.Writable {
@@ -48,6 +50,9 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
       super({ autoDestroy: false }); // after the last write, the request is still open: it waits for the answer
       const { url, options, headers, onResponse } = readArguments(scheme, args);
       this.method = (options.method ?? "GET").toUpperCase();
+      if (!METHOD.test(this.method)) {
+        throw invalid("ERR_INVALID_HTTP_TOKEN", `Method must be a valid HTTP token ["${this.method}"]`);
+      }
       this.#url = url.href;
       this.path = options.path ?? url.pathname + url.search;
       this.host = url.hostname;
@@ -154,11 +159,11 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
       this.#aborter.abort();
       this.socket?.destroy();
       const { res } = this;
-      if (res === null) return callback(error ?? connectionReset("socket hang up"));
+      if (res === null) return callback(error ?? thrownAt(connectionReset("socket hang up"), this.#site));
       if (res.complete) return callback(error);
       process.nextTick(() => {
         callback(error);
-        res.destroy(connectionReset("aborted"));
+        res.destroy(thrownAt(connectionReset("aborted"), this.#site));
       });
     }
 
@@ -190,6 +195,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
           headers: this.#pairs(),
           body: body.length === 0 ? null : body,
           redirect: "manual", // Node's client follows no redirects
+          decompress: false, // and unpacks nothing
           signal: this.#aborter.signal,
         });
         if (!this.destroyed) this.#receive(response);
@@ -201,7 +207,7 @@ export function defineRequest({ streams, Socket, Answer, http }: Parts): ClientR
     #receive(response: Response): void {
       const socket = this.socket as ClientSocket;
       socket.touch();
-      const answer = new Answer(response, this, socket);
+      const answer = new Answer(response, this, socket, this.#site);
       this.res = answer;
       answer.once("end", () => process.nextTick(() => this.destroy()));
       if (!this.emit("response", answer)) answer.resume();

@@ -76,10 +76,14 @@ export function connectionReset(message: "socket hang up" | "aborted"): Error {
   return Object.assign(new Error(message), { code: "ECONNRESET" });
 }
 
+/** Node's codes for the reasons of `fetch_failed`: libraries decide by them whether to try again. */
+const CODES: Readonly<Record<string, string>> = { connection: "ECONNRESET", protocol: "ECONNRESET", timeout: "ETIMEDOUT" };
+
 /** Returns the error with a `code`, as Node's errors have one. */
 export function nodeError(error: unknown): Error {
   const made = error instanceof Error ? error : new Error(String(error));
-  const code = (made.cause as { code?: string } | undefined)?.code ?? "ECONNRESET";
+  const { code: own, reason } = (made.cause ?? {}) as { code?: string; reason?: string };
+  const code = CODES[reason ?? ""] ?? own ?? "ERR_INVALID_ARG_VALUE"; // without a cause, the request could not be made
   // not by an assignment: `code` of a DOMException cannot be assigned
   return Object.defineProperty(made, "code", { value: code, writable: true, configurable: true, enumerable: true });
 }

@@ -79,7 +79,14 @@ export function bodyOf(response: Response) {
 export function standardBodies(): void {
   standardForms();
   globalThis.Response = withTextType(Response, (args) => args[0]);
-  globalThis.Request = withTextType(Request, (args) => args[1]?.body);
+  globalThis.Request = withTextType(Request, (args) => args[1]?.body, checkMethod);
+}
+
+/** Bun makes a request with GET of every method that it does not know. Throws a TypeError for such a method. */
+function checkMethod({ method }: Request, [, init]: ConstructorParameters<typeof Request>): void {
+  const given: unknown = init?.method;
+  if (given === undefined || String(given).toUpperCase() === method) return;
+  throw new TypeError(`A request cannot have the method ${JSON.stringify(String(given))}.`);
 }
 
 type Made = { headers: Headers };
@@ -87,10 +94,12 @@ type Made = { headers: Headers };
 function withTextType<C extends new (...args: never[]) => Made>(
   made: C,
   bodyAmong: (args: ConstructorParameters<C>) => unknown,
+  check: (one: InstanceType<C>, args: ConstructorParameters<C>) => void = () => {},
 ): C {
   return new Proxy(made, {
     construct(target, args, newTarget) {
-      const one = Reflect.construct(target, args, newTarget) as Made;
+      const one = Reflect.construct(target, args, newTarget) as InstanceType<C>;
+      check(one, args as ConstructorParameters<C>);
       if (typeof bodyAmong(args as ConstructorParameters<C>) === "string" && !one.headers.has("content-type")) {
         one.headers.set("content-type", TEXT);
       }

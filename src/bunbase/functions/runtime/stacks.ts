@@ -10,8 +10,10 @@ const BUNDLE = "function.js";
 const RUNTIME = import.meta.dir.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 const FILE = `(?:${RUNTIME}/[\\w.-]+|(?:node|bun|internal):[\\w./-]+|native)(?::\\d+){1,2}`;
 const NOWHERE = "unknown|native|\\[native code\\]|:0";
-const OTHER_FRAME = new RegExp(`\\n +at (?:[^\\n(]*\\((?:${FILE}|${NOWHERE})\\)|(?:async )?${FILE}(?![^\\s,])|unknown(?! ?\\w))`, "g");
+const BREAK = "(?:\\n|\\\\n)"; // the second: a stack within JSON, as many libraries log it
+const OTHER_FRAME = new RegExp(`${BREAK} +at (?:[^\\n(\\\\]*\\((?:${FILE}|${NOWHERE})\\)|(?:async )?${FILE}(?![^\\s,\\\\"'])|unknown(?! ?\\w))`, "g");
 const SIGN_OF_FRAMES = "    at ";
+const SHOWN_FOLDER = "bunbase"; // in place of the runtime's folder, where a frame is printed in another form
 
 /** Returns an error that is only a stack: that of the present moment. Takes 0.2 µs; the text is made when it is read. */
 export function callSite(): Error {
@@ -35,9 +37,10 @@ export function abortedAt(reason: unknown, site: Error): unknown {
   return reason;
 }
 
-/** Removes the frames of the runtime and of the engine from a printed text. */
+/** Removes the frames of the runtime and of the engine from a printed text, and every path of the installation. */
 export function withoutServerFrames(text: string): string {
-  return text.includes(SIGN_OF_FRAMES) ? text.replace(OTHER_FRAME, "") : text;
+  const left = text.includes(SIGN_OF_FRAMES) ? text.replace(OTHER_FRAME, "") : text;
+  return left.includes(import.meta.dir) ? left.replaceAll(import.meta.dir, SHOWN_FOLDER) : left;
 }
 
 /** Returns the developer's frames, each after a line break. */

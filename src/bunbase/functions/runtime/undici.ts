@@ -32,6 +32,7 @@ export function defineUndici(real: Members): Members {
       body: (options.body ?? null) as RequestInit["body"],
       signal: options.signal ?? null,
       redirect: options.maxRedirections ? "follow" : "manual", // undici's request follows none unless asked
+      decompress: false, // and unpacks nothing
     });
     if (options.throwOnError && response.status >= 400) throw statusError(response.status);
     const { status: statusCode, statusText } = response;
@@ -89,11 +90,19 @@ export function defineUndici(real: Members): Members {
 
 function urlOf(address: Address, { path, query }: Options): string {
   const named = typeof address === "object" && !(address instanceof URL);
-  const url = named ? new URL(address.path ?? path ?? "/", address.origin) : new URL(address);
+  const given = named ? (address.path ?? path ?? "/") : path;
+  const origin = new URL(named ? (address.origin ?? "") : address);
+  const url = given === undefined ? origin : withPath(origin, given);
   for (const [name, value] of Object.entries(query ?? {})) {
     for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
   }
   return url.href;
+}
+
+/** Not by `new URL(path, origin)`: a path such as `//host/` or `http://host/` would then lead to another host. */
+function withPath({ origin }: URL, path: string): URL {
+  if (path.startsWith("/")) return new URL(origin + path);
+  throw Object.assign(new Error("path must start with a slash"), { name: "InvalidArgumentError", code: "UND_ERR_INVALID_ARG" });
 }
 
 /** Headers are an object, pairs, Headers, or a flat list of names and values. */
