@@ -392,7 +392,9 @@ async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str
     said = {"x-bunbase-function-version": "1", "x-bunbase-invocation": "inv_1"}
     match name:
         case "broken":
-            raise FunctionError("Its log says why.")
+            raise FunctionError("Its log says why.", invocation="inv_1", version=1)
+        case "unloaded":
+            raise FunctionError("It could not be loaded; its log says why.")
         case "teapot":
             return Response({"short": "stout"}, status_code=418, headers=said)
         case "bytes":

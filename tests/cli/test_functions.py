@@ -224,13 +224,16 @@ def test_an_error_status_of_a_function_prints_its_answer_and_exits_with_1(
     assert "418" in said.err
 
 
-def test_a_failed_function_prints_the_problem_with_its_request_id(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_a_failed_function_prints_the_problem_and_the_command_that_shows_its_log(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
     said = bunbase("invoke", "broken")
 
     assert said.code == 1
-    assert "Its log says why." in said.err
+    assert "Its log says why. See: bunbase logs broken --invocation inv_1" in said.err
     assert REQUEST_ID in said.err
     assert said.out == ""
+    assert "its log says why. See: bunbase logs unloaded\n" in bunbase("invoke", "unloaded").err
 
 
 def test_invoke_without_a_kept_key_explains_how_to_get_one(
