@@ -229,7 +229,7 @@ async def test_a_failure_before_the_answer_is_answered_with_a_problem_that_leads
     assert answer.json()["version"] == 1
     assert "x-bunbase-function-version" not in answer.headers  # only answers of the function itself have it
     log = f"{CONTROL}/functions/f/logs?invocation={answer.json()['invocation']}"
-    assert len((await web.get(log)).json()["items"]) == 1
+    assert (await web.get(log)).json()["items"] != []
 
 
 async def test_a_call_that_used_up_its_processor_time_gets_its_own_error_code(
