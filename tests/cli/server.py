@@ -248,7 +248,8 @@ async def logs(
     if not follow:
         wanted = request.query_params.get("invocation")
         asked = [line for line in reversed(api.lines) if name in ("", line.function)]
-        lines = [line for line in asked if wanted in (None, line.invocation)]
+        text = request.query_params.get("q", "")
+        lines = [line for line in asked if wanted in (None, line.invocation) and text in line.text]
         return LogPage(tuple(lines[:limit]), None)
     if api.busy:
         api.busy -= 1
