@@ -13,7 +13,7 @@ import type { Handler } from "./context.ts";
 import { describe, printErrorsAsThrown } from "./errors.ts";
 import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, joinPayload, readUint32, splitPayload } from "./frames.ts";
-import { sayWhoExits } from "./exits.ts";
+import { logExits } from "./exits.ts";
 import { standardBodies } from "./response.ts";
 import { copyOf, lengthOf, part, SafeMap } from "./primordials.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
@@ -117,7 +117,7 @@ async function rehearse(): Promise<void> {
 
 Error.stackTraceLimit = MAX_FRAMES;
 printErrorsAsThrown();
-sayWhoExits((text) => logs.write("error", text));
+logExits((text) => logs.write("error", text));
 standardBodies();
 installFetch(asks, logs);
 await rehearse();
