@@ -31,17 +31,20 @@ export function describe(error: unknown): string {
 
 /** Makes `console` print errors as `describe` does, also within other values. */
 export function printErrorsAsThrown(): void {
+  const { printed } = PRINTING;
   Object.defineProperty(Error.prototype, inspect.custom, { value: printed, writable: true, configurable: true });
 }
 
-function printed(this: Error, depth: number, options: InspectOptions): unknown {
-  if (!(this instanceof Error)) return this;
-  try {
-    return depth < 0 || described.has(this) ? `[${titleOf(this)}]` : textOf(this);
-  } catch {
-    return inspect(this, { ...options, customInspect: false });
-  }
-}
+const PRINTING = {
+  printed(this: unknown, depth: number, options: InspectOptions): unknown {
+    if (!(this instanceof Error)) return this;
+    try {
+      return depth < 0 || described.has(this) ? `[${titleOf(this)}]` : textOf(this);
+    } catch {
+      return inspect(this, { ...options, customInspect: false });
+    }
+  },
+};
 
 function textOf(error: unknown): string {
   if (typeof error === "string") return error;
