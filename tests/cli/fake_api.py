@@ -145,10 +145,10 @@ class FakeApi:
             raise JobNotFound
         return self.jobs[id]
 
-    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
+    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello", truncated: bool = False) -> None:
         for text in texts:
             seq = len(self.lines) + 1
-            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, False))
+            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, truncated))
 
     def version(self, name: str, number: int) -> Version:
         upload = self.uploads[name][number - 1]

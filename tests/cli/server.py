@@ -279,7 +279,8 @@ async def logs(
     if not follow:
         wanted = request.query_params.get("invocation")
         asked = [line for line in reversed(api.lines) if name in ("", line.function)]
-        lines = [line for line in asked if wanted in (None, line.invocation)]
+        text = request.query_params.get("q", "")
+        lines = [line for line in asked if wanted in (None, line.invocation) and text in line.text]
         return LogPage(tuple(lines[:limit]), None)
     if api.busy:
         api.busy -= 1
@@ -423,7 +424,9 @@ async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str
     said = {"x-bunbase-function-version": "1", "x-bunbase-invocation": "inv_1"}
     match name:
         case "broken":
-            raise FunctionError("Its log says why.")
+            raise FunctionError("Its log says why.", invocation="inv_1", version=1)
+        case "unloaded":
+            raise FunctionError("It could not be loaded; its log says why.")
         case "teapot":
             return Response({"short": "stout"}, status_code=418, headers=said)
         case "bytes":

@@ -258,7 +258,7 @@ def test_the_log_of_all_functions_names_the_function_of_each_line(in_project: Fa
 
     lines = bunbase("logs").out.splitlines()
 
-    assert [line.split()[1:] for line in lines] == [
+    assert [line.split()[-4:] for line in lines] == [
         ["hello", "v1", "info", "mine"],
         ["other", "v1", "info", "another's"],
     ]

@@ -92,6 +92,8 @@ class Problem(Exception):
         headers = {}
         if "retry_after_seconds" in self.extra:
             headers["retry-after"] = str(self.extra["retry_after_seconds"])
+        if "invocation" in self.extra:  # the call of a function that failed
+            headers["x-bunbase-invocation"] = str(self.extra["invocation"])
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"
         return headers
