@@ -14,7 +14,7 @@ class RevokedKind(StrEnum):
     SESSION = "session"
     TOKEN = "token"  # a personal access token
     KEY = "key"
-    MEMBERSHIP = "membership"  # id: `<project>:<user>`
+    MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
     PROJECT = "project"
     SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
     USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user

@@ -9,7 +9,7 @@ from typing import Final
 
 from bunbase.bunauth.pages.forms import button, field, form, hidden
 from bunbase.bunauth.pages.layout import alert, link, page, paragraph, small
-from bunbase.contracts.bunauth.invites import Invitation
+from bunbase.contracts.bunauth.invites import AccountInvitation
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 
 VERIFY: Final = "/account/verify-email"
@@ -80,7 +80,7 @@ def email_change(status: str) -> str:
     return page("Your address is changed", paragraph("Sign in with the new address from now on."))
 
 
-def invite(token: str, invitation: Invitation, email: str = "", name: str = "", error: str = "") -> str:
+def invite(token: str, invitation: AccountInvitation, email: str = "", name: str = "", error: str = "") -> str:
     if invitation.email is None:
         address = field("email", "Email", "username", "email", email, maxlength="254")
     else:

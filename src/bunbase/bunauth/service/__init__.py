@@ -36,7 +36,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignupState,
 )
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
-from bunbase.contracts.bunauth.invites import Invitation, Invite, Invites
+from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -149,13 +149,13 @@ class BunAuthService:
     async def delete_account(self, caller: Caller) -> None:
         await self.leaving.delete(caller)
 
-    async def create_invite(self, caller: Caller, email: str | None, role: str) -> Invite:
+    async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
         return await self.invitations.create(caller, email, role)
 
-    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
         return await self.invitations.list(caller, limit, cursor)
 
-    async def invitation(self, token: str) -> Invitation:
+    async def invitation(self, token: str) -> AccountInvitation:
         return await self.invitations.of_link(token)
 
     async def accept_invite(self, new: NewAccount) -> Account:
@@ -210,6 +210,9 @@ class BunAuthService:
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await self.account_sessions.knows_address(email, ip)
+
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        return await self.profile.read_many(ids)
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()
