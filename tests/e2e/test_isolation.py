@@ -20,7 +20,7 @@ RULE_TEST = {  # the trace of this rule would show the document of the owner
     "doc": {},
     "rules": {"get": 'get("papers", "paper").text == ""'},
 }
-OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/.well-known/")
+OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/api/invites", "/.well-known/")
 
 
 @dataclass(frozen=True)
