@@ -31,13 +31,14 @@ RANK = {role: rank for rank, role in enumerate(reversed(Role))}
 
 
 class Developer(msgspec.Struct, frozen=True):
-    """A platform account; `session` is empty when a personal access token was used."""
+    """A platform account; `session` is empty when a personal access token was used. `token`: the id of this token."""
 
     id: str
     email: str
     admin: bool
     session: str = ""
     scopes: tuple[str, ...] = ()
+    token: str = ""
 
 
 class EndUser(msgspec.Struct, frozen=True):
@@ -51,8 +52,10 @@ class EndUser(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered function
-    runs in a row that led to this call.
+    """The caller of one request.
+
+    `key`: the id of the project's key that was sent. `explain`: the caller asked why rules deny a request,
+    and may know it. `depth`: the number of triggered function runs in a row that led to this call.
     """
 
     kind: CallerKind
@@ -64,6 +67,7 @@ class Caller(msgspec.Struct, frozen=True):
     agent: str = ""
     explain: bool = False
     depth: int = 0
+    key: str = ""
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

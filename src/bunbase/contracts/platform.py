@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from bunbase.contracts.audit import AuditLog
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
@@ -91,7 +92,7 @@ class Membership(msgspec.Struct, frozen=True):
     role: Role
 
 
-class Platform(Protocol):
+class Platform(AuditLog, Protocol):
     async def create_project(self, caller: Caller, name: str) -> NewProject:
         """Create a project with its own encryption key; the caller becomes its owner. Raises: InvalidInput."""
         ...

@@ -88,7 +88,7 @@ class Callers:
         if not key:
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        return self._caller(request, holder.kind, project=holder.project)
+        return self._caller(request, holder.kind, project=holder.project, key=holder.key_id)
 
     async def operator(self, request: AnyRequest) -> Caller:
         if project_key(request.headers, request.query_params):
@@ -108,7 +108,7 @@ class Callers:
         if not token and not explain:
             return caller
         user = await self.identity.end_user(caller.project, token) if token else None
-        return self._caller(request, caller.kind, project=caller.project, user=user, explain=explain)
+        return self._caller(request, caller.kind, project=caller.project, key=caller.key, user=user, explain=explain)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)

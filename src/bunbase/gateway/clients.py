@@ -25,7 +25,7 @@ class Clients:
             user = self.identity.known_user(holder.project, token) if scheme == "Bearer" else None
             if user is None:
                 return None
-        return sender.caller(holder.kind, project=holder.project, user=user)
+        return sender.caller(holder.kind, project=holder.project, key=holder.key_id, user=user)
 
     async def caller(self, sender: Sender, key: str, authorization: str) -> Caller:
         """Return the Caller. `authorization`: the value of the header, "" if the request has none.
@@ -35,7 +35,7 @@ class Clients:
         holder = await self.holder(key, sender.ip)
         token = bearer_token({"authorization": authorization})
         user = await self.identity.end_user(holder.project, token) if token else None
-        return sender.caller(holder.kind, project=holder.project, user=user)
+        return sender.caller(holder.kind, project=holder.project, key=holder.key_id, user=user)
 
     async def holder(self, key: str, ip: str) -> KeyHolder:
         """Return the project and kind of a key. An invalid key counts against the limit of the address that sent it.

@@ -74,6 +74,7 @@ class Identity:
             admin=claims.get("role") == "admin",
             session="" if personal else claims["sid"],
             scopes=tuple(claims.get("scopes", ())),
+            token=claims["jti"] if personal else "",
         )
 
     def knows_developer(self, token: str) -> bool:

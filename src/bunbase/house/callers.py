@@ -51,8 +51,9 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project key_holder keys membership project project_of projects
-                    rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """audit begin_act create_key create_project delete_project end_act export_audit
+                    export_installation_audit installation_audit key_holder keys membership note_refusals project
+                    project_of projects rename_project revocations revoke_key rotate_key""",
     },
 }
 

@@ -14,6 +14,11 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
+from bunbase.platform.audit.before import BeforeActs
+from bunbase.platform.audit.retention import retention_job
+from bunbase.platform.audit.routes import ROUTES as AUDIT_ROUTES
+from bunbase.platform.audit.service import Audit
+from bunbase.platform.audit.store import AuditStore
 from bunbase.platform.jobs import relay_job
 from bunbase.platform.routes import ROUTES
 from bunbase.platform.service import PlatformService
@@ -26,8 +31,15 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
         store = PlatformStore(db, site.clock, settings.max_keys_per_project)
         relay = relay_job(store, rooms)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        async with running(relay, upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)):
+        entries = AuditStore(db)
+        audit = Audit(entries, BeforeActs(store), site.clock)
+        service = PlatformService(store, rooms[Kms], site.clock, settings, audit, relay.nudge)
+        jobs = (
+            relay,
+            upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock),
+            retention_job(entries, settings.audit_retention_days, site.clock),
+        )
+        async with running(*jobs):
             yield service
 
 
@@ -37,5 +49,5 @@ MODULE = Module(
     needs=(Kms, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=ROUTES,
+    routes=(*ROUTES, *AUDIT_ROUTES),
 )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from bunbase.contracts.audit import Act, ActEnd, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import (
@@ -28,6 +29,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
+from bunbase.platform.audit.service import Audit
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
 from bunbase.platform.store import NewKey, PlatformStore
@@ -47,6 +49,7 @@ class PlatformService:
         kms: Kms,
         clock: Clock,
         settings: PlatformSettings,
+        audit_log: Audit,
         tell_others: Callable[[], None] = lambda: None,
     ) -> None:
         """`tell_others`: wakes the job that relays the outbox."""
@@ -54,6 +57,7 @@ class PlatformService:
         self.kms = kms
         self.clock = clock
         self.settings = settings
+        self.audit_log = audit_log
         self.tell_others = tell_others
 
     async def create_project(self, caller: Caller, name: str) -> NewProject:
@@ -157,6 +161,29 @@ class PlatformService:
         if found is None:
             raise ProjectNotFound
         return found
+
+    async def begin_act(self, caller: Caller, act: Act) -> str:
+        return await self.audit_log.begin_act(caller, act)
+
+    async def end_act(self, id: str, end: ActEnd) -> None:
+        await self.audit_log.end_act(id, end)
+
+    async def note_refusals(self, caller: Caller, act: Act, count: int) -> None:
+        await self.audit_log.note_refusals(caller, act, count)
+
+    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
+        return await self.audit_log.audit(caller, filter, limit, cursor)
+
+    async def installation_audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
+    ) -> AuditPage:
+        return await self.audit_log.installation_audit(caller, filter, limit, cursor)
+
+    def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        return self.audit_log.export_audit(caller, filter)
+
+    def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        return self.audit_log.export_installation_audit(caller, filter)
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.store.feed.follow()

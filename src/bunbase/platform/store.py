@@ -29,6 +29,7 @@ PROJECTS = """
 SELECT id, name, slug, role, projects.created_at FROM projects JOIN members ON members.project = projects.id
 WHERE developer = $1 AND deleted_at IS NULL AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
 PROJECT_OF_SLUG = "SELECT id FROM projects WHERE slug = $1 AND deleted_at IS NULL"
+NAME = "SELECT name FROM projects WHERE id = $1 AND deleted_at IS NULL"
 RENAME = "UPDATE projects SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
 LOCK_PROJECT = "SELECT true FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 MARK_DELETED = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
@@ -111,6 +112,10 @@ class PlatformStore:
 
     async def projects(self, developer: str, limit: int, after: str) -> list[Project]:
         return await self.db.all(Project, PROJECTS, developer, after, limit)
+
+    async def name_of(self, project: str) -> str | None:
+        found: str | None = await self.db.value(NAME, project)
+        return found
 
     async def rename(self, project: str, name: str) -> None:
         await self.db.execute(RENAME, project, name)
