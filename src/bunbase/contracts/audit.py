@@ -97,7 +97,7 @@ class AuditFilter(msgspec.Struct, frozen=True):
 ALL_ENTRIES = AuditFilter()
 
 
-class Act(msgspec.Struct, frozen=True):
+class AuditedAct(msgspec.Struct, frozen=True):
     """An act that begins. `action`: its stable name, such as `key.revoke`."""
 
     action: str
@@ -115,7 +115,7 @@ class ActEnd(msgspec.Struct, frozen=True):
 
 
 class AuditLog(Protocol):
-    async def begin_act(self, caller: Caller, act: Act) -> str:
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
         """Store an entry without an outcome, and return its id."""
         ...
 
@@ -123,7 +123,7 @@ class AuditLog(Protocol):
         """Store the outcome of an act. An entry gets only one outcome: a second call changes nothing."""
         ...
 
-    async def note_refusals(self, caller: Caller, act: Act, count: int) -> None:
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
         """Store one entry for `count` refused attempts that did not begin."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from bunbase.contracts.audit import Act, ActEnd, AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.audit import AuditedAct, ActEnd, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import (
@@ -162,13 +162,13 @@ class PlatformService:
             raise ProjectNotFound
         return found
 
-    async def begin_act(self, caller: Caller, act: Act) -> str:
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
         return await self.audit_log.begin_act(caller, act)
 
     async def end_act(self, id: str, end: ActEnd) -> None:
         await self.audit_log.end_act(id, end)
 
-    async def note_refusals(self, caller: Caller, act: Act, count: int) -> None:
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
         await self.audit_log.note_refusals(caller, act, count)
 
     async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from bunbase.contracts.audit import ALL_ENTRIES, Act, ActEnd, ActorKind, AuditFilter, AuditOutcome
+from bunbase.contracts.audit import ALL_ENTRIES, AuditedAct, ActEnd, ActorKind, AuditFilter, AuditOutcome
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
@@ -46,7 +46,7 @@ def entries_of(platform: PlatformService) -> AuditStore:
 
 
 async def begun(platform: PlatformService, action: str = "key.create", caller: Caller = OWNER) -> str:
-    return await platform.begin_act(caller, Act(action, request_id="req_1"))
+    return await platform.begin_act(caller, AuditedAct(action, request_id="req_1"))
 
 
 async def test_an_act_that_never_ended_is_shown_with_an_unknown_outcome(platform: PlatformService) -> None:
@@ -108,7 +108,7 @@ async def test_a_new_project_reads_the_act_that_created_it(platform: PlatformSer
 
 
 async def test_refused_attempts_that_were_counted_are_one_entry(platform: PlatformService) -> None:
-    await platform.note_refusals(OWNER, Act("key.create"), 1000)
+    await platform.note_refusals(OWNER, AuditedAct("key.create"), 1000)
 
     (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
 
@@ -120,7 +120,7 @@ async def test_an_act_on_a_key_shows_the_key_as_it_was(platform: PlatformService
     key = made.keys[1]
 
     for action, target in (("key.revoke", key.id), ("project.update", ""), ("key.revoke", "key_un\0known")):
-        await platform.begin_act(at(made), Act(action, target))
+        await platform.begin_act(at(made), AuditedAct(action, target))
 
     unknown, project, revoked = (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items
     assert revoked.before == {"kind": "secret", "name": "default", "hint": key.hint, "expires_at": None}
@@ -128,7 +128,7 @@ async def test_an_act_on_a_key_shows_the_key_as_it_was(platform: PlatformService
 
 
 async def test_large_values_are_left_out_and_long_texts_are_cut(platform: PlatformService) -> None:
-    id = await platform.begin_act(OWNER, Act("x" * 300, "t" * 300, "r" * 300))
+    id = await platform.begin_act(OWNER, AuditedAct("x" * 300, "t" * 300, "r" * 300))
 
     await platform.end_act(id, ActEnd(200, {"name": "n" * 9000}))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.audit import Act
+from bunbase.contracts.audit import AuditedAct
 from bunbase.platform.store import PlatformStore
 
 Values = dict[str, Any]
@@ -23,7 +23,7 @@ class BeforeActs:
             "key.rotate": self._key,
         }
 
-    async def values(self, project: str, act: Act) -> Values | None:
+    async def values(self, project: str, act: AuditedAct) -> Values | None:
         """Return the values of the target before the act, or None if there is no target or it has no such values."""
         reader = self.readers.get(act.action)
         return None if reader is None or not project else await reader(project, act.target)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.audit import Act, ActEnd, ActorKind, AuditActor, AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.audit import AuditedAct, ActEnd, ActorKind, AuditActor, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.caller import Caller, Role
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
@@ -31,7 +31,7 @@ class Audit:
         self.before = before
         self.clock = clock
 
-    async def begin_act(self, caller: Caller, act: Act) -> str:
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
         row = self._row(caller, act, before=await self.before.values(caller.project, act))
         await self.store.add(row)
         return row.id
@@ -40,7 +40,7 @@ class Audit:
         target = _cut(end.target)
         await self.store.end(id, ActEnd(end.status, _bounded(end.after), target, _cut(end.project)))
 
-    async def note_refusals(self, caller: Caller, act: Act, count: int) -> None:
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
         await self.store.add(self._row(caller, act, status=REFUSED, count=count))
 
     async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
@@ -76,7 +76,7 @@ class Audit:
             yield tuple(row.entry() for row in rows)
             after = _position(rows[-1])
 
-    def _row(self, caller: Caller, act: Act, **more: Any) -> AuditRow:
+    def _row(self, caller: Caller, act: AuditedAct, **more: Any) -> AuditRow:
         actor = actor_of(caller)
         return AuditRow(
             id=new_id(PREFIX),

@@ -1,0 +1,33 @@
+"""The policy of the audit log: which acts of which callers have an entry, and which of them go on without a log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.contracts.acts import Act
+from bunbase.contracts.caller import Caller, CallerKind
+
+# acts that change nothing, but show secrets or all documents
+SENSITIVE_READS: Final = frozenset({Act.VARIABLE_REVEAL, Act.DOCUMENT_EXPORT, Act.FUNCTION_DOWNLOAD})
+
+# acts of a secret key that are the daily work of a server, and not the administration of the project
+DAILY_WORK: Final = frozenset({Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE})
+
+# acts that take access away: while the log cannot be written, refusing them would be more dangerous than doing them
+ALWAYS_DONE: Final = frozenset({Act.SESSION_END, Act.TOKEN_DELETE, Act.KEY_DELETE, Act.USER_SIGN_OUT})
+
+
+def is_audited(caller: Caller, act: Act) -> bool:
+    """True if this act of this caller has an entry in the audit log. Acts of end users never have one."""
+    match caller.kind:
+        case CallerKind.DEVELOPER:
+            return act.changes or act in SENSITIVE_READS
+        case CallerKind.SECRET:
+            return (act.changes or act in SENSITIVE_READS) and act not in DAILY_WORK
+        case _:
+            return False
+
+
+def refined(act: Act, asked: frozenset[str]) -> Act:
+    """Return the act of a request whose parameters ask for more than the act of its route. `asked`: their names."""
+    return Act.VARIABLE_REVEAL if act is Act.VARIABLE_READ and "reveal" in asked else act
