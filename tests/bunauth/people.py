@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.bunauth import BunAuth, SignedIn
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from tests.rooms import ANYONE
 

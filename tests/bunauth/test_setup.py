@@ -11,7 +11,8 @@ import pytest
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, Signups
-from bunbase.contracts.bunauth import SetupTokenRequired, SignedIn, SignupsClosed
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.problems import SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.modules import Rooms, Site
@@ -53,7 +54,7 @@ async def test_in_production_the_first_account_needs_the_printed_setup_token(roo
         assert (await bunauth.signup_state()).setup_complete
         with pytest.raises(SignupsClosed):  # the token is used up, and now the setting `signups` decides
             await register(bunauth, told[0], name="bob")
-        assert await bunauth.store.setup_token() is None
+        assert await bunauth.stores.accounts.setup_token() is None
 
 
 async def test_the_setup_token_is_printed_once_by_several_processes(rooms: Rooms, here: Site) -> None:
@@ -68,7 +69,7 @@ async def test_the_setup_token_is_printed_once_by_several_processes(rooms: Rooms
 
 async def test_only_a_hash_of_the_setup_token_is_stored(rooms: Rooms, here: Site) -> None:
     async with started(rooms, here) as (bunauth, told):
-        kept = await bunauth.store.setup_token()
+        kept = await bunauth.stores.accounts.setup_token()
 
         assert kept is not None
         assert len(kept) == 32

@@ -4,7 +4,7 @@ import asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.signing_keys import load_signing_keys
-from bunbase.bunauth.store import BunAuthStore
+from bunbase.bunauth.store.signing_keys import SigningKeyStore
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import open_database
@@ -17,7 +17,7 @@ async def test_processes_that_start_at_once_use_one_signing_key(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:
-        store = BunAuthStore(db, clock, 900)
+        store = SigningKeyStore(db)
 
         both = await asyncio.gather(*(load_signing_keys(store, rooms[Kms], clock) for _ in range(4)))
 
@@ -39,10 +39,10 @@ async def test_the_private_key_is_stored_only_sealed_by_bunkms(
     database_url: str, rooms: Rooms, clock: ManualClock
 ) -> None:
     async with open_database(database_url, "bunauth", "bunbase.bunauth.migrations") as db:
-        store = BunAuthStore(db, clock, 900)
+        store = SigningKeyStore(db)
 
         await load_signing_keys(store, rooms[Kms], clock)
 
-        (row,) = await store.signing_keys()
+        (row,) = await store.newest_first()
         assert await rooms[Kms].unseal("instance", "bunauth:signing-key", row.sealed)
         assert await db.value("SELECT count(*) FROM information_schema.columns WHERE table_name = 'signing_keys'") == 3

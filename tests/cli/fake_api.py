@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from bunbase.contracts.bunauth import Account, SignedIn, TokenExpired
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.problems import TokenExpired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 from bunbase.contracts.functions.logs import LogLevel, LogLine

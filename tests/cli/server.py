@@ -18,7 +18,8 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth import Account, InvalidCredentials, InvalidToken, SignedIn, TokenReused
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, TokenReused
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import Version, Versions

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bunbase.contracts.bunauth import Account
+from bunbase.contracts.bunauth.accounts import Account
 from tests.cli.conftest import Bunbase
 from tests.cli.fake_api import EMAIL, NOW
 

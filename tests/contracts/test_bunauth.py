@@ -9,16 +9,16 @@ import pytest_asyncio
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.contracts.bunauth import (
-    BunAuth,
+from bunbase.contracts.bunauth.accounts import SignupState
+from bunbase.contracts.bunauth.problems import (
     EmailTaken,
     InvalidCredentials,
     InvalidToken,
     ServiceExchangeOff,
     SetupTokenRequired,
-    SignupState,
     TokenNotFound,
 )
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.revocations import RevokedKind

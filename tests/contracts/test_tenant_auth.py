@@ -8,7 +8,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials, InvalidToken
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import KeyNotFound, Kms
 from bunbase.contracts.revocations import RevokedKind, user_version
 from bunbase.contracts.tenant_auth import (

@@ -11,7 +11,7 @@ from typing import Any, cast
 import httpx
 import msgspec
 
-from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.documents import Page
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms

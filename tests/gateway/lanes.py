@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bunbase.bundoc.module import MODULE as BUNDOC
-from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions

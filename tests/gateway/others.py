@@ -10,16 +10,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from bunbase.contracts.bunauth import (
-    Account,
-    InvalidCredentials,
-    Jwks,
-    ServiceExchangeOff,
-    ServiceToken,
-    SignedIn,
-    SignupState,
-    Verified,
-)
+from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.tokens import Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
 from bunbase.contracts.revocations import Revocation, RevokedKind

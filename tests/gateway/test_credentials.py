@@ -6,7 +6,7 @@ import pytest
 from litestar import Request
 from litestar.datastructures import Headers, MultiDict
 
-from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import MAX_LENGTH, bearer_token, caller_address, client_ip, project_key
 from bunbase.gateway.proxies import Proxies

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunauth import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
 from bunbase.contracts.revocations import RevokedKind, user_version

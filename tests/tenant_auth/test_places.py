@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunauth import EmailTaken
+from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth import NewUser, TooManyUsers, UserSignedIn
 from bunbase.pkg.clock import ManualClock

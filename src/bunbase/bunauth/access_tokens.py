@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from bunbase.contracts.bunauth import Account, Jwks
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import SigningKey, Verifier

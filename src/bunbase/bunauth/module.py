@@ -12,8 +12,8 @@ from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.setup import prepare_setup
 from bunbase.bunauth.signing_keys import load_signing_keys
-from bunbase.bunauth.store import BunAuthStore
-from bunbase.contracts.bunauth import BunAuth
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
@@ -27,14 +27,14 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
     ):
-        store = BunAuthStore(db, site.clock, settings.access_ttl_seconds)
-        await store.lifetimes.note()
-        await prepare_setup(store, settings.setup_token, site.dev, site.tell_setup_token)
-        keys = await load_signing_keys(store, rooms[Kms], site.clock)
+        stores = Stores(db, site.clock, settings.access_ttl_seconds)
+        await stores.lifetimes.note()
+        await prepare_setup(stores.accounts, settings.setup_token, site.dev, site.tell_setup_token)
+        keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
-        service = BunAuthService(store, passwords, access, settings, site)
-        async with running(*upkeep_jobs(store, settings, site.clock)):
+        service = BunAuthService(stores, passwords, access, settings, site)
+        async with running(*upkeep_jobs(stores, settings, site.clock)):
             yield service
 
 

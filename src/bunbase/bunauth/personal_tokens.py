@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.bunauth.store import TokenHolder
+from bunbase.bunauth.store.personal_tokens import TokenHolder
 from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"

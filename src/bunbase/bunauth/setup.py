@@ -12,8 +12,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
-from bunbase.bunauth.store import BunAuthStore
-from bunbase.contracts.bunauth import SetupTokenRequired
+from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.contracts.bunauth.problems import SetupTokenRequired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.opaque import fingerprint, new_secret
@@ -26,7 +26,7 @@ ANOTHER: Final = (
 )
 
 
-async def prepare_setup(store: BunAuthStore, chosen: str, dev: bool, tell: Callable[[str], None]) -> None:
+async def prepare_setup(accounts: AccountStore, chosen: str, dev: bool, tell: Callable[[str], None]) -> None:
     """Store the setup token that the operator has chosen, unless an account exists already.
 
     If no token is chosen in production, make a token, store it and pass it to `tell`, unless one is stored already.
@@ -34,21 +34,21 @@ async def prepare_setup(store: BunAuthStore, chosen: str, dev: bool, tell: Calla
     """
     if chosen and len(chosen) < MIN_LENGTH:
         raise CannotStart(f"bunauth.setup_token: choose at least {MIN_LENGTH} random characters")
-    if await store.has_accounts():
+    if await accounts.exist():
         return
     if chosen:
-        await store.replace_setup_token(fingerprint(chosen))
+        await accounts.replace_setup_token(fingerprint(chosen))
     elif not dev:
         token = new_secret(PREFIX)
-        if await store.add_setup_token(fingerprint(token)):
+        if await accounts.add_setup_token(fingerprint(token)):
             tell(token)
 
 
-async def check_setup(store: BunAuthStore, caller: Caller, token: str, dev: bool) -> None:
+async def check_setup(accounts: AccountStore, caller: Caller, token: str, dev: bool) -> None:
     """Check that a caller may open the first account. Raises: SetupTokenRequired."""
     if dev and _is_here(caller.ip):
         return
-    expected = await store.setup_token()
+    expected = await accounts.setup_token()
     if expected is not None and hmac.compare_digest(fingerprint(token), expected):
         return
     if dev:

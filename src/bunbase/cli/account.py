@@ -16,7 +16,7 @@ from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
 from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
-from bunbase.contracts.bunauth import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"

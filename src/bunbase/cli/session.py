@@ -17,7 +17,7 @@ from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_fi
 from bunbase.cli.errors import Failure, NotSignedIn, Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
-from bunbase.contracts.bunauth import SignedIn
+from bunbase.contracts.bunauth.accounts import SignedIn
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

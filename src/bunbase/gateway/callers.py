@@ -22,7 +22,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.di import Provide
 
-from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import (

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import Headers, MultiDict
 
-from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import InvalidKey
 from bunbase.pkg.errors import Malformed

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
-from bunbase.contracts.bunauth import BunAuth, InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Developer, EndUser
 from bunbase.contracts.platform import KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version

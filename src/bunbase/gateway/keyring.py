@@ -6,7 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from bunbase.contracts.bunauth import InvalidToken, Jwks, TokenExpired
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier
 

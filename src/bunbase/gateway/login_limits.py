@@ -42,7 +42,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sign_in_queue import NoTurn, SignInQueue

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from bunbase.contracts.bunauth import BunAuth
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door

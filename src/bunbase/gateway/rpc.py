@@ -6,7 +6,10 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from bunbase.contracts.bunauth import BunAuth, InvalidCredentials, ServiceExchangeOff, ServiceToken, SignedIn, Verified
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bunauth.tokens import ServiceToken, Verified
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
 from bunbase.gateway.problems import for_the_public

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.bunauth import InvalidToken, Jwks, TokenExpired
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.bunkms import Kms, PublicKey
 from bunbase.contracts.tenant_auth import CustomToken, User
 from bunbase.pkg.cache import Cache

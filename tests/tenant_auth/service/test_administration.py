@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials, InvalidToken
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.revocations import Revocation, RevokedKind

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.tenant_auth import UserSignedIn
 from bunbase.pkg import passwords as passwords_module

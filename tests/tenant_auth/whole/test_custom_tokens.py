@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bunauth import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.tenant_auth import (
     CustomTokenUsed,
     NewUser,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bunbase.contracts.bunauth import InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.jwt import BadToken, UnknownKey, Verifier

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bunbase.contracts.bunauth import InvalidCredentials, InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import Signature
 from bunbase.contracts.tenant_auth import (
     NewUser,

@@ -9,7 +9,7 @@ from litestar import get, patch, post
 from litestar.datastructures import CacheControlHeader
 from litestar.params import QueryParameter
 
-from bunbase.contracts.bunauth import Jwks
+from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import TenantAuth, User, UserSignedIn
 from bunbase.pkg.http import NO_STORE, Injected

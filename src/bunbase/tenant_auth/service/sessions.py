@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import UserSignedIn
 from bunbase.pkg.opaque import fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.contracts.bunauth import InvalidCredentials, InvalidToken
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg import metrics

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from bunbase.contracts.bunauth import EmailTaken
+from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.tenant_auth import User, UserFilter
 from bunbase.pkg.db.connecting import NotUnique

@@ -8,7 +8,7 @@ from bunbase.bunauth.jobs import upkeep_jobs
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.contracts.bunauth import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
@@ -139,10 +139,10 @@ async def test_the_database_contains_a_new_pair_only_encrypted_with_the_old_toke
     first = await registered(bunauth)
     second = await bunauth.refresh(ANYONE, first.refresh_token)
 
-    stored = await bunauth.store.db.value(
+    stored = await bunauth.stores.db.value(
         "SELECT string_agg(encode(hash || coalesce(sealed_pair, ''), 'escape'), '') FROM refresh_tokens"
     )
-    sealed = await bunauth.store.db.value(
+    sealed = await bunauth.stores.db.value(
         "SELECT sealed_pair FROM refresh_tokens WHERE hash = $1", fingerprint(first.refresh_token)
     )
 
@@ -157,14 +157,14 @@ async def test_the_encrypted_pair_is_deleted_after_the_grace_period(
     first = await registered(bunauth)
     await bunauth.refresh(ANYONE, first.refresh_token)
     kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
-    _, pairs, _ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    _, pairs, _ = upkeep_jobs(bunauth.stores, bunauth.sessions.tokens.settings, clock)
     await pairs.work()
-    assert await bunauth.store.db.value(kept) == 1
+    assert await bunauth.stores.db.value(kept) == 1
     clock.advance(10)
 
     await pairs.work()
 
-    assert await bunauth.store.db.value(kept) == 0
+    assert await bunauth.stores.db.value(kept) == 0
     with pytest.raises(TokenReused):
         await bunauth.refresh(ANYONE, first.refresh_token)
 
@@ -191,10 +191,10 @@ async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(bunauth: BunAut
     clock.advance(2 * DAY)
     living = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
 
-    upkeep, *_ = upkeep_jobs(bunauth.store, bunauth.settings, clock)
+    upkeep, *_ = upkeep_jobs(bunauth.stores, bunauth.sessions.tokens.settings, clock)
     await upkeep.work()
 
-    assert await bunauth.store.db.value("SELECT count(*) FROM sessions") == 1
-    assert await bunauth.store.db.value("SELECT count(*) FROM refresh_tokens") == 1
-    assert await bunauth.store.db.value("SELECT count(*) FROM revocations") == 0
+    assert await bunauth.stores.db.value("SELECT count(*) FROM sessions") == 1
+    assert await bunauth.stores.db.value("SELECT count(*) FROM refresh_tokens") == 1
+    assert await bunauth.stores.db.value("SELECT count(*) FROM revocations") == 0
     assert (await bunauth.refresh(ANYONE, living.refresh_token)).user == living.user

@@ -8,7 +8,8 @@ import pytest
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, Signups
-from bunbase.contracts.bunauth import EmailTaken, InvalidCredentials, SignedIn, SignupsClosed, SignupState
+from bunbase.contracts.bunauth.accounts import SignedIn, SignupState
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, SignupsClosed
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms, Site
@@ -126,7 +127,7 @@ async def test_every_failed_sign_in_gets_the_same_answer_after_one_hash(
 async def test_the_database_contains_no_plaintext_password(bunauth: BunAuthService) -> None:
     await registered(bunauth)
 
-    stored = await bunauth.store.db.value("SELECT string_agg(users::text, '') FROM users")
+    stored = await bunauth.stores.db.value("SELECT string_agg(users::text, '') FROM users")
 
     assert "$argon2id$" in stored
     assert PASSWORD not in stored

@@ -3,9 +3,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bunbase.bunauth.routes import CreateToken
+from bunbase.bunauth.routes.personal_tokens import CreateToken
 from bunbase.bunauth.service import BunAuthService
-from bunbase.contracts.bunauth import TokenNotFound
+from bunbase.contracts.bunauth.problems import TokenNotFound
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden, InvalidInput
@@ -25,7 +25,7 @@ async def test_a_personal_token_is_shown_once_and_stored_only_hashed(bunauth: Bu
     listed = (await bunauth.tokens(caller)).items
     assert [(one.id, one.name, one.scopes) for one in listed] == [(made.id, "laptop", BOTH)]
     assert b"bpt_" not in msgspec.json.encode(listed)
-    stored = await bunauth.store.db.value("SELECT string_agg(personal_tokens::text, '') FROM personal_tokens")
+    stored = await bunauth.stores.db.value("SELECT string_agg(personal_tokens::text, '') FROM personal_tokens")
     assert made.token not in stored
 
 
@@ -118,12 +118,12 @@ async def test_the_last_use_of_a_token_is_written_at_most_once_a_minute(
     first = clock.now()
     clock.advance(59)
     await bunauth.verify(token)
-    assert await bunauth.store.db.value(last_used) == first
+    assert await bunauth.stores.db.value(last_used) == first
     clock.advance(1)
 
     await bunauth.verify(token)
 
-    assert await bunauth.store.db.value(last_used) == clock.now()
+    assert await bunauth.stores.db.value(last_used) == clock.now()
 
 
 async def test_an_account_has_at_most_a_hundred_personal_tokens(bunauth: BunAuthService) -> None:

@@ -1,0 +1,7 @@
+"""Public HTTP of BunAuth: `/api/auth` and `/.well-known`."""
+
+from __future__ import annotations
+
+from bunbase.bunauth.routes import accounts, personal_tokens, well_known
+
+ROUTES = (*accounts.ROUTES, *personal_tokens.ROUTES, *well_known.ROUTES)

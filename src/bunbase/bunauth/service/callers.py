@@ -1,0 +1,17 @@
+"""Callers that some acts need."""
+
+from __future__ import annotations
+
+from bunbase.contracts.caller import Caller, Developer
+from bunbase.pkg.errors import Forbidden
+
+
+def with_session(caller: Caller, why_not: str) -> Developer:
+    """Return the developer if a session signed the request, not a personal access token.
+
+    `why_not`: the reason against a token, for the message. Raises: Forbidden, Unauthenticated.
+    """
+    developer = caller.signed_in()
+    if not developer.session:
+        raise Forbidden(f"This is a personal access token: {why_not}.")
+    return developer

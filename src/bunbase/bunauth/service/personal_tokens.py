@@ -1,0 +1,49 @@
+"""Make, list and delete personal access tokens."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_scopes
+from bunbase.bunauth.service.callers import with_session
+from bunbase.bunauth.service.names import checked_name, invalid_name
+from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
+from bunbase.contracts.bunauth.problems import TokenNotFound
+from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.opaque import fingerprint, new_secret
+
+REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
+
+
+class PersonalTokenService:
+    def __init__(self, store: PersonalTokenStore, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    async def create(
+        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+    ) -> PersonalToken:
+        """Make a token; only this answer shows it. Raises: InvalidInput, Forbidden."""
+        developer = with_session(caller, "it cannot make other tokens: sign in with your password")
+        name, scopes, now = checked_name(name), checked_scopes(scopes), self.clock.now()
+        if not name:
+            raise invalid_name("Enter a name that tells you where the token is used.")
+        expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
+        secret = new_secret(PREFIX)
+        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret)
+        if not await self.store.add(developer.id, token, fingerprint(secret), MAX_TOKENS):
+            raise InvalidInput(f"You have {MAX_TOKENS} tokens, and an account cannot have more. Delete one first.")
+        return token
+
+    async def list(self, caller: Caller) -> PersonalTokens:
+        return PersonalTokens(tuple(await self.store.newest(caller.signed_in().id, MAX_TOKENS)))
+
+    async def delete(self, caller: Caller, id: str) -> None:
+        until = self.clock.now().timestamp() + REMEMBER_SECONDS
+        if not await self.store.delete(caller.signed_in().id, id, until):
+            raise TokenNotFound

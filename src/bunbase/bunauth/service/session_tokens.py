@@ -1,0 +1,45 @@
+"""Make sessions and their tokens: an access token, and a refresh token that is stored only as a hash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.sessions import Pair, SessionSettings, new_pair, new_session, revoked_until
+
+POOL: Final = "developers"  # the label of developers in the metric of sign-ins
+REFRESH_PREFIX: Final = "brt"
+
+
+class SessionTokens:
+    """`settings` has the lifetimes of the tokens."""
+
+    def __init__(self, stores: Stores, access: AccessTokens, settings: SessionSettings, clock: Clock) -> None:
+        self.stores = stores
+        self.access = access
+        self.settings = settings
+        self.clock = clock
+
+    async def open_session(self, caller: Caller, account: Account) -> SignedIn:
+        """Store a new session of the account, and return its first pair of tokens."""
+        now = self.clock.now()
+        session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
+        pair = self.new_pair(account, session.id, session.expires_at, now)
+        await self.stores.sessions.add(session, pair.stored())
+        return self.answer(account, pair)
+
+    def new_pair(self, account: Account, session: str, session_expires_at: datetime, now: datetime) -> Pair:
+        """Return a new pair of tokens of a session. It is not stored yet."""
+        access = self.access.sign(account, session, now)
+        return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+
+    def answer(self, account: Account, pair: Pair) -> SignedIn:
+        return SignedIn(account, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
+
+    async def revoked_until(self, now: datetime) -> float:
+        return revoked_until(now, await self.stores.lifetimes.longest_seconds())

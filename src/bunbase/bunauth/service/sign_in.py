@@ -1,0 +1,32 @@
+"""Sign accounts in."""
+
+from __future__ import annotations
+
+from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.problems import InvalidCredentials
+from bunbase.contracts.caller import Caller
+from bunbase.pkg import metrics
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.passwords import Passwords
+
+
+class SignIn:
+    def __init__(self, stores: Stores, passwords: Passwords, tokens: SessionTokens) -> None:
+        self.stores = stores
+        self.passwords = passwords
+        self.tokens = tokens
+
+    async def with_password(self, caller: Caller, email: str, password: str) -> SignedIn:
+        """Sign in. An unknown email and a wrong password get the same answer in the same time.
+
+        Raises: InvalidCredentials.
+        """
+        normal = email_or_none(email)
+        found = None if normal is None else await self.stores.accounts.credentials(normal)
+        matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
+        with metrics.counted(metrics.logins, POOL):
+            if found is None or not matches:
+                raise InvalidCredentials
+        return await self.tokens.open_session(caller, found.account())

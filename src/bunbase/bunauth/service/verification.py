@@ -1,0 +1,43 @@
+"""Check tokens for other rooms and for programs outside the installation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.personal_tokens import PREFIX, personal_claims
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.tokens import Verified
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.jwt import BadToken
+from bunbase.pkg.opaque import fingerprint
+
+TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
+
+
+class Verification:
+    def __init__(self, stores: Stores, access: AccessTokens, clock: Clock) -> None:
+        self.stores = stores
+        self.access = access
+        self.clock = clock
+
+    async def verify(self, token: str) -> Verified:
+        """Check an access token or a personal access token, including its revocation."""
+        if token.startswith(f"{PREFIX}_"):
+            return await self._verify_personal(token)
+        try:
+            claims = self.access.claims(token)
+        except BadToken:
+            return Verified(valid=False)
+        if not await self.stores.sessions.alive(claims["sid"], self.clock.now()):
+            return Verified(valid=False)
+        return Verified(valid=True, claims=claims)
+
+    async def _verify_personal(self, token: str) -> Verified:
+        holder, now = await self.stores.personal_tokens.holder(fingerprint(token)), self.clock.now()
+        if holder is None or (holder.expires_at is not None and holder.expires_at <= now):
+            return Verified(valid=False)
+        if holder.last_used_at is None or now - holder.last_used_at >= TOUCH_EVERY:
+            await self.stores.personal_tokens.touch(holder.id, now)
+        return Verified(valid=True, claims=personal_claims(holder, self.access.issuer))

@@ -1,0 +1,31 @@
+"""All SQL of BunAuth. Secrets are stored only as hashes. Private keys are stored only sealed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
+from bunbase.bunauth.store.sessions import SessionStore
+from bunbase.bunauth.store.signing_keys import SigningKeyStore
+from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.db.lifetimes import Lifetimes
+
+
+class Stores:
+    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int) -> None:
+        self.db = db
+        self.feed = Feed(db, Revocation, clock)
+        self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
+        self.accounts = AccountStore(db)
+        self.sessions = SessionStore(db, self.feed)
+        self.personal_tokens = PersonalTokenStore(db, self.feed)
+        self.signing_keys = SigningKeyStore(db)
+
+    async def delete_over(self, before: datetime) -> None:
+        """Delete the sessions and tokens that ended or expired before a time."""
+        await self.sessions.delete_over(before)
+        await self.personal_tokens.delete_expired(before)

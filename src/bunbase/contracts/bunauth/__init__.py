@@ -1,0 +1,1 @@
+"""BunAuth: accounts of the developers who use the platform."""

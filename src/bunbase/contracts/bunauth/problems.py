@@ -1,0 +1,45 @@
+"""The problems that BunAuth raises."""
+
+from __future__ import annotations
+
+from bunbase.pkg.errors import Problem
+
+
+class InvalidCredentials(Problem):
+    status, code, title = 401, "invalid_credentials", "Email or password is wrong"
+
+
+class InvalidToken(Problem):
+    status, code, title = 401, "invalid_token", "This token is not valid; sign in again"
+
+
+class TokenExpired(Problem):
+    status, code, title = 401, "token_expired", "This token has expired; refresh it or sign in again"
+
+
+class TokenReused(Problem):
+    status, code, title = (
+        401,
+        "token_reused",
+        "This refresh token was used before, so its session has ended",
+    )
+
+
+class EmailTaken(Problem):
+    status, code, title = 409, "email_taken", "An account with this email exists already"
+
+
+class SignupsClosed(Problem):
+    status, code, title = 403, "signups_closed", "This installation does not accept new accounts"
+
+
+class SetupTokenRequired(Problem):
+    status, code, title = 403, "setup_token_required", "The first account needs the setup token"
+
+
+class TokenNotFound(Problem):
+    status, code, title = 404, "token_not_found", "You have no such personal access token"
+
+
+class ServiceExchangeOff(Problem):
+    status, code, title = 404, "service_exchange_off", "This installation does not issue service tokens"

@@ -1,0 +1,86 @@
+"""The contract of BunAuth: accounts of the developers who use the platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.tokens import Discovery, Jwks, PersonalToken, PersonalTokens, ServiceToken, Verified
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.revocations import Revocation
+
+
+class BunAuth(Protocol):
+    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
+        """Create an account. The first account becomes the administrator of the instance; in production, its creation
+        needs the setup token.
+
+        Raises: SetupTokenRequired, EmailTaken, SignupsClosed, InvalidInput.
+        """
+        ...
+
+    async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
+        """Sign in. Raises: InvalidCredentials.
+
+        A wrong password and an unknown email get the same answer in the same time.
+        """
+        ...
+
+    async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
+        """Exchange a refresh token for a new pair; the old token becomes invalid at once.
+
+        A retry within `reuse_grace_seconds` returns the same pair; later reuse ends the session (RFC 9700 §4.14.2).
+        Raises: InvalidToken, TokenExpired, TokenReused.
+        """
+        ...
+
+    async def logout(self, caller: Caller) -> None:
+        """End the caller's session; within a second, every process refuses its access token."""
+        ...
+
+    async def me(self, caller: Caller) -> Account: ...
+
+    async def verify(self, token: str) -> Verified:
+        """Check an access token or a personal access token, including its revocation."""
+        ...
+
+    async def jwks(self) -> Jwks: ...
+
+    async def discovery(self) -> Discovery: ...
+
+    async def create_token(
+        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+    ) -> PersonalToken:
+        """Create a personal access token. The caller needs a session. `scopes`: any of "read", "write" and "secrets".
+
+        Raises: InvalidInput, Forbidden.
+        """
+        ...
+
+    async def tokens(self, caller: Caller) -> PersonalTokens:
+        """Return the caller's personal access tokens, newest first. An account has at most 100 tokens."""
+        ...
+
+    async def delete_token(self, caller: Caller, id: str) -> None:
+        """Raises: TokenNotFound."""
+        ...
+
+    async def exchange(self, client_id: str, client_secret: str) -> ServiceToken:
+        """Exchange the secret of an external program for a short-lived token. With this token, the program may call
+        `verify` and `jwks` at the internal port of BunAuth.
+
+        Raises: ServiceExchangeOff, InvalidCredentials.
+        """
+        ...
+
+    async def knows_address(self, email: str, ip: str) -> bool:
+        """True if a session of the account with this email began in the network of `ip`, and is still valid or ended
+        less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
+        ...
+
+    async def signup_state(self) -> SignupState: ...
+
+    def revocations(self) -> AsyncIterator[Revocation]:
+        """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new one."""
+        ...
