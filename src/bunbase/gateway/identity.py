@@ -173,6 +173,8 @@ class Identity:
     def _drop(self, news: Revocation) -> None:
         self.epoch += 1
         match news.kind:
+            case RevokedKind.ACCOUNT:
+                self.developers.drop_where(lambda claims: claims["sub"] == news.id)
             case RevokedKind.KEY:
                 self.holders.drop_where(lambda holder: holder.key_id == news.id)
             case RevokedKind.PROJECT:

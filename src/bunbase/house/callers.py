@@ -25,8 +25,9 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """create_token delete_token discovery exchange jwks knows_address login logout me refresh register
-                    revocations signup_state tokens verify""",
+        GATEWAY: """accounts create_token delete_token discovery exchange jwks knows_address login logout
+                    managed_account me refresh register resume_account revocations set_account_role signup_state
+                    suspend_account tokens verify""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {

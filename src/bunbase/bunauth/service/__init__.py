@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
 from bunbase.bunauth.service.registration import Registration
@@ -15,6 +16,7 @@ from bunbase.bunauth.service.verification import Verification
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.tokens import Discovery, Jwks, PersonalToken, PersonalTokens, ServiceToken, Verified
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
@@ -37,6 +39,7 @@ class BunAuthService:
         self.sessions = Sessions(stores, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
+        self.administration = Administration(stores.administration, tokens)
         self.exchanging = Exchange(settings, site.service_tokens)
 
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
@@ -82,6 +85,21 @@ class BunAuthService:
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()
+
+    async def accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
+        return await self.administration.accounts(caller, email, limit, cursor)
+
+    async def managed_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.account(caller, id)
+
+    async def suspend_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.suspend(caller, id)
+
+    async def resume_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.resume(caller, id)
+
+    async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
+        return await self.administration.set_role(caller, id, role)
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.stores.feed.follow()

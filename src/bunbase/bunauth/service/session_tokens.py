@@ -8,6 +8,7 @@ from typing import Final
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.sessions import Pair, SessionSettings, new_pair, new_session, revoked_until
@@ -26,11 +27,12 @@ class SessionTokens:
         self.clock = clock
 
     async def open_session(self, caller: Caller, account: Account) -> SignedIn:
-        """Store a new session of the account, and return its first pair of tokens."""
+        """Store a new session of the account, and return its first pair of tokens. Raises: AccountSuspended."""
         now = self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, session.expires_at, now)
-        await self.stores.sessions.add(session, pair.stored())
+        if not await self.stores.sessions.add(session, pair.stored()):
+            raise AccountSuspended("Ask an administrator of this installation to resume it.")
         return self.answer(account, pair)
 
     def new_pair(self, account: Account, session: str, session_expires_at: datetime, now: datetime) -> Pair:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -24,6 +25,7 @@ class Stores:
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.signing_keys = SigningKeyStore(db)
+        self.administration = AdministrationStore(db, self.feed)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions and tokens that ended or expired before a time."""

@@ -13,7 +13,9 @@ from bunbase.pkg.db.feed import Feed
 
 ADD_TOKEN = """
 INSERT INTO personal_tokens (id, user_id, name, scopes, hash, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7 WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $8"""
+SELECT $1, id, $3, $4, $5, $6, $7 FROM (
+    SELECT id FROM users WHERE id = $2 AND suspended_at IS NULL FOR SHARE
+) AS active WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $8"""
 TOKENS = """
 SELECT id, name, scopes, created_at, expires_at FROM personal_tokens WHERE user_id = $1 ORDER BY id DESC LIMIT $2"""
 TOKEN_BY_HASH = """

@@ -10,8 +10,11 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 
 ADD_SESSION = """
-WITH session AS (
-    INSERT INTO sessions (id, user_id, ip, agent, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+WITH active AS (
+    SELECT id FROM users WHERE id = $2 AND suspended_at IS NULL FOR SHARE
+), session AS (
+    INSERT INTO sessions (id, user_id, ip, agent, created_at, expires_at)
+    SELECT $1, id, $3, $4, $5, $6 FROM active RETURNING id
 )
 INSERT INTO refresh_tokens (hash, session, expires_at) SELECT $7, id, $8 FROM session"""
 SESSION_ALIVE = "SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > $2)"
@@ -44,9 +47,10 @@ class SessionStore:
         self.db = db
         self.feed = feed
 
-    async def add(self, new: Session, first: NewRefreshToken) -> None:
+    async def add(self, new: Session, first: NewRefreshToken) -> bool:
+        """Add a session. Return False if the account is suspended, also if that happens at the same time."""
         args = (new.id, new.user_id, new.ip, new.agent, new.created_at, new.expires_at, first.hash, first.expires_at)
-        await self.db.execute(ADD_SESSION, *args)
+        return bool(await self.db.execute(ADD_SESSION, *args))
 
     async def alive(self, id: str, now: datetime) -> bool:
         return bool(await self.db.value(SESSION_ALIVE, id, now))

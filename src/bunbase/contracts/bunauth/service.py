@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.administration import AccountAdministration
 from bunbase.contracts.bunauth.tokens import Discovery, Jwks, PersonalToken, PersonalTokens, ServiceToken, Verified
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 
 
-class BunAuth(Protocol):
+class BunAuth(AccountAdministration, Protocol):
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
         needs the setup token.

@@ -1,0 +1,62 @@
+"""Accounts for administrators of the installation: find them, suspend and resume them, change their roles."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.service.personal_tokens import REMEMBER_SECONDS
+from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.store.administration import AdministrationStore
+from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, ManagedAccount, ManagedAccounts
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.errors import InvalidInput
+
+MAX_SEARCH: Final = 254  # characters; no email is longer
+
+
+class Administration:
+    def __init__(self, store: AdministrationStore, tokens: SessionTokens) -> None:
+        self.store = store
+        self.tokens = tokens
+        self.clock = tokens.clock
+
+    async def accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
+        caller.administrator()
+        beginning = email.strip().lower()[:MAX_SEARCH].replace("\0", "")
+        query = f"accounts:{beginning}"
+        after = page_start(query, cursor, str, "").replace("\0", "")
+        found = await self.store.page(beginning, after, limit + 1, self.clock.now())
+        page, next = cut_page(found, limit, query, lambda account: account.email)
+        return ManagedAccounts(tuple(page), next)
+
+    async def account(self, caller: Caller, id: str) -> ManagedAccount:
+        caller.administrator()
+        return await self._existing(id)
+
+    async def suspend(self, caller: Caller, id: str) -> ManagedAccount:
+        if caller.administrator().id == id:
+            raise InvalidInput("This is your own account. Another administrator can suspend it.")
+        await self._existing(id)
+        now = self.clock.now()
+        until = await self.tokens.revoked_until(now)
+        await self.store.suspend(id, now, until, now.timestamp() + REMEMBER_SECONDS)
+        return await self._existing(id)
+
+    async def resume(self, caller: Caller, id: str) -> ManagedAccount:
+        caller.administrator()
+        await self.store.resume(id)
+        return await self._existing(id)
+
+    async def set_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
+        caller.administrator()
+        await self._existing(id)
+        now = self.clock.now()
+        await self.store.set_role(id, role, now, await self.tokens.revoked_until(now))
+        return await self._existing(id)
+
+    async def _existing(self, id: str) -> ManagedAccount:
+        found = await self.store.account(id, self.clock.now()) if "\0" not in id else None
+        if found is None:
+            raise AccountNotFound
+        return found
