@@ -98,7 +98,7 @@ ALL_ENTRIES = AuditFilter()
 
 
 class AuditedAct(msgspec.Struct, frozen=True):
-    """An act that begins. `action`: its stable name, such as `key.revoke`."""
+    """An act that begins. `action`: its stable name, such as `key.delete`."""
 
     action: str
     target: str = ""

@@ -119,7 +119,7 @@ async def test_an_act_on_a_key_shows_the_key_as_it_was(platform: PlatformService
     made = await platform.create_project(ADA, "Bakery")
     key = made.keys[1]
 
-    for action, target in (("key.revoke", key.id), ("project.update", ""), ("key.revoke", "key_un\0known")):
+    for action, target in (("key.delete", key.id), ("project.update", ""), ("key.delete", "key_un\0known")):
         await platform.begin_act(at(made), AuditedAct(action, target))
 
     unknown, project, revoked = (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items
@@ -151,7 +151,7 @@ async def test_a_log_has_the_entries_of_its_project_and_no_others(platform: Plat
 
 async def test_filters_find_acts_by_actor_action_and_time(platform: PlatformService, clock: ManualClock) -> None:
     start = clock.now()
-    for action, caller in (("key.create", OWNER), ("key.create", SERVER), ("key.revoke", OWNER)):
+    for action, caller in (("key.create", OWNER), ("key.create", SERVER), ("key.delete", OWNER)):
         await begun(platform, action, caller)
         clock.advance(60)
 

@@ -8,7 +8,7 @@ from bunbase.bunauth.service.personal_tokens import REMEMBER_SECONDS
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, ManagedAccount, ManagedAccounts
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 
@@ -22,7 +22,7 @@ class Administration:
         self.clock = tokens.clock
 
     async def accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
-        caller.administrator()
+        caller.administrator(Act.INSTALLATION_READ)
         beginning = email.strip().lower()[:MAX_SEARCH].replace("\0", "")
         query = f"accounts:{beginning}"
         after = page_start(query, cursor, str, "").replace("\0", "")
@@ -31,11 +31,11 @@ class Administration:
         return ManagedAccounts(tuple(page), next)
 
     async def account(self, caller: Caller, id: str) -> ManagedAccount:
-        caller.administrator()
+        caller.administrator(Act.INSTALLATION_READ)
         return await self._existing(id)
 
     async def suspend(self, caller: Caller, id: str) -> ManagedAccount:
-        if caller.administrator().id == id:
+        if caller.administrator(Act.ACCOUNT_SUSPEND).id == id:
             raise InvalidInput("This is your own account. Another administrator can suspend it.")
         await self._existing(id)
         now = self.clock.now()
@@ -44,12 +44,12 @@ class Administration:
         return await self._existing(id)
 
     async def resume(self, caller: Caller, id: str) -> ManagedAccount:
-        caller.administrator()
+        caller.administrator(Act.ACCOUNT_RESUME)
         await self.store.resume(id)
         return await self._existing(id)
 
     async def set_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
-        caller.administrator()
+        caller.administrator(Act.ACCOUNT_SET_ROLE)
         await self._existing(id)
         now = self.clock.now()
         await self.store.set_role(id, role, now, await self.tokens.revoked_until(now))

@@ -14,7 +14,16 @@ SENSITIVE_READS: Final = frozenset({Act.VARIABLE_REVEAL, Act.DOCUMENT_EXPORT, Ac
 DAILY_WORK: Final = frozenset({Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE})
 
 # acts that take access away: while the log cannot be written, refusing them would be more dangerous than doing them
-ALWAYS_DONE: Final = frozenset({Act.SESSION_END, Act.TOKEN_DELETE, Act.KEY_DELETE, Act.USER_SIGN_OUT})
+ALWAYS_DONE: Final = frozenset(
+    {
+        Act.SESSION_END,
+        Act.TOKEN_DELETE,
+        Act.KEY_DELETE,
+        Act.USER_SIGN_OUT,
+        Act.ACCOUNT_SUSPEND,
+        Act.PROJECT_SUSPEND,
+    }
+)
 
 
 def is_audited(caller: Caller, act: Act) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import AuditedAct
 from bunbase.platform.store import PlatformStore
 
@@ -17,10 +18,10 @@ class BeforeActs:
     def __init__(self, store: PlatformStore) -> None:
         self.store = store
         self.readers: dict[str, Callable[[str, str], Awaitable[Values | None]]] = {
-            "project.update": self._project,
-            "project.delete": self._project,
-            "key.revoke": self._key,
-            "key.rotate": self._key,
+            Act.PROJECT_UPDATE.value: self._project,
+            Act.PROJECT_DELETE.value: self._project,
+            Act.KEY_DELETE.value: self._key,
+            Act.KEY_ROTATE.value: self._key,
         }
 
     async def values(self, project: str, act: AuditedAct) -> Values | None:

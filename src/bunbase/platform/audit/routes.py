@@ -28,7 +28,7 @@ ACTION: Final = "^[a-z][a-z0-9_.]{0,63}$"
 
 Actor = Annotated[str | None, QueryParameter(pattern=ID, description="Only acts of this account or key, by its id.")]
 Action = Annotated[
-    str | None, QueryParameter(pattern=ACTION, description="Only acts with this name, such as `key.revoke`.")
+    str | None, QueryParameter(pattern=ACTION, description="Only acts with this name, such as `key.delete`.")
 ]
 Since = Annotated[str | None, QueryParameter(description="Only acts from this time on, in RFC 3339.")]
 Until = Annotated[str | None, QueryParameter(description="Only acts before this time, in RFC 3339.")]

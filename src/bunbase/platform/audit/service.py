@@ -9,10 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.audit import AuditedAct, ActEnd, ActorKind, AuditActor, AuditEntry, AuditFilter, AuditPage
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
-from bunbase.pkg.errors import Forbidden
 from bunbase.pkg.ids import new_id
 from bunbase.platform.audit.before import BeforeActs
 from bunbase.platform.audit.store import AuditRow, AuditStore, Position
@@ -49,7 +48,7 @@ class Audit:
     async def installation_audit(
         self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
     ) -> AuditPage:
-        _check_administrator(caller)
+        caller.administrator(Act.INSTALLATION_READ)
         return await self._page(None, filter, limit, cursor)
 
     async def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
@@ -59,7 +58,7 @@ class Audit:
     async def export_installation_audit(
         self, caller: Caller, filter: AuditFilter
     ) -> AsyncIterator[tuple[AuditEntry, ...]]:
-        _check_administrator(caller)
+        caller.administrator(Act.INSTALLATION_READ)
         async for batch in self._batches(None, filter):
             yield batch
 
@@ -111,13 +110,8 @@ def _project_read_by(caller: Caller) -> str:
 
     The log has email and network addresses of all members. GitHub and Vercel show theirs to owners and admins only.
     """
-    caller.need(Role.ADMIN)
+    caller.check(Act.AUDIT_READ)
     return caller.project
-
-
-def _check_administrator(caller: Caller) -> None:
-    if not caller.signed_in().admin:
-        raise Forbidden("Only an administrator of this installation may read its audit log.")
 
 
 def _position(row: AuditRow) -> Position:
