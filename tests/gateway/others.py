@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import Jwks, ServiceToken, Verified
@@ -149,6 +150,24 @@ class FakePlatform(Room):
         self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
+        self.writable = True  # the audit log
+        self.entries: list[list[Any]] = []  # of the audit log: the caller, the act, and the end or None
+        self.refusals: list[tuple[Caller, AuditedAct, int]] = []
+
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
+        self.calls["begin_act"] += 1
+        if not self.writable:
+            raise Unreachable("The log cannot be written.")
+        self.entries.append([caller, act, None])
+        return str(len(self.entries) - 1)
+
+    async def end_act(self, id: str, end: ActEnd) -> None:
+        if not self.writable:
+            raise Unreachable("The log cannot be written.")
+        self.entries[int(id)][2] = end
+
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
+        self.refusals.append((caller, act, count))
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
         return Projects((), None)

@@ -34,8 +34,8 @@ class Developer(msgspec.Struct, frozen=True):
     admin: bool
     session: str = ""
     scopes: tuple[str, ...] = ()
-    token: str = ""
     projects: tuple[str, ...] = ()
+    token: str = ""
 
 
 class EndUser(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
+from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.clients import Clients
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
@@ -47,8 +48,9 @@ async def open_gateway(
         "readiness": readiness,
         "dispatcher": public_dispatcher(bunauth, limits),
     }
-    async with identity.following():
-        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards)
+    auditor = Auditor(rooms[Platform])
+    async with identity.following(), auditor.refusals.counting():
+        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, site.dev)

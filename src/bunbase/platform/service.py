@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from bunbase.contracts.audit import AuditedAct, ActEnd, AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.audit import ActEnd, AuditedAct, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Act, Caller, CallerKind, Role
 from bunbase.contracts.platform import (

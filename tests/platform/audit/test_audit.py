@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from bunbase.contracts.audit import ALL_ENTRIES, AuditedAct, ActEnd, ActorKind, AuditFilter, AuditOutcome
+from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, ActorKind, AuditedAct, AuditFilter, AuditOutcome
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
@@ -201,7 +201,7 @@ async def test_an_export_has_all_entries_that_match(platform: PlatformService) -
 
 READERS: tuple[Callable[[PlatformService, Caller], Awaitable[object]], ...] = (
     lambda platform, caller: platform.audit(caller, ALL_ENTRIES, 20, None),
-    lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), ()),  # type: ignore[call-overload]
+    lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), ()),
 )
 
 

@@ -40,9 +40,7 @@ async def list_accounts(
 
 
 @get("/api/admin/accounts/{account_id:str}", summary="Get an account", tags=TAGS)
-async def get_account(
-    developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId
-) -> ManagedAccount:
+async def get_account(developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId) -> ManagedAccount:
     return await bunauth.managed_account(developer, account_id)
 
 
@@ -54,9 +52,7 @@ async def change_account(
     return await bunauth.set_account_role(developer, account_id, data.role)
 
 
-@post(
-    "/api/admin/accounts/{account_id:str}/suspend", summary="Suspend an account", tags=TAGS, status_code=200
-)
+@post("/api/admin/accounts/{account_id:str}/suspend", summary="Suspend an account", tags=TAGS, status_code=200)
 async def suspend_account(
     developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId
 ) -> ManagedAccount:

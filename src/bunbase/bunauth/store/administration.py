@@ -14,8 +14,8 @@ LAST: Final = "\U0010ffff"  # no email sorts after it in the order of bytes
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: the administrators', 0))"
 
 MANAGED: Final = """
-SELECT users.id, email, name, role, created_at, suspended_at, greatest(opened_at, refreshed_at, used_at) AS last_used_at,
-    sessions, tokens
+SELECT users.id, email, name, role, created_at, suspended_at,
+    greatest(opened_at, refreshed_at, used_at) AS last_used_at, sessions, tokens
 FROM users,
     LATERAL (
         SELECT max(sessions.created_at) AS opened_at,

@@ -41,7 +41,8 @@ class Exchange:
         self.held_bytes = self.sent_bytes = 0
 
     def begun(self) -> Begun | None:
-        return self.scope.get("state", {}).get(AUDITED)
+        found: Begun | None = self.scope.get("state", {}).get(AUDITED)
+        return found
 
     def sent(self) -> bytes:
         return b"".join(self.sent_parts) if self.sent_bytes <= MAX_SENT else b""
@@ -80,4 +81,3 @@ class Exchange:
 def _is_streamed(message: Message, held: list[Message]) -> bool:
     """True if the answer does not end with its first part."""
     return len(held) > 1 and bool(message.get("more_body"))
-

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 from bunbase.contracts.audit import ActorKind, AuditedAct, AuditLog
@@ -62,14 +63,21 @@ class Refusals:
                 if window.counted:
                     await self._store(window.caller, window.act, window.counted)
 
-    async def run(self) -> None:
-        """Close windows until cancelled, and then close all of them."""
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Close windows as they end during the block, and all windows at its end."""
+        task = asyncio.create_task(self._run(), name="refusals")
         try:
-            while True:
-                await asyncio.sleep(WINDOW_SECONDS / 4)
-                await self.close_windows()
+            yield
         finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
             await self.close_windows(all=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(WINDOW_SECONDS / 4)
+            await self.close_windows()
 
     async def _store(self, caller: Caller, act: AuditedAct, count: int) -> None:
         try:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.contracts.audit import AuditedAct, ActEnd, ActorKind, AuditActor, AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.audit import ActEnd, ActorKind, AuditActor, AuditedAct, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
