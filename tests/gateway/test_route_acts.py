@@ -15,7 +15,7 @@ from bunbase.house.modules import MODULES
 from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
-IDENTIFIED = {"developer", "member", "operator", "keyed", "client", "visitor"}
+IDENTIFIED = {"developer", "member", "operator", "keyed", "client", "accessor", "visitor"}
 OF_A_PARAMETER = {Act.VARIABLE_REVEAL}  # the act of a route with a certain parameter: the room checks it
 
 

@@ -7,6 +7,7 @@ keyed       The request needs a project key.
 operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
 client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
             asks why rules deny access.
+accessor    The same as client, or a member's token and the project, as for operator.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
 
@@ -60,6 +61,7 @@ class Callers:
             "keyed": self.keyed,
             "operator": self.operator,
             "client": self.client,
+            "accessor": self.accessor,
             "visitor": self.visitor,
         }
 
@@ -95,8 +97,7 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.keyed(request)
         developer = await self._developer(request)
-        project = sent_once(request.headers, PROJECT_HEADER)
-        project = project or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        project = _named_project(request)
         if not project:
             raise Unauthenticated("Name the project: X-Bunbase-Project: <id or slug>.")
         found = await self.identity.membership(developer.id, project)
@@ -110,6 +111,16 @@ class Callers:
             return caller
         user = await self.identity.end_user(caller.project, token) if token else None
         return self._caller(request, caller.kind, project=caller.project, key=caller.key, user=user, explain=explain)
+
+    async def accessor(self, request: AnyRequest) -> Caller:
+        if project_key(request.headers, request.query_params):
+            return await self.client(request)
+        if not _named_project(request):
+            raise Unauthenticated(
+                "Send the project's key: X-Bunbase-Key: pk_… or sk_…. A member of the project sends an access token "
+                "and X-Bunbase-Project: <id or slug>."
+            )
+        return await self.operator(request)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)
@@ -168,6 +179,12 @@ class Callers:
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
         return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
+
+
+def _named_project(request: AnyRequest) -> str:
+    """Return the id or slug of the project that the request names, or "". Raises: Malformed."""
+    header = sent_once(request.headers, PROJECT_HEADER)
+    return header or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
 
 
 def _found() -> Callable[[AnyRequest], Any]:

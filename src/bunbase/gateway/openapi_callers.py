@@ -50,6 +50,7 @@ SECURITY: Final[dict[str, Security]] = {
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,
+    "accessor": [*CLIENT, *DEVELOPER],
     "visitor": [*CLIENT, {}],
 }
 PROJECT_NAME: Final = {
@@ -72,7 +73,12 @@ EXPLAIN: Final = {
     "dev mode also `true`.",
     "schema": {"type": "string"},
 }
-HEADERS: Final = {"operator": [PROJECT_NAME], "client": [EXPLAIN], "visitor": [PROJECT_ID, EXPLAIN]}
+HEADERS: Final = {
+    "operator": [PROJECT_NAME],
+    "client": [EXPLAIN],
+    "accessor": [PROJECT_NAME, EXPLAIN],
+    "visitor": [PROJECT_ID, EXPLAIN],
+}
 
 
 def add_callers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:

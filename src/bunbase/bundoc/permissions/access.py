@@ -231,9 +231,10 @@ class Access:
 
 
 def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
-    """True if rules decide for this caller. The secret key may do everything that its scopes allow.
+    """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
+    project what their roles allow.
 
-    Raises: RuleDenied for callers who have no access to documents, InsufficientScope.
+    Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
     match caller.kind:
         case CallerKind.SECRET:
@@ -243,7 +244,8 @@ def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
         case CallerKind.PUBLISHABLE:
             return True
         case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: a developer's token gives no access to documents.")
+            caller.check(act, collection)
+            return False
         case _:
             raise RuleDenied(DENIED)
 
