@@ -1,7 +1,7 @@
 """The table of permissions: the callers that each route serves. The route refuses all other callers.
 
-A refusal is 401, 403, or 404 `project_not_found`. The gateway refuses a personal token without the scope `write` on
-every route whose method writes; therefore the function `row` removes that caller from such routes.
+A refusal is 401, 403, or 404 `project_not_found`. A personal token with the scope `read` may use no route whose method
+writes; therefore the function `row` removes that caller from such routes.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ OUTSIDER = "developer who is no member"
 VIEWER, DEVELOPER, ADMIN, OWNER = "viewer", "developer", "admin", "owner"  # members, each with a session
 WRITER = "owner's personal token: read, write"
 READER = "owner's personal token: read"
+MANAGER = "owner's personal token: admin"
+DEPLOYER = "owner's personal token: functions:deploy, logs:read"
+ELSEWHERE = "owner's personal token: admin in another project"
 
 KEYS: Final = {PUBLISHABLE, USER, SECRET}
-OWNERS: Final = {OWNER, WRITER, READER}
+OWNERS: Final = {OWNER, MANAGER}
 ADMINS: Final = OWNERS | {ADMIN}
-DEVELOPERS: Final = ADMINS | {DEVELOPER}
+DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
 ACCOUNTS: Final = VIEWERS | {OUTSIDER}
-EVERYBODY: Final = KEYS | ACCOUNTS | {NOBODY}
+SIGNED_IN: Final = ACCOUNTS | {DEPLOYER, ELSEWHERE}
+EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY}
 SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
 SERVERS: Final = {SECRET}
 
@@ -70,14 +74,14 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/register", EVERYBODY),
     row("POST", "/api/auth/login", EVERYBODY),
     row("POST", "/api/auth/refresh", EVERYBODY, body={"refresh_token": "{refresh_token}"}),
-    row("GET", "/api/auth/me", ACCOUNTS),
+    row("GET", "/api/auth/me", SIGNED_IN),
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
     # projects
     row("GET", "/api/projects", ACCOUNTS),
     row("POST", "/api/projects", ACCOUNTS),
-    row("GET", P, VIEWERS),
+    row("GET", P, VIEWERS | {DEPLOYER, ELSEWHERE}),
     row("PATCH", P, ADMINS),
     row("DELETE", P, OWNERS, body={"confirm": "another project"}),
     row("GET", f"{P}/keys", VIEWERS),
@@ -104,20 +108,20 @@ PERMISSIONS: Final = (
     row("GET", f"{P}/env", {ADMIN, OWNER}, "?reveal=true"),  # no personal token here has the scope `secrets`
     row("PUT", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
     row("DELETE", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
-    row("GET", f"{P}/functions", VIEWERS),
-    row("GET", FUNCTION, VIEWERS),
-    row("PUT", FUNCTION, DEVELOPERS, name="deployed"),
-    row("DELETE", FUNCTION, DEVELOPERS),
-    row("GET", f"{FUNCTION}/versions", VIEWERS),
-    row("GET", f"{FUNCTION}/versions/{{version}}/bundle", DEVELOPERS, version="1"),
-    row("POST", f"{FUNCTION}/rollback", DEVELOPERS),
-    row("GET", f"{FUNCTION}/logs", VIEWERS),
-    row("GET", f"{FUNCTION}/runs", VIEWERS),
-    row("GET", f"{FUNCTION}/stats", VIEWERS),
-    row("GET", f"{P}/logs", VIEWERS),
+    row("GET", f"{P}/functions", VIEWERS | {DEPLOYER}),
+    row("GET", FUNCTION, VIEWERS | {DEPLOYER}),
+    row("PUT", FUNCTION, DEVELOPERS | {DEPLOYER}, name="deployed"),
+    row("DELETE", FUNCTION, DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/versions", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/versions/{{version}}/bundle", DEVELOPERS | {DEPLOYER}, version="1"),
+    row("POST", f"{FUNCTION}/rollback", DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/logs", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/runs", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/stats", VIEWERS | {DEPLOYER}),
+    row("GET", f"{P}/logs", VIEWERS | {DEPLOYER}),
     row("GET", f"{P}/usage", VIEWERS),
-    row("GET", f"{P}/schedules", VIEWERS),
-    row("GET", f"{P}/jobs", VIEWERS),
+    row("GET", f"{P}/schedules", VIEWERS | {DEPLOYER}),
+    row("GET", f"{P}/jobs", VIEWERS | {DEPLOYER}),
     row("POST", f"{P}/jobs", DEVELOPERS),
     row("GET", f"{P}/jobs/{{job_id}}", DEVELOPERS),
     row("POST", f"{P}/jobs/{{job_id}}/replay", DEVELOPERS),

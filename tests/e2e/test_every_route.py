@@ -24,7 +24,10 @@ from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
 
 MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
-REFUSED = {401: {"unauthenticated", "invalid_token", "invalid_key"}, 403: {"forbidden", "rule_denied"}}
+REFUSED = {
+    401: {"unauthenticated", "invalid_token", "invalid_key"},
+    403: {"forbidden", "insufficient_scope", "rule_denied"},
+}
 REFUSED[404] = {"project_not_found"}
 MISREAD = {400, 415, 422}  # statuses that a valid example never gets
 INVENTED = {  # expected codes of examples with an invented token or name: the route understood the request
@@ -111,7 +114,14 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
     project = post("/api/projects", {"name": "every route"}, headers[who.OWNER])
     members = {name: accounts[name]["user"]["id"] for name in MEMBERS if name != who.OWNER}
     asyncio.run(add_members(database, project["id"], members))
-    for name, scopes in ((who.READER, ["read"]), (who.WRITER, ["read", "write"])):
+    tokens = {
+        who.READER: ["read"],
+        who.WRITER: ["read", "write"],
+        who.MANAGER: ["admin"],
+        who.DEPLOYER: ["functions:deploy", "logs:read"],
+        who.ELSEWHERE: ["admin@prj_another"],
+    }
+    for name, scopes in tokens.items():
         token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
         headers[name] = {"Authorization": f"Bearer {token}"}
     for caller in headers:  # a developer names the project with this header on routes below /v1

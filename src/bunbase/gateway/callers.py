@@ -17,13 +17,13 @@ request with missing credentials and an invalid body gets 401, not 400.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.bunauth.problems import InvalidToken
-from bunbase.contracts.caller import Caller, CallerKind, Developer
+from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
@@ -38,12 +38,11 @@ from bunbase.gateway.credentials import (
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
-from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.gateway.route_acts import check_scopes
+from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
 
 AnyRequest = Request[Any, Any, Any]
-
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Callers:
@@ -67,7 +66,9 @@ class Callers:
     async def admit(self, request: AnyRequest) -> None:
         """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
-            await self.kinds[name](request)
+            caller = await self.kinds[name](request)
+            if caller.limits is not None:
+                check_scopes(caller, request.method, request.scope["path_template"])
 
     def dependencies(self) -> dict[str, Provide]:
         return {name: Provide(_found(), sync_to_thread=False) for name in self.kinds}
@@ -134,7 +135,7 @@ class Callers:
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
 
-        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
+        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, InsufficientScope, Unreachable.
         """
         asked = sent_once(request.headers, EXPLAIN_HEADER)
         if not asked:
@@ -144,7 +145,9 @@ class Callers:
         if asked == "true" or len(asked) > MAX_LENGTH:
             raise InvalidToken("Send a developer's access token in X-Bunbase-Explain: that of a member of the project.")
         developer = await self._developer_of(request, asked)
-        await self.identity.membership(developer.id, project)
+        found = await self.identity.membership(developer.id, project)
+        member = Caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        member.check(Act.DOCUMENT_READ)
         return True
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
@@ -157,10 +160,7 @@ class Callers:
         token = bearer_token(request.headers)
         if not token:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
-        developer = await self._developer_of(request, token)
-        if not developer.session and "write" not in developer.scopes and request.method not in READING:
-            raise Forbidden("This personal access token may only read; make a token with the scope `write`.")
-        return developer
+        return await self._developer_of(request, token)
 
     async def _developer_of(self, request: AnyRequest, token: str) -> Developer:
         """Raises: InvalidToken, TokenExpired, RateLimited, Unreachable."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from litestar.handlers import HTTPRouteHandler
 
+from bunbase.contracts.acts import Act
 from bunbase.gateway.credentials import EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
 from bunbase.pkg.openapi import Security
 
@@ -82,6 +83,17 @@ def add_callers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     more = HEADERS.get(caller, ())
     if more:
         operation["parameters"] = [*operation.get("parameters", ()), *more]
+
+
+def describe_act(operation: dict[str, Any], act: Act) -> None:
+    """Add the role and the scope that an operation needs to its description, in place."""
+    needs = f"Permission: `{act.value}`."
+    if act.role is not None and not act.servers:
+        needs += f" Members need the role {act.role.value}."
+    scopes = " or ".join(f"`{scope}`" for scope in (act.fine, act.coarse) if scope)
+    if scopes:
+        needs += f" A token or key with scopes needs {scopes}."
+    operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
 
 
 def describe_project(parameter: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
-"""Generate files from the code (`make gen`): the OpenAPI document, the pages of error codes and of settings, the types
-of functions.
+"""Generate files from the code (`make gen`): the OpenAPI document, the pages of error codes, permissions and
+settings, the types of functions.
 
 With --check, write nothing, and fail if a file differs from what the code would generate.
 """
@@ -17,6 +17,7 @@ from bunbase.gateway.app import given, rooms_app
 from bunbase.gateway.openapi import completed
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES
+from bunbase.house.permissions_page import permissions_page
 from bunbase.house.settings_page import settings_page
 from bunbase.pkg.errors import CODES
 
@@ -69,6 +70,7 @@ def main() -> int:
     generated = (
         (REFERENCE / "openapi.json", openapi_document()),
         (REFERENCE / "errors.md", error_codes()),
+        (REFERENCE / "permissions.md", permissions_page()),
         (REFERENCE / "settings.md", settings_page()),
         (PUBLISHED_TYPES, function_types()),
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind, Role
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
@@ -58,6 +58,7 @@ class PlatformService:
 
     async def create_project(self, caller: Caller, name: str) -> NewProject:
         developer = caller.signed_in()
+        caller.check(Act.PROJECT_CREATE)
         name = _name(name, "A project's name")
         limit = self.settings.max_projects_per_developer
         await self.store.check_room(developer.id, limit)  # check before making keys; add_project checks again
@@ -74,6 +75,7 @@ class PlatformService:
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
         developer = caller.signed_in()
+        caller.check(Act.PROJECT_LIST)
         query = f"projects:{developer.id}"
         found = await self.store.projects(developer.id, limit + 1, page_start(query, cursor, str, ""))
         page, next = cut_page(found, limit, query, lambda project: project.id)
@@ -86,12 +88,12 @@ class PlatformService:
         return found
 
     async def rename_project(self, caller: Caller, name: str) -> Project:
-        caller.need(Role.ADMIN)
+        caller.check(Act.PROJECT_UPDATE)
         await self.store.rename(caller.project, _name(name, "A project's name"))
         return await self.project(caller)
 
     async def delete_project(self, caller: Caller, confirm: str) -> None:
-        caller.need(Role.OWNER)
+        caller.check(Act.PROJECT_DELETE)
         project = await self.project(caller)
         if confirm != project.slug:
             raise ConfirmationNeeded(f'Send {{"confirm": "{project.slug}"}}: this cannot be undone.')
@@ -105,11 +107,11 @@ class PlatformService:
             )
 
     async def keys(self, caller: Caller) -> Keys:
-        caller.need(Role.VIEWER)
+        caller.check(Act.KEY_READ)
         return Keys(tuple(await self.store.keys(caller.project)))
 
     async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
-        caller.need(Role.ADMIN)
+        caller.check(Act.KEY_CREATE)
         if kind not in PREFIX:
             raise InvalidInput("A key's kind must be publishable or secret.")
         now = self.clock.now()
@@ -120,12 +122,12 @@ class PlatformService:
         return key
 
     async def revoke_key(self, caller: Caller, id: str) -> None:
-        caller.need(Role.ADMIN)
+        caller.check(Act.KEY_DELETE)
         if not await self.store.delete_key(caller.project, id, self._forget_at()):
             raise ProjectKeyNotFound
 
     async def rotate_key(self, caller: Caller, id: str, grace_seconds: int) -> Key:
-        caller.need(Role.ADMIN)
+        caller.check(Act.KEY_ROTATE)
         old = await self.store.key(caller.project, id)
         if old is None:
             raise ProjectKeyNotFound

@@ -142,7 +142,7 @@ async def test_an_account_has_at_most_a_hundred_personal_tokens(bunauth: BunAuth
 async def test_a_personal_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
-    for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("admin",))):
+    for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("everything",))):
         with pytest.raises(InvalidInput):
             await bunauth.create_token(caller, name, scopes, None)
 

@@ -52,7 +52,7 @@ class BunAuth(Protocol):
     async def create_token(
         self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
     ) -> PersonalToken:
-        """Create a personal access token. The caller needs a session. `scopes`: any of "read", "write" and "secrets".
+        """Create a personal access token. The caller needs a session. `scopes`: as in `contracts/scopes.py`.
 
         Raises: InvalidInput, Forbidden.
         """
