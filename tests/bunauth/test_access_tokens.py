@@ -15,7 +15,7 @@ async def test_an_access_token_has_the_documented_claims(bunauth: BunAuthService
 
     claims = (await bunauth.verify(signed_in.access_token)).claims
 
-    assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email"}
+    assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "sid", "gen", "type", "role", "email"}
     assert claims["iss"] == "http://127.0.0.1:7070"
     assert claims["aud"] == "bunbase"
     assert claims["sub"] == signed_in.user.id

@@ -16,7 +16,8 @@ async def test_register_login_and_refresh_return_the_documented_fields(bunauth: 
     assert (registered.status_code, login.status_code, refreshed.status_code) == (201, 200, 200)
     for answer in (registered, login, refreshed):
         assert set(answer.json()) == {"user", "access_token", "refresh_token", "token_type", "expires_in"}
-        assert set(answer.json()["user"]) == {"id", "email", "name", "role", "created_at"}
+        user = {"id", "email", "name", "role", "created_at", "email_verified", "avatar_url"}
+        assert set(answer.json()["user"]) == user
 
 
 async def test_a_signed_in_developer_manages_tokens_and_logs_out(bunauth: BunAuthService) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bunbase.gateway.examples import SIGN_IN
+
 NOBODY = "nobody"  # sends no credentials
 PUBLISHABLE = "publishable key"
 USER = "publishable key and a signed-in end user"
@@ -32,6 +34,7 @@ EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY}
 SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
 SERVERS: Final = {SECRET}
 
+SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
 READING: Final = ("GET", "HEAD", "OPTIONS")
 READING_POSTS: Final = ("/query", "/aggregate")
 P: Final = "/api/projects/{project}"
@@ -76,6 +79,11 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/login", EVERYBODY),
     row("POST", "/api/auth/refresh", EVERYBODY, body={"refresh_token": "{refresh_token}"}),
     row("GET", "/api/auth/me", SIGNED_IN),
+    row("PATCH", "/api/auth/me", SESSIONS),
+    row("POST", "/api/auth/password", SESSIONS, body=SIGN_IN_PASSWORD),
+    row("POST", "/api/auth/reauthenticate", SESSIONS, body=SIGN_IN_PASSWORD),
+    row("GET", "/api/auth/sessions", SESSIONS),
+    row("DELETE", "/api/auth/sessions/{session_id}", SESSIONS),
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
@@ -179,6 +187,7 @@ PERMISSIONS: Final = (
 )
 
 SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers
+    row("DELETE", "/api/auth/sessions", SESSIONS, "?keep_current=true"),
     row("POST", "/api/auth/logout", SESSIONS),
     row("POST", "/v1/auth/logout", {USER}),
 )

@@ -13,7 +13,7 @@ from typing import Any
 from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
-from bunbase.contracts.bunauth.tokens import Jwks, ServiceToken, Verified
+from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
 from bunbase.contracts.revocations import Revocation, RevokedKind
@@ -76,6 +76,7 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
+        self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
         self.known: set[tuple[str, str]] = set()  # email of an account, address that it signed in from
@@ -88,6 +89,9 @@ class FakeBunAuth(Room):
         token = f"bpt_{len(self.personal)}"
         self.personal[token] = {"sub": ADA, "jti": f"tok_{token}", "email": "ada@example.com", "scopes": list(scopes)}
         return token
+
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        self.first_uses.extend(uses)
 
     async def jwks(self) -> Jwks:
         self.calls["jwks"] += 1

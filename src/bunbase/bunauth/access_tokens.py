@@ -25,8 +25,12 @@ class AccessTokens:
         self.jwks = Jwks(tuple(key.public_jwk() for key in keys))
         self.verifier = Verifier(self.jwks.keys, lambda: clock.now().timestamp(), REMEMBERED)
 
-    def sign(self, account: Account, session: str, now: datetime) -> tuple[str, int]:
-        """Return an access token and the Unix second in which it expires."""
+    def sign(self, account: Account, session: str, generation: int, now: datetime) -> tuple[str, int]:
+        """Return an access token and the Unix second in which it expires.
+
+        `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
+        received the answer of this refresh.
+        """
         issued_at = int(now.timestamp())
         claims = {
             "iss": self.issuer,
@@ -36,6 +40,7 @@ class AccessTokens:
             "exp": issued_at + self.ttl_seconds,
             "jti": new_id("jti"),
             "sid": session,
+            "gen": generation,
             "type": TYPE,
             "role": account.role,
             "email": account.email,

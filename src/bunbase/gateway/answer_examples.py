@@ -19,7 +19,15 @@ SHA256: Final = "9f93fc1d14ea5578e50999c35ae62be28f58cccaf131cb5fa1b30da9fa3e6b7
 
 POST: Final = {"title": "Rye bread", "author": USER, "published": True}
 DOCUMENT: Final = {"_id": "rye", "_rev": 1, "_created": AT, "_updated": AT, **POST}
-ACCOUNT: Final = {"id": DEVELOPER, "email": "ada@example.com", "name": "Ada", "role": "admin", "created_at": AT}
+ACCOUNT: Final = {
+    "id": DEVELOPER,
+    "email": "ada@example.com",
+    "name": "Ada",
+    "role": "admin",
+    "created_at": AT,
+    "email_verified": True,
+    "avatar_url": "https://example.com/ada.png",
+}
 END_USER: Final = {
     "id": USER,
     "email": "eve@example.com",
@@ -89,6 +97,15 @@ ANSWERS: Final[dict[str, Any]] = {
     # developers and projects
     "SignedIn": {"user": ACCOUNT, **TOKENS},
     "Me": {"user": ACCOUNT},
+    "AccountSession": {
+        "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hk",
+        "ip": "203.0.113.7",
+        "agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "created_at": AT,
+        "last_used_at": LATER,
+        "expires_at": "2026-07-04T06:00:00.000Z",
+        "current": True,
+    },
     "PersonalToken": {
         "id": "tok_01jd7qv8x2r4m6t0w9c3e5g7hh",
         "name": "ci",

@@ -14,6 +14,7 @@ from bunbase.contracts.caller import Developer, EndUser
 from bunbase.contracts.platform import KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.gateway.first_uses import FirstUses
 from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.cache import Cache
@@ -43,6 +44,7 @@ class Identity:
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.first_uses = FirstUses(bunauth.note_first_uses)
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -57,7 +59,8 @@ class Identity:
             with suppress(TimeoutError):  # until a room has started, each check calls that room
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
-            yield
+            async with self.first_uses.reporting():
+                yield
         finally:
             for task in tasks:
                 task.cancel()
@@ -154,6 +157,7 @@ class Identity:
         claims = self.developers.get(cached)
         if claims is None:
             claims = await self._verified(token) if personal else await self._checked(token)
+            self.first_uses.note(claims)
             self.developers.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         return claims

@@ -25,10 +25,12 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """accounts create_token delete_token discovery exchange jwks knows_address login logout
-                    managed_account me refresh register resume_account revocations set_account_role signup_state
-                    suspend_account tokens verify""",
+        GATEWAY: """accounts change_password create_token delete_token discovery end_session end_sessions exchange
+                    jwks knows_address login logout managed_account me note_first_uses reauthenticate refresh register
+                    resume_account revocations sessions set_account_role signup_state suspend_account tokens update_me
+                    verify""",
         CLIENTS: "jwks verify",
+        NOBODY: "need_fresh_proof",
     },
     "tenant_auth": {
         GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login

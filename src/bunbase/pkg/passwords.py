@@ -111,6 +111,11 @@ def check_password(password: str) -> None:
         raise InvalidInput.at("/password", f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
+def needs_upgrade(hash: str) -> bool:
+    """True if the hash was made with other parameters than those of today: hash the password again at a sign-in."""
+    return HASHER.check_needs_rehash(hash)
+
+
 @functools.cache
 def decoy() -> str:
     return HASHER.hash("nobody has this password")

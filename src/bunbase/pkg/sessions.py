@@ -1,16 +1,21 @@
 """The rules of sessions with rotating refresh tokens. This file uses no database: each room has its own store.
 
-Every refresh token works once (RFC 9700 §4.14.2).
+Every refresh token is exchanged for one pair only, its child (RFC 9700 §4.14.2).
 
     Concern: the answer with the new pair of tokens can get lost. The client then sends the old token again. This looks
-        exactly like a thief who uses a stolen copy. Without a grace period, a bad network would sign users out.
-    Decision: for ten seconds (`reuse_grace_seconds`) the old token returns the same pair as the first time. After that,
-        a used token ends the session: two parties hold the token, and the server cannot tell which one is the user.
-    Rejected: returning a different pair within the grace period. Thief and user would then each hold a valid pair.
+        exactly like a thief who uses a stolen copy. A client that is refused then would be signed out by a bad network,
+        however late it tries again: a laptop may sleep for a night between the request and the answer.
+    Decision: until its child is used, the old token returns the same child. The use of either token of the child shows
+        that the answer has arrived. After that, the old token ends the session: two parties hold it, and the server
+        cannot tell which one is the user. For ten seconds (`reuse_grace_seconds`) the old token still returns the child
+        although the child was used, because two tabs of a browser may refresh at once.
+    Rejected: returning a different pair to the second request. Thief and user would then each hold a valid pair.
+    Rejected: the grace period alone. It signed out every client whose answer was lost and that came back later.
 
-The pair must be stored during the grace period. It is encrypted with the old token, and the database contains only a
-hash of that token. So a person who reads the database cannot use the pair. After the grace period, the pair is deleted
-(`pkg/upkeep.py`).
+The child must be stored until then. It is encrypted with the old token, and the database contains only a hash of that
+token. So a person who reads the database cannot use the pair. Afterwards, the pair is deleted (`pkg/upkeep.py`).
+
+A room that does not record the first use of a child has the grace period alone.
 """
 
 from __future__ import annotations
@@ -41,7 +46,8 @@ class SessionSettings(msgspec.Struct, frozen=True):
     `access_ttl_seconds`: an access token is valid for this time.
     `refresh_ttl_seconds`: a refresh token is valid for this time; each refresh returns a new one.
     `session_ttl_seconds`: a session ends after this time, even if it is refreshed.
-    `reuse_grace_seconds`: during this time, a used refresh token still returns the pair that it was exchanged for.
+    `reuse_grace_seconds`: during this time, a used refresh token still returns the pair that it was exchanged for, even
+    if that pair was used.
     """
 
     access_ttl_seconds: Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)] = 900
@@ -60,7 +66,11 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class RefreshToken(msgspec.Struct, frozen=True):
-    """A stored refresh token with fields of its session. `sealed_pair`: the encrypted pair it was exchanged for."""
+    """A stored refresh token with fields of its session.
+
+    `sealed_pair`: the encrypted pair it was exchanged for. `child_used`: that pair was used, or the room does not know.
+    `generation`: the number of exchanges before this one in the session.
+    """
 
     session: str
     user_id: str
@@ -69,6 +79,8 @@ class RefreshToken(msgspec.Struct, frozen=True):
     sealed_pair: bytes | None
     session_expires_at: datetime
     session_ended_at: datetime | None
+    child_used: bool = True
+    generation: int = 0
 
     def traded_for(self, token: str) -> Pair:
         """Return the pair that this token was exchanged for. `token`: its text.
@@ -114,8 +126,8 @@ class Standing(Enum):
     """The state of a refresh token that a client has sent."""
 
     FRESH = "fresh"  # the token was never used: exchange it for a new pair
-    RETRY = "retry"  # the token was used within the grace period: return the same pair
-    REUSED = "reused"  # the token was used before the grace period: end the session
+    RETRY = "retry"  # the token was used, but its child was not, or the grace period lasts: return the same pair
+    REUSED = "reused"  # the token was used, and so was its child: end the session
     EXPIRED = "expired"
     ENDED = "ended"  # the session has ended
 
@@ -123,8 +135,10 @@ class Standing(Enum):
 def standing(token: RefreshToken, now: datetime, settings: SessionSettings) -> Standing:
     """Return the standing of a refresh token. A reused token is REUSED even if its session has ended."""
     grace = timedelta(seconds=settings.reuse_grace_seconds)
-    if token.used_at is not None and (token.sealed_pair is None or now >= token.used_at + grace):
-        return Standing.REUSED
+    if token.used_at is not None:
+        over = token.child_used and now >= token.used_at + grace
+        if over or token.sealed_pair is None:
+            return Standing.REUSED
     if token.session_ended_at is not None:
         return Standing.ENDED
     if token.expires_at <= now:

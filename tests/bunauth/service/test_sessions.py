@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -8,16 +10,21 @@ from bunbase.bunauth.jobs import upkeep_jobs
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.jwt import Verifier
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.opaque import fingerprint
 from tests.bunauth.feeds import feed_of
-from tests.bunauth.people import caller_with, registered
+from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import ANYONE, opened
 
 DAY = 86400
+PHONE = Caller(CallerKind.ANONYMOUS, ip="203.0.113.7", agent="Phone")
 
 
 async def test_a_refresh_token_is_exchanged_for_a_new_pair(bunauth: BunAuthService, clock: ManualClock) -> None:
@@ -55,9 +62,66 @@ async def test_simultaneous_refreshes_get_the_same_pair(bunauth: BunAuthService)
     assert len({(twin.access_token, twin.refresh_token) for twin in twins}) == 1
 
 
+async def test_a_client_that_lost_the_answer_gets_the_same_pair_days_later(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
+    first = await registered(bunauth)
+    lost = await bunauth.refresh(ANYONE, first.refresh_token)
+    clock.advance(3 * DAY)
+
+    again = await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert again.refresh_token == lost.refresh_token
+    assert (again.expires_in, lost.expires_in) == (900, 900), "the access token of the first answer has expired"
+    assert (await bunauth.verify(again.access_token)).valid
+    assert (await bunauth.refresh(ANYONE, again.refresh_token)).user == first.user
+
+
+async def access_token_is_used(bunauth: BunAuthService, pair: SignedIn) -> None:
+    assert (await bunauth.verify(pair.access_token)).valid
+
+
+async def gateway_reports_the_use(bunauth: BunAuthService, pair: SignedIn) -> None:
+    claims = Verifier((await bunauth.jwks()).keys, lambda: 0.0).claims(pair.access_token)
+    await bunauth.note_first_uses((FirstUse(claims["sid"], claims["gen"]),))
+
+
+async def refresh_token_is_used(bunauth: BunAuthService, pair: SignedIn) -> None:
+    await bunauth.refresh(ANYONE, pair.refresh_token)
+
+
+@pytest.mark.parametrize("child_is_used", [access_token_is_used, gateway_reports_the_use, refresh_token_is_used])
+async def test_a_refresh_token_whose_child_was_used_ends_the_session(
+    bunauth: BunAuthService, clock: ManualClock, child_is_used: Callable[[BunAuthService, SignedIn], Awaitable[None]]
+) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+    await child_is_used(bunauth, second)
+    clock.advance(10)
+
+    with pytest.raises(TokenReused):
+        await bunauth.refresh(ANYONE, first.refresh_token)
+
+    assert not (await bunauth.verify(second.access_token)).valid
+
+
+async def test_the_use_of_an_old_access_token_does_not_spend_a_later_refresh_token(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
+    first = await registered(bunauth)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
+    lost = await bunauth.refresh(ANYONE, second.refresh_token)
+    await access_token_is_used(bunauth, first)
+    await access_token_is_used(bunauth, second)
+    clock.advance(60)
+
+    assert (await bunauth.refresh(ANYONE, second.refresh_token)).refresh_token == lost.refresh_token
+
+
 async def test_a_reused_refresh_token_ends_the_session(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     second = await bunauth.refresh(ANYONE, first.refresh_token)
+    await access_token_is_used(bunauth, second)
     clock.advance(10)
 
     with pytest.raises(TokenReused):
@@ -73,7 +137,7 @@ async def test_a_reused_refresh_token_ends_the_session(bunauth: BunAuthService, 
 async def test_a_reused_refresh_token_does_not_end_other_sessions(bunauth: BunAuthService, clock: ManualClock) -> None:
     first = await registered(bunauth)
     other = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
-    await bunauth.refresh(ANYONE, first.refresh_token)
+    await access_token_is_used(bunauth, await bunauth.refresh(ANYONE, first.refresh_token))
     clock.advance(10)
 
     with pytest.raises(TokenReused):
@@ -151,16 +215,19 @@ async def test_the_database_contains_a_new_pair_only_encrypted_with_the_old_toke
     assert len(sealed) > len(second.refresh_token) + len(second.access_token)
 
 
-async def test_the_encrypted_pair_is_deleted_after_the_grace_period(
+async def test_the_encrypted_pair_is_deleted_after_its_first_use_and_the_grace_period(
     bunauth: BunAuthService, clock: ManualClock
 ) -> None:
     first = await registered(bunauth)
-    await bunauth.refresh(ANYONE, first.refresh_token)
+    second = await bunauth.refresh(ANYONE, first.refresh_token)
     kept = "SELECT count(*) FROM refresh_tokens WHERE sealed_pair IS NOT NULL"
-    _, pairs, _ = upkeep_jobs(bunauth.stores, bunauth.sessions.tokens.settings, clock)
+    _, pairs, _ = upkeep_jobs(bunauth.stores, bunauth.account_sessions.tokens.settings, clock)
     await pairs.work()
     assert await bunauth.stores.db.value(kept) == 1
     clock.advance(10)
+    await pairs.work()
+    assert await bunauth.stores.db.value(kept) == 1
+    await access_token_is_used(bunauth, second)
 
     await pairs.work()
 
@@ -191,10 +258,69 @@ async def test_upkeep_deletes_ended_sessions_and_keeps_live_ones(bunauth: BunAut
     clock.advance(2 * DAY)
     living = await bunauth.login(ANYONE, "ada@example.com", "correct horse battery")
 
-    upkeep, *_ = upkeep_jobs(bunauth.stores, bunauth.sessions.tokens.settings, clock)
+    upkeep, *_ = upkeep_jobs(bunauth.stores, bunauth.account_sessions.tokens.settings, clock)
     await upkeep.work()
 
     assert await bunauth.stores.db.value("SELECT count(*) FROM sessions") == 1
     assert await bunauth.stores.db.value("SELECT count(*) FROM refresh_tokens") == 1
     assert await bunauth.stores.db.value("SELECT count(*) FROM revocations") == 0
     assert (await bunauth.refresh(ANYONE, living.refresh_token)).user == living.user
+
+
+async def test_the_list_shows_device_address_and_last_use_of_the_open_sessions_of_the_account_alone(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
+    laptop = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await registered(bunauth, "bob@example.com")
+    clock.advance(60)
+    phone = await bunauth.login(PHONE, "ada@example.com", PASSWORD)
+    clock.advance(3600)
+    await bunauth.refresh(PHONE, phone.refresh_token)
+
+    page = await bunauth.sessions(laptop, 20, None)
+
+    newest, oldest = page.items
+    assert (newest.ip, newest.agent, newest.current) == ("203.0.113.7", "Phone", False)
+    assert newest.last_used_at - newest.created_at == timedelta(hours=1)
+    assert (oldest.current, page.next) == (True, None)
+
+
+async def test_sessions_are_listed_in_pages(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    for _ in range(2):
+        await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
+
+    first = await bunauth.sessions(caller, 2, None)
+    second = await bunauth.sessions(caller, 2, first.next)
+
+    assert [len(first.items), len(second.items), second.next] == [2, 1, None]
+    assert len({session.id for session in (*first.items, *second.items)}) == 3
+
+
+async def test_one_session_is_ended_and_sessions_of_others_cannot_be(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    lost = await bunauth.login(PHONE, "ada@example.com", PASSWORD)
+    others = await caller_with(bunauth, (await registered(bunauth, "bob@example.com")).access_token)
+    page = await bunauth.sessions(caller, 20, None)
+
+    await bunauth.end_session(caller, page.items[0].id)
+
+    assert not (await bunauth.verify(lost.access_token)).valid
+    for id in (page.items[0].id, "ses_unknown", others.signed_in().session):
+        with pytest.raises(SessionNotFound):
+            await bunauth.end_session(caller, id)
+    assert [session.current for session in (await bunauth.sessions(others, 20, None)).items] == [True]
+
+
+@pytest.mark.parametrize("keep_current", [True, False])
+async def test_sign_out_everywhere_ends_all_sessions_and_may_keep_the_current_one(
+    bunauth: BunAuthService, keep_current: bool
+) -> None:
+    first = await registered(bunauth)
+    other = await bunauth.login(PHONE, "ada@example.com", PASSWORD)
+    caller = await caller_with(bunauth, first.access_token)
+
+    await bunauth.end_sessions(caller, keep_current)
+
+    assert not (await bunauth.verify(other.access_token)).valid
+    assert (await bunauth.verify(first.access_token)).valid is keep_current

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, administration, personal_tokens, well_known
+from bunbase.bunauth.routes import accounts, administration, personal_tokens, sessions, well_known
 
-ROUTES = (*accounts.ROUTES, *personal_tokens.ROUTES, *well_known.ROUTES, *administration.ROUTES)
+ROUTES = (
+    *accounts.ROUTES,
+    *sessions.ROUTES,
+    *personal_tokens.ROUTES,
+    *well_known.ROUTES,
+    *administration.ROUTES,
+)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-from litestar import get, post
+from litestar import get, patch, post
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, ProfileChanges, Proof, SignedIn
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
@@ -29,6 +29,13 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: str
+
+
+class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`current`: the current password; null if a proof is fresh."""
+
+    password: str
+    current: str | None = None
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -61,7 +68,9 @@ async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Logi
     cache_control=NO_STORE,
 )
 async def refresh(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Refresh) -> SignedIn:
-    """Each refresh token works once. A retry within ten seconds gets the same pair; a later reuse ends the session."""
+    """Send the refresh token that came with the latest pair. If the answer is lost, send the same token again: until a
+    token of the new pair was used, you get the same pair. A refresh token that is used after that, and more than ten
+    seconds after its first use, ends the session."""
     return await bunauth.refresh(anyone, data.refresh_token)
 
 
@@ -76,4 +85,24 @@ async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
     return Me(await bunauth.me(developer))
 
 
-ROUTES = (register, login, refresh, logout, get_me)
+@patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
+async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
+    """A value that the request does not contain stays as it is."""
+    return Me(await bunauth.update_me(developer, data))
+
+
+@post("/api/auth/password", summary="Change your password", tags=TAGS, status_code=204)
+async def change_password(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ChangePassword) -> None:
+    """Ends all other sessions of the account; personal access tokens stay. Send the current password, or prove before
+    this request that the account is yours (`/api/auth/reauthenticate`)."""
+    await bunauth.change_password(developer, data.password, data.current)
+
+
+@post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
+async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
+    """Dangerous requests need a proof of the last ten minutes in the same session; a sign-in counts as a proof. Without
+    one, they are answered with 401 `reauthentication_required`. Ten wrong proofs in a row end the session."""
+    await bunauth.reauthenticate(developer, data)
+
+
+ROUTES = (register, login, refresh, logout, get_me, update_me, change_password, reauthenticate)

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.exchange import Exchange
+from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
+from bunbase.bunauth.service.profile import Profile
+from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
@@ -15,9 +18,24 @@ from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.service.verification import Verification
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.store import Stores
-from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.accounts import (
+    Account,
+    AccountSessions,
+    ProfileChanges,
+    Proof,
+    SignedIn,
+    SignupState,
+)
 from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
-from bunbase.contracts.bunauth.tokens import Discovery, Jwks, PersonalToken, PersonalTokens, ServiceToken, Verified
+from bunbase.contracts.bunauth.tokens import (
+    Discovery,
+    FirstUse,
+    Jwks,
+    PersonalToken,
+    PersonalTokens,
+    ServiceToken,
+    Verified,
+)
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.modules import Site
@@ -36,10 +54,13 @@ class BunAuthService:
         tokens = SessionTokens(stores, access, settings, site.clock)
         self.registration = Registration(stores, passwords, tokens, settings, site)
         self.sign_in = SignIn(stores, passwords, tokens)
-        self.sessions = Sessions(stores, tokens)
+        self.account_sessions = Sessions(stores, tokens)
+        self.profile = Profile(stores.accounts)
+        self.proofs = Proofs(stores, passwords, tokens)
+        self.password = Password(stores, passwords, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
-        self.administration = Administration(stores.administration, tokens)
+        self.administration = Administration(stores.administration, self.proofs, tokens)
         self.exchanging = Exchange(settings, site.service_tokens)
 
     async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
@@ -49,13 +70,37 @@ class BunAuthService:
         return await self.sign_in.with_password(caller, email, password)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        return await self.sessions.refresh(refresh_token)
+        return await self.account_sessions.refresh(refresh_token)
 
     async def logout(self, caller: Caller) -> None:
-        await self.sessions.end_own(caller)
+        await self.account_sessions.end_own(caller)
 
     async def me(self, caller: Caller) -> Account:
-        return await self.stores.accounts.existing(caller.signed_in().id)
+        return await self.profile.read(caller)
+
+    async def update_me(self, caller: Caller, changes: ProfileChanges) -> Account:
+        return await self.profile.change(caller, changes)
+
+    async def change_password(self, caller: Caller, password: str, current: str | None) -> None:
+        await self.password.change(caller, password, current)
+
+    async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
+        await self.proofs.reauthenticate(caller, proof)
+
+    async def need_fresh_proof(self, caller: Caller) -> None:
+        await self.proofs.need_fresh(caller)
+
+    async def sessions(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:
+        return await self.account_sessions.list_own(caller, limit, cursor)
+
+    async def end_session(self, caller: Caller, id: str) -> None:
+        await self.account_sessions.end_one(caller, id)
+
+    async def end_sessions(self, caller: Caller, keep_current: bool) -> None:
+        await self.account_sessions.end_all(caller, keep_current)
+
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        await self.account_sessions.note_first_uses(uses)
 
     async def verify(self, token: str) -> Verified:
         return await self.verification.verify(token)
@@ -81,7 +126,7 @@ class BunAuthService:
         return self.exchanging.service_token(client_id, client_secret)
 
     async def knows_address(self, email: str, ip: str) -> bool:
-        return await self.sessions.knows_address(email, ip)
+        return await self.account_sessions.knows_address(email, ip)
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()

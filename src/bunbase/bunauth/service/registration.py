@@ -39,12 +39,12 @@ class Registration:
         hash = await self.passwords.hash(POOL, password)
         new = Credentials(new_id("usr"), email, name, "admin" if first else "user", self.clock.now(), hash)
         if first and await accounts.add_first(new):
-            return await self.tokens.open_session(caller, new.account())
+            return await self.tokens.open_session(caller, new)
         self._check_signups()  # another request has made the first account meanwhile
         new = Credentials(new.id, email, name, "user", new.created_at, hash)
         if not await accounts.add(new):
             raise EmailTaken("Sign in instead, or use another address.")
-        return await self.tokens.open_session(caller, new.account())
+        return await self.tokens.open_session(caller, new)
 
     async def state(self) -> SignupState:
         return SignupState(self.signups.value, await self.stores.accounts.has_admin())

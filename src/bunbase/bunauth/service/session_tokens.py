@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.administration import AccountSuspended
+from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.sessions import Pair, SessionSettings, new_pair, new_session, revoked_until
@@ -26,19 +30,34 @@ class SessionTokens:
         self.settings = settings
         self.clock = clock
 
-    async def open_session(self, caller: Caller, account: Account) -> SignedIn:
-        """Store a new session of the account, and return its first pair of tokens. Raises: AccountSuspended."""
-        now = self.clock.now()
+    async def open_session(self, caller: Caller, found: Credentials, proved: bool = True) -> SignedIn:
+        """Store a new session of the account, and return its first pair of tokens.
+
+        Raises: AccountSuspended; InvalidCredentials, if the credentials were changed since they were read.
+        `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
+        """
+        account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
-        pair = self.new_pair(account, session.id, session.expires_at, now)
-        if not await self.stores.sessions.add(session, pair.stored()):
-            raise AccountSuspended("Ask an administrator of this installation to resume it.")
+        pair = self.new_pair(account, session.id, 0, session.expires_at, now)
+        if not await self.stores.sessions.add(session, pair.stored(), now if proved else None, found.version):
+            if await self.stores.administration.is_suspended(account.id):
+                raise AccountSuspended("Ask an administrator of this installation to resume it.")
+            raise InvalidCredentials
         return self.answer(account, pair)
 
-    def new_pair(self, account: Account, session: str, session_expires_at: datetime, now: datetime) -> Pair:
+    def new_pair(
+        self, account: Account, session: str, generation: int, session_expires_at: datetime, now: datetime
+    ) -> Pair:
         """Return a new pair of tokens of a session. It is not stored yet."""
-        access = self.access.sign(account, session, now)
+        access = self.access.sign(account, session, generation, now)
         return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
+
+    def with_living_access(self, pair: Pair, account: Account, session: str, generation: int, now: datetime) -> Pair:
+        """Return the pair; if its access token has expired, with a new one."""
+        if pair.access_expires_at > now.timestamp():
+            return pair
+        token, expires_at = self.access.sign(account, session, generation, now)
+        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at)
 
     def answer(self, account: Account, pair: Pair) -> SignedIn:
         return SignedIn(account, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))

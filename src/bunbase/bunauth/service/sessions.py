@@ -1,4 +1,6 @@
-"""Refresh and end sessions. `tenant_auth/service/sessions.py` describes the life of one refresh."""
+"""List, refresh and end sessions. `pkg/sessions.py` has the rules; `tenant_auth/service/sessions.py` describes the life
+of one refresh.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,11 @@ from typing import assert_never
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
-from bunbase.contracts.bunauth.accounts import SignedIn
-from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn
+from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.contracts.caller import Caller, Developer
+from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Standing, knows_address, standing
 
@@ -27,18 +31,21 @@ class Sessions:
             token = await self.stores.sessions.refresh_token(hash)
             if token is None:
                 raise InvalidToken
+            session, next_generation = token.session, token.generation + 1
             match standing(token, now, self.tokens.settings):
                 case Standing.FRESH:
                     account = await self.stores.accounts.existing(token.user_id)
-                    pair = self.tokens.new_pair(account, token.session, token.session_expires_at, now)
+                    pair = self.tokens.new_pair(account, session, next_generation, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(hash, now, pair, refresh_token):
                         return self.tokens.answer(account, pair)
                     # else a parallel request has used the token: look again, and return the pair of that request
                 case Standing.RETRY:
                     account = await self.stores.accounts.existing(token.user_id)
-                    return self.tokens.answer(account, token.traded_for(refresh_token))
+                    pair = token.traded_for(refresh_token)
+                    pair = self.tokens.with_living_access(pair, account, session, next_generation, now)
+                    return self.tokens.answer(account, pair)
                 case Standing.REUSED:
-                    await self._end(token.session)
+                    await self._end(token.user_id, session)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
                 case Standing.EXPIRED:
                     raise TokenExpired("Sign in again.")
@@ -47,13 +54,44 @@ class Sessions:
                 case other:
                     assert_never(other)
 
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        """Store that access tokens were used for the first time, so that their parents are spent."""
+        now = self.clock.now()
+        for use in uses:
+            await self.stores.sessions.note_use(use.session, use.generation, now)
+
+    async def list_own(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:
+        """Return the account's open sessions, newest first. Raises: InvalidCursor, Forbidden."""
+        developer = _with_session(caller)
+        query = f"sessions:{developer.id}"
+        before = page_start(query, cursor, str, "")
+        found = await self.stores.sessions.page(developer.id, developer.session, self.clock.now(), before, limit + 1)
+        page, next = cut_page(found, limit, query, lambda session: session.id)
+        return AccountSessions(tuple(page), next)
+
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
-        await self._end(with_session(caller, "it belongs to no session; delete the token instead").session)
+        developer = with_session(caller, "it belongs to no session; delete the token instead")
+        await self._end(developer.id, developer.session)
+
+    async def end_one(self, caller: Caller, id: str) -> None:
+        """End a session of the account. Raises: SessionNotFound, Forbidden."""
+        if not await self._end(_with_session(caller).id, id):
+            raise SessionNotFound
+
+    async def end_all(self, caller: Caller, keep_current: bool) -> None:
+        """End all sessions of the account, but not the caller's own session if `keep_current`."""
+        developer, now = _with_session(caller), self.clock.now()
+        keep = developer.session if keep_current else ""
+        await self.stores.sessions.end_all(developer.id, now, await self.tokens.revoked_until(now), keep)
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await knows_address(email, ip, self.stores.sessions.addresses)
 
-    async def _end(self, session: str) -> None:
+    async def _end(self, user: str, session: str) -> bool:
         now = self.clock.now()
-        await self.stores.sessions.end(session, now, await self.tokens.revoked_until(now))
+        return await self.stores.sessions.end(user, session, now, await self.tokens.revoked_until(now))
+
+
+def _with_session(caller: Caller) -> Developer:
+    return with_session(caller, "it cannot see or end sessions: sign in")

@@ -9,7 +9,7 @@ from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none
-from bunbase.pkg.passwords import Passwords
+from bunbase.pkg.passwords import Passwords, needs_upgrade
 
 
 class SignIn:
@@ -29,4 +29,7 @@ class SignIn:
         with metrics.counted(metrics.logins, POOL):
             if found is None or not matches:
                 raise InvalidCredentials
-        return await self.tokens.open_session(caller, found.account())
+        if found.password_hash is not None and needs_upgrade(found.password_hash):
+            upgraded = await self.passwords.hash(POOL, password)
+            await self.stores.accounts.upgrade_password_hash(found.id, found.password_hash, upgraded)
+        return await self.tokens.open_session(caller, found)

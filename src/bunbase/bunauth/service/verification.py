@@ -9,10 +9,13 @@ from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.personal_tokens import PREFIX, personal_claims
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.tokens import Verified
+from bunbase.pkg.cache import Cache
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import BadToken
 from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.sessions import DAY_SECONDS
 
+REMEMBERED: Final = 10_000  # first uses of access tokens that need not be stored again
 TOUCH_EVERY: Final = timedelta(minutes=1)  # a token in constant use must not cause a write with every request
 
 
@@ -21,6 +24,7 @@ class Verification:
         self.stores = stores
         self.access = access
         self.clock = clock
+        self.noted: Cache[tuple[str, int], bool] = Cache(REMEMBERED, DAY_SECONDS)
 
     async def verify(self, token: str) -> Verified:
         """Check an access token or a personal access token, including its revocation."""
@@ -32,7 +36,15 @@ class Verification:
             return Verified(valid=False)
         if not await self.stores.sessions.alive(claims["sid"], self.clock.now()):
             return Verified(valid=False)
+        await self._note_use(claims["sid"], claims.get("gen", 0))
         return Verified(valid=True, claims=claims)
+
+    async def _note_use(self, session: str, generation: int) -> None:
+        """Store the first use of an access token (`pkg/sessions.py`)."""
+        use = (session, generation)
+        if generation and self.noted.get(use) is None:
+            await self.stores.sessions.note_use(session, generation, self.clock.now())
+            self.noted.put(use, True)
 
     async def _verify_personal(self, token: str) -> Verified:
         holder, now = await self.stores.personal_tokens.holder(fingerprint(token)), self.clock.now()

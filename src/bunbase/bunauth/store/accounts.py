@@ -18,8 +18,16 @@ HAS_ADMIN = "SELECT EXISTS (SELECT FROM users WHERE role = 'admin')"
 ADD_ACCOUNT = """
 INSERT INTO users (id, email, name, password_hash, role, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (email) DO NOTHING"""
-ACCOUNT = "SELECT id, email, name, role, created_at FROM users WHERE id = $1"
-ACCOUNT_BY_EMAIL = "SELECT id, email, name, role, created_at, password_hash FROM users WHERE email = $1"
+ACCOUNT = """
+SELECT id, email, name, role, created_at, email_verified_at IS NOT NULL AS email_verified, avatar_url
+FROM users WHERE id = $1"""
+ACCOUNT_BY_EMAIL = """
+SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
+FROM users WHERE email = $1"""
+PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = $1"
+SET_PASSWORD_HASH = "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1"
+UPGRADE_PASSWORD_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
+SET_PROFILE = "UPDATE users SET name = coalesce($2, name), avatar_url = coalesce($3, avatar_url) WHERE id = $1"
 SETUP_TOKEN = "SELECT hash FROM setup_token"
 ADD_SETUP_TOKEN = "INSERT INTO setup_token (hash) VALUES ($1) ON CONFLICT DO NOTHING"
 REPLACE_SETUP_TOKEN = "INSERT INTO setup_token (hash) VALUES ($1) ON CONFLICT (one) DO UPDATE SET hash = $1"
@@ -27,17 +35,24 @@ DELETE_SETUP_TOKEN = "DELETE FROM setup_token"
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """An account with the hash of its password."""
+    """An account with the hash of its password. None: the account has no password.
+
+    `version`: increases with each change of the credentials.
+    """
 
     id: str
     email: str
     name: str
     role: str
     created_at: datetime
-    password_hash: str
+    password_hash: str | None
+    email_verified_at: datetime | None = None
+    avatar_url: str = ""
+    version: int = 0
 
     def account(self) -> Account:
-        return Account(self.id, self.email, self.name, self.role, self.created_at)
+        verified = self.email_verified_at is not None
+        return Account(self.id, self.email, self.name, self.role, self.created_at, verified, self.avatar_url)
 
 
 class AccountStore:
@@ -89,3 +104,19 @@ class AccountStore:
 
     async def credentials(self, email: str) -> Credentials | None:
         return await self.db.one(Credentials, ACCOUNT_BY_EMAIL, email)
+
+    async def password_hash(self, id: str) -> str | None:
+        found: str | None = await self.db.value(PASSWORD_HASH, id)
+        return found
+
+    async def set_password_hash(self, id: str, hash: str) -> None:
+        """Change the password. A sign-in with the old password that is under way opens no session any more."""
+        await self.db.execute(SET_PASSWORD_HASH, id, hash)
+
+    async def upgrade_password_hash(self, id: str, old: str, new: str) -> None:
+        """Replace the hash of the same password, unless the password was changed meanwhile."""
+        await self.db.execute(UPGRADE_PASSWORD_HASH, id, old, new)
+
+    async def set_profile(self, id: str, name: str | None, avatar_url: str | None) -> None:
+        """Store the values that are not None."""
+        await self.db.execute(SET_PROFILE, id, name, avatar_url)

@@ -14,18 +14,14 @@ LAST: Final = "\U0010ffff"  # no email sorts after it in the order of bytes
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: the administrators', 0))"
 
 MANAGED: Final = """
-SELECT users.id, email, name, role, created_at, suspended_at,
-    greatest(opened_at, refreshed_at, used_at) AS last_used_at, sessions, tokens
+SELECT users.id, email, name, role, users.created_at, suspended_at,
+    greatest(seen_at, used_at) AS last_used_at, sessions, tokens
 FROM users,
     LATERAL (
-        SELECT max(sessions.created_at) AS opened_at,
+        SELECT max(sessions.last_used_at) AS seen_at,
             count(*) FILTER (WHERE ended_at IS NULL AND expires_at > $1) AS sessions
         FROM sessions WHERE user_id = users.id
     ) AS own_sessions,
-    LATERAL (
-        SELECT max(refresh_tokens.used_at) AS refreshed_at
-        FROM sessions JOIN refresh_tokens ON session = sessions.id WHERE user_id = users.id
-    ) AS refreshes,
     LATERAL (
         SELECT max(last_used_at) AS used_at, count(*) FILTER (WHERE expires_at IS NULL OR expires_at > $1) AS tokens
         FROM personal_tokens WHERE user_id = users.id
@@ -38,6 +34,7 @@ ORDER BY email COLLATE "C" LIMIT $5"""
 )
 ONE = MANAGED + "WHERE users.id = $2"
 SUSPEND = "UPDATE users SET suspended_at = $2 WHERE id = $1 AND suspended_at IS NULL"
+IS_SUSPENDED = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND suspended_at IS NOT NULL)"
 RESUME = "UPDATE users SET suspended_at = NULL WHERE id = $1"
 SET_ROLE = "UPDATE users SET role = $2 WHERE id = $1 AND role <> $2"
 HAS_ACTIVE_ADMIN = "SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND suspended_at IS NULL)"
@@ -69,6 +66,9 @@ class AdministrationStore:
                 await self._end_sessions(id, now, sessions_until)
                 for token in await self.db.value(DELETE_TOKENS, id) or ():
                     await self.feed.publish(RevokedKind.TOKEN, token, tokens_until)
+
+    async def is_suspended(self, id: str) -> bool:
+        return bool(await self.db.value(IS_SUSPENDED, id))
 
     async def resume(self, id: str) -> None:
         await self.db.execute(RESUME, id)

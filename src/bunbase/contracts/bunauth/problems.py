@@ -43,3 +43,19 @@ class TokenNotFound(Problem):
 
 class ServiceExchangeOff(Problem):
     status, code, title = 404, "service_exchange_off", "This installation does not issue service tokens"
+
+
+class SessionNotFound(Problem):
+    status, code, title = 404, "session_not_found", "You have no such session"
+
+
+class ReauthenticationRequired(Problem):
+    """`methods`: the kinds of proof that the account can send."""
+
+    status, code, title = 401, "reauthentication_required", "This needs a fresh proof that the account is yours"
+
+
+class WrongProof(Problem):
+    """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
+
+    status, code, title = 403, "wrong_proof", "This proof is wrong"

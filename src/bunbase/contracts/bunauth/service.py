@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.accounts import (
+    Account,
+    AccountSessions,
+    ProfileChanges,
+    Proof,
+    SignedIn,
+    SignupState,
+)
 from bunbase.contracts.bunauth.administration import AccountAdministration
-from bunbase.contracts.bunauth.tokens import Discovery, Jwks, PersonalToken, PersonalTokens, ServiceToken, Verified
+from bunbase.contracts.bunauth.tokens import (
+    Discovery,
+    FirstUse,
+    Jwks,
+    PersonalToken,
+    PersonalTokens,
+    ServiceToken,
+    Verified,
+)
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 
@@ -29,9 +44,10 @@ class BunAuth(AccountAdministration, Protocol):
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        """Exchange a refresh token for a new pair; the old token becomes invalid at once.
+        """Exchange a refresh token for a new pair, its child.
 
-        A retry within `reuse_grace_seconds` returns the same pair; later reuse ends the session (RFC 9700 §4.14.2).
+        The same refresh token returns the same child until a token of the child was used. After that, and after
+        `reuse_grace_seconds`, it ends the session (RFC 9700 §4.14.2).
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
         ...
@@ -41,6 +57,50 @@ class BunAuth(AccountAdministration, Protocol):
         ...
 
     async def me(self, caller: Caller) -> Account: ...
+
+    async def update_me(self, caller: Caller, changes: ProfileChanges) -> Account:
+        """Change the name or the picture. Raises: InvalidInput, Forbidden."""
+        ...
+
+    async def change_password(self, caller: Caller, password: str, current: str | None) -> None:
+        """Set a new password; all other sessions end. `current`: the current password, None if a proof is fresh.
+
+        Raises: ReauthenticationRequired, WrongProof, InvalidInput, Forbidden.
+        """
+        ...
+
+    async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
+        """Prove that the caller owns the account; dangerous acts then work for ten minutes in this session.
+
+        Raises: WrongProof, Forbidden. Ten wrong proofs in a row end the session.
+        """
+        ...
+
+    async def need_fresh_proof(self, caller: Caller) -> None:
+        """Check that the caller signed in or sent a proof in the last ten minutes, in this session.
+
+        Raises: ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def sessions(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:
+        """Return the account's open sessions, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def end_session(self, caller: Caller, id: str) -> None:
+        """End a session of the account. Raises: SessionNotFound, Forbidden."""
+        ...
+
+    async def end_sessions(self, caller: Caller, keep_current: bool) -> None:
+        """End all sessions of the account, but not the caller's own session if `keep_current`. Raises: Forbidden."""
+        ...
+
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        """Store that access tokens were used for the first time. The refresh tokens that they came from are then spent.
+
+        The gateway calls this soon after it verifies a token for the first time. Idempotent.
+        """
+        ...
 
     async def verify(self, token: str) -> Verified:
         """Check an access token or a personal access token, including its revocation."""

@@ -57,3 +57,10 @@ class Discovery(msgspec.Struct, frozen=True):
     subject_types_supported: tuple[str, ...] = ("public",)
     id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
     claims_supported: tuple[str, ...] = ("iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email")
+
+
+class FirstUse(msgspec.Struct, frozen=True):
+    """The first use of an access token. `generation`: the claim `gen`, the number of refreshes before it."""
+
+    session: str
+    generation: int

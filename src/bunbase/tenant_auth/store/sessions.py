@@ -83,7 +83,7 @@ class NewSession(msgspec.Struct, frozen=True):
 class StoredToken(RefreshToken, frozen=True):
     """A stored refresh token. `claims`: the claims of its session."""
 
-    claims: dict[str, Any]
+    claims: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class SessionStore:

@@ -1,0 +1,60 @@
+"""Reports the first use of access tokens to BunAuth, so that the refresh tokens that they came from are spent.
+
+A request must not wait for this report, nor fail with it. Therefore uses are collected and sent a few times a second.
+If this process is killed in between, the lost report only means that a spent refresh token returns its pair once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.jobs import Job, running
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
+
+REPORT_SECONDS: Final = 0.25
+DEADLINE_SECONDS: Final = 5.0
+MOST: Final = 10_000  # reports that wait; beyond this, the oldest are dropped
+BATCH: Final = 500
+GENERATION: Final = "gen"  # the claim; tokens of a sign-in have 0, and tokens of older releases have no such claim
+
+Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
+
+
+class FirstUses:
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.waiting: dict[str, int] = {}  # session → newest generation, which covers the older ones
+
+    def note(self, claims: dict[str, Any]) -> None:
+        """Collect the use of an access token. Call this if the token was not seen before."""
+        session, generation = claims.get("sid"), claims.get(GENERATION, 0)
+        if not session or not generation:
+            return
+        self.waiting[session] = max(generation, self.waiting.pop(session, 0))
+        if len(self.waiting) > MOST:
+            del self.waiting[next(iter(self.waiting))]
+
+    @asynccontextmanager
+    async def reporting(self) -> AsyncIterator[None]:
+        """Report uses during the block, and once more at its end."""
+        async with running(Job("gateway.report_first_uses", self.flush, REPORT_SECONDS)):
+            yield
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Report all collected uses. A report that fails is logged and dropped."""
+        while self.waiting:
+            uses = tuple(FirstUse(session, self.waiting.pop(session)) for session in list(self.waiting)[:BATCH])
+            try:
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await self.report(uses)
+            except (Problem, TimeoutError) as error:
+                log.info("first uses of tokens could not be reported", count=len(uses), error=repr(error))
+                return
