@@ -47,6 +47,7 @@ class Administration:
 
     async def resume(self, caller: Caller, id: str) -> ManagedAccount:
         await self._acting(caller, Act.ACCOUNT_RESUME)
+        await self._existing(id)
         await self.store.resume(id)
         return await self._existing(id)
 

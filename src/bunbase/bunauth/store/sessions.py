@@ -87,7 +87,7 @@ class SessionStore:
         self.feed = feed
 
     async def add(self, new: Session, first: NewRefreshToken, proved_at: datetime | None, version: int) -> bool:
-        """Add a session. Return False if the account is suspended, or its credentials have another version meanwhile."""
+        """Add a session. Return False if the account is suspended, or its credentials have another version by now."""
         args = (new.id, new.user_id, new.ip, new.agent, new.created_at, new.expires_at, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, *args, proved_at, version))
 
