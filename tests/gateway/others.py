@@ -16,6 +16,7 @@ from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchan
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.errors import Unreachable
@@ -76,6 +77,7 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
+        self.proved = {"ses_1"}  # sessions with a fresh proof
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
@@ -139,6 +141,10 @@ class FakeBunAuth(Room):
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)
 
+    async def need_fresh_proof(self, caller: Caller) -> None:
+        if caller.signed_in().session not in self.proved:
+            raise ReauthenticationRequired
+
     async def signup_state(self) -> SignupState:
         return SignupState("open", setup_complete=True)
 
@@ -154,6 +160,7 @@ class FakePlatform(Room):
         self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
+        self.suspended: set[str] = set()
         self.writable = True  # the audit log
         self.entries: list[list[Any]] = []  # of the audit log: the caller, the act, and the end or None
         self.refusals: list[tuple[Caller, AuditedAct, int]] = []
@@ -182,6 +189,7 @@ class FakePlatform(Room):
         await self.answering.wait()
         if found is None:
             raise InvalidKey
+        await self.check_active(found.project)
         return found
 
     async def project_of(self, slug: str) -> str:
@@ -190,6 +198,15 @@ class FakePlatform(Room):
         if slug not in found:
             raise ProjectNotFound
         return found[slug]
+
+    async def check_active(self, project: str) -> None:
+        if project in self.suspended:
+            raise ProjectSuspended
+
+    async def inspection(self, project: str) -> Membership:
+        if project not in (BAKERY, LIBRARY):
+            raise ProjectNotFound
+        return Membership(project, project.removeprefix("prj_"), Role.VIEWER)
 
     async def membership(self, developer: str, project: str) -> Membership:
         self.calls["membership"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -24,10 +25,24 @@ class Hearing:
         self.dropped.append(project)
 
 
+class FakeBundoc(Hearing):
+    """`sizes`: the sizes that it reports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[str, StoredSize] = {}
+
+    async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
+        return {project: size for project, size in self.sizes.items() if project in projects}
+
+    async def stored_bytes(self) -> int:
+        return sum(size.bytes for size in self.sizes.values())
+
+
 class FakeRooms:
     def __init__(self) -> None:
         self.kms = FakeKms(lazy=False)
-        self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), Hearing()
+        self.tenant_auth, self.bundoc, self.functions = Hearing(), FakeBundoc(), Hearing()
 
     def rooms(self) -> Rooms:
         return Rooms(

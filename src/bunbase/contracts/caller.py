@@ -53,7 +53,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
     limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
-    function runs in a row that led to this call.
+    function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
+    the project reads it.
     """
 
     kind: CallerKind
@@ -67,6 +68,7 @@ class Caller(msgspec.Struct, frozen=True):
     depth: int = 0
     key: str = ""
     scopes: tuple[str, ...] | None = None
+    inspects: bool = False
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

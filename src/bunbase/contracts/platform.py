@@ -10,6 +10,7 @@ import msgspec
 
 from bunbase.contracts.audit import AuditLog
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.project_administration import ProjectAdministration
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
 
@@ -87,12 +88,15 @@ class KeyHolder(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True):
+    """`suspended`: the project is suspended, so its members may change nothing."""
+
     project: str
     slug: str
     role: Role
+    suspended: bool = False
 
 
-class Platform(AuditLog, Protocol):
+class Platform(AuditLog, ProjectAdministration, Protocol):
     async def create_project(self, caller: Caller, name: str) -> NewProject:
         """Create a project with its own encryption key; the caller becomes its owner. Raises: InvalidInput."""
         ...
@@ -125,7 +129,7 @@ class Platform(AuditLog, Protocol):
         ...
 
     async def key_holder(self, key: str) -> KeyHolder:
-        """Return the project and kind of a key. Raises: InvalidKey."""
+        """Return the project and kind of a key. Raises: InvalidKey, ProjectSuspended."""
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
@@ -133,7 +137,21 @@ class Platform(AuditLog, Protocol):
         ...
 
     async def project_of(self, slug: str) -> str:
-        """Return the id of the project with this slug. Raises: ProjectNotFound."""
+        """Return the id of the project with this slug. Raises: ProjectNotFound, ProjectSuspended."""
+        ...
+
+    async def check_active(self, project: str) -> None:
+        """Check that a project is not suspended. A project that does not exist counts as active.
+
+        Raises: ProjectSuspended.
+        """
+        ...
+
+    async def inspection(self, project: str) -> Membership:
+        """Return the membership of a viewer, for an administrator of the installation who is no member.
+
+        `project`: its id or slug. Raises: ProjectNotFound.
+        """
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

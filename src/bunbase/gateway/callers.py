@@ -18,14 +18,16 @@ request with missing credentials and an invalid body gets 401, not 400.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Container
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request
 from litestar.di import Provide
 
+from bunbase.contracts.acts import Act
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
-from bunbase.contracts.platform import InvalidKey
+from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -39,9 +41,13 @@ from bunbase.gateway.credentials import (
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
-from bunbase.gateway.route_acts import check_scopes
+from bunbase.gateway.identity import in_time
+from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
+
+# BunAuth checks its own acts itself
+NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME})
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -69,8 +75,15 @@ class Callers:
         """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
             caller = await self.kinds[name](request)
+            if act_of(request.method, request.scope["path_template"]) in NEEDING_PROOF and caller.developer:
+                await self._check_proof(caller)
             if caller.limits is not None:
                 check_scopes(caller, request.method, request.scope["path_template"])
+
+    async def _check_proof(self, caller: Caller) -> None:
+        """Check that a session has a fresh proof. Raises: ReauthenticationRequired, Unreachable."""
+        if caller.signed_in().session:
+            await in_time(self.identity.bunauth.need_fresh_proof(caller))
 
     def dependencies(self) -> dict[str, Provide]:
         return {name: Provide(_found(), sync_to_thread=False) for name in self.kinds}
@@ -82,9 +95,7 @@ class Callers:
         return self._caller(request, CallerKind.DEVELOPER, developer=await self._developer(request))
 
     async def member(self, request: AnyRequest) -> Caller:
-        developer = await self._developer(request)
-        found = await self.identity.membership(developer.id, request.path_params["project"])
-        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        return await self._member_of(request, request.path_params["project"], await self._developer(request))
 
     async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
@@ -100,8 +111,7 @@ class Callers:
         project = _named_project(request)
         if not project:
             raise Unauthenticated("Name the project: X-Bunbase-Project: <id or slug>.")
-        found = await self.identity.membership(developer.id, project)
-        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        return await self._member_of(request, project, developer)
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
@@ -133,6 +143,7 @@ class Callers:
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
+        await self.identity.check_active(project)
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
 
     async def _visitor_of(self, request: AnyRequest, project: str) -> Caller:
@@ -160,6 +171,33 @@ class Callers:
         member = Caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
         member.check(Act.DOCUMENT_READ)
         return True
+
+    async def _member_of(self, request: AnyRequest, project: str, developer: Developer) -> Caller:
+        """Return the member of a project, or an administrator of the installation who reads it.
+
+        Raises: ProjectNotFound, ProjectSuspended, ReauthenticationRequired, Unreachable.
+        """
+        act, inspects = act_of(request.method, request.scope["path_template"]), False
+        try:
+            found = await self.identity.membership(developer.id, project)
+        except ProjectNotFound:
+            if not developer.admin or act is None or act.changes:
+                raise
+            found, inspects = await self._inspected(developer, project), True
+        if found.suspended and (act is None or act.changes):
+            raise ProjectSuspended("Its members may read and export it, but change nothing.")
+        known = {"project": found.project, "developer": developer, "role": found.role, "inspects": inspects}
+        return self._caller(request, CallerKind.DEVELOPER, **known)
+
+    async def _inspected(self, developer: Developer, project: str) -> Membership:
+        """Return the membership of a viewer for an administrator with a fresh proof, or with the scope `admin`."""
+        administrator = Caller(CallerKind.DEVELOPER, developer=developer)
+        if not administrator.may(Act.PROJECT_INSPECT):
+            raise ProjectNotFound
+        found = await in_time(self.identity.platform.inspection(project))
+        if developer.session:
+            await in_time(self.identity.bunauth.need_fresh_proof(administrator))
+        return found
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
         """Return the Caller, and store it in the request's state, where the log line and the handler find it."""

@@ -43,6 +43,7 @@ class Identity:
         self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.active: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
@@ -127,6 +128,15 @@ class Identity:
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
 
+    async def check_active(self, project: str) -> None:
+        """Check that a project is not suspended. Raises: ProjectSuspended, Unreachable."""
+
+        async def checked() -> str:
+            await self.platform.check_active(project)
+            return project
+
+        await self._cached(self.active, project, checked)
+
     async def project_of(self, slug: str) -> str:
         """Return the id of the project. Raises: ProjectNotFound, Unreachable."""
         return await self._cached(self.slugs, slug, lambda: self.platform.project_of(slug))
@@ -184,6 +194,7 @@ class Identity:
             case RevokedKind.PROJECT:
                 self.holders.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
+                self.active.drop(news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.MEMBERSHIP:

@@ -50,6 +50,11 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     # the installation
     ("GET", "/api/admin/audit"): Act.INSTALLATION_READ,
     ("GET", "/api/admin/audit/export"): Act.INSTALLATION_READ,
+    ("GET", "/api/admin/projects"): Act.INSTALLATION_READ,
+    ("GET", "/api/admin/projects/{ref}"): Act.INSTALLATION_READ,
+    ("POST", "/api/admin/projects/{ref}/suspend"): Act.PROJECT_SUSPEND,
+    ("POST", "/api/admin/projects/{ref}/resume"): Act.PROJECT_RESUME,
+    ("GET", "/api/admin/usage"): Act.INSTALLATION_READ,
     ("GET", "/api/admin/accounts"): Act.INSTALLATION_READ,
     ("GET", "/api/admin/accounts/{account_id}"): Act.INSTALLATION_READ,
     ("PATCH", "/api/admin/accounts/{account_id}"): Act.ACCOUNT_SET_ROLE,

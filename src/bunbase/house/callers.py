@@ -26,11 +26,10 @@ MAY_CALL: Final = {
     },
     "bunauth": {
         GATEWAY: """accounts change_password create_token delete_token discovery end_session end_sessions exchange
-                    jwks knows_address login logout managed_account me note_first_uses reauthenticate refresh register
-                    resume_account revocations sessions set_account_role signup_state suspend_account tokens update_me
-                    verify""",
+                    jwks knows_address login logout managed_account me need_fresh_proof note_first_uses reauthenticate
+                    refresh register resume_account revocations sessions set_account_role signup_state suspend_account
+                    tokens update_me verify""",
         CLIENTS: "jwks verify",
-        NOBODY: "need_fresh_proof",
     },
     "tenant_auth": {
         GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login
@@ -44,7 +43,7 @@ MAY_CALL: Final = {
                     create_backup data_key delete delete_backup drop_collection export_documents get import_documents
                     list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
                     test_rules verify_backup""",
-        "platform": "drop_project",
+        "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes commit create delete get list patch put query",
     },
     "functions": {
@@ -54,9 +53,10 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """audit begin_act create_key create_project delete_project end_act export_audit
-                    export_installation_audit installation_audit key_holder keys membership note_refusals project
-                    project_of projects rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """audit begin_act check_active create_key create_project delete_project end_act export_audit
+                    export_installation_audit inspection installation_audit installation_projects installation_usage
+                    key_holder keys managed_project membership note_refusals project project_of projects
+                    rename_project resume_project revocations revoke_key rotate_key suspend_project""",
     },
 }
 

@@ -14,6 +14,9 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
+from bunbase.platform.administration.routes import ROUTES as ADMINISTRATION_ROUTES
+from bunbase.platform.administration.service import ManageProjects
+from bunbase.platform.administration.store import ProjectAdministrationStore
 from bunbase.platform.audit.before import BeforeActs
 from bunbase.platform.audit.retention import retention_job
 from bunbase.platform.audit.routes import ROUTES as AUDIT_ROUTES
@@ -33,7 +36,8 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
         relay = relay_job(store, rooms)
         entries = AuditStore(db)
         audit = Audit(entries, BeforeActs(store), site.clock)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, audit, relay.nudge)
+        administration = ManageProjects(ProjectAdministrationStore(db, store.feed), rooms[Bundoc], site.clock)
+        service = PlatformService(store, rooms[Kms], site.clock, settings, audit, administration, relay.nudge)
         jobs = (
             relay,
             upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock),
@@ -49,5 +53,5 @@ MODULE = Module(
     needs=(Kms, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=(*ROUTES, *AUDIT_ROUTES),
+    routes=(*ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
 )

@@ -22,6 +22,12 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.contracts.project_administration import (
+    InstallationUsage,
+    ManagedProject,
+    ManagedProjects,
+    ProjectSuspended,
+)
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
@@ -29,6 +35,7 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
+from bunbase.platform.administration.service import ManageProjects
 from bunbase.platform.audit.service import Audit
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
@@ -39,6 +46,7 @@ log = logger("platform")
 PREFIX: Final = {CallerKind.PUBLISHABLE: "pk", CallerKind.SECRET: "sk"}
 MAX_NAME_LENGTH: Final = 100
 SLUG_ATTEMPTS: Final = 5
+SUSPENDED: Final = "Its members may read and export it. Ask an administrator of this installation to resume it."
 REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of keys and memberships
 
 
@@ -50,6 +58,7 @@ class PlatformService:
         clock: Clock,
         settings: PlatformSettings,
         audit_log: Audit,
+        administration: ManageProjects,
         tell_others: Callable[[], None] = lambda: None,
     ) -> None:
         """`tell_others`: wakes the job that relays the outbox."""
@@ -58,6 +67,7 @@ class PlatformService:
         self.clock = clock
         self.settings = settings
         self.audit_log = audit_log
+        self.administration = administration
         self.tell_others = tell_others
 
     async def create_project(self, caller: Caller, name: str) -> NewProject:
@@ -146,6 +156,7 @@ class PlatformService:
         found = await self.store.project_of(slug) if "\0" not in slug else None  # PostgreSQL cannot store NUL
         if found is None:
             raise ProjectNotFound("This host name belongs to no project.")
+        await self.check_active(found)
         return found
 
     async def key_holder(self, key: str) -> KeyHolder:
@@ -154,6 +165,8 @@ class PlatformService:
             raise InvalidKey("The key in X-Bunbase-Key is unknown or was revoked. Check the key.")
         if found.expires_at is not None and found.expires_at <= self.clock.now():
             raise InvalidKey("This key has expired. Create or rotate a key in the project's settings.")
+        if found.suspended:
+            raise ProjectSuspended(SUSPENDED)
         return KeyHolder(
             found.id, found.project, found.kind, 0.0 if found.expires_at is None else found.expires_at.timestamp()
         )
@@ -186,6 +199,33 @@ class PlatformService:
 
     def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
         return self.audit_log.export_installation_audit(caller, filter)
+
+    async def check_active(self, project: str) -> None:
+        if await self.store.is_suspended(project):
+            raise ProjectSuspended(SUSPENDED)
+
+    async def inspection(self, project: str) -> Membership:
+        found = await self.store.project_at(project) if "\0" not in project else None
+        if found is None:
+            raise ProjectNotFound
+        return found
+
+    async def installation_projects(
+        self, caller: Caller, search: str, limit: int, cursor: str | None
+    ) -> ManagedProjects:
+        return await self.administration.projects(caller, search, limit, cursor)
+
+    async def managed_project(self, caller: Caller, project: str) -> ManagedProject:
+        return await self.administration.project(caller, project)
+
+    async def suspend_project(self, caller: Caller, project: str) -> ManagedProject:
+        return await self.administration.suspend(caller, project)
+
+    async def resume_project(self, caller: Caller, project: str) -> ManagedProject:
+        return await self.administration.resume(caller, project)
+
+    async def installation_usage(self, caller: Caller) -> InstallationUsage:
+        return await self.administration.usage(caller)
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.store.feed.follow()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import Key, Membership, Project
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
@@ -45,7 +45,17 @@ COUNT_KEYS = "SELECT count(*) FROM keys WHERE project = $1 AND (expires_at IS NU
 KEY = """
 SELECT id, kind, name, hint, created_at, expires_at FROM keys
 WHERE project = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)"""
-KEY_BY_HASH = "SELECT id, project, kind, expires_at FROM keys WHERE hash = $1"
+KEY_BY_HASH = """
+SELECT keys.id, project, kind, expires_at, suspended_at IS NOT NULL AS suspended
+FROM keys JOIN projects ON projects.id = project WHERE hash = $1"""
+MEMBERSHIP = """
+SELECT id AS project, slug, role, suspended_at IS NOT NULL AS suspended
+FROM projects JOIN members ON members.project = projects.id
+WHERE developer = $1 AND deleted_at IS NULL AND (id = $2 OR slug = $2)"""
+PROJECT_AT = """
+SELECT id AS project, slug, 'viewer' AS role, suspended_at IS NOT NULL AS suspended
+FROM projects WHERE deleted_at IS NULL AND (id = $1 OR slug = $1)"""
+IS_SUSPENDED = "SELECT EXISTS (SELECT FROM projects WHERE id = $1 AND suspended_at IS NOT NULL)"
 DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
 EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
 DELETE_EXPIRED = """
@@ -57,6 +67,7 @@ class KeyRow(msgspec.Struct, frozen=True):
     project: str
     kind: CallerKind
     expires_at: datetime | None
+    suspended: bool = False
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -129,8 +140,14 @@ class PlatformStore:
                 await self.outbox.post(PROJECT_DELETED, {"project": project})
 
     async def membership(self, developer: str, ref: str) -> Membership | None:
-        found = await self.project(ref, developer)
-        return None if found is None else Membership(found.id, found.slug, Role(found.role))
+        return await self.db.one(Membership, MEMBERSHIP, developer, ref)
+
+    async def project_at(self, ref: str) -> Membership | None:
+        """Return the project with this id or slug, with the role of a viewer."""
+        return await self.db.one(Membership, PROJECT_AT, ref)
+
+    async def is_suspended(self, project: str) -> bool:
+        return bool(await self.db.value(IS_SUSPENDED, project)) if "\0" not in project else False
 
     async def add_key(self, project: str, key: NewKey) -> bool:
         """Add a key. Return False if the project cannot have more keys, or is deleted."""

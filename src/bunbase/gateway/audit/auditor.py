@@ -53,7 +53,7 @@ class Auditor:
         act = refined(act, frozenset(request.query_params))
         if not is_audited(caller, act):
             return
-        audited = AuditedAct(act.value, _target(caller, act, request.path_params), context.request_id.get())
+        audited = _audited(caller, act, request)
         try:
             caller.check(act, SOME_COLLECTION)
         except Forbidden:
@@ -69,8 +69,7 @@ class Auditor:
         caller: Caller | None = request.scope["state"].get(CALLER)
         act = act_of(request.method, request.scope["path_template"])
         if caller is not None and act is not None and is_audited(caller, act):
-            target = _target(caller, act, request.path_params)
-            await self.refusals.note(caller, AuditedAct(act.value, target, context.request_id.get()))
+            await self.refusals.note(caller, _audited(caller, act, request))
 
     async def end(self, begun: Begun, status: int, sent: bytes, answer: bytes) -> None:
         """Store the outcome. Never raises: the act is over, and without an outcome the entry shows it as unknown."""
@@ -94,6 +93,14 @@ class Auditor:
                 return ""
             log.error("an act was refused because the audit log cannot be written", **fields)
             raise AuditUnavailable("Nothing was changed. Try again later.") from None
+
+
+def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
+    """Return what the entry says. An administrator who reads a project has an act of its own, so that owners see it."""
+    action, target = act.value, _target(caller, act, request.path_params)
+    if caller.inspects:
+        action, target = Act.PROJECT_INSPECT.value, f"{action} {target}".strip()
+    return AuditedAct(action, target, context.request_id.get())
 
 
 def _target(caller: Caller, act: Act, parameters: dict[str, Any]) -> str:

@@ -28,6 +28,8 @@ ALWAYS_DONE: Final = frozenset(
 
 def is_audited(caller: Caller, act: Act) -> bool:
     """True if this act of this caller has an entry in the audit log. Acts of end users never have one."""
+    if caller.inspects:
+        return True
     match caller.kind:
         case CallerKind.DEVELOPER:
             return act.changes or act in SENSITIVE_READS
