@@ -12,7 +12,7 @@ from typing import Any
 
 from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.problems import InvalidCredentials, ReauthenticationRequired, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects

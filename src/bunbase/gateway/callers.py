@@ -23,7 +23,6 @@ from typing import Any, Final
 from litestar import Request
 from litestar.di import Provide
 
-from bunbase.contracts.acts import Act
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound

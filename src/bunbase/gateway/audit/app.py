@@ -17,12 +17,8 @@ class AuditedApp:
         self.auditor = auditor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send)
+        exchange = Exchange(scope, receive, send, self.auditor)
         await self.app(scope, exchange.receive, exchange.send)
-        begun = exchange.begun()
-        if begun is not None and exchange.status:
-            await self.auditor.end(begun, exchange.status, exchange.sent(), exchange.answer())
-        await exchange.release()
 
 
 class Exchange:
@@ -30,10 +26,11 @@ class Exchange:
     client that has the answer finds the outcome in the log. Longer answers are not held back.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, auditor: Auditor) -> None:
         self.scope = scope
         self.receive_next = receive
         self.send_on = send
+        self.auditor = auditor
         self.status = 0
         self.held: list[Message] | None = []
         self.parts: list[bytes] = []
@@ -62,22 +59,28 @@ class Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        if self.begun() is None or self.held is None:
+        begun = self.begun()
+        if begun is None:
+            await self.send_on(message)
+            return
+        await self._hold(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            await self.auditor.end(begun, self.status, self.sent(), self.answer())
+            await self._release()
+
+    async def _hold(self, message: Message) -> None:
+        """Hold a message back, or send it if the answer is long or a stream."""
+        if self.held is None:
             await self.send_on(message)
             return
         self.held.append(message)
         self.parts.append(message.get("body", b""))
         self.held_bytes += len(self.parts[-1])
-        if self.held_bytes > MAX_ANSWER or _is_streamed(message, self.held):
-            await self.release()
+        if self.held_bytes > MAX_ANSWER or message.get("more_body"):
+            await self._release()
 
-    async def release(self) -> None:
+    async def _release(self) -> None:
         """Send what was held back, and hold nothing any more."""
         held, self.held = self.held, None
         for message in held or ():
             await self.send_on(message)
-
-
-def _is_streamed(message: Message, held: list[Message]) -> bool:
-    """True if the answer does not end with its first part."""
-    return len(held) > 1 and bool(message.get("more_body"))
