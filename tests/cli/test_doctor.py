@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,13 @@ import pytest
 from bunbase.functions.sandbox.layers import Layers
 from bunbase.house import doctor
 from tests.cli.conftest import Bunbase
+from tests.pkg.mail.smtp_server import SENDER, SmtpStub, running_in_thread
+
+
+@pytest.fixture
+def smtp_in_thread() -> Iterator[SmtpStub]:
+    with running_in_thread(SmtpStub(signs_in=True)) as stub:
+        yield stub
 
 
 def test_doctor_prints_every_check_as_text_and_json(bunbase: Bunbase) -> None:
@@ -78,6 +86,27 @@ def test_doctor_finds_a_taken_port_and_an_unusable_data_directory(bunbase: Bunba
 
     checks = {check["name"]: check["health"] for check in msgspec.json.decode(said.out)["checks"]}
     assert (checks["port"], checks["data directory"], said.code) == ("note", "bad", 1)
+
+
+def test_doctor_signs_in_to_the_smtp_server(
+    bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch, smtp_in_thread: SmtpStub
+) -> None:
+    """Without settings of mail this is a note, and a server that refuses the password is an error."""
+
+    def mail() -> tuple[str, str]:
+        document = msgspec.json.decode(bunbase("doctor", "--json").out)
+        (check,) = (check for check in document["checks"] if check["name"] == "mail")
+        return check["health"], check["detail"]
+
+    assert mail() == ("note", "not configured: BunBase sends no mail")
+    for name, value in smtp_in_thread.environment().items():
+        monkeypatch.setenv(name, value)
+    assert mail() == ("ok", f"127.0.0.1:{smtp_in_thread.port} accepts mails of {SENDER}")
+    monkeypatch.setenv("BUNBASE_MAIL__PASSWORD", "another password")
+    health, detail = mail()
+    assert (health, "refused mail.username and mail.password: 535" in detail) == ("bad", True)
+    monkeypatch.setenv("BUNBASE_MAIL__SENDER", "")
+    assert mail()[0] == "bad"
 
 
 def test_doctor_finds_an_unreachable_database(bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,10 @@ async def test_an_ip_address_is_known_if_the_account_signed_in_there_before(buna
     assert not await bunauth.knows_address("no address", "127.0.0.1")
 
 
+async def test_the_mailbox_of_dev_mode_is_empty_at_first(bunauth: BunAuth) -> None:
+    assert await bunauth.dev_mails("", "", 20, "") == ()
+
+
 async def test_a_wrong_setup_token_is_refused_over_http_too(bunauth: BunAuth) -> None:
     elsewhere = Caller(CallerKind.ANONYMOUS, ip="203.0.113.9")
 

@@ -76,6 +76,10 @@ async def test_problems_of_platform_keep_their_class_over_http(platform: Platfor
             await attempt
 
 
+async def test_the_mailbox_of_dev_mode_is_empty_at_first(platform: Platform) -> None:
+    assert await platform.dev_mails("", "", 20, "") == ()
+
+
 async def test_the_feed_of_revocations_contains_a_revoked_key(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
     async with feed_of(platform) as feed:

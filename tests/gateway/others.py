@@ -21,6 +21,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
+from bunbase.pkg.mail.letters import DevMail
 
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
@@ -38,6 +39,7 @@ class Room:
     """A room with a feed of revocations.
 
     `calls` counts the calls of each method. If `reachable` is False, nobody can follow the feed.
+    `mails`: the mails of the room in the mailbox of dev mode, in any order.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,15 @@ class Room:
         self.reachable = True
         self.told: list[Revocation] = []
         self.followers: list[asyncio.Queue[Revocation | None]] = []
+        self.mails: list[DevMail] = []
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        found = [
+            mail
+            for mail in sorted(self.mails, key=lambda mail: mail.id, reverse=True)
+            if to in ("", mail.to) and project in ("", mail.project) and (not before or mail.id < before)
+        ]
+        return tuple(found[:limit])
 
     async def revocations(self) -> AsyncIterator[Revocation]:
         if not self.reachable:

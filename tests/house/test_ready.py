@@ -18,6 +18,7 @@ from bunbase.house.internal import internal_app
 from bunbase.house.ready import readiness
 from bunbase.pkg import ready as ready_module
 from bunbase.pkg.db.database import ping
+from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import RpcConnections
@@ -49,6 +50,23 @@ async def test_readiness_names_the_sandbox_layers_of_functions(functions: Confin
 
     assert good
     assert answer["checks"] == {"functions": {"status": "ok", "detail": detail}}
+
+
+@pytest.mark.parametrize(
+    ("mail", "detail"),
+    [
+        (MailSettings(), "not configured: set mail.host"),
+        (MailSettings(host="smtp.example.com"), "sent by smtp.example.com:587"),
+    ],
+)
+async def test_readiness_says_whether_mail_is_configured(mail: MailSettings, detail: str) -> None:
+    """Without mail the process is ready too: only the details for operators differ."""
+    answer, good = await readiness(House(here=frozenset({"bunauth"})), "", mail).report()
+    elsewhere, _ = await readiness(House(here=frozenset({"bundoc"})), "", mail).report()
+
+    assert good
+    assert answer["checks"] == {"mail": {"status": "ok", "detail": detail}}
+    assert elsewhere["checks"] == {}
 
 
 class Nothing(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.modules import ROOMS
@@ -38,6 +39,27 @@ def test_an_invalid_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None
     assert run_dev({"gateway.port": "many"}) == 1
     assert capsys.readouterr().err.startswith("bunbase: --set gateway.port: gateway.port = 'many': ")
     assert not Path("data").exists()
+
+
+def test_settings_of_mail_that_would_reveal_the_password_stop_the_start(capsys: pytest.CaptureFixture[str]) -> None:
+    mail = {"host": "smtp.example.com", "sender": "a@example.com", "username": "a", "password": SECRET}
+    flags = {f"mail.{name}": value for name, value in mail.items()}
+
+    assert run_serve(flags=ANY_PORT | flags | {"mail.security": "none"}) == 1
+
+    said = capsys.readouterr().err
+    assert "mail.security = none would send the password to smtp.example.com" in said
+    assert SECRET not in said
+    assert not Path("data").exists()
+
+
+def test_production_without_mail_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with capture_logs() as logs:
+        run_serve(["bunauth", "platform"], ANY_PORT)  # this start fails, because the secrets are missing
+        run_serve(["bundoc"], ANY_PORT)
+
+    capsys.readouterr()
+    assert sum("mail is not configured" in line["event"] for line in logs) == 1
 
 
 def test_a_data_directory_in_use_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

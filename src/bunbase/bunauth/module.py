@@ -17,6 +17,8 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
+from bunbase.pkg.mail.jobs import mail_jobs
+from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.passwords import open_passwords
 
@@ -27,14 +29,15 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
     ):
-        stores = Stores(db, site.clock, settings.access_ttl_seconds)
+        mails = MailOutbox(db, site.clock, site.mail, site.dev)
+        stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.lifetimes.note()
         await prepare_setup(stores.accounts, settings.setup_token, site.dev, site.tell_setup_token)
         keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
         service = BunAuthService(stores, passwords, access, settings, site)
-        async with running(*upkeep_jobs(stores, settings, site.clock)):
+        async with running(*upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
 
 

@@ -13,6 +13,7 @@ from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.project_administration import ProjectAdministration
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.mail.letters import DevMail
 
 
 class ProjectNotFound(Problem):
@@ -152,6 +153,10 @@ class Platform(AuditLog, ProjectAdministration, Protocol):
 
         `project`: its id or slug. Raises: ProjectNotFound.
         """
+        ...
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        """Return the mails of this room in the mailbox of dev mode; see `BunAuth.dev_mails`."""
         ...
 
     def revocations(self) -> AsyncIterator[Revocation]:

@@ -13,6 +13,7 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
 from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.clients import Clients
+from bunbase.gateway.dev_mail import get_dev_mail
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
@@ -49,8 +50,9 @@ async def open_gateway(
         "dispatcher": public_dispatcher(bunauth, limits),
     }
     auditor = Auditor(rooms[Platform])
+    dev_routes = (*DEV_ROUTES, get_dev_mail) if site.dev else ()
     async with identity.following(), auditor.refusals.counting():
-        door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards, auditor)
+        door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, site.dev)

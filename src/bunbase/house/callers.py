@@ -25,10 +25,10 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """accounts change_password create_token delete_token discovery end_session end_sessions exchange
-                    jwks knows_address login logout managed_account me need_fresh_proof note_first_uses reauthenticate
-                    refresh register resume_account revocations sessions set_account_role signup_state suspend_account
-                    tokens update_me verify""",
+        GATEWAY: """accounts change_password create_token delete_token dev_mails discovery end_session end_sessions
+                    exchange jwks knows_address login logout managed_account me need_fresh_proof note_first_uses
+                    reauthenticate refresh register resume_account revocations sessions set_account_role signup_state
+                    suspend_account tokens update_me verify""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
@@ -53,10 +53,10 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """audit begin_act check_active create_key create_project delete_project end_act export_audit
-                    export_installation_audit inspection installation_audit installation_projects installation_usage
-                    key_holder keys managed_project membership note_refusals project project_of projects
-                    rename_project resume_project revocations revoke_key rotate_key suspend_project""",
+        GATEWAY: """audit begin_act check_active create_key create_project delete_project dev_mails end_act
+                    export_audit export_installation_audit inspection installation_audit installation_projects
+                    installation_usage key_holder keys managed_project membership note_refusals project project_of
+                    projects rename_project resume_project revocations revoke_key rotate_key suspend_project""",
     },
 }
 

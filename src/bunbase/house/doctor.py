@@ -31,17 +31,20 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.launch import RUNTIME
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY
-from bunbase.house.settings import HOUSE, HouseSettings
+from bunbase.house.settings import HOUSE, MAIL, HouseSettings
 from bunbase.pkg.bun import BunMissing, find_bun
 from bunbase.pkg.config.load import Config
 from bunbase.pkg.db.database import ping
 from bunbase.pkg.errors import CannotStart, Problem
+from bunbase.pkg.mail.settings import MailSettings, check_mail
+from bunbase.pkg.mail.smtp import SmtpServer, Undelivered
 from bunbase.pkg.postgres.account import account_for
 from bunbase.pkg.postgres.binaries import find_binaries
 from bunbase.pkg.serve import listen
 
 BUN_SECONDS: Final = 10.0
 PING_SECONDS: Final = 5.0
+SMTP_SECONDS: Final = 10.0
 
 
 class Health(StrEnum):
@@ -70,6 +73,7 @@ def examine(config: Config) -> list[Finding]:
         _data_directory(house.data_path()),
         _port(gateway.host, gateway.port),
         _postgres(house),
+        _mail(config.of(MAIL, MailSettings)),
     ]
 
 
@@ -131,3 +135,20 @@ def _postgres(house: HouseSettings) -> Finding:
     except CannotStart as missing:
         return Finding("postgresql", Health.BAD, str(missing), "Install PostgreSQL 15 or newer, or set DATABASE_URL.")
     return Finding("postgresql", Health.OK, "answers at DATABASE_URL")
+
+
+def _mail(settings: MailSettings) -> Finding:
+    """Connect to the SMTP server and sign in, but send nothing."""
+    if not settings.configured:
+        return Finding("mail", Health.NOTE, "not configured: BunBase sends no mail", "Set mail.host and mail.sender.")
+    patient = msgspec.structs.replace(settings, timeout_seconds=min(settings.timeout_seconds, SMTP_SECONDS))
+    try:
+        check_mail(settings)
+        asyncio.run(SmtpServer(patient).check())
+    except CannotStart as wrong:
+        return Finding("mail", Health.BAD, str(wrong), "Correct the settings of mail.")
+    except Undelivered as failure:
+        return Finding(
+            "mail", Health.BAD, failure.reason, "Check mail.host, mail.port, mail.security and the password."
+        )
+    return Finding("mail", Health.OK, f"{settings.server} accepts mails of {settings.sender}")

@@ -34,8 +34,8 @@ from bunbase.house.build import House, open_rooms
 from bunbase.house.data_dir import DataDirectory
 from bunbase.house.internal import internal_app, internal_limits
 from bunbase.house.modules import GATEWAY, MODULES, ROOMS
-from bunbase.house.ready import readiness
-from bunbase.house.settings import HOUSE, HouseSettings, load_settings
+from bunbase.house.ready import SEND_MAIL, readiness
+from bunbase.house.settings import HOUSE, MAIL, HouseSettings, load_settings
 from bunbase.house.terminal import Terminal
 from bunbase.house.trust import room_keys
 from bunbase.pkg.clock import SystemClock
@@ -43,6 +43,7 @@ from bunbase.pkg.config.load import Config
 from bunbase.pkg.errors import CannotStart, Problem
 from bunbase.pkg.http1.limits import raise_descriptors
 from bunbase.pkg.logger import configure_logging, logger
+from bunbase.pkg.mail.settings import MailSettings, check_mail
 from bunbase.pkg.modules import Site
 from bunbase.pkg.postgres.cluster import Cluster, start_cluster
 from bunbase.pkg.rpc.tokens import ServiceTokens
@@ -71,6 +72,7 @@ class Plan:
     config: Config
     house: HouseSettings
     gateway: GatewaySettings
+    mail: MailSettings
     terminal: Terminal
     beside: Beside
 
@@ -111,7 +113,8 @@ def _run(
         _check_rooms(targets)
         config = load_settings(flags)
         house = config.of(HOUSE, HouseSettings)
-        plan = Plan(mode, tuple(targets), config, house, config.of(GATEWAY, GatewaySettings), terminal, beside)
+        gateway, mail = config.of(GATEWAY, GatewaySettings), config.of(MAIL, MailSettings)
+        plan = Plan(mode, tuple(targets), config, house, gateway, mail, terminal, beside)
         configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
         with _stoppable(), ExitStack() as stack:
             _prepare(plan, stack)
@@ -158,6 +161,7 @@ def _check_rooms(targets: Sequence[str]) -> None:
 def _prepare(plan: Plan, stack: ExitStack) -> None:
     """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
+    _check_mail(plan)
     _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
     directory.hold()
@@ -174,8 +178,19 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     public_url = plan.gateway.public_url.rstrip("/") or base_url(host, port)
     tell = partial(plan.terminal.setup_token, url=public_url)
     functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
-    site = Site(plan.mode, directory.path, database_url, public_url, tokens, SystemClock(), tell, functions_host)
+    clock = SystemClock()
+    site = Site(plan.mode, directory.path, database_url, public_url, tokens, clock, tell, functions_host, plan.mail)
     uvloop.run(_serve(plan, site, listeners, cluster))
+
+
+def _check_mail(plan: Plan) -> None:
+    """Refuse settings of mail that cannot work. Tell the operator once if mail is not configured.
+
+    Raises: CannotStart.
+    """
+    check_mail(plan.mail)
+    if plan.mode == PRODUCTION and not plan.mail.configured and SEND_MAIL & set(plan.targets):
+        log.warning("mail is not configured: set mail.host; until then, mails wait for some hours and are then dropped")
 
 
 def _check_master_key(plan: Plan) -> None:
@@ -276,7 +291,7 @@ async def _opened(plan: Plan, site: Site, listeners: dict[str, Any]) -> AsyncIte
     async with AsyncExitStack() as stack:
         opening = open_rooms(plan.targets, plan.config.sections.__getitem__, site, plan.house.peers)
         house = await stack.enter_async_context(opening)
-        checks = readiness(house, site.database_url)
+        checks = readiness(house, site.database_url, site.mail)
         if plan.internal:
             app = internal_app(house, site.service_tokens, checks)
             await stack.enter_async_context(serving(app, listeners[HOUSE], internal_limits(plan.house)))

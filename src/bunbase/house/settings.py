@@ -10,8 +10,10 @@ import msgspec
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.config.load import Config, load_config
+from bunbase.pkg.mail.settings import MailSettings
 
 HOUSE: Final = "house"
+MAIL: Final = "mail"
 FILE: Final = "bunbase.toml"
 
 # short names for settings that people set often
@@ -58,8 +60,8 @@ class HouseSettings(msgspec.Struct, frozen=True):
 
 
 def kinds() -> dict[str, type[msgspec.Struct]]:
-    """Return the settings of the house, the gateway and every room, by name."""
-    found: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings}
+    """Return the settings of the house, the gateway, mail and every room, by name."""
+    found: dict[str, type[msgspec.Struct]] = {HOUSE: HouseSettings, GATEWAY: GatewaySettings, MAIL: MailSettings}
     return found | {module.name: module.settings for module in MODULES}
 
 

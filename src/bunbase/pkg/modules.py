@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.rpc.admission import Scope
 from bunbase.pkg.rpc.tokens import ServiceTokens
 
 T = TypeVar("T")
+
+NO_MAIL: Final = MailSettings()
 
 
 class Rooms:
@@ -45,6 +48,7 @@ class Site:
     `database_url`: empty if no room of the process needs PostgreSQL.
     `tell_setup_token`: shows the token for the first account to the person who started the process.
     `functions_host`: the wildcard for the hosts of projects, or empty.
+    `mail`: how the rooms send mail.
     """
 
     mode: str  # "dev" or "production"
@@ -55,6 +59,7 @@ class Site:
     clock: Clock
     tell_setup_token: Callable[[str], None] = _untold
     functions_host: str = ""
+    mail: MailSettings = NO_MAIL
 
     @property
     def dev(self) -> bool:

@@ -12,6 +12,8 @@ from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
+from bunbase.pkg.mail.jobs import mail_jobs
+from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.administration.routes import ROUTES as ADMINISTRATION_ROUTES
@@ -32,7 +34,8 @@ from bunbase.platform.store import PlatformStore
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
-        store = PlatformStore(db, site.clock, settings.max_keys_per_project)
+        mails = MailOutbox(db, site.clock, site.mail, site.dev)
+        store = PlatformStore(db, site.clock, settings.max_keys_per_project, mails)
         relay = relay_job(store, rooms)
         entries = AuditStore(db)
         audit = Audit(entries, BeforeActs(store), site.clock)
@@ -42,6 +45,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
             relay,
             upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock),
             retention_job(entries, settings.audit_retention_days, site.clock),
+            *mail_jobs(mails),
         )
         async with running(*jobs):
             yield service

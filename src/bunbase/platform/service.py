@@ -34,6 +34,7 @@ from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
 from bunbase.platform.administration.service import ManageProjects
 from bunbase.platform.audit.service import Audit
@@ -226,6 +227,9 @@ class PlatformService:
 
     async def installation_usage(self, caller: Caller) -> InstallationUsage:
         return await self.administration.usage(caller)
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.store.mails.dev_mails(to, project, limit, before))
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.store.feed.follow()

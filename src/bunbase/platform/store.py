@@ -14,6 +14,7 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.outbox import Outbox
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.mail.outbox import MailOutbox
 
 PROJECT_DELETED = "project_deleted"
 
@@ -83,8 +84,10 @@ class NewKey(msgspec.Struct, frozen=True):
 
 
 class PlatformStore:
-    def __init__(self, db: Database, clock: Clock, max_keys_per_project: int) -> None:
+    def __init__(self, db: Database, clock: Clock, max_keys_per_project: int, mails: MailOutbox | None = None) -> None:
+        """`mails`: by default, an outbox whose mails nobody sends."""
         self.db = db
+        self.mails = mails or MailOutbox(db, clock)
         self.clock = clock
         self.max_keys = max_keys_per_project
         self.outbox = Outbox(db)

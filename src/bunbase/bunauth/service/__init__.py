@@ -38,6 +38,7 @@ from bunbase.contracts.bunauth.tokens import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passwords import Passwords
 
@@ -145,6 +146,9 @@ class BunAuthService:
 
     async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
         return await self.administration.set_role(caller, id, role)
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
 
     def revocations(self) -> AsyncIterator[Revocation]:
         return self.stores.feed.follow()

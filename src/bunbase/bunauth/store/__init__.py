@@ -14,11 +14,13 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.mail.outbox import MailOutbox
 
 
 class Stores:
-    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int) -> None:
+    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int, mails: MailOutbox) -> None:
         self.db = db
+        self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.accounts = AccountStore(db)

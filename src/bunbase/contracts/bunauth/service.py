@@ -25,6 +25,7 @@ from bunbase.contracts.bunauth.tokens import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.pkg.mail.letters import DevMail
 
 
 class BunAuth(AccountAdministration, Protocol):
@@ -141,6 +142,13 @@ class BunAuth(AccountAdministration, Protocol):
         ...
 
     async def signup_state(self) -> SignupState: ...
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        """Return the mails of this room in the mailbox of dev mode, newest first. In production, there are none.
+
+        `before`: return only mails with a smaller id, which are older. `to`, `project` and `before` may be empty.
+        """
+        ...
 
     def revocations(self) -> AsyncIterator[Revocation]:
         """Yield all earlier revocations of sessions and tokens that have not expired, then READY, then each new one."""

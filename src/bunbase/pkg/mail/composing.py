@@ -1,0 +1,90 @@
+"""Make a letter from a template: the plain text and the HTML from the same few fields.
+
+Fields may come from strangers: anybody can invite anybody and choose the name in the invitation. So a field never
+becomes a link or markup. All text is escaped in HTML, and `harmless` breaks up what mail programs would turn into a
+link by themselves. Only `url` is a link; the room makes it from the installation's own address.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from string import Template as Pattern
+from typing import Final
+from urllib.parse import urlsplit
+
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.mail.layout import Content, html_of, text_of
+from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
+from bunbase.pkg.mail.templates import Template
+
+MAX_FIELD: Final = 120  # characters
+MAX_URL: Final = 2000
+ADDRESSES: Final = frozenset(
+    {"email", "new_email", "inviter_email"}
+)  # fields that are shown whole if they are an email address
+HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
+DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+SCHEME: Final = re.compile(r":(?=[\w/])")
+
+
+def compose(template: Template, to: str, fields: Mapping[str, str], project: str = "") -> Letter:
+    """Return the letter for an address.
+
+    `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
+    `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
+    link of the button, and `code` stands alone on its line.
+    Raises: ValueError if a field is missing or `url` is not a complete address: the calling room has a bug.
+    """
+    url, code = fields.get("url", ""), fields.get("code", "")
+    missing = template.needs() - {name for name, value in fields.items() if value}
+    if missing:
+        raise ValueError(f"{template.kind} needs more fields: {', '.join(sorted(missing))}")
+    if url:
+        _check_url(url)
+    known = {name: shown(name, value) for name, value in fields.items()}
+    subject, heading, body, button, footer = (
+        Pattern(text).safe_substitute(known)
+        for text in (template.subject, template.heading, template.body, template.button, template.footer)
+    )
+    paragraphs = tuple(" ".join(paragraph.split()) for paragraph in body.split("\n\n"))
+    content = Content(known["app"], heading, paragraphs, button, url, code, footer)
+    return Letter(
+        to=to,
+        subject=subject[:MAX_SUBJECT],
+        text=text_of(content),
+        html=html_of(content),
+        project=project,
+        kind=template.kind,
+        notice=template.notice,
+        useful_seconds=template.useful_seconds,
+    )
+
+
+def shown(name: str, value: str) -> str:
+    """Return the value of a field for display. An address is shown whole in the fields that are made for one."""
+    if name in ADDRESSES and email_or_none(value) is not None:
+        return value
+    return harmless(value)
+
+
+def harmless(value: str) -> str:
+    """Return a text that no mail program turns into a link, on one line and without invisible characters."""
+    visible = "".join(
+        " " if character.isspace() else character
+        for character in value
+        if character.isspace() or unicodedata.category(character) not in HIDDEN
+    )
+    one_line = " ".join(visible.split())
+    if len(one_line) > MAX_FIELD:
+        one_line = one_line[: MAX_FIELD - 1] + "…"
+    return SCHEME.sub(": ", DOT.sub(r"\1 ", one_line))
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or len(url) > MAX_URL or not url.isascii():
+        raise ValueError("the link of a mail must be a complete http or https address")
+    if not url.isprintable() or any(character in ' <>"' for character in url):
+        raise ValueError("the link of a mail must be percent-encoded")

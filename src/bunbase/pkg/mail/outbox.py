@@ -1,0 +1,244 @@
+"""The outbox of mails in PostgreSQL: it limits, stores, claims and forgets them. See `pkg/mail/__init__.py`.
+
+A room that sends mail has this table:
+
+    CREATE TABLE mails (
+        id text PRIMARY KEY,
+        project text NOT NULL,  -- empty if the installation sends the mail
+        kind text NOT NULL,
+        notice boolean NOT NULL,
+        recipient text NOT NULL,
+        mailbox text NOT NULL,  -- the recipient without a +tag: the limits count by it
+        subject text NOT NULL,  -- empty, as plain and html, once the mail is sent or dead
+        plain text NOT NULL,
+        html text NOT NULL,
+        state text NOT NULL CHECK (state IN ('waiting', 'sent', 'kept', 'dead')),
+        attempts int NOT NULL DEFAULT 0,
+        reason text NOT NULL DEFAULT '',  -- of the last failure
+        created_at timestamptz NOT NULL,
+        due_at timestamptz NOT NULL,
+        useful_until timestamptz NOT NULL,
+        ended_at timestamptz
+    );
+    CREATE INDEX mails_waiting ON mails (due_at) WHERE state = 'waiting';
+    CREATE INDEX mails_ended ON mails (state, ended_at) WHERE ended_at IS NOT NULL;
+    CREATE INDEX mails_mailbox ON mails (mailbox, created_at);
+
+The state `kept`: dev mode without a server keeps mails for the mailbox of dev mode and does not send them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg import metrics
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
+from bunbase.pkg.mail.settings import MailSettings
+
+log = logger("mail")
+
+HOUR: Final = timedelta(hours=1)
+KEEP: Final = timedelta(days=1)  # sent mails and the mailbox of dev mode
+KEEP_DEAD: Final = timedelta(days=30)
+CLAIM_MARGIN: Final = timedelta(seconds=30)  # for storing the result after the deadline of an attempt
+RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
+MAX_REASON: Final = 300
+
+LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
+COUNT = """
+SELECT count(*) FILTER (WHERE notice = $3) AS of_all, count(*) FILTER (WHERE kind = $4 AND project = $5) AS of_kind
+FROM mails WHERE mailbox = $1 AND created_at > $2"""
+POST = """
+INSERT INTO mails (id, project, kind, notice, recipient, mailbox, subject, plain, html, state,
+    created_at, due_at, useful_until, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)"""
+CLAIM = """
+UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
+    SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until"""
+SENT = """
+UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
+    subject = CASE WHEN $3 THEN subject ELSE '' END,
+    plain = CASE WHEN $3 THEN plain ELSE '' END,
+    html = CASE WHEN $3 THEN html ELSE '' END
+WHERE id = $1 AND state <> 'sent'"""
+LATER = "UPDATE mails SET due_at = $3, reason = $4 WHERE id = $1 AND state = 'waiting' AND attempts = $2"
+DEAD = """
+UPDATE mails SET state = 'dead', ended_at = $3, reason = $4, subject = '', plain = '', html = ''
+WHERE id = $1 AND state = 'waiting' AND attempts = $2"""
+OUTDATED = """
+UPDATE mails SET state = 'dead', ended_at = $1, reason = $2, subject = '', plain = '', html = ''
+WHERE state = 'waiting' AND useful_until <= $1"""
+COUNT_WAITING = "SELECT count(*) AS count, min(created_at) AS oldest FROM mails WHERE state = 'waiting'"
+COUNT_DEAD = "SELECT count(*) FROM mails WHERE state = 'dead' AND ended_at IS NOT NULL"
+DEV_MAILS = """
+SELECT id, recipient AS to, project, subject, plain AS text, html, created_at AS at FROM mails
+WHERE state <> 'dead' AND subject <> '' AND ($1 = '' OR recipient = $1) AND ($2 = '' OR project = $2)
+    AND ($3 = '' OR id < $3)
+ORDER BY id DESC LIMIT $4"""
+FORGET = """
+DELETE FROM mails WHERE id IN (
+    SELECT id FROM mails WHERE state = ANY ($1) AND ended_at IS NOT NULL AND ended_at < $2 LIMIT $3)"""
+
+
+class RecentMails(msgspec.Struct, frozen=True):
+    of_all: int
+    of_kind: int
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    count: int
+    oldest: datetime | None
+
+
+class MailOutbox:
+    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox."""
+
+    def __init__(self, db: Database, clock: Clock, settings: MailSettings | None = None, dev: bool = False) -> None:
+        self.db = db
+        self.clock = clock
+        self.settings = settings or MailSettings()
+        self.dev = dev
+
+    async def post(self, letter: Letter) -> None:
+        """Store a mail that a job then sends. Call this inside the transaction of the act that the mail is about.
+
+        If the address has had too many mails within the hour, the mail is dropped, and the caller cannot see that.
+        Raises: ValueError if `letter.to` is not an address.
+        """
+        recipient = email_or_none(letter.to)
+        if recipient is None:
+            raise ValueError("the recipient of a mail is not an address")
+        async with self.db.transaction():
+            if await self._too_many(letter, recipient):
+                self._count("dropped")
+                log.warning("a mail was dropped: too many for one address", kind=letter.kind, to=masked(recipient))
+                return
+            await self._insert(letter, recipient)
+        self._count("posted")
+
+    async def claim(self) -> ClaimedMail | None:
+        """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt."""
+        now = self.clock.now()
+        until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
+        return await self.db.one(ClaimedMail, CLAIM, now, until)
+
+    async def sent(self, mail: ClaimedMail) -> None:
+        """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
+        await self.db.execute(SENT, mail.id, self.clock.now(), self.dev)
+        self._count("sent")
+
+    async def failed(self, mail: ClaimedMail, reason: str, permanent: bool) -> None:
+        """Store a failed attempt. The mail waits for the next attempt, or is dead."""
+        self._count("failed")
+        reason = reason.replace(mail.recipient, masked(mail.recipient))[:MAX_REASON].replace("\0", "")
+        now = self.clock.now()
+        due_at = now + timedelta(seconds=retry_seconds(mail.attempts))
+        if permanent or due_at >= mail.useful_until:
+            await self._bury(mail, reason)
+            return
+        await self.db.execute(LATER, mail.id, mail.attempts, due_at, reason)
+        log.warning(
+            "a mail waits for another attempt",
+            **self._described(mail),
+            attempts=mail.attempts,
+            wait_seconds=retry_seconds(mail.attempts),
+            reason=reason,
+        )
+
+    async def bury_outdated(self, reason: str) -> int:
+        """Give up the mails that waited until they were no longer useful, and return their number."""
+        dead = await self.db.execute(OUTDATED, self.clock.now(), reason)
+        if dead:
+            self._count("dead", dead)
+            log.error("mails are dead letters", sender_room=self.db.schema, count=dead, reason=reason)
+        return dead
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> list[DevMail]:
+        """Return the mails of the last day, newest first; in production none. `to`, `project`, `before`: "" for any.
+
+        `before`: only mails with a smaller id, which are older.
+        """
+        if not self.dev:
+            return []
+        recipient = email_or_none(to) if to else ""
+        if recipient is None or "\0" in project + before:
+            return []
+        return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit)
+
+    async def forget(self) -> None:
+        """Delete the mails that ended more than a day ago, and dead letters after 30 days."""
+        now = self.clock.now()
+        await self.db.delete_in_batches(FORGET, ["sent", "kept"], now - KEEP)
+        await self.db.delete_in_batches(FORGET, ["dead"], now - KEEP_DEAD)
+
+    async def measure(self) -> None:
+        """Update the gauges of waiting and dead mails."""
+        room = self.db.schema
+        waiting = await self.db.one(Backlog, COUNT_WAITING)
+        dead = await self.db.value(COUNT_DEAD)
+        oldest = waiting.oldest if waiting else None
+        seconds = (self.clock.now() - oldest).total_seconds() if oldest else 0.0
+        metrics.mails_waiting.labels(room).set(waiting.count if waiting else 0)
+        metrics.mails_oldest_seconds.labels(room).set(max(seconds, 0.0))
+        metrics.mails_dead.labels(room).set(dead)
+
+    async def _too_many(self, letter: Letter, recipient: str) -> bool:
+        """True if the limits allow no further mail. The lock makes two requests at once count one after the other."""
+        mailbox = without_tag(recipient)
+        await self.db.execute(LOCK_MAILBOX, mailbox)
+        since = self.clock.now() - HOUR
+        had = await self.db.one(RecentMails, COUNT, mailbox, since, letter.notice, letter.kind, letter.project)
+        if had is None:
+            return False
+        return had.of_all >= self.settings.max_per_address or had.of_kind >= self.settings.max_of_a_kind
+
+    async def _insert(self, letter: Letter, recipient: str) -> None:
+        now = self.clock.now()
+        kept = self.dev and not self.settings.configured
+        await self.db.execute(
+            POST,
+            new_id("mail"),
+            letter.project,
+            letter.kind,
+            letter.notice,
+            recipient,
+            without_tag(recipient),
+            letter.subject,
+            letter.text,
+            letter.html,
+            "kept" if kept else "waiting",
+            now,
+            now + timedelta(seconds=letter.useful_seconds),
+            now if kept else None,
+        )
+
+    async def _bury(self, mail: ClaimedMail, reason: str) -> None:
+        if await self.db.execute(DEAD, mail.id, mail.attempts, self.clock.now(), reason):
+            self._count("dead")
+            log.error("a mail is a dead letter", **self._described(mail), attempts=mail.attempts, reason=reason)
+
+    def _described(self, mail: ClaimedMail) -> dict[str, str]:
+        return {"mail_id": mail.id, "kind": mail.kind, "to": masked(mail.recipient), "sender_room": self.db.schema}
+
+    def _count(self, outcome: str, number: int = 1) -> None:
+        metrics.mails.labels(self.db.schema, outcome).inc(number)
+
+
+def retry_seconds(attempts: int) -> int:
+    """Return the time to wait after a number of failed attempts."""
+    return RETRY_SECONDS[min(attempts, len(RETRY_SECONDS)) - 1]
+
+
+def without_tag(address: str) -> str:
+    """Return an address without the part after a plus sign, because all these addresses usually reach one person."""
+    mailbox, _, domain = address.rpartition("@")
+    return f"{mailbox.partition('+')[0] or mailbox}@{domain}"

@@ -1,0 +1,135 @@
+"""The settings of mail, which all rooms share, and the checks of a start."""
+
+from __future__ import annotations
+
+import ssl
+from email.headerregistry import Address
+from email.utils import parseaddr
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Annotated, Final
+
+import msgspec
+
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.errors import CannotStart
+
+DEV_SENDER: Final = "BunBase <bunbase@localhost>"
+SENDER_EXAMPLE: Final = "BunBase <bunbase@example.com>"
+LOCALHOST: Final = "localhost"
+
+
+class Security(StrEnum):
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
+PORTS: Final = {Security.STARTTLS: 587, Security.TLS: 465, Security.NONE: 25}
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class MailSettings(msgspec.Struct, frozen=True):
+    """How BunBase sends mail. Every room that sends mail uses these settings.
+
+    `host`: the SMTP server. If empty, no mail is sent: [mail](../mail.md#without-a-server).
+    `port`: the port of the SMTP server; 0 takes the usual port: 587 for `starttls`, 465 for `tls`, 25 for `none`.
+    `security`: `starttls` begins in plain text and then requires TLS; `tls` uses TLS from the start; `none` uses no
+    TLS.
+    `username`: the name for signing in to the SMTP server. If empty, BunBase does not sign in.
+    `password`: the password for signing in to the SMTP server.
+    `ca_file`: a file with the certificates of the authorities that may sign the server's certificate; if empty, those
+    of the operating system.
+    `sender`: the address that mails come from, with a name: `BunBase <bunbase@example.com>`.
+    `timeout_seconds`: the deadline of one attempt to send a mail, from the connection to the server's last answer.
+    `max_per_address`: how many mails an address may get in an hour from one room; notices are counted separately.
+    `max_of_a_kind`: how many mails of one kind, such as sign-in codes, an address may get in an hour from one project.
+    """
+
+    host: str = ""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    security: Security = Security.STARTTLS
+    username: str = ""
+    password: str = ""
+    ca_file: str = ""
+    sender: str = ""
+    timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 30.0
+    max_per_address: Limit = 30
+    max_of_a_kind: Limit = 6
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.host)
+
+    @property
+    def server(self) -> str:
+        """Return the host and the port of the SMTP server."""
+        return f"{self.host}:{self.port_number}"
+
+    @property
+    def port_number(self) -> int:
+        return self.port or PORTS[self.security]
+
+    @property
+    def sender_address(self) -> Address:
+        """Return the sender. Raises: ValueError."""
+        return read_sender(self.sender or DEV_SENDER)
+
+
+def check_mail(settings: MailSettings) -> None:
+    """Refuse settings with which no mail could be sent, or with which the password could be read by others.
+
+    Raises: CannotStart.
+    """
+    if not settings.host:
+        given = [name for name in ("username", "password", "sender", "ca_file") if getattr(settings, name)]
+        if given:
+            raise CannotStart(f"mail.{given[0]} is set, but mail.host is not: name the SMTP server too")
+        return
+    if not settings.host.isprintable() or any(character in settings.host for character in " /@"):
+        raise CannotStart("mail.host must be a host name or an IP address; the port belongs to mail.port")
+    _check_sender(settings.sender)
+    if bool(settings.username) != bool(settings.password):
+        raise CannotStart("mail.username and mail.password belong together: set both or neither")
+    if settings.security is Security.NONE and settings.password and not is_loopback(settings.host):
+        raise CannotStart(
+            f"mail.security = none would send the password to {settings.host} where others can read it: "
+            "use starttls or tls"
+        )
+    if settings.ca_file:
+        _check_certificates(settings.ca_file)
+
+
+def read_sender(text: str) -> Address:
+    """Return the sender `Name <address>` or `address`. Raises: ValueError for any other text."""
+    if not text.isprintable():
+        raise ValueError("a sender has no control characters")
+    name, address = parseaddr(text)
+    normal = email_or_none(address)
+    if normal is None or not normal.isascii() or not text.rstrip(">").endswith(address):
+        raise ValueError("not an address")
+    return Address(name, addr_spec=normal)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return host.lower() == LOCALHOST or host.lower().endswith(f".{LOCALHOST}")
+
+
+def _check_certificates(file: str) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is an OSError
+        raise CannotStart(f"mail.ca_file: {file} holds no certificates in PEM form: {error.strerror}") from None
+
+
+def _check_sender(sender: str) -> None:
+    if not sender:
+        raise CannotStart(f"mail.host is set, but mail.sender is not: for example mail.sender = {SENDER_EXAMPLE}")
+    try:
+        read_sender(sender)
+    except ValueError:
+        raise CannotStart(f"mail.sender must look like this, with an ASCII address: {SENDER_EXAMPLE}") from None

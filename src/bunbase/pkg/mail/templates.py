@@ -1,0 +1,182 @@
+"""The templates of mails about accounts, memberships and sign-in. They name no product: `$app` is its name.
+
+A template has a few texts, from which `composing.py` makes the plain text and the HTML of a mail. The texts contain
+placeholders such as `$app` (`string.Template`), which every template documents in its `fields`. A project may later
+replace the texts of a template. It cannot add markup, because all texts are escaped.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+class Template(msgspec.Struct, frozen=True):
+    """The texts of one kind of mail.
+
+    `body`: paragraphs, separated by blank lines. `button`: the label of the link, if the mail has one.
+    `footer`: the advice to a reader who does not expect the mail.
+    `fields`: the placeholders that these texts need, in addition to `app`.
+    `notice`: see `letters.Letter`. `useful_seconds`: the mail is not sent later than this.
+    """
+
+    kind: str
+    subject: str
+    heading: str
+    body: str
+    button: str = ""
+    footer: str = ""
+    fields: frozenset[str] = frozenset()
+    notice: bool = False
+    useful_seconds: int = 8 * HOUR
+
+    def needs(self) -> frozenset[str]:
+        """Return the names of all fields that a letter needs."""
+        return self.fields | {"app"} | ({"url"} if self.button else set())
+
+
+NOT_YOU: Final = "If you did not ask for this, you can ignore this mail. Nothing changes until the link is used."
+CHECK_ACCOUNT: Final = "If this was not you, reset your password at once and check who is signed in to your account."
+
+VERIFY_EMAIL: Final = Template(
+    "verify_email",
+    subject="Confirm your email address for $app",
+    heading="Confirm your email address",
+    body="Please confirm that $email is your address. The link works for $valid_for.",
+    button="Confirm this address",
+    footer="If you have no account at $app, you can ignore this mail.",
+    fields=frozenset({"email", "valid_for"}),
+)
+CONFIRM_NEW_EMAIL: Final = Template(
+    "confirm_new_email",
+    subject="Confirm your new email address for $app",
+    heading="Confirm your new email address",
+    body="Someone asked to use $email for their account at $app. Was it you? Then confirm the address: "
+    "from then on, you sign in with it. The link works for $valid_for.",
+    button="Use this address",
+    footer=NOT_YOU,
+    fields=frozenset({"email", "valid_for"}),
+)
+EMAIL_CHANGE_REQUESTED: Final = Template(
+    "email_change_requested",
+    subject="Confirm the change of your email address at $app",
+    heading="Your email address will change",
+    body="Someone who is signed in to your account asked to change its address from $email to $new_email. "
+    "If it was you, confirm the change. The link works for $valid_for.",
+    button="Confirm the change",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"email", "new_email", "valid_for"}),
+    notice=True,
+)
+EMAIL_CHANGED: Final = Template(
+    "email_changed",
+    subject="Your email address at $app has changed",
+    heading="Your email address has changed",
+    body="The address of your account at $app is no longer $email. You now sign in with $new_email.",
+    footer="If this was not you, tell the people who run $app at once.",
+    fields=frozenset({"email", "new_email"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+PASSWORD_RESET: Final = Template(
+    "password_reset",
+    subject="Reset your password for $app",
+    heading="Reset your password",
+    body="Someone asked for a new password for the account of $email. If it was you, choose one now. "
+    "The link works once, for $valid_for.",
+    button="Choose a new password",
+    footer="If you did not ask for this, you can ignore this mail. Your password stays as it is.",
+    fields=frozenset({"email", "valid_for"}),
+    useful_seconds=HOUR,
+)
+PASSWORD_CHANGED: Final = Template(
+    "password_changed",
+    subject="Your password for $app has changed",
+    heading="Your password has changed",
+    body="The password of your account at $app ($email) was changed.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"email"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+FACTOR_ADDED: Final = Template(
+    "factor_added",
+    subject="A second factor was added to your account at $app",
+    heading="A second factor was added",
+    body="You can now use this second factor to sign in to $app: $factor.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"factor"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+FACTOR_REMOVED: Final = Template(
+    "factor_removed",
+    subject="A second factor was removed from your account at $app",
+    heading="A second factor was removed",
+    body="This second factor no longer works for your account at $app: $factor.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"factor"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+INSTALLATION_INVITE: Final = Template(
+    "installation_invite",
+    subject="You are invited to $app",
+    heading="You are invited to $app",
+    body="$inviter ($inviter_email) invites you to open an account at $app. The invitation is valid for $valid_for.",
+    button="Open an account",
+    footer="If you do not know $inviter, you can ignore this mail.",
+    fields=frozenset({"inviter", "inviter_email", "valid_for"}),
+    useful_seconds=DAY,
+)
+MEMBER_INVITE: Final = Template(
+    "member_invite",
+    subject="$inviter invites you to $target",
+    heading="You are invited to $target",
+    body="$inviter ($inviter_email) invites you to work on $target at $app. Your role: $role.\n\n"
+    "The invitation is valid for $valid_for.",
+    button="Accept the invitation",
+    footer="If you do not know $inviter, you can ignore this mail.",
+    fields=frozenset({"inviter", "inviter_email", "target", "role", "valid_for"}),
+    useful_seconds=DAY,
+)
+SIGN_IN_CODE: Final = Template(
+    "sign_in_code",
+    subject="Your code for $app",
+    heading="Your sign-in code",
+    body="Enter this code to sign in to $app. It works once, for $valid_for.",
+    footer="Never tell this code to anybody. If you did not ask for it, you can ignore this mail.",
+    fields=frozenset({"code", "valid_for"}),
+    useful_seconds=10 * MINUTE,
+)
+SIGN_IN_LINK: Final = Template(
+    "sign_in_link",
+    subject="Sign in to $app",
+    heading="Sign in to $app",
+    body="Use this link to sign in. It works once, for $valid_for.",
+    button="Sign in",
+    footer="If you did not ask for this, you can ignore this mail.",
+    fields=frozenset({"valid_for"}),
+    useful_seconds=10 * MINUTE,
+)
+
+TEMPLATES: Final = {
+    template.kind: template
+    for template in (
+        VERIFY_EMAIL,
+        CONFIRM_NEW_EMAIL,
+        EMAIL_CHANGE_REQUESTED,
+        EMAIL_CHANGED,
+        PASSWORD_RESET,
+        PASSWORD_CHANGED,
+        FACTOR_ADDED,
+        FACTOR_REMOVED,
+        INSTALLATION_INVITE,
+        MEMBER_INVITE,
+        SIGN_IN_CODE,
+        SIGN_IN_LINK,
+    )
+}
