@@ -25,6 +25,7 @@ ELSEWHERE = "owner's personal token: admin in another project"
 
 KEYS: Final = {PUBLISHABLE, USER, SECRET}
 OWNERS: Final = {OWNER, MANAGER}
+ADMINISTRATORS: Final = {OWNER, MANAGER}  # of the installation
 ADMINS: Final = OWNERS | {ADMIN}
 DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
@@ -87,6 +88,19 @@ PERMISSIONS: Final = (
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
+    # the installation; the owner of the table is its administrator
+    row("GET", "/api/admin/audit", ADMINISTRATORS),
+    row("GET", "/api/admin/audit/export", ADMINISTRATORS),
+    row("GET", "/api/admin/accounts", ADMINISTRATORS),
+    row("GET", "/api/admin/accounts/{account_id}", ADMINISTRATORS),
+    row("PATCH", "/api/admin/accounts/{account_id}", ADMINISTRATORS),
+    row("POST", "/api/admin/accounts/{account_id}/suspend", ADMINISTRATORS),
+    row("POST", "/api/admin/accounts/{account_id}/resume", ADMINISTRATORS),
+    row("GET", "/api/admin/usage", ADMINISTRATORS),
+    row("GET", "/api/admin/projects", ADMINISTRATORS),
+    row("GET", "/api/admin/projects/{ref}", ADMINISTRATORS, ref="every-route"),
+    row("POST", "/api/admin/projects/{ref}/suspend", ADMINISTRATORS, ref="every-route"),
+    row("POST", "/api/admin/projects/{ref}/resume", ADMINISTRATORS, ref="every-route"),
     # projects
     row("GET", "/api/projects", ACCOUNTS),
     row("POST", "/api/projects", ACCOUNTS),
@@ -97,6 +111,8 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/keys", ADMINS),
     row("DELETE", f"{P}/keys/{{key_id}}", ADMINS),
     row("POST", f"{P}/keys/{{key_id}}/rotate", ADMINS),
+    row("GET", f"{P}/audit", ADMINS | {WRITER, READER}),
+    row("GET", f"{P}/audit/export", ADMINS | {WRITER, READER}),
     row("GET", f"{P}/data-key", VIEWERS),
     row("POST", f"{P}/data-key/rotate", ADMINS),
     # backups

@@ -20,7 +20,7 @@ RULE_TEST = {  # the trace of this rule would show the document of the owner
     "doc": {},
     "rules": {"get": 'get("papers", "paper").text == ""'},
 }
-OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/.well-known/")
+OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/api/admin/", "/.well-known/")
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,8 @@ def tries(owner: Project) -> list[Try]:
             ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
             ("DELETE", "/keys/{key_id}", key, None, {}),
             ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
+            ("GET", "/audit", "/audit", None, {}),
+            ("GET", "/audit/export", "/audit/export", None, {}),
             ("GET", "/data-key", "/data-key", None, {}),
             ("POST", "/data-key/rotate", "/data-key/rotate", None, {}),
             ("GET", "/env", "/env?reveal=true", None, {}),
@@ -134,6 +136,16 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
         ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
         ("POST", "/v1/rules/test", "/v1/rules/test", RULE_TEST),
+        ("GET", "/v1/data/{collection}", "/v1/data/papers", None),
+        ("POST", "/v1/data/{collection}", "/v1/data/papers", {"of": "the stranger"}),
+        ("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", {"where": {}}),
+        ("POST", "/v1/data/{collection}/aggregate", "/v1/data/papers/aggregate", {"values": {"n": {"$count": True}}}),
+        ("POST", "/v1/commit", "/v1/commit", {"writes": [{"op": "delete", "collection": "papers", "id": "paper"}]}),
+        ("GET", "/v1/changes", "/v1/changes", None),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         *managing_users(owner),

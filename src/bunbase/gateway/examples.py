@@ -23,6 +23,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/auth/password"): {"password": "another horse battery", "current": "the password until now"},
     ("POST", "/api/auth/reauthenticate"): {"password": SIGN_IN["password"]},
     ("POST", "/api/auth/tokens"): {"name": "ci", "scopes": ["read", "write"], "expires_in_seconds": 7_776_000},
+    ("PATCH", "/api/admin/accounts/{account_id}"): {"role": "admin"},
     ("POST", "/api/projects"): {"name": "Bakery"},
     ("PATCH", PROJECT): {"name": "Ada's bakery"},
     ("DELETE", PROJECT): {"confirm": "bakery"},
