@@ -45,6 +45,10 @@ class Act(StrEnum):
 
     # accounts
     ACCOUNT_READ = "account.read", ACCOUNT, SEES, ANY_SCOPE
+    ACCOUNT_UPDATE = "account.update", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_CHANGE_PASSWORD = "account.change_password", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_REAUTHENTICATE = "account.reauthenticate", ACCOUNT, CHANGES, ADMIN
+    SESSION_READ = "session.read", ACCOUNT, SEES, ADMIN
     SESSION_END = "session.end", ACCOUNT, CHANGES, WRITE
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
     TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN

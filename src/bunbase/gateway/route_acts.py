@@ -30,6 +30,12 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     # accounts of developers
     ("POST", "/api/auth/logout"): Act.SESSION_END,
     ("GET", "/api/auth/me"): Act.ACCOUNT_READ,
+    ("PATCH", "/api/auth/me"): Act.ACCOUNT_UPDATE,
+    ("POST", "/api/auth/password"): Act.ACCOUNT_CHANGE_PASSWORD,
+    ("POST", "/api/auth/reauthenticate"): Act.ACCOUNT_REAUTHENTICATE,
+    ("GET", "/api/auth/sessions"): Act.SESSION_READ,
+    ("DELETE", "/api/auth/sessions"): Act.SESSION_END,
+    ("DELETE", "/api/auth/sessions/{session_id}"): Act.SESSION_END,
     ("GET", "/api/auth/tokens"): Act.TOKEN_READ,
     ("POST", "/api/auth/tokens"): Act.TOKEN_CREATE,
     ("DELETE", "/api/auth/tokens/{token_id}"): Act.TOKEN_DELETE,

@@ -8,8 +8,9 @@ import msgspec
 from litestar import Request
 
 from bunbase.contracts.acts import Act
-from bunbase.contracts.audit import ActEnd, AuditedAct, AuditLog, AuditUnavailable
+from bunbase.contracts.audit import ActEnd, AuditedAct, AuditUnavailable
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.gateway.audit.policy import ALWAYS_DONE, is_audited, refined
 from bunbase.gateway.audit.refusals import Refusals
@@ -40,9 +41,9 @@ class Begun(msgspec.Struct, frozen=True):
 
 
 class Auditor:
-    def __init__(self, entries: AuditLog) -> None:
-        self.entries = entries
-        self.refusals = Refusals(entries)
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.refusals = Refusals(platform)
 
     async def begin(self, request: AnyRequest) -> None:
         """Begin the entry of an audited act. Raises: AuditUnavailable, and the Problem of a caller without the role."""
@@ -78,14 +79,14 @@ class Auditor:
         target = _made(begun, answer) if done else ""
         project = target if begun.act is Act.PROJECT_CREATE else ""
         try:
-            await in_time(self.entries.end_act(begun.id, ActEnd(status, after, target, project)))
+            await in_time(self.platform.end_act(begun.id, ActEnd(status, after, target, project)))
         except Exception as error:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
     async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
         """Return the id of the new entry, or "" for an act that is done without an entry. Raises: AuditUnavailable."""
         try:
-            return await in_time(self.entries.begin_act(caller, audited))
+            return await in_time(self.platform.begin_act(caller, audited))
         except Exception as error:
             fields = {"action": act.value, "target": audited.target, "project": caller.project, "reason": repr(error)}
             if act in ALWAYS_DONE:

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from bunbase.contracts.audit import ActorKind, AuditedAct, AuditLog
+from bunbase.contracts.audit import ActorKind, AuditedAct
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
 from bunbase.gateway.identity import in_time
 from bunbase.pkg.logger import logger
 
@@ -36,8 +37,8 @@ class Window:
 
 
 class Refusals:
-    def __init__(self, entries: AuditLog, clock: Callable[[], float] = time.monotonic) -> None:
-        self.entries = entries
+    def __init__(self, platform: Platform, clock: Callable[[], float] = time.monotonic) -> None:
+        self.platform = platform
         self.clock = clock
         self.windows: dict[Key, Window] = {}
 
@@ -81,7 +82,7 @@ class Refusals:
 
     async def _store(self, caller: Caller, act: AuditedAct, count: int) -> None:
         try:
-            await in_time(self.entries.note_refusals(caller, act, count))
+            await in_time(self.platform.note_refusals(caller, act, count))
         except Exception as error:
             log.warning("a refusal is missing in the audit log", action=act.action, count=count, reason=repr(error))
 

@@ -15,6 +15,8 @@ import msgspec
 from bunbase.contracts.acts import Act
 
 SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
+    Act.ACCOUNT_UPDATE: ("name", "avatar_url"),
+    Act.ACCOUNT_SET_ROLE: ("role",),
     Act.TOKEN_CREATE: ("name", "scopes", "expires_at"),
     Act.PROJECT_CREATE: ("name", "slug"),
     Act.PROJECT_UPDATE: ("name",),
