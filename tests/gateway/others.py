@@ -188,6 +188,12 @@ class FakePlatform(Room):
             raise Unreachable("The log cannot be written.")
         self.entries[int(id)][2] = end
 
+    async def export_audit(self, *_: Any) -> AsyncIterator[Any]:
+        for batch in ():
+            yield batch
+
+    export_installation_audit = export_audit
+
     async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
         self.refusals.append((caller, act, count))
 

@@ -1,4 +1,4 @@
-"""What the administrators of the installation see and change of projects. It is a part of Platform's contract."""
+"""Projects, as the administrators of the installation see and change them. It is a part of Platform's contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the administrators of the installation see and change of accounts. It is a part of BunAuth's contract."""
+"""Accounts, as the administrators of the installation see and change them. It is a part of BunAuth's contract."""
 
 from __future__ import annotations
 
