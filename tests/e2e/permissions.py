@@ -86,8 +86,13 @@ PERMISSIONS: Final = (
     row("DELETE", P, OWNERS, body={"confirm": "another project"}),
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),
+    row("PATCH", f"{P}/keys/{{key_id}}", ADMINS),
     row("DELETE", f"{P}/keys/{{key_id}}", ADMINS),
     row("POST", f"{P}/keys/{{key_id}}/rotate", ADMINS),
+    row("GET", f"{P}/service-accounts", VIEWERS),
+    row("POST", f"{P}/service-accounts", ADMINS),
+    row("DELETE", f"{P}/service-accounts/{{client_id}}", ADMINS),
+    row("POST", "/v1/auth/token", EVERYBODY),
     row("GET", f"{P}/data-key", VIEWERS),
     row("POST", f"{P}/data-key/rotate", ADMINS),
     # backups

@@ -7,8 +7,8 @@ from bunbase.contracts.platform import Key, NewProject
 from tests.rooms import member_caller
 
 ADA_ID, BOB_ID = "usr_ada", "usr_bob"
-ADA = Caller(CallerKind.DEVELOPER, developer=Developer(ADA_ID, "ada@example.com", admin=False))
-BOB = Caller(CallerKind.DEVELOPER, developer=Developer(BOB_ID, "bob@example.com", admin=False))
+ADA = Caller(CallerKind.DEVELOPER, developer=Developer(ADA_ID, "ada@example.com", admin=False, session="ses_ada"))
+BOB = Caller(CallerKind.DEVELOPER, developer=Developer(BOB_ID, "bob@example.com", admin=False, session="ses_bob"))
 
 
 def at(project: NewProject, role: Role = Role.OWNER) -> Caller:

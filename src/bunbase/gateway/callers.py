@@ -3,10 +3,11 @@
 anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
-keyed       The request needs a project key.
-operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
-client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
-            asks why rules deny access.
+keyed       The request needs a project key, or a service token in its place (Authorization: Bearer).
+operator    The request needs a project key or a service token, or a member's token and the project (X-Bunbase-Project
+            or ?project=).
+client      The request needs a project key or a service token. With a key, a token of an end user is optional, and so
+            is X-Bunbase-Explain, which asks why rules deny access.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
 
@@ -25,6 +26,7 @@ from litestar.di import Provide
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey
+from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -38,9 +40,11 @@ from bunbase.gateway.credentials import (
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
-from bunbase.gateway.route_acts import check_scopes
+from bunbase.gateway.origins import check_origin
+from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
+from bunbase.pkg.jwt import unverified_claims
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -87,12 +91,16 @@ class Callers:
     async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if not key:
+            token = _service_token(request)
+            if token:
+                return await self._service(request, token)
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        return self._caller(request, holder.kind, project=holder.project)
+        check_origin(holder, request.headers.get("origin"))
+        return self._caller(request, holder.kind, project=holder.project, scopes=holder.limits.scopes)
 
     async def operator(self, request: AnyRequest) -> Caller:
-        if project_key(request.headers, request.query_params):
+        if project_key(request.headers, request.query_params) or _service_token(request):
             return await self.keyed(request)
         developer = await self._developer(request)
         project = sent_once(request.headers, PROJECT_HEADER)
@@ -104,12 +112,14 @@ class Callers:
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
-        token = bearer_token(request.headers)
+        with_key = bool(project_key(request.headers, request.query_params))
+        token = bearer_token(request.headers) if with_key else ""  # else it is a service token
         explain = await self._explains(request, caller.project)
         if not token and not explain:
             return caller
         user = await self.identity.end_user(caller.project, token) if token else None
-        return self._caller(request, caller.kind, project=caller.project, user=user, explain=explain)
+        known = {"project": caller.project, "scopes": caller.scopes}
+        return self._caller(request, caller.kind, user=user, explain=explain, **known)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)
@@ -118,6 +128,8 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        if not project and _service_token(request):
+            return await self.client(request)
         if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
@@ -131,6 +143,18 @@ class Callers:
         if caller.project != project:
             raise InvalidKey("This key belongs to another project than this host: use the host of the key's project.")
         return caller
+
+    async def _service(self, request: AnyRequest, token: str) -> Caller:
+        """Return the caller of a service token: it has the rights of a secret key with the scopes of the token.
+
+        Raises: InvalidToken, TokenExpired, SecretKeyInBrowser, RateLimited, Unreachable.
+        """
+        if act_of(request.method, request.scope["path_template"]) is Act.PROFILE_USE:
+            raise Unauthenticated("End users sign in with the project's key: X-Bunbase-Key: pk_… or sk_….")
+        ip = client_ip(request, self.trusted_proxies)
+        holder, scopes = await self.limits.look_up(ip, token, lambda: self.identity.service(token))
+        check_origin(holder, request.headers.get("origin"))
+        return self._caller(request, holder.kind, project=holder.project, scopes=scopes)
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
@@ -168,6 +192,14 @@ class Callers:
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
         return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
+
+
+def _service_token(request: AnyRequest) -> str:
+    """Return the Bearer token if it says that it is a service token, else ""."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or unverified_claims(token.strip()).get("type") != TOKEN_TYPE:
+        return ""
+    return bearer_token(request.headers)
 
 
 def _found() -> Callable[[AnyRequest], Any]:

@@ -17,6 +17,7 @@ from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import project_hosts
@@ -26,6 +27,7 @@ from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sharing import Cors
 from bunbase.pkg.http1.limits import Limits
+from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
@@ -47,7 +49,7 @@ async def open_gateway(
         "readiness": readiness,
         "dispatcher": public_dispatcher(bunauth, limits),
     }
-    async with identity.following():
+    async with identity.following(), running(Job("gateway.key_use", identity.key_use.flush, FLUSH_SECONDS)):
         door = front_door(settings, [*routes, *(DEV_ROUTES if site.dev else ())], dependencies, guards)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:

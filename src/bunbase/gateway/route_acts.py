@@ -41,8 +41,12 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("DELETE", P): Act.PROJECT_DELETE,
     ("GET", f"{P}/keys"): Act.KEY_READ,
     ("POST", f"{P}/keys"): Act.KEY_CREATE,
+    ("PATCH", f"{P}/keys/{{key_id}}"): Act.KEY_UPDATE,
     ("DELETE", f"{P}/keys/{{key_id}}"): Act.KEY_DELETE,
     ("POST", f"{P}/keys/{{key_id}}/rotate"): Act.KEY_ROTATE,
+    ("GET", f"{P}/service-accounts"): Act.SERVICE_ACCOUNT_READ,
+    ("POST", f"{P}/service-accounts"): Act.SERVICE_ACCOUNT_CREATE,
+    ("DELETE", f"{P}/service-accounts/{{client_id}}"): Act.SERVICE_ACCOUNT_DELETE,
     ("GET", f"{P}/data-key"): Act.DATA_KEY_READ,
     ("POST", f"{P}/data-key/rotate"): Act.DATA_KEY_ROTATE,
     # backups

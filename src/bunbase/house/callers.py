@@ -18,7 +18,7 @@ NOBODY: Final = ""  # for methods that no other process may call
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
-        "platform": "create_keys destroy",
+        "platform": "create_keys destroy public_keys sign",
         "tenant_auth": "public_keys sign",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
@@ -51,8 +51,9 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project key_holder keys membership project project_of projects
-                    rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """create_key create_project create_service_account delete_project delete_service_account
+                    exchange_token key_holder keys keys_used membership project project_of projects rename_project
+                    revocations revoke_key rotate_key service_accounts service_holder update_key""",
     },
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -17,6 +18,7 @@ from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.jobs import relay_job
 from bunbase.platform.routes import ROUTES
 from bunbase.platform.service import PlatformService
+from bunbase.platform.service_accounts.routes import ROUTES as SERVICE_ACCOUNT_ROUTES
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.store import PlatformStore
 
@@ -26,8 +28,13 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
         store = PlatformStore(db, site.clock, settings.max_keys_per_project)
         relay = relay_job(store, rooms)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        async with running(relay, upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)):
+        service = PlatformService(store, rooms[Kms], site.clock, settings, site.public_url, relay.nudge)
+
+        async def delete_expired(before: datetime) -> None:
+            await store.delete_expired_keys(before)
+            await service.accounts.store.delete_old_assertions(before)
+
+        async with running(relay, upkeep_job("platform", store.feed, delete_expired, site.clock)):
             yield service
 
 
@@ -37,5 +44,5 @@ MODULE = Module(
     needs=(Kms, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=ROUTES,
+    routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES),
 )
