@@ -22,7 +22,7 @@ MAX_ID_LENGTH: Final = 256
 class BadAssertion(Exception): ...
 
 
-class BadKey(Exception): ...
+class UnsuitableKey(Exception): ...
 
 
 class Assertion(msgspec.Struct, frozen=True):
@@ -33,10 +33,10 @@ class Assertion(msgspec.Struct, frozen=True):
 
 
 def public_jwk(sent: dict[str, Any] | str) -> dict[str, Any]:
-    """Return a public key as a JWK. `sent`: a JWK or a PEM text. Raises: BadKey."""
+    """Return a public key as a JWK. `sent`: a JWK or a PEM text. Raises: UnsuitableKey."""
     key = _key_of(sent)
     if key.is_private:
-        raise BadKey("This is a private key. Send the public key, and keep the private key where it is used.")
+        raise UnsuitableKey("This is a private key. Send the public key, and keep the private key where it is used.")
     public = key.as_dict(private=False)
     names = ("kty", "n", "e") if isinstance(key, RSAKey) else ("kty", "crv", "x", "y")
     return {name: public[name] for name in names}
@@ -103,7 +103,7 @@ def _number(claims: dict[str, Any], name: str) -> float | None:
 
 
 def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
-    """Return the key. Raises: BadKey."""
+    """Return the key. Raises: UnsuitableKey."""
     for kind in (RSAKey, ECKey):
         try:
             key = kind.import_key(sent)
@@ -113,4 +113,6 @@ def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
             return key
         if isinstance(key, ECKey) and key.curve_name == CURVE:
             return key
-    raise BadKey(f"Send an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an EC key on {CURVE}, as JWK or PEM.")
+    raise UnsuitableKey(
+        f"Send an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an EC key on {CURVE}, as JWK or PEM."
+    )

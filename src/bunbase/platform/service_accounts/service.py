@@ -25,7 +25,7 @@ from bunbase.contracts.service_accounts import (
     TokenRefused,
     TokenRequest,
 )
-from bunbase.pkg.client_assertions import BadAssertion, BadKey, check_assertion, issuer_of, public_jwk
+from bunbase.pkg.client_assertions import BadAssertion, UnsuitableKey, check_assertion, issuer_of, public_jwk
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
@@ -67,7 +67,7 @@ class ServiceAccountService:
             raise InvalidInput.at("/scopes", "A service account can have only scopes that your own token has.")
         try:
             jwk = None if new.public_key is None else public_jwk(new.public_key)
-        except BadKey as bad:
+        except UnsuitableKey as bad:
             raise InvalidInput.at("/public_key", str(bad)) from None
         secret = new_secret(SECRET_PREFIX) if jwk is None else None
         made = ServiceAccount(new_id("sa"), name, scopes, self.clock.now(), None, jwk, secret)
