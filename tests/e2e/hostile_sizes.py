@@ -26,6 +26,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
     ("PUT", FUNCTION): DEPLOYMENT,
     ("POST", f"{P}/import"): STREAMED,
     ("POST", "/v1/import"): STREAMED,
+    ("POST", "/v1/auth/token"): STREAMED,  # it refuses a body of more than 32 KiB with an error of RFC 6749
     **{(method, CALL + below): STREAMED for method in ("POST", "PUT", "PATCH") for below in ("", "/{path}")},
     **{(method, CALL + below): NOTHING for method in ("GET", "HEAD", "OPTIONS", "DELETE") for below in ("", "/{path}")},
     **dict.fromkeys(
@@ -42,7 +43,9 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("PATCH", P),
             ("DELETE", P),
             ("POST", f"{P}/keys"),
+            ("PATCH", f"{P}/keys/{{key_id}}"),
             ("POST", f"{P}/keys/{{key_id}}/rotate"),
+            ("POST", f"{P}/service-accounts"),
             ("PUT", f"{P}/env/{{name}}"),
             ("POST", f"{FUNCTION}/rollback"),
             ("POST", f"{P}/jobs"),
@@ -100,6 +103,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", P),
             ("GET", f"{P}/keys"),
             ("DELETE", f"{P}/keys/{{key_id}}"),
+            ("GET", f"{P}/service-accounts"),
+            ("DELETE", f"{P}/service-accounts/{{client_id}}"),
             ("GET", f"{P}/data-key"),
             ("POST", f"{P}/data-key/rotate"),
             ("GET", f"{P}/backups"),

@@ -66,6 +66,8 @@ class Installation:
         if one.route == who.FUNCTION and body is not None:
             files = {"bundle": ("f.js", body["bundle"].encode()), "config": (None, body["config"].encode())}
             return self.http.request(one.method, path, files=files, headers=headers)
+        if one.route == "/v1/auth/token" and body is not None:
+            return self.http.request(one.method, path, data=body, headers=headers)
         kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
         headers = headers if body is None else headers | {"Content-Type": kind}
         return self.http.request(one.method, path, content=as_bytes(body, names), headers=headers)

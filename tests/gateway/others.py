@@ -15,6 +15,7 @@ from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ReauthenticationRequired, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.keys import KeyLimits, UsedKey
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
@@ -25,6 +26,8 @@ from bunbase.pkg.mail.letters import DevMail
 
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
+SERVERS, READERS, PAGES = "sk_servers", "sk_readers", "pk_pages"  # keys with limits
+APP, BELOW = "https://app.example", "https://*.shop.example"
 PASSWORD = "correct horse battery"
 LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
@@ -165,10 +168,14 @@ class FakePlatform(Room):
         super().__init__()
         self.holders = {
             PUBLISHABLE: KeyHolder("key_p", BAKERY, CallerKind.PUBLISHABLE),
-            SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET),
+            SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET, limits=KeyLimits(allow_browser=True)),
+            SERVERS: KeyHolder("key_v", BAKERY, CallerKind.SECRET),
+            READERS: KeyHolder("key_r", BAKERY, CallerKind.SECRET, limits=KeyLimits(scopes=("data:posts:read",))),
+            PAGES: KeyHolder("key_w", BAKERY, CallerKind.PUBLISHABLE, limits=KeyLimits(origins=(APP, BELOW))),
             LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
         }
         self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
+        self.used: list[UsedKey] = []
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
         self.suspended: set[str] = set()
@@ -208,6 +215,9 @@ class FakePlatform(Room):
             raise InvalidKey
         await self.check_active(found.project)
         return found
+
+    async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
+        self.used.extend(used)
 
     async def project_of(self, slug: str) -> str:
         self.calls["project_of"] += 1

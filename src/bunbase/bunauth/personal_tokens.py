@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from bunbase.bunauth.store.personal_tokens import TokenHolder
 from bunbase.contracts import scopes as vocabulary
+from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
 MAX_TOKENS: Final = 100
+MAX_PROJECTS: Final = 50
 
 
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
@@ -18,6 +20,17 @@ def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
     They need no comparison with the rights of the owner: every room checks the owner's role at each use, too.
     """
     return vocabulary.checked_scopes(scopes, of_projects=True)
+
+
+def checked_projects(projects: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids without duplicates. Raises: InvalidInput.
+
+    A project that does not exist is accepted: membership is checked at each use, and only then the projects matter.
+    """
+    found = tuple(sorted(set(projects)))
+    if len(found) > MAX_PROJECTS or not all(vocabulary.PROJECT_ID.fullmatch(project) for project in found):
+        raise InvalidInput.at("/projects", f"Name at most {MAX_PROJECTS} projects by their ids (prj_…), not by slugs.")
+    return found
 
 
 def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
@@ -32,6 +45,8 @@ def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
         "email": holder.email,
         "scopes": list(holder.scopes),
     }
+    if holder.projects:
+        claims["projects"] = list(holder.projects)
     if holder.expires_at is not None:
         claims["exp"] = int(holder.expires_at.timestamp())
     return claims

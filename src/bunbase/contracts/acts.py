@@ -62,8 +62,12 @@ class Act(StrEnum):
     PROJECT_DELETE = "project.delete", OWNER, CHANGES, ADMIN
     KEY_READ = "key.read", VIEWER, SEES, READ
     KEY_CREATE = "key.create", ADMINISTRATOR, CHANGES, ADMIN
+    KEY_UPDATE = "key.update", ADMINISTRATOR, CHANGES, ADMIN
     KEY_DELETE = "key.delete", ADMINISTRATOR, CHANGES, ADMIN
     KEY_ROTATE = "key.rotate", ADMINISTRATOR, CHANGES, ADMIN
+    SERVICE_ACCOUNT_READ = "service_account.read", VIEWER, SEES, READ
+    SERVICE_ACCOUNT_CREATE = "service_account.create", ADMINISTRATOR, CHANGES, ADMIN
+    SERVICE_ACCOUNT_DELETE = "service_account.delete", ADMINISTRATOR, CHANGES, ADMIN
     DATA_KEY_READ = "data_key.read", VIEWER, SEES, READ, "settings"
     DATA_KEY_ROTATE = "data_key.rotate", ADMINISTRATOR, CHANGES, ADMIN
     USAGE_READ = "usage.read", VIEWER, SEES, READ
@@ -113,7 +117,7 @@ class Act(StrEnum):
     USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
-    PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # what an end user does for itself
+    PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
 
     # collections and documents
     COLLECTION_READ = "collection.read", VIEWER, SEES, READ, "data:read", SERVERS

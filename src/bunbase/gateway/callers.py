@@ -3,10 +3,11 @@
 anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
-keyed       The request needs a project key.
-operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
-client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
-            asks why rules deny access.
+keyed       The request needs a project key, or a service token in its place (Authorization: Bearer).
+operator    The request needs a project key or a service token, or a member's token and the project (X-Bunbase-Project
+            or ?project=).
+client      The request needs a project key or a service token. With a key, a token of an end user is optional, and so
+            is X-Bunbase-Explain, which asks why rules deny access.
 accessor    The same as client, or a member's token and the project, as for operator.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
@@ -27,6 +28,7 @@ from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
 from bunbase.contracts.project_administration import ProjectSuspended
+from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -41,9 +43,11 @@ from bunbase.gateway.credentials import (
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
+from bunbase.gateway.origins import check_origin
 from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
+from bunbase.pkg.jwt import unverified_claims
 
 # BunAuth checks its own acts itself
 NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME})
@@ -99,12 +103,17 @@ class Callers:
     async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if not key:
+            token = _service_token(request)
+            if token:
+                return await self._service(request, token)
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        return self._caller(request, holder.kind, project=holder.project, key=holder.key_id)
+        check_origin(holder, request.headers.get("origin"))
+        known = {"project": holder.project, "key": holder.key_id, "scopes": holder.limits.scopes}
+        return self._caller(request, holder.kind, **known)
 
     async def operator(self, request: AnyRequest) -> Caller:
-        if project_key(request.headers, request.query_params):
+        if project_key(request.headers, request.query_params) or _service_token(request):
             return await self.keyed(request)
         developer = await self._developer(request)
         project = _named_project(request)
@@ -114,15 +123,17 @@ class Callers:
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
-        token = bearer_token(request.headers)
+        with_key = bool(project_key(request.headers, request.query_params))
+        token = bearer_token(request.headers) if with_key else ""  # else it is a service token
         explain = await self._explains(request, caller.project)
         if not token and not explain:
             return caller
         user = await self.identity.end_user(caller.project, token) if token else None
-        return self._caller(request, caller.kind, project=caller.project, key=caller.key, user=user, explain=explain)
+        known = {"project": caller.project, "key": caller.key, "scopes": caller.scopes}
+        return self._caller(request, caller.kind, user=user, explain=explain, **known)
 
     async def accessor(self, request: AnyRequest) -> Caller:
-        if project_key(request.headers, request.query_params):
+        if project_key(request.headers, request.query_params) or _service_token(request):
             return await self.client(request)
         if not _named_project(request):
             raise Unauthenticated(
@@ -138,6 +149,8 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        if not project and _service_token(request):
+            return await self.client(request)
         if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
@@ -152,6 +165,18 @@ class Callers:
         if caller.project != project:
             raise InvalidKey("This key belongs to another project than this host: use the host of the key's project.")
         return caller
+
+    async def _service(self, request: AnyRequest, token: str) -> Caller:
+        """Return the caller of a service token: it has the rights of a secret key with the scopes of the token.
+
+        Raises: InvalidToken, TokenExpired, SecretKeyInBrowser, RateLimited, Unreachable.
+        """
+        if act_of(request.method, request.scope["path_template"]) is Act.PROFILE_USE:
+            raise Unauthenticated("End users sign in with the project's key: X-Bunbase-Key: pk_… or sk_….")
+        ip = client_ip(request, self.trusted_proxies)
+        holder, scopes = await self.limits.look_up(ip, token, lambda: self.identity.service(token))
+        check_origin(holder, request.headers.get("origin"))
+        return self._caller(request, holder.kind, project=holder.project, key=holder.key_id, scopes=scopes)
 
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
@@ -222,6 +247,14 @@ def _named_project(request: AnyRequest) -> str:
     """Return the id or slug of the project that the request names, or "". Raises: Malformed."""
     header = sent_once(request.headers, PROJECT_HEADER)
     return header or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+
+
+def _service_token(request: AnyRequest) -> str:
+    """Return the Bearer token if it says that it is a service token, else ""."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or unverified_claims(token.strip()).get("type") != TOKEN_TYPE:
+        return ""
+    return bearer_token(request.headers)
 
 
 def _found() -> Callable[[AnyRequest], Any]:

@@ -19,6 +19,7 @@ from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import project_hosts
@@ -28,6 +29,7 @@ from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sharing import Cors
 from bunbase.pkg.http1.limits import Limits
+from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
@@ -51,7 +53,8 @@ async def open_gateway(
     }
     auditor = Auditor(rooms[Platform])
     dev_routes = (*DEV_ROUTES, get_dev_mail) if site.dev else ()
-    async with identity.following(), auditor.refusals.counting():
+    flush_key_use = Job("gateway.key_use", identity.key_use.flush, FLUSH_SECONDS)
+    async with identity.following(), auditor.refusals.counting(), running(flush_key_use):
         door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:

@@ -18,7 +18,7 @@ NOBODY: Final = ""  # for methods that no other process may call
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
-        "platform": "create_keys destroy",
+        "platform": "create_keys destroy public_keys sign",
         "tenant_auth": "public_keys sign",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
@@ -53,10 +53,11 @@ MAY_CALL: Final = {
         "platform": "drop_project",
     },
     "platform": {
-        GATEWAY: """audit begin_act check_active create_key create_project delete_project dev_mails end_act
-                    export_audit export_installation_audit inspection installation_audit installation_projects
-                    installation_usage key_holder keys managed_project membership note_refusals project project_of
-                    projects rename_project resume_project revocations revoke_key rotate_key suspend_project""",
+        GATEWAY: """audit begin_act check_active create_key create_project create_service_account delete_project
+                    delete_service_account dev_mails end_act exchange_token export_audit export_installation_audit
+                    inspection installation_audit installation_projects installation_usage key_holder keys keys_used
+                    managed_project membership note_refusals project project_of projects rename_project resume_project
+                    revocations revoke_key rotate_key service_accounts service_holder suspend_project update_key""",
     },
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
@@ -27,6 +28,7 @@ from bunbase.platform.audit.store import AuditStore
 from bunbase.platform.jobs import relay_job
 from bunbase.platform.routes import ROUTES
 from bunbase.platform.service import PlatformService
+from bunbase.platform.service_accounts.routes import ROUTES as SERVICE_ACCOUNT_ROUTES
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.store import PlatformStore
 
@@ -40,10 +42,17 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
         entries = AuditStore(db)
         audit = Audit(entries, BeforeActs(store), site.clock)
         administration = ManageProjects(ProjectAdministrationStore(db, store.feed), rooms[Bundoc], site.clock)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, audit, administration, relay.nudge)
+        service = PlatformService(
+            store, rooms[Kms], site.clock, settings, audit, administration, site.public_url, relay.nudge
+        )
+
+        async def delete_expired(before: datetime) -> None:
+            await store.delete_expired_keys(before)
+            await service.accounts.store.delete_old_assertions(before)
+
         jobs = (
             relay,
-            upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock),
+            upkeep_job("platform", store.feed, delete_expired, site.clock),
             retention_job(entries, settings.audit_retention_days, site.clock),
             *mail_jobs(mails),
         )
@@ -57,5 +66,5 @@ MODULE = Module(
     needs=(Kms, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=(*ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
+    routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
 )

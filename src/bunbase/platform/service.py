@@ -6,10 +6,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+from msgspec import UNSET
+
 from bunbase.contracts.audit import ActEnd, AuditedAct, AuditEntry, AuditFilter, AuditPage
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Act, Caller, CallerKind, Role
+from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.platform import (
+    UNLIMITED,
     ConfirmationNeeded,
     InvalidKey,
     Key,
@@ -29,6 +34,13 @@ from bunbase.contracts.project_administration import (
     ProjectSuspended,
 )
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.service_accounts import (
+    NewServiceAccount,
+    ServiceAccessToken,
+    ServiceAccount,
+    ServiceAccounts,
+    TokenRequest,
+)
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -38,6 +50,10 @@ from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.opaque import fingerprint, hint, new_secret
 from bunbase.platform.administration.service import ManageProjects
 from bunbase.platform.audit.service import Audit
+from bunbase.platform.key_limits import changed_limits, checked_limits
+from bunbase.platform.service_accounts.service import ServiceAccountService
+from bunbase.platform.service_accounts.signing import TokenSigner
+from bunbase.platform.service_accounts.store import ServiceAccountStore
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
 from bunbase.platform.store import NewKey, PlatformStore
@@ -60,9 +76,12 @@ class PlatformService:
         settings: PlatformSettings,
         audit_log: Audit,
         administration: ManageProjects,
+        public_url: str,
         tell_others: Callable[[], None] = lambda: None,
     ) -> None:
         """`tell_others`: wakes the job that relays the outbox."""
+        accounts = ServiceAccountStore(store.db, store.feed)
+        self.accounts = ServiceAccountService(accounts, TokenSigner(kms, public_url), self.key_holder, clock)
         self.store = store
         self.kms = kms
         self.clock = clock
@@ -79,7 +98,7 @@ class PlatformService:
         await self.store.check_room(developer.id, limit)  # check before making keys; add_project checks again
         id, now = new_id("prj"), self.clock.now()
         await self.kms.create_keys(id)  # before the project is stored: no project ever exists without an encryption key
-        rows, keys = zip(*(self._new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
+        rows, keys = zip(*(_new_key(kind, "default", None, now) for kind in PREFIX), strict=True)
         slug = slug_of(name)
         for _ in range(SLUG_ATTEMPTS):
             project = Project(id, name, slug, Role.OWNER, now)
@@ -125,16 +144,62 @@ class PlatformService:
         caller.check(Act.KEY_READ)
         return Keys(tuple(await self.store.keys(caller.project)))
 
-    async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
+    async def create_key(
+        self,
+        caller: Caller,
+        kind: CallerKind,
+        name: str,
+        expires_in_seconds: int | None,
+        limits: KeyLimits = UNLIMITED,
+    ) -> Key:
         caller.check(Act.KEY_CREATE)
         if kind not in PREFIX:
             raise InvalidInput("A key's kind must be publishable or secret.")
         now = self.clock.now()
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
-        row, key = self._new_key(kind, _name(name, "A key's name"), expires_at, now)
+        row, key = _new_key(kind, _name(name, "A key's name"), expires_at, now, checked_limits(kind, limits))
         if not await self.store.add_key(caller.project, row):
             raise self._no_room_for_a_key()
         return key
+
+    async def update_key(self, caller: Caller, id: str, changes: KeyChanges) -> Key:
+        caller.check(Act.KEY_UPDATE)
+        name = None if changes.name is UNSET else _name(changes.name, "A key's name")
+
+        def change(old: Key) -> Key:
+            limits = changed_limits(old.kind, old.limits, changes)
+            return msgspec.structs.replace(
+                old,
+                name=name or old.name,
+                scopes=limits.scopes,
+                origins=limits.origins,
+                allow_browser=limits.allow_browser,
+            )
+
+        found = await self.store.update_key(caller.project, id, change, self._forget_at())
+        if found is None:
+            raise ProjectKeyNotFound
+        return found
+
+    async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
+        await self.store.keys_used(used)
+        await self.accounts.store.used(used)
+
+    async def service_accounts(self, caller: Caller) -> ServiceAccounts:
+        return await self.accounts.list_accounts(caller)
+
+    async def create_service_account(self, caller: Caller, new: NewServiceAccount) -> ServiceAccount:
+        return await self.accounts.create(caller, new)
+
+    async def delete_service_account(self, caller: Caller, client_id: str) -> None:
+        await self.accounts.delete(caller, client_id)
+
+    async def exchange_token(self, asked: TokenRequest) -> ServiceAccessToken:
+        return await self.accounts.token(asked)
+
+    async def service_holder(self, project: str, id: str) -> KeyHolder:
+        await self.check_active(project)
+        return await self.accounts.holder(project, id)
 
     async def revoke_key(self, caller: Caller, id: str) -> None:
         caller.check(Act.KEY_DELETE)
@@ -147,7 +212,7 @@ class PlatformService:
         if old is None:
             raise ProjectKeyNotFound
         now = self.clock.now()
-        row, key = self._new_key(old.kind, old.name, old.expires_at, now)
+        row, key = _new_key(old.kind, old.name, old.expires_at, now, old.limits)
         old_expires_at, forget_at = now + timedelta(seconds=grace_seconds), self._forget_at() + grace_seconds
         if not await self.store.replace_key(caller.project, id, row, old_expires_at, forget_at):
             raise self._no_room_for_a_key()
@@ -168,9 +233,9 @@ class PlatformService:
             raise InvalidKey("This key has expired. Create or rotate a key in the project's settings.")
         if found.suspended:
             raise ProjectSuspended(SUSPENDED)
-        return KeyHolder(
-            found.id, found.project, found.kind, 0.0 if found.expires_at is None else found.expires_at.timestamp()
-        )
+        expires_at = 0.0 if found.expires_at is None else found.expires_at.timestamp()
+        limits = KeyLimits(found.scopes, found.origins, found.allow_browser)
+        return KeyHolder(found.id, found.project, found.kind, expires_at, limits)
 
     async def membership(self, developer: str, project: str) -> Membership:
         found = await self.store.membership(developer, project)
@@ -238,13 +303,17 @@ class PlatformService:
         most = self.settings.max_keys_per_project
         return InvalidInput(f"The project has {most} keys and cannot have more. Revoke a key first.")
 
-    def _new_key(self, kind: CallerKind, name: str, expires_at: datetime | None, now: datetime) -> tuple[NewKey, Key]:
-        secret, id = new_secret(PREFIX[kind]), new_id("key")
-        row = NewKey(id, kind, name, hint(secret), fingerprint(secret), now, expires_at)
-        return row, Key(id, kind, name, hint(secret), now, expires_at, secret)
-
     def _forget_at(self) -> float:
         return self.clock.now().timestamp() + REMEMBER_SECONDS
+
+
+def _new_key(
+    kind: CallerKind, name: str, expires_at: datetime | None, now: datetime, limits: KeyLimits = UNLIMITED
+) -> tuple[NewKey, Key]:
+    secret, id = new_secret(PREFIX[kind]), new_id("key")
+    row = NewKey(id, kind, name, hint(secret), fingerprint(secret), now, expires_at, limits)
+    key = Key(id, kind, name, hint(secret), now, expires_at, secret, *msgspec.structs.astuple(limits))
+    return row, key
 
 
 def _name(name: str, what: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
 
 from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.keys import KeyLimits, UsedKey
 from bunbase.contracts.platform import Key, Membership, Project
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
@@ -37,17 +39,19 @@ MARK_DELETED = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at
 DELETE_KEYS = "DELETE FROM keys WHERE project = $1"
 
 ADD_KEY = """
-INSERT INTO keys (id, project, kind, name, hint, hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+INSERT INTO keys (id, project, kind, name, hint, hash, created_at, expires_at, scopes, origins, allow_browser)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
 KEYS = """
-SELECT id, kind, name, hint, created_at, expires_at FROM keys
+SELECT id, kind, name, hint, created_at, expires_at, scopes, origins, allow_browser, last_used_at
+FROM keys
 WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id DESC LIMIT $3"""
 COUNT_KEYS = "SELECT count(*) FROM keys WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2)"
 KEY = """
-SELECT id, kind, name, hint, created_at, expires_at FROM keys
+SELECT id, kind, name, hint, created_at, expires_at, scopes, origins, allow_browser, last_used_at
+FROM keys
 WHERE project = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)"""
 KEY_BY_HASH = """
-SELECT keys.id, project, kind, expires_at, suspended_at IS NOT NULL AS suspended
+SELECT keys.id, project, kind, expires_at, scopes, origins, allow_browser, suspended_at IS NOT NULL AS suspended
 FROM keys JOIN projects ON projects.id = project WHERE hash = $1"""
 MEMBERSHIP = """
 SELECT id AS project, slug, role, suspended_at IS NOT NULL AS suspended
@@ -57,6 +61,12 @@ PROJECT_AT = """
 SELECT id AS project, slug, 'viewer' AS role, suspended_at IS NOT NULL AS suspended
 FROM projects WHERE deleted_at IS NULL AND (id = $1 OR slug = $1)"""
 IS_SUSPENDED = "SELECT EXISTS (SELECT FROM projects WHERE id = $1 AND suspended_at IS NOT NULL)"
+LOCK_KEY = KEY + " FOR UPDATE"
+UPDATE_KEY = """
+UPDATE keys SET name = $3, scopes = $4, origins = $5, allow_browser = $6 WHERE project = $1 AND id = $2"""
+KEYS_USED = """
+UPDATE keys SET last_used_at = greatest(last_used_at, to_timestamp(at))
+FROM unnest($1::text[], $2::float8[]) AS used (key_id, at) WHERE keys.id = key_id"""
 DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
 EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
 DELETE_EXPIRED = """
@@ -68,6 +78,9 @@ class KeyRow(msgspec.Struct, frozen=True):
     project: str
     kind: CallerKind
     expires_at: datetime | None
+    scopes: tuple[str, ...] | None
+    origins: tuple[str, ...]
+    allow_browser: bool
     suspended: bool = False
 
 
@@ -81,6 +94,7 @@ class NewKey(msgspec.Struct, frozen=True):
     hash: bytes
     created_at: datetime
     expires_at: datetime | None
+    limits: KeyLimits
 
 
 class PlatformStore:
@@ -170,6 +184,21 @@ class PlatformStore:
     async def key_by_hash(self, hash: bytes) -> KeyRow | None:
         return await self.db.one(KeyRow, KEY_BY_HASH, hash)
 
+    async def update_key(self, project: str, id: str, change: Callable[[Key], Key], forget_at: float) -> Key | None:
+        """Store `change(key)`; caches forget the key. Return None if there is no such key. Raises: as `change`."""
+        async with self.db.transaction():
+            old = await self.db.one(Key, LOCK_KEY, project, id, self.clock.now())
+            if old is None:
+                return None
+            new = change(old)
+            scopes = None if new.scopes is None else list(new.scopes)
+            await self.db.execute(UPDATE_KEY, project, id, new.name, scopes, list(new.origins), new.allow_browser)
+            await self.feed.publish(RevokedKind.KEY, id, forget_at)
+            return new
+
+    async def keys_used(self, used: Sequence[UsedKey]) -> None:
+        await self.db.execute(KEYS_USED, [one.id for one in used], [one.at for one in used])
+
     async def delete_key(self, project: str, id: str, forget_at: float) -> bool:
         async with self.db.transaction():
             if not await self.db.execute(DELETE_KEY, project, id):
@@ -199,5 +228,7 @@ class PlatformStore:
         return bool(alive) and count < self.max_keys
 
     async def _insert_key(self, project: str, key: NewKey) -> None:
+        limits = key.limits
+        scopes = None if limits.scopes is None else list(limits.scopes)
         args = (key.id, project, key.kind, key.name, key.hint, key.hash, key.created_at, key.expires_at)
-        await self.db.execute(ADD_KEY, *args)
+        await self.db.execute(ADD_KEY, *args, scopes, list(limits.origins), limits.allow_browser)

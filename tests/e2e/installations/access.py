@@ -77,6 +77,7 @@ def questions(access: Access) -> list[Question]:
     of_developer = {
         "": "",
         "/keys": "/keys",
+        "/service-accounts": "/service-accounts",
         "/data-key": "/data-key",
         "/env": "/env?reveal=true",
         "/functions": "/functions",

@@ -22,12 +22,14 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`scopes`: the acts that the token may do, as in docs/tokens.md; `<scope>@<project id>` holds in one project only.
+    `projects`: the ids of the projects to which the whole token is bound; without them, it holds in all projects.
     `expires_in_seconds`: null makes a token that never expires.
     """
 
     name: str
     scopes: tuple[str, ...] = ("read", "write")
     expires_in_seconds: Lifetime | None = None
+    projects: tuple[str, ...] = ()
 
 
 @get("/api/auth/tokens", summary="List your personal access tokens", tags=TAGS)
@@ -39,7 +41,7 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
     """The token is shown only in this answer. A token may do what its owner may do at the time of each request, and
     only what its scopes allow. By default it has the scopes `read` and `write`."""
-    return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)
+    return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds, data.projects)
 
 
 @delete("/api/auth/tokens/{token_id:str}", summary="Delete a personal access token", tags=TAGS)

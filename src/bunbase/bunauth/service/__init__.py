@@ -113,9 +113,14 @@ class BunAuthService:
         return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")
 
     async def create_token(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...] = (),
     ) -> PersonalToken:
-        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds)
+        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds, projects)
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
         return await self.personal_tokens.list(caller)

@@ -112,9 +112,15 @@ class BunAuth(AccountAdministration, Protocol):
     async def discovery(self) -> Discovery: ...
 
     async def create_token(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...] = (),
     ) -> PersonalToken:
         """Create a personal access token. The caller needs a session. `scopes`: as in `contracts/scopes.py`.
+        `projects`: the ids of the projects to which it is bound; empty for all projects.
 
         Raises: InvalidInput, Forbidden.
         """

@@ -1,4 +1,4 @@
-"""The entries of the audit log in PostgreSQL. A trigger lets nobody change or delete them (0003_audit.sql)."""
+"""The entries of the audit log in PostgreSQL. A trigger lets nobody change or delete them (0005_audit.sql)."""
 
 from __future__ import annotations
 
