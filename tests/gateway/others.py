@@ -196,7 +196,8 @@ class FakePlatform(Room):
         self.entries[int(id)][2] = end
 
     async def export_audit(self, *_: Any) -> AsyncIterator[Any]:
-        for batch in ():
+        batches: tuple[Any, ...] = ()
+        for batch in batches:
             yield batch
 
     export_installation_audit = export_audit

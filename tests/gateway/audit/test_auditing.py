@@ -25,7 +25,7 @@ async def door() -> AsyncIterator[Door]:
         yield one
 
 
-async def created(caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key:
+async def created(caller: Caller, kind: CallerKind, name: str, *_: Any) -> Key:
     caller.need(Role.ADMIN)
     return Key("key_new", kind, name, "sk_abcd…", datetime(2026, 1, 1, tzinfo=UTC), None, "sk_a whole secret")
 

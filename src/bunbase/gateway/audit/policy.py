@@ -19,6 +19,7 @@ ALWAYS_DONE: Final = frozenset(
         Act.SESSION_END,
         Act.TOKEN_DELETE,
         Act.KEY_DELETE,
+        Act.SERVICE_ACCOUNT_DELETE,
         Act.USER_SIGN_OUT,
         Act.ACCOUNT_SUSPEND,
         Act.PROJECT_SUSPEND,

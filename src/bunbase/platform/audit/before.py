@@ -20,6 +20,7 @@ class BeforeActs:
         self.readers: dict[str, Callable[[str, str], Awaitable[Values | None]]] = {
             Act.PROJECT_UPDATE.value: self._project,
             Act.PROJECT_DELETE.value: self._project,
+            Act.KEY_UPDATE.value: self._key,
             Act.KEY_DELETE.value: self._key,
             Act.KEY_ROTATE.value: self._key,
         }
