@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, AuditedAct, AuditFilter, AuditOutcome
+from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
@@ -14,6 +15,7 @@ from bunbase.contracts.platform import (
     ProjectKeyNotFound,
     ProjectNotFound,
 )
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
@@ -89,3 +91,42 @@ async def test_the_feed_of_revocations_contains_a_revoked_key(platform: Platform
 
         news = await feed.next()
     assert (news.kind, news.id) == (RevokedKind.KEY, made.keys[0].id)
+
+
+async def test_an_act_begins_ends_and_is_read_and_exported(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    root = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "", admin=True, session="ses_root"))
+
+    id = await platform.begin_act(at(made), AuditedAct("key.create", request_id="req_1"))
+    await platform.end_act(id, ActEnd(201, {"name": "ci"}, target="key_1"))
+    await platform.note_refusals(at(made), AuditedAct("key.delete"), 5)
+
+    page = await platform.audit(at(made), AuditFilter(action="key.create"), 20, None)
+    (entry,) = page.items
+    assert (entry.id, entry.target, entry.after, entry.outcome) == (id, "key_1", {"name": "ci"}, AuditOutcome.DONE)
+    whole = await platform.installation_audit(root, ALL_ENTRIES, 20, None)
+    assert [(one.action, one.count) for one in whole.items] == [("key.delete", 5), ("key.create", 1)]
+    for exported in (
+        platform.export_audit(at(made), ALL_ENTRIES),
+        platform.export_installation_audit(root, ALL_ENTRIES),
+    ):
+        assert [one async for batch in exported for one in batch] == list(whole.items)
+    with pytest.raises(Forbidden):
+        await anext(platform.export_audit(at(made, Role.VIEWER), ALL_ENTRIES))
+
+
+async def test_a_project_is_suspended_resumed_and_inspected(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    root = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "", admin=True, session="ses_root"))
+
+    suspended = await platform.suspend_project(root, made.id)
+    for refused in (platform.check_active(made.id), platform.key_holder(value_of(made.keys[0]))):
+        with pytest.raises(ProjectSuspended):
+            await refused
+    await platform.resume_project(root, made.slug)
+
+    assert suspended.suspended_at is not None
+    assert (await platform.inspection("bakery")).role is Role.VIEWER
+    shown = await platform.managed_project(root, made.id)
+    assert (await platform.installation_projects(root, "", 20, None)).items == (shown,)
+    assert (await platform.installation_usage(root)).projects == 1
