@@ -244,8 +244,8 @@ async def test_queries_aggregates_and_indexes_work_in_both_topologies(bundoc: Bu
         await bundoc.collection(CALLER, "posts")
 
 
-@pytest.mark.parametrize("caller", [publishable_caller("prj_a"), member_caller("prj_a"), ANYONE])
-async def test_without_rules_only_the_secret_key_may_use_documents(bundoc: Bundoc, caller: Caller) -> None:
+@pytest.mark.parametrize("caller", [publishable_caller("prj_a"), ANYONE])
+async def test_without_rules_only_the_secret_key_and_members_may_use_documents(bundoc: Bundoc, caller: Caller) -> None:
     refused: type[Problem] = DocumentNotFound if caller.kind is CallerKind.PUBLISHABLE else RuleDenied
     for one in (
         bundoc.get(caller, "posts", "d1"),
