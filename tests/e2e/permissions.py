@@ -23,6 +23,8 @@ MANAGER = "owner's personal token: admin"
 DEPLOYER = "owner's personal token: functions:deploy, logs:read"
 ELSEWHERE = "owner's personal token: admin in another project"
 
+REPORTER = "secret key: data:read, users:read"
+
 KEYS: Final = {PUBLISHABLE, USER, SECRET}
 OWNERS: Final = {OWNER, MANAGER}
 ADMINISTRATORS: Final = {OWNER, MANAGER}  # of the installation
@@ -31,11 +33,29 @@ DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
 ACCOUNTS: Final = VIEWERS | {OUTSIDER}
 SIGNED_IN: Final = ACCOUNTS | {DEPLOYER, ELSEWHERE}
-EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY}
+EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY, REPORTER}
 SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
 SERVERS: Final = {SECRET}
 
 SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
+OF_REPORTER: Final = {  # routes that this key may use, besides those for everybody
+    ("POST", "/v1/auth/signup"),
+    ("POST", "/v1/auth/login"),
+    ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/v1/auth/refresh"),
+    ("GET", "/v1/auth/users"),
+    ("GET", "/v1/auth/users/{user_id}"),
+    ("GET", "/v1/auth/users/{user_id}/sessions"),
+    ("GET", "/v1/collections"),
+    ("GET", "/v1/collections/{collection}"),
+    ("GET", "/v1/data/{collection}"),
+    ("GET", "/v1/data/{collection}/{id}"),
+    ("POST", "/v1/data/{collection}/query"),
+    ("POST", "/v1/data/{collection}/aggregate"),
+    ("GET", "/v1/changes"),
+    ("GET", "/v1/export"),
+}
+
 READING: Final = ("GET", "HEAD", "OPTIONS")
 READING_POSTS: Final = ("/query", "/aggregate")
 P: Final = "/api/projects/{project}"
@@ -64,6 +84,8 @@ def row(
     """Return a row of the table. A placeholder that `fields` does not name gets an invented value."""
     if method not in READING and not route.endswith(READING_POSTS) and allowed != EVERYBODY:
         allowed = allowed - {READER}
+    if (method, route) in OF_REPORTER:
+        allowed = allowed | {REPORTER}
     return Permission(method, route, frozenset(allowed), query, body, fields)
 
 

@@ -93,6 +93,8 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
     place.mkdir()
     instance, database = Instance("one", place), new_database(postgres)
     settings = {"DATABASE_URL": database, "BUNBASE_BUNAUTH__SIGNUPS": "open", "BUNBASE_LOG_LEVEL": "warning"}
+    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE"] = "100"  # each caller without a key fails once
+    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_MINUTE"] = "100"
     instance.commands["dev"][1].update(settings)
     try:
         instance.start()
@@ -134,8 +136,11 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
         headers[caller]["X-Bunbase-Project"] = project["id"]
 
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in project["keys"]}
+    limited = {"kind": "secret", "scopes": ["data:read", "users:read"]}
+    reporter = post(f"/api/projects/{project['id']}/keys", limited, headers[who.OWNER])["key"]
     eve = post("/v1/auth/signup", EXAMPLES["POST", "/v1/auth/signup"], keys["publishable"])
     user = {**keys["publishable"], "Authorization": f"Bearer {eve['access_token']}"}
+    headers[who.REPORTER] = {"X-Bunbase-Key": reporter}
     headers |= {who.NOBODY: {}, who.PUBLISHABLE: keys["publishable"], who.SECRET: keys["secret"], who.USER: user}
 
     for collection, rules in (("posts", OPEN_RULES), ("closed", {})):

@@ -21,7 +21,13 @@ IMPOSSIBLE_NAMES = {("/api/projects/{project:str}/backups/restore", ("DELETE", "
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))
 )
-CREDENTIALS = {who.NOBODY: frozenset[str](), who.PUBLISHABLE: PROJECT_KEY, who.SECRET: SECRET_KEY, who.USER: ENDUSER}
+CREDENTIALS = {
+    who.NOBODY: frozenset[str](),
+    who.PUBLISHABLE: PROJECT_KEY,
+    who.SECRET: SECRET_KEY,
+    who.REPORTER: SECRET_KEY,
+    who.USER: ENDUSER,
+}
 CREDENTIALS |= dict.fromkeys(who.SIGNED_IN, ACCOUNT)
 
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]

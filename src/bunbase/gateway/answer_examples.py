@@ -117,6 +117,20 @@ ANSWERS: Final[dict[str, Any]] = {
     "Project": OWN_PROJECT,
     "NewProject": OWN_PROJECT | {"keys": [KEY | {"key": "sk_…"}]},
     "Key": KEY | {"key": "sk_…"},
+    "ServiceAccount": {
+        "client_id": "sa_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "name": "nightly report",
+        "scopes": ["data:read"],
+        "created_at": AT,
+        "client_secret": "scs_…",
+    },
+    "ServiceAccessToken": {
+        "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…",
+        "expires_in": 600,
+        "scope": "data:read",
+        "token_type": "Bearer",
+    },
+    "OAuthError": {"error": "invalid_client", "error_description": "The client is unknown, or its secret is wrong."},
     "KeyState": {"version": 2, "since": AT, "rotating": False, "progress": None, "failed": None},
     "AuditEntry": {
         "id": "aud_01jd7qv8x2r4m6t0w9c3e5g7hk",

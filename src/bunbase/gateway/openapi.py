@@ -149,7 +149,8 @@ def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
 
     `named`: the answers that operations share. The failures of Bundoc have one description for each status.
     """
-    if PROBLEM_JSON not in answers.get("400", FAILURE)["content"]:
+    content = answers.get("400", FAILURE)["content"]
+    if PROBLEM_JSON not in content and not any("$ref" in media["schema"] for media in content.values()):
         del answers["400"]
     for status, answer in answers.items():
         if not answer.get("headers", True):

@@ -26,7 +26,8 @@ SCHEMES: Final = {
         "type": "apiKey",
         "in": "header",
         "name": KEY_HEADER.title(),
-        "description": "The secret key of the project (`sk_…`). Only servers may have it.",
+        "description": "The secret key of the project (`sk_…`). Only servers may have it. A service token from "
+        "`/v1/auth/token` is accepted in its place, as `Authorization: Bearer`.",
     },
     "endUser": {
         "type": "http",
