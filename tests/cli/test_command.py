@@ -14,13 +14,28 @@ HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
     *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
+    *("admin resume", "admin role"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions", "jobs"}
+NO_JSON = {
+    "admin",
+    "audit",
+    "projects",
+    "keys",
+    "env",
+    "backup",
+    "data",
+    "rules",
+    "functions",
+    "jobs",
+    "tokens",
+    "service-accounts",
+}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

@@ -45,7 +45,7 @@ COMMANDS: Final = (
     (PROJECT, "projects", "projects:app", "List, create, choose and delete projects."),
     (PROJECT, "keys", "keys:app", "List, create, change, rotate and revoke a project's keys."),
     (PROJECT, "service-accounts", "service_accounts:app", "List, create and delete a project's service accounts."),
-    (PROJECT, "audit", "audit:app", "List and export the audit log of a project or of the installation."),
+    (PROJECT, "audit", "audit:app", "List and export the audit log."),
     (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
