@@ -38,7 +38,6 @@ NEVER_STORED = {
     ("POST", "/v1/auth/custom-token"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
-    ("POST", "/v1/auth/token"),
     ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
