@@ -17,13 +17,31 @@ SUB_COMMANDS = [
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
+    *("admin resume", "admin role"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "members", "invites", "orgs", "keys", "env", "backup", "data", "rules", "functions", "jobs"}
+NO_JSON = {
+    "admin",
+    "audit",
+    "projects",
+    "members",
+    "invites",
+    "orgs",
+    "keys",
+    "env",
+    "backup",
+    "data",
+    "rules",
+    "functions",
+    "jobs",
+    "tokens",
+    "service-accounts",
+}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

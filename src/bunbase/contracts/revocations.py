@@ -17,6 +17,7 @@ class RevokedKind(StrEnum):
     MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
     PROJECT = "project"
     USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
+    ACCOUNT = "account"  # a developer whose role has changed: personal tokens are still valid, with the new role
     READY = "ready"  # all earlier revocations have been sent; new ones follow
     ALIVE = "alive"  # a heartbeat: the feed is still connected
 

@@ -21,7 +21,7 @@ USERS_LOGIN: Final = "/v1/auth/login"
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS)
-TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token", "/v1/auth/token")
 OF_DEVELOPERS: Final = "/api/"
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 

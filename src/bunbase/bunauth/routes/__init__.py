@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, email, invites, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import accounts, administration, email, invites, personal_tokens, sessions, well_known
 
 ROUTES = (
     *accounts.ROUTES,
@@ -11,4 +11,5 @@ ROUTES = (
     *sessions.ROUTES,
     *personal_tokens.ROUTES,
     *well_known.ROUTES,
+    *administration.ROUTES,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.invites import InviteService
@@ -33,6 +34,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -75,6 +77,7 @@ class BunAuthService:
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
+        self.administration = Administration(stores.administration, self.proofs, tokens)
         self.exchanging = Exchange(settings, site.service_tokens)
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
@@ -119,6 +122,9 @@ class BunAuthService:
     async def confirm_email_change(self, token: str) -> EmailConfirmed:
         return await self.email.confirm_change(token)
 
+    async def check_account_deletion(self, caller: Caller) -> None:
+        await self.leaving.check(caller)
+
     async def delete_account(self, caller: Caller) -> None:
         await self.leaving.delete(caller)
 
@@ -159,9 +165,14 @@ class BunAuthService:
         return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")
 
     async def create_token(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...] = (),
     ) -> PersonalToken:
-        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds)
+        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds, projects)
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
         return await self.personal_tokens.list(caller)
@@ -180,6 +191,21 @@ class BunAuthService:
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()
+
+    async def managed_accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
+        return await self.administration.accounts(caller, email, limit, cursor)
+
+    async def managed_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.account(caller, id)
+
+    async def suspend_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.suspend(caller, id)
+
+    async def resume_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.resume(caller, id)
+
+    async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
+        return await self.administration.set_role(caller, id, role)
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))

@@ -74,4 +74,4 @@ class InvalidInvite(Problem):
 
 
 class LastAdministrator(Problem):
-    status, code, title = 409, "last_administrator", "The installation needs an administrator"
+    status, code, title = 409, "last_administrator", "The installation needs an active administrator"
