@@ -13,14 +13,16 @@ from tests.cli.conftest import EXECUTABLE, Bunbase, executable
 HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "bunbase.house")
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete"),
-    *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("keys list", "keys create", "keys update", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("service-accounts list", "service-accounts create", "service-accounts delete"),
+    *("tokens list", "tokens create", "tokens delete"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions", "jobs"}
+NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions", "jobs", "service-accounts", "tokens"}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])
