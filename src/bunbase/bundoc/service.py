@@ -161,7 +161,8 @@ class BundocService:
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
-            _allow(caller, Act.CHANGE_READ)
+            if bound_by_rules(caller, Act.CHANGE_READ, ""):
+                raise RuleDenied(DENIED)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
             seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))

@@ -147,8 +147,10 @@ class Caller(msgspec.Struct, frozen=True):
     def _refuse(self, act: Act) -> None:
         """Raises: Unauthenticated, Forbidden."""
         match self.kind:
+            case CallerKind.ANONYMOUS if act.role is None:
+                raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
             case CallerKind.ANONYMOUS:
-                raise Unauthenticated("Send a developer's access token, or the project's secret key.")
+                raise Forbidden("Send a developer's access token, or the project's secret key.")
             case CallerKind.PUBLISHABLE:
                 raise Forbidden("A publishable key may not do this. Use the project's secret key, from a server.")
             case CallerKind.SECRET:
