@@ -15,9 +15,9 @@ from bunbase.house.modules import MODULES
 from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
-IDENTIFIED = {"developer", "member", "operator", "keyed", "client", "accessor", "visitor"}
-# acts that no route has: one needs a parameter of a route, the other is any reading act of an administrator
-OF_A_PARAMETER = {Act.VARIABLE_REVEAL, Act.PROJECT_INSPECT}
+IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor"}
+# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator
+OF_A_PARAMETER = {Act.VARIABLE_REVEAL, Act.MEMBER_LEAVE, Act.ORG_MEMBER_LEAVE, Act.PROJECT_INSPECT}
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from bunbase.contracts.platform import ProjectNotFound
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
-from bunbase.platform.administration.store import ProjectAdministrationStore, ProjectRow
+from bunbase.platform.administration.store import ProjectAdministrationStore, ManagedRow
 from bunbase.platform.service.rules import forget_at
 
 QUERY: Final = "installation projects"
@@ -67,13 +67,13 @@ class ManageProjects:
         (shown,) = await self._measured([await self._existing(ref)])
         return shown
 
-    async def _existing(self, ref: str) -> ProjectRow:
+    async def _existing(self, ref: str) -> ManagedRow:
         found = await self.store.project(ref) if "\0" not in ref else None
         if found is None:
             raise ProjectNotFound
         return found
 
-    async def _measured(self, rows: list[ProjectRow]) -> tuple[ManagedProject, ...]:
+    async def _measured(self, rows: list[ManagedRow]) -> tuple[ManagedProject, ...]:
         sizes = await self.bundoc.stored_sizes(tuple(row.id for row in rows)) if rows else {}
         measured = ((row, sizes.get(row.id, NOTHING_STORED)) for row in rows)
         return tuple(

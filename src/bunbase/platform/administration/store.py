@@ -37,7 +37,7 @@ SELECT (SELECT count(*) FROM projects WHERE deleted_at IS NULL) AS projects,
     (SELECT count(*) FROM keys WHERE expires_at IS NULL OR expires_at > $1) AS keys"""
 
 
-class ProjectRow(msgspec.Struct, frozen=True):
+class ManagedRow(msgspec.Struct, frozen=True):
     id: str
     name: str
     slug: str
@@ -60,11 +60,11 @@ class ProjectAdministrationStore:
         self.feed = feed
         self.outbox = outbox
 
-    async def page(self, before: str, limit: int) -> list[ProjectRow]:
-        return await self.db.all(ProjectRow, PAGE, before, limit)
+    async def page(self, before: str, limit: int) -> list[ManagedRow]:
+        return await self.db.all(ManagedRow, PAGE, before, limit)
 
-    async def project(self, ref: str) -> ProjectRow | None:
-        return await self.db.one(ProjectRow, ONE, ref)
+    async def project(self, ref: str) -> ManagedRow | None:
+        return await self.db.one(ManagedRow, ONE, ref)
 
     async def suspend(self, project: str, now: datetime, forget_at: float) -> None:
         """Suspend a project, let all processes look up its keys and members again, and tell the other rooms."""
