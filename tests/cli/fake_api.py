@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.problems import TokenExpired
 from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
@@ -58,6 +58,9 @@ class FakeApi:
         self.refreshes = 0
         self.setup_complete = True
         self.setup_token: str | None = None  # from the last registration
+        self.invite: str | None = None  # from the last registration
+        self.verifies_signups = False
+        self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
         self.deleted: dict[str, Project] = {}
@@ -146,10 +149,10 @@ class FakeApi:
             raise JobNotFound
         return self.jobs[id]
 
-    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
+    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello", truncated: bool = False) -> None:
         for text in texts:
             seq = len(self.lines) + 1
-            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, False))
+            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, truncated))
 
     def version(self, name: str, number: int) -> Version:
         upload = self.uploads[name][number - 1]

@@ -18,8 +18,8 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
-from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, TokenReused
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, SessionNotFound, TokenReused
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -60,6 +60,25 @@ from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST
 from tests.cli.fake_teams import TEAM_ROUTES
 
 
+@get("/api/auth/sessions")
+async def list_own_sessions(api: Injected[FakeApi], request: AnyRequest) -> AccountSessions:
+    api.signed_in(request)
+    return AccountSessions(tuple(api.own_sessions.values()), None)
+
+
+@delete("/api/auth/sessions")
+async def end_own_sessions(api: Injected[FakeApi], request: AnyRequest, keep_current: FromQuery[bool] = False) -> None:
+    api.signed_in(request)
+    api.own_sessions = {id: one for id, one in api.own_sessions.items() if one.current and keep_current}
+
+
+@delete("/api/auth/sessions/{id:str}")
+async def end_own_session(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    if api.own_sessions.pop(id, None) is None:
+        raise SessionNotFound
+
+
 @post("/api/auth/{verb:str}")
 async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str]) -> Response[Any]:
     body = await request.json() if verb != "logout" else {}
@@ -67,7 +86,9 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
         case "login" | "register":
             if body["password"] != PASSWORD:
                 raise InvalidCredentials
-            api.setup_token = body.get("setup_token")
+            api.setup_token, api.invite = body.get("setup_token"), body.get("invite")
+            if verb == "register" and api.verifies_signups:
+                return Response(SignupPending(), status_code=202)
             return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
         case "refresh":
             return Response(refreshed(api, body["refresh_token"]), status_code=200)
@@ -313,7 +334,8 @@ async def logs(
     if not follow:
         wanted = request.query_params.get("invocation")
         asked = [line for line in reversed(api.lines) if name in ("", line.function)]
-        lines = [line for line in asked if wanted in (None, line.invocation)]
+        text = request.query_params.get("q", "")
+        lines = [line for line in asked if wanted in (None, line.invocation) and text in line.text]
         return LogPage(tuple(lines[:limit]), None)
     if api.busy:
         api.busy -= 1
@@ -457,7 +479,9 @@ async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str
     said = {"x-bunbase-function-version": "1", "x-bunbase-invocation": "inv_1"}
     match name:
         case "broken":
-            raise FunctionError("Its log says why.")
+            raise FunctionError("Its log says why.", invocation="inv_1", version=1)
+        case "unloaded":
+            raise FunctionError("It could not be loaded; its log says why.")
         case "teapot":
             return Response({"short": "stout"}, status_code=418, headers=said)
         case "bytes":
@@ -479,6 +503,9 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 ROUTES = (
     auth,
+    list_own_sessions,
+    end_own_sessions,
+    end_own_session,
     instance,
     me,
     list_projects,

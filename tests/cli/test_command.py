@@ -14,6 +14,7 @@ HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete", "projects restore", "projects transfer"),
     *("members list", "members add", "members change", "members remove", "members leave"),
+    *("sessions list", "sessions end"),
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
@@ -30,6 +31,7 @@ SUB_COMMANDS = [
 NO_JSON = {
     "admin",
     "audit",
+    "sessions",
     "projects",
     "members",
     "invites",

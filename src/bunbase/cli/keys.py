@@ -53,6 +53,8 @@ def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         for key in keys.items
     ]
     out.table(("id", "kind", "name", "begins", "limits", "last used", "created", "expires"), rows)
+    if not rows:
+        out.hint("The project has no key. Make one: bunbase keys create")
 
 
 @app.command

@@ -48,7 +48,7 @@ def list_projects(
         ("*" if chosen in (p.id, p.slug) else " ", p.name, p.slug, p.id, p.role.value, p.created_at)
         for p in projects.items
     ]
-    out.table(("", "name", "slug", "id", "your role", "created"), rows)
+    out.table(("chosen", "name", "slug", "id", "your role", "created"), rows)
     if not projects.items:
         out.hint("You have no project yet. Create one: bunbase projects create <name>")
 

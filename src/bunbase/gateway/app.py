@@ -22,6 +22,7 @@ from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
 from bunbase.gateway.methods import Methods
 from bunbase.gateway.openapi import openapi
+from bunbase.gateway.parameters import check_parameters
 from bunbase.gateway.paths import NormalPaths
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.project_hosts import ProjectHostsApp
@@ -63,6 +64,7 @@ def front_door(
         except Forbidden:
             await auditor.refuse(request)
             raise
+        check_parameters(request)
         await check_media(request)
         await auditor.begin(request)
 

@@ -12,7 +12,7 @@ from bunbase.contracts.platform import ProjectNotFound
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
-from bunbase.platform.administration.store import ProjectAdministrationStore, ManagedRow
+from bunbase.platform.administration.store import ManagedRow, ProjectAdministrationStore
 from bunbase.platform.service.rules import forget_at
 
 QUERY: Final = "installation projects"
