@@ -30,6 +30,8 @@ NEVER_STORED = {
     ("POST", "/api/auth/login"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/register"),
+    ("POST", "/api/auth/register/confirm"),
+    ("POST", "/api/invites"),
     ("POST", "/api/auth/tokens"),
     ("POST", "/api/projects"),
     ("POST", "/api/projects/{project}/keys"),

@@ -46,7 +46,7 @@ COMMANDS: Final = (
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (ACCOUNT, "tokens", "tokens:app", "List, create and delete your personal access tokens."),
     (PROJECT, "projects", "projects:app", "List, create, choose, move, delete and restore projects."),
-    (PROJECT, "members", "members:app", "List, change and remove members of a project or organisation."),
+    (PROJECT, "members", "members:app", "List, change and remove members."),
     (PROJECT, "invites", "invites:app", "Invite people, and accept invitations."),
     (PROJECT, "orgs", "orgs:app", "List, create, rename and delete organisations."),
     (PROJECT, "keys", "keys:app", "List, create, change, rotate and revoke a project's keys."),
