@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.contracts.acts import Act
+from bunbase.contracts.acts import OF_ADMINISTRATORS, Act
 from bunbase.gateway.route_acts import ROUTE_ACTS
 
 HEAD: Final = """\
@@ -18,6 +18,8 @@ owner. [Tokens and scopes](../tokens.md) explains the scopes. This page is gener
 |---|---|---|---|---|
 """
 
+OF_ORGANISATIONS: Final = frozenset(act for act in Act if act.startswith("org")) - {Act.ORG_CREATE, Act.ORG_LIST}
+
 
 def permissions_page() -> str:
     """Return the page, as Markdown."""
@@ -25,7 +27,15 @@ def permissions_page() -> str:
 
 
 def _row(act: Act) -> str:
-    role = "any account" if act.role is None else act.role.value
+    role = _role(act)
     scopes = ", ".join(f"`{scope}`" for scope in (act.coarse, act.fine) if scope) or "any"
     routes = "<br>".join(f"`{method} {route}`" for (method, route), one in ROUTE_ACTS.items() if one is act)
     return f"| `{act.value}` | {role} | {scopes} | {'yes' if act.servers else 'no'} | {routes} |\n"
+
+
+def _role(act: Act) -> str:
+    if act in OF_ADMINISTRATORS:
+        return "administrator of the installation"
+    if act in OF_ORGANISATIONS:
+        return "a role in the organisation"
+    return "any account" if act.role is None else act.role.value

@@ -14,8 +14,9 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden
 from bunbase.platform.service import PlatformService
 from tests.bunauth.feeds import feed_of
+from tests.pkg.waiting import eventually
 from tests.platform.fake_rooms import FakeRooms
-from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, value_of
+from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, entering, value_of
 
 ROOT = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "root@example.com", admin=True, session="ses_r"))
 NARROW = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "", admin=True, scopes=("write",), token="tok_1"))
@@ -127,3 +128,21 @@ async def test_an_unknown_project_is_not_found(platform: PlatformService) -> Non
         for ref in ("prj_unknown", "nul\0"):
             with pytest.raises(ProjectNotFound):
                 await act(platform, ROOT, ref)
+
+
+async def test_the_runs_of_a_project_pause_while_it_is_suspended_or_deleted(
+    platform: PlatformService, others: FakeRooms
+) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    owner = await entering(platform, ADA, made.id)
+
+    await platform.suspend_project(ROOT, made.id)
+    await eventually(lambda: others.functions.heard == [True])
+    await platform.delete_project(owner, made.slug)
+    await eventually(lambda: others.functions.heard == [True, True])
+    await platform.restore_project(owner)
+    await eventually(lambda: others.functions.heard == [True, True, True])
+    await platform.resume_project(ROOT, made.id)
+    await eventually(lambda: others.functions.heard == [True, True, True, False])
+
+    assert others.functions.paused == set()
