@@ -11,6 +11,7 @@ from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.problems import TokenExpired
+from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 from bunbase.contracts.functions.logs import LogLevel, LogLine
@@ -27,6 +28,7 @@ from bunbase.contracts.functions.triggers import (
     TriggerKind,
 )
 from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
+from bunbase.contracts.service_accounts import ServiceAccount
 from bunbase.contracts.tenant_auth import ManagedUser
 from bunbase.pkg.errors import Problem, Unauthenticated
 
@@ -68,6 +70,8 @@ class FakeApi:
         self.invites: dict[str, tuple[str, Invite]] = {}  # by id: the path of the group, and the invitation
         self.orgs: dict[str, Organisation] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
+        self.service_accounts: list[ServiceAccount] = []
+        self.personal_tokens: list[PersonalToken] = []
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
         self.away = False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Response, delete, get, post, put, route
+from litestar import Litestar, Response, delete, get, patch, post, put, route
 from litestar.datastructures import UploadFile
 from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
@@ -21,6 +21,7 @@ from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, SessionNotFound, TokenReused
+from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import Version, Versions
@@ -50,6 +51,7 @@ from bunbase.contracts.platform import (
     Project,
     Projects,
 )
+from bunbase.contracts.service_accounts import NewServiceAccount, ServiceAccount, ServiceAccounts
 from bunbase.contracts.tenant_auth import CustomToken, ManagedUsers, UserNotFound, UserSignedIn
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem
@@ -219,6 +221,59 @@ async def get_data_key(api: Injected[FakeApi], request: AnyRequest, project: Fro
 async def revoke_key(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
     api.signed_in(request)
     api.keys = {value: found for value, found in api.keys.items() if found[1].id != id}
+
+
+@patch("/api/projects/{project:str}/keys/{id:str}")
+async def update_key(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Key:
+    api.signed_in(request)
+    value, (of, old) = next((value, found) for value, found in api.keys.items() if found[1].id == id)
+    changed = msgspec.convert(msgspec.to_builtins(old) | await request.json(), Key)
+    api.keys[value] = (of, changed)
+    return changed
+
+
+@get("/api/projects/{project:str}/service-accounts")
+async def list_service_accounts(api: Injected[FakeApi], request: AnyRequest) -> ServiceAccounts:
+    api.signed_in(request)
+    return ServiceAccounts(tuple(api.service_accounts))
+
+
+@post("/api/projects/{project:str}/service-accounts")
+async def create_service_account(api: Injected[FakeApi], request: AnyRequest) -> ServiceAccount:
+    api.signed_in(request)
+    new = msgspec.convert(await request.json(), NewServiceAccount)
+    key = None if new.public_key is None else {"pem": new.public_key}
+    made = ServiceAccount(f"sa_{len(api.service_accounts) + 1}", new.name, new.scopes, NOW, None, key)
+    api.service_accounts.append(made)
+    return made if key else msgspec.structs.replace(made, client_secret="scs_1")
+
+
+@delete("/api/projects/{project:str}/service-accounts/{id:str}", status_code=204)
+async def delete_service_account(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.service_accounts = [one for one in api.service_accounts if one.client_id != id]
+
+
+@get("/api/auth/tokens")
+async def list_tokens(api: Injected[FakeApi], request: AnyRequest) -> PersonalTokens:
+    api.signed_in(request)
+    return PersonalTokens(tuple(api.personal_tokens))
+
+
+@post("/api/auth/tokens")
+async def create_token(api: Injected[FakeApi], request: AnyRequest) -> PersonalToken:
+    api.signed_in(request)
+    new = await request.json()
+    scopes, projects = tuple(new["scopes"]), tuple(new.get("projects", ()))
+    made = PersonalToken(f"tok_{len(api.personal_tokens) + 1}", new["name"], scopes, NOW, None, None, projects)
+    api.personal_tokens.append(made)
+    return msgspec.structs.replace(made, token="bpt_1")
+
+
+@delete("/api/auth/tokens/{id:str}", status_code=204)
+async def delete_token(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.personal_tokens = [one for one in api.personal_tokens if one.id != id]
 
 
 @put("/api/projects/{project:str}/functions/{name:str}", status_code=201)
@@ -478,6 +533,13 @@ ROUTES = (
     delete_project,
     list_keys,
     create_key,
+    update_key,
+    list_service_accounts,
+    create_service_account,
+    delete_service_account,
+    list_tokens,
+    create_token,
+    delete_token,
     rotate_key,
     rotate_data_key,
     get_data_key,

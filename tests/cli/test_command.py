@@ -17,7 +17,11 @@ SUB_COMMANDS = [
     *("sessions list", "sessions end"),
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
-    *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
+    *("admin resume", "admin role"),
+    *("keys list", "keys create", "keys update", "keys rotate", "keys rotate-data", "keys revoke"),
+    *("service-accounts list", "service-accounts create", "service-accounts delete"),
+    *("tokens list", "tokens create", "tokens delete"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
     *("backup schedule", "data export", "data import", "rules test", "rules push"),
@@ -25,6 +29,8 @@ SUB_COMMANDS = [
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
 NO_JSON = {
+    "admin",
+    "audit",
     "sessions",
     "projects",
     "members",
@@ -37,6 +43,8 @@ NO_JSON = {
     "rules",
     "functions",
     "jobs",
+    "tokens",
+    "service-accounts",
 }
 
 

@@ -10,6 +10,7 @@ from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.contracts.bunauth.accounts import NewAccount, SignupState
+from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, AccountSuspended
 from bunbase.contracts.bunauth.problems import (
     EmailTaken,
     InvalidCredentials,
@@ -174,3 +175,20 @@ async def test_a_wrong_setup_token_is_refused_over_http_too(bunauth: BunAuth) ->
 
     with pytest.raises(SetupTokenRequired):
         await registered(bunauth, by=elsewhere, setup_token="a guess")
+
+
+async def test_an_administrator_lists_suspends_and_resumes_accounts(bunauth: BunAuth) -> None:
+    root = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    bob = (await registered(bunauth, "bob@example.com")).user.id
+
+    suspended = await bunauth.suspend_account(root, bob)
+    with pytest.raises(AccountSuspended):
+        await bunauth.login(ANYONE, "bob@example.com", PASSWORD)
+    await bunauth.resume_account(root, bob)
+    promoted = await bunauth.set_account_role(root, bob, AccountRole.ADMIN)
+
+    assert suspended.suspended_at is not None
+    assert (promoted.role, promoted.suspended_at) == (AccountRole.ADMIN, None)
+    assert (await bunauth.managed_accounts(root, "bob", 20, None)).items == (await bunauth.managed_account(root, bob),)
+    with pytest.raises(AccountNotFound):
+        await bunauth.managed_account(root, "usr_unknown")

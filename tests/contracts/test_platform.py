@@ -7,7 +7,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.caller import CallerKind, Role
+from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, AuditedAct, AuditFilter, AuditOutcome
+from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
+from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
@@ -24,7 +26,14 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     RoleFromOrganisation,
 )
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import RevokedKind
+from bunbase.contracts.service_accounts import (
+    NewServiceAccount,
+    ServiceAccountNotFound,
+    TokenRefused,
+    TokenRequest,
+)
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.platform.module import MODULE
@@ -146,3 +155,77 @@ async def test_the_feed_of_revocations_contains_a_revoked_key(platform: Platform
 
         news = await feed.next()
     assert (news.kind, news.id) == (RevokedKind.KEY, made.keys[0].id)
+
+
+async def test_an_act_begins_ends_and_is_read_and_exported(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    root = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "", admin=True, session="ses_root"))
+
+    id = await platform.begin_act(at(made), AuditedAct("key.create", request_id="req_1"))
+    await platform.end_act(id, ActEnd(201, {"name": "ci"}, target="key_1"))
+    await platform.note_refusals(at(made), AuditedAct("key.delete"), 5)
+
+    page = await platform.audit(at(made), AuditFilter(action="key.create"), 20, None)
+    (entry,) = page.items
+    assert (entry.id, entry.target, entry.after, entry.outcome) == (id, "key_1", {"name": "ci"}, AuditOutcome.DONE)
+    whole = await platform.installation_audit(root, ALL_ENTRIES, 20, None)
+    assert [(one.action, one.count) for one in whole.items] == [("key.delete", 5), ("key.create", 1)]
+    for exported in (
+        platform.export_audit(at(made), ALL_ENTRIES),
+        platform.export_installation_audit(root, ALL_ENTRIES),
+    ):
+        assert [one async for batch in exported for one in batch] == list(whole.items)
+    with pytest.raises(Forbidden):
+        await anext(platform.export_audit(at(made, Role.VIEWER), ALL_ENTRIES))
+
+
+async def test_a_project_is_suspended_resumed_and_inspected(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    root = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "", admin=True, session="ses_root"))
+
+    suspended = await platform.suspend_project(root, made.id)
+    for refused in (platform.check_active(made.id), platform.key_holder(value_of(made.keys[0]))):
+        with pytest.raises(ProjectSuspended):
+            await refused
+    await platform.resume_project(root, made.slug)
+
+    assert suspended.suspended_at is not None
+    assert (await platform.inspection("usr_root", "bakery")).role is Role.VIEWER
+    shown = await platform.managed_project(root, made.id)
+    assert (await platform.installation_projects(root, "", 20, None)).items == (shown,)
+    assert (await platform.installation_usage(root)).projects == 1
+
+
+async def test_a_service_account_gets_a_token_until_it_is_deleted(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    account = await platform.create_service_account(at(made), NewServiceAccount("report", ("data:read",)))
+    asked = TokenRequest("client_credentials", account.client_id, account.client_secret or "", scope="data:posts:read")
+
+    token = await platform.exchange_token(asked)
+    holder = await platform.service_holder(made.id, account.client_id)
+
+    assert (token.scope, token.expires_in, holder.limits.scopes) == ("data:posts:read", 600, ("data:read",))
+    assert [one.client_id for one in (await platform.service_accounts(at(made))).items] == [account.client_id]
+    await platform.delete_service_account(at(made), account.client_id)
+    with pytest.raises(TokenRefused) as refused:
+        await platform.exchange_token(asked)
+    assert refused.value.extra["error"] == "invalid_client"
+    with pytest.raises(InvalidKey):
+        await platform.service_holder(made.id, account.client_id)
+    with pytest.raises(ServiceAccountNotFound):
+        await platform.delete_service_account(at(made), account.client_id)
+
+
+async def test_a_key_is_changed_and_its_use_is_stored(platform: Platform) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    limits = KeyLimits(scopes=("read",))
+    key = await platform.create_key(at(made), CallerKind.SECRET, "ci", None, limits)
+
+    changed = await platform.update_key(at(made), key.id, KeyChanges(scopes=("data:read",)))
+    await platform.keys_used((UsedKey(key.id, 60.0),))
+
+    assert changed.scopes == ("data:read",)
+    (listed,) = [one for one in (await platform.keys(at(made))).items if one.id == key.id]
+    assert (listed.name, listed.scopes) == ("ci", ("data:read",))
+    assert listed.last_used_at is not None
+    assert listed.last_used_at.timestamp() == 60.0

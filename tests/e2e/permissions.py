@@ -1,8 +1,7 @@
 """The table of permissions: the callers that each route serves. The route refuses all other callers.
 
-A refusal is 401, 403, or 404 `project_not_found` or `organisation_not_found`.
-The gateway refuses a personal token without the scope `write` on
-every route whose method writes; therefore the function `row` removes that caller from such routes.
+A refusal is 401, 403, or 404 `project_not_found` or `organisation_not_found`. A personal token with the scope `read`
+may use no route whose method writes; therefore the function `row` removes that caller from such routes.
 """
 
 from __future__ import annotations
@@ -20,19 +19,45 @@ OUTSIDER = "developer who is no member"
 VIEWER, DEVELOPER, ADMIN, OWNER = "viewer", "developer", "admin", "owner"  # members, each with a session
 WRITER = "owner's personal token: read, write"
 READER = "owner's personal token: read"
+MANAGER = "owner's personal token: admin"
+DEPLOYER = "owner's personal token: functions:deploy, logs:read"
+ELSEWHERE = "owner's personal token: admin in another project"
+
+REPORTER = "secret key: data:read, users:read"
 
 KEYS: Final = {PUBLISHABLE, USER, SECRET}
-OWNERS: Final = {OWNER, WRITER, READER}
+OWNERS: Final = {OWNER, MANAGER}
+ADMINISTRATORS: Final = {OWNER, MANAGER}  # of the installation
 ADMINS: Final = OWNERS | {ADMIN}
-DEVELOPERS: Final = ADMINS | {DEVELOPER}
+DEVELOPERS: Final = ADMINS | {DEVELOPER, WRITER, READER}
 VIEWERS: Final = DEVELOPERS | {VIEWER}
 ACCOUNTS: Final = VIEWERS | {OUTSIDER}
-EVERYBODY: Final = KEYS | ACCOUNTS | {NOBODY}
+SIGNED_IN: Final = ACCOUNTS | {DEPLOYER, ELSEWHERE}
+EVERYBODY: Final = KEYS | SIGNED_IN | {NOBODY, REPORTER}
 SESSIONS: Final = {OUTSIDER, VIEWER, DEVELOPER, ADMIN, OWNER}
 SERVERS: Final = {SECRET}
 
 SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
+OF_REPORTER: Final = {  # routes that this key may use, besides those for everybody
+    ("POST", "/v1/auth/signup"),
+    ("POST", "/v1/auth/login"),
+    ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/v1/auth/refresh"),
+    ("GET", "/v1/auth/users"),
+    ("GET", "/v1/auth/users/{user_id}"),
+    ("GET", "/v1/auth/users/{user_id}/sessions"),
+    ("GET", "/v1/collections"),
+    ("GET", "/v1/collections/{collection}"),
+    ("GET", "/v1/data/{collection}"),
+    ("GET", "/v1/data/{collection}/{id}"),
+    ("POST", "/v1/data/{collection}/query"),
+    ("POST", "/v1/data/{collection}/aggregate"),
+    ("GET", "/v1/changes"),
+    ("GET", "/v1/export"),
+}
+
 READING: Final = ("GET", "HEAD", "OPTIONS")
+READING_POSTS: Final = ("/query", "/aggregate")
 P: Final = "/api/projects/{project}"
 ORG: Final = "/api/orgs/{org}"
 FUNCTION: Final = f"{P}/functions/{{name}}"
@@ -58,8 +83,10 @@ def row(
     method: str, route: str, allowed: set[str], query: str = "", body: dict[str, Any] | None = None, **fields: str
 ) -> Permission:
     """Return a row of the table. A placeholder that `fields` does not name gets an invented value."""
-    if method not in READING and allowed != EVERYBODY:
+    if method not in READING and not route.endswith(READING_POSTS) and allowed != EVERYBODY:
         allowed = allowed - {READER}
+    if (method, route) in OF_REPORTER:
+        allowed = allowed | {REPORTER}
     return Permission(method, route, frozenset(allowed), query, body, fields)
 
 
@@ -75,7 +102,7 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/register", EVERYBODY),
     row("POST", "/api/auth/login", EVERYBODY),
     row("POST", "/api/auth/refresh", EVERYBODY, body={"refresh_token": "{refresh_token}"}),
-    row("GET", "/api/auth/me", ACCOUNTS),
+    row("GET", "/api/auth/me", SIGNED_IN),
     row("POST", "/api/auth/register/confirm", EVERYBODY),
     row("POST", "/api/auth/device", EVERYBODY),
     row("POST", "/api/auth/device/token", EVERYBODY),
@@ -98,10 +125,23 @@ PERMISSIONS: Final = (
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),
+    # the installation; the owner of the table is its administrator
+    row("GET", "/api/admin/audit", ADMINISTRATORS),
+    row("GET", "/api/admin/audit/export", ADMINISTRATORS),
+    row("GET", "/api/admin/accounts", ADMINISTRATORS),
+    row("GET", "/api/admin/accounts/{account_id}", ADMINISTRATORS),
+    row("PATCH", "/api/admin/accounts/{account_id}", ADMINISTRATORS),
+    row("POST", "/api/admin/accounts/{account_id}/suspend", ADMINISTRATORS),
+    row("POST", "/api/admin/accounts/{account_id}/resume", ADMINISTRATORS),
+    row("GET", "/api/admin/usage", ADMINISTRATORS),
+    row("GET", "/api/admin/projects", ADMINISTRATORS),
+    row("GET", "/api/admin/projects/{ref}", ADMINISTRATORS, ref="every-route"),
+    row("POST", "/api/admin/projects/{ref}/suspend", ADMINISTRATORS, ref="every-route"),
+    row("POST", "/api/admin/projects/{ref}/resume", ADMINISTRATORS, ref="every-route"),
     # projects
     row("GET", "/api/projects", ACCOUNTS),
     row("POST", "/api/projects", ACCOUNTS),
-    row("GET", P, VIEWERS),
+    row("GET", P, VIEWERS | {DEPLOYER, ELSEWHERE}),
     row("PATCH", P, ADMINS),
     row("DELETE", P, OWNERS, body={"confirm": "another project"}),
     row("POST", f"{P}/restore", OWNERS),
@@ -111,7 +151,7 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/members", ADMINS),
     row("PATCH", f"{P}/members/{{user}}", ADMINS),
     row("DELETE", f"{P}/members/{{user}}", ADMINS),
-    row("GET", f"{P}/invites", ADMINS),
+    row("GET", f"{P}/invites", ADMINS | {WRITER, READER}),
     row("POST", f"{P}/invites", ADMINS),
     row("POST", f"{P}/invites/{{invite_id}}/resend", ADMINS),
     row("DELETE", f"{P}/invites/{{invite_id}}", ADMINS),
@@ -125,15 +165,22 @@ PERMISSIONS: Final = (
     row("GET", f"{ORG}/members", VIEWERS),
     row("PATCH", f"{ORG}/members/{{user}}", ADMINS),
     row("DELETE", f"{ORG}/members/{{user}}", ADMINS),
-    row("GET", f"{ORG}/invites", ADMINS),
+    row("GET", f"{ORG}/invites", ADMINS | {WRITER, READER}),
     row("POST", f"{ORG}/invites", ADMINS),
     row("POST", f"{ORG}/invites/{{invite_id}}/resend", ADMINS),
     row("DELETE", f"{ORG}/invites/{{invite_id}}", ADMINS),
     # keys
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),
+    row("PATCH", f"{P}/keys/{{key_id}}", ADMINS),
     row("DELETE", f"{P}/keys/{{key_id}}", ADMINS),
     row("POST", f"{P}/keys/{{key_id}}/rotate", ADMINS),
+    row("GET", f"{P}/service-accounts", VIEWERS),
+    row("POST", f"{P}/service-accounts", ADMINS),
+    row("DELETE", f"{P}/service-accounts/{{client_id}}", ADMINS),
+    row("POST", "/v1/auth/token", EVERYBODY),
+    row("GET", f"{P}/audit", ADMINS | {WRITER, READER}),
+    row("GET", f"{P}/audit/export", ADMINS | {WRITER, READER}),
     row("GET", f"{P}/data-key", VIEWERS),
     row("POST", f"{P}/data-key/rotate", ADMINS),
     # backups
@@ -154,20 +201,20 @@ PERMISSIONS: Final = (
     row("GET", f"{P}/env", {ADMIN, OWNER}, "?reveal=true"),  # no personal token here has the scope `secrets`
     row("PUT", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
     row("DELETE", f"{P}/env/{{name}}", DEVELOPERS, name="PAYMENT_KEY"),
-    row("GET", f"{P}/functions", VIEWERS),
-    row("GET", FUNCTION, VIEWERS),
-    row("PUT", FUNCTION, DEVELOPERS, name="deployed"),
-    row("DELETE", FUNCTION, DEVELOPERS),
-    row("GET", f"{FUNCTION}/versions", VIEWERS),
-    row("GET", f"{FUNCTION}/versions/{{version}}/bundle", DEVELOPERS, version="1"),
-    row("POST", f"{FUNCTION}/rollback", DEVELOPERS),
-    row("GET", f"{FUNCTION}/logs", VIEWERS),
-    row("GET", f"{FUNCTION}/runs", VIEWERS),
-    row("GET", f"{FUNCTION}/stats", VIEWERS),
-    row("GET", f"{P}/logs", VIEWERS),
+    row("GET", f"{P}/functions", VIEWERS | {DEPLOYER}),
+    row("GET", FUNCTION, VIEWERS | {DEPLOYER}),
+    row("PUT", FUNCTION, DEVELOPERS | {DEPLOYER}, name="deployed"),
+    row("DELETE", FUNCTION, DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/versions", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/versions/{{version}}/bundle", DEVELOPERS | {DEPLOYER}, version="1"),
+    row("POST", f"{FUNCTION}/rollback", DEVELOPERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/logs", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/runs", VIEWERS | {DEPLOYER}),
+    row("GET", f"{FUNCTION}/stats", VIEWERS | {DEPLOYER}),
+    row("GET", f"{P}/logs", VIEWERS | {DEPLOYER}),
     row("GET", f"{P}/usage", VIEWERS),
-    row("GET", f"{P}/schedules", VIEWERS),
-    row("GET", f"{P}/jobs", VIEWERS),
+    row("GET", f"{P}/schedules", VIEWERS | {DEPLOYER}),
+    row("GET", f"{P}/jobs", VIEWERS | {DEPLOYER}),
     row("POST", f"{P}/jobs", DEVELOPERS),
     row("GET", f"{P}/jobs/{{job_id}}", DEVELOPERS),
     row("POST", f"{P}/jobs/{{job_id}}/replay", DEVELOPERS),
@@ -203,24 +250,24 @@ PERMISSIONS: Final = (
     row("DELETE", "/v1/collections/{collection}", SERVERS | DEVELOPERS),
     row("POST", "/v1/rules/test", SERVERS | DEVELOPERS),
     # documents of a collection whose rules allow everything
-    row("GET", "/v1/data/{collection}", KEYS, collection="posts"),
-    row("POST", "/v1/data/{collection}", KEYS, collection="posts"),
-    row("GET", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
-    row("PUT", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
-    row("PATCH", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
-    row("DELETE", "/v1/data/{collection}/{id}", KEYS, collection="posts"),
-    row("POST", "/v1/data/{collection}/query", KEYS, collection="posts"),
-    row("POST", "/v1/data/{collection}/aggregate", KEYS, collection="posts"),
-    row("POST", "/v1/commit", KEYS),
-    row("GET", "/v1/changes", SERVERS),
+    row("GET", "/v1/data/{collection}", KEYS | VIEWERS, collection="posts"),
+    row("POST", "/v1/data/{collection}", KEYS | DEVELOPERS, collection="posts"),
+    row("GET", "/v1/data/{collection}/{id}", KEYS | VIEWERS, collection="posts"),
+    row("PUT", "/v1/data/{collection}/{id}", KEYS | DEVELOPERS, collection="posts"),
+    row("PATCH", "/v1/data/{collection}/{id}", KEYS | DEVELOPERS, collection="posts"),
+    row("DELETE", "/v1/data/{collection}/{id}", KEYS | DEVELOPERS, collection="posts"),
+    row("POST", "/v1/data/{collection}/query", KEYS | VIEWERS, collection="posts"),
+    row("POST", "/v1/data/{collection}/aggregate", KEYS | VIEWERS, collection="posts"),
+    row("POST", "/v1/commit", KEYS | DEVELOPERS),
+    row("GET", "/v1/changes", SERVERS | DEVELOPERS),
     row("GET", "/v1/export", SERVERS),
     row("POST", "/v1/import", SERVERS, "?collection=posts&mode=skip"),
     # the same documents where no rule allows anything
-    row("GET", "/v1/data/{collection}", SERVERS, collection="closed"),
-    row("POST", "/v1/data/{collection}", SERVERS, collection="closed"),
-    row("PUT", "/v1/data/{collection}/{id}", SERVERS, collection="closed"),
-    row("POST", "/v1/data/{collection}/query", SERVERS, collection="closed"),
-    row("POST", "/v1/data/{collection}/aggregate", SERVERS, collection="closed"),
+    row("GET", "/v1/data/{collection}", SERVERS | VIEWERS, collection="closed"),
+    row("POST", "/v1/data/{collection}", SERVERS | DEVELOPERS, collection="closed"),
+    row("PUT", "/v1/data/{collection}/{id}", SERVERS | DEVELOPERS, collection="closed"),
+    row("POST", "/v1/data/{collection}/query", SERVERS | VIEWERS, collection="closed"),
+    row("POST", "/v1/data/{collection}/aggregate", SERVERS | VIEWERS, collection="closed"),
 )
 
 SIGN_OUTS: Final = (  # tested last, because they end the sessions of the callers

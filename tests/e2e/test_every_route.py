@@ -22,7 +22,10 @@ from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
 
 MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
-REFUSED = {401: {"unauthenticated", "invalid_token", "invalid_key"}, 403: {"forbidden", "rule_denied"}}
+REFUSED = {
+    401: {"unauthenticated", "invalid_token", "invalid_key"},
+    403: {"forbidden", "insufficient_scope", "rule_denied"},
+}
 REFUSED[404] = {"project_not_found", "organisation_not_found"}
 MISREAD = {400, 415, 422}  # statuses that a valid example never gets
 INVENTED = {
@@ -72,6 +75,8 @@ class Installation:
         if one.route == who.FUNCTION and body is not None:
             files = {"bundle": ("f.js", body["bundle"].encode()), "config": (None, body["config"].encode())}
             return self.http.request(one.method, path, files=files, headers=headers)
+        if one.route == "/v1/auth/token" and body is not None:
+            return self.http.request(one.method, path, data=body, headers=headers)
         kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
         headers = headers if body is None else headers | {"Content-Type": kind}
         return self.http.request(one.method, path, content=as_bytes(body, names), headers=headers)
@@ -101,6 +106,8 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
     place.mkdir()
     instance, database = Instance("one", place), new_database(postgres)
     settings = {"DATABASE_URL": database, "BUNBASE_BUNAUTH__SIGNUPS": "open", "BUNBASE_LOG_LEVEL": "warning"}
+    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE"] = "100"  # each caller without a key fails once
+    settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_MINUTE"] = "100"
     instance.commands["dev"][1].update(settings)
     try:
         instance.start()
@@ -132,15 +139,25 @@ def inhabited(http: httpx.Client) -> Installation:
             invite = {"email": accounts[name]["user"]["email"], "role": name}
             url = post(f"{place}/invites", invite, headers[who.OWNER])["url"]
             post("/api/invites/accept", {"token": url.partition("#")[2]}, headers[name])
-    for name, scopes in ((who.READER, ["read"]), (who.WRITER, ["read", "write"])):
+    tokens = {
+        who.READER: ["read"],
+        who.WRITER: ["read", "write"],
+        who.MANAGER: ["admin"],
+        who.DEPLOYER: ["functions:deploy", "logs:read"],
+        who.ELSEWHERE: ["admin@prj_another"],
+    }
+    for name, scopes in tokens.items():
         token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
         headers[name] = {"Authorization": f"Bearer {token}"}
     for caller in headers:  # a developer names the project with this header on routes below /v1
         headers[caller]["X-Bunbase-Project"] = project["id"]
 
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in project["keys"]}
+    limited = {"kind": "secret", "scopes": ["data:read", "users:read"]}
+    reporter = post(f"/api/projects/{project['id']}/keys", limited, headers[who.OWNER])["key"]
     eve = post("/v1/auth/signup", EXAMPLES["POST", "/v1/auth/signup"], keys["publishable"])
     user = {**keys["publishable"], "Authorization": f"Bearer {eve['access_token']}"}
+    headers[who.REPORTER] = {"X-Bunbase-Key": reporter}
     headers |= {who.NOBODY: {}, who.PUBLISHABLE: keys["publishable"], who.SECRET: keys["secret"], who.USER: user}
 
     for collection, rules in (("posts", OPEN_RULES), ("closed", {})):

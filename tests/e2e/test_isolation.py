@@ -20,7 +20,16 @@ RULE_TEST = {  # the trace of this rule would show the document of the owner
     "doc": {},
     "rules": {"get": 'get("papers", "paper").text == ""'},
 }
-OPEN_TO_ALL = ("/api/health", "/api/ready", "/api/instance", "/rpc", "/api/auth/", "/api/invites", "/.well-known/")
+OPEN_TO_ALL = (
+    "/api/health",
+    "/api/ready",
+    "/api/instance",
+    "/rpc",
+    "/api/auth/",
+    "/api/admin/",
+    "/api/invites",
+    "/.well-known/",
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Project:
     refresh_token: str
     key_ids: tuple[str, ...]
     user_id: str = "usr_x"
+    client_id: str = "sa_x"
     custom_token: str = "no token"
     backup: str = "bkp_x"
     backup_job: str = "job_x"
@@ -96,7 +106,13 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/keys", "/keys", None, {}),
             ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
             ("DELETE", "/keys/{key_id}", key, None, {}),
+            ("PATCH", "/keys/{key_id}", key, {"name": "mine"}, {}),
+            ("GET", "/service-accounts", "/service-accounts", None, {}),
+            ("POST", "/service-accounts", "/service-accounts", {"name": "mine", "scopes": ["read"]}, {}),
+            ("DELETE", "/service-accounts/{client_id}", f"/service-accounts/{owner.client_id}", None, {}),
             ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
+            ("GET", "/audit", "/audit", None, {}),
+            ("GET", "/audit/export", "/audit/export", None, {}),
             ("GET", "/data-key", "/data-key", None, {}),
             ("POST", "/data-key/rotate", "/data-key/rotate", None, {}),
             ("GET", "/env", "/env?reveal=true", None, {}),
@@ -162,6 +178,16 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
         ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
         ("POST", "/v1/rules/test", "/v1/rules/test", RULE_TEST),
+        ("GET", "/v1/data/{collection}", "/v1/data/papers", None),
+        ("POST", "/v1/data/{collection}", "/v1/data/papers", {"of": "the stranger"}),
+        ("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", {"where": {}}),
+        ("POST", "/v1/data/{collection}/aggregate", "/v1/data/papers/aggregate", {"values": {"n": {"$count": True}}}),
+        ("POST", "/v1/commit", "/v1/commit", {"writes": [{"op": "delete", "collection": "papers", "id": "paper"}]}),
+        ("GET", "/v1/changes", "/v1/changes", None),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         *managing_users(owner),
@@ -179,6 +205,7 @@ def tries(owner: Project) -> list[Try]:
             *("POST", "/v1/auth/login/custom-token", "/v1/auth/login/custom-token"),
             *("key", (401,), {"token": owner.custom_token}),
         ),
+        Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # it needs the client's own secret
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
@@ -430,6 +457,8 @@ def _project(instance: Instance, name: str) -> Project:
     developer = {"Authorization": f"Bearer {account['access_token']}"}
     made = post("/api/projects", developer, {"name": name})
     keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}
+    account_of_program = {"name": name, "scopes": ["read"]}
+    service_account = post(f"/api/projects/{made['id']}/service-accounts", developer, account_of_program)
     user = post(
         "/v1/auth/signup",
         keys["publishable"],
@@ -469,6 +498,7 @@ def _project(instance: Instance, name: str) -> Project:
         custom_token=post("/v1/auth/custom-token", keys["secret"], {"uid": user["user"]["id"]})["token"],
         user_id=user["user"]["id"],
         key_ids=tuple(key["id"] for key in made["keys"]),
+        client_id=service_account["client_id"],
         backup=job.json()["backup"],
         backup_job=job.json()["id"],
         queued_job=queued_job,

@@ -10,12 +10,20 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.devices import WaitingDevice
-from bunbase.contracts.bunauth.problems import DeviceNotFound, InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.problems import (
+    DeviceNotFound,
+    InvalidCredentials,
+    ReauthenticationRequired,
+    ServiceExchangeOff,
+)
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.keys import KeyLimits, UsedKey
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth import User, UserSignedIn
 from bunbase.pkg.errors import Unreachable
@@ -24,6 +32,8 @@ from bunbase.pkg.mail.letters import DevMail
 
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
+SERVERS, READERS, PAGES = "sk_servers", "sk_readers", "pk_pages"  # keys with limits
+APP, BELOW = "https://app.example", "https://*.shop.example"
 PASSWORD = "correct horse battery"
 WAITING = WaitingDevice("WDJB-MJHT", "bunbase", "203.0.113.7", "bunbase-cli", datetime(2026, 1, 5, tzinfo=UTC))
 LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
@@ -88,6 +98,7 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
+        self.proved = {"ses_1"}  # sessions with a fresh proof
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
@@ -162,6 +173,10 @@ class FakeBunAuth(Room):
         await self.waiting_device(user_code)
         await self.login(caller, email, password)
 
+    async def need_fresh_proof(self, caller: Caller) -> None:
+        if caller.signed_in().session not in self.proved:
+            raise ReauthenticationRequired
+
     async def signup_state(self) -> SignupState:
         return SignupState("open", setup_complete=True)
 
@@ -171,12 +186,42 @@ class FakePlatform(Room):
         super().__init__()
         self.holders = {
             PUBLISHABLE: KeyHolder("key_p", BAKERY, CallerKind.PUBLISHABLE),
-            SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET),
+            SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET, limits=KeyLimits(allow_browser=True)),
+            SERVERS: KeyHolder("key_v", BAKERY, CallerKind.SECRET),
+            READERS: KeyHolder("key_r", BAKERY, CallerKind.SECRET, limits=KeyLimits(scopes=("data:posts:read",))),
+            PAGES: KeyHolder("key_w", BAKERY, CallerKind.PUBLISHABLE, limits=KeyLimits(origins=(APP, BELOW))),
             LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
         }
         self.roles = {(ADA, ref): Membership(ADA, BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
+        self.used: list[UsedKey] = []
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
+        self.suspended: set[str] = set()
+        self.writable = True  # the audit log
+        self.entries: list[list[Any]] = []  # of the audit log: the caller, the act, and the end or None
+        self.refusals: list[tuple[Caller, AuditedAct, int]] = []
+
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
+        self.calls["begin_act"] += 1
+        if not self.writable:
+            raise Unreachable("The log cannot be written.")
+        self.entries.append([caller, act, None])
+        return str(len(self.entries) - 1)
+
+    async def end_act(self, id: str, end: ActEnd) -> None:
+        if not self.writable:
+            raise Unreachable("The log cannot be written.")
+        self.entries[int(id)][2] = end
+
+    async def export_audit(self, *_: Any) -> AsyncIterator[Any]:
+        batches: tuple[Any, ...] = ()
+        for batch in batches:
+            yield batch
+
+    export_installation_audit = export_audit
+
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
+        self.refusals.append((caller, act, count))
 
     async def projects(self, caller: Caller, limit: int, cursor: str | None, deleted: bool = False) -> Projects:
         return Projects((), None)
@@ -187,7 +232,11 @@ class FakePlatform(Room):
         await self.answering.wait()
         if found is None:
             raise InvalidKey
+        await self.check_active(found.project)
         return found
+
+    async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
+        self.used.extend(used)
 
     async def project_of(self, slug: str) -> str:
         self.calls["project_of"] += 1
@@ -198,6 +247,15 @@ class FakePlatform(Room):
 
     async def custody(self, developer: str, project: str) -> Membership:
         return await self.membership(developer, project)
+
+    async def check_active(self, project: str) -> None:
+        if project in self.suspended:
+            raise ProjectSuspended
+
+    async def inspection(self, developer: str, project: str) -> Membership:
+        if project not in (BAKERY, LIBRARY):
+            raise ProjectNotFound
+        return Membership(developer, project, project.removeprefix("prj_"), Role.VIEWER)
 
     async def membership(self, developer: str, project: str) -> Membership:
         self.calls["membership"] += 1

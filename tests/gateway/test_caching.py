@@ -47,6 +47,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/custom-token"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
 }

@@ -24,8 +24,14 @@ IMPOSSIBLE_NAMES = {
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))
 )
-CREDENTIALS = {who.NOBODY: frozenset[str](), who.PUBLISHABLE: PROJECT_KEY, who.SECRET: SECRET_KEY, who.USER: ENDUSER}
-CREDENTIALS |= dict.fromkeys(who.ACCOUNTS, ACCOUNT)
+CREDENTIALS = {
+    who.NOBODY: frozenset[str](),
+    who.PUBLISHABLE: PROJECT_KEY,
+    who.SECRET: SECRET_KEY,
+    who.REPORTER: SECRET_KEY,
+    who.USER: ENDUSER,
+}
+CREDENTIALS |= dict.fromkeys(who.SIGNED_IN, ACCOUNT)
 
 FAST_ROUTES = [route for module in MODULES for route in module.fast_routes]
 

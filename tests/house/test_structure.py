@@ -45,3 +45,14 @@ def test_only_the_gateway_and_routes_know_the_web_framework() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_two_classes_of_a_room_share_a_name(room: str) -> None:
     assert repeated_classes(room) == {}
+
+
+def test_rooms_check_acts_and_not_roles() -> None:
+    """A check of only the role would ignore the scopes of the caller's token."""
+    checking = {
+        str(path.relative_to(SOURCE / "bunbase"))
+        for path in (SOURCE / "bunbase").rglob("*.py")
+        if re.search(r"\.need\(Role\.", path.read_text())
+    }
+
+    assert checking == set(), "call `check` with an act of contracts/acts.py"

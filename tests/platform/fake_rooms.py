@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.errors import Unreachable
@@ -44,10 +46,24 @@ class FakeFunctions(Hearing):
 
 
 class FakeBunAuth:
-    """Knows an account for every id, except for those in `deleted`."""
+    """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
+
+    `dies`: raised when an account is to be deleted.
+    """
 
     def __init__(self) -> None:
         self.deleted: set[str] = set()
+        self.refusal: Exception | None = None
+        self.dies: Exception | None = None
+
+    async def check_account_deletion(self, caller: Caller) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def delete_account(self, caller: Caller) -> None:
+        if self.dies is not None:
+            raise self.dies
+        self.deleted.add(caller.signed_in().id)
 
     async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
         return tuple(account_of(id) for id in ids if id not in self.deleted)
@@ -58,11 +74,25 @@ def account_of(id: str) -> Account:
     return Account(id, f"{name}@example.com", name.title(), "user", datetime(2026, 1, 1, tzinfo=UTC))
 
 
+class FakeBundoc(Hearing):
+    """`sizes`: the sizes that it reports."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: dict[str, StoredSize] = {}
+
+    async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
+        return {project: size for project, size in self.sizes.items() if project in projects}
+
+    async def stored_bytes(self) -> int:
+        return sum(size.bytes for size in self.sizes.values())
+
+
 class FakeRooms:
     def __init__(self) -> None:
         self.bunauth = FakeBunAuth()
         self.kms = FakeKms(lazy=False)
-        self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), FakeFunctions()
+        self.tenant_auth, self.bundoc, self.functions = Hearing(), FakeBundoc(), FakeFunctions()
 
     def rooms(self) -> Rooms:
         return Rooms(

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.platform import InvalidKey, NewProject, ProjectKeyNotFound
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
@@ -54,6 +55,88 @@ async def test_the_tables_contain_no_key_in_plaintext(platform: PlatformService,
         assert value_of(key).encode() not in stored
         assert value_of(key)[len("sk_") :].encode() not in stored
         assert key.id.encode() in stored  # this proves that the search finds stored values
+
+
+async def test_a_key_keeps_its_limits_when_it_is_listed_used_and_rotated(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    secret = KeyLimits(scopes=("data:read", "users:read"), allow_browser=True)
+    public = KeyLimits(origins=("https://*.example.com", "https://bakery.example"))
+
+    one = await platform.create_key(at(made), CallerKind.SECRET, "reports", None, secret)
+    two = await platform.create_key(at(made), CallerKind.PUBLISHABLE, "web", None, public)
+    rotated = await platform.rotate_key(at(made), one.id, 0)
+
+    assert (one.limits, two.limits, rotated.limits) == (secret, public, secret)
+    assert (await platform.key_holder(value_of(rotated))).limits == secret
+    assert [key.limits for key in (await platform.keys(at(made))).items][:2] == [secret, public]
+    assert (await platform.key_holder(value_of(made.keys[1]))).limits == KeyLimits()
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"),
+    [
+        (CallerKind.SECRET, KeyLimits(scopes=())),
+        (CallerKind.SECRET, KeyLimits(scopes=("everything",))),
+        (CallerKind.SECRET, KeyLimits(scopes=("read@prj_bakery",))),
+        (CallerKind.SECRET, KeyLimits(origins=("https://example.com",))),
+        (CallerKind.PUBLISHABLE, KeyLimits(scopes=("read",))),
+        (CallerKind.PUBLISHABLE, KeyLimits(allow_browser=True)),
+        *(
+            (CallerKind.PUBLISHABLE, KeyLimits(origins=(origin,)))
+            for origin in (
+                "example.com",
+                "https://example.com/path",
+                "https://*.com",
+                "https://*",
+                "*",
+                "null",
+                "https://a.*.example.com",
+                "https://user@example.com",
+                "ftp://example.com",
+            )
+        ),
+        (CallerKind.PUBLISHABLE, KeyLimits(origins=tuple(f"https://{number}.example.com" for number in range(51)))),
+    ],
+)
+async def test_limits_that_do_not_fit_the_key_are_refused(
+    platform: PlatformService, kind: CallerKind, limits: KeyLimits
+) -> None:
+    made = await bakery(platform)
+
+    with pytest.raises(InvalidInput):
+        await platform.create_key(at(made), kind, "x", None, limits)
+
+
+async def test_a_change_of_a_key_narrows_its_scopes_and_tells_the_caches(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    key = await platform.create_key(at(made), CallerKind.SECRET, "ci", None, KeyLimits(scopes=("read",)))
+
+    changed = await platform.update_key(at(made), key.id, KeyChanges(name="reports", scopes=("data:posts:read",)))
+
+    assert (changed.name, changed.scopes, changed.key) == ("reports", ("data:posts:read",), None)
+    assert (await platform.key_holder(value_of(key))).limits.scopes == ("data:posts:read",)
+    for wider in (("read",), ("data:read",), ("data:posts:write",)):
+        with pytest.raises(InvalidInput):
+            await platform.update_key(at(made), key.id, KeyChanges(scopes=wider))
+    async with feed_of(platform) as feed:
+        told = await feed.next()
+    assert (told.kind, told.id) == (RevokedKind.KEY, key.id)
+    other = await platform.create_project(ADA, "Library")
+    with pytest.raises(ProjectKeyNotFound):
+        await platform.update_key(at(other), key.id, KeyChanges(name="stolen"))
+
+
+async def test_the_last_use_of_a_key_is_stored_and_never_goes_back(
+    platform: PlatformService, clock: ManualClock
+) -> None:
+    made = await bakery(platform)
+    used, now = made.keys[1], clock.now()
+
+    await platform.keys_used((UsedKey(used.id, now.timestamp()), UsedKey("key_unknown", now.timestamp())))
+    await platform.keys_used((UsedKey(used.id, now.timestamp() - 60),))
+
+    last_uses = {key.id: key.last_used_at for key in (await platform.keys(at(made))).items}
+    assert last_uses == {used.id: now, made.keys[0].id: None}
 
 
 @pytest.mark.parametrize("key", ["", "sk_", "sk_unknown", "pk_" + "a" * 43, "é\0", "x" * 8192])

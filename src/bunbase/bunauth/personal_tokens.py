@@ -5,19 +5,32 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bunbase.bunauth.store.personal_tokens import TokenHolder
+from bunbase.contracts import scopes as vocabulary
 from bunbase.pkg.errors import InvalidInput
 
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
-SCOPES: Final = ("read", "write", "secrets")  # a token without "write" can only read: the gateway enforces this
 MAX_TOKENS: Final = 100
+MAX_PROJECTS: Final = 50
 
 
 def checked_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the scopes without duplicates, in the order of SCOPES. Raises: InvalidInput."""
-    if not scopes or not set(scopes) <= set(SCOPES):
-        raise InvalidInput.at("/scopes", f"Name one or more of these scopes, and no others: {', '.join(SCOPES)}.")
-    return tuple(scope for scope in SCOPES if scope in scopes)
+    """Return the scopes without duplicates, in the order of the vocabulary. Raises: InvalidInput.
+
+    They need no comparison with the rights of the owner: every room checks the owner's role at each use, too.
+    """
+    return vocabulary.checked_scopes(scopes, of_projects=True)
+
+
+def checked_projects(projects: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids without duplicates. Raises: InvalidInput.
+
+    A project that does not exist is accepted: membership is checked at each use, and only then the projects matter.
+    """
+    found = tuple(sorted(set(projects)))
+    if len(found) > MAX_PROJECTS or not all(vocabulary.PROJECT_ID.fullmatch(project) for project in found):
+        raise InvalidInput.at("/projects", f"Name at most {MAX_PROJECTS} projects by their ids (prj_…), not by slugs.")
+    return found
 
 
 def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
@@ -32,6 +45,8 @@ def personal_claims(holder: TokenHolder, issuer: str) -> dict[str, Any]:
         "email": holder.email,
         "scopes": list(holder.scopes),
     }
+    if holder.projects:
+        claims["projects"] = list(holder.projects)
     if holder.expires_at is not None:
         claims["exp"] = int(holder.expires_at.timestamp())
     return claims

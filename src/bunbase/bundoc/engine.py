@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol, TypeVar
 
 import msgspec
@@ -12,7 +12,7 @@ from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
-from bunbase.contracts.bundoc.documents import Changes, KeyState
+from bunbase.contracts.bundoc.documents import Changes, KeyState, StoredSize
 
 T = TypeVar("T")
 
@@ -120,6 +120,10 @@ class Engine(Protocol):
 
     async def rotate_data_key(self, project: str) -> KeyState:
         """Start to re-encrypt all data under a new data key. Reads and writes continue. Raises: BundocBusy."""
+        ...
+
+    async def sizes(self, projects: Iterable[str] | None) -> dict[str, StoredSize]:
+        """Return the sizes of these projects on disk, or of all. Projects without a file are left out."""
         ...
 
     async def drop(self, project: str) -> None:

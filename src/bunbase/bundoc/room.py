@@ -32,6 +32,7 @@ from bunbase.contracts.bundoc.documents import (
     Page,
     Precondition,
     Query,
+    StoredSize,
 )
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
@@ -135,6 +136,12 @@ class BundocRoom:
         self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
     ) -> Imported:
         return await self.transfer.import_documents(caller, collection, mode, lines)
+
+    async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
+        return await self.documents.engine.sizes(projects)
+
+    async def stored_bytes(self) -> int:
+        return sum(size.bytes for size in (await self.documents.engine.sizes(None)).values())
 
     async def drop_project(self, project: str) -> None:
         await self.backup_service.end_backups(project)

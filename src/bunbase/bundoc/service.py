@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -49,7 +49,8 @@ from bunbase.contracts.bundoc.documents import (
     Query,
 )
 from bunbase.contracts.bundoc.problems import CollectionNotFound, DocumentReferenced, RuleDenied, UniqueViolation
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.scopes import SOME_COLLECTION, InsufficientScope
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
@@ -81,7 +82,7 @@ class BundocService:
 
     async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
         with counted("get"):
-            bound = bound_by_rules(caller)
+            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             check_id(id)
             if bound:
@@ -96,7 +97,7 @@ class BundocService:
 
     async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
         with counted("create"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             await self._check_created(caller, collection)
             claimed, stored_body = await _parsed(body, documents.new_document)
@@ -106,7 +107,7 @@ class BundocService:
     async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> None:
         """Create a document whose body is already in the stored form."""
         with counted("create"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             await self._written(caller, collection, Create(id, stored_body))
 
@@ -115,13 +116,13 @@ class BundocService:
     ) -> None:
         """Put a document whose body is already in the stored form."""
         with counted("put"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
             await self._written(caller, collection, Put(id, stored_body, when))
 
     async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
         with counted("put"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
@@ -131,7 +132,7 @@ class BundocService:
 
     async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
         with counted("patch"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
@@ -139,26 +140,29 @@ class BundocService:
 
     async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
         with counted("delete"):
-            guard = _guard(caller)
+            guard = _guard(caller, collection)
             check_collection(collection)
             check_id(id)
-            with _discreet(guard):
+            with _discreet(caller, guard):
                 await self.engine.write(caller.project, collection, Delete(id, when), guard, caller.depth)
 
     async def commit(self, caller: Caller, body: bytes) -> Commit:
         with counted("commit"):
-            guard = _guard(caller)
+            guard = _guard(caller, SOME_COLLECTION)
             steps = await _parsed(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
-            with _discreet(guard):
+            elif caller.limits is not None:
+                _check_steps(caller, steps)
+            with _discreet(caller, guard):
                 done = await self.engine.commit(caller.project, steps, caller.depth)
             pairs = zip(steps, done.results, strict=True)
             return Commit(done.seq, tuple(CommitResult(step.write.id, _rev(step.write, kept)) for step, kept in pairs))
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
-            _allow(caller)
+            if bound_by_rules(caller, Act.CHANGE_READ, ""):
+                raise RuleDenied(DENIED)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
             seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))
@@ -166,7 +170,7 @@ class BundocService:
 
     async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
         with counted("list"):
-            bound = bound_by_rules(caller)
+            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(limit)
             await self._check_created(caller, collection)
@@ -181,7 +185,7 @@ class BundocService:
 
     async def query(self, caller: Caller, collection: str, query: Query) -> Page:
         with counted("query"):
-            bound_by_rules(caller)
+            bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(query.limit)
             await self._check_created(caller, collection)
@@ -189,25 +193,26 @@ class BundocService:
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
         with counted("aggregate"):
-            access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
+            bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
             return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
-            _allow_looking(caller)
+            _allow(caller, Act.COLLECTION_READ)
             return await self.engine.collections(caller.project)
 
     async def collection(self, caller: Caller, name: str) -> Collection:
         with counted("collection"):
-            _allow_looking(caller)
+            _allow(caller, Act.COLLECTION_READ, name)
             check_collection(name)
             return await self._collection(caller, name)
 
     async def put_collection(self, caller: Caller, name: str, spec: CollectionSpec, wait: bool = True) -> Collection:
         with counted("put_collection"):
-            _allow_managing(caller)
+            _allow(caller, Act.COLLECTION_UPDATE)
             check_collection(name)
             spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
@@ -215,7 +220,7 @@ class BundocService:
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):
-            _allow_managing(caller)
+            _allow(caller, Act.COLLECTION_CHECK)
             check_collection(name)
             _check_limit(query.limit)
             terms = await self.engine.terms(caller.project, name)
@@ -228,24 +233,24 @@ class BundocService:
 
     async def drop_collection(self, caller: Caller, name: str) -> None:
         with counted("drop_collection"):
-            _allow_managing(caller)
+            _allow(caller, Act.COLLECTION_DELETE)
             check_collection(name)
             if not await self.engine.drop_collection(caller.project, name):
                 raise _no_collection(name)
 
     async def data_key(self, caller: Caller) -> KeyState:
         with counted("data_key"):
-            caller.need(Role.VIEWER)
+            caller.check(Act.DATA_KEY_READ)
             return await self.engine.data_key(caller.project)
 
     async def rotate_data_key(self, caller: Caller) -> KeyState:
         with counted("rotate_data_key"):
-            caller.need(Role.ADMIN)
+            caller.check(Act.DATA_KEY_ROTATE)
             return await self.engine.rotate_data_key(caller.project)
 
     async def test_rules(self, caller: Caller, body: bytes) -> Page:
         with counted("test_rules"):
-            _allow_managing(caller)
+            _allow(caller, Act.RULE_TEST)
             batch, several = await _parsed(body, read_batch)
             trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
             loop = asyncio.get_running_loop()
@@ -313,7 +318,8 @@ class BundocService:
         return terms
 
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
-        access = await self._access(caller, collection, SCAN_STEPS) if bound_by_rules(caller) else None
+        bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+        access = await self._access(caller, collection, SCAN_STEPS) if bound else None
         visible = self._visible_to(caller)
         return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
 
@@ -327,8 +333,8 @@ class BundocService:
 
     def _visible_to(self, caller: Caller) -> Visible:
         """Return a function that applies the rules of its collection to an expanded document, for this caller."""
-        if not bound_by_rules(caller):
-            return as_stored
+        if not bound_by_rules(caller, Act.DOCUMENT_READ, SOME_COLLECTION):
+            return as_stored if caller.limits is None else _visible_in_scope(caller)
         now, budget = self.clock.now(), Budget(SCAN_STEPS)
 
         def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
@@ -340,8 +346,8 @@ class BundocService:
 
     async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[StoredDocument, bool]:
         """Write a document. Return the document as the caller may see it, and true if it was created."""
-        guard = _guard(caller)
-        with _discreet(guard):
+        guard = _guard(caller, collection)
+        with _discreet(caller, guard):
             try:
                 done = await self.engine.commit(caller.project, (CommitStep(collection, write, guard),), caller.depth)
             except Problem as problem:
@@ -350,7 +356,7 @@ class BundocService:
         (written,), (created,) = done.results, done.created
         assert written is not None  # only Delete has no result
         if guard is None:
-            return written, created
+            return (written if caller.has_scope(Act.DOCUMENT_READ, collection) else bare(written)), created
         return await self._answered(caller, collection, written), created
 
     async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
@@ -377,7 +383,7 @@ class BundocService:
         """
         if (
             not self.dev
-            and caller.kind is CallerKind.SECRET
+            and caller.kind in (CallerKind.SECRET, CallerKind.DEVELOPER)
             and await self.engine.terms(caller.project, collection) is None
         ):
             raise _no_collection(collection)
@@ -391,25 +397,47 @@ def _checked(spec: CollectionSpec) -> CollectionSpec:
     return msgspec.structs.replace(spec, indexes=named_indexes(spec.indexes))
 
 
-def _guard(caller: Caller) -> WriteGuard | None:
-    """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied."""
-    return WriteGuard(caller) if bound_by_rules(caller) else None
+def _guard(caller: Caller, collection: str) -> WriteGuard | None:
+    """Return the guard of a caller bound by rules, None for the secret key. Raises: RuleDenied, InsufficientScope."""
+    return WriteGuard(caller) if bound_by_rules(caller, Act.DOCUMENT_WRITE, collection) else None
+
+
+def _check_steps(caller: Caller, steps: Iterable[CommitStep]) -> None:
+    """Check the scope for the collection of each write in a commit. Raises: InsufficientScope."""
+    for number, step in enumerate(steps):
+        try:
+            act = Act.DOCUMENT_READ if isinstance(step.write, Check) else Act.DOCUMENT_WRITE
+            caller.check_scope(act, step.collection)
+        except InsufficientScope as problem:
+            problem.extra["write"] = number
+            raise
+
+
+def _visible_in_scope(caller: Caller) -> Visible:
+    """Return a function that hides expanded documents of collections that the scopes of the key do not include."""
+
+    def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
+        return as_stored(collection, terms, stored, lookup) if caller.has_scope(Act.DOCUMENT_READ, collection) else None
+
+    return visible
 
 
 @contextmanager
-def _discreet(guard: WriteGuard | None) -> Iterator[None]:
-    """Hide from callers bound by rules which document has the same unique value or refers to the deleted document."""
+def _discreet(caller: Caller, guard: WriteGuard | None) -> Iterator[None]:
+    """Hide from callers that may not read everything which document has the same unique value or refers to the deleted
+    document."""
+    sees_all = guard is None and caller.has_scope(Act.DOCUMENT_READ)
     try:
         yield
     except DocumentReferenced as referenced:
-        if guard is None or referenced.extra["collection"] is None:
+        if sees_all or referenced.extra["collection"] is None:
             raise
         nameless = {**referenced.extra, "collection": None, "field": None}
         raise DocumentReferenced(
             "Other documents refer to this document: change or delete them first.", **nameless
         ) from None
     except UniqueViolation as violation:
-        if guard is None:
+        if sees_all:
             raise
         index = violation.extra["index"]
         raise UniqueViolation(
@@ -427,26 +455,11 @@ def _rev(write: Write, kept: StoredDocument | None) -> int:
     return kept.rev if kept else 0
 
 
-def _allow(caller: Caller) -> None:
-    """Allow only the secret key. Raises: RuleDenied."""
-    if bound_by_rules(caller):
+def _allow(caller: Caller, act: Act, collection: str = "") -> None:
+    """Allow the secret key, and members with the role for the act. Raises: RuleDenied, Forbidden, InsufficientScope."""
+    if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
         raise RuleDenied(DENIED)
-
-
-def _allow_looking(caller: Caller) -> None:
-    """Allow the secret key and members of the project. Raises: RuleDenied, Forbidden."""
-    if caller.kind is CallerKind.DEVELOPER:
-        caller.need(Role.VIEWER)
-    else:
-        _allow(caller)
-
-
-def _allow_managing(caller: Caller) -> None:
-    """Allow the secret key and developers of the project. Raises: RuleDenied, Forbidden."""
-    if caller.kind is CallerKind.DEVELOPER:
-        caller.need(Role.DEVELOPER)
-    else:
-        _allow(caller)
+    caller.check(act, collection)
 
 
 def _no_collection(name: str) -> CollectionNotFound:

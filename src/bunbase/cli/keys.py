@@ -1,4 +1,4 @@
-"""`bunbase keys`: list, create, rotate and revoke a project's keys, and rotate its data key."""
+"""`bunbase keys`: list, create, change, rotate and revoke a project's keys, and rotate its data key."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from bunbase.cli.errors import Failure
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
+from bunbase.cli.scope_flags import ScopeFlags, shown
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.documents import KeyState
+from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import Key, Keys, Project
 
 DAY_SECONDS = 86400
@@ -23,7 +25,17 @@ LOOK_SECONDS = 0.5
 
 KeyId = Annotated[str, Parameter(help="The key's id, from `bunbase keys list`.")]
 
-app = App(name="keys", help="List, create, rotate and revoke a project's keys.")
+OriginFlags = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--origin",
+        negative="",
+        show_default=False,
+        help="An origin whose pages may use a publishable key, as https://app.example.com. Repeat it for several.",
+    ),
+]
+
+app = App(name="keys", help="List, create, change, rotate and revoke a project's keys.")
 
 
 @app.command(name="list")
@@ -36,8 +48,11 @@ def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     if flags.json:
         out.document(keys)
         return
-    rows = [(key.id, key.kind.value, key.name, key.hint, key.created_at, key.expires_at) for key in keys.items]
-    out.table(("id", "kind", "name", "begins", "created", "expires"), rows)
+    rows = [
+        (key.id, key.kind.value, key.name, key.hint, _limits(key), key.last_used_at, key.created_at, key.expires_at)
+        for key in keys.items
+    ]
+    out.table(("id", "kind", "name", "begins", "limits", "last used", "created", "expires"), rows)
     if not rows:
         out.hint("The project has no key. Make one: bunbase keys create")
 
@@ -57,16 +72,57 @@ def create(
             help="Days until the key expires. Default: never.",
         ),
     ] = None,
+    scope: ScopeFlags = (),
+    origin: OriginFlags = (),
+    allow_browser: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Pages may use this secret key.")
+    ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Make a key, show its value once, and store it on this machine for `bunbase invoke`."""
+    """Make a key, show its value once, and store it on this machine for `bunbase invoke`.
+
+    Without --scope, a secret key may do everything. Without --origin, all pages may use a publishable key.
+    """
     body: dict[str, Any] = {"kind": kind, "name": name}
+    body |= {"scopes": scope} if scope else {}
+    body |= {"origins": origin} if origin else {}
+    body |= {"allow_browser": True} if allow_browser else {}
     if expires_in_days is not None:
         body["expires_in_seconds"] = expires_in_days * DAY_SECONDS
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         new = session.ask(Key, Call("POST", at("projects", project, "keys"), json=body))
         _show_new(session, new, project, flags)
+
+
+@app.command
+def update(
+    id: KeyId,
+    /,
+    *,
+    name: Annotated[str | None, Parameter(show_default=False, help="A new name.")] = None,
+    scope: ScopeFlags = (),
+    origin: OriginFlags = (),
+    any_origin: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Pages of all origins may use this publishable key.")
+    ] = False,
+    allow_browser: Annotated[
+        bool | None, Parameter(show_default=False, help="Pages may use this secret key, or may not.")
+    ] = None,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Change the name or the limits of a key. Its value stays. The scopes can only become narrower."""
+    out = Output(flags.json)
+    body: dict[str, Any] = {} if name is None else {"name": name}
+    body |= {"scopes": scope} if scope else {}
+    body |= {"origins": origin} if origin or any_origin else {}
+    body |= {} if allow_browser is None else {"allow_browser": allow_browser}
+    with open_session(flags) as session:
+        project = needed_project(flags.project, session)
+        changed = session.ask(Key, Call("PATCH", at("projects", project, "keys", id), json=body))
+    if flags.json:
+        out.document(changed)
+    out.done(f"{changed.id} ({changed.name}): {_limits(changed)}.")
 
 
 @app.command
@@ -117,6 +173,12 @@ def revoke(id: KeyId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     if flags.json:
         out.document({"id": id, "revoked": True})
     out.done(f"{id} no longer works.")
+
+
+def _limits(key: Key) -> str:
+    if key.kind is CallerKind.PUBLISHABLE:
+        return shown(key.origins, "all origins")
+    return shown(key.scopes, "all scopes") + (", browsers" if key.allow_browser else "")
 
 
 def _show_new(session: Session, new: Key, of: str, flags: ProjectFlags, replaces: str = "") -> None:

@@ -7,37 +7,35 @@ from typing import Any
 
 import msgspec
 
+from bunbase.contracts.acts import OF_ADMINISTRATORS, Act
+from bunbase.contracts.roles import RANK, Role
+from bunbase.contracts.scopes import InsufficientScope, allows, in_project
 from bunbase.pkg.errors import Forbidden, Unauthenticated
+
+__all__ = ["RANK", "Act", "Caller", "CallerKind", "Developer", "EndUser", "Role"]
 
 
 class CallerKind(StrEnum):
     ANONYMOUS = "anonymous"  # no credentials; may use sign-in routes and public functions
     DEVELOPER = "developer"  # an account of the platform
     PUBLISHABLE = "publishable"  # a project's key that may be public: rules apply
-    SECRET = "secret"  # a project's key with full access, for servers only
-
-
-class Role(StrEnum):
-    """A developer's role in one project, strongest first."""
-
-    OWNER = "owner"
-    ADMIN = "admin"
-    DEVELOPER = "developer"
-    VIEWER = "viewer"
-
-
-SECRETS = "secrets"  # the scope of personal tokens that may read secret values
-RANK = {role: rank for rank, role in enumerate(reversed(Role))}
+    SECRET = "secret"  # a project's key for servers: full access, or the access of its scopes
 
 
 class Developer(msgspec.Struct, frozen=True):
-    """A platform account; `session` is empty when a personal access token was used."""
+    """A platform account; `session` is empty when a personal access token was used.
+
+    `token`: the id of that token. `scopes`: its scopes. `projects`: the projects to which it is bound; empty for all
+    projects.
+    """
 
     id: str
     email: str
     admin: bool
     session: str = ""
     scopes: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    token: str = ""
 
 
 class EndUser(msgspec.Struct, frozen=True):
@@ -51,8 +49,12 @@ class EndUser(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered function
-    runs in a row that led to this call.
+    """The caller of one request.
+
+    `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
+    limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
+    function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
+    the project reads it.
     """
 
     kind: CallerKind
@@ -64,6 +66,9 @@ class Caller(msgspec.Struct, frozen=True):
     agent: str = ""
     explain: bool = False
     depth: int = 0
+    key: str = ""
+    scopes: tuple[str, ...] | None = None
+    inspects: bool = False
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""
@@ -71,24 +76,88 @@ class Caller(msgspec.Struct, frozen=True):
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
         return self.developer
 
+    def administrator(self, act: Act) -> Developer:
+        """Return the developer, who must be an administrator of the installation. Raises: as `check`."""
+        self.check(act)
+        return self.signed_in()
+
     def end_user(self) -> EndUser:
         """Return the project's signed-in user. Raises: Unauthenticated if no user is signed in."""
         if self.user is None:
             raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
         return self.user
 
-    def need_secrets(self) -> None:
-        """Check that the developer has a session, or a personal access token with the scope `secrets`.
+    @property
+    def limits(self) -> tuple[str, ...] | None:
+        """The scopes that limit this caller in its project; None for a session, and for a key without scopes."""
+        developer = self.developer
+        if developer is None or developer.session:
+            return self.scopes
+        return in_project(developer.scopes, developer.projects, self.project)
 
-        Raises: Unauthenticated, Forbidden.
+    def may(self, act: Act, collection: str = "") -> bool:
+        """True if both the role of the caller and its scopes allow the act. Publishable keys may do no act: rules
+        decide about them.
+
+        `collection`: the collection of the documents. A scope for this one collection is then enough.
         """
-        developer = self.signed_in()
-        if not developer.session and SECRETS not in developer.scopes:
-            raise Forbidden("This token may not read secret values: sign in, or create a token with the scope secrets.")
+        return self._has_part(act) and self.has_scope(act, collection)
+
+    def check(self, act: Act, collection: str = "") -> None:
+        """Check that the caller may do the act, as `may`. Raises: Unauthenticated, Forbidden, InsufficientScope."""
+        if not self._has_part(act):
+            self._refuse(act)
+        self.check_scope(act, collection)
+
+    def has_scope(self, act: Act, collection: str = "") -> bool:
+        """True if the scopes of the token or key allow the act, or if it has no scopes that limit it."""
+        limits = self.limits
+        return limits is None or allows(limits, act.coarse, act.fine, collection)
+
+    def check_scope(self, act: Act, collection: str = "") -> None:
+        """Check only the scopes of the caller. Raises: InsufficientScope."""
+        if not self.has_scope(act, collection):
+            needed = " or ".join(scope for scope in (act.fine, act.coarse) if scope)
+            raise InsufficientScope(
+                f"This needs the scope {needed}, and the token or key does not have it here. Use another one.",
+                act=act.value,
+                scope=act.fine or act.coarse,
+            )
 
     def need(self, role: Role) -> None:
-        """Check that the caller has `role` or a stronger role in the project. Raises: Forbidden."""
+        """Check that the caller has `role` or a stronger role in the project. Raises: Forbidden.
+
+        Rooms call `check`, which also checks scopes.
+        """
         if self.role is None or RANK[self.role] < RANK[role]:
             raise Forbidden(
                 f"This needs the role {role.value} in the project; ask an owner of the project for this role."
             )
+
+    def _has_part(self, act: Act) -> bool:
+        """True if this kind of caller may do the act, and a member has the role for it."""
+        if self.kind is CallerKind.SECRET:
+            return act.servers
+        if self.kind is not CallerKind.DEVELOPER or self.developer is None:
+            return False
+        if act in OF_ADMINISTRATORS:
+            return self.developer.admin
+        return act.role is None or (self.role is not None and RANK[self.role] >= RANK[act.role])
+
+    def _refuse(self, act: Act) -> None:
+        """Raises: Unauthenticated, Forbidden."""
+        match self.kind:
+            case CallerKind.ANONYMOUS if act.role is None:
+                raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
+            case CallerKind.ANONYMOUS:
+                raise Forbidden("Send a developer's access token, or the project's secret key.")
+            case CallerKind.PUBLISHABLE:
+                raise Forbidden("A publishable key may not do this. Use the project's secret key, from a server.")
+            case CallerKind.SECRET:
+                raise Forbidden("A secret key may not do this. Send a developer's access token.")
+            case CallerKind.DEVELOPER:
+                self.signed_in()
+                if act in OF_ADMINISTRATORS:
+                    raise Forbidden("Only an administrator of this installation may do this.")
+                if act.role is not None:
+                    self.need(act.role)

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from bunbase.contracts.audit import AuditLog
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
+from bunbase.contracts.project_administration import ProjectAdministration
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.service_accounts import (
+    NewServiceAccount,
+    ServiceAccessToken,
+    ServiceAccount,
+    ServiceAccounts,
+    TokenRequest,
+)
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.mail.letters import DevMail
+
+UNLIMITED: Final = KeyLimits()
 
 
 class ProjectNotFound(Problem):
@@ -53,6 +65,12 @@ class LastOwner(Problem):
     status, code, title = 409, "last_owner", "An organisation must keep one owner"
 
 
+class AccountOwnsProjects(Problem):
+    """`projects`: slugs of projects that have no other owner, at most 20 of them."""
+
+    status, code, title = 409, "account_owns_projects", "This account is the only owner of projects"
+
+
 class RoleFromOrganisation(Problem):
     status, code, title = 409, "role_from_organisation", "This role comes from the project's organisation"
 
@@ -75,7 +93,7 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     """A project key.
 
     `key`: present only in the answer to the request that created the key. `hint`: the first characters of the key, to
-    tell keys apart.
+    tell keys apart. `scopes`, `origins`, `allow_browser`: as in KeyLimits. `last_used_at`: exact to about a minute.
     """
 
     id: str
@@ -85,6 +103,14 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime
     expires_at: datetime | None
     key: str | None = None
+    scopes: tuple[str, ...] | None = None
+    origins: tuple[str, ...] = ()
+    allow_browser: bool = False
+    last_used_at: datetime | None = None
+
+    @property
+    def limits(self) -> KeyLimits:
+        return KeyLimits(self.scopes, self.origins, self.allow_browser)
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -136,15 +162,19 @@ class KeyHolder(msgspec.Struct, frozen=True):
     project: str
     kind: CallerKind
     expires_at: float = 0.0
+    limits: KeyLimits = KeyLimits()
 
 
 class Membership(msgspec.Struct, frozen=True):
-    """`role`: the stronger of the roles in the project and in its organisation."""
+    """`role`: the stronger of the roles in the project and in its organisation. `suspended`: the project is suspended,
+    so its members may change nothing.
+    """
 
     developer: str
     project: str
     slug: str
     role: Role
+    suspended: bool = False
 
 
 class Organisation(msgspec.Struct, frozen=True):
@@ -223,7 +253,7 @@ class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
     org: Organisation | None = None
 
 
-class Platform(Protocol):
+class Platform(AuditLog, ProjectAdministration, Protocol):
     """`org` in the methods of members and invitations: an organisation's id or slug, or None for the caller's project.
 
     All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.
@@ -334,11 +364,35 @@ class Platform(Protocol):
         """
         ...
 
+    async def delete_account(self, caller: Caller) -> None:
+        """Remove the caller from all projects and organisations, and delete the account.
+
+        Raises: AccountOwnsProjects, LastOwner, ReauthenticationRequired, LastAdministrator, Forbidden.
+        """
+        ...
+
     async def keys(self, caller: Caller) -> Keys:
         """Return the project's keys, newest first. A project has at most 100 keys."""
         ...
 
-    async def create_key(self, caller: Caller, kind: CallerKind, name: str, expires_in_seconds: int | None) -> Key: ...
+    async def create_key(
+        self,
+        caller: Caller,
+        kind: CallerKind,
+        name: str,
+        expires_in_seconds: int | None,
+        limits: KeyLimits = UNLIMITED,
+    ) -> Key:
+        """Create a key. Raises: InvalidInput, Forbidden."""
+        ...
+
+    async def update_key(self, caller: Caller, id: str, changes: KeyChanges) -> Key:
+        """Change the name or the limits of a key. Raises: ProjectKeyNotFound, InvalidInput."""
+        ...
+
+    async def keys_used(self, used: tuple[UsedKey, ...]) -> None:
+        """Store when keys were last used. Unknown ids are ignored. Only the gateway calls this."""
+        ...
 
     async def revoke_key(self, caller: Caller, id: str) -> None: ...
 
@@ -347,7 +401,33 @@ class Platform(Protocol):
         ...
 
     async def key_holder(self, key: str) -> KeyHolder:
-        """Return the project and kind of a key. Raises: InvalidKey."""
+        """Return the project and kind of a key. Raises: InvalidKey, ProjectSuspended."""
+        ...
+
+    async def service_accounts(self, caller: Caller) -> ServiceAccounts:
+        """Return the project's service accounts, newest first. A project has at most 100 service accounts."""
+        ...
+
+    async def create_service_account(self, caller: Caller, new: NewServiceAccount) -> ServiceAccount:
+        """Create a service account; only this answer has its secret. Raises: InvalidInput, Forbidden."""
+        ...
+
+    async def delete_service_account(self, caller: Caller, client_id: str) -> None:
+        """Raises: ServiceAccountNotFound."""
+        ...
+
+    async def exchange_token(self, asked: TokenRequest) -> ServiceAccessToken:
+        """Return a service token for a client that proves who it is.
+
+        Raises: TokenRefused, KeyNotFound, KeyDestroyed.
+        """
+        ...
+
+    async def service_holder(self, project: str, id: str) -> KeyHolder:
+        """Return the limits of the secret key or service account that got a token.
+
+        Raises: InvalidKey, ProjectSuspended.
+        """
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
@@ -362,7 +442,21 @@ class Platform(Protocol):
         ...
 
     async def project_of(self, slug: str) -> str:
-        """Return the id of the project with this slug. Raises: ProjectNotFound."""
+        """Return the id of the project with this slug. Raises: ProjectNotFound, ProjectSuspended."""
+        ...
+
+    async def check_active(self, project: str) -> None:
+        """Check that a project is not suspended. A project that does not exist counts as active.
+
+        Raises: ProjectSuspended.
+        """
+        ...
+
+    async def inspection(self, developer: str, project: str) -> Membership:
+        """Return the membership of a viewer, for an administrator of the installation who is no member.
+
+        `project`: its id or slug. Raises: ProjectNotFound.
+        """
         ...
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:

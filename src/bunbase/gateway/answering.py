@@ -25,6 +25,7 @@ from bunbase.gateway.lane import Lane
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
 from bunbase.gateway.recent_caller import RecentCaller
 from bunbase.gateway.record import record
+from bunbase.gateway.route_acts import check_scopes
 from bunbase.gateway.sharing import shares_by_itself
 from bunbase.gateway.turn import Turn
 from bunbase.gateway.wire import answer_bytes, header_lines
@@ -189,6 +190,8 @@ def _ask(turn: Turn, caller: Caller) -> Coroutine[Any, Any, Answer]:
     """Return the coroutine of the room's function that answers this route."""
     request = turn.request
     sent, mounted = request.headers, request.mounted
+    if caller.scopes is not None:
+        check_scopes(caller, mounted.route.method, mounted.route.path)
     headers = {name: str(sent[key], "latin-1") for key, name in PASSED_ON.items() if key in sent}
     asked = Asked(request.names, headers, request.query, b"".join(turn.parts), request.sent, request.search)
     return cast(Coroutine[Any, Any, Answer], mounted.route.answer(mounted.service, caller, asked))

@@ -11,6 +11,8 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.types import BeforeRequestHookHandler
 
+from bunbase.gateway.audit.app import AuditedApp
+from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.callers import Callers
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
@@ -29,6 +31,7 @@ from bunbase.gateway.routes import ROUTES
 from bunbase.gateway.settings import AUTO, GatewaySettings
 from bunbase.gateway.sharing import Cors, SharingApp
 from bunbase.pkg.api_json import api_json
+from bunbase.pkg.errors import Forbidden
 
 PREFLIGHT_SECONDS: Final = 600
 EXPOSED: Final = [
@@ -42,7 +45,9 @@ EXPOSED: Final = [
 ]
 
 
-def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Any], guards: Guards) -> Frame:
+def front_door(
+    settings: GatewaySettings, routes: Sequence[Any], dependencies: dict[str, Any], guards: Guards, auditor: Auditor
+) -> Frame:
     """Build the app. `dependencies`: the values that handlers may take by parameter name, in addition to callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
@@ -54,12 +59,17 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
         middleware.insert(0, DefineMiddleware(LocalGuard, allowed=sharing.is_origin_allowed, own=site.public_url))
 
     async def before_the_body(request: Request[Any, Any, Any]) -> None:
-        await callers.admit(request)
+        try:
+            await callers.admit(request)
+        except Forbidden:
+            await auditor.refuse(request)
+            raise
         check_parameters(request)
         await check_media(request)
+        await auditor.begin(request)
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}
-    app = Methods(rooms_app(settings, routes, given_by_name, middleware, before_the_body))
+    app = AuditedApp(Methods(rooms_app(settings, routes, given_by_name, middleware, before_the_body)), auditor)
     return Frame(ProjectHostsApp(NormalPaths(SharingApp(app, Cors(sharing))), guards.hosts))
 
 

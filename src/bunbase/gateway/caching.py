@@ -1,8 +1,9 @@
 """The default Cache-Control of all answers, in both lanes: `private, no-cache`, unless the route sets another value.
 
 Answers depend on the caller's credentials. Shared caches respect Authorization (RFC 9111 §3.5), but do not know
-X-Bunbase-Key. Errors need the header too: caches may store a 404 that has none (RFC 9110 §15.1). An answer with an
-ETag also varies by credentials: otherwise a browser could revalidate one person's answer for the next person.
+X-Bunbase-Key and X-Bunbase-Project. Errors need the header too: caches may store a 404 that has none (RFC 9110 §15.1).
+An answer with an ETag also varies by credentials: otherwise a browser could revalidate one person's answer for the next
+person.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 OWN: Final = b"cache-control"
 TAG: Final = b"etag"
 PRIVATE: Final[Pairs] = ((OWN, b"private, no-cache"),)
-TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Origin, X-Bunbase-Key"))
+TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Origin, X-Bunbase-Key, X-Bunbase-Project"))
 
 
 def caching(names: Iterable[bytes]) -> Pairs:

@@ -4,10 +4,12 @@ anyone      Credentials are neither needed nor read: an expired token must not p
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
 custodian   The same as member, but the project may be deleted: for its restoration and its destruction.
-keyed       The request needs a project key.
-operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
-client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
-            asks why rules deny access.
+keyed       The request needs a project key, or a service token in its place (Authorization: Bearer).
+operator    The request needs a project key or a service token, or a member's token and the project (X-Bunbase-Project
+            or ?project=).
+client      The request needs a project key or a service token. With a key, a token of an end user is optional, and so
+            is X-Bunbase-Explain, which asks why rules deny access.
+accessor    The same as client, or a member's token and the project, as for operator.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
 
@@ -24,8 +26,10 @@ from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.bunauth.problems import InvalidToken
-from bunbase.contracts.caller import Caller, CallerKind, Developer
-from bunbase.contracts.platform import InvalidKey
+from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
+from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
+from bunbase.contracts.project_administration import ProjectSuspended
+from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -39,12 +43,19 @@ from bunbase.gateway.credentials import (
 )
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
-from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.gateway.identity import in_time
+from bunbase.gateway.origins import check_origin
+from bunbase.gateway.route_acts import act_of, check_scopes
+from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
+from bunbase.pkg.jwt import unverified_claims
+
+# BunAuth checks its own acts itself
+NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME})
+
+READ_ONLY: Final = "Its members may read and export it, but change nothing."
 
 AnyRequest = Request[Any, Any, Any]
-
-READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Callers:
@@ -63,13 +74,23 @@ class Callers:
             "keyed": self.keyed,
             "operator": self.operator,
             "client": self.client,
+            "accessor": self.accessor,
             "visitor": self.visitor,
         }
 
     async def admit(self, request: AnyRequest) -> None:
         """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
-            await self.kinds[name](request)
+            caller = await self.kinds[name](request)
+            if act_of(request.method, request.scope["path_template"]) in NEEDING_PROOF and caller.developer:
+                await self._check_proof(caller)
+            if caller.limits is not None:
+                check_scopes(caller, request.method, request.scope["path_template"])
+
+    async def _check_proof(self, caller: Caller) -> None:
+        """Check that a session has a fresh proof. Raises: ReauthenticationRequired, Unreachable."""
+        if caller.signed_in().session:
+            await in_time(self.identity.bunauth.need_fresh_proof(caller))
 
     def dependencies(self) -> dict[str, Provide]:
         return {name: Provide(_found(), sync_to_thread=False) for name in self.kinds}
@@ -81,41 +102,56 @@ class Callers:
         return self._caller(request, CallerKind.DEVELOPER, developer=await self._developer(request))
 
     async def member(self, request: AnyRequest) -> Caller:
-        developer = await self._developer(request)
-        found = await self.identity.membership(developer.id, request.path_params["project"])
-        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        return await self._member_of(request, request.path_params["project"], await self._developer(request))
 
     async def custodian(self, request: AnyRequest) -> Caller:
         developer = await self._developer(request)
         found = await self.identity.custody(developer.id, request.path_params["project"])
+        if found.suspended:
+            raise ProjectSuspended(READ_ONLY)
         return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
 
     async def keyed(self, request: AnyRequest) -> Caller:
         key = project_key(request.headers, request.query_params)
         if not key:
+            token = _service_token(request)
+            if token:
+                return await self._service(request, token)
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        return self._caller(request, holder.kind, project=holder.project)
+        check_origin(holder, request.headers.get("origin"))
+        known = {"project": holder.project, "key": holder.key_id, "scopes": holder.limits.scopes}
+        return self._caller(request, holder.kind, **known)
 
     async def operator(self, request: AnyRequest) -> Caller:
-        if project_key(request.headers, request.query_params):
+        if project_key(request.headers, request.query_params) or _service_token(request):
             return await self.keyed(request)
         developer = await self._developer(request)
-        project = sent_once(request.headers, PROJECT_HEADER)
-        project = project or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        project = _named_project(request)
         if not project:
             raise Unauthenticated("Name the project: X-Bunbase-Project: <id or slug>.")
-        found = await self.identity.membership(developer.id, project)
-        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        return await self._member_of(request, project, developer)
 
     async def client(self, request: AnyRequest) -> Caller:
         caller = await self.keyed(request)
-        token = bearer_token(request.headers)
+        with_key = bool(project_key(request.headers, request.query_params))
+        token = bearer_token(request.headers) if with_key else ""  # else it is a service token
         explain = await self._explains(request, caller.project)
         if not token and not explain:
             return caller
         user = await self.identity.end_user(caller.project, token) if token else None
-        return self._caller(request, caller.kind, project=caller.project, user=user, explain=explain)
+        known = {"project": caller.project, "key": caller.key, "scopes": caller.scopes}
+        return self._caller(request, caller.kind, user=user, explain=explain, **known)
+
+    async def accessor(self, request: AnyRequest) -> Caller:
+        if project_key(request.headers, request.query_params) or _service_token(request):
+            return await self.client(request)
+        if not _named_project(request):
+            raise Unauthenticated(
+                "Send the project's key: X-Bunbase-Key: pk_… or sk_…. A member of the project sends an access token "
+                "and X-Bunbase-Project: <id or slug>."
+            )
+        return await self.operator(request)
 
     async def visitor(self, request: AnyRequest) -> Caller:
         slug = request.scope["state"].get(HOST_SLUG)
@@ -124,10 +160,13 @@ class Callers:
         if project_key(request.headers, request.query_params):
             return await self.client(request)
         project = sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+        if not project and _service_token(request):
+            return await self.client(request)
         if not project.startswith("prj_"):  # after a project is deleted, another project can take its slug
             raise Unauthenticated(
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
+        await self.identity.check_active(project)
         return self._caller(request, CallerKind.ANONYMOUS, project=project)
 
     async def _visitor_of(self, request: AnyRequest, project: str) -> Caller:
@@ -138,10 +177,22 @@ class Callers:
             raise InvalidKey("This key belongs to another project than this host: use the host of the key's project.")
         return caller
 
+    async def _service(self, request: AnyRequest, token: str) -> Caller:
+        """Return the caller of a service token: it has the rights of a secret key with the scopes of the token.
+
+        Raises: InvalidToken, TokenExpired, SecretKeyInBrowser, RateLimited, Unreachable.
+        """
+        if act_of(request.method, request.scope["path_template"]) is Act.PROFILE_USE:
+            raise Unauthenticated("End users sign in with the project's key: X-Bunbase-Key: pk_… or sk_….")
+        ip = client_ip(request, self.trusted_proxies)
+        holder, scopes = await self.limits.look_up(ip, token, lambda: self.identity.service(token))
+        check_origin(holder, request.headers.get("origin"))
+        return self._caller(request, holder.kind, project=holder.project, key=holder.key_id, scopes=scopes)
+
     async def _explains(self, request: AnyRequest, project: str) -> bool:
         """True if this caller may see why rules deny access: everybody in dev mode, otherwise members of the project.
 
-        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, Unreachable.
+        Raises: InvalidToken, TokenExpired, RateLimited, ProjectNotFound, InsufficientScope, Unreachable.
         """
         asked = sent_once(request.headers, EXPLAIN_HEADER)
         if not asked:
@@ -151,8 +202,37 @@ class Callers:
         if asked == "true" or len(asked) > MAX_LENGTH:
             raise InvalidToken("Send a developer's access token in X-Bunbase-Explain: that of a member of the project.")
         developer = await self._developer_of(request, asked)
-        await self.identity.membership(developer.id, project)
+        found = await self.identity.membership(developer.id, project)
+        member = Caller(CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+        member.check(Act.DOCUMENT_READ)
         return True
+
+    async def _member_of(self, request: AnyRequest, project: str, developer: Developer) -> Caller:
+        """Return the member of a project, or an administrator of the installation who reads it.
+
+        Raises: ProjectNotFound, ProjectSuspended, ReauthenticationRequired, Unreachable.
+        """
+        act, inspects = act_of(request.method, request.scope["path_template"]), False
+        try:
+            found = await self.identity.membership(developer.id, project)
+        except ProjectNotFound:
+            if not developer.admin or act is None or act.changes:
+                raise
+            found, inspects = await self._inspected(developer, project), True
+        if found.suspended and (act is None or act.changes):
+            raise ProjectSuspended(READ_ONLY)
+        known = {"project": found.project, "developer": developer, "role": found.role, "inspects": inspects}
+        return self._caller(request, CallerKind.DEVELOPER, **known)
+
+    async def _inspected(self, developer: Developer, project: str) -> Membership:
+        """Return the membership of a viewer for an administrator with a fresh proof, or with the scope `admin`."""
+        administrator = Caller(CallerKind.DEVELOPER, developer=developer)
+        if not administrator.may(Act.PROJECT_INSPECT):
+            raise ProjectNotFound
+        found = await in_time(self.identity.platform.inspection(developer.id, project))
+        if developer.session:
+            await in_time(self.identity.bunauth.need_fresh_proof(administrator))
+        return found
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
         """Return the Caller, and store it in the request's state, where the log line and the handler find it."""
@@ -164,10 +244,7 @@ class Callers:
         token = bearer_token(request.headers)
         if not token:
             raise Unauthenticated("Send a developer's access token: Authorization: Bearer <token>.")
-        developer = await self._developer_of(request, token)
-        if not developer.session and "write" not in developer.scopes and request.method not in READING:
-            raise Forbidden("This personal access token may only read; make a token with the scope `write`.")
-        return developer
+        return await self._developer_of(request, token)
 
     async def _developer_of(self, request: AnyRequest, token: str) -> Developer:
         """Raises: InvalidToken, TokenExpired, RateLimited, Unreachable."""
@@ -175,6 +252,20 @@ class Callers:
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
         return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
+
+
+def _named_project(request: AnyRequest) -> str:
+    """Return the id or slug of the project that the request names, or "". Raises: Malformed."""
+    header = sent_once(request.headers, PROJECT_HEADER)
+    return header or sent_once(request.query_params, PROJECT_PARAMETER, "parameter")
+
+
+def _service_token(request: AnyRequest) -> str:
+    """Return the Bearer token if it says that it is a service token, else ""."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or unverified_claims(token.strip()).get("type") != TOKEN_TYPE:
+        return ""
+    return bearer_token(request.headers)
 
 
 def _found() -> Callable[[AnyRequest], Any]:

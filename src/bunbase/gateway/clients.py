@@ -7,6 +7,7 @@ from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import Sender, bearer_token
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.origins import check_origin, is_welcome
 
 
 class Clients:
@@ -14,10 +15,12 @@ class Clients:
         self.identity = identity
         self.limits = limits
 
-    def known_caller(self, sender: Sender, key: str, authorization: str | None) -> Caller | None:
+    def known_caller(
+        self, sender: Sender, key: str, authorization: str | None, origin: str | None = None
+    ) -> Caller | None:
         """Return the Caller if key and token are cached, else None: then `caller` looks them up or refuses them."""
         holder = self.identity.known_holder(key)
-        if holder is None:
+        if holder is None or not is_welcome(holder, origin):
             return None
         user = None
         if authorization is not None:
@@ -25,17 +28,22 @@ class Clients:
             user = self.identity.known_user(holder.project, token) if scheme == "Bearer" else None
             if user is None:
                 return None
-        return sender.caller(holder.kind, project=holder.project, user=user)
+        return sender.caller(
+            holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
+        )
 
-    async def caller(self, sender: Sender, key: str, authorization: str) -> Caller:
+    async def caller(self, sender: Sender, key: str, authorization: str, origin: str | None = None) -> Caller:
         """Return the Caller. `authorization`: the value of the header, "" if the request has none.
 
-        Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable.
+        Raises: InvalidKey, InvalidToken, TokenExpired, OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.
         """
         holder = await self.holder(key, sender.ip)
+        check_origin(holder, origin)
         token = bearer_token({"authorization": authorization})
         user = await self.identity.end_user(holder.project, token) if token else None
-        return sender.caller(holder.kind, project=holder.project, user=user)
+        return sender.caller(
+            holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
+        )
 
     async def holder(self, key: str, ip: str) -> KeyHolder:
         """Return the project and kind of a key. An invalid key counts against the limit of the address that sent it.

@@ -37,6 +37,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/auth/password"): {"password": "another horse battery", "current": "the password until now"},
     ("POST", "/api/auth/reauthenticate"): {"password": SIGN_IN["password"]},
     ("POST", "/api/auth/tokens"): {"name": "ci", "scopes": ["read", "write"], "expires_in_seconds": 7_776_000},
+    ("PATCH", "/api/admin/accounts/{account_id}"): {"role": "admin"},
     ("POST", "/api/projects"): {"name": "Bakery"},
     ("PATCH", PROJECT): {"name": "Ada's bakery"},
     ("DELETE", PROJECT): {"confirm": "bakery"},
@@ -51,7 +52,15 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("PATCH", f"{ORG}/members/{{user}}"): {"role": "admin"},
     ("POST", f"{ORG}/invites"): {"email": "bob@example.com", "role": "viewer"},
     ("POST", f"{PROJECT}/keys"): {"kind": "secret", "name": "server"},
+    ("PATCH", f"{PROJECT}/keys/{{key_id}}"): {"name": "reports", "scopes": ["data:read"]},
     ("POST", f"{PROJECT}/keys/{{key_id}}/rotate"): {"grace_seconds": 3600},
+    ("POST", f"{PROJECT}/service-accounts"): {"name": "nightly report", "scopes": ["data:read"]},
+    ("POST", "/v1/auth/token"): {
+        "grant_type": "client_credentials",
+        "client_id": "sa_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "client_secret": "scs_…",
+        "scope": "data:read",
+    },
     ("PUT", f"{PROJECT}/env/{{name}}"): {"value": "the key of the payment provider", "exposed": False},
     ("PUT", f"{PROJECT}/functions/{{name}}"): {
         "bundle": 'module.exports.default = () => new Response("hello");',

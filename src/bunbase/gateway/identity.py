@@ -8,18 +8,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
+from bunbase.contracts.acts import within
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Developer, EndUser
-from bunbase.contracts.platform import KeyHolder, Membership, Platform
+from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
+from bunbase.contracts.scopes import PROJECT_ID
+from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.first_uses import FirstUses
+from bunbase.gateway.key_use import KeyUse
 from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Unreachable
-from bunbase.pkg.jwt import key_id
+from bunbase.pkg.jwt import key_id, unverified_claims
 from bunbase.pkg.opaque import fingerprint
 
 K = TypeVar("K", bound=Hashable)
@@ -45,6 +50,10 @@ class Identity:
         self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.active: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
+        self.key_use = KeyUse(platform)
+        self.services: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
+        self.clients: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
@@ -80,6 +89,8 @@ class Identity:
             admin=claims.get("role") == "admin",
             session="" if personal else claims["sid"],
             scopes=tuple(claims.get("scopes", ())),
+            token=claims["jti"] if personal else "",
+            projects=tuple(claims.get("projects", ())),
         )
 
     def knows_developer(self, token: str) -> bool:
@@ -89,7 +100,10 @@ class Identity:
     def known_holder(self, key: str) -> KeyHolder | None:
         """Return the project and kind of a key if they are cached, else None."""
         holder = self.holders.get(fingerprint(key)) if self.changed_projects.live() else None
-        return None if holder is None or (holder.expires_at and holder.expires_at <= time.time()) else holder
+        if holder is None or (holder.expires_at and holder.expires_at <= time.time()):
+            return None
+        self.key_use.note(holder.key_id)
+        return holder
 
     def known_user(self, project: str, token: str) -> EndUser | None:
         """Return the end user of a token if the token is cached and still valid, else None."""
@@ -120,7 +134,32 @@ class Identity:
         if holder.expires_at and holder.expires_at <= time.time():
             self.holders.drop(fingerprint(key))
             return await in_time(self.platform.key_holder(key))
+        self.key_use.note(holder.key_id)
         return holder
+
+    async def service(self, token: str) -> tuple[KeyHolder, tuple[str, ...]]:
+        """Return the secret key or service account of a service token, and the scopes of the token.
+
+        Raises: InvalidToken, TokenExpired, Unreachable.
+        """
+        cached = fingerprint(token)
+        claims = self.services.get(cached)
+        if claims is None:
+            claims = await self._service_claims(token)
+            self.services.put(cached, claims, _seconds_left(claims))
+        _check_expiry(claims)
+        project, client, scopes = claims["aud"], claims["sub"], tuple(claims["scope"].split())
+        try:
+            holder = await self._cached(
+                self.clients, (project, client), lambda: self.platform.service_holder(project, client)
+            )
+        except InvalidKey:
+            raise InvalidToken("The service account or key of this token was deleted.") from None
+        expired = holder.expires_at and holder.expires_at <= time.time()
+        if expired or (holder.limits.scopes is not None and not within(scopes, holder.limits.scopes)):
+            raise InvalidToken("The service account or key of this token has expired, or has fewer scopes now.")
+        self.key_use.note(holder.key_id)
+        return holder, scopes
 
     async def membership(self, developer: str, project: str) -> Membership:
         """Return a developer's membership in a project. Raises: ProjectNotFound, ProjectDeleted, Unreachable."""
@@ -131,6 +170,15 @@ class Identity:
     async def custody(self, developer: str, project: str) -> Membership:
         """Return a developer's membership in a project that may be deleted. Raises: ProjectNotFound, Unreachable."""
         return await in_time(self.platform.custody(developer, project))
+
+    async def check_active(self, project: str) -> None:
+        """Check that a project is not suspended. Raises: ProjectSuspended, Unreachable."""
+
+        async def checked() -> str:
+            await self.platform.check_active(project)
+            return project
+
+        await self._cached(self.active, project, checked)
 
     async def project_of(self, slug: str) -> str:
         """Return the id of the project. Raises: ProjectNotFound, Unreachable."""
@@ -173,6 +221,20 @@ class Identity:
             raise InvalidToken("This is not a developer's access token.")
         return claims | {KEY: key_id(token)}
 
+    async def _service_claims(self, token: str) -> dict[str, Any]:
+        """Check a token with the public keys of the project that it names. A project signs only its own tokens."""
+        project = str(unverified_claims(token).get("aud"))
+        if not PROJECT_ID.fullmatch(project):
+            raise InvalidToken
+        try:
+            claims = await self.user_keys.claims(project, token)
+        except (KeyNotFound, KeyDestroyed):
+            raise InvalidToken from None
+        texts = all(isinstance(claims.get(name), str) for name in ("sub", "scope"))
+        if claims.get("aud") != project or claims.get("type") != TOKEN_TYPE or not texts:
+            raise InvalidToken("This is not a service token.")
+        return claims
+
     async def _verified(self, token: str) -> dict[str, Any]:
         verified = await in_time(self.bunauth.verify(token))
         if not verified.valid:
@@ -182,11 +244,16 @@ class Identity:
     def _drop(self, news: Revocation) -> None:
         self.epoch += 1
         match news.kind:
+            case RevokedKind.ACCOUNT:
+                self.developers.drop_where(lambda claims: claims["sub"] == news.id)
             case RevokedKind.KEY:
                 self.holders.drop_where(lambda holder: holder.key_id == news.id)
+                self.clients.drop_where(lambda holder: holder.key_id == news.id)
             case RevokedKind.PROJECT:
                 self.holders.drop_where(lambda holder: holder.project == news.id)
+                self.clients.drop_where(lambda holder: holder.project == news.id)
                 self.memberships.drop_where(lambda membership: membership.project == news.id)
+                self.active.drop(news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.SIGNING_KEY:

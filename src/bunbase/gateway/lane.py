@@ -24,13 +24,13 @@ class Lane:
         """Return the Caller if it is cached, else None: then `caller` looks it up."""
         headers = request.headers
         authorization = str(headers[b"authorization"], "latin-1") if b"authorization" in headers else None
-        return self.clients.known_caller(self._sender(headers, peer), _key(headers), authorization)
+        return self.clients.known_caller(self._sender(headers, peer), _key(headers), authorization, _origin(headers))
 
     async def caller(self, request: HotRequest, peer: str) -> Caller:
-        """Return the Caller. Raises: InvalidKey, InvalidToken, TokenExpired, RateLimited, Unreachable."""
+        """Return the Caller. Raises: as `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
-        return await self.clients.caller(self._sender(headers, peer), _key(headers), authorization)
+        return await self.clients.caller(self._sender(headers, peer), _key(headers), authorization, _origin(headers))
 
     def still_known(self, signed_in: bool) -> bool:
         """True if this process receives new revocations. `signed_in`: also require the feed of users' sessions."""
@@ -41,6 +41,10 @@ class Lane:
         forwarded = [str(headers.get(b"x-forwarded-for", b""), "latin-1")]
         agent = str(headers.get(b"user-agent", b""), "latin-1")[:MAX_AGENT]
         return Sender(caller_address(peer, forwarded, self.trusted_proxies), agent)
+
+
+def _origin(headers: Headers) -> str | None:
+    return str(headers[b"origin"], "latin-1") if b"origin" in headers else None
 
 
 def _key(headers: Headers) -> str:

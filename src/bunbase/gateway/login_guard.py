@@ -25,7 +25,13 @@ MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
 DEVICE_CODES: Final = (DEVICE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")  # people type a short code
-TRADES: Final = ("/api/auth/refresh", "/api/auth/device", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+TRADES: Final = (
+    "/api/auth/refresh",
+    "/api/auth/device",
+    "/v1/auth/refresh",
+    "/v1/auth/login/custom-token",
+    "/v1/auth/token",
+)
 OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
 MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there

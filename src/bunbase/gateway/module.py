@@ -11,6 +11,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.gateway.app import cors, front_door
+from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.clients import Clients
 from bunbase.gateway.dev_mail import get_dev_mail
 from bunbase.gateway.fast_lane import FastLane
@@ -18,6 +19,7 @@ from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.identity import Identity
+from bunbase.gateway.key_use import FLUSH_SECONDS
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.project_hosts import project_hosts
@@ -27,6 +29,7 @@ from bunbase.gateway.rpc import public_dispatcher
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sharing import Cors
 from bunbase.pkg.http1.limits import Limits
+from bunbase.pkg.jobs import Job, running
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.ready import Readiness
 from bunbase.pkg.rpc.client import Remote
@@ -48,8 +51,11 @@ async def open_gateway(
         "readiness": readiness,
         "dispatcher": public_dispatcher(bunauth, limits),
     }
-    async with identity.following():
-        door = front_door(settings, [*routes, *((*DEV_ROUTES, get_dev_mail) if site.dev else ())], dependencies, guards)
+    auditor = Auditor(rooms[Platform])
+    dev_routes = (*DEV_ROUTES, get_dev_mail) if site.dev else ()
+    flush_key_use = Job("gateway.key_use", identity.key_use.flush, FLUSH_SECONDS)
+    async with identity.following(), auditor.refusals.counting(), running(flush_key_use):
+        door = front_door(settings, [*routes, *dev_routes], dependencies, guards, auditor)
         door.serving["limits"] = limits_of(settings)
         if settings.fast_lane:
             lane = fast_lane(settings, rooms, modules, guards, site.dev)

@@ -17,8 +17,9 @@ from litestar.types.internal_types import PathParameterDefinition
 
 from bunbase import __version__
 from bunbase.gateway.examples import with_examples
-from bunbase.gateway.openapi_callers import SCHEMES, add_callers, describe_project
+from bunbase.gateway.openapi_callers import SCHEMES, add_callers, describe_act, describe_project
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
+from bunbase.gateway.route_acts import act_of
 from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
@@ -89,23 +90,26 @@ def completed(app: Litestar) -> dict[str, Any]:
     document: dict[str, Any] = app.openapi_schema.to_schema()
     found = list(_operations(app, document))
     schemas = document["components"].setdefault("schemas", {})
-    schemas |= components(handler for _, handler in found) | {"Problem": PROBLEM}
+    schemas |= components(handler for *_, handler in found) | {"Problem": PROBLEM}
     failures = {"Problem": FAILURE}
-    for operation, handler in found:
+    for method, path, operation, handler in found:
         _complete(operation, handler)
+        act = act_of(method, path)
+        if act is not None:
+            describe_act(operation, act)
         _add_failures(operation["responses"], failures)
     document["components"] |= {"responses": failures, "securitySchemes": SCHEMES}
     return with_examples(document)
 
 
-def _operations(app: Litestar, document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], HTTPRouteHandler]]:
-    """Yield each operation of the document and its handler."""
+def _operations(app: Litestar, document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], HTTPRouteHandler]]:
+    """Yield method, path, operation and handler of each operation of the document."""
     for route in app.routes:
         if isinstance(route, HTTPRoute):
             for method, (handler, _) in route.route_handler_map.items():
                 operation = document["paths"].get(route.path_format, {}).get(method.lower())
                 if operation is not None and handler.resolve_include_in_schema():
-                    yield operation, handler
+                    yield method, route.path_format, operation, handler
 
 
 def _complete(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
@@ -145,7 +149,8 @@ def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
 
     `named`: the answers that operations share. The failures of Bundoc have one description for each status.
     """
-    if PROBLEM_JSON not in answers.get("400", FAILURE)["content"]:
+    content = answers.get("400", FAILURE)["content"]
+    if PROBLEM_JSON not in content and not any("$ref" in media["schema"] for media in content.values()):
         del answers["400"]
     for status, answer in answers.items():
         if not answer.get("headers", True):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from litestar.handlers import HTTPRouteHandler
 
+from bunbase.contracts.acts import Act
 from bunbase.gateway.credentials import EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
 from bunbase.pkg.openapi import Security
 
@@ -25,7 +26,8 @@ SCHEMES: Final = {
         "type": "apiKey",
         "in": "header",
         "name": KEY_HEADER.title(),
-        "description": "The secret key of the project (`sk_…`). Only servers may have it.",
+        "description": "The secret key of the project (`sk_…`). Only servers may have it. A service token from "
+        "`/v1/auth/token` is accepted in its place, as `Authorization: Bearer`.",
     },
     "endUser": {
         "type": "http",
@@ -50,6 +52,7 @@ SECURITY: Final[dict[str, Security]] = {
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,
+    "accessor": [*CLIENT, *DEVELOPER],
     "visitor": [*CLIENT, {}],
 }
 PROJECT_NAME: Final = {
@@ -72,7 +75,12 @@ EXPLAIN: Final = {
     "dev mode also `true`.",
     "schema": {"type": "string"},
 }
-HEADERS: Final = {"operator": [PROJECT_NAME], "client": [EXPLAIN], "visitor": [PROJECT_ID, EXPLAIN]}
+HEADERS: Final = {
+    "operator": [PROJECT_NAME],
+    "client": [EXPLAIN],
+    "accessor": [PROJECT_NAME, EXPLAIN],
+    "visitor": [PROJECT_ID, EXPLAIN],
+}
 
 
 def add_callers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
@@ -83,6 +91,17 @@ def add_callers(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     more = HEADERS.get(caller, ())
     if more:
         operation["parameters"] = [*operation.get("parameters", ()), *more]
+
+
+def describe_act(operation: dict[str, Any], act: Act) -> None:
+    """Add the role and the scope that an operation needs to its description, in place."""
+    needs = f"Permission: `{act.value}`."
+    if act.role is not None and not act.servers:
+        needs += f" Members need the role {act.role.value}."
+    scopes = " or ".join(f"`{scope}`" for scope in (act.fine, act.coarse) if scope)
+    if scopes:
+        needs += f" A token or key with scopes needs {scopes}."
+    operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
 
 
 def describe_project(parameter: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.lane import Lane
 
-IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent")
+IDENTIFYING: Final = (b"x-bunbase-key", b"authorization", b"x-forwarded-for", b"user-agent", b"origin")
 KEPT_SECONDS: Final = 1.0  # an expired token may be accepted for at most this much longer
 
 SentCredentials = tuple[bytes | None, ...]

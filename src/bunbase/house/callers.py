@@ -18,7 +18,7 @@ NOBODY: Final = ""  # for methods that no other process may call
 MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
-        "platform": "create_keys destroy",
+        "platform": "create_keys destroy public_keys sign",
         "tenant_auth": "public_keys sign",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
@@ -26,15 +26,15 @@ MAY_CALL: Final = {
     },
     "bunauth": {
         GATEWAY: """accept_invite change_password confirm_email_change confirm_signup create_invite create_token
-                    decide_device_login decide_device_login_by_password delete_account delete_invite delete_token
-                    dev_mails discovery end_session end_sessions exchange
-                    invitation invites jwks knows_address login logout me note_first_uses open_account
+                    decide_device_login decide_device_login_by_password delete_invite delete_token dev_mails discovery
+                    end_session end_sessions exchange invitation invites jwks knows_address login logout
+                    managed_account managed_accounts me need_fresh_proof note_first_uses open_account
                     poll_device_login reauthenticate refresh register replace_signing_keys request_email_change
-                    request_email_verification request_password_reset reset_password revocations sessions signup_state
-                    start_device_login tokens update_me verify verify_email waiting_device""",
-        "platform": "accounts",
+                    request_email_verification request_password_reset reset_password resume_account revocations
+                    sessions set_account_role signup_state start_device_login suspend_account tokens update_me verify
+                    verify_email waiting_device""",
+        "platform": "accounts check_account_deletion delete_account",
         CLIENTS: "jwks verify",
-        NOBODY: "need_fresh_proof",
     },
     "tenant_auth": {
         GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login
@@ -48,7 +48,7 @@ MAY_CALL: Final = {
                     create_backup data_key delete delete_backup drop_collection export_documents get import_documents
                     list misfits patch put put_collection query restore_backup rotate_data_key set_backup_schedule
                     test_rules verify_backup""",
-        "platform": "drop_project",
+        "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes commit create delete get list patch put query",
     },
     "functions": {
@@ -58,10 +58,14 @@ MAY_CALL: Final = {
         "platform": "drop_project pause_project",
     },
     "platform": {
-        GATEWAY: """accept_invite add_member change_member create_invite create_key create_org create_project custody
-                    delete_invite delete_org delete_project dev_mails invites key_holder keys members membership org
-                    orgs project project_of projects remove_member rename_org resend_invite restore_project revocations
-                    revoke_key rotate_key transfer_project update_project""",
+        GATEWAY: """accept_invite add_member audit begin_act change_member check_active create_invite create_key
+                    create_org create_project create_service_account custody delete_account delete_invite delete_org
+                    delete_project delete_service_account dev_mails end_act exchange_token export_audit
+                    export_installation_audit inspection installation_audit installation_projects installation_usage
+                    invites key_holder keys keys_used managed_project members membership note_refusals org orgs
+                    project project_of projects remove_member rename_org resend_invite restore_project
+                    resume_project revocations revoke_key rotate_key service_accounts service_holder suspend_project
+                    transfer_project update_key update_project""",
     },
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
@@ -17,9 +18,13 @@ from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
+from bunbase.platform.administration.routes import ROUTES as ADMINISTRATION_ROUTES
+from bunbase.platform.audit.retention import retention_job
+from bunbase.platform.audit.routes import ROUTES as AUDIT_ROUTES
 from bunbase.platform.jobs import destroy_job, relay_job
 from bunbase.platform.routes import ROUTES
 from bunbase.platform.service import PlatformService, Surroundings
+from bunbase.platform.service_accounts.routes import ROUTES as SERVICE_ACCOUNT_ROUTES
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.store import Stores
 
@@ -30,10 +35,23 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
         mails = MailOutbox(db, site.clock, site.mail, site.dev)
         stores = Stores(db, site.clock, settings.max_keys_per_project, mails)
         relay = relay_job(stores, rooms)
-        around = Surroundings(rooms[Kms], rooms[BunAuth], site.clock, site.public_url, relay.nudge)
+        around = Surroundings(
+            rooms[Kms], rooms[BunAuth], rooms[Bundoc], site.clock, site.public_url, tell_others=relay.nudge
+        )
         service = PlatformService(stores, around, settings)
-        upkeep = upkeep_job("platform", stores.feed, stores.delete_expired, site.clock)
-        async with running(relay, upkeep, destroy_job(service.deletion.destroy_overdue), *mail_jobs(mails)):
+
+        async def delete_expired(before: datetime) -> None:
+            await stores.delete_expired(before)
+            await service.accounts.store.delete_old_assertions(before)
+
+        jobs = (
+            relay,
+            upkeep_job("platform", stores.feed, delete_expired, site.clock),
+            destroy_job(service.deletion.destroy_overdue),
+            retention_job(service.audit_log.store, settings.audit_retention_days, site.clock),
+            *mail_jobs(mails),
+        )
+        async with running(*jobs):
             yield service
 
 
@@ -43,5 +61,5 @@ MODULE = Module(
     needs=(Kms, BunAuth, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
-    routes=ROUTES,
+    routes=(*ROUTES, *SERVICE_ACCOUNT_ROUTES, *AUDIT_ROUTES, *ADMINISTRATION_ROUTES),
 )

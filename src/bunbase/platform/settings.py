@@ -19,6 +19,7 @@ class PlatformSettings(msgspec.Struct, frozen=True):
     `max_members`: how many members a project or an organisation may have.
     `max_open_invites`: how many open invitations a project or an organisation may have.
     `max_invites_per_hour`: how many invitations a project, an organisation and a developer may send in an hour.
+    `audit_retention_days`: how long entries of the audit log are kept. No organisation can shorten it.
     """
 
     max_projects_per_organisation: Count = 1000
@@ -27,3 +28,4 @@ class PlatformSettings(msgspec.Struct, frozen=True):
     max_members: Count = 1000
     max_open_invites: Count = 100
     max_invites_per_hour: Count = 50
+    audit_retention_days: Annotated[int, msgspec.Meta(ge=30, le=3660)] = 400

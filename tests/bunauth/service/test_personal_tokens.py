@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from importlib import resources
+
 import msgspec
 import pytest
 
@@ -8,6 +10,7 @@ from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunauth.problems import TokenNotFound
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.db.database import open_database
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import caller_with, registered
@@ -142,7 +145,7 @@ async def test_an_account_has_at_most_a_hundred_personal_tokens(bunauth: BunAuth
 async def test_a_personal_token_needs_a_name_and_known_scopes(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 
-    for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("admin",))):
+    for name, scopes in (("", BOTH), ("  ", BOTH), ("x" * 101, BOTH), ("ci", ()), ("ci", ("everything",))):
         with pytest.raises(InvalidInput):
             await bunauth.create_token(caller, name, scopes, None)
 
@@ -163,3 +166,37 @@ async def test_a_personal_token_has_the_scope_secrets_only_if_requested(bunauth:
 
     assert verified.claims["scopes"] == ["read", "secrets"]
     assert "secrets" not in CreateToken("ci").scopes
+
+
+async def test_a_token_can_be_bound_to_projects(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+
+    made = await bunauth.create_token(caller, "ci", ("read", "data:write@prj_a"), None, ("prj_b", "prj_a", "prj_b"))
+    claims = (await bunauth.verify(made.token or "")).claims
+
+    assert (claims["scopes"], claims["projects"]) == (["read", "data:write@prj_a"], ["prj_a", "prj_b"])
+    assert (await bunauth.tokens(caller)).items[0].projects == ("prj_a", "prj_b")
+    for projects in (("bakery",), ("",), tuple(f"prj_{number}" for number in range(51))):
+        with pytest.raises(InvalidInput):
+            await bunauth.create_token(caller, "ci", ("read",), None, projects)
+
+
+async def test_stored_tokens_with_the_scope_write_keep_all_that_they_could_do(database_url: str) -> None:
+    """Before, `write` also allowed the acts of admins. The update adds `admin` to such tokens, and to no others."""
+    package = "bunbase.bunauth.migrations"
+    update = (resources.files(package) / "0007_write_is_not_admin.sql").read_text("utf-8")
+    async with open_database(database_url, "bunauth", package) as db:
+        await db.execute("INSERT INTO users VALUES ('usr_1', 'ada@example.com', 'Ada', 'hash', 'user', now())")
+        for number, scopes in enumerate((["read"], ["read", "write"], ["secrets"])):
+            await db.execute(
+                "INSERT INTO personal_tokens (id, user_id, name, scopes, hash, created_at) "
+                "VALUES ($1, 'usr_1', 'old', $2, $3, now())",
+                *(f"tok_{number}", scopes, str(number).encode()),
+            )
+
+        await db.execute(update[update.index("UPDATE personal_tokens") :])
+
+        found: str = await db.value(
+            "SELECT string_agg(array_to_string(scopes, ' '), ', ' ORDER BY id) FROM personal_tokens"
+        )
+    assert found == "read, read write admin, secrets"

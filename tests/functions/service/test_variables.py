@@ -87,7 +87,7 @@ async def test_variable_names_are_listed_but_values_are_revealed_only_to_admins(
         (Role.OWNER, "", ("secrets",), True),
         (Role.OWNER, "", ("read",), False),
         (Role.OWNER, "", ("read", "write"), False),
-        (Role.OWNER, "", (), False),
+        (Role.OWNER, "", ("settings",), False),
         (Role.DEVELOPER, "", ("read", "write", "secrets"), False),  # a token has no more rights than its owner
     ],
 )

@@ -15,12 +15,13 @@ from bunbase.gateway import fast_lane
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.lanes import request as as_bytes
-from tests.gateway.others import LIBRARYS, PUBLISHABLE, FakeTenantAuth
+from tests.gateway.others import LIBRARYS, PAGES, PUBLISHABLE, READERS, SERVERS, FakeTenantAuth
 
 D1 = "/v1/data/posts/d1"
 POSTS = "/v1/data/posts"
 ECHO = "/v1/functions/echo"
 ORIGIN = "origin: https://app.example"
+READER = f"x-bunbase-key: {READERS}"
 BEARER = "authorization: Bearer "
 
 CHANGING = (b"date:", b"x-request-id:", b"server-timing:")
@@ -49,6 +50,19 @@ HOT: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (KEY, BEARER + "{user}"), b""),
     (f"GET {D1}", (KEY, BEARER + "{stale}"), b""),
     (f"GET {D1}", (KEY, BEARER + "{foreign}"), b""),
+    (f"GET {D1}", (READER,), b""),
+    ("GET /v1/data/other/d1", (READER,), b""),
+    (f"GET {POSTS}?limit=2", (READER,), b""),
+    (f"POST {POSTS}/query", (READER,), b"{}"),
+    (f"POST {POSTS}", (READER,), b'{"a":1}'),
+    (f"PATCH {D1}", (READER,), b'{"a":1}'),
+    (f"DELETE {D1}", (READER,), b""),
+    (f"GET {ECHO}", (READER,), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {SERVERS}",), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {SERVERS}", ORIGIN), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {PAGES}",), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {PAGES}", ORIGIN), b""),
+    (f"GET {D1}", (f"x-bunbase-key: {PAGES}", "origin: https://stranger.example"), b""),
     ("GET /v1/data/posts/missing", (KEY,), b""),
     ("GET /v1/data/missing/d1", (KEY,), b""),
     ("GET /v1/data/Posts/d1", (KEY,), b""),
@@ -200,7 +214,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 
 
 PRIVATE = "private, no-cache"  # the Cache-Control of every answer, whatever its status
-VARIES = "Authorization, Origin, X-Bunbase-Key"
+VARIES = "Authorization, Origin, X-Bunbase-Key, X-Bunbase-Project"
 CACHED = {"GET /api/health": "no-store"}
 
 

@@ -15,7 +15,7 @@ from tests.gateway.lanes import KEY, Reply, Served, request, served
 from tests.gateway.others import FakeBunAuth
 
 OTHER_TYPES = ("/import", "/v1/functions/", "/rpc")  # NDJSON, any type, and JSON-RPC, which has its own errors
-FORMS = {("PUT", "/api/projects/{project}/functions/{name}")}
+FORMS = {("PUT", "/api/projects/{project}/functions/{name}"), ("POST", "/v1/auth/token")}
 UNREADABLE = (b'{"indexes":', b'{"no_such_name":1,', b'{"a":"\xff"}', b'{"a":NaN}', b"[", b"{} {}", b"\xff")
 DOCUMENTS = (
     "/v1/data/",
@@ -40,7 +40,7 @@ async def lane(tmp_path: Path) -> AsyncIterator[Served]:
 
 async def sent(lane: Served, route: tuple[str, str], body: bytes) -> Reply:
     path = re.sub(r"\{(\w+)\}", lambda name: "prj_bakery" if name[1] == "project" else "x1", route[1])
-    credential = f"authorization: Bearer {FakeBunAuth().token()}" if path.startswith("/api/") else KEY
+    credential = f"authorization: Bearer {FakeBunAuth().token(role='admin')}" if path.startswith("/api/") else KEY
     async with lane.connected() as connection:
         connection.send(request(f"{route[0]} {path}", credential, "content-type: application/json", body=body))
         return await connection.reply()

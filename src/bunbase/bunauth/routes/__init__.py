@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, devices, email, invites, pages, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import (
+    accounts,
+    administration,
+    devices,
+    email,
+    invites,
+    pages,
+    personal_tokens,
+    sessions,
+    well_known,
+)
 
 ROUTES = (
     *accounts.ROUTES,
@@ -13,4 +23,5 @@ ROUTES = (
     *sessions.ROUTES,
     *personal_tokens.ROUTES,
     *well_known.ROUTES,
+    *administration.ROUTES,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar import Response, delete, get, patch, post
+from litestar import Response, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 
 from bunbase.contracts.bunauth.accounts import Account, NewAccount, ProfileChanges, Proof, SignedIn, SignupPending
@@ -120,12 +120,6 @@ async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
     return Me(await bunauth.me(developer))
 
 
-@delete("/api/auth/me", summary="Delete your account", tags=TAGS)
-async def delete_account(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
-    """Needs a fresh proof. The account's sessions and tokens end within a second; this cannot be undone."""
-    await bunauth.delete_account(developer)
-
-
 @patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
 async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
     """A value that the request does not contain stays as it is."""
@@ -167,7 +161,6 @@ ROUTES = (
     logout,
     get_me,
     update_me,
-    delete_account,
     change_password,
     request_password_reset,
     reset_password,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import delete, get, post
@@ -21,11 +21,15 @@ Lifetime = Annotated[int, msgspec.Meta(ge=60, le=10 * 366 * 86400)]
 
 
 class CreateToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`expires_in_seconds`: null makes a token that never expires."""
+    """`scopes`: the acts that the token may do, as in docs/tokens.md; `<scope>@<project id>` holds in one project only.
+    `projects`: the ids of the projects to which the whole token is bound; without them, it holds in all projects.
+    `expires_in_seconds`: null makes a token that never expires.
+    """
 
     name: str
-    scopes: tuple[Literal["read", "write", "secrets"], ...] = ("read", "write")
+    scopes: tuple[str, ...] = ("read", "write")
     expires_in_seconds: Lifetime | None = None
+    projects: tuple[str, ...] = ()
 
 
 @get("/api/auth/tokens", summary="List your personal access tokens", tags=TAGS)
@@ -35,9 +39,9 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
-    """The token is shown only in this answer. A token without the scope `write` may only read. A token with the scope
-    `secrets` may also read the values of variables, if its owner may read them."""
-    return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds)
+    """The token is shown only in this answer. A token may do what its owner may do at the time of each request, and
+    only what its scopes allow. By default it has the scopes `read` and `write`."""
+    return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds, data.projects)
 
 
 @delete("/api/auth/tokens/{token_id:str}", summary="Delete a personal access token", tags=TAGS)

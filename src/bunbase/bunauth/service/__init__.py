@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.device_logins import DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
@@ -35,6 +36,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
@@ -82,6 +84,7 @@ class BunAuthService:
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
         self.signing = Signing(access.keys, self.proofs)
+        self.administration = Administration(stores.administration, self.proofs, tokens)
         self.exchanging = Exchange(settings, site.service_tokens)
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
@@ -146,6 +149,9 @@ class BunAuthService:
     async def confirm_email_change(self, token: str) -> EmailConfirmed:
         return await self.email.confirm_change(token)
 
+    async def check_account_deletion(self, caller: Caller) -> None:
+        await self.leaving.check(caller)
+
     async def delete_account(self, caller: Caller) -> None:
         await self.leaving.delete(caller)
 
@@ -195,9 +201,14 @@ class BunAuthService:
         return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")
 
     async def create_token(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...] = (),
     ) -> PersonalToken:
-        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds)
+        return await self.personal_tokens.create(caller, name, scopes, expires_in_seconds, projects)
 
     async def tokens(self, caller: Caller) -> PersonalTokens:
         return await self.personal_tokens.list(caller)
@@ -216,6 +227,21 @@ class BunAuthService:
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()
+
+    async def managed_accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
+        return await self.administration.accounts(caller, email, limit, cursor)
+
+    async def managed_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.account(caller, id)
+
+    async def suspend_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.suspend(caller, id)
+
+    async def resume_account(self, caller: Caller, id: str) -> ManagedAccount:
+        return await self.administration.resume(caller, id)
+
+    async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
+        return await self.administration.set_role(caller, id, role)
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))

@@ -11,11 +11,11 @@ from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.invites import Admission
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.problems import AccountInviteNotFound, InvalidInvite
-from bunbase.contracts.caller import Caller, Developer
+from bunbase.contracts.caller import Act, Caller, Developer
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
-from bunbase.pkg.errors import Forbidden, InvalidInput
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 
@@ -32,7 +32,7 @@ class InviteService:
 
     async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
         """Make an invitation; only this answer shows its link. Raises: InvalidInput, Forbidden."""
-        administrator, now = _administrator(caller), self.clock.now()
+        administrator, now = _administrator(caller, Act.ACCOUNT_INVITE_CREATE), self.clock.now()
         email = None if email is None else normal_email(email)
         token = new_secret(PREFIX)
         url = self.letters.page("invite", token)
@@ -47,14 +47,14 @@ class InviteService:
 
     async def list(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
         """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
-        _administrator(caller)
+        _administrator(caller, Act.ACCOUNT_INVITE_READ)
         found = await self.stores.invites.page(self.clock.now(), page_start(QUERY, cursor, str, ""), limit + 1)
         page, next = cut_page(found, limit, QUERY, lambda invite: invite.id)
         return AccountInvites(tuple(page), next)
 
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: AccountInviteNotFound, Forbidden."""
-        _administrator(caller)
+        _administrator(caller, Act.ACCOUNT_INVITE_DELETE)
         if not await self.stores.invites.delete(id):
             raise AccountInviteNotFound
 
@@ -78,8 +78,6 @@ class InviteService:
             raise InvalidInvite("Somebody has used this invitation: ask for a new one.")
 
 
-def _administrator(caller: Caller) -> Developer:
-    developer = with_session(caller, "it cannot invite people: sign in")
-    if not developer.admin:
-        raise Forbidden("Only administrators of this installation invite people to it.")
-    return developer
+def _administrator(caller: Caller, act: Act) -> Developer:
+    with_session(caller, "it cannot invite people: sign in")
+    return caller.administrator(act)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.problems import LastAdministrator
 from bunbase.contracts.caller import Caller
+
+ANOTHER_FIRST: Final = "Make another account an administrator first."
 
 
 class Leaving:
@@ -14,6 +18,12 @@ class Leaving:
         self.stores = stores
         self.proofs = proofs
         self.tokens = tokens
+
+    async def check(self, caller: Caller) -> None:
+        """Check that `delete` would delete the account. Raises: as `delete`."""
+        developer = await self.proofs.need_fresh(caller)
+        if await self.stores.accounts.is_last_admin(developer.id):
+            raise LastAdministrator(ANOTHER_FIRST)
 
     async def delete(self, caller: Caller) -> None:
         """Delete the account with its sessions and tokens, which end within a second.
@@ -26,4 +36,4 @@ class Leaving:
             await self.stores.sessions.end_all(developer.id, now, until)
             await self.stores.personal_tokens.delete_all(developer.id, until)
             if not await self.stores.accounts.delete(developer.id):
-                raise LastAdministrator("Make another account an administrator first.")
+                raise LastAdministrator(ANOTHER_FIRST)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_scopes
+from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_projects, checked_scopes
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.names import checked_name, invalid_name
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
@@ -26,16 +26,22 @@ class PersonalTokenService:
         self.clock = clock
 
     async def create(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...],
     ) -> PersonalToken:
         """Make a token; only this answer shows it. Raises: InvalidInput, Forbidden."""
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")
         name, scopes, now = checked_name(name), checked_scopes(scopes), self.clock.now()
         if not name:
             raise invalid_name("Enter a name that tells you where the token is used.")
+        projects = checked_projects(projects)
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(PREFIX)
-        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret)
+        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret, projects)
         if not await self.store.add(developer.id, token, fingerprint(secret), MAX_TOKENS):
             raise InvalidInput(f"You have {MAX_TOKENS} tokens, and an account cannot have more. Delete one first.")
         return token

@@ -11,6 +11,7 @@ from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
@@ -32,13 +33,15 @@ class SessionTokens:
     async def open_session(self, caller: Caller, found: Credentials, proved: bool = True) -> SignedIn:
         """Store a new session of the account, and return its first pair of tokens.
 
-        Raises: InvalidCredentials, if the credentials were changed since they were read.
+        Raises: AccountSuspended; InvalidCredentials, if the credentials were changed since they were read.
         `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
         """
         account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, 0, session.expires_at, now)
         if not await self.stores.sessions.add(session, pair.stored(), now if proved else None, found.version):
+            if await self.stores.administration.is_suspended(account.id):
+                raise AccountSuspended("Ask an administrator of this installation to resume it.")
             raise InvalidCredentials
         return self.answer(account, pair)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
 from bunbase.bunauth.store.invites import InviteStore
@@ -34,6 +35,7 @@ class Stores:
         self.email_changes = EmailChangeStore(db)
         self.invites = InviteStore(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
+        self.administration = AdministrationStore(db, self.feed)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""

@@ -44,7 +44,7 @@ LOCK_ACCOUNT = "SELECT email, email_verified_at IS NOT NULL AS verified FROM use
 LOCK_ADMINS = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: administrators', 0))"
 IS_LAST_ADMIN = """
 SELECT EXISTS (SELECT FROM users WHERE id = $1 AND role = 'admin')
-    AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND role = 'admin')"""
+    AND NOT EXISTS (SELECT FROM users WHERE id <> $1 AND role = 'admin' AND suspended_at IS NULL)"""
 DELETE_ACCOUNT = "DELETE FROM users WHERE id = $1"
 SET_PROFILE = "UPDATE users SET name = coalesce($2, name), avatar_url = coalesce($3, avatar_url) WHERE id = $1"
 SETUP_TOKEN = "SELECT hash FROM setup_token"
@@ -167,11 +167,15 @@ class AccountStore:
             await self.db.execute(LOCK, EMAIL + email)  # another account may take the address at the same moment
             return bool(await self.db.execute(SET_EMAIL, id, email, now))
 
+    async def is_last_admin(self, id: str) -> bool:
+        """True if the account is an administrator, and no other active administrator is left."""
+        return bool(await self.db.value(IS_LAST_ADMIN, id))
+
     async def delete(self, id: str) -> bool:
-        """Delete an account. Return False if it is the last administrator."""
+        """Delete an account. Return False if no other active administrator is left."""
         async with self.db.transaction():
             await self.db.execute(LOCK_ADMINS)
-            if await self.db.value(IS_LAST_ADMIN, id):
+            if await self.is_last_admin(id):
                 return False
             await self.db.execute(DELETE_ACCOUNT, id)
             return True

@@ -12,12 +12,16 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 
 ADD_TOKEN = """
-INSERT INTO personal_tokens (id, user_id, name, scopes, hash, created_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7 WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $8"""
+INSERT INTO personal_tokens (id, user_id, name, scopes, projects, hash, created_at, expires_at)
+SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM (
+    SELECT id FROM users WHERE id = $2 AND suspended_at IS NULL FOR SHARE
+) AS active WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $9"""
 TOKENS = """
-SELECT id, name, scopes, created_at, expires_at FROM personal_tokens WHERE user_id = $1 ORDER BY id DESC LIMIT $2"""
+SELECT id, name, scopes, projects, created_at, expires_at, last_used_at FROM personal_tokens
+WHERE user_id = $1 ORDER BY id DESC LIMIT $2"""
 TOKEN_BY_HASH = """
-SELECT personal_tokens.id, user_id, email, role, scopes, personal_tokens.created_at, expires_at, last_used_at
+SELECT personal_tokens.id, user_id, email, role, scopes, projects, personal_tokens.created_at, expires_at,
+    last_used_at
 FROM personal_tokens JOIN users ON users.id = user_id WHERE hash = $1"""
 TOUCH_TOKEN = "UPDATE personal_tokens SET last_used_at = $2 WHERE id = $1"
 DELETE_TOKEN = "DELETE FROM personal_tokens WHERE user_id = $1 AND id = $2"
@@ -35,6 +39,7 @@ class TokenHolder(msgspec.Struct, frozen=True):
     email: str
     role: str
     scopes: tuple[str, ...]
+    projects: tuple[str, ...]
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
@@ -47,8 +52,8 @@ class PersonalTokenStore:
 
     async def add(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
         """Add a personal access token. Return False if the account has `limit` tokens already."""
-        args = (new.id, user, new.name, list(new.scopes), hash, new.created_at, new.expires_at, limit)
-        return bool(await self.db.execute(ADD_TOKEN, *args))
+        args = (new.id, user, new.name, list(new.scopes), list(new.projects), hash, new.created_at, new.expires_at)
+        return bool(await self.db.execute(ADD_TOKEN, *args, limit))
 
     async def newest(self, user: str, limit: int) -> list[PersonalToken]:
         return await self.db.all(PersonalToken, TOKENS, user, limit)

@@ -15,7 +15,7 @@ from bunbase.pkg.sessions import NewRefreshToken, Pair, RefreshToken, Session
 # This locks the row of the account, and so does every change of its credentials. So a sign-in with an old password
 # opens no session after the change: it waits for the change, and then finds another version.
 ADD_SESSION = """
-WITH account AS (SELECT id FROM users WHERE id = $2 AND version = $10 FOR SHARE),
+WITH account AS (SELECT id FROM users WHERE id = $2 AND version = $10 AND suspended_at IS NULL FOR SHARE),
 session AS (
     INSERT INTO sessions (id, user_id, ip, agent, created_at, last_used_at, expires_at, proved_at)
     SELECT $1, id, $3, $4, $5, $5, $6, $9 FROM account RETURNING id
@@ -87,7 +87,7 @@ class SessionStore:
         self.feed = feed
 
     async def add(self, new: Session, first: NewRefreshToken, proved_at: datetime | None, version: int) -> bool:
-        """Add a session. Return False if the credentials of the account have another version meanwhile."""
+        """Add a session. Return False if the account is suspended, or its credentials have another version by now."""
         args = (new.id, new.user_id, new.ip, new.agent, new.created_at, new.expires_at, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, *args, proved_at, version))
 

@@ -27,7 +27,7 @@ from bunbase.contracts.bundoc.backups import (
     JobState,
     TooManyBackups,
 )
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, decode_cursor
 from bunbase.pkg.errors import InvalidInput, problem_from_body
@@ -54,12 +54,12 @@ class BackupsService:
 
     async def create_backup(self, caller: Caller) -> BackupJob:
         with counted("create_backup"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_CREATE)
             return (await self._create(caller.project, BackupReason.MANUAL)).current()
 
     async def backups(self, caller: Caller, limit: int, cursor: str | None) -> BackupPage:
         with counted("backups"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_READ)
             if not 1 <= limit <= MAX_LIMIT:
                 raise InvalidInput.at("limit", f"limit must be from 1 to {MAX_LIMIT}.")
             before = decode_cursor(QUERY, cursor, str) if cursor is not None else None
@@ -70,19 +70,19 @@ class BackupsService:
 
     async def backup(self, caller: Caller, id: str) -> Backup:
         with counted("backup"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_READ)
             return await self.archive.one(caller.project, id)
 
     async def verify_backup(self, caller: Caller, id: str) -> BackupJob:
         with counted("verify_backup"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_VERIFY)
             await self.archive.one(caller.project, id)
             return self._begin(JobKind.VERIFY, caller.project, id, self.work.verify, reads=caller.project).current()
 
     async def restore_backup(self, caller: Caller, source: Caller, id: str, unauthenticated: bool = False) -> BackupJob:
         with counted("restore_backup"):
-            caller.need(Role.ADMIN)
-            source.need(Role.ADMIN)
+            caller.check(Act.BACKUP_RESTORE)
+            source.check(Act.BACKUP_RESTORE)
             need_proof(await self.archive.one(source.project, id), unauthenticated)
             await self._check_count(caller.project)
             work = partial(self.work.restore, unauthenticated=unauthenticated)
@@ -93,7 +93,7 @@ class BackupsService:
 
     async def delete_backup(self, caller: Caller, id: str) -> None:
         with counted("delete_backup"):
-            caller.need(Role.ADMIN)
+            caller.check(Act.BACKUP_DELETE)
             with suppress(BackupDamaged):  # a damaged backup can still be deleted
                 await self.archive.one(caller.project, id)
             self.jobs.check_free(caller.project, id)
@@ -102,18 +102,18 @@ class BackupsService:
 
     async def backup_job(self, caller: Caller, id: str) -> BackupJob:
         with counted("backup_job"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_READ)
             return self.jobs.one(caller.project, id)
 
     async def backup_schedule(self, caller: Caller) -> BackupScheduleState:
         with counted("backup_schedule"):
-            caller.need(Role.DEVELOPER)
+            caller.check(Act.BACKUP_READ)
             own = await self.archive.schedule(caller.project)
             return _state(own or self.default, own is not None)
 
     async def set_backup_schedule(self, caller: Caller, schedule: BackupSchedule | None) -> BackupScheduleState:
         with counted("set_backup_schedule"):
-            caller.need(Role.ADMIN)
+            caller.check(Act.BACKUP_SCHEDULE)
             await self.archive.set_schedule(caller.project, schedule)
             self.scheduler.look_again(caller.project)
             return _state(schedule or self.default, schedule is not None)

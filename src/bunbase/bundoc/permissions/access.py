@@ -19,7 +19,7 @@ from bunbase.bundoc.rules.rule import CompiledRule, auth_of
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
 from bunbase.bundoc.rules.seen import seen_fields
 from bunbase.contracts.bundoc.problems import RuleDenied
-from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.pkg.rules.inputs import BYTES_FOR_A_STEP, MAX_STEPS, Inputs, Postponed
 
 # the limit for all rules in one call together, since many short rules add up; a step takes about 0.1 µs
@@ -230,18 +230,22 @@ class Access:
         return denies
 
 
-def bound_by_rules(caller: Caller) -> bool:
-    """True if rules decide for this caller. The secret key may do everything.
+def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
+    """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
+    project what their roles allow.
 
-    Raises: RuleDenied for callers who have no access to documents.
+    Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
     match caller.kind:
         case CallerKind.SECRET:
+            if caller.scopes is not None or caller.developer is not None:
+                caller.check_scope(act, collection)
             return False
         case CallerKind.PUBLISHABLE:
             return True
         case CallerKind.DEVELOPER:
-            raise RuleDenied("Use the project's secret key: a developer's token gives no access to documents.")
+            caller.check(act, collection)
+            return False
         case _:
             raise RuleDenied(DENIED)
 

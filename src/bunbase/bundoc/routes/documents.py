@@ -24,11 +24,12 @@ from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.media import JSON
-from bunbase.pkg.openapi import SECRET_KEY, answers, reads
+from bunbase.pkg.openapi import answers, reads
 
 TAGS: Final = ["Documents"]
 
-KEY: Final = "key"  # callers that cannot set headers send the project key here; only the gateway reads it
+# parameters that only the gateway reads: the key of a caller that cannot set headers, and the project of a member
+OF_THE_GATEWAY: Final = frozenset({"key", "project"})
 
 AnyRequest = Request[Any, Any, Any]
 CollectionName = Annotated[
@@ -97,7 +98,7 @@ IfChanged = Annotated[
     responses={201: document_response("The document as it is stored now."), **problems(400, 403, 409, 413, 415, 422)},
 )
 async def create_document(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
     """Stores a JSON object under its `_id`. Without `_id`, the object gets a new id, which sorts after all earlier new
     ids.
@@ -105,7 +106,7 @@ async def create_document(
     If a name appears twice in an object, the last value counts. All digits of numbers are kept.
     """
     check_query(request, ())
-    return _response(await fast.create(bundoc, client, _asked(request, (collection,), body)))
+    return _response(await fast.create(bundoc, accessor, _asked(request, (collection,), body)))
 
 
 @get(
@@ -118,7 +119,7 @@ async def create_document(
     },
 )
 async def list_documents(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
@@ -139,7 +140,7 @@ async def list_documents(
     """
     check_query(request, ("limit", "cursor", *QUERYING))
     if not QUERYING & request.query_params.keys():
-        page = await while_connected(request.receive, bundoc.list(client, collection, limit, cursor))
+        page = await while_connected(request.receive, bundoc.list(accessor, collection, limit, cursor))
         return Response(page.body, media_type=JSON)
     query = Query(
         where=None if where is None else where.encode(),
@@ -152,7 +153,7 @@ async def list_documents(
         score=score,
         expand=named(expand) or (),
     )
-    page = await while_connected(request.receive, bundoc.query(client, collection, query))
+    page = await while_connected(request.receive, bundoc.query(accessor, collection, query))
     return Response(page.body, media_type=JSON)
 
 
@@ -167,7 +168,7 @@ async def list_documents(
     },
 )
 async def get_document(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
@@ -177,9 +178,9 @@ async def get_document(
 ) -> Response[bytes]:
     check_query(request, ("expand",))
     if expand is not None:
-        found = await bundoc.get(client, collection, id, named(expand) or ())
+        found = await bundoc.get(accessor, collection, id, named(expand) or ())
         return Response(found.body, media_type=JSON)  # no ETag, since the expanded documents have their own revisions
-    return _response(await fast.get(bundoc, client, _asked(request, (collection, id))))
+    return _response(await fast.get(bundoc, accessor, _asked(request, (collection, id))))
 
 
 @put(
@@ -194,7 +195,7 @@ async def get_document(
     },
 )
 async def put_document(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
@@ -205,7 +206,7 @@ async def put_document(
 ) -> Response[bytes]:
     """The body may contain the system fields of an earlier read; they have no effect."""
     check_query(request, ())
-    return _response(await fast.put(bundoc, client, _asked(request, (collection, id), body)))
+    return _response(await fast.put(bundoc, accessor, _asked(request, (collection, id), body)))
 
 
 @patch(
@@ -219,7 +220,7 @@ async def put_document(
     },
 )
 async def patch_document(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
@@ -235,7 +236,7 @@ async def patch_document(
     They change the document as it is stored at that moment, so no increment is lost if many clients write at once.
     """
     check_query(request, ())
-    return _response(await fast.patch(bundoc, client, _asked(request, (collection, id), body)))
+    return _response(await fast.patch(bundoc, accessor, _asked(request, (collection, id), body)))
 
 
 @delete(
@@ -245,7 +246,7 @@ async def patch_document(
     responses={204: no_content("The document is deleted."), **problems(400, 403, 404, 409, 412, 422)},
 )
 async def delete_document(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
@@ -254,7 +255,7 @@ async def delete_document(
     if_none_match: IfNoneMatch = None,
 ) -> None:
     check_query(request, ())
-    await fast.delete(bundoc, client, _asked(request, (collection, id)))
+    await fast.delete(bundoc, accessor, _asked(request, (collection, id)))
 
 
 @post(
@@ -269,7 +270,7 @@ async def delete_document(
     },
 )
 async def commit_writes(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
 ) -> Response[Commit]:
     """Applies up to 500 writes in order. If a write fails, none is applied, and `write` in the problem is its index.
 
@@ -280,18 +281,17 @@ async def commit_writes(
     """
     check_query(request, ())
     check_media(request, JSON)
-    return Response(await bundoc.commit(client, body), media_type=JSON)
+    return Response(await bundoc.commit(accessor, body), media_type=JSON)
 
 
 @get(
     "/v1/changes",
     summary="List changes of documents",
     tags=TAGS,
-    security=SECRET_KEY,
     responses={200: answers(Changes, "The changes, oldest first."), **problems(400, 403, 410, 422)},
 )
 async def list_changes(
-    client: Injected[Caller],
+    operator: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     since: Since = 0,
@@ -305,7 +305,7 @@ async def list_changes(
     continue with `since=<last>`.
     """
     check_query(request, ("since", "limit", "wait_seconds"))
-    changes = bundoc.changes(client, since, limit, wait_seconds)
+    changes = bundoc.changes(operator, since, limit, wait_seconds)
     return Response(await while_connected(request.receive, changes), media_type=JSON)
 
 
@@ -330,7 +330,7 @@ def check_query(request: AnyRequest, known: Iterable[str]) -> None:
     Raises: InvalidQuery.
     """
     for name in request.query_params:
-        if name not in known and name != KEY:
+        if name not in known and name not in OF_THE_GATEWAY:
             understood = " and ".join(known) or "no parameters"
             raise InvalidQuery(f"The parameter {name} is not known; this request takes {understood}.", path=name)
 

@@ -40,7 +40,7 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     },
 )
 async def query_documents(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
     """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
@@ -49,7 +49,7 @@ async def query_documents(
     """
     check_query(request, ())
     check_media(request, JSON)
-    page = await while_connected(request.receive, bundoc.query(client, collection, read_query(body)))
+    page = await while_connected(request.receive, bundoc.query(accessor, collection, read_query(body)))
     return Response(page.body, media_type=JSON)
 
 
@@ -62,14 +62,14 @@ async def query_documents(
     responses={200: answers(AggregatedGroups, "One item for each group."), **problems(400, 403, 422)},
 )
 async def aggregate_documents(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
     """Takes `{where,group:["status"],values:{"total":{"$sum":"price"},"n":{"$count":true}}}`."""
     check_query(request, ())
     check_media(request, JSON)
     asked = read_body(body, AggregateBody)
     aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
-    page = await while_connected(request.receive, bundoc.aggregate(client, collection, aggregation))
+    page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation))
     return Response(page.body, media_type=JSON)
 
 

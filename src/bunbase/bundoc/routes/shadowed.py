@@ -21,39 +21,41 @@ PATHS: Final = ["/v1/data/{collection:str}/query", "/v1/data/{collection:str}/ag
 
 @get(PATHS, include_in_schema=False)
 async def get_shadowed(
-    client: Injected[Caller],
+    accessor: Injected[Caller],
     bundoc: Injected[Bundoc],
     request: AnyRequest,
     collection: CollectionName,
     expand: Names = None,
 ) -> Response[bytes]:
     answer: Response[bytes] = await documents.get_document.fn(
-        client, bundoc, request, collection, _id(request), expand=expand
+        accessor, bundoc, request, collection, _id(request), expand=expand
     )
     return answer
 
 
 @put(PATHS, include_in_schema=False)
 async def put_shadowed(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    answer: Response[bytes] = await documents.put_document.fn(client, bundoc, request, collection, _id(request), body)
+    answer: Response[bytes] = await documents.put_document.fn(accessor, bundoc, request, collection, _id(request), body)
     return answer
 
 
 @patch(PATHS, include_in_schema=False)
 async def patch_shadowed(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
 ) -> Response[bytes]:
-    answer: Response[bytes] = await documents.patch_document.fn(client, bundoc, request, collection, _id(request), body)
+    answer: Response[bytes] = await documents.patch_document.fn(
+        accessor, bundoc, request, collection, _id(request), body
+    )
     return answer
 
 
 @delete(PATHS, include_in_schema=False)
 async def delete_shadowed(
-    client: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
+    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
 ) -> None:
-    await documents.delete_document.fn(client, bundoc, request, collection, _id(request))
+    await documents.delete_document.fn(accessor, bundoc, request, collection, _id(request))
 
 
 def _id(request: AnyRequest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
@@ -27,13 +27,14 @@ from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.rotation import Rotations
 from bunbase.bundoc.sqlite_engine.scan_turns import ScanTurns
+from bunbase.bundoc.sqlite_engine.sizes import sizes_in
 from bunbase.bundoc.sqlite_engine.slow_queries import watched
 from bunbase.bundoc.sqlite_engine.transaction import Task
 from bunbase.bundoc.sqlite_engine.upkeep import Upkeep
 from bunbase.bundoc.sqlite_engine.writer import Writer
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
-from bunbase.contracts.bundoc.documents import Changes, KeyState
+from bunbase.contracts.bundoc.documents import Changes, KeyState, StoredSize
 from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
@@ -196,6 +197,9 @@ class SqliteEngine:
 
     async def rotate_data_key(self, project: str) -> KeyState:
         return await self.rotations.begin(project)
+
+    async def sizes(self, projects: Iterable[str] | None) -> dict[str, StoredSize]:
+        return await asyncio.to_thread(sizes_in, self.files.directory, projects)
 
     async def drop(self, project: str) -> None:
         await self.builds.stop(project)

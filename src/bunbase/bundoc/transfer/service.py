@@ -27,7 +27,7 @@ from bunbase.contracts.bundoc.problems import (
     RuleDenied,
 )
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
 
@@ -52,7 +52,7 @@ class TransferService:
 
     async def export_documents(self, caller: Caller, collection: str | None, after: str) -> AsyncIterator[ExportPart]:
         with counted("export"):
-            project = _as_server(caller).project
+            project = _as_server(caller, Act.DOCUMENT_EXPORT, collection).project
             if collection is not None:
                 check_collection(collection)
                 if after:
@@ -77,7 +77,7 @@ class TransferService:
         self, caller: Caller, collection: str | None, mode: ImportMode, lines: tuple[ImportLine, ...]
     ) -> Imported:
         with counted("import"):
-            server = _as_server(caller)
+            server = _as_server(caller, Act.DOCUMENT_IMPORT, collection)
             if collection is not None:
                 check_collection(collection)
             if len(lines) > MAX_LINES:
@@ -145,19 +145,15 @@ class TransferService:
         raise AssertionError("the last try returns or raises")
 
 
-def _as_server(caller: Caller) -> Caller:
-    """Return a caller with the rights of the secret key. `caller` must have the secret key or the role developer.
+def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
+    """Return a caller with the rights of the secret key, and with the scopes of `caller`.
 
-    Raises: RuleDenied, Forbidden.
+    `caller` must have the secret key or the role developer. Raises: RuleDenied, Forbidden, InsufficientScope.
     """
-    match caller.kind:
-        case CallerKind.SECRET:
-            return caller
-        case CallerKind.DEVELOPER:
-            caller.need(Role.DEVELOPER)
-            return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
-        case _:
-            raise RuleDenied("Exports and imports need the project's secret key, or the role developer.")
+    if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
+        raise RuleDenied("Exports and imports need the project's secret key, or the role developer.")
+    caller.check(act, collection or "")
+    return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
 
 
 def _lacks_only_references(problem: Problem) -> bool:

@@ -74,7 +74,7 @@ class InvalidInvite(Problem):
 
 
 class LastAdministrator(Problem):
-    status, code, title = 409, "last_administrator", "The installation needs an administrator"
+    status, code, title = 409, "last_administrator", "The installation needs an active administrator"
 
 
 class AuthorizationPending(Problem):

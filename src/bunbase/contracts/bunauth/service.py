@@ -16,6 +16,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.administration import AccountAdministration
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
@@ -32,7 +33,7 @@ from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 
 
-class BunAuth(Protocol):
+class BunAuth(AccountAdministration, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
         needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
@@ -146,8 +147,15 @@ class BunAuth(Protocol):
         """Confirm a change of address by the link of a mail. Raises: LinkExpired."""
         ...
 
+    async def check_account_deletion(self, caller: Caller) -> None:
+        """Check that `delete_account` would delete the account. Raises: as `delete_account`."""
+        ...
+
     async def delete_account(self, caller: Caller) -> None:
-        """Delete the caller's account. Raises: ReauthenticationRequired, LastAdministrator, Forbidden."""
+        """Delete the caller's account. Only Platform calls this, after it has removed the memberships of the account.
+
+        Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
+        """
         ...
 
     async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
@@ -222,9 +230,15 @@ class BunAuth(Protocol):
     async def discovery(self) -> Discovery: ...
 
     async def create_token(
-        self, caller: Caller, name: str, scopes: tuple[str, ...], expires_in_seconds: int | None
+        self,
+        caller: Caller,
+        name: str,
+        scopes: tuple[str, ...],
+        expires_in_seconds: int | None,
+        projects: tuple[str, ...] = (),
     ) -> PersonalToken:
-        """Create a personal access token. The caller needs a session. `scopes`: any of "read", "write" and "secrets".
+        """Create a personal access token. The caller needs a session. `scopes`: as in `contracts/scopes.py`.
+        `projects`: the ids of the projects to which it is bound; empty for all projects.
 
         Raises: InvalidInput, Forbidden.
         """

@@ -18,7 +18,9 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`token` (`bpt_…`): present only in the answer to the request that created the token."""
+    """`token` (`bpt_…`): present only in the answer to the request that created the token. `projects`: the projects to
+    which it is bound; absent for all projects. `last_used_at`: exact to about a minute.
+    """
 
     id: str
     name: str
@@ -26,6 +28,8 @@ class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
     created_at: datetime
     expires_at: datetime | None
     token: str | None = None
+    projects: tuple[str, ...] = ()
+    last_used_at: datetime | None = None
 
 
 class PersonalTokens(msgspec.Struct, frozen=True):

@@ -5,6 +5,8 @@ Documents cross this contract as JSON bytes with the system fields in front. The
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 
@@ -105,6 +107,13 @@ class Aggregation(msgspec.Struct, frozen=True):
     values: bytes
     where: bytes | None = None
     group: tuple[str, ...] = ()
+
+
+class StoredSize(msgspec.Struct, frozen=True):
+    """The size of a project's documents on disk, and when they were last written."""
+
+    bytes: int
+    written_at: datetime | None
 
 
 class KeyState(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from bunbase.contracts.bundoc.documents import (
     Page,
     Precondition,
     Query,
+    StoredSize,
 )
 from bunbase.contracts.caller import Caller
 
@@ -122,6 +123,14 @@ class Bundoc(Backups, Protocol):
 
         Raises: Malformed, InvalidInput, InvalidRule, CollectionNotFound, RuleDenied.
         """
+        ...
+
+    async def stored_sizes(self, projects: tuple[str, ...]) -> dict[str, StoredSize]:
+        """Return the sizes of projects on disk. Projects that never had a document are left out."""
+        ...
+
+    async def stored_bytes(self) -> int:
+        """Return the bytes of the documents of all projects on disk."""
         ...
 
     async def drop_project(self, project: str) -> None:

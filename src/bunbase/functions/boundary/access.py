@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.deployments import Access
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
@@ -15,10 +15,8 @@ def admit(caller: Caller, access: Access) -> None:
     Raises: Unauthenticated, Forbidden.
     """
     match caller.kind:
-        case CallerKind.SECRET:
-            return
-        case CallerKind.DEVELOPER:
-            caller.need(Role.DEVELOPER)
+        case CallerKind.SECRET | CallerKind.DEVELOPER:
+            caller.check(Act.FUNCTION_INVOKE)
         case CallerKind.PUBLISHABLE:
             _admit_key(caller, access)
         case CallerKind.ANONYMOUS:

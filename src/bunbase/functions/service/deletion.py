@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.stack_traces import StackTraces
 from bunbase.functions.service.existing import existing_version
@@ -30,7 +30,7 @@ class Deletion:
         self.log_lines = log_lines
 
     async def delete_function(self, caller: Caller, name: str) -> None:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.FUNCTION_DELETE)
         project = caller.project
         await existing_version(self.stores.functions, project, name)
         await self.stores.functions.delete(project, name)

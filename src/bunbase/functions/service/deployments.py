@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
 from bunbase.contracts.functions.problems import VersionNotFound
 from bunbase.functions.service.bundles import Bundles
@@ -39,7 +39,7 @@ class Deployments:
         self.settings = settings
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.FUNCTION_DEPLOY)
         project = caller.project
         await self.triggers.check(project, bundle.config)
         change = await self.triggers.newest_change(project, bundle.config)
@@ -54,7 +54,7 @@ class Deployments:
         return version
 
     async def functions(self, caller: Caller, limit: int, cursor: str | None) -> Versions:
-        caller.need(Role.VIEWER)
+        caller.check(Act.FUNCTION_READ)
         query = f"functions:{caller.project}"
         after = page_start(query, cursor, str, "")
         found = await self.store.active_versions(caller.project, limit + 1, after)
@@ -62,7 +62,7 @@ class Deployments:
         return Versions(tuple(page), following)
 
     async def function(self, caller: Caller, name: str) -> Version:
-        caller.need(Role.VIEWER)
+        caller.check(Act.FUNCTION_READ)
         return await existing_version(self.store, caller.project, name)
 
     async def versions(self, caller: Caller, name: str, limit: int, cursor: str | None) -> Versions:
@@ -74,7 +74,7 @@ class Deployments:
         return Versions(tuple(page), following)
 
     async def bundle(self, caller: Caller, name: str, version: int) -> Bundle:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.FUNCTION_DOWNLOAD)
         await existing_version(self.store, caller.project, name)
         found = await self.store.whole(caller.project, name, version) if 0 < version <= NEWEST else None
         if found is None:
@@ -82,7 +82,7 @@ class Deployments:
         return found
 
     async def rollback(self, caller: Caller, name: str, version: int | None) -> Version:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.FUNCTION_ROLLBACK)
         await self.function(caller, name)
         found = await self.store.activate(caller.project, name, version)
         if found is None:

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.logs import ALL_LINES, LogFilter, LogLine, LogPage
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.followers import Followers
@@ -78,7 +78,7 @@ class Logs:
 
         Raises: Forbidden, FunctionNotFound, InvalidInput.
         """
-        caller.need(Role.VIEWER)
+        caller.check(Act.LOG_READ)
         if name is not None:
             await existing_version(self.stores.functions, caller.project, name)
         for label, time in (("since", which.since), ("until", which.until)):

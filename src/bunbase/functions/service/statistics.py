@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.usage import FunctionHour, FunctionStats, Usage, UsageHour
 from bunbase.functions.service.existing import existing_version
 from bunbase.functions.settings import FunctionsSettings
@@ -27,7 +27,7 @@ class Statistics:
         self.settings = settings
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
-        caller.need(Role.VIEWER)
+        caller.check(Act.LOG_READ)
         await existing_version(self.stores.functions, caller.project, name)
         await self.meter.flush()
         since = first_hour(self.clock.now(), hours)
@@ -46,7 +46,7 @@ class Statistics:
         )
 
     async def usage(self, caller: Caller, hours: int) -> Usage:
-        caller.need(Role.VIEWER)
+        caller.check(Act.USAGE_READ)
         await self.meter.flush()
         rows = await self.stores.hours.of_project(caller.project, first_hour(self.clock.now(), hours), hours)
         return Usage(

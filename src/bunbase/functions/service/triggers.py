@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.triggers import (
     Job,
     JobNotDead,
@@ -39,16 +39,15 @@ class Triggers:
         self.clock = clock
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
-        if caller.kind is CallerKind.DEVELOPER:
-            caller.need(Role.DEVELOPER)
-        elif caller.kind is not CallerKind.SECRET:
+        if caller.kind not in (CallerKind.DEVELOPER, CallerKind.SECRET):
             raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
+        caller.check(Act.JOB_CREATE)
         return await self.queue.enqueue(caller.project, new)
 
     async def jobs(
         self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None
     ) -> Jobs:
-        caller.need(Role.VIEWER)
+        caller.check(Act.JOB_LIST)
         if function is not None and not function.isprintable():
             return Jobs(())
         query = f"jobs:{caller.project}:{state}:{function}"
@@ -58,11 +57,11 @@ class Triggers:
         return Jobs(tuple(shown(one) for one in page), following)
 
     async def job(self, caller: Caller, id: str) -> Job:
-        caller.need(Role.DEVELOPER)  # not Role.VIEWER, because a payload may contain secrets
+        caller.check(Act.JOB_READ)
         return shown(await self._stored(caller.project, id))
 
     async def replay_job(self, caller: Caller, id: str) -> Job:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.JOB_REPLAY)
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.replay(caller.project, id, self.clock.now()):
             why = "another job has its key" if stored.state is JobStatus.DEAD else f"it is {stored.state.value}"
@@ -71,7 +70,7 @@ class Triggers:
         return shown(await self._stored(caller.project, id))
 
     async def delete_job(self, caller: Caller, id: str) -> None:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.JOB_DELETE)
         stored = await self._stored(caller.project, id)
         if not await self.stores.jobs.delete(caller.project, stored, self.clock.now()):
             raise JobRunning(
@@ -79,7 +78,7 @@ class Triggers:
             )
 
     async def schedules(self, caller: Caller, limit: int, cursor: str | None) -> Schedules:
-        caller.need(Role.VIEWER)
+        caller.check(Act.SCHEDULE_READ)
         query = f"schedules:{caller.project}"
         after = page_start(query, cursor, str, "")
         found = await self.stores.schedules.schedules(caller.project, after, limit + 1)
@@ -95,7 +94,7 @@ class Triggers:
         limit: int,
         cursor: str | None,
     ) -> Runs:
-        caller.need(Role.VIEWER)
+        caller.check(Act.LOG_READ)
         await existing_version(self.stores.functions, caller.project, name)
         query = f"runs:{caller.project}:{name}:{kind}:{outcome}"
         before = page_start(query, cursor, Seq, NEWEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.problems import VariableNotFound
 from bunbase.contracts.functions.variables import Variable, Variables
 from bunbase.functions.settings import FunctionsSettings
@@ -37,9 +37,7 @@ class ProjectVariables:
         self.settings = settings
 
     async def variables(self, caller: Caller, reveal: bool) -> Variables:
-        caller.need(Role.ADMIN if reveal else Role.DEVELOPER)
-        if reveal:
-            caller.need_secrets()
+        caller.check(Act.VARIABLE_REVEAL if reveal else Act.VARIABLE_READ)
         sealed = await self.store.variables(caller.project)
         if not reveal:
             return Variables(tuple(Variable(one.name, one.updated_at, exposed=one.exposed) for one in sealed))
@@ -53,7 +51,7 @@ class ProjectVariables:
         )
 
     async def set_variable(self, caller: Caller, name: str, value: str, exposed: bool | None = None) -> Variable:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.VARIABLE_SET)
         check_variable_name(name)
         _check_value(value)
         sealed = await self.environments.seal(caller.project, name, value)
@@ -66,7 +64,7 @@ class ProjectVariables:
         return Variable(name, row.updated_at, exposed=stored)
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
-        caller.need(Role.DEVELOPER)
+        caller.check(Act.VARIABLE_DELETE)
         if not (could_be_variable(name) and await self.store.delete(caller.project, name)):
             raise VariableNotFound(f"The project has no variable {name}.")
         await self.rollout.replace_outdated(caller.project)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from litestar.params import PathParameter
 
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.keys import KeyChanges, KeyLimits
 from bunbase.contracts.platform import Key, Keys, Platform
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
@@ -21,9 +22,17 @@ Grace = Annotated[int, msgspec.Meta(ge=0, le=30 * 86400)]
 
 
 class CreateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`scopes`: what a secret key may do; without it, everything. `origins`: the web origins whose pages may use a
+    publishable key, such as `https://app.example.com` or `https://*.example.com`; without them, all pages may use it.
+    `allow_browser`: pages may use this secret key.
+    """
+
     kind: Literal["publishable", "secret"]
     name: str = "key"
     expires_in_seconds: Lifetime | None = None
+    scopes: tuple[str, ...] | None = None
+    origins: tuple[str, ...] = ()
+    allow_browser: bool = False
 
 
 class RotateKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +47,14 @@ async def list_keys(member: Injected[Caller], platform: Injected[Platform]) -> K
 @post("/api/projects/{project:str}/keys", summary="Create a key", tags=TAGS, cache_control=NO_STORE)
 async def create_key(member: Injected[Caller], platform: Injected[Platform], data: CreateKey) -> Key:
     """The key is shown only in this answer."""
-    return await platform.create_key(member, CallerKind(data.kind), data.name, data.expires_in_seconds)
+    limits = KeyLimits(data.scopes, data.origins, data.allow_browser)
+    return await platform.create_key(member, CallerKind(data.kind), data.name, data.expires_in_seconds, limits)
+
+
+@patch("/api/projects/{project:str}/keys/{key_id:str}", summary="Change a key", tags=TAGS)
+async def update_key(member: Injected[Caller], platform: Injected[Platform], key_id: KeyId, data: KeyChanges) -> Key:
+    """The value of the key stays. Its scopes can only become narrower. The change works everywhere within a second."""
+    return await platform.update_key(member, key_id, data)
 
 
 @delete("/api/projects/{project:str}/keys/{key_id:str}", summary="Revoke a key", tags=TAGS)
@@ -55,4 +71,4 @@ async def rotate_key(
     return await platform.rotate_key(member, key_id, (data or RotateKey()).grace_seconds)
 
 
-ROUTES = (list_keys, create_key, revoke_key, rotate_key)
+ROUTES = (list_keys, create_key, update_key, revoke_key, rotate_key)

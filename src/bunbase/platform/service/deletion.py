@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.platform import ConfirmationNeeded, Project, ProjectNotFound
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -37,7 +37,8 @@ class Deletion:
         self.tell_others = tell_others
 
     async def delete(self, caller: Caller, confirm: str, now: bool) -> None:
-        project = await self._owned(caller)
+        caller.check(Act.PROJECT_DELETE)
+        project = await self._find(caller)
         if confirm != project.slug:
             lasting = "this cannot be undone" if now else f"the project can be restored for {UNDO.days} days"
             raise ConfirmationNeeded(f'Send {{"confirm": "{project.slug}"}}: {lasting}.')
@@ -50,10 +51,11 @@ class Deletion:
             self.tell_others()
 
     async def restore(self, caller: Caller) -> Project:
-        await self._owned(caller)
+        caller.check(Act.PROJECT_RESTORE)
+        await self._find(caller)
         if await self.stores.projects.resume(caller.project):
             self.tell_others()
-        return await self._owned(caller)
+        return await self._find(caller)
 
     async def destroy_overdue(self) -> None:
         """Destroy the projects that were deleted 7 days ago."""
@@ -61,8 +63,7 @@ class Deletion:
         while await self.stores.projects.destroy_overdue(now - UNDO, now, forget_at(self.clock)):
             self.tell_others()
 
-    async def _owned(self, caller: Caller) -> Project:
-        caller.need(Role.OWNER)
+    async def _find(self, caller: Caller) -> Project:
         found = await self.stores.projects.find(caller.project, caller.signed_in().id)
         if found is None:
             raise ProjectNotFound

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.caller import Caller, Role
+from typing import Final
+
+from bunbase.contracts.caller import Act, Caller, Role
 from bunbase.contracts.platform import Organisation, OrganisationNotFound, PersonalOrganisation
 from bunbase.platform.service.rules import need_role
 from bunbase.platform.store import Stores
 from bunbase.platform.store.groups import Group, GroupKind
+
+# the act in an organisation that is the same as an act in a project
+IN_ORGS: Final = {
+    Act.MEMBER_READ: Act.ORG_MEMBER_READ,
+    Act.MEMBER_UPDATE: Act.ORG_MEMBER_UPDATE,
+    Act.MEMBER_REMOVE: Act.ORG_MEMBER_REMOVE,
+    Act.MEMBER_LEAVE: Act.ORG_MEMBER_LEAVE,
+    Act.INVITE_READ: Act.ORG_INVITE_READ,
+    Act.INVITE_CREATE: Act.ORG_INVITE_CREATE,
+    Act.INVITE_RESEND: Act.ORG_INVITE_RESEND,
+    Act.INVITE_DELETE: Act.ORG_INVITE_DELETE,
+}
 
 
 class Groups:
@@ -20,21 +34,22 @@ class Groups:
             raise OrganisationNotFound("Check its id or slug: GET /api/orgs lists your organisations.")
         return found
 
-    async def find(self, caller: Caller, org: str | None, role: Role) -> Group:
-        """Return the group if the caller has this role in it, or a stronger one.
+    async def find(self, caller: Caller, org: str | None, act: Act) -> Group:
+        """Return the group if the caller may do the act in it. In an organisation, it needs the same role.
 
-        `org`: None for the caller's project. Raises: OrganisationNotFound, Forbidden.
+        `org`: None for the caller's project. Raises: OrganisationNotFound, Forbidden, InsufficientScope.
         """
         if org is None:
-            caller.need(role)
+            caller.check(act)
             return Group(GroupKind.PROJECT, caller.project)
+        caller.check(IN_ORGS[act])
         found = await self.org(caller, org)
-        need_role(found.role, role)
+        need_role(found.role, act.role or Role.VIEWER)
         return Group(GroupKind.ORG, found.id)
 
-    async def find_to_change(self, caller: Caller, org: str | None, role: Role) -> Group:
+    async def find_to_change(self, caller: Caller, org: str | None, act: Act) -> Group:
         """Return the group as `find` does, unless nobody can join or leave it. Raises: PersonalOrganisation."""
-        group = await self.find(caller, org, role)
+        group = await self.find(caller, org, act)
         if org is not None and (await self.org(caller, org)).personal:
             raise PersonalOrganisation(
                 "Invite people to a project, or create an organisation for several people: POST /api/orgs."

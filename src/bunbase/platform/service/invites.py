@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.contracts.caller import RANK, Caller, Developer, Role
+from bunbase.contracts.caller import RANK, Act, Caller, Developer, Role
 from bunbase.contracts.platform import (
     AcceptedInvite,
     Invite,
@@ -68,7 +68,7 @@ class Invitations:
 
     async def create(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
         inviter, email, now = caller.signed_in(), normal_email(email), self.clock.now()
-        group = await self.groups.find_to_change(caller, org, Role.ADMIN)
+        group = await self.groups.find_to_change(caller, org, Act.INVITE_CREATE)
         name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, self._url(token))
         async with self.stores.changing(group):
@@ -81,7 +81,7 @@ class Invitations:
         return invite
 
     async def list_invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
-        group = await self.groups.find(caller, org, Role.ADMIN)
+        group = await self.groups.find(caller, org, Act.INVITE_READ)
         query = f"invites:{group.id}"
         start = page_start(query, cursor, str, "")
         found = await self.stores.invites.of(group, self.clock.now(), limit + 1, start)
@@ -90,7 +90,7 @@ class Invitations:
 
     async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
         inviter, now = caller.signed_in(), self.clock.now()
-        group = await self.groups.find_to_change(caller, org, Role.ADMIN)
+        group = await self.groups.find_to_change(caller, org, Act.INVITE_RESEND)
         name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
@@ -100,12 +100,13 @@ class Invitations:
         return invite
 
     async def delete(self, caller: Caller, org: str | None, id: str) -> None:
-        group = await self.groups.find(caller, org, Role.ADMIN)
+        group = await self.groups.find(caller, org, Act.INVITE_DELETE)
         async with self.stores.changing(group):
             await self._open(group, caller, id)
             await self.stores.invites.delete(group, id, self.clock.now())
 
     async def accept(self, caller: Caller, token: str) -> AcceptedInvite:
+        caller.check(Act.INVITE_ACCEPT)
         developer, hash = caller.signed_in(), fingerprint(token)
         sent = await self._sent(hash)
         try:

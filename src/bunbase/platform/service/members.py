@@ -8,7 +8,7 @@ leave one after the other, and the second one stays.
 from __future__ import annotations
 
 from bunbase.contracts.bunauth.service import BunAuth
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller, Role
 from bunbase.contracts.platform import LastOwner, Member, MemberNotFound, Members, Person, RoleFromOrganisation, Through
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
@@ -32,14 +32,14 @@ class People:
         self.settings = settings
 
     async def list_members(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Members:
-        group = await self.groups.find(caller, org, Role.VIEWER)
+        group = await self.groups.find(caller, org, Act.MEMBER_READ)
         query = f"members:{group.id}"
         rows = await self.stores.members.of(group, limit + 1, page_start(query, cursor, str, ""))
         page, next = cut_page(rows, limit, query, lambda row: row.developer)
         return Members(await self._shown(group, tuple(page)), next)
 
     async def add(self, caller: Caller, user: str, role: Role) -> Member:
-        group = await self.groups.find(caller, None, Role.ADMIN)
+        group = await self.groups.find(caller, None, Act.MEMBER_ADD)
         async with self.stores.changing(group):
             check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role)
             found = await self.stores.members.find(group, user)
@@ -53,7 +53,7 @@ class People:
         return await self._member(group, user)
 
     async def change(self, caller: Caller, org: str | None, user: str, role: Role) -> Member:
-        group = await self.groups.find_to_change(caller, org, Role.ADMIN)
+        group = await self.groups.find_to_change(caller, org, Act.MEMBER_UPDATE)
         async with self.stores.changing(group):
             mine, own = await self.groups.role_now(group, caller, Role.ADMIN), await self._own_role(group, user)
             check_strength(mine, own, role)
@@ -64,7 +64,7 @@ class People:
 
     async def remove(self, caller: Caller, org: str | None, user: str) -> None:
         leaves = user == caller.signed_in().id
-        group = await self.groups.find_to_change(caller, org, Role.VIEWER if leaves else Role.ADMIN)
+        group = await self.groups.find_to_change(caller, org, Act.MEMBER_LEAVE if leaves else Act.MEMBER_REMOVE)
         async with self.stores.changing(group):
             own = await self._own_role(group, user)
             if not leaves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller, Role
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     Organisation,
@@ -35,6 +35,7 @@ class Orgs:
         self.settings = settings
 
     async def create(self, caller: Caller, name: str) -> Organisation:
+        caller.check(Act.ORG_CREATE)
         developer, name = caller.signed_in(), checked_name(name, A_NAME)
         id, slug = new_id("org"), _slug_of(name)
         async with self.stores.db.transaction():
@@ -48,6 +49,7 @@ class Orgs:
         raise InvalidInput("No free slug was found for this name. Choose another name.")
 
     async def list_orgs(self, caller: Caller, limit: int, cursor: str | None) -> Organisations:
+        caller.check(Act.ORG_LIST)
         developer = caller.signed_in()
         query = f"orgs:{developer.id}"
         found = await self.stores.orgs.of(developer.id, limit + 1, page_start(query, cursor, str, ""))
@@ -55,15 +57,18 @@ class Orgs:
         return Organisations(tuple(page), next)
 
     async def get(self, caller: Caller, org: str) -> Organisation:
+        caller.check(Act.ORG_READ)
         return await self.groups.org(caller, org)
 
     async def rename(self, caller: Caller, org: str, name: str) -> Organisation:
+        caller.check(Act.ORG_UPDATE)
         found = await self.groups.org(caller, org)
         need_role(found.role, Role.ADMIN)
         await self.stores.orgs.rename(found.id, checked_name(name, A_NAME))
         return await self.groups.org(caller, found.id)
 
     async def delete(self, caller: Caller, org: str, confirm: str) -> None:
+        caller.check(Act.ORG_DELETE)
         found = await self.groups.org(caller, org)
         need_role(found.role, Role.OWNER)
         if found.personal:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller, Role
 from bunbase.contracts.platform import (
     Membership,
     NewProject,
@@ -15,13 +17,14 @@ from bunbase.contracts.platform import (
     ProjectNotFound,
     Projects,
 )
+from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.platform.service.groups import Groups
 from bunbase.platform.service.keys import new_keys
-from bunbase.platform.service.rules import SLUG_ATTEMPTS, checked_name, forget_at, need_role
+from bunbase.platform.service.rules import SLUG_ATTEMPTS, SUSPENDED, checked_name, forget_at, need_role
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.slugs import slug_of, with_suffix
 from bunbase.platform.store import Stores
@@ -42,6 +45,7 @@ class ProjectsOfPeople:
         self.settings = settings
 
     async def create(self, caller: Caller, name: str, org: str | None) -> NewProject:
+        caller.check(Act.PROJECT_CREATE)
         developer, name = caller.signed_in(), checked_name(name, A_NAME)
         owner = await self._org(caller, org)
         await self._check_room(owner)  # check before making keys; _add checks again
@@ -57,6 +61,7 @@ class ProjectsOfPeople:
         raise InvalidInput("No free slug was found for this name. Choose another name.")
 
     async def list_projects(self, caller: Caller, limit: int, cursor: str | None, deleted: bool) -> Projects:
+        caller.check(Act.PROJECT_LIST)
         developer = caller.signed_in()
         query = f"projects:{developer.id}" + ":deleted" * deleted
         start = page_start(query, cursor, str, "")
@@ -65,16 +70,20 @@ class ProjectsOfPeople:
         return Projects(tuple(row.project() for row in page), next)
 
     async def get(self, caller: Caller) -> Project:
+        if caller.inspects:
+            return (await self._inspected(caller.project)).project()
         return (await self._alive(caller.project, caller.signed_in().id)).project()
 
     async def update(self, caller: Caller, changes: ProjectChanges) -> Project:
-        caller.need(Role.ADMIN)
+        caller.check(Act.PROJECT_UPDATE)
         if changes.name is not None:
             await self.stores.projects.rename(caller.project, checked_name(changes.name, A_NAME))
         return await self.get(caller)
 
     async def transfer(self, caller: Caller, org: str) -> Project:
-        caller.need(Role.OWNER)
+        caller.check(Act.PROJECT_TRANSFER)
+        # a token that is bound to this project may not use organisations
+        msgspec.structs.replace(caller, project="", role=None).check(Act.PROJECT_CREATE)
         target = Group(GroupKind.ORG, await self._org(caller, org))
         project = Group(GroupKind.PROJECT, caller.project)
         async with self.stores.changing(project):
@@ -87,17 +96,30 @@ class ProjectsOfPeople:
         return await self.get(caller)
 
     async def membership(self, developer: str, ref: str) -> Membership:
-        found = await self._alive(ref, developer)
-        return Membership(developer, found.id, found.slug, found.role)
+        return (await self._alive(ref, developer)).membership(developer)
 
     async def custody(self, developer: str, ref: str) -> Membership:
-        found = await self._find(ref, developer)
-        return Membership(developer, found.id, found.slug, found.role)
+        return (await self._find(ref, developer)).membership(developer)
+
+    async def inspection(self, developer: str, ref: str) -> Membership:
+        return (await self._inspected(ref)).membership(developer)
+
+    async def check_active(self, project: str) -> None:
+        if "\0" not in project and await self.stores.projects.is_suspended(project):
+            raise ProjectSuspended(SUSPENDED)
 
     async def id_of(self, slug: str) -> str:
         found = await self.stores.projects.id_of(slug) if "\0" not in slug else None  # PostgreSQL cannot store NUL
         if found is None:
             raise ProjectNotFound("This host name belongs to no project.")
+        await self.check_active(found)
+        return found
+
+    async def _inspected(self, ref: str) -> ProjectRow:
+        """Return a project as a viewer sees it, for an administrator of the installation. Raises: ProjectNotFound."""
+        found = await self.stores.projects.inspected(ref) if "\0" not in ref else None
+        if found is None:
+            raise ProjectNotFound
         return found
 
     async def _org(self, caller: Caller, ref: str | None) -> str:

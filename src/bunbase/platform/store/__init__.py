@@ -12,6 +12,7 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.outbox import Outbox
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.platform.store.departures import DepartureStore
 from bunbase.platform.store.groups import Group, group_name, lock_group
 from bunbase.platform.store.invites import InviteStore
 from bunbase.platform.store.keys import KeyStore
@@ -31,6 +32,7 @@ class Stores:
         self.orgs = OrgStore(db)
         self.members = MemberStore(db, self.feed)
         self.invites = InviteStore(db)
+        self.departures = DepartureStore(db, self.feed)
 
     @asynccontextmanager
     async def changing(self, group: Group) -> AsyncIterator[None]:

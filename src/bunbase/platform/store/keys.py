@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.keys import KeyLimits, UsedKey
 from bunbase.contracts.platform import Key
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
@@ -15,18 +18,26 @@ from bunbase.pkg.db.feed import Feed
 
 LOCK_PROJECT = "SELECT true FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 ADD_KEY = """
-INSERT INTO keys (id, project, kind, name, hint, hash, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
-KEYS = """
-SELECT id, kind, name, hint, created_at, expires_at FROM keys
+INSERT INTO keys (id, project, kind, name, hint, hash, created_at, expires_at, scopes, origins, allow_browser)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"""
+COLUMNS: Final = "id, kind, name, hint, created_at, expires_at, scopes, origins, allow_browser, last_used_at"
+KEYS = f"""
+SELECT {COLUMNS} FROM keys
 WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY id DESC LIMIT $3"""
 COUNT_KEYS = "SELECT count(*) FROM keys WHERE project = $1 AND (expires_at IS NULL OR expires_at > $2)"
-KEY = """
-SELECT id, kind, name, hint, created_at, expires_at FROM keys
+KEY = f"""
+SELECT {COLUMNS} FROM keys
 WHERE project = $1 AND id = $2 AND (expires_at IS NULL OR expires_at > $3)"""
 KEY_BY_HASH = """
-SELECT keys.id, project, kind, expires_at FROM keys JOIN projects ON projects.id = project
+SELECT keys.id, project, kind, expires_at, scopes, origins, allow_browser, suspended_at IS NOT NULL AS suspended
+FROM keys JOIN projects ON projects.id = project
 WHERE hash = $1 AND deleted_at IS NULL"""
+LOCK_KEY = f"{KEY} FOR UPDATE"
+UPDATE_KEY = """
+UPDATE keys SET name = $3, scopes = $4, origins = $5, allow_browser = $6 WHERE project = $1 AND id = $2"""
+KEYS_USED = """
+UPDATE keys SET last_used_at = greatest(last_used_at, to_timestamp(at))
+FROM unnest($1::text[], $2::float8[]) AS used (key_id, at) WHERE keys.id = key_id"""
 DELETE_KEY = "DELETE FROM keys WHERE project = $1 AND id = $2"
 EXPIRE_KEY = "UPDATE keys SET expires_at = least(coalesce(expires_at, $3), $3) WHERE project = $1 AND id = $2"
 DELETE_EXPIRED = """
@@ -38,6 +49,10 @@ class KeyRow(msgspec.Struct, frozen=True):
     project: str
     kind: CallerKind
     expires_at: datetime | None
+    scopes: tuple[str, ...] | None
+    origins: tuple[str, ...]
+    allow_browser: bool
+    suspended: bool
 
 
 class NewKey(msgspec.Struct, frozen=True):
@@ -50,6 +65,7 @@ class NewKey(msgspec.Struct, frozen=True):
     hash: bytes
     created_at: datetime
     expires_at: datetime | None
+    limits: KeyLimits
 
 
 class KeyStore:
@@ -83,6 +99,21 @@ class KeyStore:
         """Return the key, or None if there is no such key or its project is deleted."""
         return await self.db.one(KeyRow, KEY_BY_HASH, hash)
 
+    async def update(self, project: str, id: str, change: Callable[[Key], Key], forget_at: float) -> Key | None:
+        """Store `change(key)`; caches forget the key. Return None if there is no such key. Raises: as `change`."""
+        async with self.db.transaction():
+            old = await self.db.one(Key, LOCK_KEY, project, id, self.clock.now())
+            if old is None:
+                return None
+            new = change(old)
+            scopes = None if new.scopes is None else list(new.scopes)
+            await self.db.execute(UPDATE_KEY, project, id, new.name, scopes, list(new.origins), new.allow_browser)
+            await self.feed.publish(RevokedKind.KEY, id, forget_at)
+            return new
+
+    async def used(self, used: Sequence[UsedKey]) -> None:
+        await self.db.execute(KEYS_USED, [one.id for one in used], [one.at for one in used])
+
     async def delete(self, project: str, id: str, forget_at: float) -> bool:
         async with self.db.transaction():
             if not await self.db.execute(DELETE_KEY, project, id):
@@ -110,5 +141,7 @@ class KeyStore:
         return bool(alive) and count < self.max_keys
 
     async def _insert_key(self, project: str, key: NewKey) -> None:
+        limits = key.limits
+        scopes = None if limits.scopes is None else list(limits.scopes)
         args = (key.id, project, key.kind, key.name, key.hint, key.hash, key.created_at, key.expires_at)
-        await self.db.execute(ADD_KEY, *args)
+        await self.db.execute(ADD_KEY, *args, scopes, list(limits.origins), limits.allow_browser)

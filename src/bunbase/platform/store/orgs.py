@@ -30,7 +30,7 @@ COUNT_OWNED = """
 SELECT count(*) FROM org_members JOIN orgs ON orgs.id = org
 WHERE developer = $1 AND role = 'owner' AND deleted_at IS NULL"""
 RENAME = "UPDATE orgs SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
-DELETE = "UPDATE orgs SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
+DELETE = "UPDATE orgs SET deleted_at = $2, personal_of = NULL WHERE id = $1 AND deleted_at IS NULL"
 FORGET = tuple(f"DELETE FROM {table} WHERE org = $1" for table in ("org_members", "invites"))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.caller import Role
-from bunbase.contracts.platform import Project
+from bunbase.contracts.platform import Membership, Project
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
@@ -21,7 +21,10 @@ UNDO: Final = timedelta(days=7)  # a deleted project can be restored for this lo
 ADD = """
 INSERT INTO projects (id, name, slug, created_at, org) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (slug) DO NOTHING"""
 COUNT = "SELECT count(*) FROM projects WHERE org = $1 AND destroyed_at IS NULL"
-COLUMNS = "projects.id, projects.name, projects.slug, projects.created_at, projects.org, projects.deleted_at"
+COLUMNS = (
+    "projects.id, projects.name, projects.slug, projects.created_at, projects.org, projects.deleted_at, "
+    "projects.suspended_at IS NOT NULL AS suspended"
+)
 # $1 project, $2 developer
 PROJECT = f"""
 SELECT * FROM (
@@ -42,7 +45,11 @@ WITH mine AS (
 SELECT {COLUMNS}, max(role) AS role FROM mine JOIN projects ON projects.id = mine.project
 WHERE destroyed_at IS NULL AND (deleted_at IS NOT NULL) = $4 AND ($2 = '' OR projects.id < $2)
 GROUP BY projects.id ORDER BY projects.id DESC LIMIT $3"""
+INSPECTED = f"SELECT {COLUMNS}, 'viewer' AS role FROM projects WHERE (id = $1 OR slug = $1) AND deleted_at IS NULL"
+IS_SUSPENDED = "SELECT EXISTS (SELECT FROM projects WHERE id = $1 AND suspended_at IS NOT NULL)"
 OF_SLUG = "SELECT id FROM projects WHERE slug = $1 AND deleted_at IS NULL"
+NAME = "SELECT name FROM projects WHERE id = $1"
+ORG = "SELECT org FROM projects WHERE id = $1"
 RENAME = "UPDATE projects SET name = $2 WHERE id = $1 AND deleted_at IS NULL"
 TRANSFER = "UPDATE projects SET org = $2 WHERE id = $1 AND deleted_at IS NULL"
 STOP = "UPDATE projects SET deleted_at = $2 WHERE id = $1 AND deleted_at IS NULL"
@@ -50,11 +57,15 @@ RESUME = "UPDATE projects SET deleted_at = NULL WHERE id = $1 AND deleted_at IS 
 DESTROY = """
 UPDATE projects SET destroyed_at = $2, deleted_at = coalesce(deleted_at, $2), org = NULL
 WHERE id = $1 AND destroyed_at IS NULL"""
-FORGET = tuple(f"DELETE FROM {table} WHERE project = $1" for table in ("keys", "members", "invites"))
+FORGET = tuple(
+    f"DELETE FROM {table} WHERE project = $1" for table in ("keys", "service_accounts", "members", "invites")
+)
 OVERDUE = """
 SELECT id FROM projects WHERE deleted_at <= $1 AND destroyed_at IS NULL
 ORDER BY deleted_at LIMIT 1 FOR UPDATE SKIP LOCKED"""
-STOPPED = "SELECT deleted_at IS NOT NULL FROM projects WHERE id = $1 AND destroyed_at IS NULL"
+STOPPED = """
+SELECT deleted_at IS NOT NULL OR suspended_at IS NOT NULL FROM projects
+WHERE id = $1 AND destroyed_at IS NULL"""
 TELL_IN_ORDER = "SELECT pg_advisory_xact_lock(hashtextextended('platform tells about ' || $1, 0))"
 
 
@@ -68,6 +79,10 @@ class ProjectRow(msgspec.Struct, frozen=True):
     created_at: datetime
     org: str
     deleted_at: datetime | None
+    suspended: bool
+
+    def membership(self, developer: str) -> Membership:
+        return Membership(developer, self.id, self.slug, self.role, self.suspended)
 
     def project(self) -> Project:
         after = None if self.deleted_at is None else self.deleted_at + UNDO
@@ -99,8 +114,23 @@ class ProjectStore:
     async def of(self, developer: str, deleted: bool, limit: int, after: str) -> list[ProjectRow]:
         return await self.db.all(ProjectRow, PROJECTS, developer, after, limit, deleted)
 
+    async def inspected(self, ref: str) -> ProjectRow | None:
+        """Return the project with this id or slug, with the role of a viewer."""
+        return await self.db.one(ProjectRow, INSPECTED, ref)
+
+    async def is_suspended(self, project: str) -> bool:
+        return bool(await self.db.value(IS_SUSPENDED, project))
+
     async def id_of(self, slug: str) -> str | None:
         found: str | None = await self.db.value(OF_SLUG, slug)
+        return found
+
+    async def name_of(self, project: str) -> str | None:
+        found: str | None = await self.db.value(NAME, project)
+        return found
+
+    async def org_of(self, project: str) -> str | None:
+        found: str | None = await self.db.value(ORG, project)
         return found
 
     async def rename(self, project: str, name: str) -> None:
@@ -149,7 +179,7 @@ class ProjectStore:
             return overdue
 
     async def is_stopped(self, project: str) -> bool | None:
-        """Return whether a project is stopped, or None if it is destroyed.
+        """Return whether a project is deleted or suspended, or None if it is destroyed.
 
         Until the transaction ends, another process that calls this waits: the process that tells the other rooms last
         has read the latest state.

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth import (
     CustomToken,
     ManagedUser,
@@ -43,7 +43,7 @@ class Administration:
         self.clock = tokens.clock
 
     async def list_users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
-        project = managed_project(caller, Role.VIEWER)
+        project = managed_project(caller, Act.USER_READ)
         email = None if only.email is None else email_or_none(only.email)
         if only.email is not None and email is None:
             return ManagedUsers(())  # no user can have this address
@@ -55,10 +55,10 @@ class Administration:
         return ManagedUsers(tuple(person.shown() for person in page), next)
 
     async def get_user(self, caller: Caller, id: str) -> ManagedUser:
-        return (await self._existing(managed_project(caller, Role.VIEWER), id)).shown()
+        return (await self._existing(managed_project(caller, Act.USER_READ), id)).shown()
 
     async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
-        project, email = managed_project(caller, Role.DEVELOPER), normal_email(new.email)
+        project, email = managed_project(caller, Act.USER_CREATE), normal_email(new.email)
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
@@ -72,19 +72,19 @@ class Administration:
         return person.shown()
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
-        project, changes = managed_project(caller, Role.DEVELOPER), _checked(changes)
+        project, changes = managed_project(caller, Act.USER_UPDATE), _checked(changes)
         hash = None if changes.password is UNSET else await self.passwords.hash(project, changes.password)
         alter = partial(with_changes, changes=changes, password_hash=hash, now=self.clock.now())
         return (await self._change(project, id, alter)).shown()
 
     async def delete_user(self, caller: Caller, id: str) -> None:
-        project = managed_project(caller, Role.DEVELOPER)
+        project = managed_project(caller, Act.USER_DELETE)
         if not await self.stores.users.delete(project, id, await self.tokens.revoked_until(self.clock.now())):
             raise no_such_user()
         self.places.count_again(project)
 
     async def list_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
-        project = managed_project(caller, Role.VIEWER)
+        project = managed_project(caller, Act.USER_READ)
         await self._existing(project, id)
         query = f"user sessions:{project}:{id}"
         before = page_start(query, cursor, str, "")
@@ -93,10 +93,10 @@ class Administration:
         return UserSessions(tuple(page), next)
 
     async def end_sessions(self, caller: Caller, id: str) -> None:
-        await self._change(managed_project(caller, Role.DEVELOPER), id, signed_out)
+        await self._change(managed_project(caller, Act.USER_SIGN_OUT), id, signed_out)
 
     async def make_custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
-        project = managed_project(caller, Role.DEVELOPER)
+        project = managed_project(caller, Act.USER_IMPERSONATE)
         check_claims(claims)
         refuse_banned(await self._existing(project, uid))
         return await self.access.sign_custom(project, uid, claims, self.clock.now())

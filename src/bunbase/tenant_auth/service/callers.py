@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 
@@ -15,17 +15,15 @@ def keyed_project(caller: Caller) -> str:
     return caller.project
 
 
-def managed_project(caller: Caller, role: Role) -> str:
+def managed_project(caller: Caller, act: Act) -> str:
     """Return the project whose users the caller may manage.
 
-    `role`: the lowest role with which a developer may do this; a caller with the secret key may do everything.
-    Raises: Unauthenticated, Forbidden.
+    The secret key and members with the role for the act may do it, if their scopes allow it too.
+    Raises: Unauthenticated, Forbidden, InsufficientScope.
     """
     match caller.kind:
-        case CallerKind.SECRET:
-            pass
-        case CallerKind.DEVELOPER:
-            caller.need(role)
+        case CallerKind.SECRET | CallerKind.DEVELOPER:
+            caller.check(act)
         case CallerKind.PUBLISHABLE:
             raise Forbidden("Only the project's secret key can manage users. Use it from a server.")
         case CallerKind.ANONYMOUS:

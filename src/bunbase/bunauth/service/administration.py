@@ -1,0 +1,70 @@
+"""Accounts for administrators of the installation: find them, suspend and resume them, change their roles."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.service.personal_tokens import REMEMBER_SECONDS
+from bunbase.bunauth.service.proofs import Proofs
+from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.store.administration import AdministrationStore
+from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, ManagedAccount, ManagedAccounts
+from bunbase.contracts.caller import Act, Caller, Developer
+from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.errors import InvalidInput
+
+MAX_SEARCH: Final = 254  # characters; no email is longer
+
+
+class Administration:
+    def __init__(self, store: AdministrationStore, proofs: Proofs, tokens: SessionTokens) -> None:
+        self.store = store
+        self.proofs = proofs
+        self.tokens = tokens
+        self.clock = tokens.clock
+
+    async def accounts(self, caller: Caller, email: str, limit: int, cursor: str | None) -> ManagedAccounts:
+        caller.administrator(Act.INSTALLATION_READ)
+        beginning = email.strip().lower()[:MAX_SEARCH].replace("\0", "")
+        query = f"accounts:{beginning}"
+        after = page_start(query, cursor, str, "").replace("\0", "")
+        found = await self.store.page(beginning, after, limit + 1, self.clock.now())
+        page, next = cut_page(found, limit, query, lambda account: account.email)
+        return ManagedAccounts(tuple(page), next)
+
+    async def account(self, caller: Caller, id: str) -> ManagedAccount:
+        caller.administrator(Act.INSTALLATION_READ)
+        return await self._existing(id)
+
+    async def suspend(self, caller: Caller, id: str) -> ManagedAccount:
+        if (await self._acting(caller, Act.ACCOUNT_SUSPEND)).id == id:
+            raise InvalidInput("This is your own account. Another administrator can suspend it.")
+        await self._existing(id)
+        now = self.clock.now()
+        until = await self.tokens.revoked_until(now)
+        await self.store.suspend(id, now, until, now.timestamp() + REMEMBER_SECONDS)
+        return await self._existing(id)
+
+    async def resume(self, caller: Caller, id: str) -> ManagedAccount:
+        await self._acting(caller, Act.ACCOUNT_RESUME)
+        await self._existing(id)
+        await self.store.resume(id)
+        return await self._existing(id)
+
+    async def set_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
+        await self._acting(caller, Act.ACCOUNT_SET_ROLE)
+        await self._existing(id)
+        now = self.clock.now()
+        await self.store.set_role(id, role, now, await self.tokens.revoked_until(now))
+        return await self._existing(id)
+
+    async def _acting(self, caller: Caller, act: Act) -> Developer:
+        """Return the administrator, who needs a fresh proof or a personal token with the scope `admin`."""
+        developer = caller.administrator(act)
+        return await self.proofs.need_fresh(caller) if developer.session else developer
+
+    async def _existing(self, id: str) -> ManagedAccount:
+        found = await self.store.account(id, self.clock.now()) if "\0" not in id else None
+        if found is None:
+            raise AccountNotFound
+        return found

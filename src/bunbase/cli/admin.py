@@ -1,0 +1,134 @@
+"""`bunbase admin`: accounts and projects of the whole installation, for its administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output, size_text
+from bunbase.cli.session import open_session
+from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
+from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
+
+ACCOUNT: Final = "usr_"
+
+Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show.")]
+Target = Annotated[str, Parameter(help="The id of an account (usr_…), or the id or slug of a project.")]
+
+app = App(name="admin", help="Manage the accounts and projects of the installation, as its administrator.")
+
+
+@app.command
+def accounts(
+    email: Annotated[
+        str, Parameter(show_default=False, help="Only accounts whose email begins with this text. Default: all.")
+    ] = "",
+    /,
+    *,
+    limit: Limit = 100,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Show accounts, ordered by email."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        call = Call("GET", at("admin", "accounts"), params={"email": email, "limit": limit})
+        page = session.ask(ManagedAccounts, call)
+    if flags.json:
+        out.document(page)
+        return
+    columns = ("id", "email", "role", "created", "last used", "suspended")
+    rows = [
+        (one.id, one.email, one.role.value, one.created_at, one.last_used_at, one.suspended_at) for one in page.items
+    ]
+    out.table(columns, rows)
+
+
+@app.command
+def projects(
+    search: Annotated[
+        str, Parameter(show_default=False, help="Only the project with this id or slug. Default: all.")
+    ] = "",
+    /,
+    *,
+    limit: Limit = 100,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Show projects, newest first, with the size of their documents."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        call = Call("GET", at("admin", "projects"), params={"search": search, "limit": limit})
+        page = session.ask(ManagedProjects, call)
+    if flags.json:
+        out.document(page)
+        return
+    columns = ("id", "slug", "members", "size", "last written", "suspended")
+    rows = [
+        (one.id, one.slug, one.members, size_text(one.bytes), one.written_at, one.suspended_at) for one in page.items
+    ]
+    out.table(columns, rows)
+
+
+@app.command
+def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Show how large the installation is."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask(InstallationUsage, Call("GET", at("admin", "usage")))
+    if flags.json:
+        out.document(found)
+        return
+    out.facts(
+        [
+            ("projects", found.projects),
+            ("suspended", found.suspended_projects),
+            ("members", found.members),
+            ("keys", found.keys),
+            ("documents", size_text(found.bytes)),
+        ]
+    )
+
+
+@app.command
+def suspend(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Suspend an account or a project. Sessions, tokens and keys stop working within a second."""
+    _change(target, "suspend", f"{target} is suspended.", flags)
+
+
+@app.command
+def resume(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Resume a suspended account or project."""
+    _change(target, "resume", f"{target} is active again.", flags)
+
+
+@app.command
+def role(
+    account: Annotated[str, Parameter(help="The id of the account (usr_…).")],
+    role: Annotated[Literal["admin", "user"], Parameter(help="The new role in the installation.")],
+    /,
+    *,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Change the role of an account in the installation. Its sessions end."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        changed = session.ask(ManagedAccount, Call("PATCH", at("admin", "accounts", account), json={"role": role}))
+    if flags.json:
+        out.document(changed)
+    out.done(f"{changed.email} now has the role {changed.role.value}.")
+
+
+def _change(target: str, verb: str, done: str, flags: ServerFlags) -> None:
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        changed: ManagedAccount | ManagedProject
+        if target.startswith(ACCOUNT):
+            changed = session.ask(ManagedAccount, Call("POST", at("admin", "accounts", target, verb)))
+        else:
+            changed = session.ask(ManagedProject, Call("POST", at("admin", "projects", target, verb)))
+    if flags.json:
+        out.document(changed)
+    out.done(done)

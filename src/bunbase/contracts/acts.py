@@ -1,0 +1,193 @@
+"""Acts: all that a caller can ask for, in one table, with the role and the scope that each act needs.
+
+A room checks an act with `Caller.check`. The gateway knows the act of every route (`gateway/route_acts.py`): it refuses
+tokens and keys whose scopes do not allow the act, and the audit log uses its name. `docs/reference/permissions.md` is
+generated from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, Self
+
+from bunbase.contracts.roles import Role
+from bunbase.contracts.scopes import ADMIN, IN_COLLECTION, READ, SECRETS, WRITE, allows
+
+VIEWER, DEVELOPER, ADMINISTRATOR, OWNER = Role.VIEWER, Role.DEVELOPER, Role.ADMIN, Role.OWNER
+ACCOUNT: Final = None  # in place of a role: any signed-in developer, because the act is not in a project
+ANY_SCOPE: Final = ""
+SEES, CHANGES = False, True
+SERVERS: Final = True
+
+
+class Act(StrEnum):
+    """An act. Its value is its stable name, `<object>.<verb>`, as in the audit log of GitHub.
+
+    `role`: the least role that a member needs; None for acts outside of projects, which need only an account.
+    `coarse`, `fine`: a token or key with scopes needs one of these two; `coarse` is "" if it needs no scope, and `fine`
+    is "" if no finer scope allows the act. `changes`: the act changes something. `servers`: a secret key may do it too.
+    """
+
+    role: Role | None
+    coarse: str
+    fine: str
+    changes: bool
+    servers: bool
+
+    def __new__(
+        cls, name: str, role: Role | None, changes: bool, coarse: str, fine: str = "", servers: bool = False
+    ) -> Self:
+        act = str.__new__(cls, name)
+        act._value_ = name
+        act.role, act.changes, act.coarse, act.fine, act.servers = role, changes, coarse, fine, servers
+        return act
+
+    # accounts
+    ACCOUNT_READ = "account.read", ACCOUNT, SEES, ANY_SCOPE
+    ACCOUNT_UPDATE = "account.update", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_CHANGE_PASSWORD = "account.change_password", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_REAUTHENTICATE = "account.reauthenticate", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_CHANGE_EMAIL = "account.change_email", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_DELETE = "account.delete", ACCOUNT, CHANGES, ADMIN
+    SESSION_READ = "session.read", ACCOUNT, SEES, ADMIN
+    SESSION_END = "session.end", ACCOUNT, CHANGES, WRITE
+    TOKEN_READ = "token.read", ACCOUNT, SEES, READ
+    TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN
+    TOKEN_DELETE = "token.delete", ACCOUNT, CHANGES, WRITE
+
+    # organisations; the room also checks the role that the developer has in the organisation
+    ORG_CREATE = "org.create", ACCOUNT, CHANGES, WRITE
+    ORG_LIST = "org.list", ACCOUNT, SEES, READ
+    ORG_READ = "org.read", ACCOUNT, SEES, READ
+    ORG_UPDATE = "org.update", ACCOUNT, CHANGES, ADMIN
+    ORG_DELETE = "org.delete", ACCOUNT, CHANGES, ADMIN
+    ORG_MEMBER_READ = "org_member.read", ACCOUNT, SEES, READ
+    ORG_MEMBER_UPDATE = "org_member.update", ACCOUNT, CHANGES, ADMIN
+    ORG_MEMBER_REMOVE = "org_member.remove", ACCOUNT, CHANGES, ADMIN
+    ORG_MEMBER_LEAVE = "org_member.leave", ACCOUNT, CHANGES, ADMIN
+    ORG_INVITE_READ = "org_invite.read", ACCOUNT, SEES, READ
+    ORG_INVITE_CREATE = "org_invite.create", ACCOUNT, CHANGES, ADMIN
+    ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
+    ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
+    INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # to a project or an organisation
+
+    # projects
+    PROJECT_CREATE = "project.create", ACCOUNT, CHANGES, WRITE
+    PROJECT_LIST = "project.list", ACCOUNT, SEES, READ
+    PROJECT_READ = "project.read", VIEWER, SEES, ANY_SCOPE
+    PROJECT_UPDATE = "project.update", ADMINISTRATOR, CHANGES, ADMIN, "settings"
+    PROJECT_DELETE = "project.delete", OWNER, CHANGES, ADMIN
+    PROJECT_RESTORE = "project.restore", OWNER, CHANGES, ADMIN
+    PROJECT_TRANSFER = "project.transfer", OWNER, CHANGES, ADMIN
+    MEMBER_READ = "member.read", VIEWER, SEES, READ
+    MEMBER_ADD = "member.add", ADMINISTRATOR, CHANGES, ADMIN
+    MEMBER_UPDATE = "member.update", ADMINISTRATOR, CHANGES, ADMIN
+    MEMBER_REMOVE = "member.remove", ADMINISTRATOR, CHANGES, ADMIN
+    MEMBER_LEAVE = "member.leave", VIEWER, CHANGES, ADMIN
+    INVITE_READ = "invite.read", ADMINISTRATOR, SEES, READ
+    INVITE_CREATE = "invite.create", ADMINISTRATOR, CHANGES, ADMIN
+    INVITE_RESEND = "invite.resend", ADMINISTRATOR, CHANGES, ADMIN
+    INVITE_DELETE = "invite.delete", ADMINISTRATOR, CHANGES, ADMIN
+    KEY_READ = "key.read", VIEWER, SEES, READ
+    KEY_CREATE = "key.create", ADMINISTRATOR, CHANGES, ADMIN
+    KEY_UPDATE = "key.update", ADMINISTRATOR, CHANGES, ADMIN
+    KEY_DELETE = "key.delete", ADMINISTRATOR, CHANGES, ADMIN
+    KEY_ROTATE = "key.rotate", ADMINISTRATOR, CHANGES, ADMIN
+    SERVICE_ACCOUNT_READ = "service_account.read", VIEWER, SEES, READ
+    SERVICE_ACCOUNT_CREATE = "service_account.create", ADMINISTRATOR, CHANGES, ADMIN
+    SERVICE_ACCOUNT_DELETE = "service_account.delete", ADMINISTRATOR, CHANGES, ADMIN
+    DATA_KEY_READ = "data_key.read", VIEWER, SEES, READ, "settings"
+    DATA_KEY_ROTATE = "data_key.rotate", ADMINISTRATOR, CHANGES, ADMIN
+    USAGE_READ = "usage.read", VIEWER, SEES, READ
+
+    AUDIT_READ = "audit.read", ADMINISTRATOR, SEES, READ  # it has emails and addresses of all members
+
+    # the installation, for its administrators
+    INSTALLATION_READ = "installation.read", ACCOUNT, SEES, ADMIN
+    ACCOUNT_INVITE_READ = "account_invite.read", ACCOUNT, SEES, ADMIN
+    ACCOUNT_INVITE_CREATE = "account_invite.create", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_INVITE_DELETE = "account_invite.delete", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_SUSPEND = "account.suspend", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_RESUME = "account.resume", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_SET_ROLE = "account.set_role", ACCOUNT, CHANGES, ADMIN
+    PROJECT_SUSPEND = "project.suspend", ACCOUNT, CHANGES, ADMIN
+    PROJECT_RESUME = "project.resume", ACCOUNT, CHANGES, ADMIN
+    PROJECT_INSPECT = "project.inspect", ACCOUNT, SEES, ADMIN  # an administrator who is no member reads a project
+
+    # backups
+    BACKUP_READ = "backup.read", DEVELOPER, SEES, READ, "backups"
+    BACKUP_CREATE = "backup.create", DEVELOPER, CHANGES, WRITE, "backups"
+    BACKUP_VERIFY = "backup.verify", DEVELOPER, CHANGES, WRITE, "backups"
+    BACKUP_SCHEDULE = "backup.schedule", ADMINISTRATOR, CHANGES, ADMIN, "backups"
+    BACKUP_RESTORE = "backup.restore", ADMINISTRATOR, CHANGES, ADMIN
+    BACKUP_DELETE = "backup.delete", ADMINISTRATOR, CHANGES, ADMIN
+
+    # functions
+    FUNCTION_READ = "function.read", VIEWER, SEES, READ, "functions:deploy"
+    FUNCTION_DOWNLOAD = "function.download", DEVELOPER, SEES, READ, "functions:deploy"
+    FUNCTION_DEPLOY = "function.deploy", DEVELOPER, CHANGES, WRITE, "functions:deploy"
+    FUNCTION_ROLLBACK = "function.rollback", DEVELOPER, CHANGES, WRITE, "functions:deploy"
+    FUNCTION_DELETE = "function.delete", DEVELOPER, CHANGES, WRITE, "functions:deploy"
+    FUNCTION_INVOKE = "function.invoke", DEVELOPER, CHANGES, WRITE, "functions:invoke", SERVERS
+    LOG_READ = "log.read", VIEWER, SEES, READ, "logs:read"
+    VARIABLE_READ = "variable.read", DEVELOPER, SEES, READ, "settings"
+    VARIABLE_REVEAL = "variable.reveal", ADMINISTRATOR, SEES, SECRETS
+    VARIABLE_SET = "variable.set", DEVELOPER, CHANGES, WRITE, "settings"
+    VARIABLE_DELETE = "variable.delete", DEVELOPER, CHANGES, WRITE, "settings"
+    SCHEDULE_READ = "schedule.read", VIEWER, SEES, READ, "logs:read"
+    JOB_LIST = "job.list", VIEWER, SEES, READ, "logs:read"
+    JOB_READ = "job.read", DEVELOPER, SEES, READ  # not a viewer, because a payload may contain secrets
+    JOB_CREATE = "job.create", DEVELOPER, CHANGES, WRITE, "functions:invoke", SERVERS
+    JOB_REPLAY = "job.replay", DEVELOPER, CHANGES, WRITE, "functions:invoke"
+    JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
+
+    # end users
+    USER_READ = "user.read", VIEWER, SEES, READ, "users:read", SERVERS
+    USER_CREATE = "user.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_UPDATE = "user.update", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
+
+    # collections and documents
+    COLLECTION_READ = "collection.read", VIEWER, SEES, READ, "data:read", SERVERS
+    COLLECTION_UPDATE = "collection.update", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    COLLECTION_DELETE = "collection.delete", DEVELOPER, CHANGES, WRITE, "settings", SERVERS
+    COLLECTION_CHECK = "collection.check", DEVELOPER, SEES, WRITE, "settings", SERVERS
+    RULE_TEST = "rule.test", DEVELOPER, SEES, WRITE, "settings", SERVERS
+    DOCUMENT_READ = "document.read", VIEWER, SEES, READ, "data:read", SERVERS
+    DOCUMENT_WRITE = "document.write", DEVELOPER, CHANGES, WRITE, "data:write", SERVERS
+    DOCUMENT_EXPORT = "document.export", DEVELOPER, SEES, READ, "data:read", SERVERS
+    DOCUMENT_IMPORT = "document.import", DEVELOPER, CHANGES, WRITE, "data:write", SERVERS
+    CHANGE_READ = "change.read", DEVELOPER, SEES, READ, "data:read", SERVERS
+
+
+OF_ADMINISTRATORS: Final = frozenset(
+    {
+        Act.INSTALLATION_READ,
+        Act.ACCOUNT_INVITE_READ,
+        Act.ACCOUNT_INVITE_CREATE,
+        Act.ACCOUNT_INVITE_DELETE,
+        Act.ACCOUNT_SUSPEND,
+        Act.ACCOUNT_RESUME,
+        Act.ACCOUNT_SET_ROLE,
+        Act.PROJECT_SUSPEND,
+        Act.PROJECT_RESUME,
+        Act.PROJECT_INSPECT,
+    }
+)
+
+
+def within(narrower: Iterable[str], scopes: tuple[str, ...]) -> bool:
+    """True if `scopes` allow every act that the scopes `narrower` allow."""
+    return all(scope in scopes or _is_covered(scope, scopes) for scope in narrower)
+
+
+def _is_covered(scope: str, scopes: tuple[str, ...]) -> bool:
+    """True if a scope allows some act, and `scopes` allow all of its acts."""
+    named = IN_COLLECTION.fullmatch(scope)
+    collection = named[1] if named else ""
+    acts = [act for act in Act if act.coarse and allows((scope,), act.coarse, act.fine, collection)]
+    return bool(acts) and all(allows(scopes, act.coarse, act.fine, collection) for act in acts)

@@ -1,0 +1,146 @@
+"""The audit log: who did what, when and from where. It is a part of Platform's contract.
+
+The life of one entry:
+
+    1. The gateway calls `begin_act` before the handler runs. If the entry cannot be stored, the act is refused.
+    2. The handler runs.
+    3. The gateway calls `end_act` with the outcome. An entry without an outcome belongs to an act whose process died
+       or whose outcome could not be stored: the act may have happened or not.
+
+See docs/decisions/0049-an-entry-before-the-act.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+
+
+class AuditUnavailable(Problem):
+    status, code, title = 503, "audit_unavailable", "The audit log cannot be written, so this act was refused"
+
+
+class ActorKind(StrEnum):
+    DEVELOPER = "developer"
+    KEY = "key"
+    ANONYMOUS = "anonymous"
+
+
+class AuditOutcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"  # the caller may not do this: 401 or 403
+    FAILED = "failed"  # another error
+    UNKNOWN = "unknown"  # the server stopped, or lost the log, before the act ended
+
+
+class AuditActor(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The caller of an act, as it was at that time. `id`: of the account or of the project's key.
+
+    `credential`: the session (`ses_…`) or the personal access token (`tok_…`) that was used.
+    """
+
+    kind: ActorKind
+    id: str
+    email: str | None = None
+    credential: str | None = None
+
+
+class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One act. `target`: the id or name of the changed thing. `status`: the HTTP status of the answer.
+
+    `before`, `after`: values of the target, without secrets; only some acts have them. `count`: how many refused
+    attempts this entry stands for.
+    """
+
+    id: str
+    at: datetime
+    actor: AuditActor
+    action: str
+    target: str
+    ip: str
+    outcome: AuditOutcome
+    status: int | None = None
+    agent: str = ""
+    request_id: str = ""
+    project: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    count: int = 1
+
+
+class AuditPage(msgspec.Struct, frozen=True):
+    """Entries, newest first."""
+
+    items: tuple[AuditEntry, ...]
+    next: str | None
+
+
+class AuditFilter(msgspec.Struct, frozen=True):
+    """A filter of entries. A field that is left out matches every entry.
+
+    `actor`: the id of an account or key. `since` is inclusive, `until` exclusive.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ALL_ENTRIES = AuditFilter()
+
+
+class AuditedAct(msgspec.Struct, frozen=True):
+    """An act that begins. `action`: its stable name, such as `key.delete`."""
+
+    action: str
+    target: str = ""
+    request_id: str = ""
+
+
+class ActEnd(msgspec.Struct, frozen=True):
+    """The outcome of an act. `target` and `project`: of a thing that the act has created."""
+
+    status: int
+    after: dict[str, Any] | None = None
+    target: str = ""
+    project: str = ""
+
+
+class AuditLog(Protocol):
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
+        """Store an entry without an outcome, and return its id."""
+        ...
+
+    async def end_act(self, id: str, end: ActEnd) -> None:
+        """Store the outcome of an act. An entry gets only one outcome: a second call changes nothing."""
+        ...
+
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
+        """Store one entry for `count` refused attempts that did not begin."""
+        ...
+
+    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
+        """Return the entries of the caller's project, newest first. Raises: Forbidden, InvalidCursor."""
+        ...
+
+    async def installation_audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
+    ) -> AuditPage:
+        """Return the entries of the whole installation, newest first. Raises: Forbidden, InvalidCursor."""
+        ...
+
+    def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        """Yield all entries of the caller's project in batches, newest first. Raises: Forbidden."""
+        ...
+
+    def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        """Yield all entries of the installation in batches, newest first. Raises: Forbidden."""
+        ...

@@ -1,0 +1,124 @@
+"""Begin an entry of the audit log before the handler of a request runs, and end it afterwards."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from litestar import Request
+
+from bunbase.contracts.acts import Act
+from bunbase.contracts.audit import ActEnd, AuditedAct, AuditUnavailable
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
+from bunbase.contracts.scopes import SOME_COLLECTION
+from bunbase.gateway.audit.policy import ALWAYS_DONE, is_audited, refined
+from bunbase.gateway.audit.refusals import Refusals
+from bunbase.gateway.audit.shown import object_in, shown_values
+from bunbase.gateway.frame import CALLER
+from bunbase.gateway.identity import in_time
+from bunbase.gateway.route_acts import act_of
+from bunbase.pkg import context
+from bunbase.pkg.errors import Forbidden
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
+
+AUDITED: Final = "audited"  # the key in the scope's state for the entry that has begun
+PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
+ENTERING: Final = frozenset({Act.PROJECT_CREATE, Act.INVITE_ACCEPT})  # acts after which the caller is in a project
+OF_PROJECTS: Final = "prj_"
+OK: Final = range(200, 300)
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """An entry that has begun."""
+
+    id: str
+    act: Act
+    method: str
+    collection: str
+
+
+class Auditor:
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.refusals = Refusals(platform)
+
+    async def begin(self, request: AnyRequest) -> None:
+        """Begin the entry of an audited act. Raises: AuditUnavailable, and the Problem of a caller without the role."""
+        caller: Caller | None = request.scope["state"].get(CALLER)
+        act = act_of(request.method, request.scope["path_template"])
+        if caller is None or act is None:
+            return
+        act = refined(act, caller, request.path_params, request.query_params.keys())
+        if not is_audited(caller, act):
+            return
+        audited = _audited(caller, act, request)
+        try:
+            caller.check(act, SOME_COLLECTION)
+        except Forbidden:
+            await self.refusals.note(caller, audited)
+            raise
+        id = await self._begun(caller, act, audited)
+        if id:
+            collection = request.path_params.get("collection", "")
+            request.scope["state"][AUDITED] = Begun(id, act, request.method, collection)
+
+    async def refuse(self, request: AnyRequest) -> None:
+        """Note an attempt that was refused because of the scopes of a token or key, before `begin` was called."""
+        caller: Caller | None = request.scope["state"].get(CALLER)
+        act = act_of(request.method, request.scope["path_template"])
+        if caller is not None and act is not None and is_audited(caller, act):
+            await self.refusals.note(caller, _audited(caller, act, request))
+
+    async def end(self, begun: Begun, status: int, sent: bytes, answer: bytes) -> None:
+        """Store the outcome. Never raises: the act is over, and without an outcome the entry shows it as unknown."""
+        done = status in OK
+        after = shown_values(begun.act, begun.method, sent, answer) if done else None
+        target = _made(begun, answer) if done else ""
+        project = target if begun.act in ENTERING and target.startswith(OF_PROJECTS) else ""
+        try:
+            await in_time(self.platform.end_act(begun.id, ActEnd(status, after, target, project)))
+        except Exception as error:
+            log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
+
+    async def _begun(self, caller: Caller, act: Act, audited: AuditedAct) -> str:
+        """Return the id of the new entry, or "" for an act that is done without an entry. Raises: AuditUnavailable."""
+        try:
+            return await in_time(self.platform.begin_act(caller, audited))
+        except Exception as error:
+            fields = {"action": act.value, "target": audited.target, "project": caller.project, "reason": repr(error)}
+            if act in ALWAYS_DONE:
+                log.error("an act is missing in the audit log", **fields)
+                return ""
+            log.error("an act was refused because the audit log cannot be written", **fields)
+            raise AuditUnavailable("Nothing was changed. Try again later.") from None
+
+
+def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
+    """Return what the entry says. An administrator who reads a project has an act of its own, so that owners see it."""
+    action, target = act.value, _target(caller, act, request.path_params)
+    if caller.inspects:
+        action, target = Act.PROJECT_INSPECT.value, f"{action} {target}".strip()
+    return AuditedAct(action, target, context.request_id.get())
+
+
+def _target(caller: Caller, act: Act, parameters: dict[str, Any]) -> str:
+    if act in PROJECT_ACTS:
+        return caller.project
+    named = [str(value) for name, value in parameters.items() if name != "project"]
+    return "/".join(named) if act is not Act.DOCUMENT_WRITE or len(named) > 1 else ""
+
+
+def _made(begun: Begun, answer: bytes) -> str:
+    """Return the id of the thing that the act has made, or "". It counts only if the entry has no target yet."""
+    made = object_in(answer)
+    if begun.act is Act.DOCUMENT_WRITE:
+        return f"{begun.collection}/{made['_id']}" if "_id" in made else ""
+    for inside in ("user", "project", "org"):  # a member, or the place that an invitation was for
+        if isinstance(found := made.get(inside), dict):
+            made = found
+    return str(made.get("id") or made.get("uid") or "")

@@ -1,0 +1,62 @@
+"""The policy of the audit log: which acts of which callers have an entry, and which of them go on without a log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from bunbase.contracts.acts import Act
+from bunbase.contracts.caller import Caller, CallerKind
+
+# acts that change nothing, but show secrets or all documents
+SENSITIVE_READS: Final = frozenset({Act.VARIABLE_REVEAL, Act.DOCUMENT_EXPORT, Act.FUNCTION_DOWNLOAD})
+
+# acts of a secret key that are the daily work of a server, and not the administration of the project
+DAILY_WORK: Final = frozenset({Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE})
+
+# acts that take access away: while the log cannot be written, refusing them would be more dangerous than doing them
+ALWAYS_DONE: Final = frozenset(
+    {
+        Act.SESSION_END,
+        Act.TOKEN_DELETE,
+        Act.MEMBER_REMOVE,
+        Act.MEMBER_LEAVE,
+        Act.INVITE_DELETE,
+        Act.ORG_MEMBER_REMOVE,
+        Act.ORG_MEMBER_LEAVE,
+        Act.ORG_INVITE_DELETE,
+        Act.ACCOUNT_INVITE_DELETE,
+        Act.KEY_DELETE,
+        Act.SERVICE_ACCOUNT_DELETE,
+        Act.USER_SIGN_OUT,
+        Act.ACCOUNT_SUSPEND,
+        Act.PROJECT_SUSPEND,
+    }
+)
+
+
+def is_audited(caller: Caller, act: Act) -> bool:
+    """True if this act of this caller has an entry in the audit log. Acts of end users never have one."""
+    if caller.inspects:
+        return True
+    match caller.kind:
+        case CallerKind.DEVELOPER:
+            return act.changes or act in SENSITIVE_READS
+        case CallerKind.SECRET:
+            return (act.changes or act in SENSITIVE_READS) and act not in DAILY_WORK
+        case _:
+            return False
+
+
+LEAVING: Final = {Act.MEMBER_REMOVE: Act.MEMBER_LEAVE, Act.ORG_MEMBER_REMOVE: Act.ORG_MEMBER_LEAVE}
+
+
+def refined(act: Act, caller: Caller, path: Mapping[str, Any], asked: Collection[str]) -> Act:
+    """Return the act of a request whose parameters ask for more, or for less, than the act of its route.
+
+    `path`: the parameters in the path. `asked`: the names of the parameters in the query.
+    """
+    if act is Act.VARIABLE_READ and "reveal" in asked:
+        return Act.VARIABLE_REVEAL
+    leaves = act in LEAVING and caller.developer is not None and path.get("user") == caller.developer.id
+    return LEAVING[act] if leaves else act

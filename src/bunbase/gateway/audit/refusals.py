@@ -1,0 +1,91 @@
+"""Refused attempts in the audit log: the first in each window is an entry, and the others of the window one more.
+
+Concern: a caller that may not do something can try it thousands of times in a second. An entry for each attempt would
+let this caller fill the disk, and hide the other entries. Therefore the further attempts are only counted in memory.
+They are lost if the process is killed, but the first attempt of each window is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from bunbase.contracts.audit import ActorKind, AuditedAct
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
+from bunbase.gateway.identity import in_time
+from bunbase.pkg.logger import logger
+
+log = logger("gateway")
+
+WINDOW_SECONDS: Final = 60.0
+MAX_WINDOWS: Final = 1000  # open at one time; further callers share one window for each project
+
+Key = tuple[str, str, str]  # of the window: actor, project, action
+OTHERS: Final = ActorKind.ANONYMOUS.value
+
+
+class Window:
+    def __init__(self, caller: Caller, act: AuditedAct, ends_at: float) -> None:
+        self.caller = caller
+        self.act = act
+        self.ends_at = ends_at
+        self.counted = 0
+
+
+class Refusals:
+    def __init__(self, platform: Platform, clock: Callable[[], float] = time.monotonic) -> None:
+        self.platform = platform
+        self.clock = clock
+        self.windows: dict[Key, Window] = {}
+
+    async def note(self, caller: Caller, act: AuditedAct) -> None:
+        """Store or count a refused attempt. Never raises: the attempt is refused in any case."""
+        key = (_actor(caller), caller.project, act.action)
+        window = self.windows.get(key)
+        if window is None and len(self.windows) >= MAX_WINDOWS:
+            key = (OTHERS, caller.project, "")
+            window = self.windows.get(key)
+        if window is not None:
+            window.counted += 1
+            return
+        self.windows[key] = Window(caller, act, self.clock() + WINDOW_SECONDS)
+        await self._store(caller, act, 1)
+
+    async def close_windows(self, all: bool = False) -> None:
+        """Store one entry for the counted attempts of each window that has ended."""
+        now = self.clock()
+        for key, window in list(self.windows.items()):
+            if all or window.ends_at <= now:
+                del self.windows[key]
+                if window.counted:
+                    await self._store(window.caller, window.act, window.counted)
+
+    @asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Close windows as they end during the block, and all windows at its end."""
+        task = asyncio.create_task(self._run(), name="refusals")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.close_windows(all=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(WINDOW_SECONDS / 4)
+            await self.close_windows()
+
+    async def _store(self, caller: Caller, act: AuditedAct, count: int) -> None:
+        try:
+            await in_time(self.platform.note_refusals(caller, act, count))
+        except Exception as error:
+            log.warning("a refusal is missing in the audit log", action=act.action, count=count, reason=repr(error))
+
+
+def _actor(caller: Caller) -> str:
+    return caller.developer.id if caller.developer else caller.key

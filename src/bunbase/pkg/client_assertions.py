@@ -1,0 +1,118 @@
+"""Check client assertions (RFC 7523 §3): a client proves who it is with a JWT that its own private key signs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from bunbase.pkg.jwt import MAX_LENGTH, unverified_claims
+
+MIN_RSA_BITS: Final = 2048
+MAX_RSA_BITS: Final = 8192
+CURVE: Final = "P-256"
+LONGEST_SECONDS: Final = 600  # an assertion must expire within this time
+LEEWAY_SECONDS: Final = 60  # difference between the clocks of client and server
+MAX_ID_LENGTH: Final = 256
+
+
+class BadAssertion(Exception): ...
+
+
+class UnsuitableKey(Exception): ...
+
+
+class Assertion(msgspec.Struct, frozen=True):
+    """A valid assertion. `id`: its `jti`, which may be used once until `expires_at` (Unix seconds)."""
+
+    id: str
+    expires_at: float
+
+
+def public_jwk(sent: dict[str, Any] | str) -> dict[str, Any]:
+    """Return a public key as a JWK. `sent`: a JWK or a PEM text. Raises: UnsuitableKey."""
+    key = _key_of(sent)
+    if key.is_private:
+        raise UnsuitableKey("This is a private key. Send the public key, and keep the private key where it is used.")
+    public = key.as_dict(private=False)
+    names = ("kty", "n", "e") if isinstance(key, RSAKey) else ("kty", "crv", "x", "y")
+    return {name: public[name] for name in names}
+
+
+def issuer_of(assertion: str) -> str:
+    """Return the issuer that an assertion names, without a check. Raises: BadAssertion."""
+    issuer = unverified_claims(assertion).get("iss")
+    if not isinstance(issuer, str):
+        raise BadAssertion("it is not a JWT with the claim iss")
+    return issuer
+
+
+def check_assertion(
+    assertion: str, jwk: dict[str, Any], client: str, audiences: tuple[str, ...], now: float
+) -> Assertion:
+    """Check signature and claims of an assertion. The key decides the algorithm: RS256 for RSA, ES256 for P-256.
+
+    `audiences`: the names of this server, one of which the assertion must contain in `aud`. Raises: BadAssertion.
+    """
+    if len(assertion) > MAX_LENGTH:
+        raise BadAssertion("the assertion is too long")
+    key = _key_of(jwk)
+    algorithm = "RS256" if isinstance(key, RSAKey) else "ES256"
+    try:
+        claims: Any = jwt.decode(assertion, key, algorithms=[algorithm]).claims
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise BadAssertion(str(error)) from None
+    if not isinstance(claims, dict):
+        raise BadAssertion("the claims are not an object")
+    if claims.get("iss") != client or claims.get("sub") != client:
+        raise BadAssertion("iss and sub must both be the client id")
+    named = claims.get("aud")
+    if not set(named if isinstance(named, list) else [named]) & set(audiences):
+        raise BadAssertion(f"aud must be {audiences[0]}")
+    return Assertion(_id(claims), _expiry(claims, now))
+
+
+def _id(claims: dict[str, Any]) -> str:
+    id = claims.get("jti")
+    if not isinstance(id, str) or not 1 <= len(id) <= MAX_ID_LENGTH:
+        raise BadAssertion(f"jti must be a text of 1 to {MAX_ID_LENGTH} characters")
+    return id
+
+
+def _expiry(claims: dict[str, Any], now: float) -> float:
+    expires_at = _number(claims, "exp")
+    if expires_at is None or not now < expires_at <= now + LONGEST_SECONDS + LEEWAY_SECONDS:
+        raise BadAssertion(f"exp must be in the future, and at most {LONGEST_SECONDS} seconds away")
+    for name in ("nbf", "iat"):
+        begins = _number(claims, name)
+        if begins is not None and begins > now + LEEWAY_SECONDS:
+            raise BadAssertion(f"{name} is in the future")
+    return expires_at
+
+
+def _number(claims: dict[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadAssertion(f"{name} must be a number")
+    return float(value)
+
+
+def _key_of(sent: dict[str, Any] | str) -> RSAKey | ECKey:
+    """Return the key. Raises: UnsuitableKey."""
+    for kind in (RSAKey, ECKey):
+        try:
+            key = kind.import_key(sent)
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+        if isinstance(key, RSAKey) and MIN_RSA_BITS <= key.raw_value.key_size <= MAX_RSA_BITS:
+            return key
+        if isinstance(key, ECKey) and key.curve_name == CURVE:
+            return key
+    raise UnsuitableKey(
+        f"Send an RSA key of {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an EC key on {CURVE}, as JWK or PEM."
+    )

@@ -1,0 +1,1 @@
+"""Projects as the administrators of the installation see and change them."""

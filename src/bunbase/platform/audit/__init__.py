@@ -1,0 +1,1 @@
+"""The audit log of the installation: entries, their outcomes, pages, exports and retention."""

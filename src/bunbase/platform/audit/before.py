@@ -1,0 +1,58 @@
+"""The values of a thing before an act changes it, for the acts on things that Platform itself stores."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.acts import Act
+from bunbase.contracts.audit import AuditedAct
+from bunbase.platform.store import Stores
+from bunbase.platform.store.groups import Group, GroupKind
+
+Values = dict[str, Any]
+
+
+class BeforeActs:
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        self.readers: dict[str, Callable[[str, str], Awaitable[Values | None]]] = {
+            Act.PROJECT_UPDATE.value: self._project,
+            Act.PROJECT_DELETE.value: self._project,
+            Act.PROJECT_RESTORE.value: self._project,
+            Act.PROJECT_TRANSFER.value: self._org,
+            Act.MEMBER_UPDATE.value: self._member,
+            Act.MEMBER_REMOVE.value: self._member,
+            Act.MEMBER_LEAVE.value: self._member,
+            Act.KEY_UPDATE.value: self._key,
+            Act.KEY_DELETE.value: self._key,
+            Act.KEY_ROTATE.value: self._key,
+        }
+
+    async def values(self, project: str, act: AuditedAct) -> Values | None:
+        """Return the values of the target before the act, or None if there is no target or it has no such values."""
+        reader = self.readers.get(act.action)
+        return None if reader is None or not project else await reader(project, act.target)
+
+    async def _project(self, project: str, _target: str) -> Values | None:
+        name = await self.stores.projects.name_of(project)
+        return None if name is None else {"name": name}
+
+    async def _org(self, project: str, _target: str) -> Values | None:
+        return {"org": await self.stores.projects.org_of(project)}
+
+    async def _member(self, project: str, target: str) -> Values | None:
+        found = (
+            await self.stores.members.find(Group(GroupKind.PROJECT, project), target) if "\0" not in target else None
+        )
+        return None if found is None else {"role": found.role}
+
+    async def _key(self, project: str, target: str) -> Values | None:
+        key = await self.stores.keys.find(project, target) if "\0" not in target else None
+        if key is None:
+            return None
+        shown = ("kind", "name", "hint", "expires_at")
+        values: Values = msgspec.to_builtins({name: getattr(key, name) for name in shown})
+        return values

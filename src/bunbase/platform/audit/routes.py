@@ -1,0 +1,141 @@
+"""Public HTTP of the audit log: pages and exports, of one project and of the whole installation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from typing import Annotated, Final
+
+from litestar import get
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from bunbase.contracts.audit import AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
+from bunbase.pkg.api_json import api_json
+from bunbase.pkg.closing_stream import ClosingStream
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.ids import ID
+from bunbase.pkg.moments import EXAMPLE, read_moment
+from bunbase.pkg.openapi import answers
+
+TAGS: Final = ["Audit log"]
+NDJSON: Final = "application/x-ndjson"
+ACTION: Final = "^[a-z][a-z0-9_.]{0,63}$"
+
+Actor = Annotated[str | None, QueryParameter(pattern=ID, description="Only acts of this account or key, by its id.")]
+Action = Annotated[
+    str | None, QueryParameter(pattern=ACTION, description="Only acts with this name, such as `key.delete`.")
+]
+Since = Annotated[str | None, QueryParameter(description="Only acts from this time on, in RFC 3339.")]
+Until = Annotated[str | None, QueryParameter(description="Only acts before this time, in RFC 3339.")]
+
+EXPORTED: Final = {200: answers(AuditEntry, "NDJSON: one entry in each line, newest first.", NDJSON)}
+
+
+@get("/api/projects/{project:str}/audit", summary="Read the audit log of a project", tags=TAGS)
+async def list_audit(
+    member: Injected[Caller],
+    platform: Injected[Platform],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    actor: Actor = None,
+    action: Action = None,
+    since: Since = None,
+    until: Until = None,
+) -> AuditPage:
+    """Returns the acts of members and keys, newest first. Needs the role admin.
+
+    An entry with the outcome `unknown` belongs to an act that is under way, or during which the server stopped.
+    """
+    return await platform.audit(member, _filter(actor, action, since, until), limit, cursor)
+
+
+@get(
+    "/api/projects/{project:str}/audit/export",
+    summary="Export the audit log of a project",
+    tags=TAGS,
+    responses=EXPORTED,
+)
+async def export_audit(
+    member: Injected[Caller],
+    platform: Injected[Platform],
+    actor: Actor = None,
+    action: Action = None,
+    since: Since = None,
+    until: Until = None,
+) -> Stream:
+    """Streams all entries that match, newest first. Needs the role admin."""
+    return await _exported(platform.export_audit(member, _filter(actor, action, since, until)))
+
+
+@get("/api/admin/audit", summary="Read the audit log of the installation", tags=TAGS)
+async def list_installation_audit(
+    developer: Injected[Caller],
+    platform: Injected[Platform],
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+    actor: Actor = None,
+    action: Action = None,
+    since: Since = None,
+    until: Until = None,
+) -> AuditPage:
+    """Returns the acts in all projects and outside of projects, newest first, to administrators of the installation."""
+    return await platform.installation_audit(developer, _filter(actor, action, since, until), limit, cursor)
+
+
+@get(
+    "/api/admin/audit/export",
+    summary="Export the audit log of the installation",
+    tags=TAGS,
+    responses=EXPORTED,
+)
+async def export_installation_audit(
+    developer: Injected[Caller],
+    platform: Injected[Platform],
+    actor: Actor = None,
+    action: Action = None,
+    since: Since = None,
+    until: Until = None,
+) -> Stream:
+    """Streams all entries that match, newest first, to administrators of the installation."""
+    filter = _filter(actor, action, since, until)
+    return await _exported(platform.export_installation_audit(developer, filter))
+
+
+async def _exported(batches: AsyncIterator[tuple[AuditEntry, ...]]) -> Stream:
+    first = await anext(batches, ())  # raises the errors of the request while a status can still be sent
+    return ClosingStream(_lines(first, batches), NDJSON)
+
+
+async def _lines(
+    first: tuple[AuditEntry, ...], batches: AsyncIterator[tuple[AuditEntry, ...]]
+) -> AsyncGenerator[bytes, None]:
+    if first:
+        yield _ndjson(first)
+        async for batch in batches:
+            yield _ndjson(batch)
+
+
+def _ndjson(batch: tuple[AuditEntry, ...]) -> bytes:
+    return b"".join([api_json(entry) + b"\n" for entry in batch])
+
+
+def _filter(actor: str | None, action: str | None, since: str | None, until: str | None) -> AuditFilter:
+    return AuditFilter(actor, action, _time("since", since), _time("until", until))
+
+
+def _time(name: str, sent: str | None) -> datetime | None:
+    """Return a time of the query. Raises: InvalidInput."""
+    if sent is None:
+        return None
+    try:
+        return read_moment(sent)
+    except ValueError:
+        raise InvalidInput.at(f"/{name}", f"{name} must be a time such as {EXAMPLE}.") from None
+
+
+ROUTES = (list_audit, export_audit, list_installation_audit, export_installation_audit)

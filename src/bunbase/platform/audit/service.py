@@ -1,0 +1,126 @@
+"""The audit log: begin and end entries, and answer pages and exports to callers who may read them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.audit import ActEnd, ActorKind, AuditActor, AuditedAct, AuditEntry, AuditFilter, AuditPage
+from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
+from bunbase.pkg.ids import new_id
+from bunbase.platform.audit.before import BeforeActs
+from bunbase.platform.audit.store import AuditRow, AuditStore, Position
+
+PREFIX: Final = "aud"
+MAX_TEXT: Final = 256  # characters of a target, a request id or an address; longer ones are cut
+MAX_VALUES_BYTES: Final = 8 << 10  # of `after`; larger ones are left out
+TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
+REFUSED: Final = 403
+FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before it
+
+
+class Audit:
+    def __init__(self, store: AuditStore, before: BeforeActs, clock: Clock) -> None:
+        self.store = store
+        self.before = before
+        self.clock = clock
+
+    async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
+        row = self._row(caller, act, before=await self.before.values(caller.project, act))
+        await self.store.add(row)
+        return row.id
+
+    async def end_act(self, id: str, end: ActEnd) -> None:
+        target = _cut(end.target)
+        await self.store.end(id, ActEnd(end.status, _bounded(end.after), target, _cut(end.project)))
+
+    async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
+        await self.store.add(self._row(caller, act, status=REFUSED, count=count))
+
+    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
+        return await self._page(_project_read_by(caller), filter, limit, cursor)
+
+    async def installation_audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
+    ) -> AuditPage:
+        caller.administrator(Act.INSTALLATION_READ)
+        return await self._page(None, filter, limit, cursor)
+
+    async def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        async for batch in self._batches(_project_read_by(caller), filter):
+            yield batch
+
+    async def export_installation_audit(
+        self, caller: Caller, filter: AuditFilter
+    ) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        caller.administrator(Act.INSTALLATION_READ)
+        async for batch in self._batches(None, filter):
+            yield batch
+
+    async def _page(self, project: str | None, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
+        query = msgspec.json.encode(("audit", project, filter)).decode()
+        after = page_start(query, cursor, tuple[datetime, str], FIRST)
+        rows = await self.store.rows(project, filter, limit + 1, after)
+        page, next = cut_page(rows, limit, query, _position)
+        return AuditPage(tuple(row.entry() for row in page), next)
+
+    async def _batches(self, project: str | None, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        after = FIRST
+        while rows := await self.store.rows(project, filter, MAX_LIMIT, after):
+            yield tuple(row.entry() for row in rows)
+            after = _position(rows[-1])
+
+    def _row(self, caller: Caller, act: AuditedAct, **more: Any) -> AuditRow:
+        actor = actor_of(caller)
+        return AuditRow(
+            id=new_id(PREFIX),
+            at=self.clock.now(),
+            project=caller.project,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            actor_email=actor.email,
+            credential=actor.credential,
+            action=_cut(act.action),
+            target=_cut(act.target),
+            ip=caller.ip,
+            agent=_cut(caller.agent),
+            request_id=_cut(act.request_id),
+            **more,
+        )
+
+
+def actor_of(caller: Caller) -> AuditActor:
+    developer = caller.developer
+    if developer is not None:
+        return AuditActor(
+            ActorKind.DEVELOPER, developer.id, developer.email, developer.session or developer.token or None
+        )
+    if caller.key:
+        return AuditActor(ActorKind.KEY, caller.key)
+    return AuditActor(ActorKind.ANONYMOUS, "")
+
+
+def _project_read_by(caller: Caller) -> str:
+    """Return the caller's project. Raises: Forbidden for callers who may not read its log.
+
+    The log has email and network addresses of all members. GitHub and Vercel show theirs to owners and admins only.
+    """
+    caller.check(Act.AUDIT_READ)
+    return caller.project
+
+
+def _position(row: AuditRow) -> Position:
+    return row.at, row.id
+
+
+def _bounded(values: dict[str, Any] | None) -> dict[str, Any] | None:
+    return TOO_LARGE if values is not None and len(msgspec.json.encode(values)) > MAX_VALUES_BYTES else values
+
+
+def _cut(text: str) -> str:
+    return text.replace("\0", "�")[:MAX_TEXT]

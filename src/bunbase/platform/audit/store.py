@@ -1,0 +1,120 @@
+"""The entries of the audit log in PostgreSQL. A trigger lets nobody change or delete them (0007_audit.sql)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.audit import ActEnd, ActorKind, AuditActor, AuditEntry, AuditFilter, AuditOutcome
+from bunbase.pkg.db.database import DELETE_BATCH, Database
+
+COLUMNS: Final = (
+    "id, at, project, actor_kind, actor_id, actor_email, credential, action, target, ip, agent, request_id, status, "
+    "before, after, count"
+)
+ADD = f"""
+INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"""
+END = """
+UPDATE audit SET status = $2, after = $3, target = CASE WHEN target = '' THEN $4 ELSE target END,
+    project = CASE WHEN project = '' THEN $5 ELSE project END
+WHERE id = $1 AND status IS NULL"""
+DELETE_OLD = "SELECT delete_old_audit($1, $2)"
+
+Position = tuple[datetime, str]  # of the last entry of a page
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    id: str
+    at: datetime
+    project: str
+    actor_kind: ActorKind
+    actor_id: str
+    actor_email: str | None
+    credential: str | None
+    action: str
+    target: str
+    ip: str
+    agent: str
+    request_id: str
+    status: int | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    count: int = 1
+
+    def entry(self) -> AuditEntry:
+        return AuditEntry(
+            id=self.id,
+            at=self.at,
+            actor=AuditActor(self.actor_kind, self.actor_id, self.actor_email, self.credential),
+            action=self.action,
+            target=self.target,
+            ip=self.ip,
+            outcome=outcome_of(self.status),
+            status=self.status,
+            agent=self.agent,
+            request_id=self.request_id,
+            project=self.project,
+            before=self.before,
+            after=self.after,
+            count=self.count,
+        )
+
+
+class AuditStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def add(self, row: AuditRow) -> None:
+        await self.db.execute(ADD, *msgspec.structs.astuple(row))
+
+    async def end(self, id: str, end: ActEnd) -> None:
+        """Store the outcome of an entry. Change nothing if it has an outcome."""
+        await self.db.execute(END, id, end.status, end.after, end.target, end.project)
+
+    async def rows(self, project: str | None, filter: AuditFilter, limit: int, after: Position) -> list[AuditRow]:
+        """Return entries of a project, or of the installation if `project` is None, newest first."""
+        sql, args = page_statement(project, filter, limit, after)
+        return await self.db.all(AuditRow, sql, *args)
+
+    async def delete_before(self, time: datetime) -> int:
+        """Delete the entries that are older than `time`, in batches. Return their number."""
+        deleted = 0
+        while True:
+            batch: int = await self.db.value(DELETE_OLD, time, DELETE_BATCH)
+            deleted += batch
+            if batch < DELETE_BATCH:
+                return deleted
+
+
+def page_statement(project: str | None, filter: AuditFilter, limit: int, after: Position) -> tuple[str, list[Any]]:
+    """Return the statement of a page and its parameters. Each filter that is set adds a condition with an index."""
+    args: list[Any] = []
+
+    def parameter(value: Any) -> str:
+        args.append(value)
+        return f"${len(args)}"
+
+    conditions = [
+        f"{column} {operator} {parameter(value)}"
+        for column, operator, value in (
+            ("project", "=", project),
+            ("actor_id", "=", filter.actor),
+            ("action", "=", filter.action),
+            ("at", ">=", filter.since),
+            ("at", "<", filter.until),
+        )
+        if value is not None
+    ]
+    conditions.append(f"(at, id) < ({parameter(after[0])}, {parameter(after[1])})")
+    where = " AND ".join(conditions)
+    return f"SELECT {COLUMNS} FROM audit WHERE {where} ORDER BY at DESC, id DESC LIMIT {parameter(limit)}", args
+
+
+def outcome_of(status: int | None) -> AuditOutcome:
+    if status is None:
+        return AuditOutcome.UNKNOWN
+    if status < 400:
+        return AuditOutcome.DONE
+    return AuditOutcome.REFUSED if status in (401, 403) else AuditOutcome.FAILED

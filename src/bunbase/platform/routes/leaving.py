@@ -1,0 +1,24 @@
+"""Public HTTP of the deletion of an account: Platform knows what the account owns, and BunAuth deletes it."""
+
+from __future__ import annotations
+
+from litestar import delete
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import Platform
+from bunbase.pkg.http import Injected
+
+TAGS = ["Developers"]
+
+
+@delete("/api/auth/me", summary="Delete your account", tags=TAGS)
+async def delete_account(developer: Injected[Caller], platform: Injected[Platform]) -> None:
+    """Needs a fresh proof. The account's sessions, tokens and memberships end within a second; this cannot be undone.
+
+    An account that is the only owner of a project is refused with 409 `account_owns_projects`, and the last owner of an
+    organisation with other members with 409 `last_owner`.
+    """
+    await platform.delete_account(developer)
+
+
+ROUTES = (delete_account,)

@@ -1,0 +1,59 @@
+"""SQL of an account that leaves the installation: its organisations, projects and memberships."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+
+LOCK_ORGS = """
+SELECT count(*) FROM (
+    SELECT FROM orgs WHERE id IN (SELECT org FROM org_members WHERE developer = $1) ORDER BY id FOR UPDATE
+) AS locked"""
+OWNED_ALONE = """
+SELECT orgs.id, slug, (SELECT count(*) FROM org_members AS others WHERE org = orgs.id AND developer <> $1) AS others
+FROM orgs JOIN org_members ON org = orgs.id
+WHERE developer = $1 AND role = 'owner' AND deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM org_members AS owners WHERE org = orgs.id AND owners.developer <> $1 AND owners.role = 'owner')
+ORDER BY orgs.id"""
+SLUGS = """
+SELECT coalesce(array_agg(slug), '{}') FROM (
+    SELECT slug FROM projects WHERE org = ANY ($1::text[]) AND destroyed_at IS NULL ORDER BY id LIMIT $2
+) AS first"""
+REMOVE: Final = tuple(f"DELETE FROM {table} WHERE developer = $1" for table in ("members", "org_members"))
+
+
+class OwnedAlone(msgspec.Struct, frozen=True):
+    """An organisation with only one owner. `others`: how many other members it has."""
+
+    id: str
+    slug: str
+    others: int
+
+
+class DepartureStore:
+    def __init__(self, db: Database, feed: Feed[Revocation]) -> None:
+        self.db = db
+        self.feed = feed
+
+    async def owned_alone(self, developer: str) -> list[OwnedAlone]:
+        """Return the organisations that have no other owner. Until the transaction ends, their members stay as they
+        are, and they get no new projects."""
+        await self.db.value(LOCK_ORGS, developer)
+        return await self.db.all(OwnedAlone, OWNED_ALONE, developer)
+
+    async def slugs_of(self, orgs: list[str], limit: int) -> list[str]:
+        """Return the slugs of projects of these organisations, including those that can still be restored."""
+        found: list[str] = await self.db.value(SLUGS, orgs, limit)
+        return found
+
+    async def remove(self, developer: str, forget_at: float) -> None:
+        """Remove a developer from all projects and organisations."""
+        async with self.db.transaction():
+            for statement in REMOVE:
+                await self.db.execute(statement, developer)
+            await self.feed.publish(RevokedKind.MEMBERSHIP, f":{developer}", forget_at)

@@ -1,0 +1,51 @@
+"""`bunbase tokens`, `bunbase service-accounts`, and the limits of `bunbase keys`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Bunbase
+from tests.cli.fake_api import FakeApi
+
+
+def test_a_personal_token_is_made_for_projects_by_slug_and_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
+    slug = next(iter(in_project.projects.values())).slug
+
+    made = bunbase("tokens", "create", "ci", "--scope", "functions:deploy", "--scope", "logs:read", "--project", slug)
+    default = bunbase("tokens", "create", "laptop", "--json").document
+    listed = bunbase("tokens", "list")
+    deleted = bunbase("tokens", "delete", "tok_1", "--json").document
+
+    assert "bpt_1" in made.out
+    assert default["scopes"] == ["read", "write"]
+    assert "functions:deploy logs:read" in listed.out
+    assert "prj_1" in listed.out
+    assert deleted == {"id": "tok_1", "deleted": True}
+    assert [one["name"] for one in bunbase("tokens", "list", "--json").document["items"]] == ["laptop"]
+
+
+def test_a_service_account_has_a_secret_or_a_public_key(in_project: FakeApi, bunbase: Bunbase, home: Path) -> None:
+    (home / "key.pem").write_text("the public key")
+
+    secret = bunbase("service-accounts", "create", "report", "--scope", "data:read")
+    key = bunbase(
+        "service-accounts", "create", "robot", "--scope", "data:read", "--public-key", "key.pem", "--json"
+    ).document
+    listed = bunbase("service-accounts", "list").out
+    missing = bunbase("service-accounts", "create", "robot", "--scope", "data:read", "--public-key", "none.pem")
+
+    assert "scs_1" in secret.out
+    assert key["public_key"] == {"pem": "the public key"}
+    assert "report" in listed
+    assert missing.code != 0
+    assert bunbase("service-accounts", "delete", "sa_1").code == 0
+    assert [one["name"] for one in bunbase("service-accounts", "list", "--json").document["items"]] == ["robot"]
+
+
+def test_the_limits_of_a_key_are_changed_and_listed(in_project: FakeApi, bunbase: Bunbase) -> None:
+    id = bunbase("keys", "create", "--name", "report", "--json").document["id"]
+
+    changed = bunbase("keys", "update", id, "--scope", "data:read", "--allow-browser", "--json").document
+
+    assert (changed["scopes"], changed["allow_browser"]) == (["data:read"], True)
+    assert "data:read, browsers" in bunbase("keys", "list").out

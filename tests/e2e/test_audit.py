@@ -1,0 +1,211 @@
+"""The audit log and the administration of the installation, over HTTP and with the command, in each topology."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from bunbase.cli.main import run
+from tests.e2e.instance import SETUP_TOKEN, Instance, poll
+
+PASSWORD = "correct horse battery"
+
+
+class Person:
+    """A developer with a session, and a project."""
+
+    def __init__(self, http: httpx.Client, name: str) -> None:
+        account = {"email": f"{name}@example.com", "password": PASSWORD, "setup_token": SETUP_TOKEN}
+        registered = http.post("/api/auth/register", json=account).raise_for_status().json()
+        self.id, self.token = registered["user"]["id"], registered["access_token"]
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+        made = http.post("/api/projects", json={"name": name}, headers=self.headers).raise_for_status().json()
+        self.project, self.slug = made["id"], made["slug"]
+        self.keys = {key["kind"]: {"X-Bunbase-Key": key["key"]} for key in made["keys"]}
+        self.at = f"/api/projects/{self.project}"
+
+
+@pytest.fixture(scope="module")
+def people(instance: Instance) -> tuple[Person, Person]:
+    """Return the administrator of the installation, and another developer."""
+    return Person(instance.http, "root"), Person(instance.http, "bob")
+
+
+@pytest.fixture
+def command(
+    instance: Instance, people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch, capsysbinary: Any
+) -> Any:
+    """Return a function that runs the command as the administrator, and returns what it prints."""
+    monkeypatch.setenv("BUNBASE_URL", instance.url)
+    monkeypatch.setenv("BUNBASE_TOKEN", people[0].token)
+    monkeypatch.setenv("BUNBASE_CREDENTIALS", str(instance.home / "credentials.json"))
+
+    def ran(*words: str) -> bytes:
+        code = run(words)
+        said = capsysbinary.readouterr()
+        assert code in (0, None), said.err
+        out: bytes = said.out
+        return out
+
+    return ran
+
+
+def acts(http: httpx.Client, person: Person, **filter: str) -> list[dict[str, Any]]:
+    answer = http.get(f"{person.at}/audit", params=filter, headers=person.headers).raise_for_status()
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+def test_the_log_of_a_project_shows_the_acts_of_members_and_keys(
+    instance: Instance, people: tuple[Person, Person]
+) -> None:
+    http, (_, bob) = instance.http, people
+    key = http.post(f"{bob.at}/keys", json={"kind": "secret", "name": "ci"}, headers=bob.headers).json()
+    http.patch(bob.at, json={"name": "Bob's"}, headers=bob.headers).raise_for_status()
+    http.put("/v1/collections/posts", json={}, headers=bob.keys["secret"]).raise_for_status()
+    member = bob.headers | {"X-Bunbase-Project": bob.project}
+    http.put("/v1/data/posts/rye", json={"title": "Rye"}, headers=member).raise_for_status()
+
+    document, collection, update, create, project = acts(http, bob)
+
+    assert (document["action"], document["target"]) == ("document.write", "posts/rye")
+    assert document["after"] == {"op": "put", "rev": 1, "fields": ["title"]}
+    assert (collection["actor"]["kind"], collection["target"]) == ("key", "posts")
+    assert (update["before"], update["after"]) == ({"name": "bob"}, {"name": "Bob's"})
+    assert (create["target"], create["after"]["hint"], create["outcome"]) == (key["id"], key["hint"], "done")
+    assert (project["action"], project["target"]) == ("project.create", bob.project)
+    assert project["actor"]["email"] == "bob@example.com"
+    assert key["key"] not in http.get(f"{bob.at}/audit/export", headers=bob.headers).text
+
+
+def test_an_act_that_was_killed_is_shown_with_an_unknown_outcome(dev: Instance) -> None:
+    dev.start()
+    ada = Person(dev.http, "ada")
+    slow = {
+        "bundle": ("f.js", b"module.exports.default = () => new Response('')"),
+        "config": (None, b"{}"),
+    }
+
+    def interrupted() -> bool:
+        """Kill the server while it deploys. True if the kill came before the answer."""
+        with httpx.Client(base_url=dev.url, timeout=10, trust_env=False) as http:
+            request = http.build_request("PUT", f"{ada.at}/functions/f", files=slow, headers=ada.headers)
+            body = request.read()
+            request.stream = KillingStream(dev, body)
+            try:
+                http.send(request)
+            except httpx.TransportError:
+                return True
+        return False
+
+    assert interrupted()
+    dev.start()
+
+    latest = acts(dev.http, ada)[0]
+    assert (latest["action"], latest["target"], latest["outcome"]) == ("function.deploy", "f", "unknown")
+    assert "status" not in latest
+
+
+class KillingStream(httpx.SyncByteStream):
+    """A body whose second half never comes, because the server is killed when its audit log has the entry."""
+
+    def __init__(self, instance: Instance, body: bytes) -> None:
+        self.instance = instance
+        self.body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.body[: len(self.body) // 2]
+        with httpx.Client(base_url=self.instance.url, trust_env=False) as http:
+            account = {"email": "ada@example.com", "password": PASSWORD}
+            token = http.post("/api/auth/login", json=account).raise_for_status().json()["access_token"]
+
+            def has_begun() -> bool:
+                log = http.get("/api/admin/audit?action=function.deploy", headers={"Authorization": f"Bearer {token}"})
+                return bool(log.raise_for_status().json()["items"])
+
+            poll(has_begun)
+        self.instance.kill()
+        yield self.body[len(self.body) // 2 :]
+
+
+def test_the_command_lists_and_exports_the_log(instance: Instance, people: tuple[Person, Person], command: Any) -> None:
+    root, bob = people
+
+    own = msgspec.json.decode(command("audit", "list", "--project", root.slug, "--json"))
+    table = command("audit", "list", "--project", root.slug)
+    lines = command("audit", "export", "--installation", "--actor", bob.id).splitlines()
+
+    assert [entry["action"] for entry in own["items"]] == ["project.create"]
+    assert b"root@example.com" in table
+    assert {msgspec.json.decode(line)["actor"]["id"] for line in lines} == {bob.id}
+
+
+def test_a_suspended_project_refuses_keys_and_changes_and_its_members_still_read(
+    instance: Instance, people: tuple[Person, Person], command: Any
+) -> None:
+    http, (_, bob) = instance.http, people
+    document = "/v1/data/posts/rye"
+
+    def code(headers: dict[str, str], method: str = "GET", path: str = document) -> Any:
+        reply = http.request(method, path, headers=headers)
+        return reply.json()["code"] if reply.status_code >= 400 else reply.status_code
+
+    assert code(bob.keys["secret"]) == 200
+    command("admin", "suspend", bob.slug)
+
+    poll(lambda: code(bob.keys["secret"]) == "project_suspended")
+    poll(lambda: code(bob.keys["publishable"]) == "project_suspended")
+    member = bob.headers | {"X-Bunbase-Project": bob.project}
+    poll(lambda: code(member, "DELETE") == "project_suspended")
+    assert code(member) == 200
+    assert code(bob.headers, path=f"{bob.at}/export") == 200 if http.get(f"{bob.at}", headers=bob.headers) else True
+    command("admin", "resume", bob.slug)
+    poll(lambda: code(bob.keys["secret"]) == 200)
+
+
+def test_an_administrator_reads_a_project_and_its_owner_sees_that(
+    instance: Instance, people: tuple[Person, Person]
+) -> None:
+    http, (root, bob) = instance.http, people
+
+    read = http.get("/v1/data/posts/rye", headers=root.headers | {"X-Bunbase-Project": bob.slug})
+    write = http.delete("/v1/data/posts/rye", headers=root.headers | {"X-Bunbase-Project": bob.slug})
+
+    assert (read.status_code, write.status_code) == (200, 404)
+    (entry,) = acts(http, bob, action="project.inspect")
+    assert (entry["actor"]["id"], entry["target"]) == (root.id, "document.read posts/rye")
+
+
+def test_the_sessions_and_tokens_of_a_suspended_account_end(
+    instance: Instance, people: tuple[Person, Person], command: Any
+) -> None:
+    http, (_, bob) = instance.http, people
+    made = http.post("/api/auth/tokens", json={"name": "ci", "scopes": ["read"]}, headers=bob.headers)
+    token = {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
+    assert http.get(bob.at, headers=token).status_code == 200
+
+    command("admin", "suspend", bob.id)
+
+    for headers in (token, bob.headers):
+        poll(lambda headers=headers: http.get(bob.at, headers=headers).status_code == 401)  # type: ignore[misc]
+    account = {"email": "bob@example.com", "password": PASSWORD}
+    assert http.post("/api/auth/login", json=account).json()["code"] == "account_suspended"
+    listed = msgspec.json.decode(command("admin", "accounts", "bob@", "--json"))
+    assert [(one["email"], one["suspended_at"] is not None) for one in listed["items"]] == [("bob@example.com", True)]
+    command("admin", "resume", bob.id)
+    assert http.post("/api/auth/login", json=account).status_code == 200
+
+
+def test_the_command_shows_projects_with_their_size(
+    instance: Instance, people: tuple[Person, Person], command: Any
+) -> None:
+    _, bob = people
+
+    listed = msgspec.json.decode(command("admin", "projects", bob.slug, "--json"))["items"]
+
+    assert [(one["id"], one["owners"], one["bytes"] > 0) for one in listed] == [(bob.project, [bob.id], True)]
+    assert msgspec.json.decode(command("admin", "usage", "--json"))["projects"] == 2

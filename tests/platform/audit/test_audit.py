@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+
+from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, ActorKind, AuditedAct, AuditFilter, AuditOutcome
+from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.cursors import InvalidCursor
+from bunbase.pkg.errors import Forbidden
+from bunbase.pkg.modules import Site
+from bunbase.platform.audit.retention import retention_job
+from bunbase.platform.audit.service import FIRST
+from bunbase.platform.audit.store import AuditStore, page_statement
+from bunbase.platform.module import MODULE
+from bunbase.platform.service import PlatformService
+from tests.platform.fake_rooms import FakeRooms
+from tests.platform.people import ADA, at
+from tests.rooms import member_caller, opened, site
+
+PROJECT, OTHER = "prj_bakery", "prj_library"
+OWNER = member_caller(PROJECT)
+ROOT = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "root@example.com", admin=True, session="ses_r"))
+SERVER = Caller(CallerKind.SECRET, project=PROJECT, key="key_ci", ip="127.0.0.1")
+FULL = [
+    (PROJECT, ALL_ENTRIES),
+    (PROJECT, AuditFilter(actor="usr_7")),
+    (PROJECT, AuditFilter(action="key.create")),
+    (PROJECT, AuditFilter(actor="usr_7", action="key.create")),
+    (PROJECT, AuditFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 2, tzinfo=UTC))),
+    (None, ALL_ENTRIES),
+    (None, AuditFilter(actor="usr_7")),
+    (None, AuditFilter(action="key.create")),
+    (None, AuditFilter(actor="usr_7", action="key.create", since=datetime(2026, 1, 1, tzinfo=UTC))),
+]
+
+
+def entries_of(platform: PlatformService) -> AuditStore:
+    return platform.audit_log.store
+
+
+async def begun(platform: PlatformService, action: str = "key.create", caller: Caller = OWNER) -> str:
+    return await platform.begin_act(caller, AuditedAct(action, request_id="req_1"))
+
+
+async def test_an_act_that_never_ended_is_shown_with_an_unknown_outcome(platform: PlatformService) -> None:
+    id = await begun(platform)
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+
+    assert (entry.id, entry.action, entry.outcome, entry.status) == (id, "key.create", AuditOutcome.UNKNOWN, None)
+    assert (entry.actor.kind, entry.actor.id, entry.actor.email) == (ActorKind.DEVELOPER, "usr_ada", "ada@example.com")
+    assert (entry.actor.credential, entry.ip, entry.request_id) == ("ses_ada", "127.0.0.1", "req_1")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, AuditOutcome.DONE),
+        (204, AuditOutcome.DONE),
+        (403, AuditOutcome.REFUSED),
+        (409, AuditOutcome.FAILED),
+        (500, AuditOutcome.FAILED),
+    ],
+)
+async def test_the_status_of_the_answer_decides_the_outcome(
+    platform: PlatformService, status: int, outcome: AuditOutcome
+) -> None:
+    id = await begun(platform)
+
+    await platform.end_act(id, ActEnd(status, {"name": "ci"}, target="key_1"))
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+    assert (entry.outcome, entry.status, entry.after, entry.target) == (outcome, status, {"name": "ci"}, "key_1")
+
+
+async def test_an_entry_gets_its_outcome_only_once(platform: PlatformService) -> None:
+    id = await begun(platform)
+
+    await asyncio.gather(*(platform.end_act(id, ActEnd(status)) for status in (201, 500)))
+    first = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+    await platform.end_act(id, ActEnd(403, {"name": "other"}))
+
+    assert (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items == first
+
+
+async def test_the_act_of_a_key_names_the_key(platform: PlatformService) -> None:
+    await begun(platform, caller=SERVER)
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+
+    assert (entry.actor.kind, entry.actor.id, entry.actor.email) == (ActorKind.KEY, "key_ci", None)
+
+
+async def test_a_new_project_reads_the_act_that_created_it(platform: PlatformService) -> None:
+    id = await begun(platform, "project.create", ADA)
+
+    await platform.end_act(id, ActEnd(201, {"name": "Bakery"}, target=PROJECT, project=PROJECT))
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+    assert (entry.target, entry.project) == (PROJECT, PROJECT)
+
+
+async def test_refused_attempts_that_were_counted_are_one_entry(platform: PlatformService) -> None:
+    await platform.note_refusals(OWNER, AuditedAct("key.create"), 1000)
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+
+    assert (entry.count, entry.outcome) == (1000, AuditOutcome.REFUSED)
+
+
+async def test_an_act_on_a_key_shows_the_key_as_it_was(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    key = made.keys[1]
+
+    for action, target in (("key.delete", key.id), ("project.update", ""), ("key.delete", "key_un\0known")):
+        await platform.begin_act(at(made), AuditedAct(action, target))
+
+    unknown, project, revoked = (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items
+    assert revoked.before == {"kind": "secret", "name": "default", "hint": key.hint, "expires_at": None}
+    assert (project.before, unknown.before) == ({"name": "Bakery"}, None)
+
+
+async def test_large_values_are_left_out_and_long_texts_are_cut(platform: PlatformService) -> None:
+    id = await platform.begin_act(OWNER, AuditedAct("x" * 300, "t" * 300, "r" * 300))
+
+    await platform.end_act(id, ActEnd(200, {"name": "n" * 9000}))
+
+    (entry,) = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+    assert (len(entry.action), len(entry.target), len(entry.request_id)) == (256, 256, 256)
+    assert entry.after == {"omitted": "the values are too large for the audit log"}
+
+
+async def test_a_log_has_the_entries_of_its_project_and_no_others(platform: PlatformService) -> None:
+    await begun(platform)
+    await begun(platform, caller=member_caller(OTHER))
+    await begun(platform, "account.update", ADA)
+
+    mine = (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items
+    all = (await platform.installation_audit(ROOT, ALL_ENTRIES, 20, None)).items
+
+    assert [entry.project for entry in mine] == [PROJECT]
+    assert [entry.project for entry in all] == ["", OTHER, PROJECT]
+
+
+async def test_filters_find_acts_by_actor_action_and_time(platform: PlatformService, clock: ManualClock) -> None:
+    start = clock.now()
+    for action, caller in (("key.create", OWNER), ("key.create", SERVER), ("key.delete", OWNER)):
+        await begun(platform, action, caller)
+        clock.advance(60)
+
+    async def found(**filter: object) -> list[tuple[str, str]]:
+        page = await platform.audit(OWNER, msgspec.convert(filter, AuditFilter), 20, None)
+        return [(entry.action, entry.actor.id) for entry in page.items]
+
+    assert await found(actor="key_ci") == [("key.create", "key_ci")]
+    assert await found(action="key.create") == [("key.create", "key_ci"), ("key.create", "usr_ada")]
+    assert await found(actor="usr_ada", action="key.create") == [("key.create", "usr_ada")]
+    assert await found(since=start + timedelta(seconds=60), until=start + timedelta(seconds=120)) == [
+        ("key.create", "key_ci")
+    ]
+
+
+async def test_pages_continue_where_the_last_page_ended(platform: PlatformService) -> None:
+    ids = [await begun(platform) for _ in range(5)]  # all at the same time of the clock
+
+    pages, cursor = [], None
+    while True:
+        page = await platform.audit(OWNER, ALL_ENTRIES, 2, cursor)
+        pages.append([entry.id for entry in page.items])
+        await begun(platform)  # a new entry moves no page
+        cursor = page.next
+        if cursor is None or len(pages) == 3:
+            break
+
+    assert pages == [ids[4:2:-1], ids[2:0:-1], ids[:1]]
+    first = (await platform.audit(OWNER, ALL_ENTRIES, 2, None)).next
+    with pytest.raises(InvalidCursor):
+        await platform.audit(member_caller(OTHER), ALL_ENTRIES, 2, first)
+    with pytest.raises(InvalidCursor):
+        await platform.audit(OWNER, AuditFilter(action="key.create"), 2, first)
+
+
+async def test_an_export_has_all_entries_that_match(platform: PlatformService) -> None:
+    entries = entries_of(platform)
+    await entries.db.execute(MANY, 1200)
+
+    exported = [entry.id async for batch in platform.export_audit(OWNER, AuditFilter(actor="usr_7")) for entry in batch]
+    whole = [entry async for batch in platform.export_installation_audit(ROOT, ALL_ENTRIES) for entry in batch]
+
+    assert len(exported) == 1200 // 2 // 10
+    assert len(whole) == 1200
+    assert [entry.at for entry in whole] == sorted((entry.at for entry in whole), reverse=True)
+
+
+READERS: tuple[Callable[[PlatformService, Caller], Awaitable[object]], ...] = (
+    lambda platform, caller: platform.audit(caller, ALL_ENTRIES, 20, None),
+    lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), ()),
+)
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER])
+async def test_members_below_admin_may_not_read_the_log(platform: PlatformService, role: Role) -> None:
+    for read in READERS:
+        with pytest.raises(Forbidden):
+            await read(platform, member_caller(PROJECT, role))
+
+
+async def test_only_administrators_read_the_log_of_the_installation(platform: PlatformService) -> None:
+    with pytest.raises(Forbidden):
+        await platform.installation_audit(OWNER, ALL_ENTRIES, 20, None)
+    with pytest.raises(Forbidden):
+        await anext(platform.export_installation_audit(OWNER, ALL_ENTRIES))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE audit SET action = 'harmless'",
+        "UPDATE audit SET status = 500",
+        "UPDATE audit SET status = NULL",
+        "UPDATE audit SET actor_id = 'usr_bob', status = 200",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "BEGIN; SET LOCAL bunbase.audit_expired_before = '2100-01-01'; DELETE FROM audit; COMMIT",
+    ],
+)
+async def test_the_database_itself_refuses_to_change_or_delete_entries(
+    platform: PlatformService, here: Site, sql: str
+) -> None:
+    entries = entries_of(platform)
+    ended = await begun(platform)
+    await platform.end_act(ended, ActEnd(200))
+    await begun(platform)
+    await entries.db.execute(TODAY)
+    before = await entries.db.value("SELECT json_agg(audit ORDER BY id) FROM audit")
+
+    connection = await asyncpg.connect(here.database_url, server_settings={"search_path": "platform"})
+    try:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
+            await connection.execute(sql)
+    finally:
+        await connection.close()
+
+    assert await entries.db.value("SELECT json_agg(audit ORDER BY id) FROM audit") == before
+
+
+async def test_entries_are_deleted_after_their_retention_and_not_before(
+    others: FakeRooms, tmp_path: Path, database_url: str
+) -> None:
+    clock = ManualClock(datetime(2020, 1, 1, tzinfo=UTC))
+    async with opened(MODULE, others.rooms(), site(tmp_path, database_url, clock)) as platform:
+        await begun(platform, "old")
+        clock.advance(86400)
+        await begun(platform, "young")
+
+        clock.advance(399 * 86400 + 1)
+        await retention_job(entries_of(platform), 400, clock).work()
+
+        assert [entry.action for entry in (await platform.audit(OWNER, ALL_ENTRIES, 20, None)).items] == ["young"]
+
+
+async def test_retention_deletes_in_batches(platform: PlatformService) -> None:
+    entries = entries_of(platform)
+    await entries.db.execute(MANY, 2500)
+
+    assert await entries.delete_before(datetime(2025, 1, 1, tzinfo=UTC)) == 2500
+
+
+async def test_no_page_of_a_large_log_scans_or_sorts_the_table(platform: PlatformService) -> None:
+    entries = entries_of(platform)
+    await entries.db.execute(MANY, 20_000)
+    await entries.db.execute("ANALYZE audit")
+
+    for project, filter in FULL:
+        sql, args = page_statement(project, filter, 21, FIRST)
+        plan: str = await entries.db.value(f"EXPLAIN (FORMAT JSON) {sql}", *args)
+        assert "Seq Scan" not in str(plan), (project, filter, plan)
+        assert "'Sort'" not in str(plan), (project, filter, plan)
+        await entries.rows(project, filter, 21, FIRST)
+
+
+# an entry of today: not even the setting of the retention job lets anybody delete it
+TODAY = """
+INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id)
+VALUES ('aud_now', now(), 'prj_bakery', 'key', 'key_ci', 'key.create', '', '', '', '')"""
+
+# entries of two projects and ten actors, one in each second of the year 2020
+MANY = """
+INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id, status)
+SELECT 'aud_' || n, timestamptz '2020-01-01' + n * interval '1 second',
+    CASE n % 2 WHEN 1 THEN 'prj_bakery' ELSE 'prj_library' END, 'developer', 'usr_' || (n / 2) % 10,
+    CASE n % 3 WHEN 0 THEN 'key.create' ELSE 'env.set' END, '', '', '', '', 200
+FROM generate_series(1, $1::int) AS n"""
