@@ -384,6 +384,9 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
 
 
 OF_THE_CALLER = {  # these routes name no project and no organisation
+    ("GET", "/api/invites"),  # to the installation
+    ("POST", "/api/invites"),
+    ("DELETE", "/api/invites/{invite_id}"),
     ("GET", "/api/projects"),
     ("POST", "/api/projects"),
     ("GET", "/api/orgs"),

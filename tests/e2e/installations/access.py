@@ -105,6 +105,7 @@ def questions(access: Access) -> list[Question]:
         Question("/api/auth/me", "/api/auth/me", "developer"),
         Question("/api/auth/tokens", "/api/auth/tokens", "developer"),
         Question("/api/projects", "/api/projects", "developer"),
+        Question("/api/invites", "/api/invites", "developer"),
         Question("/api/orgs", "/api/orgs", "developer"),
         Question("/api/orgs/{org}", "/api/orgs/personal", "developer"),
         Question("/api/orgs/{org}/members", "/api/orgs/personal/members", "developer"),
