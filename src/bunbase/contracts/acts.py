@@ -52,6 +52,8 @@ class Act(StrEnum):
     ACCOUNT_DELETE = "account.delete", ACCOUNT, CHANGES, ADMIN
     SESSION_READ = "session.read", ACCOUNT, SEES, ADMIN
     SESSION_END = "session.end", ACCOUNT, CHANGES, WRITE
+    DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
+    DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
     TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN
     TOKEN_DELETE = "token.delete", ACCOUNT, CHANGES, WRITE
@@ -108,6 +110,7 @@ class Act(StrEnum):
     ACCOUNT_INVITE_READ = "account_invite.read", ACCOUNT, SEES, ADMIN
     ACCOUNT_INVITE_CREATE = "account_invite.create", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_INVITE_DELETE = "account_invite.delete", ACCOUNT, CHANGES, ADMIN
+    SIGNING_KEY_REPLACE = "signing_key.replace", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_SUSPEND = "account.suspend", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_RESUME = "account.resume", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_SET_ROLE = "account.set_role", ACCOUNT, CHANGES, ADMIN
@@ -170,6 +173,7 @@ OF_ADMINISTRATORS: Final = frozenset(
         Act.ACCOUNT_INVITE_READ,
         Act.ACCOUNT_INVITE_CREATE,
         Act.ACCOUNT_INVITE_DELETE,
+        Act.SIGNING_KEY_REPLACE,
         Act.ACCOUNT_SUSPEND,
         Act.ACCOUNT_RESUME,
         Act.ACCOUNT_SET_ROLE,

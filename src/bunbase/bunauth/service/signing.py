@@ -7,8 +7,8 @@ from contextlib import suppress
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.contracts.bunauth.tokens import Jwks
-from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import Forbidden, Problem
+from bunbase.contracts.caller import Act, Caller
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
 log = logger("bunauth")
@@ -27,8 +27,7 @@ class Signing:
 
     async def replace_keys(self, caller: Caller) -> None:
         """Raises: ReauthenticationRequired, Forbidden."""
+        caller.administrator(Act.SIGNING_KEY_REPLACE)
         developer = await self.proofs.need_fresh(caller)
-        if not developer.admin:
-            raise Forbidden("Only administrators of this installation replace its signing keys.")
         await self.keys.replace_all()
         log.warning("an administrator has replaced all signing keys", account=developer.id)

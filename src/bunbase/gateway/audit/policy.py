@@ -18,6 +18,8 @@ DAILY_WORK: Final = frozenset({Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_
 ALWAYS_DONE: Final = frozenset(
     {
         Act.SESSION_END,
+        Act.DEVICE_DENY,
+        Act.SIGNING_KEY_REPLACE,
         Act.TOKEN_DELETE,
         Act.MEMBER_REMOVE,
         Act.MEMBER_LEAVE,
