@@ -40,13 +40,17 @@ async def member_of(request: Request[Any, Any, Any]) -> Caller:
     return CALLERS[request.headers.get("x-test-caller", "member")]
 
 
+async def accessor_of(request: Request[Any, Any, Any]) -> Caller:
+    return await client_of(request)
+
+
 async def operator_of(request: Request[Any, Any, Any]) -> Caller:
     return await client_of(request)
 
 
 @pytest.fixture
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
-    callers = {"client": client_of, "member": member_of, "operator": operator_of}
+    callers = {"accessor": accessor_of, "client": client_of, "member": member_of, "operator": operator_of}
     dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service, "platform": None})
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
