@@ -209,3 +209,27 @@ def test_the_command_shows_projects_with_their_size(
 
     assert [(one["id"], one["owners"], one["bytes"] > 0) for one in listed] == [(bob.project, [bob.id], True)]
     assert msgspec.json.decode(command("admin", "usage", "--json"))["projects"] == 2
+
+
+def test_the_log_of_a_project_shows_who_was_invited_joined_was_changed_and_left(instance: Instance) -> None:
+    http, ivy, eve = instance.http, Person(instance.http, "ivy"), Person(instance.http, "eve")
+    invite = {"email": "eve@example.com", "role": "viewer"}
+    url = http.post(f"{ivy.at}/invites", json=invite, headers=ivy.headers).raise_for_status().json()["url"]
+    token = url.partition("#")[2]
+    http.post("/api/invites/accept", json={"token": token}, headers=eve.headers).raise_for_status()
+    at = f"{ivy.at}/members/{eve.id}"
+    http.patch(at, json={"role": "developer"}, headers=ivy.headers).raise_for_status()
+    http.delete(at, headers=eve.headers).raise_for_status()
+
+    left, changed, joined, invited = acts(http, ivy)[:4]
+
+    assert (left["action"], left["actor"]["id"], left["target"]) == ("member.leave", eve.id, eve.id)
+    assert left["before"] == {"role": "developer"}
+    assert (changed["action"], changed["before"], changed["after"]) == (
+        "member.update",
+        {"role": "viewer"},
+        {"role": "developer"},
+    )
+    assert (joined["action"], joined["actor"]["id"], joined["after"]) == ("invite.accept", eve.id, {"role": "viewer"})
+    assert (invited["action"], invited["after"]) == ("invite.create", invite)
+    assert token not in str(acts(http, ivy))

@@ -51,13 +51,18 @@ async def bundoc(tmp_path: Path, kms: FakeKms) -> AsyncIterator[BundocRoom]:
         yield bundoc
 
 
+async def accessor_of() -> Caller:
+    return SERVER
+
+
 async def operator_of() -> Caller:
     return SERVER
 
 
 @pytest.fixture
 async def http(bundoc: Bundoc) -> AsyncIterator[httpx.AsyncClient]:
-    callers = {"client": Provide(server), "member": Provide(member_of), "operator": Provide(operator_of)}
+    callers = {"client": Provide(server), "accessor": Provide(accessor_of)}
+    callers |= {"member": Provide(member_of), "operator": Provide(operator_of)}
     dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform()})}
     app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
