@@ -36,7 +36,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
-        service = BunAuthService(stores, passwords, access, settings, site)
+        service = BunAuthService(stores, passwords, access, rooms[Kms], settings, site)
         requests = mail_request_job(service.mail_requests)
         async with running(requests, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service

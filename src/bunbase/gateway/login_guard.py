@@ -10,6 +10,7 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from bunbase.contracts.bunauth.problems import SecondFactorRequired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import client_ip, project_key
@@ -21,13 +22,22 @@ USERS_LOGIN: Final = "/v1/auth/login"
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS)
-TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+SECOND_STEPS: Final = (
+    "/api/auth/login/second-factor",
+    "/api/auth/login/passkey/options",
+    "/api/auth/login/passkey/verify",
+)  # the room limits the attempts at each account; here they are limited for each address
+TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token", *SECOND_STEPS)
 OF_DEVELOPERS: Final = "/api/"
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
 
 class _Email(msgspec.Struct, frozen=True):
     email: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: str = ""
 
 
 class LoginGuard:
@@ -60,8 +70,10 @@ class LoginGuard:
         async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
 
             async def watched(message: Message) -> None:
-                if message["type"] == "http.response.start" and message["status"] == 401:
-                    attempt.failed = True
+                if message["type"] == "http.response.start":
+                    attempt.failed = message["status"] == 401
+                elif attempt.failed and _has_passed_the_first_step(message.get("body", b"")):
+                    attempt.failed = False
                 await send(message)
 
             await self.app(request.scope, _replaying(messages, receive), watched)
@@ -123,6 +135,14 @@ def _replaying(messages: list[Any], receive: Receive) -> Receive:
         return next(waiting, None) or await receive()
 
     return replay
+
+
+def _has_passed_the_first_step(body: bytes) -> bool:
+    """True if the answer asks for a second factor: the password was right."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).code == SecondFactorRequired.code
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _email(body: bytes) -> str:

@@ -25,13 +25,16 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """change_password confirm_email_change confirm_signup create_invite create_token delete_account
-                    delete_invite delete_token dev_mails discovery end_session end_sessions exchange invites jwks
-                    knows_address login logout me note_first_uses reauthenticate refresh register
-                    request_email_change request_email_verification request_password_reset reset_password revocations
-                    sessions signup_state tokens update_me verify verify_email""",
+        GATEWAY: """change_password confirm_email_change confirm_signup confirm_totp create_invite create_token
+                    delete_account delete_invite delete_passkey delete_token dev_mails discovery end_session
+                    end_sessions exchange invites jwks knows_address login login_with_passkey
+                    login_with_second_factor logout me new_recovery_codes note_first_uses passkey_login_options
+                    passkey_options passkeys proof_options reauthenticate refresh register register_passkey
+                    remove_totp rename_passkey request_email_change request_email_verification
+                    request_password_reset reset_password revocations sessions signup_state start_totp tokens
+                    totp_state update_me verify verify_email""",
         CLIENTS: "jwks verify",
-        NOBODY: "need_fresh_proof",
+        NOBODY: "need_fresh_proof remove_factors",
     },
     "tenant_auth": {
         GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login

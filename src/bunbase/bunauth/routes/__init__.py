@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.routes import accounts, email, invites, personal_tokens, sessions, well_known
+from bunbase.bunauth.routes import accounts, email, factors, invites, passkeys, personal_tokens, sessions, well_known
 
 ROUTES = (
     *accounts.ROUTES,
     *email.ROUTES,
+    *factors.ROUTES,
+    *passkeys.ROUTES,
     *invites.ROUTES,
     *sessions.ROUTES,
     *personal_tokens.ROUTES,

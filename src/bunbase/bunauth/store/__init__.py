@@ -6,10 +6,13 @@ from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
+from bunbase.bunauth.store.factors import FactorStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
+from bunbase.bunauth.store.passkeys import PasskeyStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
+from bunbase.bunauth.store.sign_in_challenges import SignInChallengeStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
@@ -31,10 +34,21 @@ class Stores:
         self.mail_tokens = MailTokenStore(db)
         self.email_changes = EmailChangeStore(db)
         self.invites = InviteStore(db)
+        self.factors = FactorStore(db)
+        self.passkeys = PasskeyStore(db)
+        self.sign_in_challenges = SignInChallengeStore(db)
         self.signing_keys = SigningKeyStore(db)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""
         await self.sessions.delete_over(before)
-        for expiring in (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites):
+        for expiring in (
+            self.personal_tokens,
+            self.mail_tokens,
+            self.email_changes,
+            self.invites,
+            self.factors,
+            self.passkeys,
+            self.sign_in_challenges,
+        ):
             await expiring.delete_expired(before)

@@ -1,0 +1,37 @@
+"""Remove all factors of an account whose owner has lost them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.service.callers import with_session
+from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.service.proofs import Proofs
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.problems import AccountNotFound
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Forbidden
+
+ALL: Final = "the authenticator app, the recovery codes and all passkeys"
+
+
+class FactorRemoval:
+    def __init__(self, stores: Stores, proofs: Proofs, letters: Letters) -> None:
+        self.stores = stores
+        self.proofs = proofs
+        self.letters = letters
+
+    async def remove(self, caller: Caller, id: str) -> None:
+        """Remove all factors of an account, and tell its owner. Idempotent.
+
+        Raises: ReauthenticationRequired, AccountNotFound, Forbidden.
+        """
+        if not with_session(caller, "it cannot change the factors of others: sign in").admin:
+            raise Forbidden("Only administrators of this installation remove the factors of other accounts.")
+        await self.proofs.need_fresh(caller)
+        async with self.stores.db.transaction():
+            account = await self.stores.factors.locked_account(id)
+            if account is None:
+                raise AccountNotFound
+            if await self.stores.factors.delete_all(id):
+                await self.stores.mails.post(self.letters.factor_removed(account.email, ALL))
