@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
+from bunbase.contracts.bunauth.factors import PasskeyOptions, SecondFactor
+from bunbase.contracts.bunauth.problems import InvalidCredentials, SecondFactorRequired, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
@@ -24,6 +25,7 @@ from bunbase.pkg.mail.letters import DevMail
 ADA, BAKERY, LIBRARY = "usr_ada", "prj_bakery", "prj_library"
 PUBLISHABLE, SECRET, LIBRARYS = "pk_bakery", "sk_bakery", "pk_library"
 PASSWORD = "correct horse battery"
+FIRST_OF_TWO = "the password of an account with a second factor"
 LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
 
@@ -120,10 +122,21 @@ class FakeBunAuth(Room):
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         self.calls["login"] += 1
+        if password == FIRST_OF_TWO:
+            raise SecondFactorRequired(challenge="bsc_1", methods=["totp"])
         if password != PASSWORD:
             raise InvalidCredentials
         account = Account(ADA, email, "Ada", "user", datetime(2026, 1, 1, tzinfo=UTC))
         return SignedIn(account, "access", "refresh", 900)
+
+    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def passkey_login_options(self, challenge: str | None) -> PasskeyOptions:
+        return PasskeyOptions({})
 
     async def me(self, caller: Caller) -> Account:
         developer = caller.signed_in()

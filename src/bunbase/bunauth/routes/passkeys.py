@@ -50,7 +50,9 @@ class LoginOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status_code=200,
     cache_control=NO_STORE,
 )
-async def login_options(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: LoginOptions) -> PasskeyOptions:
+async def passkey_login_options(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], data: LoginOptions
+) -> PasskeyOptions:
     """No email is needed: the passkey names its account. The options work once, for five minutes."""
     return await bunauth.passkey_login_options(data.challenge)
 
@@ -62,7 +64,7 @@ async def login_options(anyone: Injected[Caller], bunauth: Injected[BunAuth], da
     status_code=200,
     cache_control=NO_STORE,
 )
-async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: UsedCredential) -> SignedIn:
+async def login_with_passkey(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: UsedCredential) -> SignedIn:
     """The passkey verifies its user, so it counts as two factors."""
     return await bunauth.login_with_passkey(anyone, data.credential)
 
@@ -74,7 +76,7 @@ async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Used
     status_code=200,
     cache_control=NO_STORE,
 )
-async def proof_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
+async def passkey_proof_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
     """Send the answer of the browser as `passkey` to `/api/auth/reauthenticate`."""
     return await bunauth.proof_options(developer)
 
@@ -91,19 +93,19 @@ async def list_passkeys(developer: Injected[Caller], bunauth: Injected[BunAuth])
     status_code=200,
     cache_control=NO_STORE,
 )
-async def registration_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
+async def passkey_options(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> PasskeyOptions:
     """Needs a fresh proof. The options work once, for five minutes."""
     return await bunauth.passkey_options(developer)
 
 
 @post("/api/auth/passkeys/register", summary="Add a passkey", tags=TAGS)
-async def register(developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewCredential) -> Passkey:
+async def register_passkey(developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewCredential) -> Passkey:
     """An account has at most 20 passkeys."""
     return await bunauth.register_passkey(developer, data.credential, data.name)
 
 
 @patch("/api/auth/passkeys/{passkey_id:str}", summary="Rename a passkey", tags=TAGS, status_code=204)
-async def rename(
+async def rename_passkey(
     developer: Injected[Caller], bunauth: Injected[BunAuth], passkey_id: PasskeyId, data: PasskeyName
 ) -> None:
     """The name is only for you: it tells your passkeys apart."""
@@ -117,12 +119,12 @@ async def delete_passkey(developer: Injected[Caller], bunauth: Injected[BunAuth]
 
 
 ROUTES = (
-    login_options,
-    login,
-    proof_options,
+    passkey_login_options,
+    login_with_passkey,
+    passkey_proof_options,
     list_passkeys,
-    registration_options,
-    register,
-    rename,
+    passkey_options,
+    register_passkey,
+    rename_passkey,
     delete_passkey,
 )
