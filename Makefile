@@ -37,7 +37,7 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
-packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
+packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
 
 clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
@@ -57,7 +57,7 @@ lock: .venv/.dev  ## pin every dependency again, by hash and without naming a re
 		--all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays
-	rm -rf .venv node_modules $(PACKAGES)/node_modules
+	rm -rf .venv node_modules $(PACKAGES)/node_modules $(PACKAGES)/node20/node_modules
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -85,7 +85,7 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --no-progress
 	@touch $@
 
-$(PACKAGES)/node_modules/.ready: $(PACKAGES)/package.json $(PACKAGES)/package-lock.json
+$(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready: %/node_modules/.ready: %/package.json %/package-lock.json
 	@echo "· installing the npm packages that functions call"
-	@cd $(PACKAGES) && npm ci --silent --no-progress --ignore-scripts
+	@cd $* && npm ci --silent --no-progress --ignore-scripts
 	@touch $@

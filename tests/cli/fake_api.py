@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from litestar import Request
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.problems import TokenExpired
-from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
 from bunbase.contracts.functions.logs import LogLevel, LogLine
 from bunbase.contracts.functions.problems import (
@@ -26,11 +26,7 @@ from bunbase.contracts.functions.triggers import (
     ScheduleState,
     TriggerKind,
 )
-from bunbase.contracts.platform import (
-    Key,
-    Project,
-    ProjectNotFound,
-)
+from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
 from bunbase.contracts.tenant_auth import ManagedUser
 from bunbase.pkg.errors import Unauthenticated
 
@@ -60,8 +56,15 @@ class FakeApi:
         self.refreshes = 0
         self.setup_complete = True
         self.setup_token: str | None = None  # from the last registration
+        self.invite: str | None = None  # from the last registration
+        self.verifies_signups = False
+        self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}
+        self.deleted: dict[str, Project] = {}
+        self.members: dict[str, dict[str, Role]] = {}  # by the path of the project or organisation, and account
+        self.invites: dict[str, tuple[str, Invite]] = {}  # by id: the path of the group, and the invitation
+        self.orgs: dict[str, Organisation] = {}
         self.keys: dict[str, tuple[str, Key]] = {}
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
@@ -119,6 +122,8 @@ class FakeApi:
         for project in self.projects.values():
             if name in (project.id, project.slug):
                 return project
+        if any(name in (project.id, project.slug) for project in self.deleted.values()):
+            raise ProjectDeleted
         raise ProjectNotFound
 
     def new_key(self, project: str, kind: CallerKind, name: str = "key") -> Key:
@@ -140,10 +145,10 @@ class FakeApi:
             raise JobNotFound
         return self.jobs[id]
 
-    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello") -> None:
+    def say(self, *texts: str, invocation: str = "inv_1", function: str = "hello", truncated: bool = False) -> None:
         for text in texts:
             seq = len(self.lines) + 1
-            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, False))
+            self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, truncated))
 
     def version(self, name: str, number: int) -> Version:
         upload = self.uploads[name][number - 1]

@@ -18,8 +18,8 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
-from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, TokenReused
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, SessionNotFound, TokenReused
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import Version, Versions
@@ -55,6 +55,26 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
 from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST_ID, AnyRequest, FakeApi, Upload
+from tests.cli.fake_teams import TEAM_ROUTES
+
+
+@get("/api/auth/sessions")
+async def list_own_sessions(api: Injected[FakeApi], request: AnyRequest) -> AccountSessions:
+    api.signed_in(request)
+    return AccountSessions(tuple(api.own_sessions.values()), None)
+
+
+@delete("/api/auth/sessions")
+async def end_own_sessions(api: Injected[FakeApi], request: AnyRequest, keep_current: FromQuery[bool] = False) -> None:
+    api.signed_in(request)
+    api.own_sessions = {id: one for id, one in api.own_sessions.items() if one.current and keep_current}
+
+
+@delete("/api/auth/sessions/{id:str}")
+async def end_own_session(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    if api.own_sessions.pop(id, None) is None:
+        raise SessionNotFound
 
 
 @post("/api/auth/{verb:str}")
@@ -64,7 +84,9 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
         case "login" | "register":
             if body["password"] != PASSWORD:
                 raise InvalidCredentials
-            api.setup_token = body.get("setup_token")
+            api.setup_token, api.invite = body.get("setup_token"), body.get("invite")
+            if verb == "register" and api.verifies_signups:
+                return Response(SignupPending(), status_code=202)
             return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
         case "refresh":
             return Response(refreshed(api, body["refresh_token"]), status_code=200)
@@ -101,8 +123,12 @@ async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
 
 
 @get("/api/projects")
-async def list_projects(api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0) -> Projects:
+async def list_projects(
+    api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0, deleted: FromQuery[bool] = False
+) -> Projects:
     api.signed_in(request)
+    if deleted:
+        return Projects(tuple(api.deleted.values()), None)
     items = tuple(api.projects.values())[cursor : cursor + api.page]
     after = cursor + api.page
     return Projects(items, str(after) if after < len(api.projects) else None)
@@ -112,7 +138,8 @@ async def list_projects(api: Injected[FakeApi], request: AnyRequest, cursor: Fro
 async def create_project(api: Injected[FakeApi], request: AnyRequest) -> NewProject:
     api.signed_in(request)
     name = (await request.json())["name"]
-    project = Project(f"prj_{len(api.projects) + 1}", name, name.lower(), Role.OWNER, NOW)
+    org = (await request.json()).get("org", "")
+    project = Project(f"prj_{len(api.projects) + 1}", name, name.lower(), Role.OWNER, NOW, org)
     api.projects[project.id] = project
     keys = tuple(api.new_key(project.id, kind) for kind in (CallerKind.PUBLISHABLE, CallerKind.SECRET))
     return NewProject(project.id, name, project.slug, Role.OWNER, NOW, keys)
@@ -127,10 +154,14 @@ async def get_project(api: Injected[FakeApi], request: AnyRequest, project: From
 @delete("/api/projects/{project:str}", status_code=204)
 async def delete_project(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> None:
     api.signed_in(request)
-    found = api.project(project)
-    if (await request.json())["confirm"] != found.slug:
+    found = {**api.projects, **api.deleted}[project]
+    body = await request.json()
+    if body["confirm"] != found.slug:
         raise ConfirmationNeeded(f"Send the project's slug: {found.slug}.")
-    del api.projects[found.id]
+    api.projects.pop(found.id, None)
+    api.deleted.pop(found.id, None)
+    if not body.get("now"):
+        api.deleted[found.id] = found
 
 
 @get("/api/projects/{project:str}/keys")
@@ -248,7 +279,8 @@ async def logs(
     if not follow:
         wanted = request.query_params.get("invocation")
         asked = [line for line in reversed(api.lines) if name in ("", line.function)]
-        lines = [line for line in asked if wanted in (None, line.invocation)]
+        text = request.query_params.get("q", "")
+        lines = [line for line in asked if wanted in (None, line.invocation) and text in line.text]
         return LogPage(tuple(lines[:limit]), None)
     if api.busy:
         api.busy -= 1
@@ -392,7 +424,9 @@ async def invoke(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str
     said = {"x-bunbase-function-version": "1", "x-bunbase-invocation": "inv_1"}
     match name:
         case "broken":
-            raise FunctionError("Its log says why.")
+            raise FunctionError("Its log says why.", invocation="inv_1", version=1)
+        case "unloaded":
+            raise FunctionError("It could not be loaded; its log says why.")
         case "teapot":
             return Response({"short": "stout"}, status_code=418, headers=said)
         case "bytes":
@@ -414,6 +448,9 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 ROUTES = (
     auth,
+    list_own_sessions,
+    end_own_sessions,
+    end_own_session,
     instance,
     me,
     list_projects,
@@ -451,6 +488,7 @@ ROUTES = (
     use_custom_token,
     end_user_session,
     invoke,
+    *TEAM_ROUTES,
 )
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
+from bunbase.contracts.bunauth.accounts import AccountSession
 from bunbase.pkg.api_json import api_json
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
-from tests.cli.fake_api import EMAIL, PASSWORD, REQUEST_ID, FakeApi
+from tests.cli.fake_api import EMAIL, NOW, PASSWORD, REQUEST_ID, FakeApi
 
 
 def mode(path: Path) -> int:
@@ -271,3 +272,38 @@ def test_a_damaged_credentials_file_is_named(bunbase: Bunbase) -> None:
 
     assert said.code == 1
     assert str(path) in said.err
+
+
+def test_a_registration_that_needs_a_confirmation_tells_of_the_mail(api: FakeApi, bunbase: Bunbase) -> None:
+    api.verifies_signups = True
+
+    said = executable("register", "--email", EMAIL, "--password-stdin", "--json", input=PASSWORD + "\n")
+
+    assert said.document == {"status": "confirmation_sent", "email": EMAIL}
+    assert kept().server(api.url).access_token == ""
+
+
+@pytest.mark.parametrize("invite", ["biv_abc", "https://api.example.com/account/invite?token=biv_abc"])
+def test_an_invitation_is_given_as_a_link_or_as_its_token(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch, invite: str
+) -> None:
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+
+    assert bunbase("register", "--email", EMAIL, "--invite", invite).code == 0
+
+    assert api.invite == "biv_abc"
+
+
+def test_sessions_are_listed_and_ended(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    for id in ("ses_1", "ses_2", "ses_3"):
+        signed_in.own_sessions[id] = AccountSession(id, "203.0.113.7", "Firefox", NOW, NOW, NOW, current=id == "ses_1")
+
+    listed = bunbase("sessions", "list")
+    assert bunbase("sessions", "end", "ses_2").code == 0
+    assert set(signed_in.own_sessions) == {"ses_1", "ses_3"}
+    assert bunbase("sessions", "end", "--others").code == 0
+
+    assert set(signed_in.own_sessions) == {"ses_1"}
+    assert "203.0.113.7" in listed.out
+    assert bunbase("sessions", "end", "ses_2").code == 1
+    assert bunbase("sessions", "end").code == bunbase("sessions", "end", "ses_1", "--others").code == 2

@@ -12,7 +12,11 @@ from tests.cli.conftest import EXECUTABLE, Bunbase, executable
 
 HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "bunbase.house")
 SUB_COMMANDS = [
-    *("projects list", "projects create", "projects use", "projects delete"),
+    *("projects list", "projects create", "projects use", "projects delete", "projects restore", "projects transfer"),
+    *("members list", "members add", "members change", "members remove", "members leave"),
+    *("sessions list", "sessions end"),
+    *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
+    *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("keys list", "keys create", "keys rotate", "keys rotate-data", "keys revoke"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
@@ -20,7 +24,20 @@ SUB_COMMANDS = [
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
-NO_JSON = {"projects", "keys", "env", "backup", "data", "rules", "functions", "jobs"}
+NO_JSON = {
+    "sessions",
+    "projects",
+    "members",
+    "invites",
+    "orgs",
+    "keys",
+    "env",
+    "backup",
+    "data",
+    "rules",
+    "functions",
+    "jobs",
+}
 
 
 @pytest.mark.parametrize("words", ["", *(word for _, word, _, _ in COMMANDS), *SUB_COMMANDS])

@@ -40,12 +40,17 @@ def test_lines_whose_references_lead_nowhere_end_the_import_with_their_numbers(t
     assert (done.failed, done.last_line, done.unresolved, done.errors[0].line) == (1, 3, (2,), 2)
 
 
-@pytest.mark.parametrize(("count", "lines"), [(2, "0, 1"), (30, "0, 1, 2 and 27 more")])
-def test_errors_that_differ_only_in_ids_are_shown_in_one_row(count: int, lines: str) -> None:
+@pytest.mark.parametrize(("count", "rest"), [(2, []), (3, []), (30, [("27 more", "The same, with other names.")])])
+def test_of_errors_that_differ_only_in_ids_three_are_shown_each_with_its_line(
+    count: int, rest: list[tuple[str, str]]
+) -> None:
     alike = [RefusedLine(n, "invalid_document", f"/list: There is no document l{n}-x in lists.") for n in range(count)]
-    other = RefusedLine(99, "invalid_document", "/n: Expected a number.")
+    others = [RefusedLine(n, "invalid_document", "/n: Expected a number.") for n in (97, 98, 99, 100)]
 
-    assert data._grouped([*alike, other]) == [
-        (lines, "invalid_document", "/list: There is no document l0-x in lists."),
-        ("99", "invalid_document", "/n: Expected a number."),
+    shown = [(lines, detail) for lines, _, detail in data._grouped([*alike, *others])]
+
+    assert shown == [
+        *((str(n), f"/list: There is no document l{n}-x in lists.") for n in range(min(count, 3))),
+        *rest,
+        ("97, 98, 99 and 1 more", "/n: Expected a number."),
     ]

@@ -69,6 +69,14 @@ def test_every_text_is_read_or_refused(text: str) -> None:
         assert all(_variables(text, PATH))
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_do_not_change_the_variables(tmp_path: Path, end: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes('A=1\nKEY="BEGIN\nEND"\n# note\nB=\'x\ny\'\nC="\\r\\n"\n'.replace("\n", end).encode())
+
+    assert read_env_file(path) == {"A": "1", "KEY": "BEGIN\nEND", "B": "x\ny", "C": "\r\n"}
+
+
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("\ufeffA=1\n")
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from bunbase.cli.flags import SERVER_FLAGS
-from bunbase.cli.logs import follow_lines
+from bunbase.cli.logs import follow_lines, shown_time
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import read_project_file
 from bunbase.cli.session import open_session
@@ -224,13 +226,16 @@ def test_an_error_status_of_a_function_prints_its_answer_and_exits_with_1(
     assert "418" in said.err
 
 
-def test_a_failed_function_prints_the_problem_with_its_request_id(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_a_failed_function_prints_the_problem_and_the_command_that_shows_its_log(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
     said = bunbase("invoke", "broken")
 
     assert said.code == 1
-    assert "Its log says why." in said.err
+    assert "Its log says why. See: bunbase logs broken --invocation inv_1" in said.err
     assert REQUEST_ID in said.err
     assert said.out == ""
+    assert "its log says why. See: bunbase logs unloaded\n" in bunbase("invoke", "unloaded").err
 
 
 def test_invoke_without_a_kept_key_explains_how_to_get_one(
@@ -267,6 +272,54 @@ def test_logs_can_be_limited_to_one_invocation(in_project: FakeApi, bunbase: Bun
     said = bunbase("logs", "hello", "--invocation", "inv_a", "--json")
 
     assert [line["text"] for line in said.document["items"]] == ["mine"]
+
+
+@pytest.mark.parametrize("option", ["--invocation", "--grep", "--since", "--until", ""])
+def test_an_empty_filter_of_logs_is_refused(in_project: FakeApi, bunbase: Bunbase, option: str) -> None:
+    """An unset variable of the shell must not show the lines of all functions and calls."""
+    in_project.say("one")
+
+    said = bunbase("logs", *(["hello", option] if option else []), "")
+
+    assert (said.code, said.out) == (2, "")
+    assert "is empty" in said.err
+    assert in_project.asked == []
+
+
+def test_logs_without_a_line_say_so(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.say("one")
+
+    said = bunbase("logs", "hello", "--invocation", "inv_none")
+
+    assert (said.code, said.out) == (0, "")
+    assert "No line of inv_none: it logged nothing" in said.err
+    assert "No line was found." in bunbase("logs", "hello", "--grep", "nothing").err
+
+
+def test_a_shortened_line_is_marked(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.say("long", truncated=True)
+
+    assert bunbase("logs", "hello").out.endswith("long … (shortened)\n")
+
+
+def test_a_line_of_another_day_is_shown_with_its_date() -> None:
+    now = datetime.now().astimezone()
+
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", shown_time(now))
+    assert shown_time(datetime(2026, 1, 31, 23, 59, 58, 7000).astimezone()) == "2026-01-31 23:59:58.007"
+
+
+def test_following_begins_with_few_stored_lines(in_project: FakeApi) -> None:
+    in_project.say(*map(str, range(30)))
+
+    with subprocess.Popen(
+        [str(EXECUTABLE), "logs", "hello", "-f", "--json"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first: Any = msgspec.json.decode(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+
+    assert first["text"] == "20"
 
 
 def test_logs_of_an_unknown_function_are_refused(in_project: FakeApi, bunbase: Bunbase) -> None:

@@ -97,6 +97,27 @@ def test_a_byte_order_mark_is_no_error(project: Path, in_project: FakeApi, bunba
     assert "bunbase.toml [server.gateway]" in bunbase("config").out
 
 
+@pytest.mark.parametrize("words", [("projects", "use", "guestbook"), ("functions", "new", "more")])
+def test_a_changed_bunbase_toml_keeps_its_line_ends_its_mark_and_its_link(
+    project: Path, in_project: FakeApi, bunbase: Bunbase, words: tuple[str]
+) -> None:
+    before = b'\xef\xbb\xbf# note\r\n[functions.hello]\r\naccess = "public"\r\n'
+    (project / "bunbase.toml").unlink()
+    (project / "real.toml").write_bytes(before)
+    (project / "real.toml").chmod(0o640)
+    (project / "bunbase.toml").symlink_to("real.toml")
+
+    assert bunbase(*words).code == 0
+
+    after = (project / "real.toml").read_bytes()
+    assert after.startswith(before)
+    assert len(after) > len(before)
+    assert after.count(b"\n") == after.count(b"\r\n")
+    assert (project / "bunbase.toml").is_symlink()
+    assert (project / "real.toml").stat().st_mode & 0o777 == 0o640
+    assert not list(project.glob(".real*"))
+
+
 def test_an_unknown_project_names_the_server_and_the_file_that_asked_for_it(
     project: Path, in_project: FakeApi, bunbase: Bunbase
 ) -> None:

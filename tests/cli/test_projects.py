@@ -113,17 +113,52 @@ def test_without_a_project_the_command_explains_how_to_choose_one(signed_in: Fak
     assert said.problem["code"] == "no_project"
 
 
-def test_projects_delete_needs_the_slug_and_deletes_the_stored_key(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_projects_delete_needs_the_slug_and_with_now_deletes_the_stored_key(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
     assert executable("projects", "delete", "guestbook").code == 2
     assert bunbase("projects", "delete", "guestbook", "--confirm", "other").code == 1
     assert "prj_1" in in_project.projects
 
-    said = bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--json")
+    said = bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--now", "--json")
 
     assert said.document == {"id": "prj_1", "deleted": True}
-    assert in_project.projects == {}
+    assert in_project.projects == in_project.deleted == {}
     assert kept().server(in_project.url).key_of("prj_1") is None
     assert kept().server(in_project.url).project is None
+
+
+def test_a_deleted_project_is_listed_and_restored_with_its_stored_key(in_project: FakeApi, bunbase: Bunbase) -> None:
+    deleted = bunbase("projects", "delete", "guestbook", "--confirm", "guestbook")
+    assert "bunbase projects restore guestbook" in deleted.err
+    assert in_project.projects == {}
+
+    listed = bunbase("projects", "list", "--deleted", "--json").document
+    assert [one["slug"] for one in listed["items"]] == ["guestbook"]
+    assert "guestbook" in bunbase("projects", "list", "--deleted").out
+    assert bunbase("projects", "restore", "guestbook", "--json").document["id"] == "prj_1"
+
+    assert "prj_1" in in_project.projects
+    assert kept().server(in_project.url).key_of("prj_1") is not None
+
+
+def test_a_deleted_project_can_be_destroyed_before_its_time(in_project: FakeApi, bunbase: Bunbase) -> None:
+    bunbase("projects", "delete", "guestbook", "--confirm", "guestbook")
+
+    assert bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--json").problem["status"] == 410
+    assert bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--now").code == 0
+
+    assert in_project.deleted == {}
+
+
+def test_a_project_is_created_in_an_organisation_and_moves_to_another(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    for name in ("Guild", "Crew"):
+        bunbase("orgs", "create", name)
+
+    assert bunbase("projects", "create", "Shop", "--org", "guild", "--json").document["slug"] == "shop"
+    assert signed_in.projects["prj_1"].org == "guild"
+    assert bunbase("projects", "transfer", "shop", "crew", "--json").document["org"] == "org_2"
+    assert "belongs to guild" in bunbase("projects", "transfer", "shop", "guild").err
 
 
 def test_a_new_secret_key_replaces_the_stored_key_and_a_publishable_one_does_not(

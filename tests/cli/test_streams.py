@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -75,3 +76,51 @@ def test_a_variable_of_the_environment_that_is_not_utf_8_is_a_usage_error(
     monkeypatch.setenv("BUNBASE_PROJECT", "caf\udce9")
 
     assert bunbase("keys", "list").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "closed", "code"),
+    [
+        ("version", ">&-", 0),
+        ("version --json", ">&- 2>&-", 0),
+        ("functions list", "<&- >&- 2>&-", 0),
+        ("login", "<&-", 2),
+        ("frobnicate", "2>&-", 2),
+    ],
+)
+def test_a_closed_stream_does_not_change_how_a_command_ends(
+    in_project: FakeApi, words: str, closed: str, code: int
+) -> None:
+    done = subprocess.run(f"{EXECUTABLE} {words} {closed}", shell=True, capture_output=True, timeout=60, check=False)
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
+
+
+@pytest.mark.parametrize("words", [("version",), ("version", "--json"), ("--help",), ("functions", "list")])
+def test_a_full_disk_below_the_output_is_said_in_one_line(in_project: FakeApi, words: tuple[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([EXECUTABLE, *words], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert b"The output cannot be written: No space left on device." in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("module", ["cyclopts", "rich.console", "bunbase.cli.version"])
+def test_a_signal_while_the_command_is_loading_ends_it_without_a_traceback(module: str, name: str, code: int) -> None:
+    script = f"""if True:
+        import os, signal, sys
+        from bunbase.cli.main import main
+        class Stopped:
+            def find_spec(self, name, *_):
+                if name == {module!r}: signal.raise_signal(signal.{name})
+        sys.meta_path.insert(0, Stopped())
+        os.getpid = lambda: 1  # as in a container: the kernel ignores SIGTERM there unless it is handled
+        sys.argv = ["bunbase", "version"]
+        main()
+    """
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr.strip(), done.stdout) == (code, "", "")

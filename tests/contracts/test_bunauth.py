@@ -54,6 +54,15 @@ async def test_an_account_registers_logs_in_refreshes_and_logs_out(bunauth: BunA
     assert (await bunauth.verify(first.access_token)).valid
 
 
+async def test_accounts_are_found_by_their_ids(bunauth: BunAuth) -> None:
+    ada = (await registered(bunauth)).user
+
+    assert await bunauth.accounts((ada.id, "usr_deleted")) == (ada,)
+    assert await bunauth.accounts(()) == ()
+    with pytest.raises(InvalidInput):
+        await bunauth.accounts(tuple(f"usr_{number}" for number in range(501)))
+
+
 async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
 

@@ -286,6 +286,17 @@ async def test_the_layers_that_confine_functions_are_named(functions: Functions)
     assert {"landlock", "seccomp", "rlimits"} <= set(await functions.sandbox_layers())
 
 
+async def test_a_paused_project_runs_nothing_until_it_is_resumed(functions: Functions) -> None:
+    await deploy(functions, "f", returning("one"))
+
+    await functions.pause_project(PROJECT, True)
+    with pytest.raises(FunctionNotFound):
+        await call(functions, "f")
+    await functions.pause_project(PROJECT, False)
+
+    assert (await call(functions, "f")).body == b"one"
+
+
 async def test_a_dropped_project_has_no_functions(functions: Functions) -> None:
     await deploy(functions, "f", returning("one"))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -10,9 +11,18 @@ from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
+    InviteNotFound,
+    LastOwner,
+    MemberNotFound,
+    OrganisationNotEmpty,
+    OrganisationNotFound,
+    PersonalOrganisation,
     Platform,
+    ProjectChanges,
+    ProjectDeleted,
     ProjectKeyNotFound,
     ProjectNotFound,
+    RoleFromOrganisation,
 )
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.cursors import InvalidCursor
@@ -20,7 +30,7 @@ from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.platform.module import MODULE
 from tests.bunauth.feeds import feed_of
 from tests.platform.fake_rooms import FakeRooms
-from tests.platform.people import ADA, ADA_ID, BOB_ID, at, value_of
+from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, token_of, value_of
 from tests.rooms import opened, site
 
 
@@ -36,7 +46,7 @@ async def test_a_project_is_created_renamed_and_deleted(platform: Platform) -> N
     assert (found.id, found.name, found.slug, found.role) == (made.id, "Bakery", "bakery", Role.OWNER)
     assert found.created_at == made.created_at
     assert (await platform.projects(ADA, 20, None)).items == (found,)
-    assert (await platform.rename_project(at(made), "Patisserie")).name == "Patisserie"
+    assert (await platform.update_project(at(made), ProjectChanges("Patisserie"))).name == "Patisserie"
     assert (await platform.membership(ADA_ID, "bakery")).project == made.id
 
     await platform.delete_project(at(made), "bakery")
@@ -59,8 +69,48 @@ async def test_keys_are_made_listed_rotated_and_revoked(platform: Platform) -> N
         await platform.key_holder(value_of(rotated))
 
 
-async def test_problems_of_platform_keep_their_class_over_http(platform: Platform) -> None:
+async def test_a_deleted_project_is_listed_and_restored(platform: Platform) -> None:
     made = await platform.create_project(ADA, "Bakery")
+    before = await platform.project(at(made))
+
+    await platform.delete_project(at(made), "bakery")
+
+    (listed,) = (await platform.projects(ADA, 20, None, deleted=True)).items
+    assert listed.destroyed_after is not None
+    assert (await platform.custody(ADA_ID, "bakery")).project == made.id
+    with pytest.raises(ProjectDeleted):
+        await platform.membership(ADA_ID, "bakery")
+    assert await platform.restore_project(at(made)) == before
+
+
+async def test_an_organisation_has_members_invitations_and_projects(platform: Platform) -> None:
+    org = await platform.create_org(ADA, "Guild")
+    assert (await platform.rename_org(ADA, org.slug, "Crew")).name == "Crew"
+    made = await platform.create_project(ADA, "Bakery", org.id)
+    invite = await platform.create_invite(ADA, org.id, "bob@example.com", Role.VIEWER)
+    assert [one.id for one in (await platform.invites(ADA, org.id, 20, None)).items] == [invite.id]
+    invite = await platform.resend_invite(ADA, org.id, invite.id)
+
+    accepted = await platform.accept_invite(BOB, token_of(invite))
+
+    assert accepted.org == msgspec.structs.replace(org, name="Crew", role=Role.VIEWER)
+    assert (await platform.membership(BOB_ID, made.id)).role is Role.VIEWER
+    assert (await platform.add_member(at(made), BOB_ID, Role.ADMIN)).role is Role.ADMIN
+    assert (await platform.change_member(ADA, org.id, BOB_ID, Role.DEVELOPER)).role is Role.DEVELOPER
+    assert [one.user.id for one in (await platform.members(BOB, org.id, 20, None)).items] == [ADA_ID, BOB_ID]
+    await platform.remove_member(BOB, org.id, BOB_ID)
+    assert [one.id for one in (await platform.orgs(BOB, 20, None)).items] == []
+    assert (await platform.transfer_project(at(made), "personal")).org != org.id
+    unused = await platform.create_invite(ADA, org.id, "eve@example.com", Role.VIEWER)
+    await platform.delete_invite(ADA, org.id, unused.id)
+    await platform.delete_org(ADA, org.id, org.slug)
+    with pytest.raises(OrganisationNotFound):
+        await platform.org(ADA, org.id)
+
+
+async def test_problems_of_platform_keep_their_class_over_http(platform: Platform) -> None:
+    made, guild = await platform.create_project(ADA, "Bakery"), await platform.create_org(ADA, "Guild")
+    await platform.create_project(ADA, "Mill", guild.id)
 
     for problem, attempt in (
         (InvalidInput, platform.create_project(ADA, "")),
@@ -71,6 +121,13 @@ async def test_problems_of_platform_keep_their_class_over_http(platform: Platfor
         (ProjectKeyNotFound, platform.revoke_key(at(made), "key_unknown")),
         (ProjectKeyNotFound, platform.rotate_key(at(made), "key_unknown", 0)),
         (InvalidKey, platform.key_holder("sk_unknown")),
+        (OrganisationNotFound, platform.org(ADA, "org_unknown")),
+        (PersonalOrganisation, platform.remove_member(ADA, "personal", ADA_ID)),
+        (LastOwner, platform.remove_member(ADA, guild.id, ADA_ID)),
+        (OrganisationNotEmpty, platform.delete_org(ADA, guild.id, guild.slug)),
+        (MemberNotFound, platform.remove_member(at(made), None, BOB_ID)),
+        (RoleFromOrganisation, platform.remove_member(at(made), None, ADA_ID)),
+        (InviteNotFound, platform.accept_invite(ADA, "binv_unknown")),
     ):
         with pytest.raises(problem):
             await attempt

@@ -19,6 +19,7 @@ NOTHING: Final = 0  # the route discards any body
 
 P: Final = "/api/projects/{project}"
 FUNCTION: Final = f"{P}/functions/{{name}}"
+ORG: Final = "/api/orgs/{org}"
 CALL: Final = "/v1/functions/{name}"
 
 BODY_BYTES: Final[dict[tuple[str, str], int]] = {
@@ -54,6 +55,16 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("POST", "/api/projects"),
             ("PATCH", P),
             ("DELETE", P),
+            ("POST", f"{P}/transfer"),
+            ("POST", f"{P}/members"),
+            ("PATCH", f"{P}/members/{{user}}"),
+            ("POST", f"{P}/invites"),
+            ("POST", "/api/invites/accept"),
+            ("POST", "/api/orgs"),
+            ("PATCH", ORG),
+            ("DELETE", ORG),
+            ("PATCH", f"{ORG}/members/{{user}}"),
+            ("POST", f"{ORG}/invites"),
             ("POST", f"{P}/keys"),
             ("POST", f"{P}/keys/{{key_id}}/rotate"),
             ("PUT", f"{P}/env/{{name}}"),
@@ -109,6 +120,19 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("DELETE", "/api/auth/tokens/{token_id}"),
             ("GET", "/api/projects"),
             ("GET", P),
+            ("POST", f"{P}/restore"),
+            ("GET", f"{P}/members"),
+            ("DELETE", f"{P}/members/{{user}}"),
+            ("GET", f"{P}/invites"),
+            ("POST", f"{P}/invites/{{invite_id}}/resend"),
+            ("DELETE", f"{P}/invites/{{invite_id}}"),
+            ("GET", "/api/orgs"),
+            ("GET", ORG),
+            ("GET", f"{ORG}/members"),
+            ("DELETE", f"{ORG}/members/{{user}}"),
+            ("GET", f"{ORG}/invites"),
+            ("POST", f"{ORG}/invites/{{invite_id}}/resend"),
+            ("DELETE", f"{ORG}/invites/{{invite_id}}"),
             ("GET", f"{P}/keys"),
             ("DELETE", f"{P}/keys/{{key_id}}"),
             ("GET", f"{P}/data-key"),

@@ -1,6 +1,7 @@
 """The table of permissions: the callers that each route serves. The route refuses all other callers.
 
-A refusal is 401, 403, or 404 `project_not_found`. The gateway refuses a personal token without the scope `write` on
+A refusal is 401, 403, or 404 `project_not_found` or `organisation_not_found`.
+The gateway refuses a personal token without the scope `write` on
 every route whose method writes; therefore the function `row` removes that caller from such routes.
 """
 
@@ -33,6 +34,7 @@ SERVERS: Final = {SECRET}
 SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
 READING: Final = ("GET", "HEAD", "OPTIONS")
 P: Final = "/api/projects/{project}"
+ORG: Final = "/api/orgs/{org}"
 FUNCTION: Final = f"{P}/functions/{{name}}"
 
 
@@ -112,6 +114,32 @@ PERMISSIONS: Final = (
     row("GET", P, VIEWERS),
     row("PATCH", P, ADMINS),
     row("DELETE", P, OWNERS, body={"confirm": "another project"}),
+    row("POST", f"{P}/restore", OWNERS),
+    row("POST", f"{P}/transfer", OWNERS, body={"org": "personal"}),
+    # members and invitations of the project
+    row("GET", f"{P}/members", VIEWERS),
+    row("POST", f"{P}/members", ADMINS),
+    row("PATCH", f"{P}/members/{{user}}", ADMINS),
+    row("DELETE", f"{P}/members/{{user}}", ADMINS),
+    row("GET", f"{P}/invites", ADMINS),
+    row("POST", f"{P}/invites", ADMINS),
+    row("POST", f"{P}/invites/{{invite_id}}/resend", ADMINS),
+    row("DELETE", f"{P}/invites/{{invite_id}}", ADMINS),
+    row("POST", "/api/invites/accept", ACCOUNTS),
+    # an organisation, in which each member of the project has the same role
+    row("GET", "/api/orgs", ACCOUNTS),
+    row("POST", "/api/orgs", ACCOUNTS),
+    row("GET", ORG, VIEWERS),
+    row("PATCH", ORG, ADMINS),
+    row("DELETE", ORG, OWNERS, body={"confirm": "another organisation"}),
+    row("GET", f"{ORG}/members", VIEWERS),
+    row("PATCH", f"{ORG}/members/{{user}}", ADMINS),
+    row("DELETE", f"{ORG}/members/{{user}}", ADMINS),
+    row("GET", f"{ORG}/invites", ADMINS),
+    row("POST", f"{ORG}/invites", ADMINS),
+    row("POST", f"{ORG}/invites/{{invite_id}}/resend", ADMINS),
+    row("DELETE", f"{ORG}/invites/{{invite_id}}", ADMINS),
+    # keys
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),
     row("DELETE", f"{P}/keys/{{key_id}}", ADMINS),

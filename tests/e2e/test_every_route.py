@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -25,7 +23,7 @@ from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
 
 MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
 REFUSED = {401: {"unauthenticated", "invalid_token", "invalid_key"}, 403: {"forbidden", "rule_denied"}}
-REFUSED[404] = {"project_not_found"}
+REFUSED[404] = {"project_not_found", "organisation_not_found"}
 MISREAD = {400, 415, 422}  # statuses that a valid example never gets
 INVENTED = {
     (
@@ -37,6 +35,8 @@ INVENTED = {
     ("POST", "/api/auth/passkeys/register"): "wrong_passkey",
     ("POST", "/api/auth/totp/confirm"): "wrong_code",
     ("DELETE", who.P): "confirmation_needed",
+    ("DELETE", who.ORG): "confirmation_needed",
+    ("POST", "/api/invites/accept"): "invite_not_found",
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
@@ -107,12 +107,12 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
     instance.commands["dev"][1].update(settings)
     try:
         instance.start()
-        yield inhabited(instance.http, database)
+        yield inhabited(instance.http)
     finally:
         instance.close()
 
 
-def inhabited(http: httpx.Client, database: str) -> Installation:
+def inhabited(http: httpx.Client) -> Installation:
     """Register every caller of the table and fill a project with data."""
 
     def post(path: str, body: Any, headers: dict[str, str]) -> Any:
@@ -129,8 +129,12 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
         headers[name] = {"Authorization": f"Bearer {accounts[name]['access_token']}"}
     post("/api/auth/register", {**SIGN_IN, "name": "Ada"}, {})
     project = post("/api/projects", {"name": "every route"}, headers[who.OWNER])
-    members = {name: accounts[name]["user"]["id"] for name in MEMBERS if name != who.OWNER}
-    asyncio.run(add_members(database, project["id"], members))
+    org = post("/api/orgs", {"name": "every role"}, headers[who.OWNER])["id"]
+    for name in MEMBERS:
+        for place in (f"/api/projects/{project['id']}", f"/api/orgs/{org}") if name != who.OWNER else ():
+            invite = {"email": accounts[name]["user"]["email"], "role": name}
+            url = post(f"{place}/invites", invite, headers[who.OWNER])["url"]
+            post("/api/invites/accept", {"token": url.partition("#")[2]}, headers[name])
     for name, scopes in ((who.READER, ["read"]), (who.WRITER, ["read", "write"])):
         token = post("/api/auth/tokens", {"name": name, "scopes": scopes}, headers[who.OWNER])["token"]
         headers[name] = {"Authorization": f"Bearer {token}"}
@@ -150,20 +154,9 @@ def inhabited(http: httpx.Client, database: str) -> Installation:
     # a used token gets 401 custom_token_used: the route admitted the caller and refused only the token
     custom = post("/v1/auth/custom-token", {"uid": eve["user"]["id"]}, keys["secret"])["token"]
     post("/v1/auth/login/custom-token", {"token": custom}, keys["publishable"])
-    names = {"project": project["id"], "custom_token": custom, "version": "1"}
+    names = {"project": project["id"], "org": org, "custom_token": custom, "version": "1"}
     names |= {"refresh_token": accounts[who.OUTSIDER]["refresh_token"], "user_refresh_token": eve["refresh_token"]}
     return Installation(http, headers, names)
-
-
-async def add_members(database: str, project: str, members: dict[str, str]) -> None:
-    """Write the members into the table of Platform, which has no route for members yet."""
-    connection = await asyncpg.connect(database)
-    try:
-        for role, developer in members.items():
-            row = "INSERT INTO platform.members (project, developer, role, created_at) VALUES ($1, $2, $3, now())"
-            await connection.execute(row, project, developer, role)
-    finally:
-        await connection.close()
 
 
 def is_refused(reply: httpx.Response) -> bool:
@@ -243,7 +236,7 @@ def requests_of_hostile_sizes() -> Iterator[tuple[str, str, str, bytes]]:
         if most != NOTHING:
             yield method, route, at, b"[" * NESTED
         for placeholder in re.findall(r"\{\w+\}", route):
-            if placeholder != "{project}":
+            if placeholder not in ("{project}", "{org}"):
                 yield method, route, route.replace(placeholder, "x" * LONG), b""
         for parameter in document[route][method.lower()].get("parameters", ()):
             if parameter["in"] == "query":

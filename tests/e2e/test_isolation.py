@@ -40,6 +40,10 @@ class Project:
     backup: str = "bkp_x"
     backup_job: str = "job_x"
     queued_job: str = "job_x"
+    org: str = "org_x"
+    member: str = "usr_x"
+    invite: str = "ivt_x"
+    org_invite: str = "ivt_x"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,16 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "", "", None, {}),
             ("PATCH", "", "", {"name": "Mine now"}, {}),
             ("DELETE", "", "", {"confirm": owner.slug}, {}),
+            ("POST", "/restore", "/restore", None, {}),
+            ("POST", "/transfer", "/transfer", {"org": "personal"}, {}),
+            ("GET", "/members", "/members", None, {}),
+            ("POST", "/members", "/members", {"user": owner.member, "role": "owner"}, {}),
+            ("PATCH", "/members/{user}", f"/members/{owner.member}", {"role": "viewer"}, {}),
+            ("DELETE", "/members/{user}", f"/members/{owner.member}", None, {}),
+            ("GET", "/invites", "/invites", None, {}),
+            ("POST", "/invites", "/invites", {"email": "mine@example.com", "role": "owner"}, {}),
+            ("POST", "/invites/{invite_id}/resend", f"/invites/{owner.invite}/resend", None, {}),
+            ("DELETE", "/invites/{invite_id}", f"/invites/{owner.invite}", None, {}),
             ("GET", "/keys", "/keys", None, {}),
             ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
             ("DELETE", "/keys/{key_id}", key, None, {}),
@@ -126,6 +140,20 @@ def tries(owner: Project) -> list[Try]:
             Try(method, route + template, at + path, "developer", (404,), json, files)
             for method, template, path, json, files in developer
         ]
+    for method, below, path, sent in (
+        ("GET", "", "", None),
+        ("PATCH", "", "", {"name": "Mine now"}),
+        ("DELETE", "", "", {"confirm": "guild-of-owner"}),
+        ("GET", "/members", "/members", None),
+        ("PATCH", "/members/{user}", f"/members/{owner.member}", {"role": "viewer"}),
+        ("DELETE", "/members/{user}", f"/members/{owner.member}", None),
+        ("GET", "/invites", "/invites", None),
+        ("POST", "/invites", "/invites", {"email": "mine@example.com", "role": "owner"}),
+        ("POST", "/invites/{invite_id}/resend", f"/invites/{owner.org_invite}/resend", None),
+        ("DELETE", "/invites/{invite_id}", f"/invites/{owner.org_invite}", None),
+    ):
+        for org in (owner.org, "guild-of-owner"):
+            found.append(Try(method, f"/api/orgs/{{org}}{below}", f"/api/orgs/{org}{path}", "developer", (404,), sent))
     meant = {"X-Bunbase-Project": owner.id}
     for method, template, path, sent in (
         ("GET", "/v1/collections", "/v1/collections", None),
@@ -328,7 +356,13 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
         assert seen["url"].endswith("x=1")
 
 
-OF_THE_CALLER = {("GET", "/api/projects"), ("POST", "/api/projects")}  # these routes name no project
+OF_THE_CALLER = {  # these routes name no project and no organisation
+    ("GET", "/api/projects"),
+    ("POST", "/api/projects"),
+    ("GET", "/api/orgs"),
+    ("POST", "/api/orgs"),
+    ("POST", "/api/invites/accept"),
+}
 
 OWNED = {
     "papers": ["other", "paper"],
@@ -342,6 +376,9 @@ OWNED = {
     "backups": 1,
     "exported": 2,
     "jobs": [MARKER],
+    "members": [("dev@owner.example", "owner")],
+    "invites": ["friend@owner.example"],
+    "org": ("guild of owner", [("dev@owner.example", "owner")], ["friend@owner.example"]),
 }
 
 
@@ -351,8 +388,18 @@ def _everything(instance: Instance, owner: Project) -> dict[str, Any]:
     def get(path: str, headers: dict[str, str]) -> httpx.Response:
         return instance.http.get(path, headers=headers).raise_for_status()
 
-    at = f"/api/projects/{owner.id}"
+    def members(place: str) -> list[tuple[str, str]]:
+        items = get(f"{place}/members", owner.developer).json()["items"]
+        return [(one["user"]["email"], one["role"]) for one in items]
+
+    def invites(place: str) -> list[str]:
+        return [one["email"] for one in get(f"{place}/invites", owner.developer).json()["items"]]
+
+    at, org = f"/api/projects/{owner.id}", f"/api/orgs/{owner.org}"
     return {
+        "members": members(at),
+        "invites": invites(at),
+        "org": (get(org, owner.developer).json()["name"], members(org), invites(org)),
         "papers": [item["_id"] for item in get("/v1/data/papers", owner.secret).json()["items"]],
         "text": get("/v1/data/papers/paper", owner.secret).json()["text"],
         "name": get(at, owner.developer).json()["name"],
@@ -405,8 +452,14 @@ def _project(instance: Instance, name: str) -> Project:
         poll(lambda: http.get(logs, headers=developer).json()["items"])
     job = http.post(f"/api/projects/{made['id']}/backups", headers=developer).raise_for_status()
     poll(lambda: http.get(job.headers["location"], headers=developer).json()["state"] == "done")
+    org = post("/api/orgs", developer, {"name": f"guild of {name}"})["id"]
+    friend = {"email": f"friend@{name}.example", "role": "developer"}
     return Project(
         id=made["id"],
+        org=org,
+        member=account["user"]["id"],
+        invite=post(f"/api/projects/{made['id']}/invites", developer, friend)["id"],
+        org_invite=post(f"/api/orgs/{org}/invites", developer, friend)["id"],
         slug=made["slug"],
         secret=keys["secret"],
         public=keys["publishable"],

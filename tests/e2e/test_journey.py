@@ -277,13 +277,21 @@ def test_documents_functions_variables_and_logs_survive_a_restart(
     assert "greeting Ada" in instance.bunbase("logs", "hello", cwd=app)
 
 
-def test_the_key_of_a_deleted_project_is_refused_and_its_files_are_deleted(instance: Instance, app: Path) -> None:
+def test_a_deleted_project_stops_can_be_restored_and_with_now_loses_its_files(instance: Instance, app: Path) -> None:
     made = instance.bunbase_json("projects", "create", "Short-lived", cwd=instance.home)
     secret = {"X-Bunbase-Key": next(key["key"] for key in made["keys"] if key["kind"] == "secret")}
     begin_collection(instance, "notes", secret)
     instance.http.put("/v1/data/notes/n", json={"text": "soon gone"}, headers=secret).raise_for_status()
 
-    instance.bunbase("projects", "delete", made["slug"], "--confirm", made["slug"], cwd=instance.home)
+    confirmed = ("projects", "delete", made["slug"], "--confirm", made["slug"])
+    instance.bunbase(*confirmed, cwd=instance.home)
+
+    poll(lambda: instance.http.get("/v1/data/notes/n", headers=secret).status_code == 401, 1.0)
+    instance.bunbase("projects", "restore", made["slug"], cwd=instance.home)
+    poll(lambda: instance.http.get("/v1/data/notes/n", headers=secret).status_code == 200)
+
+    instance.bunbase(*confirmed, cwd=instance.home)
+    instance.bunbase(*confirmed, "--now", cwd=instance.home)
 
     poll(lambda: instance.http.get("/v1/data/notes/n", headers=secret).status_code == 401, 1.0)
     files = [place for place in instance.home.glob("data*/bundoc/*") if place.name == made["id"]]

@@ -17,7 +17,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
-from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
 from bunbase.contracts.tenant_auth import TenantAuth
@@ -58,6 +58,8 @@ class FakeFunctions:
         """
         if name == "missing":
             raise FunctionNotFound("The project has no function missing.")
+        if name == "failing":
+            raise FunctionError("Its log has the details.", invocation="inv_1", version=2)
         if name == "empty":
             yield Head(204, (("x-own", "1"),), 1, "inv_1", 0.0, False, b"")
             return

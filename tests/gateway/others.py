@@ -174,11 +174,11 @@ class FakePlatform(Room):
             SECRET: KeyHolder("key_s", BAKERY, CallerKind.SECRET),
             LIBRARYS: KeyHolder("key_l", LIBRARY, CallerKind.PUBLISHABLE),
         }
-        self.members = {(ADA, ref): Membership(BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
+        self.roles = {(ADA, ref): Membership(ADA, BAKERY, "bakery", Role.OWNER) for ref in (BAKERY, "bakery")}
         self.answering = asyncio.Event()  # while cleared, a look-up has read its data but does not return yet
         self.answering.set()
 
-    async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
+    async def projects(self, caller: Caller, limit: int, cursor: str | None, deleted: bool = False) -> Projects:
         return Projects((), None)
 
     async def key_holder(self, key: str) -> KeyHolder:
@@ -191,14 +191,17 @@ class FakePlatform(Room):
 
     async def project_of(self, slug: str) -> str:
         self.calls["project_of"] += 1
-        found = {membership.slug: membership.project for membership in self.members.values()}
+        found = {membership.slug: membership.project for membership in self.roles.values()}
         if slug not in found:
             raise ProjectNotFound
         return found[slug]
 
+    async def custody(self, developer: str, project: str) -> Membership:
+        return await self.membership(developer, project)
+
     async def membership(self, developer: str, project: str) -> Membership:
         self.calls["membership"] += 1
-        found = self.members.get((developer, project))
+        found = self.roles.get((developer, project))
         await self.answering.wait()
         if found is None:
             raise ProjectNotFound

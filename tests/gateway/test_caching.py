@@ -42,6 +42,11 @@ NEVER_STORED = {
     ("POST", "/api/projects"),
     ("POST", "/api/projects/{project}/keys"),
     ("POST", "/api/projects/{project}/keys/{key_id}/rotate"),
+    *(
+        ("POST", f"{place}/invites{below}")
+        for place in ("/api/projects/{project}", "/api/orgs/{org}")
+        for below in ("", "/{invite_id}/resend")
+    ),
     ("POST", "/rpc"),
     ("POST", "/v1/auth/custom-token"),
     ("POST", "/v1/auth/login"),
@@ -52,12 +57,13 @@ NEVER_STORED = {
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
+    ("GET", "/invite"),
     ("GET", "/v1/auth/jwks.json"),
 }
 
 
 def test_every_route_that_returns_secrets_sends_no_store() -> None:
-    """Sign-in, keys, tokens and revealed variables are `no-store`; only public keys are `public`."""
+    """Sign-in, keys, tokens and revealed variables are `no-store`; only public keys and pages are `public`."""
     said: dict[str, set[tuple[str, str]]] = {}
     for route in ALL:
         header = route.cache_control

@@ -33,6 +33,12 @@ def test_an_authorization_header_without_a_bearer_token_is_refused(header: str) 
         bearer_token({"authorization": header})
 
 
+@pytest.mark.parametrize("key", ["sk_abc", "pk_abc"])
+def test_a_project_key_as_a_bearer_token_is_refused_with_the_header_that_takes_it(key: str) -> None:
+    with pytest.raises(InvalidToken, match="project key only in the header X-Bunbase-Key"):
+        bearer_token({"authorization": f"Bearer {key}"})
+
+
 def test_the_key_in_the_header_overrides_the_key_in_the_query() -> None:
     assert project_key({"x-bunbase-key": "sk_1"}, {"key": "pk_1"}) == "sk_1"
     assert project_key({}, {"key": "pk_1"}) == "pk_1"

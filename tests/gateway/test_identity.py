@@ -107,7 +107,7 @@ async def test_unknown_credentials_are_not_cached(asking: Asking) -> None:
     with pytest.raises(ProjectNotFound):
         await asking.identity.membership("usr_new", BAKERY)
     asking.platform.holders["sk_new"] = asking.platform.holders[SECRET]
-    asking.platform.members["usr_new", BAKERY] = asking.platform.members[ADA, BAKERY]
+    asking.platform.roles["usr_new", BAKERY] = asking.platform.roles[ADA, BAKERY]
 
     assert await asking.identity.key_holder("sk_new")
     assert await asking.identity.membership("usr_new", BAKERY)
@@ -203,7 +203,7 @@ async def test_the_keys_and_members_of_a_deleted_project_leave_the_cache(asking:
     await asking.identity.key_holder("pk_library")
     await asking.identity.membership(ADA, "bakery")
     asking.platform.holders = {key: one for key, one in asking.platform.holders.items() if one.project != BAKERY}
-    asking.platform.members.clear()
+    asking.platform.roles.clear()
 
     asking.platform.tell(RevokedKind.PROJECT, BAKERY)
 
@@ -214,15 +214,28 @@ async def test_the_keys_and_members_of_a_deleted_project_leave_the_cache(asking:
         await asking.identity.membership(ADA, "bakery")
 
 
-async def test_the_feed_removes_a_lost_membership_from_the_cache(asking: Asking) -> None:
+@pytest.mark.parametrize("lost", [f"{BAKERY}:{ADA}", f"{BAKERY}:", f":{ADA}"])
+async def test_the_feed_removes_a_lost_membership_from_the_cache(asking: Asking, lost: str) -> None:
+    """An organisation's member has the role in many projects, so the feed names the person alone."""
     await asking.identity.membership(ADA, BAKERY)
-    asking.platform.members.clear()
+    asking.platform.roles.clear()
 
-    asking.platform.tell(RevokedKind.MEMBERSHIP, f"{BAKERY}:{ADA}")
+    asking.platform.tell(RevokedKind.MEMBERSHIP, lost)
 
     await eventually(lambda: asking.identity.epoch == 1)
     with pytest.raises(ProjectNotFound):
         await asking.identity.membership(ADA, BAKERY)
+
+
+@pytest.mark.parametrize("lost", [f"{BAKERY}:usr_bob", "prj_other:", ":usr_bob"])
+async def test_a_membership_that_others_lost_stays_in_the_cache(asking: Asking, lost: str) -> None:
+    await asking.identity.membership(ADA, BAKERY)
+
+    asking.platform.tell(RevokedKind.MEMBERSHIP, lost)
+
+    await eventually(lambda: asking.identity.epoch == 1)
+    await asking.identity.membership(ADA, BAKERY)
+    assert asking.platform.calls["membership"] == 1
 
 
 async def test_a_key_that_is_revoked_during_its_look_up_is_not_cached(asking: Asking) -> None:

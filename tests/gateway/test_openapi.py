@@ -234,6 +234,11 @@ def test_an_answer_of_json_rpc_has_either_a_result_or_an_error() -> None:
     assert problems_of(answer, head | {"error": {"code": "parse_error"}}) != []
 
 
+@pytest.mark.parametrize("name", ["Signup", "NewUser", "UserChanges"])
+def test_an_empty_email_address_of_an_end_user_does_not_match_its_schema(name: str) -> None:
+    assert SCHEMAS[name]["properties"]["email"]["minLength"] == 3
+
+
 def test_preconditions_have_the_forms_that_the_server_accepts() -> None:
     item = DOCUMENT["paths"]["/v1/data/{collection}/{id}"]
     headers = {

@@ -146,7 +146,7 @@ async def test_the_host_of_a_deleted_project_gets_404(door: Served) -> None:
             asked = door.platform.calls["project_of"]
             assert (await ask(door, "GET /hello", OWN))[0] == 200
 
-        door.platform.members.clear()
+        door.platform.roles.clear()
         door.platform.tell(RevokedKind.PROJECT, BAKERY)
 
         while (await ask(door, "GET /hello", OWN))[0] != 404:

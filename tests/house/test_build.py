@@ -264,7 +264,7 @@ def test_the_log_names_postgresql_and_repeats_a_message_only_after_some_seconds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lines: list[str] = []
-    monkeypatch.setattr("bunbase.house.build.log.info", lambda event, **_: lines.append(event))
+    monkeypatch.setattr("bunbase.house.build.log.warning", lambda event, **_: lines.append(event))
     now = {"at": 0.0}
     said = Said(lambda: now["at"])
 

@@ -17,7 +17,10 @@ from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
 from tests.gateway.whole.test_both_lanes import HOT
 
-IMPOSSIBLE_NAMES = {("/api/projects/{project:str}/backups/restore", ("DELETE", "GET"))}  # backups: `bkp_…`
+IMPOSSIBLE_NAMES = {
+    ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # backups: `bkp_…`
+    ("/api/invites/accept", ("DELETE",)),  # invitations: `ain_…`
+}
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))
 )

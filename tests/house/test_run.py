@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -78,7 +81,8 @@ def test_a_taken_port_stops_the_start_and_frees_the_data_directory(capsys: pytes
         assert run_dev(ANY_PORT | {"gateway.port": str(port)}) == 1
 
     taken = f"bunbase: cannot listen on 127.0.0.1:{port}: Address already in use"
-    assert capsys.readouterr().err == f"{taken}; stop what listens there, or choose another port\n"
+    advice = "stop what listens there, or choose another port with --port or BUNBASE_PORT"
+    assert capsys.readouterr().err == f"{taken}; {advice}\n"
     again = DataDirectory(Path("data"))
     again.hold()
     again.release()
@@ -126,7 +130,7 @@ def test_an_unreachable_postgresql_is_named_without_its_password(
     assert run_serve(["bunkms"], alone) == 1
 
     error = capsys.readouterr().err
-    assert error.startswith("bunbase: PostgreSQL cannot be reached: ")
+    assert error.startswith("bunbase: PostgreSQL at 127.0.0.1:1/none cannot be reached: ")
     assert "hidden" not in error
 
 
@@ -154,3 +158,38 @@ def test_the_banner_shows_no_next_step_if_the_setup_line_is_shown(
         terminal.ready("production", site(tmp_path), None)
 
         assert ("  next  " in capsys.readouterr().out) is not told
+
+
+def test_the_banner_says_register_at_the_first_start_and_login_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(False)
+    terminal.ready("dev", site(tmp_path), None)
+    first = capsys.readouterr().out
+
+    terminal.first_start = False
+    terminal.ready("dev", site(tmp_path), None)
+
+    assert "register --url" in first
+    assert "login --url" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_python_drops_during_the_start_still_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Python drops an exception in a destructor, and also in a callback after a fork, as when PostgreSQL starts."""
+
+    class Destroyed:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def start_cluster(data_dir: Path) -> Any:
+        Destroyed()
+        url = "postgresql://nobody@127.0.0.1:1/none"  # the start would wait for it for a minute
+        return SimpleNamespace(url=url, data_dir=data_dir, running=True, stop=lambda: None)
+
+    monkeypatch.setattr("bunbase.house.run.start_cluster", start_cluster)
+    monkeypatch.setattr("sys.unraisablehook", lambda _: None)
+
+    assert run_dev(ANY_PORT) == 0

@@ -1,7 +1,11 @@
-"""Fakes of the rooms that Platform notifies of deleted projects. They only record the notification."""
+"""Fakes of the rooms that Platform calls. They record what they are told; BunAuth knows the accounts of `people.py`."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -24,14 +28,51 @@ class Hearing:
         self.dropped.append(project)
 
 
+class FakeFunctions(Hearing):
+    """`paused`: the projects that are paused now. `heard`: every value that it was told, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paused: set[str] = set()
+        self.heard: list[bool] = []
+
+    async def pause_project(self, project: str, paused: bool) -> None:
+        if not self.reachable:
+            raise Unreachable("This room is down.")
+        self.heard.append(paused)
+        (self.paused.add if paused else self.paused.discard)(project)
+
+
+class FakeBunAuth:
+    """Knows an account for every id, except for those in `deleted`."""
+
+    def __init__(self) -> None:
+        self.deleted: set[str] = set()
+
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        return tuple(account_of(id) for id in ids if id not in self.deleted)
+
+
+def account_of(id: str) -> Account:
+    name = id.removeprefix("usr_")
+    return Account(id, f"{name}@example.com", name.title(), "user", datetime(2026, 1, 1, tzinfo=UTC))
+
+
 class FakeRooms:
     def __init__(self) -> None:
+        self.bunauth = FakeBunAuth()
         self.kms = FakeKms(lazy=False)
-        self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), Hearing()
+        self.tenant_auth, self.bundoc, self.functions = Hearing(), Hearing(), FakeFunctions()
 
     def rooms(self) -> Rooms:
         return Rooms(
-            {Kms: self.kms, TenantAuth: self.tenant_auth, Bundoc: self.bundoc, Functions: self.functions},
+            {
+                Kms: self.kms,
+                BunAuth: self.bunauth,
+                TenantAuth: self.tenant_auth,
+                Bundoc: self.bundoc,
+                Functions: self.functions,
+            },
         )
 
     def have_heard(self, project: str) -> bool:

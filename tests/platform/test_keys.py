@@ -185,7 +185,7 @@ async def test_long_expired_keys_are_deleted(platform: PlatformService, clock: M
     key = await platform.create_key(at(made), CallerKind.SECRET, "short", 60)
 
     clock.advance(86400 + 61)
-    await upkeep_job("platform", platform.store.feed, platform.store.delete_expired_keys, clock).work()
+    await upkeep_job("platform", platform.stores.feed, platform.stores.delete_expired, clock).work()
 
     assert key.id.encode() not in await everything_in(here.database_url, "platform")
     assert await works(platform, value_of(made.keys[0]))

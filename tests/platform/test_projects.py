@@ -5,10 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import CallerKind, Role
-from bunbase.contracts.platform import ConfirmationNeeded, InvalidKey, ProjectNotFound
-from bunbase.contracts.revocations import RevokedKind
+from bunbase.contracts.platform import ProjectChanges, ProjectNotFound
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated, Unreachable
@@ -16,8 +14,6 @@ from bunbase.pkg.modules import Site
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from bunbase.platform.settings import PlatformSettings
-from tests.bunauth.feeds import feed_of
-from tests.pkg.waiting import PATIENCE_SECONDS, eventually
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, value_of
 from tests.rooms import ANYONE, member_caller, opened
@@ -46,7 +42,7 @@ async def test_a_new_project_has_an_owner_an_encryption_key_and_two_project_keys
 async def test_an_empty_long_or_unprintable_project_name_is_refused(platform: PlatformService, name: str) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
-    for refused in (platform.create_project(ADA, name), platform.rename_project(at(made), name)):
+    for refused in (platform.create_project(ADA, name), platform.update_project(at(made), ProjectChanges(name))):
         with pytest.raises(InvalidInput) as problem:
             await refused
         assert problem.value.extra["errors"][0]["path"] == "/name"
@@ -75,24 +71,27 @@ async def test_projects_of_the_same_name_have_different_slugs(platform: Platform
     assert len(set(slugs)) == 8
 
 
-async def test_the_number_of_projects_of_a_developer_has_a_limit(others: FakeRooms, here: Site) -> None:
+async def test_the_number_of_projects_of_an_organisation_has_a_limit(others: FakeRooms, here: Site) -> None:
     async with opened(
-        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
+        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_organisation=2)
     ) as platform:
         first = await platform.create_project(ADA, "One")
         await platform.create_project(ADA, "Two")
 
-        with pytest.raises(InvalidInput, match="Delete a project first"):
+        with pytest.raises(InvalidInput, match="Delete one first"):
             await platform.create_project(ADA, "Three")
 
         assert await platform.create_project(BOB, "Three")
         await platform.delete_project(at(first), "one")
+        with pytest.raises(InvalidInput, match="can still be restored counts too"):
+            await platform.create_project(ADA, "Three")
+        await platform.delete_project(at(first), "one", now=True)
         assert await platform.create_project(ADA, "Three")
 
 
 async def test_simultaneous_requests_cannot_exceed_the_limit_of_projects(others: FakeRooms, here: Site) -> None:
     async with opened(
-        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_developer=2)
+        MODULE, others.rooms(), here, settings=PlatformSettings(max_projects_per_organisation=2)
     ) as platform:
         made = await asyncio.gather(
             *(platform.create_project(ADA, f"Project {number}") for number in range(8)), return_exceptions=True
@@ -139,7 +138,7 @@ async def test_a_cursor_is_refused_for_another_list(platform: PlatformService) -
 async def test_renaming_a_project_keeps_its_slug(platform: PlatformService) -> None:
     made = await platform.create_project(ADA, "Bakery")
 
-    renamed = await platform.rename_project(at(made), "Patisserie")
+    renamed = await platform.update_project(at(made), ProjectChanges("Patisserie"))
 
     assert (renamed.name, renamed.slug) == ("Patisserie", "bakery")
     assert await platform.project(at(made)) == renamed
@@ -201,7 +200,7 @@ async def test_each_role_may_do_exactly_what_the_table_allows(platform: Platform
     doing: Callable[[], Awaitable[object]] = {
         "project": lambda: platform.project(caller),
         "keys": lambda: platform.keys(caller),
-        "rename": lambda: platform.rename_project(caller, "New"),
+        "rename": lambda: platform.update_project(caller, ProjectChanges("New")),
         "create_key": lambda: platform.create_key(caller, CallerKind.SECRET, "new", None),
         "rotate_key": lambda: platform.rotate_key(caller, key, 0),
         "revoke_key": lambda: platform.revoke_key(caller, key),
@@ -213,86 +212,6 @@ async def test_each_role_may_do_exactly_what_the_table_allows(platform: Platform
     else:
         with pytest.raises(Forbidden):
             await doing()
-
-
-@pytest.mark.parametrize("confirm", ["", "Bakery", "bakery ", "another"])
-async def test_deleting_a_project_needs_its_slug_as_confirmation(platform: PlatformService, confirm: str) -> None:
-    made = await platform.create_project(ADA, "Bakery")
-
-    with pytest.raises(ConfirmationNeeded, match='"confirm": "bakery"'):
-        await platform.delete_project(at(made), confirm)
-
-    assert await platform.project(at(made))
-
-
-async def test_a_deleted_project_is_refused_everywhere_at_once(platform: PlatformService, others: FakeRooms) -> None:
-    made = await platform.create_project(ADA, "Bakery")
-
-    await platform.delete_project(at(made), "bakery")
-
-    for key in made.keys:
-        with pytest.raises(InvalidKey):
-            await platform.key_holder(value_of(key))
-    with pytest.raises(KeyDestroyed):
-        await others.kms.seal(made.id, "env", b"")
-    with pytest.raises(ProjectNotFound):
-        await platform.membership(ADA_ID, made.id)
-    with pytest.raises(ProjectNotFound):
-        await platform.project(at(made))
-    with pytest.raises(ProjectNotFound):
-        await platform.rename_project(at(made), "Back again")
-    with pytest.raises(InvalidInput):
-        await platform.create_key(at(made), CallerKind.SECRET, "late", None)
-    assert (await platform.projects(ADA, 20, None)).items == ()
-
-
-async def test_the_slug_of_a_deleted_project_is_never_used_again(platform: PlatformService) -> None:
-    made = await platform.create_project(ADA, "Bakery")
-    await platform.delete_project(at(made), "bakery")
-
-    assert (await platform.create_project(BOB, "Bakery")).slug.startswith("bakery-")
-
-
-async def test_the_feed_of_revocations_contains_a_deleted_project(platform: PlatformService) -> None:
-    made = await platform.create_project(ADA, "Bakery")
-    async with feed_of(platform) as feed:
-        assert (await feed.next()).kind is RevokedKind.READY
-
-        await platform.delete_project(at(made), "bakery")
-
-        news = await feed.next()
-    assert (news.kind, news.id) == (RevokedKind.PROJECT, made.id)
-
-
-@pytest.mark.parametrize("down", ["kms", "tenant_auth", "bundoc", "functions"])
-async def test_every_room_is_notified_of_a_deletion_even_after_it_was_down(
-    platform: PlatformService, others: FakeRooms, down: str
-) -> None:
-    made = await platform.create_project(ADA, "Bakery")
-    room = getattr(others, down)
-    room.reachable = False
-
-    await platform.delete_project(at(made), "bakery")
-
-    rest = [hearing for hearing in (others.tenant_auth, others.bundoc, others.functions) if hearing is not room]
-    await eventually(lambda: all(made.id in hearing.dropped for hearing in rest))
-    assert not others.have_heard(made.id)
-    room.reachable = True
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not others.have_heard(made.id):
-            await platform.store.db.execute("UPDATE outbox SET due_at = now()")  # do not wait for the next attempt
-            platform.tell_others()
-            await asyncio.sleep(0.01)
-
-
-async def test_rooms_are_notified_of_a_deletion_after_a_restart(others: FakeRooms, here: Site) -> None:
-    async with opened(MODULE, others.rooms(), here) as platform:
-        made = await platform.create_project(ADA, "Bakery")
-        platform.tell_others = lambda: None  # as if the process was killed before
-        await platform.delete_project(at(made), "bakery")
-
-    async with opened(MODULE, others.rooms(), here):
-        await eventually(lambda: others.have_heard(made.id))
 
 
 async def test_a_caller_who_is_no_member_does_not_find_the_project(platform: PlatformService) -> None:

@@ -14,8 +14,7 @@ from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.pkg import effort
 from bunbase.pkg.errors import InvalidInput, Problem, TooLarge
 from bunbase.pkg.ids import new_id
-from bunbase.pkg.json_bodies import check_readable, unreadable
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.json_bodies import check_readable, fault_in, unreadable
 
 MAX_WRITES: Final = 500
 MAX_COMMIT_BYTES: Final = 8 << 20
@@ -68,7 +67,8 @@ def _read(sent: bytes) -> SentCommit:
         return read_commit(sent)
     except msgspec.ValidationError as error:
         check_readable(sent)
-        raise InvalidInput.at("", plain(str(error)), f"This is not a commit: {plain(str(error))}.") from None
+        path, message = fault_in(error)
+        raise InvalidInput.at(path, message, f"This is not a commit: {path}: {message}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
 

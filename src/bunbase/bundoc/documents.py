@@ -17,7 +17,8 @@ from bunbase.contracts.bundoc.documents import Document
 from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument
 from bunbase.pkg import effort
 from bunbase.pkg.control_characters import holds_control
-from bunbase.pkg.errors import InvalidInput, Malformed
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.json_bodies import unreadable
 
 MAX_BYTES: Final = 1 << 20  # of the stored form
 MAX_SENT_BYTES: Final = 2 * MAX_BYTES  # larger, since white space and system fields are not stored
@@ -131,7 +132,7 @@ def fields_of(sent: bytes) -> Fields:
     except msgspec.ValidationError:
         raise _invalid([("", "A number in this document is too large.")]) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(f"The body is not JSON in UTF-8: {error}.") from None
+        raise unreadable(error) from None
     if CONTROL_SENT.search(sent) and names_control(whole):
         raise _invalid(
             [

@@ -24,6 +24,7 @@ WRONG_CODE: Final = "wrong_code"
 ATTEMPTS: Final = 3  # codes that a person may type
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
+MAIL_SENT: Final = 202
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -96,16 +97,28 @@ def register(
             help=f"The setup token, which a production server requires for its first account. Default: {SETUP_TOKEN}.",
         ),
     ] = "",
+    invite: Annotated[
+        str, Parameter(show_default=False, help="The link of an invitation, or the token in it (biv_…).")
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Create an account; the first one on a server becomes its administrator."""
+    """Create an account; the first one on a server becomes its administrator.
+
+    A server where everybody may register first sends a mail, whose link opens the account.
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         _warn_of_plain_http(session.url, out)
         account = {"email": _email(credentials), "password": _password(credentials, again=True), "name": name}
         if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
             account["setup_token"] = setup_token
-        _enter(session, Call("POST", "/api/auth/register", json=account), out)
+        if invite:
+            account["invite"] = invite.rpartition("token=")[2]
+        answer = session.http.send(Call("POST", "/api/auth/register", json=account))
+        if answer.status_code == MAIL_SENT:
+            _tell_of_the_mail(account["email"], out)
+            return
+        _keep(session, decode(answer, SignedIn), out)
         out.hint("Next: bunbase projects create <name>")
 
 
@@ -137,6 +150,10 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 def _enter(session: Session, call: Call, out: Output) -> None:
     with out.busy("signing in"):
         signed_in = decode(session.http.send(call), SignedIn)
+    _keep(session, signed_in, out)
+
+
+def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
     with session.file.changing() as credentials:
         credentials.current = session.url
         keep_sign_in(credentials.server(session.url), signed_in)
@@ -164,6 +181,13 @@ def _asked_code(out: Output) -> str:
         return ask("Code of your authenticator app, or a recovery code", missing)
     except Usage as usage:
         raise Usage(usage.detail, SECOND_FACTOR) from None
+
+
+def _tell_of_the_mail(email: str, out: Output) -> None:
+    if out.json:
+        out.document({"status": "confirmation_sent", "email": email})
+    out.done(f"A mail is on its way to {email}. Its link opens the account.")
+    out.hint("Then: bunbase login")
 
 
 def _accept_token(session: Session, token: str, out: Output) -> None:

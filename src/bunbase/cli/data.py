@@ -30,6 +30,7 @@ MAX_ERRORS: Final = 100
 SOME_FAILED: Final = 1
 NAME: Final = re.compile(r"[\w-]*\d[\w-]*")
 SHOWN_LINES: Final = 3
+EXISTS: Final = frozenset({"document_exists"})
 
 File = Annotated[Path, Parameter(help="An NDJSON file: one document per line. A file named *.gz is compressed.")]
 Into = Annotated[
@@ -61,9 +62,14 @@ def export_data(
     """Export documents to a file, ordered by id."""
     out = Output(flags.json)
     if file.exists() and not resume:
-        raise Usage(f"{file} exists already. Delete it, or use --resume to continue the export.", "file_exists")
+        way = "name another file" if _is_gzip(file) else "use --resume to continue the export"
+        raise Usage(f"{file} exists already. Delete it, or {way}.", "file_exists")
     if resume and _is_gzip(file):
-        raise Usage("--resume works with plain files only, not with .gz.", "cannot_resume")
+        raise Usage(
+            f"{file} is compressed, and only a plain file can be continued: export again to another file, without "
+            "--resume.",
+            "cannot_resume",
+        )
     after = cut_to_whole_lines(file) if resume and file.exists() else ""
     params = {"after": after} | ({"collection": collection} if collection else {})
     with open_session(flags) as session, out.working(f"exporting to {file}") as told:
@@ -117,6 +123,8 @@ def import_data(
     out.facts([("imported", done.imported), ("skipped", done.skipped), ("failed", done.failed)])
     if done.errors:
         out.table(("lines", "code", "detail"), _grouped(done.errors))
+    if any(one.code in EXISTS for one in done.errors) and mode is ImportMode.CREATE:
+        out.hint("To keep the documents that exist: --mode skip. To replace them: --mode replace")
     return SOME_FAILED if done.failed else OK
 
 
@@ -188,11 +196,19 @@ def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
 
 
 def _grouped(errors: Sequence[RefusedLine]) -> list[tuple[str, str, str]]:
-    """Return one row for all errors that differ only in names with digits, such as ids. It shows the first error."""
+    """Return a row for each error; for errors that differ only in names with digits, such as ids, only a few rows."""
     groups: dict[tuple[str, str], list[RefusedLine]] = {}
     for one in errors:
         groups.setdefault((one.code, NAME.sub("", one.detail)), []).append(one)
-    return [(_lines_text(alike), alike[0].code, alike[0].detail) for alike in groups.values()]
+    return [row for alike in groups.values() for row in _rows(alike)]
+
+
+def _rows(alike: Sequence[RefusedLine]) -> list[tuple[str, str, str]]:
+    if len({one.detail for one in alike}) == 1:
+        return [(_lines_text(alike), alike[0].code, alike[0].detail)]
+    rows = [(str(one.line), one.code, one.detail) for one in alike[:SHOWN_LINES]]
+    left = len(alike) - SHOWN_LINES
+    return [*rows, (f"{left} more", alike[0].code, "The same, with other names.")] if left > 0 else rows
 
 
 def _lines_text(alike: Sequence[RefusedLine]) -> str:

@@ -96,7 +96,7 @@ def _is_new_name(path: Path, folder: Path, known: set[str]) -> bool:
 
 def _only_path(name: str, found: dict[str, list[Path]], root: Path) -> Path:
     if not FUNCTION_NAME.fullmatch(name):
-        raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
+        raise Usage(f"{name_rule(name).replace('a', 'A', 1)}.", "invalid_function_name")
     match found.get(name, []):
         case []:
             others = [path for path in passed_over(ProjectFile(), root) if _name_of(path) == name]

@@ -86,6 +86,8 @@ def list_variables(
         out.table(columns, [(v.name, _seen(v), v.value, v.updated_at) for v in variables.items])
     else:
         out.table(("name", "functions see", "set"), [(v.name, _seen(v), v.updated_at) for v in variables.items])
+    if not variables.items:
+        out.hint("The project has no variables. Set one: bunbase env set NAME=VALUE")
 
 
 @app.command
@@ -109,7 +111,10 @@ def _given(variables: tuple[str, ...], file: Path | None) -> dict[str, str]:
         raise Usage("Name at least one variable: NAME=VALUE, NAME alone to be asked for the value, or --file .env")
     for name in (*given, *(name for name, _, _ in named)):
         if not NAME.fullmatch(name):
-            raise Usage(f"{name!r} cannot be a variable: a name has at most 64 characters (A-Z, 0-9, _).")
+            raise Usage(
+                f'"{name}" cannot be a variable: a name has at most 64 characters (A-Z, 0-9, _), and the first one is '
+                "not a digit."
+            )
     if sum(not equals for _, equals, _ in named) > 1 and not sys.stdin.isatty():
         raise Usage("Only one value can be read from stdin. Write the other variables as NAME=VALUE.")
     return given | {name: value if equals else _asked(name) for name, equals, value in named}

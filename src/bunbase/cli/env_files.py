@@ -5,7 +5,8 @@ r"""Read a `.env` file: variables as text, in the format that most tools share.
     export TOKEN='literally $this'    # nothing is replaced between single quotes, and nowhere after $
     KEY="two\nlines"                  # between double quotes: the escapes \n \r \t \" \\ \$
 
-A value between quotes may have several lines.
+A value between quotes may have several lines. Windows line ends (CR LF) count as LF, also within such a value: a key
+in PEM then has the same value on every machine.
 
 Libraries skip a line that they cannot read. This module refuses it, because a missing variable is noticed much later.
 """
@@ -39,7 +40,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}.", "no_file") from None
     except UnicodeDecodeError:

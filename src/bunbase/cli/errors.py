@@ -6,14 +6,26 @@ Failure             1   the command could not do its work
 ├── NotSignedIn     3   nobody is signed in
 └── Unreachable     4   the server did not answer
 Ctrl-C            130   the user stopped the command
+SIGTERM           143   a container runtime stopped the command
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar, Final
 
 OK: Final = 0
 INTERRUPTED: Final = 130
+SIGNALLED: Final = 143
+
+# the advice of problems that a command may show: a pattern for the text about a route, and the same for a command
+COMMANDS: Final = {
+    r"GET …/backups lists its backups": "`bunbase backup list` lists its backups",
+    r": create it with PUT /v1/collections/\S+?\.$": ". Its first document creates it, or `bunbase rules push`.",
+    r"list them with GET /v1/auth/users": "name the user by email address",
+    r"restore it with `unauthenticated`: true \((bunbase .+?)\)": r"restore it with `\1`",
+    r"send the rest of the lines with from_line": "import the rest with --from-line",
+}
 
 
 class Failure(Exception):
@@ -39,13 +51,21 @@ class Refused(Failure):
     """
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(str(problem.get("code", "")), str(problem.get("detail", problem.get("title", ""))))
+        detail = str(problem.get("detail", problem.get("title", "")))
+        super().__init__(str(problem.get("code", "")), in_commands(detail))
         self.problem = problem
         self.request_id = str(problem.get("request_id", ""))
         self.asked: dict[str, str] = {}
 
     def document(self) -> dict[str, Any]:
         return self.problem | ({"asked": self.asked} if self.asked else {})
+
+
+def in_commands(detail: str) -> str:
+    """Return the detail of a problem with commands in place of the routes that it advises."""
+    for route, command in COMMANDS.items():
+        detail = re.sub(route, command, detail)
+    return detail
 
 
 class Usage(Failure):

@@ -44,6 +44,16 @@ class ProjectFlags(ServerFlags):
     ] = ""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class GroupFlags(ProjectFlags):
+    org: Annotated[
+        str,
+        Parameter(show_default=False, help="Act on this organisation (its id or slug) instead of a project."),
+    ] = ""
+
+
 FLAGS: Final = Flags()
 SERVER_FLAGS: Final = ServerFlags()
 PROJECT_FLAGS: Final = ProjectFlags()
+GROUP_FLAGS: Final = GroupFlags()

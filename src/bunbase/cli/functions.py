@@ -15,6 +15,7 @@ from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.project_file import settings_lines
 from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
@@ -60,7 +61,7 @@ def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         ("*" if one.active else " ", one.version, size_text(one.size), one.sha256[:12], one.created_at, one.created_by)
         for one in found.items
     ]
-    out.table(("", "version", "size", "sha256", "deployed", "by"), rows)
+    out.table(("active", "version", "size", "sha256", "deployed", "by"), rows)
 
 
 @app.command
@@ -161,8 +162,9 @@ def _lines(session: Session, path: str) -> list[str]:
 
 
 def _settings(version: Version) -> list[str]:
-    config: dict[str, Any] = msgspec.to_builtins(version.config)
-    return [f"{name} = {value}" for name, value in config.items()]
+    """Return the settings as lines of bunbase.toml. TOML has no null: such a setting is left out there, too."""
+    config: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(version.config))
+    return settings_lines(config).splitlines()
 
 
 def _diff(old: list[str], new: list[str], old_name: str, new_name: str) -> Iterator[str]:

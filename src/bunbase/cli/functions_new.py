@@ -45,7 +45,7 @@ def new(
     """
     out = Output(flags.json)
     if not FUNCTION_NAME.fullmatch(name):
-        raise Usage(f"{name_rule(name)}.".capitalize(), "invalid_function_name")
+        raise Usage(f"{name_rule(name).replace('a', 'A', 1)}.", "invalid_function_name")
     if folder := enter_project_folder():
         out.hint(f"The project is in {folder}.")
     settings = read_project_file().functions

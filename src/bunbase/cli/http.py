@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -153,4 +154,9 @@ def _where(reply: httpx.Response) -> str:
 
 
 def _reason(error: httpx.TransportError) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "its host was not found; check the address and the network"
+        cause = cause.__cause__ or cause.__context__
     return str(error).rstrip(".") or type(error).__name__

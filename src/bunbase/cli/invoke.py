@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.end_users import SECRET_KEY, signed_in_as
-from bunbase.cli.errors import OK, Failure, Usage
+from bunbase.cli.errors import OK, Failure, Refused, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, refuse
 from bunbase.cli.output import Output
@@ -29,6 +29,7 @@ ANSWER_SECONDS: Final = 330.0  # the longest time limit of a function, plus some
 VERSION_HEADER: Final = "x-bunbase-function-version"  # only answers of the function itself have this header
 INVOCATION_HEADER: Final = "x-bunbase-invocation"
 FUNCTION_FAILED: Final = 1
+EXPLAINED_BY_LOG: Final = frozenset({"function_error", "function_crashed", "function_timeout", "function_cpu_exceeded"})
 
 
 def invoke(
@@ -80,7 +81,7 @@ def invoke(
             started = time.monotonic()
             reply = session.http.send(call, token, stream=True)
             if VERSION_HEADER not in reply.headers:
-                raise _refusal(_whole(reply))
+                raise _refusal(name, _whole(reply))
             if flags.json:
                 _show_document(session, reply, out)
             else:
@@ -142,10 +143,15 @@ def _below(path: str) -> str:
     return path if not path or path.startswith(("/", "?")) else f"/{path}"
 
 
-def _refusal(reply: httpx.Response) -> Failure:
+def _refusal(name: str, reply: httpx.Response) -> Failure:
     """Return the failure that an answer reports if it does not come from the function."""
     try:
         refuse(reply)
+    except Refused as refused:
+        if refused.code in EXPLAINED_BY_LOG:
+            call = refused.problem.get("invocation")  # missing if the function could not be loaded
+            refused.detail += f" See: bunbase logs {name}" + (f" --invocation {call}" if call else "")
+        return refused
     except Failure as failure:
         return failure
     return Failure(

@@ -48,6 +48,9 @@ def list_jobs(
     out.table(("id", "function", "by", "state", "attempt", "due", "error"), rows)
     if jobs.next is not None:
         out.hint(f"There are more: --limit {min(limit * 2, 500)}")
+    if not jobs.items:
+        chosen = " like these" if state is not None or function else ""
+        out.hint(f"There are no jobs{chosen}. Add one: bunbase jobs add <function>")
 
 
 @app.command
@@ -128,7 +131,9 @@ def runs(
         return
     columns = ("started", "by", "outcome", "error", "attempt", "ms", "version", "invocation")
     out.table(columns, [_row(run) for run in found.items])
-    if found.items:
+    if not found.items:
+        out.hint(f"{function} has no such runs: only jobs, schedules and changes of documents make runs.")
+    else:
         out.hint(f"To see what a run printed: bunbase logs {function} --invocation <invocation>")
 
 

@@ -38,6 +38,8 @@ def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
         return
     rows = [(key.id, key.kind.value, key.name, key.hint, key.created_at, key.expires_at) for key in keys.items]
     out.table(("id", "kind", "name", "begins", "created", "expires"), rows)
+    if not rows:
+        out.hint("The project has no key. Make one: bunbase keys create")
 
 
 @app.command

@@ -31,13 +31,17 @@ MAX_PAUSE_SECONDS: Final = 10.0
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
 AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+SHOWN: Final = 100
+SHOWN_BEFORE_NEW: Final = 10  # as `tail -f`
 NO_PARAMS: Final[Mapping[str, Any]] = {}
 
 Pause = Callable[[float], None]
 
 
 def logs(
-    name: Annotated[str, Parameter(show_default=False, help="The function's name. Default: all functions.")] = "",
+    name: Annotated[
+        str | None, Parameter(show_default=False, help="The function's name. Default: all functions.")
+    ] = None,
     /,
     *,
     follow: Annotated[
@@ -46,52 +50,82 @@ def logs(
             name=("--follow", "-f"),
             negative="",
             show_default=False,
-            help="Show new lines as they are written, until Ctrl-C.",
+            help="Show new lines as they are written, until Ctrl-C, after the newest stored ones.",
         ),
     ] = False,
     limit: Annotated[
-        int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest lines to show.")
-    ] = 100,
+        int | None,
+        Parameter(
+            validator=Number(gte=1, lte=500),
+            show_default=False,
+            help=f"How many of the newest stored lines to show. Default: {SHOWN}; with --follow {SHOWN_BEFORE_NEW}.",
+        ),
+    ] = None,
     level: Annotated[LogLevel | None, Parameter(help="Only lines of this level or of a more severe level.")] = None,
     grep: Annotated[
-        str, Parameter(show_default=False, help="Only lines that contain this text, in upper or lower case.")
-    ] = "",
+        str | None, Parameter(show_default=False, help="Only lines that contain this text, in upper or lower case.")
+    ] = None,
     since: Annotated[
-        str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time.")
-    ] = "",
-    until: Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")] = "",
+        str | None,
+        Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time."),
+    ] = None,
+    until: Annotated[
+        str | None, Parameter(show_default=False, help="End of the range, in the same formats as --since.")
+    ] = None,
     invocation: Annotated[
-        str, Parameter(show_default=False, help="Only the lines of the invocation with this id.")
-    ] = "",
+        str | None, Parameter(show_default=False, help="Only the lines of the invocation with this id.")
+    ] = None,
     of_version: Annotated[int | None, Parameter(help="Only the lines of this version of the function.")] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the lines that functions wrote to their console, oldest first."""
+    """Show the lines that functions wrote to their console, oldest first.
+
+    A line that was not written today is shown with its date. Times are those of this machine.
+    """
     out = Output(flags.json)
+    _refuse_empty(
+        {"a function's name": name, "--grep": grep, "--since": since, "--until": until, "--invocation": invocation}
+    )
     if of_version is not None and not name:
         raise Usage("--of-version needs the name of a function.")
     now = datetime.now(UTC)
     asked = {
         "level": level,
         "q": grep,
-        "since": time_of(since, now),
-        "until": time_of(until, now),
+        "since": time_of(since or "", now),
+        "until": time_of(until or "", now),
         "invocation": invocation,
         "version": of_version,
     }
     params: dict[str, Any] = {key: value for key, value in asked.items() if value}
     with open_session(flags) as session:
-        path = logs_path(needed_project(flags.project, session), name)
-        page = session.ask(LogPage, Call("GET", path, params={"limit": limit, **params}))
+        path = logs_path(needed_project(flags.project, session), name or "")
+        shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
+        page = session.ask(LogPage, Call("GET", path, params={"limit": shown, **params}))
         if flags.json and not follow:
             out.document(page)
             return
         for line in reversed(page.items):
-            show(line, out, name == "")
+            show(line, out, not name)
         if not follow:
+            if not page.items:
+                out.hint(_nothing(invocation))
             return
         for line in follow_lines(session, path, page.items[0].seq if page.items else 0, out, params):
-            show(line, out, name == "")
+            show(line, out, not name)
+
+
+def _refuse_empty(given: Mapping[str, str | None]) -> None:
+    """Refuse an empty value, such as that of an unset variable of the shell. Raises: Usage."""
+    for what, value in given.items():
+        if value == "":
+            raise Usage(f"The value of {what} is empty. Leave it out to see all lines.")
+
+
+def _nothing(invocation: str | None) -> str:
+    if invocation:
+        return f"No line of {invocation}: it logged nothing, its lines were too old to keep, or the id is wrong."
+    return "No line was found."
 
 
 def logs_path(project: str, name: str = "") -> str:
@@ -165,8 +199,16 @@ def show(line: LogLine, out: Output, named: bool = False) -> None:
         return
     style = STYLES[line.level]
     whose = f"{line.function} v{line.version}" if named else f"v{line.version}"
-    begin = f"{line.at.astimezone():%H:%M:%S}.{line.at.microsecond // 1000:03d} {whose} "
-    text = Text.assemble((begin, "dim"), (f"{line.level.value:<5} ", style), (visible(line.text), style))
+    cut = " … (shortened)" if line.truncated else ""
+    text = Text.assemble(
+        (f"{shown_time(line.at)} {whose} ", "dim"),
+        (f"{line.level.value:<5} ", style), (visible(line.text), style), (cut, "dim"),
+    )  # fmt: skip
     out.results.print(text, soft_wrap=True)
-    if line.truncated:
-        out.results.print(Text("… (the rest was too long to keep)", "dim"))
+
+
+def shown_time(at: datetime) -> str:
+    """Return a time of this machine's zone; with its date if that is not today."""
+    here = at.astimezone()
+    time = f"{here:%H:%M:%S}.{here.microsecond // 1000:03d}"
+    return time if here.date() == datetime.now(here.tzinfo).date() else f"{here:%Y-%m-%d} {time}"

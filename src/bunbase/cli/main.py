@@ -1,27 +1,29 @@
 """The command `bunbase`: the table of its subcommands, and the function that runs one and returns its exit code.
 
 The module of a subcommand is imported only when the subcommand runs: `bunbase --help` then takes a tenth of a second.
+Even the library for command lines is imported late, because only then does `run` handle Ctrl-C and SIGTERM meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Final
-
-from cyclopts import App, CycloptsError, Group
+from typing import TYPE_CHECKING, Final
 
 from bunbase import __version__
-from bunbase.cli.errors import INTERRUPTED, OK, Failure, Usage
+from bunbase.cli.errors import INTERRUPTED, OK, SIGNALLED, Failure, Usage
+
+if TYPE_CHECKING:
+    from cyclopts import App
 
 PURPOSE: Final = """BunBase: sign-in, an encrypted document database and TypeScript functions, on your own machine.
 
 Begin with: bunbase dev"""
 
-SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = (
-    Group(title, sort_key=place) for place, title in enumerate(("Server", "Account", "Projects", "Data", "Functions"))
-)
+GROUPS = SERVER, ACCOUNT, PROJECT, DATA, FUNCTIONS = "Server", "Account", "Projects", "Data", "Functions"
 
 # group, subcommand, module:function, help line; in the order of `bunbase --help`
 COMMANDS: Final = (
@@ -39,8 +41,12 @@ COMMANDS: Final = (
     (ACCOUNT, "register", "account:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
     (ACCOUNT, "logout", "account:logout", "Sign out."),
+    (ACCOUNT, "sessions", "sessions:app", "List and end the sessions of your account."),
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
-    (PROJECT, "projects", "projects:app", "List, create, choose and delete projects."),
+    (PROJECT, "projects", "projects:app", "List, create, choose, move, delete and restore projects."),
+    (PROJECT, "members", "members:app", "List, change and remove members of a project or organisation."),
+    (PROJECT, "invites", "invites:app", "Invite people, and accept invitations."),
+    (PROJECT, "orgs", "orgs:app", "List, create, rename and delete organisations."),
     (PROJECT, "keys", "keys:app", "List, create, rotate and revoke a project's keys."),
     (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
@@ -61,18 +67,32 @@ COMMANDS: Final = (
     (FUNCTIONS, "schedules", "schedules:schedules", "Show the functions that run on a schedule."),
 )
 
+UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})  # the disk below the output is full
 CUT_SHORT: Final = 1  # the exit code after a broken pipe; rich also exits with 1 then
 
 
 def main() -> None:
+    if os.getpid() == 1:  # the kernel drops SIGTERM for the first process of a container, unless it has a handler
+        signal.signal(signal.SIGTERM, _end)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command line `words`; return the exit code."""
-    from bunbase.cli.output import report
-    from bunbase.cli.streams import accept_every_text
+    try:
+        return _run(words)
+    except KeyboardInterrupt:  # at any time, also while modules are imported
+        sys.stderr.write("\n")
+        return INTERRUPTED
 
+
+def _run(words: Sequence[str]) -> int:
+    from cyclopts import CycloptsError
+
+    from bunbase.cli.output import report
+    from bunbase.cli.streams import accept_every_text, drop_output, open_missing
+
+    open_missing()
     accept_every_text()
     json = "--json" in words
     try:
@@ -80,9 +100,12 @@ def run(words: Sequence[str]) -> int:
         result = command(words[0] if words else "")(
             words, result_action="return_value", exit_on_error=False, print_error=False
         )
+        sys.stdout.flush()
     except CycloptsError as error:
+        from bunbase.cli.unknown_commands import message_of
+
         asked = ("bunbase", *(error.command_chain or ()), "--help")
-        usage = Usage(f"{str(error).strip()} See: {' '.join(asked)}")
+        usage = Usage(f"{message_of(error)} See: {' '.join(asked)}")
         report(usage, json)
         return usage.exit_code
     except Failure as failure:
@@ -91,19 +114,36 @@ def run(words: Sequence[str]) -> int:
     except UnicodeEncodeError:  # a lone surrogate: Python's sign for a byte that is no text
         report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
         return Usage.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("\n")
-        return INTERRUPTED
     except BrokenPipeError:  # the process that reads our output closed the pipe, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return CUT_SHORT
+    except OSError as error:
+        if error.filename is None and error.errno not in UNWRITTEN:
+            raise
+        drop_output()
+        unusable = _unusable(error)
+        report(unusable, json)
+        return unusable.exit_code
     return result if isinstance(result, int) else OK
+
+
+def _unusable(error: OSError) -> Failure:
+    what = "The output cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+    return Failure("system_error", f"{what}: {error.strerror}.")
+
+
+def _end(_number: int, _frame: object) -> None:
+    """End at once, as SIGTERM does without a handler. An exception could be lost: Python drops it in a destructor."""
+    os._exit(SIGNALLED)
 
 
 def command(chosen: str = "") -> App:
     """Return the whole command line. The help of the subcommand `chosen` is its whole docstring, not only its line in
     the list of all subcommands: that line is here because the docstrings of all subcommands would have to be imported.
     """
+    from cyclopts import App, Group
+
+    groups = {title: Group(title, sort_key=place) for place, title in enumerate(GROUPS)}
     app = App(
         name="bunbase",
         help=PURPOSE,
@@ -112,5 +152,5 @@ def command(chosen: str = "") -> App:
     )
     for place, (group, word, where, purpose) in enumerate(COMMANDS):
         help = None if word == chosen else purpose
-        app.command(f"bunbase.cli.{where}", name=word, help=help, group=group, sort_key=place)
+        app.command(f"bunbase.cli.{where}", name=word, help=help, group=groups[group], sort_key=place)
     return app

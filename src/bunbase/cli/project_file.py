@@ -15,8 +15,10 @@ The tables `[server.…]` of the same file configure the server; this module ign
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -112,10 +114,7 @@ def write_project(id: str, slug: str) -> None:
         section = tomlkit.table()
         document["project"] = section
     section["id"], section["slug"] = id, slug
-    try:
-        path.write_text(tomlkit.dumps(document), "utf-8")
-    except OSError as error:
-        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
+    _write(path, tomlkit.dumps(document))
 
 
 def add_function(name: str, settings: dict[str, Any]) -> bool:
@@ -132,17 +131,42 @@ def add_function(name: str, settings: dict[str, Any]) -> bool:
         return False
     if name in tomlkit.parse(text).get("functions", {}):
         return False
-    lines = tomlkit.dumps({setting: _inline(value) for setting, value in settings.items()})
-    section = f"[functions.{name}]\n{lines}"
-    try:
-        path.write_text(f"{text.rstrip()}\n\n{section}" if text.strip() else section, "utf-8")
-    except OSError as error:
-        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
+    section = f"[functions.{name}]\n{settings_lines(settings)}"
+    _write(path, f"{text.rstrip()}\n\n{section}" if text.strip() else section)
     return True
+
+
+def settings_lines(settings: dict[str, Any]) -> str:
+    """Return the settings of a function as they stand in its section, one on each line. Nulls are left out."""
+    import tomlkit
+
+    return tomlkit.dumps({name: _inline(value) for name, value in settings.items() if value is not None})
 
 
 def _text(path: Path) -> str:
     return path.read_text("utf-8-sig")  # editors on Windows put a byte order mark before the text
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file's content. A byte order mark and Windows line ends stay: only the changed lines differ.
+
+    The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves half of it. Raises: Failure.
+    """
+    try:
+        before = path.read_bytes()
+        if b"\r\n" in before:
+            text = text.replace("\n", "\r\n")
+        mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
+        target = path.resolve()  # a link stays a link
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            beside.write_bytes(mark + text.encode())
+            shutil.copymode(target, beside)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _inline(value: Any) -> Any:
@@ -156,7 +180,7 @@ def _inline(value: Any) -> Any:
             return array
         case dict():
             table = tomlkit.inline_table()
-            table.update({name: _inline(one) for name, one in value.items()})
+            table.update({name: _inline(one) for name, one in value.items() if one is not None})
             return table
         case _:
             return value
@@ -179,7 +203,7 @@ def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, Functi
 
 def name_rule(name: str) -> str:
     return (
-        f"a function cannot be called {name!r}: a name begins with a lower-case letter and has at most 63 "
+        f'a function cannot be called "{name}": a name begins with a lower-case letter and has at most 63 '
         "lower-case letters, digits and hyphens"
     )
 

@@ -1,14 +1,14 @@
-"""`bunbase projects`: list, create, choose and delete projects."""
+"""`bunbase projects`: list, create, choose, move, delete and restore projects."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import choose, choose_on_this_machine, chosen_project
 from bunbase.cli.credentials import ChosenProject, StoredKey
-from bunbase.cli.errors import Failure
+from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
@@ -17,33 +17,55 @@ from bunbase.cli.prompts import ask
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
 
+DELETED: Final = "project_deleted"  # the code of the answer about a project that can be restored
+
 Named = Annotated[str, Parameter(help="The project's id or slug.")]
 
-app = App(name="projects", help="List, create, choose and delete projects.")
+app = App(name="projects", help="List, create, choose, move, delete and restore projects.")
 
 
 @app.command(name="list")
-def list_projects(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+def list_projects(
+    *,
+    deleted: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Show the deleted projects that can still be restored.")
+    ] = False,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
     """Show your projects, newest first; a star marks the chosen one."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        projects = session.ask_all(Projects, Call("GET", at("projects")))
+        projects = session.ask_all(Projects, Call("GET", at("projects"), params={"deleted": "true"} if deleted else {}))
         chosen = chosen_project("", session)
     if flags.json:
         out.document(projects)
+        return
+    if deleted:
+        waiting = [(p.name, p.slug, p.id, p.role.value, p.deleted_at, p.destroyed_after) for p in projects.items]
+        out.table(("name", "slug", "id", "your role", "deleted", "destroyed after"), waiting)
         return
     rows = [
         ("*" if chosen in (p.id, p.slug) else " ", p.name, p.slug, p.id, p.role.value, p.created_at)
         for p in projects.items
     ]
-    out.table(("", "name", "slug", "id", "your role", "created"), rows)
+    out.table(("chosen", "name", "slug", "id", "your role", "created"), rows)
     if not projects.items:
         out.hint("You have no project yet. Create one: bunbase projects create <name>")
 
 
 @app.command
 def create(
-    name: Annotated[str, Parameter(help="The new project's name.")], /, *, flags: ServerFlags = SERVER_FLAGS
+    name: Annotated[str, Parameter(help="The new project's name.")],
+    /,
+    *,
+    org: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="The id or slug of the organisation that owns the project. Default: it belongs to you alone.",
+        ),
+    ] = "",
+    flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Create a project and choose it; store its secret key on this machine.
 
@@ -52,7 +74,7 @@ def create(
     out = Output(flags.json)
     file = read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
     with open_session(flags) as session:
-        new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name}))
+        new = session.ask(NewProject, Call("POST", at("projects"), json={"name": name} | ({"org": org} if org else {})))
         if flags.json:
             out.document(new)
         else:
@@ -96,24 +118,61 @@ def delete(
     confirm: Annotated[
         str, Parameter(show_default=False, help="The project's slug again, which confirms the deletion.")
     ] = "",
+    now: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="Destroy all data at once, without 7 days to restore it."),
+    ] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Delete a project permanently.
+    """Delete a project. For 7 days, `bunbase projects restore` brings it back.
 
-    Its encryption key is destroyed. Nobody can then read its data, not even from backups.
+    The project stops at once: its keys and members are refused. After 7 days, or at once with --now, its encryption
+    key is destroyed. Nobody can then read its data, not even from backups.
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        found = session.ask(Project, Call("GET", at("projects", project)))
+        found = _project_to_delete(project, now, session)
         if not confirm:
-            out.warn(f"This destroys all data of {found.name} ({found.slug}), in backups too. This cannot be undone.")
+            out.warn(_warning(found, now))
             confirm = ask(f"Type {found.slug} to go on", f"To confirm without a terminal: --confirm {found.slug}")
-        session.ask(type(None), Call("DELETE", at("projects", found.id), json={"confirm": confirm}))
-        with session.changing() as known:
-            known.forget_project(found.id)
+        body = {"confirm": confirm} | ({"now": True} if now else {})
+        session.ask(type(None), Call("DELETE", at("projects", found.id), json=body))
+        if now:  # otherwise the stored keys work again after a restoration
+            with session.changing() as known:
+                known.forget_project(found.id)
     if flags.json:
         out.document({"id": found.id, "deleted": True})
     out.done(f"{found.name} ({found.slug}) is deleted.")
+    if not now:
+        out.hint(f"To bring it back within 7 days: bunbase projects restore {found.slug}")
+
+
+@app.command
+def restore(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Bring back a project that was deleted less than 7 days ago, with all its data, keys and members."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask(Project, Call("POST", at("projects", project, "restore")))
+    if flags.json:
+        out.document(found)
+    out.done(f"{found.name} ({found.slug}) is back.")
+
+
+@app.command
+def transfer(
+    project: Named,
+    org: Annotated[str, Parameter(help="The id or slug of the organisation, or `personal`: you alone own it then.")],
+    /,
+    *,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Move a project to another organisation. People who had access only through the old one lose it."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask(Project, Call("POST", at("projects", project, "transfer"), json={"org": org}))
+    if flags.json:
+        out.document(found)
+    out.done(f"{found.name} ({found.slug}) belongs to {org} now.")
 
 
 def keep_project(session: Session, new: NewProject, out: Output, in_file: bool) -> None:
@@ -129,3 +188,24 @@ def keep_project(session: Session, new: NewProject, out: Output, in_file: bool) 
         (choose if in_file else choose_on_this_machine)(chosen, session)
     except Failure as failure:
         out.warn(f"The project was made, but its keys could not be stored on this machine: {failure.detail}")
+
+
+def _project_to_delete(ref: str, now: bool, session: Session) -> Project:
+    """Return the project. `now`: it may be deleted already. Raises: Refused."""
+    try:
+        return session.ask(Project, Call("GET", at("projects", ref)))
+    except Refused as refused:
+        if not now or refused.code != DELETED:
+            raise
+        deleted = session.ask_all(Projects, Call("GET", at("projects"), params={"deleted": "true"}))
+        found = [one for one in deleted.items if ref in (one.id, one.slug)]
+        if not found:
+            raise
+        return found[0]
+
+
+def _warning(project: Project, now: bool) -> str:
+    named = f"{project.name} ({project.slug})"
+    if now:
+        return f"This destroys all data of {named}, in backups too. This cannot be undone."
+    return f"This stops {named} at once. Its data is destroyed after 7 days, in backups too."

@@ -1,8 +1,9 @@
-"""Make every text printable, whichever encoding the terminal or the pipe has."""
+"""Make every text printable, whichever encoding the terminal or the pipe has, and whichever streams are closed."""
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import sys
 from io import TextIOWrapper
@@ -11,6 +12,26 @@ from typing import Final, TextIO
 HANDLER: Final = "bunbase-plain"
 PLAIN: Final = {"–": "-", "…": "...", "✓": "+", "✗": "x", "→": "->", "·": "-", "“": '"', "”": '"', "’": "'"}
 BEYOND_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+
+
+def open_missing() -> None:
+    """Open /dev/null in place of each of stdin, stdout and stderr that the caller has closed (`>&-`). Idempotent.
+
+    Otherwise the next file or socket would get the number of the closed stream, and receive what child processes print.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def drop_output() -> None:
+    """Send the output that could not be written to /dev/null: otherwise Python would complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def accept_every_text() -> None:

@@ -1,9 +1,10 @@
-"""Platform, the control plane: projects, their keys and their members."""
+"""Platform, the control plane: projects, organisations, their members and invitations, and the keys of projects."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -22,6 +23,44 @@ class ProjectNotFound(Problem):
 
 class ProjectKeyNotFound(Problem):
     status, code, title = 404, "project_key_not_found", "This project has no such key"
+
+
+class ProjectDeleted(Problem):
+    """Only members get this answer."""
+
+    status, code, title = 410, "project_deleted", "This project is deleted"
+
+
+class OrganisationNotFound(Problem):
+    """Accounts that are not members get this answer too, so that it does not reveal whether the organisation exists."""
+
+    status, code, title = 404, "organisation_not_found", "There is no such organisation, or you are not a member of it"
+
+
+class PersonalOrganisation(Problem):
+    status, code, title = 409, "personal_organisation", "A personal organisation has exactly one member"
+
+
+class OrganisationNotEmpty(Problem):
+    status, code, title = 409, "organisation_not_empty", "This organisation still has projects"
+
+
+class MemberNotFound(Problem):
+    status, code, title = 404, "member_not_found", "There is no such member"
+
+
+class LastOwner(Problem):
+    status, code, title = 409, "last_owner", "An organisation must keep one owner"
+
+
+class RoleFromOrganisation(Problem):
+    status, code, title = 409, "role_from_organisation", "This role comes from the project's organisation"
+
+
+class InviteNotFound(Problem):
+    """One answer for a wrong token, and for an invitation that was used, withdrawn or has expired."""
+
+    status, code, title = 404, "invite_not_found", "This invitation does not exist, was used or has expired"
 
 
 class ConfirmationNeeded(Problem):
@@ -53,14 +92,20 @@ class Keys(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
-class Project(msgspec.Struct, frozen=True):
-    """`role`: the role of the caller in this project."""
+class Project(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`role`: the role of the caller in this project. `org`: the id of the organisation that the project belongs to.
+
+    Only deleted projects have `deleted_at` and `destroyed_after`: until `destroyed_after`, the project can be restored.
+    """
 
     id: str
     name: str
     slug: str
     role: Role
     created_at: datetime
+    org: str = ""
+    deleted_at: datetime | None = None
+    destroyed_after: datetime | None = None
 
 
 class NewProject(msgspec.Struct, frozen=True):
@@ -70,6 +115,13 @@ class NewProject(msgspec.Struct, frozen=True):
     role: Role
     created_at: datetime
     keys: tuple[Key, ...]
+    org: str = ""
+
+
+class ProjectChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """None leaves a setting unchanged."""
+
+    name: str | None = None
 
 
 class Projects(msgspec.Struct, frozen=True):
@@ -87,28 +139,198 @@ class KeyHolder(msgspec.Struct, frozen=True):
 
 
 class Membership(msgspec.Struct, frozen=True):
+    """`role`: the stronger of the roles in the project and in its organisation."""
+
+    developer: str
     project: str
     slug: str
     role: Role
 
 
+class Organisation(msgspec.Struct, frozen=True):
+    """People who own projects together. `role`: the role of the caller in it.
+
+    `personal`: every account gets an organisation of its own with its first project; nobody else can join it.
+    """
+
+    id: str
+    slug: str
+    name: str
+    role: Role
+    created_at: datetime
+    personal: bool = False
+
+
+class Organisations(msgspec.Struct, frozen=True):
+    items: tuple[Organisation, ...]
+    next: str | None
+
+
+class Person(msgspec.Struct, frozen=True):
+    """`email` and `name` are empty if the account was deleted."""
+
+    id: str
+    email: str
+    name: str
+
+
+class Through(StrEnum):
+    """Where the membership in a project is stored."""
+
+    PROJECT = "project"
+    ORGANISATION = "organisation"
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A member of a project or of an organisation.
+
+    `role`: in a project, the stronger of the role in the project and the role in its organisation.
+    `through`: "organisation" if the person has no role in the project itself.
+    """
+
+    user: Person
+    role: Role
+    since: datetime
+    through: Through
+
+
+class Members(msgspec.Struct, frozen=True):
+    items: tuple[Member, ...]
+    next: str | None
+
+
+class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An open invitation. `url`: the link that accepts it; present only in the answer that made the link."""
+
+    id: str
+    email: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime
+    url: str | None = None
+
+
+class Invites(msgspec.Struct, frozen=True):
+    items: tuple[Invite, ...]
+    next: str | None
+
+
+class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The project or organisation that the caller has joined, and the caller's role there."""
+
+    role: Role
+    project: Project | None = None
+    org: Organisation | None = None
+
+
 class Platform(Protocol):
-    async def create_project(self, caller: Caller, name: str) -> NewProject:
-        """Create a project with its own encryption key; the caller becomes its owner. Raises: InvalidInput."""
+    """`org` in the methods of members and invitations: an organisation's id or slug, or None for the caller's project.
+
+    All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.
+    """
+
+    async def create_project(self, caller: Caller, name: str, org: str | None = None) -> NewProject:
+        """Create a project with its own encryption key; the caller becomes its owner.
+
+        `org`: None for the caller's personal organisation. Raises: InvalidInput, OrganisationNotFound, Forbidden.
+        """
         ...
 
-    async def projects(self, caller: Caller, limit: int, cursor: str | None) -> Projects:
-        """Return the caller's projects, newest first. Raises: InvalidCursor."""
+    async def projects(self, caller: Caller, limit: int, cursor: str | None, deleted: bool = False) -> Projects:
+        """Return the caller's projects, newest first. `deleted`: return those that can be restored instead.
+
+        Raises: InvalidCursor.
+        """
         ...
 
     async def project(self, caller: Caller) -> Project: ...
 
-    async def rename_project(self, caller: Caller, name: str) -> Project: ...
+    async def update_project(self, caller: Caller, changes: ProjectChanges) -> Project: ...
 
-    async def delete_project(self, caller: Caller, confirm: str) -> None:
-        """Destroy the project's key and, soon after, all of the project's data. `confirm` must be the project's slug.
+    async def delete_project(self, caller: Caller, confirm: str, now: bool = False) -> None:
+        """Stop the project: its keys and members are refused, its functions do not run. For 7 days it can be restored.
 
-        Raises: ConfirmationNeeded, Forbidden.
+        After 7 days, or at once if `now`, its encryption key is destroyed and, soon after, all of its data.
+        `confirm` must be the project's slug. Raises: ConfirmationNeeded, Forbidden.
+        """
+        ...
+
+    async def restore_project(self, caller: Caller) -> Project:
+        """Bring back a deleted project as it was. Change nothing if it is not deleted. Raises: ProjectNotFound."""
+        ...
+
+    async def transfer_project(self, caller: Caller, org: str) -> Project:
+        """Move the project to another organisation. The caller must be an owner here and at least an admin there.
+
+        Raises: OrganisationNotFound, Forbidden, InvalidInput if the organisation cannot have more projects.
+        """
+        ...
+
+    async def create_org(self, caller: Caller, name: str) -> Organisation:
+        """Create an organisation; the caller becomes its owner. Raises: InvalidInput."""
+        ...
+
+    async def orgs(self, caller: Caller, limit: int, cursor: str | None) -> Organisations:
+        """Return the caller's organisations, newest first. Raises: InvalidCursor."""
+        ...
+
+    async def org(self, caller: Caller, org: str) -> Organisation: ...
+
+    async def rename_org(self, caller: Caller, org: str, name: str) -> Organisation: ...
+
+    async def delete_org(self, caller: Caller, org: str, confirm: str) -> None:
+        """Delete an organisation without projects. `confirm` must be its slug.
+
+        Raises: ConfirmationNeeded, OrganisationNotEmpty, PersonalOrganisation.
+        """
+        ...
+
+    async def members(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Members:
+        """Return the members, in the order of their account ids. Raises: InvalidCursor."""
+        ...
+
+    async def add_member(self, caller: Caller, user: str, role: Role) -> Member:
+        """Add a member of the project's organisation to the project. Other people are invited.
+
+        Raises: MemberNotFound, Forbidden.
+        """
+        ...
+
+    async def change_member(self, caller: Caller, org: str | None, user: str, role: Role) -> Member:
+        """Raises: MemberNotFound, RoleFromOrganisation, LastOwner, Forbidden."""
+        ...
+
+    async def remove_member(self, caller: Caller, org: str | None, user: str) -> None:
+        """Remove a member, who may be the caller. Raises: MemberNotFound, RoleFromOrganisation, LastOwner, Forbidden.
+
+        The last owner of an organisation is kept.
+        """
+        ...
+
+    async def create_invite(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
+        """Invite a person by mail, and return the link. An earlier invitation of the same address ends.
+
+        The answer does not depend on whether an account has the address.
+        Raises: InvalidInput, Forbidden, RateLimited, PersonalOrganisation.
+        """
+        ...
+
+    async def invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
+        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def resend_invite(self, caller: Caller, org: str | None, id: str) -> Invite:
+        """Send a new link, valid for seven days again. The old link ends. Raises: InviteNotFound, RateLimited."""
+        ...
+
+    async def delete_invite(self, caller: Caller, org: str | None, id: str) -> None:
+        """Withdraw an invitation. Raises: InviteNotFound."""
+        ...
+
+    async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
+        """Make the caller a member. A second call by the same account returns the same answer.
+
+        Raises: InviteNotFound, InvalidInput if no more members fit in.
         """
         ...
 
@@ -129,7 +351,14 @@ class Platform(Protocol):
         ...
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Return the role of a developer in a project. `project`: its id or slug. Raises: ProjectNotFound."""
+        """Return the role of a developer in a project. `project`: its id or slug.
+
+        Raises: ProjectNotFound, ProjectDeleted.
+        """
+        ...
+
+    async def custody(self, developer: str, project: str) -> Membership:
+        """Return the role of a developer in a project that may be deleted. Raises: ProjectNotFound."""
         ...
 
     async def project_of(self, slug: str) -> str:

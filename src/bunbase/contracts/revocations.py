@@ -14,7 +14,7 @@ class RevokedKind(StrEnum):
     SESSION = "session"
     TOKEN = "token"  # a personal access token
     KEY = "key"
-    MEMBERSHIP = "membership"  # id: `<project>:<user>`
+    MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
     PROJECT = "project"
     USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
     READY = "ready"  # all earlier revocations have been sent; new ones follow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,6 +13,9 @@ from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
+
+# described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
+Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 
 
 class UserBanned(Problem):
@@ -71,7 +74,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `claims` has at most 1 KiB of JSON, `data` at most 16 KiB.
     """
 
-    email: str
+    email: Email
     password: str | None = None
     email_verified: bool = False
     role: str = "user"
@@ -82,7 +85,7 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole."""
 
-    email: str | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
     password: str | UnsetType = UNSET
     role: str | UnsetType = UNSET

@@ -12,6 +12,8 @@ AT: Final = "2026-01-05T06:00:00.000Z"
 LATER: Final = "2026-01-05T07:00:00.000Z"
 USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
 DEVELOPER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hd"
+COLLEAGUE: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hk"
+ORG: Final = "org_01jd7qv8x2r4m6t0w9c3e5g7hm"
 PROJECT: Final = "prj_01jd7qv8x2r4m6t0w9c3e5g7he"
 BACKUP: Final = "bkp_01jd7qv8x2r4m6t0w9c3e5g7hb"
 INVOCATION: Final = "inv_01jd7qv8x2r4m6t0w9c3e5g7hf"
@@ -43,7 +45,15 @@ TOKENS: Final = {
     "expires_in": 900,
     "token_type": "Bearer",
 }
-OWN_PROJECT: Final = {"id": PROJECT, "name": "Bakery", "slug": "bakery", "role": "owner", "created_at": AT}
+OWN_PROJECT: Final = {"id": PROJECT, "name": "Bakery", "slug": "bakery", "role": "owner", "created_at": AT, "org": ORG}
+OWN_ORG: Final = {
+    "id": ORG,
+    "slug": "bakers-guild",
+    "name": "Bakers' Guild",
+    "role": "owner",
+    "created_at": AT,
+    "personal": False,
+}
 KEY: Final = {
     "id": "key_01jd7qv8x2r4m6t0w9c3e5g7hg",
     "kind": "secret",
@@ -114,8 +124,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "last_used_at": LATER,
     },
     "EmailConfirmed": {"status": "verified"},
-    "Invite": {
-        "id": "inv_01jd7qv8x2r4m6t0w9c3e5g7hm",
+    "AccountInvite": {
+        "id": "ain_01jd7qv8x2r4m6t0w9c3e5g7hm",
         "email": "bob@example.com",
         "role": "user",
         "created_at": AT,
@@ -142,6 +152,22 @@ ANSWERS: Final[dict[str, Any]] = {
     "Project": OWN_PROJECT,
     "NewProject": OWN_PROJECT | {"keys": [KEY | {"key": "sk_…"}]},
     "Key": KEY | {"key": "sk_…"},
+    "Organisation": OWN_ORG,
+    "Member": {
+        "user": {"id": COLLEAGUE, "email": "bob@example.com", "name": "Bob"},
+        "role": "developer",
+        "since": AT,
+        "through": "project",
+    },
+    "Invite": {
+        "id": "ivt_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "email": "bob@example.com",
+        "role": "developer",
+        "created_at": AT,
+        "expires_at": "2026-01-12T06:00:00.000Z",
+        "url": "https://api.example.com/invite#binv_…",
+    },
+    "AcceptedInvite": {"role": "developer", "project": OWN_PROJECT | {"role": "developer"}},
     "KeyState": {"version": 2, "since": AT, "rotating": False, "progress": None, "failed": None},
     "Usage": USED | {"hours": [{"hour": AT, **USED}]},
     # backups, export and import

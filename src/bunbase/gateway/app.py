@@ -20,6 +20,7 @@ from bunbase.gateway.login_guard import LoginGuard
 from bunbase.gateway.media import check_media
 from bunbase.gateway.methods import Methods
 from bunbase.gateway.openapi import openapi
+from bunbase.gateway.parameters import check_parameters
 from bunbase.gateway.paths import NormalPaths
 from bunbase.gateway.problems import HANDLERS
 from bunbase.gateway.project_hosts import ProjectHostsApp
@@ -54,6 +55,7 @@ def front_door(settings: GatewaySettings, routes: Sequence[Any], dependencies: d
 
     async def before_the_body(request: Request[Any, Any, Any]) -> None:
         await callers.admit(request)
+        check_parameters(request)
         await check_media(request)
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}

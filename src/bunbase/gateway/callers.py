@@ -3,6 +3,7 @@
 anyone      Credentials are neither needed nor read: an expired token must not prevent a sign-in.
 developer   The request needs a developer's token.
 member      The request needs the token of a developer who is a member of the `{project}` in the path.
+custodian   The same as member, but the project may be deleted: for its restoration and its destruction.
 keyed       The request needs a project key.
 operator    The request needs a project key, or a member's token and the project (X-Bunbase-Project or ?project=).
 client      The request needs a project key. A token of an end user is optional, and so is X-Bunbase-Explain, which
@@ -58,6 +59,7 @@ class Callers:
             "anyone": self.anyone,
             "developer": self.developer,
             "member": self.member,
+            "custodian": self.custodian,
             "keyed": self.keyed,
             "operator": self.operator,
             "client": self.client,
@@ -81,6 +83,11 @@ class Callers:
     async def member(self, request: AnyRequest) -> Caller:
         developer = await self._developer(request)
         found = await self.identity.membership(developer.id, request.path_params["project"])
+        return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
+
+    async def custodian(self, request: AnyRequest) -> Caller:
+        developer = await self._developer(request)
+        found = await self.identity.custody(developer.id, request.path_params["project"])
         return self._caller(request, CallerKind.DEVELOPER, project=found.project, developer=developer, role=found.role)
 
     async def keyed(self, request: AnyRequest) -> Caller:

@@ -23,6 +23,7 @@ EXPLAIN_HEADER: Final = "x-bunbase-explain"
 KEY_PARAMETER: Final = "key"
 PROJECT_PARAMETER: Final = "project"
 SECRET_PREFIX: Final = "sk_"
+KEY_PREFIXES: Final = ("pk_", SECRET_PREFIX)
 KNOWN_PEERS: Final = 4096
 MAX_AGENT: Final = 200
 MAX_LENGTH: Final = 8192  # no token of BunBase is longer; longer ones would only fill caches
@@ -51,7 +52,10 @@ def sent_once(sent: Mapping[str, str], name: str, what: str = "header") -> str:
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
-    """Return the Bearer token, or "" if there is none. Raises: InvalidToken for another scheme, Malformed."""
+    """Return the Bearer token, or "" if there is none.
+
+    Raises: InvalidToken for another scheme and for a project key, Malformed.
+    """
     header = sent_once(headers, "authorization")
     if not header:
         return ""
@@ -59,6 +63,11 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > MAX_LENGTH:
         raise InvalidToken("Send the header in this form: Authorization: Bearer <token>.")
+    if token.startswith(KEY_PREFIXES):
+        raise InvalidToken(
+            "Authorization: Bearer holds a project key. Send a project key only in the header X-Bunbase-Key; "
+            "Authorization is for the token of a user or a developer."
+        )
     return token
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.gateway.answer_examples import ANSWERS, POST, USER
+from bunbase.gateway.answer_examples import ANSWERS, COLLEAGUE, POST, USER
 
 PROJECT: Final = "/api/projects/{project}"
+ORG: Final = "/api/orgs/{org}"
 SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 LINK_TOKEN: Final = "the token in the link of the mail"
 TOKEN: Final = "the refresh_token of the last answer"
@@ -55,6 +56,16 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/projects"): {"name": "Bakery"},
     ("PATCH", PROJECT): {"name": "Ada's bakery"},
     ("DELETE", PROJECT): {"confirm": "bakery"},
+    ("POST", f"{PROJECT}/transfer"): {"org": "personal"},
+    ("POST", f"{PROJECT}/members"): {"user": COLLEAGUE, "role": "developer"},
+    ("PATCH", f"{PROJECT}/members/{{user}}"): {"role": "admin"},
+    ("POST", f"{PROJECT}/invites"): {"email": "bob@example.com", "role": "developer"},
+    ("POST", "/api/invites/accept"): {"token": "the part of the link after #"},
+    ("POST", "/api/orgs"): {"name": "Bakers' Guild"},
+    ("PATCH", ORG): {"name": "Guild of Bakers"},
+    ("DELETE", ORG): {"confirm": "bakers-guild"},
+    ("PATCH", f"{ORG}/members/{{user}}"): {"role": "admin"},
+    ("POST", f"{ORG}/invites"): {"email": "bob@example.com", "role": "viewer"},
     ("POST", f"{PROJECT}/keys"): {"kind": "secret", "name": "server"},
     ("POST", f"{PROJECT}/keys/{{key_id}}/rotate"): {"grace_seconds": 3600},
     ("PUT", f"{PROJECT}/env/{{name}}"): {"value": "the key of the payment provider", "exposed": False},

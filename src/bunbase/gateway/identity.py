@@ -121,10 +121,14 @@ class Identity:
         return holder
 
     async def membership(self, developer: str, project: str) -> Membership:
-        """Return a developer's membership in a project. Raises: ProjectNotFound, Unreachable."""
+        """Return a developer's membership in a project. Raises: ProjectNotFound, ProjectDeleted, Unreachable."""
         return await self._cached(
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
+
+    async def custody(self, developer: str, project: str) -> Membership:
+        """Return a developer's membership in a project that may be deleted. Raises: ProjectNotFound, Unreachable."""
+        return await in_time(self.platform.custody(developer, project))
 
     async def project_of(self, slug: str) -> str:
         """Return the id of the project. Raises: ProjectNotFound, Unreachable."""
@@ -184,8 +188,10 @@ class Identity:
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
             case RevokedKind.MEMBERSHIP:
-                project, _, _ = news.id.partition(":")
-                self.memberships.drop_where(lambda membership: membership.project == project)
+                project, _, developer = news.id.partition(":")  # an empty one stands for all
+                self.memberships.drop_where(
+                    lambda known: project in ("", known.project) and developer in ("", known.developer)
+                )
             case _:
                 pass  # every request checks sessions, user versions and personal tokens in Revoked
 

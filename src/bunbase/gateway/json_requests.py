@@ -8,8 +8,7 @@ import msgspec
 from litestar import Request
 
 from bunbase.pkg.errors import InvalidInput
-from bunbase.pkg.json_bodies import pointer_in, read_json
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.json_bodies import fault_in, read_json
 
 
 class ApiRequest(Request[Any, Any, Any]):
@@ -20,8 +19,8 @@ class ApiRequest(Request[Any, Any, Any]):
         try:
             return _read(await self.body(), field.annotation)
         except msgspec.ValidationError as error:
-            path, message = pointer_in(error) or "/", plain(str(error).split(" - at `$", maxsplit=1)[0])
-            raise InvalidInput(f"{path}: {message}", errors=[{"path": path, "message": message}]) from None
+            path, message = fault_in(error)
+            raise InvalidInput.at(path, message, f"{path}: {message}" if path else message) from None
 
 
 def _read(body: bytes, kind: Any) -> Any:

@@ -46,6 +46,7 @@ SECURITY: Final[dict[str, Security]] = {
     "anyone": [],
     "developer": DEVELOPER,
     "member": DEVELOPER,
+    "custodian": DEVELOPER,
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,

@@ -21,6 +21,8 @@ from litestar.exceptions import (
     ValidationException,
 )
 
+from bunbase.gateway.methods import allowed
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg import context
 from bunbase.pkg.errors import (
     Internal,
@@ -35,7 +37,7 @@ from bunbase.pkg.errors import (
     UnsupportedMedia,
 )
 from bunbase.pkg.logger import logger
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.plain_messages import plain, sentence
 
 log = logger("gateway")
 
@@ -63,8 +65,8 @@ def for_the_public(problem: Problem) -> Problem:
 
 def on_refusal(request: Request[Any, Any, Any], refusal: HTTPException) -> Response[bytes]:
     response = problem_response(_translated(request, refusal))
-    if allow := (refusal.headers or {}).get("allow"):
-        response.headers["allow"] = allow
+    if methods := _allowed(request, refusal):
+        response.headers["allow"] = ", ".join(methods)
     return response
 
 
@@ -101,7 +103,8 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
         case NotFoundException():
             return NotFound(f"There is no route {request.scope['path']}; /api/openapi.json lists all routes.")
         case MethodNotAllowedException():
-            return MethodNotAllowed(f"The route {request.scope['path']} does not support {request.method}.")
+            answered = f"The route {request.scope['path']} does not support {request.method}"
+            return MethodNotAllowed(f"{answered}; it supports {', '.join(_allowed(request, refusal))}.")
         case NotAuthorizedException():
             return Unauthenticated(refusal.detail)
         case ValidationException():
@@ -119,6 +122,15 @@ def _translated(request: Request[Any, Any, Any], refusal: HTTPException) -> Prob
             return Internal(f"Report this error with the request id {context.request_id.get()}.")
 
 
+def _allowed(request: Request[Any, Any, Any], refusal: HTTPException) -> list[str]:
+    """Return the methods that the path of a refused request supports, sorted; none if the refusal does not name any."""
+    named = (refusal.headers or {}).get("allow")
+    if not named:
+        return []
+    methods = named.split(", ")
+    return sorted(methods) if request.scope["path"].startswith(f"{FUNCTIONS}/") else allowed(methods)
+
+
 def _too_large(request: Request[Any, Any, Any]) -> str:
     limit = request.route_handler.resolve_request_max_body_size()
     return f"Send at most {limit:,} bytes." if limit else "The body is larger than this route accepts."
@@ -128,21 +140,21 @@ def _invalid(refusal: ValidationException) -> Problem:
     """Return InvalidInput with the path and the message of each invalid value."""
     listed = refusal.extra if isinstance(refusal.extra, list) else []
     errors = [
-        {"path": _pointer(one), "message": plain(str(one.get("message", "")))}
+        {"path": _place(one), "message": sentence(plain(str(one.get("message", ""))))}
         for one in listed
         if isinstance(one, dict)
     ]
     if not errors:
         return InvalidInput(refusal.detail)
     first = errors[0]
-    if first["message"] == NO_BODY:
+    if first["message"].startswith(NO_BODY):
         return InvalidInput("Send a JSON body.")
     return InvalidInput(f"{first['path']}: {first['message']}", errors=errors)
 
 
-def _pointer(error: dict[str, Any]) -> str:
-    """Return a JSON Pointer for a value in the body, or words such as `query limit` for a value elsewhere."""
+def _place(error: dict[str, Any]) -> str:
+    """Return a JSON Pointer for a value in the body, or the name of a parameter or header."""
     key, source = str(error.get("key", "")), error.get("source")
     if isinstance(source, ParamType):
-        return f"{source.value} {key}"
+        return key
     return "/" + key.removeprefix("data").lstrip(".").replace(".", "/")

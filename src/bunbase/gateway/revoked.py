@@ -56,7 +56,7 @@ class Revoked:
                 async for told in self.follow():
                     self._take(told)
             except Problem as problem:
-                log.info("a revocation feed broke off", feed=self.name, reason=problem.detail)
+                log.warning("a revocation feed broke off", feed=self.name, reason=problem.detail)
             except Exception:
                 log.exception("a revocation feed failed", feed=self.name)
             self.ready.clear()

@@ -110,10 +110,13 @@ async def get_instance(bunauth: Injected[BunAuth], functions: Injected[Functions
     return Instance(__version__, site.mode, state.signups, state.setup_complete, {"functions": layers})
 
 
+CHARSET: Final = "; charset=utf-8"  # Litestar adds it to every type of text
+
+
 @get("/metrics", summary="Metrics for Prometheus", tags=TAGS, media_type="text/plain", cache_control=NO_STORE)
 async def get_metrics() -> Response[bytes]:
     """This route exists only in dev mode. In production, the internal port serves the metrics."""
-    return Response(metrics_text(), media_type=TEXT_TYPE)
+    return Response(metrics_text(), media_type=TEXT_TYPE.removesuffix(CHARSET))
 
 
 @post(

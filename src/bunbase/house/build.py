@@ -127,7 +127,7 @@ class Said:
             return
         self.last = (absent.detail, self.now())
         missing = "PostgreSQL" if absent.detail.startswith("PostgreSQL ") else "another room"
-        log.info(f"waiting for {missing}", room=room, reason=absent.detail)
+        log.warning(f"waiting for {missing}", room=room, reason=absent.detail)
 
 
 def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> set[type]:

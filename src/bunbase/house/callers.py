@@ -33,6 +33,7 @@ MAY_CALL: Final = {
                     remove_totp rename_passkey request_email_change request_email_verification
                     request_password_reset reset_password revocations sessions signup_state start_totp tokens
                     totp_state update_me verify verify_email""",
+        "platform": "accounts",
         CLIENTS: "jwks verify",
         NOBODY: "need_fresh_proof remove_factors",
     },
@@ -55,11 +56,13 @@ MAY_CALL: Final = {
         GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue feed follow_logs function functions
                     invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
                     variables versions""",
-        "platform": "drop_project",
+        "platform": "drop_project pause_project",
     },
     "platform": {
-        GATEWAY: """create_key create_project delete_project dev_mails key_holder keys membership project project_of
-                    projects rename_project revocations revoke_key rotate_key""",
+        GATEWAY: """accept_invite add_member change_member create_invite create_key create_org create_project custody
+                    delete_invite delete_org delete_project dev_mails invites key_holder keys members membership org
+                    orgs project project_of projects remove_member rename_org resend_invite restore_project revocations
+                    revoke_key rotate_key transfer_project update_project""",
     },
 }
 

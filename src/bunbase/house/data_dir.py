@@ -29,8 +29,10 @@ class DataDirectory:
         self.path = path
         self._lock = -1
 
-    def hold(self) -> None:
+    def hold(self) -> bool:
         """Create the directory if it does not exist, and lock it until `release` or the end of the process.
+
+        Return True if the directory is new.
 
         Wait for an earlier holder that was killed but has not ended yet. Raises: DataDirectoryTaken, CannotStart.
         """
@@ -47,6 +49,7 @@ class DataDirectory:
             ) from None
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
+        return new
 
     def release(self) -> None:
         if self._lock >= 0:

@@ -53,8 +53,12 @@ log = logger("house")
 
 DEV, PRODUCTION = "dev", "production"
 FAILED: Final = 1
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 WATCH_SECONDS: Final = 1.0
 GARBAGE_AFTER: Final = 20_000  # new objects per collection; Python's default of 700 took 10 % of a busy process's time
+
+HOW_PORT: Final = "--port or BUNBASE_PORT"
+HOW_INTERNAL_PORT: Final = "--set house.internal_port=… or BUNBASE_HOUSE__INTERNAL_PORT"
 
 Beside = Callable[[str], AbstractContextManager[None]]
 
@@ -116,8 +120,8 @@ def _run(
         gateway, mail = config.of(GATEWAY, GatewaySettings), config.of(MAIL, MailSettings)
         plan = Plan(mode, tuple(targets), config, house, gateway, mail, terminal, beside)
         configure_logging(human=mode == DEV and not terminal.json, level=house.log_level)
-        with _stoppable(), ExitStack() as stack:
-            _prepare(plan, stack)
+        with _stoppable() as early, ExitStack() as stack:
+            _prepare(plan, stack, early)
     except CannotStart as reason:
         terminal.refuse(str(reason))
         return FAILED
@@ -129,23 +133,37 @@ def _run(
     return 0
 
 
+@dataclass
+class Early:
+    """`heard`: True if Ctrl-C or SIGTERM arrived before the event loop handled signals."""
+
+    heard: bool = False
+
+
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM end this block early and without an error, until the event loop handles the signal (`_stop_signal`).
+def _stoppable() -> Iterator[Early]:
+    """Let Ctrl-C or SIGTERM end this block early, until the event loop handles the signals (`_stop_signal`).
 
     The first process of a container would otherwise ignore SIGTERM, for example while PostgreSQL recovers.
+
+    Hard place: Python drops an exception that is raised in a destructor, in the callback of a weak reference, or after
+    a fork (`logging` has such a callback). Symptom: a server that ran on after SIGTERM. Therefore the signal is also
+    remembered, and the event loop asks for it as soon as it runs.
     """
+    early = Early()
 
-    def stop(_number: int, _frame: object) -> None:
-        raise _StoppedEarly
+    def stop(number: int, _frame: object) -> None:
+        early.heard = True
+        raise KeyboardInterrupt if number == signal.SIGINT else _StoppedEarly
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in STOPPING}
     try:
-        yield
+        yield early
     except _StoppedEarly:
         log.info("stopping")
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _StoppedEarly(BaseException):
@@ -158,20 +176,21 @@ def _check_rooms(targets: Sequence[str]) -> None:
         raise CannotStart(f"there is no room {unknown[0]}; choose from: {', '.join(ROOMS)}")
 
 
-def _prepare(plan: Plan, stack: ExitStack) -> None:
+def _prepare(plan: Plan, stack: ExitStack, early: Early) -> None:
     """Do everything that must happen before the first thread and the event loop start. Then serve."""
     raise_descriptors()
     _check_mail(plan)
     _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
-    directory.hold()
+    plan.terminal.first_start = directory.hold() and not plan.house.database_url
     stack.callback(directory.release)
     keys = room_keys(plan.house, plan.targets, directory.service_secret)
     listeners = {}
     if plan.front:
-        listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port))
+        listeners[GATEWAY] = stack.enter_context(listen(plan.gateway.host, plan.gateway.port, HOW_PORT))
     if plan.internal:
-        listeners[HOUSE] = stack.enter_context(listen(plan.house.internal_host, plan.house.internal_port))
+        internal = listen(plan.house.internal_host, plan.house.internal_port, HOW_INTERNAL_PORT)
+        listeners[HOUSE] = stack.enter_context(internal)
     database_url, cluster = _database(plan, directory.path, stack)
     tokens = ServiceTokens(keys)
     host, port = listeners[GATEWAY].getsockname()[:2] if plan.front else (plan.gateway.host, plan.gateway.port)
@@ -180,7 +199,7 @@ def _prepare(plan: Plan, stack: ExitStack) -> None:
     functions_host = plan.config.of(FUNCTIONS.name, FunctionsSettings).host
     clock = SystemClock()
     site = Site(plan.mode, directory.path, database_url, public_url, tokens, clock, tell, functions_host, plan.mail)
-    uvloop.run(_serve(plan, site, listeners, cluster))
+    uvloop.run(_serve(plan, site, listeners, cluster, early))
 
 
 def _check_mail(plan: Plan) -> None:
@@ -213,8 +232,10 @@ def _database(plan: Plan, data_dir: Path, stack: ExitStack) -> tuple[str, Cluste
     return cluster.url, cluster
 
 
-async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None) -> None:
+async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Cluster | None, early: Early) -> None:
     stop = _stop_signal()
+    if early.heard:
+        stop.set()
     async with AsyncExitStack() as stack:
         try:
             async with _unless(stop):
@@ -313,6 +334,6 @@ def _stop_signal() -> asyncio.Event:
             signal.raise_signal(number)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         loop.add_signal_handler(number, on_signal, number)
     return stop

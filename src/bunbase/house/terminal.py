@@ -24,6 +24,7 @@ class Terminal:
         self.told_setup = (
             False  # True after the setup token was shown: that message already contains the next command, `register`
         )
+        self.first_start = True  # False if there may be an account already
 
     @property
     def seconds(self) -> float:
@@ -46,7 +47,7 @@ class Terminal:
     def ready(self, mode: str, site: Site, database: Path | None) -> None:
         """Show that BunBase is ready. `database`: the directory of the PostgreSQL that BunBase runs, or None."""
         elsewhere = database is not None and site.data_dir not in database.parents
-        following = "" if self.told_setup else f"  next      {_command()} register --url {site.public_url}\n"
+        following = "" if self.told_setup else self._next(site.public_url)
         also = f"            and {database}\n" if elsewhere else ""
         self._say(
             f"\n  BunBase {__version__} ({mode}) is ready after {self.seconds:.1f} s\n"
@@ -69,6 +70,11 @@ class Terminal:
             msgspec.json.encode({"event": "refused", "detail": reason}).decode() if self.json else f"bunbase: {reason}"
         )
         sys.stderr.write(text + "\n")
+
+    def _next(self, url: str) -> str:
+        if self.first_start:
+            return f"  next      {_command()} register --url {url}\n"
+        return f"  sign in   {_command()} login --url {url}   (without an account: register)\n"
 
     def _say(self, text: str, **event: Any) -> None:
         sys.stdout.write((msgspec.json.encode(event).decode() if self.json else text) + "\n")

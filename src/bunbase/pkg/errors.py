@@ -66,9 +66,10 @@ class Problem(Exception):
 
     @classmethod
     def at(cls, path: str, message: str, detail: str = "") -> Self:
-        """Return a Problem about one value in the request's body.
+        """Return a Problem about one value of the request.
 
-        `path`: the JSON Pointer of the value (RFC 6901), "" for the whole body. `detail`: `message` by default.
+        `path`: the JSON Pointer of the value (RFC 6901), "" for the whole body; or the name of a parameter or
+        header. `detail`: `message` by default.
         """
         return cls(detail or message, errors=[{"path": path, "message": message}])
 
@@ -91,6 +92,8 @@ class Problem(Exception):
         headers = {}
         if "retry_after_seconds" in self.extra:
             headers["retry-after"] = str(self.extra["retry_after_seconds"])
+        if "invocation" in self.extra:  # the call of a function that failed
+            headers["x-bunbase-invocation"] = str(self.extra["invocation"])
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"
         return headers
@@ -129,7 +132,9 @@ class UnsupportedMedia(Problem):
 
 
 class InvalidInput(Problem):
-    """`errors`: a list of `{"path": JSON Pointer, "message": str}`."""
+    """`errors`: a list of `{"path": str, "message": str}`. `path`: a JSON Pointer in the body, or the name of a
+    parameter or header.
+    """
 
     status, code, title = 422, "invalid_input", "The request is well-formed but not acceptable"
 

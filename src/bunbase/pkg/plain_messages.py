@@ -30,6 +30,11 @@ def plain(message: str) -> str:
     return TYPE.sub(_typed, message)
 
 
+def sentence(message: str) -> str:
+    """Return the message with a full stop, unless it ends like a sentence already."""
+    return message if message.endswith((".", "!", "?")) or not message else f"{message}."
+
+
 def _bounded(kind: str, length: str | None, bound: str, limit: str) -> str:
     if length is None:
         return f"{_named(kind)} of {BOUNDS[bound]} {limit}"

@@ -42,8 +42,8 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Port 0 means any free port.
+def listen(host: str, port: int, how: str = "") -> socket.socket:
+    """Return a listening socket. Port 0 means any free port. `how`: tells a user with which setting to choose a port.
 
     Blocks for up to TAKEN_SECONDS, because a server that was just killed may still hold the port. Raises: PortTaken.
     """
@@ -54,7 +54,7 @@ def listen(host: str, port: int) -> socket.socket:
         except OSError as error:
             taken = error.errno == errno.EADDRINUSE
             if not taken or time.monotonic() > end:
-                advice = "; stop what listens there, or choose another port" if taken else ""
+                advice = f"; stop what listens there, or choose another port{how and f' with {how}'}" if taken else ""
                 raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror}{advice}") from error
         time.sleep(POLL_SECONDS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
@@ -16,29 +17,30 @@ from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
-from bunbase.platform.jobs import relay_job
+from bunbase.platform.jobs import destroy_job, relay_job
 from bunbase.platform.routes import ROUTES
-from bunbase.platform.service import PlatformService
+from bunbase.platform.service import PlatformService, Surroundings
 from bunbase.platform.settings import PlatformSettings
-from bunbase.platform.store import PlatformStore
+from bunbase.platform.store import Stores
 
 
 @asynccontextmanager
 async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) -> AsyncIterator[Platform]:
     async with open_database(site.database_url, "platform", "bunbase.platform.migrations") as db:
         mails = MailOutbox(db, site.clock, site.mail, site.dev)
-        store = PlatformStore(db, site.clock, settings.max_keys_per_project, mails)
-        relay = relay_job(store, rooms)
-        service = PlatformService(store, rooms[Kms], site.clock, settings, relay.nudge)
-        upkeep = upkeep_job("platform", store.feed, store.delete_expired_keys, site.clock)
-        async with running(relay, upkeep, *mail_jobs(mails)):
+        stores = Stores(db, site.clock, settings.max_keys_per_project, mails)
+        relay = relay_job(stores, rooms)
+        around = Surroundings(rooms[Kms], rooms[BunAuth], site.clock, site.public_url, relay.nudge)
+        service = PlatformService(stores, around, settings)
+        upkeep = upkeep_job("platform", stores.feed, stores.delete_expired, site.clock)
+        async with running(relay, upkeep, destroy_job(service.deletion.destroy_overdue), *mail_jobs(mails)):
             yield service
 
 
 MODULE = Module(
     "platform",
     provides=Platform,
-    needs=(Kms, TenantAuth, Bundoc, Functions),
+    needs=(Kms, BunAuth, TenantAuth, Bundoc, Functions),
     settings=PlatformSettings,
     open=open_platform,
     routes=ROUTES,

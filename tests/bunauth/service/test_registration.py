@@ -12,8 +12,8 @@ from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, Signups, VerifySignups
 from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.bunauth.problems import (
+    AccountInviteNotFound,
     InvalidInvite,
-    InviteNotFound,
     LastAdministrator,
     LinkExpired,
     ReauthenticationRequired,
@@ -153,7 +153,7 @@ async def test_an_administrator_lists_and_withdraws_invitations(closed: BunAuthS
     assert (first_page.items[0].id, first_page.items[0].url, second_page.next) == (second.id, None, None)
     with pytest.raises(InvalidInvite):
         await registered(closed, BOB, invite=token)
-    with pytest.raises(InviteNotFound):
+    with pytest.raises(AccountInviteNotFound):
         await closed.delete_invite(administrator, second_page.items[0].id)
 
 

@@ -30,10 +30,10 @@ ROLES = {"prj_a": Role.OWNER, "prj_b": Role.OWNER, "prj_watched": Role.VIEWER}
 class FakePlatform:
     """The projects of Ada, with her role in each."""
 
-    async def membership(self, _developer: str, project: str) -> Membership:
+    async def membership(self, developer: str, project: str) -> Membership:
         if project not in ROLES:
             raise ProjectNotFound
-        return Membership(project, project, ROLES[project])
+        return Membership(developer, project, project, ROLES[project])
 
 
 async def member_of(request: Request[Any, Any, Any]) -> Caller:

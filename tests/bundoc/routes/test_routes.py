@@ -422,11 +422,15 @@ async def test_a_unique_index_is_created_and_enforced_over_http(http: httpx.Asyn
     ("method", "url", "body", "code"),
     [
         ("POST", f"{URL}/query", b'{"whre":{}}', "invalid_query"),
-        ("POST", f"{URL}/query", b"[]", "invalid_query"),
+        ("POST", f"{URL}/query", b"[]", "invalid_input"),
+        ("POST", f"{URL}/query", b'{"limit":"ten"}', "invalid_input"),
+        ("GET", f"{URL}?limit=ten", b"", "invalid_input"),
+        ("POST", f"{URL}/query", b"", "malformed_request"),
+        ("POST", URL, b"", "malformed_request"),
         ("POST", f"{URL}/query", b'{"where":{"a":{"$x":1}}}', "invalid_query"),
         ("POST", f"{URL}/query", b'{"expand":["a"]}', "invalid_query"),
         ("POST", f"{URL}/query", b'{"limit":501}', "invalid_input"),
-        ("POST", f"{URL}/aggregate", b"{}", "invalid_query"),
+        ("POST", f"{URL}/aggregate", b"{}", "invalid_input"),
         ("GET", f"{URL}?where=x", b"", "invalid_query"),
         ("GET", f"{URL}?sort=a,a", b"", "invalid_query"),
         ("GET", f"{URL}?select=", b"", "invalid_query"),
@@ -452,6 +456,43 @@ async def test_invalid_queries_and_collections_are_refused(
     refused = await http.request(method, url, content=body)
 
     assert problem(refused)[1] == code
+
+
+async def test_a_wrong_member_of_a_query_is_named_as_a_wrong_parameter_is(http: httpx.AsyncClient) -> None:
+    unknown = (await http.post(f"{URL}/query", json={"wher": {}})).json()
+    typed = (await http.post(f"{URL}/query", json={"limit": "ten"})).json()
+    inner = (await http.post(f"{URL}/query", json={"highlight": {"fields": ["a"], "size": 1}})).json()
+    parameter = (await http.get(f"{URL}?wher=1")).json()
+
+    assert "/wher is not known; this request takes where and sort and limit" in unknown["detail"]
+    assert (unknown["path"], parameter["path"], inner["path"]) == ("/wher", "wher", "/highlight/size")
+    assert inner["detail"].endswith("this request takes fields and before and after and length.")
+    message = "This must be a whole number, but it is a text."
+    assert typed["errors"] == [{"path": "/limit", "message": message}]
+    assert typed["detail"] == f"/limit: {message}"
+
+
+async def test_the_detail_of_an_unreadable_body_is_plain(http: httpx.AsyncClient) -> None:
+    empty = await http.post(URL, content=b"")
+    unreadable = await http.post(URL, content=b'{"a":"\xff"}')
+
+    assert empty.json()["detail"] == "The body is empty, or its JSON ends too early: send a whole JSON value."
+    assert "byte 0xff, which is not UTF-8" in unreadable.json()["detail"]
+
+
+async def test_fields_with_dots_or_dollars_are_stored_but_no_path_reaches_them(http: httpx.AsyncClient) -> None:
+    """docs/queries.md describes this: documents of other systems have such names."""
+    document = {"a.b": 1, "$c": 2}
+    await http.put(f"{URL}/d1", json=document)
+
+    read = (await http.get(f"{URL}/d1")).json()
+    found = (await http.post(f"{URL}/query", json={"where": {"a.b": 1}})).json()
+    dollar = await http.post(f"{URL}/query", json={"where": {"$c": 2}})
+
+    assert read.items() >= document.items()
+    assert found["items"] == []
+    assert problem(dollar) == (400, "invalid_query")
+    assert problem(await http.patch(f"{URL}/d1", json={"$c": 3}))[0] == 422
 
 
 async def test_the_openapi_document_describes_bodies_and_answers(http: httpx.AsyncClient) -> None:

@@ -1,6 +1,6 @@
 """`allow_net = ["*"]`: any public host, and nothing else. The real server of the tests is on loopback.
 
-`public_loopback` makes 127.0.0.1 a public address, because no test may depend on the internet.
+`public_loopback` makes 127.0.0.1 a public address of another machine, because no test may depend on the internet.
 """
 
 from __future__ import annotations
@@ -47,6 +47,11 @@ def resolver(resolver: FixedResolver) -> FixedResolver:
 def public_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     others = tuple(one for one in addresses.NOT_PUBLIC_4 if str(one) != "127.0.0.0/8")
     monkeypatch.setattr(addresses, "NOT_PUBLIC_4", others)
+
+    async def include(_own: OwnAddresses, _text: str) -> bool:
+        return False
+
+    monkeypatch.setattr(OwnAddresses, "include", include)
 
 
 async def deploy_any(functions: FunctionsService, net: Site, *others: str) -> None:

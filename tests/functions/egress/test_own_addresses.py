@@ -11,7 +11,7 @@ import pytest
 
 from bunbase.contracts.functions.host_calls import AddressNotAllowed
 from bunbase.functions.egress import own_addresses
-from bunbase.functions.egress.addresses import Address, networks
+from bunbase.functions.egress.addresses import Address, meant_by, networks
 from bunbase.functions.egress.network import CheckedNetwork
 from bunbase.functions.egress.own_addresses import OwnAddresses, is_local, own_names
 from bunbase.functions.egress.resolver import FixedResolver
@@ -67,6 +67,36 @@ async def test_an_interface_address_is_unreachable_unless_that_exact_address_is_
                 await passed(network(FixedResolver({}), wide), text)
             assert await passed(network(FixedResolver({}), wide), text, PUBLIC) == [PUBLIC]
             assert await passed(network(FixedResolver({}), f"{own}/{own.max_prefixlen}"), text) == [text]
+
+
+LOOPBACK = ["127.0.0.1", "127.9.9.9", "0.0.0.0", "0.1.2.3", "::1", "::"]
+MAPPED = ["::ffff:127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::1", "::ffff:0.0.0.0"]
+
+
+@pytest.mark.parametrize("text", LOOPBACK + MAPPED)
+@pytest.mark.parametrize("wide", [("127.0.0.0/8",), ("0.0.0.0/0", "::/0"), ("0.0.0.0/8", "127.0.0.0/31", "::/127")])
+async def test_loopback_is_this_server_unless_that_exact_address_is_allowed(text: str, wide: tuple[str, ...]) -> None:
+    """The internal port listens on loopback, so a wide network does not open it, however the address is written."""
+    with pytest.raises(AddressNotAllowed):
+        await passed(network(FixedResolver({}), *wide), text)
+    assert await passed(network(FixedResolver({}), *wide, PUBLIC + "/32"), text, PUBLIC) == [PUBLIC]
+
+    exact = meant_by(text)
+    assert exact is not None
+    assert await passed(network(FixedResolver({}), *wide, f"{exact}/{exact.max_prefixlen}"), text) == [text]
+
+
+async def test_a_refusal_names_the_value_that_the_setting_needs() -> None:
+    """The developer passes this value to the operator. It reveals no address that only the server can look up."""
+    for also, host, address, needed in (
+        ((), "10.9.9.9", "10.9.9.9", '["10.9.9.9/32"]'),
+        ((), "intranet.test", "10.9.9.9", '["10.1.2.3/32"]'),
+        (("127.0.0.0/8",), "localhost", "127.0.0.1", '["127.0.0.1/32"]'),
+        (("::/0",), "[::1]", "::1", '["::1/128"]'),
+    ):
+        with pytest.raises(AddressNotAllowed) as refused:
+            await network(FixedResolver({}), *also)._passed(host, [address])
+        assert f"functions.allow_private_networks, for example {needed}" in refused.value.detail
 
 
 @pytest.mark.parametrize("text", [PUBLIC, f"::ffff:{PUBLIC}", f"64:ff9b::{PUBLIC}", "2002:5db8:d70e::1"])

@@ -24,11 +24,21 @@ from tests.functions.egress.site import Site
 
 HERE: Final = Path(__file__).parent
 DOCS: Final = HERE.parents[2] / "docs/packages.md"
-ROW: Final = re.compile(r"^\| `([^`]+)` ([\d.]+) \| [\d,.]+ \| (yes|partly|no)\b", re.MULTILINE)
+ROW: Final = re.compile(r"^\| `([^`]+)` ([\d.]+) \|(?: [\d,.]+ \|)? (yes|partly|no)\b", re.MULTILINE)
 LISTED: Final = 40  # the packages of the list; the docs show others in a second table
 MOST_NO: Final = 5
 
-PACKAGES: Final[dict[str, str]] = msgspec.json.decode((HERE / "package.json").read_bytes())["dependencies"]
+NODE_20: Final = HERE / "node20"  # the versions that npm chooses on Node 20, whose newest versions need Node 22
+ON_NODE_20: Final = "## What npm installs on Node 20"
+
+
+def _pinned(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = msgspec.json.decode((folder / "package.json").read_bytes())["dependencies"]
+    return found
+
+
+PACKAGES: Final = _pinned(HERE)
+PACKAGES_20: Final = _pinned(NODE_20)
 NO_SOCKETS: Final = "network access other than fetch is not available in functions"
 REASONS: Final = {  # the error that a call in the sandbox must show
     "ws": NO_SOCKETS,
@@ -38,6 +48,7 @@ REASONS: Final = {  # the error that a call in the sandbox must show
     "mongodb": NO_SOCKETS,
     "nodemailer": NO_SOCKETS,
 }
+REASONS_20: Final = {"jsdom": "file system access is not available in functions (fs.readFileSync)"}
 USING: Final = """
 import use from {path};
 
@@ -54,11 +65,16 @@ export default async (request) => {{
 """
 
 
-def test_the_docs_give_a_verdict_for_each_package_and_version() -> None:
-    rows = ROW.findall(DOCS.read_text())
+@pytest.mark.parametrize(
+    ("pinned", "reasons", "part"), [(PACKAGES, REASONS, 0), (PACKAGES_20, REASONS_20, 1)], ids=["newest", "Node 20"]
+)
+def test_the_docs_give_a_verdict_for_each_package_and_version(
+    pinned: dict[str, str], reasons: dict[str, str], part: int
+) -> None:
+    rows = ROW.findall(DOCS.read_text().split(ON_NODE_20)[part])
 
-    assert {name: version for name, version, _ in rows} == PACKAGES
-    assert {name for name, _, verdict in rows if verdict != "yes"} == set(REASONS)
+    assert {name: version for name, version, _ in rows} == pinned
+    assert {name for name, _, verdict in rows if verdict != "yes"} == set(reasons)
     assert sum(verdict == "no" for _, _, verdict in rows[:LISTED]) <= MOST_NO
 
 
@@ -68,13 +84,33 @@ async def test_a_package_works_in_a_function(
     functions: FunctionsService, net: Site, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(HERE)
-    entry = tmp_path / "f.ts"
-    entry.write_text(USING.format(path=msgspec.json.encode(str(HERE / f"calls/{name}.mjs")).decode()))
 
-    outcome = await _outcome(functions, net, entry)
+    outcome = await _outcome(functions, net, _entry(tmp_path, HERE / f"calls/{name}.mjs"))
 
     expected = REASONS.get(name)
     assert outcome == '"used"' if expected is None else expected in outcome, outcome
+
+
+@pytest.mark.skipif("BUNBASE_PACKAGES" not in os.environ, reason="make packages installs the packages and runs this")
+@pytest.mark.parametrize("name", PACKAGES_20)
+async def test_the_version_that_npm_installs_on_node_20_works_in_a_function(
+    functions: FunctionsService, net: Site, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(NODE_20)
+    (tmp_path / "node_modules").symlink_to(NODE_20 / "node_modules")
+    calls = tmp_path / "calls.mjs"  # a copy, because an import is looked up from the folder of its file
+    calls.write_text((HERE / f"calls/{name}.mjs").read_text())
+
+    outcome = await _outcome(functions, net, _entry(tmp_path, calls))
+
+    expected = REASONS_20.get(name)
+    assert outcome == '"used"' if expected is None else expected in outcome, outcome
+
+
+def _entry(folder: Path, calls: Path) -> Path:
+    entry = folder / "f.ts"
+    entry.write_text(USING.format(path=msgspec.json.encode(str(calls)).decode()))
+    return entry
 
 
 async def _outcome(functions: FunctionsService, net: Site, entry: Path) -> str:

@@ -216,18 +216,25 @@ async def test_cookies_repeated_headers_and_encodings_reach_the_client(
     [
         ("() => { throw new Error('secret') }", 500, "function_error"),
         ("() => new Promise(() => {})", 504, "function_timeout"),
+        ("() => { for (;;); }", 504, "function_cpu_exceeded"),
         ("() => process.exit(1)", 502, "function_crashed"),
     ],
 )
-async def test_a_failure_before_the_answer_is_answered_with_a_problem(
+async def test_a_failure_before_the_answer_is_answered_with_a_problem_that_leads_to_its_log(
     functions: FunctionsService, web: httpx.AsyncClient, handler: str, status: int, code: str
 ) -> None:
-    await deploy(functions, "f", handler, timeout_ms=200)
+    limits = {"cpu_ms": 100} if code == "function_cpu_exceeded" else {"timeout_ms": 200}
+    await deploy(functions, "f", handler, **limits)
 
     answer = await web.get("/v1/functions/f")
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert "secret" not in answer.text
+    assert answer.headers["x-bunbase-invocation"] == answer.json()["invocation"]
+    assert answer.json()["version"] == 1
+    assert "x-bunbase-function-version" not in answer.headers  # only answers of the function itself have it
+    log = f"{CONTROL}/functions/f/logs?invocation={answer.json()['invocation']}"
+    assert (await web.get(log)).json()["items"] != []
 
 
 async def test_a_call_that_used_up_its_processor_time_gets_its_own_error_code(

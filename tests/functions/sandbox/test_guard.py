@@ -28,14 +28,21 @@ DENIED = [
     ('new (require("net").Socket)({ fd: 3 })', "network access other than fetch"),
     ('(() => { new (class S extends require("net").Socket {})().connect(80) })()', "network access other than fetch"),
     ('require("net").connect(80)', "network access other than fetch"),
-    ('new (require("net").Server)()', "network access other than fetch"),
+    ('new (require("net").Server)().listen(80)', "network access other than fetch"),
+    ('require("net").createServer().listen(80)', "network access other than fetch"),
+    ('require("tls").createServer().listen(443)', "network access other than fetch"),
+    ('require("tls").connect(443)', "network access other than fetch"),
     (
         'new (require("tls").TLSSocket)(new (require("stream").PassThrough)()).connect(443)',
         "network access other than fetch",
     ),
     ('require("undici").stream("http://127.0.0.1/", {}, () => {})', "network access other than fetch"),
     ('require("dns").lookup("localhost", () => {})', "network access other than fetch"),
-    ('require("dgram").createSocket("udp4")', "network access other than fetch"),
+    ('await require("dns").promises.lookup("localhost")', "network access other than fetch"),
+    ('new (require("dns").Resolver)().resolve4("localhost", () => {})', "network access other than fetch"),
+    ('await new (require("dns").promises.Resolver)().resolve("localhost")', "network access other than fetch"),
+    ('require("dgram").createSocket("udp4").bind(80)', "network access other than fetch"),
+    ('require("dgram").createSocket("udp4").send("x", 80)', "network access other than fetch"),
     ('new WebSocket("ws://127.0.0.1/")', "network access other than fetch"),
     ('new (require("ws"))("ws://127.0.0.1/")', "network access other than fetch"),
     ('new (require("ws").default)("ws://127.0.0.1/")', "network access other than fetch"),
@@ -148,6 +155,34 @@ NODE_HTTP = (
     "METHODS STATUS_CODES Agent ClientRequest IncomingMessage OutgoingMessage Server ServerResponse createServer \
 validateHeaderName validateHeaderValue get request setMaxIdleHTTPParsers maxHeaderSize globalAgent"  # Node 20
 )
+
+
+# Packages construct these while they load, such as http2-wrapper of got 14.
+CONSTRUCTED = [
+    'new (require("net").Socket)()', 'new (require("net").Stream)({ allowHalfOpen: true })', 'require("net").Socket()',
+    'new (require("net").Server)()', 'require("net").createServer()',
+    'require("net").setDefaultAutoSelectFamily(false)',
+    'new (require("tls").TLSSocket)(new (require("stream").PassThrough)())._handle._parentWrap',
+    'new (require("tls").TLSSocket)(new (require("net").Socket)())', 'new (require("tls").TLSSocket)()',
+    'new (require("tls").Server)()', 'require("tls").createServer()', 'require("tls").createSecureContext()',
+    'require("dgram").createSocket("udp4")', 'new (require("dgram").Socket)("udp4")', 'new (require("dns").Resolver)()',
+    'new (require("dns").promises.Resolver)()', 'new (require("dns/promises").Resolver)().getServers()',
+    'new (require("http").Server)()', 'new (require("https").Server)()', 'new (require("http").Agent)()',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["net", "tls", "dns"])
+async def test_constructing_sockets_servers_and_resolvers_works_in_any_order_of_imports(
+    field: Ground, first: str
+) -> None:
+    tried = ",".join(f"() => {one}" for one in CONSTRUCTED)
+    outcome = await evaluated(
+        field,
+        f"""require("{first}") && [{tried}].flatMap((construct) => {{
+            try {{ construct(); return [] }} catch (error) {{ return [`${{construct}}: ${{error}}`] }} }})""",
+    )
+
+    assert outcome == {"value": []}
 
 
 @pytest.mark.parametrize(

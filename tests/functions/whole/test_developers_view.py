@@ -14,7 +14,7 @@ import bunbase
 from bunbase.cli.bundle import bundle
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.contracts.functions.logs import LogLevel
-from bunbase.contracts.functions.problems import FunctionError
+from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, call, deploy, log_of, request, said
 
@@ -205,6 +205,115 @@ async def test_an_aggregate_error_is_logged_with_the_errors_that_it_is_about(fun
     assert [part for part in ("\n- Error: one", "\n- two", "\n- AggregateError: three") if part not in text] == []
 
 
+CLASS = "class MyErr extends Error { code = 'E_MINE'; details = { a: [1, { b: 2 }] } }"
+PROPERTIES = "  { code: 'E_MINE', details: { a: [ 1, { b: 2 } ] } }"
+STALE = "Object.assign(new Error(), { name: 'TokenError', message: 'expired', stack: new Error().stack })"
+# a statement that makes `error`, and the lines of its description without the frames
+DESCRIBED = {
+    f"{CLASS} const error = new MyErr('mine');": ["MyErr: mine", PROPERTIES],
+    "const error = Object.assign(new Error('one'), { name: 'Named' });": ["Named: one"],
+    "const error = new (class extends TypeError {})('one');": ["TypeError: one"],
+    f"const error = {STALE};": ["TokenError: expired"],
+    "const error = new Error('a\\n    at b');": ["Error: a", "    at b"],
+    "const error = new Error();": ["Error"],
+    "const error = Object.assign(new Error('x'), { stack: undefined });": ["Error: x"],
+    "const error = await Promise.any([Promise.reject(1)]).catch((e) => e);": ["AggregateError", "- 1"],
+    f"{CLASS} const error = new AggregateError([new MyErr('in')], 'all');": [
+        "AggregateError: all", "- MyErr: in", PROPERTIES,
+    ],
+    f"{CLASS} const error = new Error('out', {{ cause: new MyErr('in') }});": [
+        "Error: out", "Caused by: MyErr: in", PROPERTIES,
+    ],
+    "const error = new Error('same', { cause: new TypeError('same', { cause: 'why' }) });": [
+        "Error: same", "Caused by: why",
+    ],
+    "const error = new Error('x'); error.self = error; error.cause = error;": ["Error: x", "  { self: [Circular] }"],
+    "const error = Object.assign(new Error('x'), { big: { a: 'x'.repeat(2000) }, text: 'y'.repeat(2000) });": [
+        "Error: x", f"  {{ big: [Object], text: '{'y' * 500}'… (shortened) }}",
+    ],
+    "const error = await ctx.data.get('things', 'none').catch((e) => e);": [
+        "Problem: This room is not part of the test. (unreachable)",
+        "  { code: 'unreachable', status: 503 }",
+    ],
+    "const error = await fetch('https://other.test/').catch((e) => e);": [
+        "TypeError: fetch failed: This function may not reach other.test. Add 'other.test' to its allow_net in "
+        "bunbase.toml, and deploy it.",
+        "Caused by: Problem", "  { code: 'host_not_allowed', status: 403, host: 'other.test' }",
+    ],
+}  # fmt: skip
+
+
+async def test_a_printed_error_looks_like_a_thrown_one(functions: FunctionsService) -> None:
+    """Both show the class, the message, the properties such as `code`, and each cause once."""
+    await deploy_each(functions, [f"{one} console.error(error); throw error;" for one in DESCRIBED])
+
+    found = await lines_of_each(functions, len(DESCRIBED))
+
+    for (statement, expected), lines in zip(DESCRIBED.items(), found, strict=True):
+        [(_, printed), (_, thrown)] = lines
+        assert printed == thrown, statement
+        kept = [one for one in thrown.splitlines() if "function.js:" not in one]
+        assert kept == expected, statement
+
+
+async def test_a_long_description_of_an_error_says_that_it_was_shortened(functions: FunctionsService) -> None:
+    [(_, text)] = await lines_of(functions, "throw new Error('x'.repeat(10_000));")
+
+    assert text == "Error: " + "x" * 4089 + "… (shortened)"
+
+
+@pytest.mark.parametrize("call_of", ["exit(3)", "reallyExit(3)", "abort()"])
+async def test_a_function_that_ends_its_process_reads_so_in_its_log(functions: FunctionsService, call_of: str) -> None:
+    await deploy(functions, "f", f"() => process.{call_of}")
+
+    with pytest.raises(FunctionCrashed):
+        await call(functions, "f")
+
+    said_so, died = await log_of(functions, "f")
+    assert said_so.text.startswith(f"The function called process.{call_of}, which ends its worker")
+    assert (said_so.invocation, died.text) == (died.invocation, "The worker died: its process ended.")
+
+
+PACKAGE = """
+const http = require("http");
+const down = (levels, then) => levels === 0 ? then() : down(levels - 1, then);
+exports.get = (url) => down(15, () => new Promise((_, no) => http.get(url).on("error", no)));
+exports.late = (url) => new Promise((_, no) => setTimeout(() => http.get(url).on("error", no)));
+"""
+USING_PACKAGE = """
+import { get, late } from "client";
+export default async (request: Request) => {
+  if (request.url.endsWith("late")) return await late("http://other.test/");
+  return await get("http://other.test/");
+};
+"""
+
+
+async def test_a_stack_through_a_package_shows_the_developers_lines_only(
+    functions: FunctionsService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many frames lie between the developer's line and the request. They stay if no own line is known."""
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"node_modules/client/index.js": PACKAGE, "functions/f.ts": USING_PACKAGE}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    made = bundle(Path("functions/f.ts"))
+    await functions.deploy(MEMBER, "f", Bundle(made.code, made.source_map, FunctionConfig()))
+
+    frames = []
+    for path in ("/", "/late"):
+        with suppress(FunctionError):
+            await call(functions, "f", request(path))
+        text = (await log_of(functions, "f"))[-1].text
+        frames.append([one for one in text.splitlines() if one.startswith("    at ")])
+
+    own, of_package = frames
+    assert len(own) == 1
+    assert re.search(r"\(functions/f\.ts:5:\d+\)$", own[0])
+    assert of_package
+    assert all("node_modules/client/index.js:5:" in one for one in of_package)
+
+
 async def test_a_printed_text_that_only_looks_like_a_stack_stays(functions: FunctionsService) -> None:
     text = "we met\n    at home (unknown place)\n    at native speed\n    at 10:30:00"
 
@@ -264,6 +373,26 @@ JSON = {
     "null": None,
     "[undefined]": [None],
 }
+
+
+NOT_WRITTEN = {
+    "const a = {}; a.a = a; return a;": "The function returned a value that JSON cannot hold: it contains itself.",
+    "return [1n];": "The function returned a value that JSON cannot hold: it contains a BigInt.",
+    "return () => 1;": "The function returned a value that JSON cannot hold: it is a function or a symbol.",
+    "return Symbol();": "The function returned a value that JSON cannot hold: it is a function or a symbol.",
+    "return { toJSON() { throw new Error('own') } };": "Error: own",
+}
+
+
+async def test_a_returned_value_that_json_refuses_is_an_error_about_the_returned_value(
+    functions: FunctionsService,
+) -> None:
+    await deploy_each(functions, NOT_WRITTEN)
+
+    found = await lines_of_each(functions, len(NOT_WRITTEN))
+
+    for (statement, expected), [(_, text)] in zip(NOT_WRITTEN.items(), found, strict=True):
+        assert text.removeprefix("TypeError: ").startswith(expected), statement
 
 
 async def test_other_returned_values_are_sent_as_json(functions: FunctionsService) -> None:

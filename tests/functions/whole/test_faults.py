@@ -110,7 +110,8 @@ async def test_a_crash_fails_the_running_calls_and_the_next_call_gets_a_new_work
     again = await call(functions, "f", request("/again"))
     assert (again.json, again.head.cold) == ("/again", True)
     errors = [line.text for line in await log_of(functions, "f") if line.level == "error"]
-    assert errors == ["The worker died: its process ended."] * 2
+    assert errors[0].startswith(f"The function called process.{path[1:]}(")
+    assert errors[1:] == ["The worker died: its process ended."] * 2
 
 
 async def test_a_killed_worker_is_replaced(functions: FunctionsService) -> None:

@@ -130,6 +130,7 @@ HOT: list[tuple[str, Headers, bytes]] = [
     ("GET /v1/functions/empty", (KEY, ORIGIN), b""),
     ("POST /v1/functions/empty", (KEY,), b"x"),
     ("GET /v1/functions/missing", (KEY,), b""),
+    ("GET /v1/functions/failing", (KEY, ORIGIN), b""),
     ("GET /v1/functions/sharing", (KEY, ORIGIN), b""),
     ("GET /v1/functions/sharing", (KEY, "origin: https://only.example", "cookie: a=b"), b""),
     ("POST /v1/functions/sharing", (KEY,), b"x"),

@@ -50,6 +50,7 @@ async def test_in_dev_mode_metrics_are_public(door: Door) -> None:
     answer = await door.http.get("/metrics")
 
     assert answer.status_code == 200
+    assert answer.headers["content-type"].count("charset") == 1
     assert "bunbase_http_requests_total" in answer.text
 
 

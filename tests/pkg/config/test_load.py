@@ -122,6 +122,13 @@ def test_a_binary_settings_file_is_named_in_the_error(tmp_path: Path) -> None:
         load_config(KINDS, tmp_path / "bunbase.toml", {})
 
 
+def test_a_settings_file_that_cannot_be_read_is_named_in_the_error(tmp_path: Path) -> None:
+    (tmp_path / "bunbase.toml").mkdir()
+
+    with pytest.raises(ConfigError, match=r"bunbase\.toml: the file cannot be read: Is a directory"):
+        load_config(KINDS, tmp_path / "bunbase.toml", {})
+
+
 def test_a_missing_settings_file_counts_as_empty(tmp_path: Path) -> None:
     assert load_config(KINDS, tmp_path / "nowhere.toml", {}).of("door", DoorSettings) == DoorSettings()
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from bunbase.pkg.db.connecting import DatabaseRefused, connect, hopeless_is_final
+from bunbase.pkg.db.connecting import DatabaseRefused, connect, hopeless_is_final, place_of
 from bunbase.pkg.db.migrations import apply_migrations
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.ids import new_id
@@ -76,6 +76,9 @@ async def test_a_missing_database_and_missing_rights_are_final_during_a_start(da
         "postgresql://ada:hid/den@127.0.0.1/main",
         "postgresql://ada:hid[den@127.0.0.1/main",
         "postgresql://ada:hidden@127.0.0.1/main?sslmode=often",
+        "postgresql://ada:p@hid/den@127.0.0.1/main",
+        "postgresql://ada:p@hid#den@127.0.0.1/main",
+        "postgresql://ada:p@hid?den@127.0.0.1/main",
     ],
 )
 async def test_a_url_that_cannot_be_read_is_final_and_its_password_is_not_shown(url: str) -> None:
@@ -83,3 +86,28 @@ async def test_a_url_that_cannot_be_read_is_final_and_its_password_is_not_shown(
         await apply_migrations(url, "room", [])
 
     assert "hid" not in str(refused.value)
+
+
+async def test_an_unknown_host_is_named_with_the_way_to_write_the_url() -> None:
+    with pytest.raises(Unreachable) as unreachable:
+        await connect("postgresql://ada:hidden@there-is-none.invalid/main")
+
+    assert "PostgreSQL at there-is-none.invalid:5432/main cannot be reached: its host" in unreachable.value.detail
+    assert "percent-encode" in unreachable.value.detail
+    assert "hidden" not in unreachable.value.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://ada:hid%40den@db.internal/main", "db.internal:5432/main"),
+        ("postgresql://ada:hid@den@db.internal:6000/main", "db.internal:6000/main"),
+        ("postgresql://[::1]/main", "[::1]:5432/main"),
+        ("postgresql://[::1]:6000", "[::1]:6000"),
+        ("postgresql:///main?host=/run/postgresql&user=a@b", "/run/postgresql/main"),
+        ("postgresql:///main?host=db&port=6000", "db:6000/main"),
+        ("postgresql:///main", "the default host:5432/main"),
+    ],
+)
+def test_the_place_of_a_url_has_host_port_and_name_but_no_user(url: str, place: str) -> None:
+    assert place_of(url) == place

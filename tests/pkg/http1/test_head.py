@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bunbase.pkg.errors import Malformed, NotSupported, Problem, VersionNotSupported
 from bunbase.pkg.http1.head import Head, checked_head, is_host
+from tests.pkg.http1.door import port
 
 HOST = (b"host", b"api.example")
 
@@ -144,3 +145,21 @@ def test_an_accepted_head_has_no_delimiter_inside_host_path_or_query(target: byt
     assert not set(host) & set(b"/?#@\\ \t\r\n")
     assert not set(head.path) & set(b"?#\\ \t\r\n")
     assert not set(head.query) & set(b"# \t\r\n")
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"FOO / HTTP/1.1\r\nHost: a\r\n\r\n", b"does not begin with a method of HTTP"),
+        (b"\x16\x03\x01\x02\x00", b"this port takes http"),  # the beginning of https
+        (b"GET / HTTP/1.1\r\nHo st: a\r\n\r\n", b"not valid HTTP (Invalid header token)"),
+    ],
+)
+async def test_a_request_that_is_not_http_gets_400_with_the_reason(sent: bytes, reason: bytes) -> None:
+    async with port() as server, server.connected() as client:
+        client.writer.write(sent)
+
+        answer = await client.rest()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert reason in answer

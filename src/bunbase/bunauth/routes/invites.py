@@ -8,7 +8,7 @@ import msgspec
 from litestar import delete, get, post
 from litestar.params import PathParameter
 
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -28,23 +28,25 @@ class NewInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/api/invites", summary="Invite a person to this installation", tags=TAGS, cache_control=NO_STORE)
-async def create_invite(developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewInvite) -> Invite:
+async def create_account_invite(
+    developer: Injected[Caller], bunauth: Injected[BunAuth], data: NewInvite
+) -> AccountInvite:
     """For administrators. `url` opens the account; it is shown only in this answer, and works once, for seven days."""
     return await bunauth.create_invite(developer, data.email, data.role)
 
 
 @get("/api/invites", summary="List the open invitations", tags=TAGS)
-async def list_invites(
+async def list_account_invites(
     developer: Injected[Caller], bunauth: Injected[BunAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> Invites:
+) -> AccountInvites:
     """For administrators. The newest invitations come first."""
     return await bunauth.invites(developer, limit, cursor)
 
 
 @delete("/api/invites/{invite_id:str}", summary="Withdraw an invitation", tags=TAGS)
-async def delete_invite(developer: Injected[Caller], bunauth: Injected[BunAuth], invite_id: InviteId) -> None:
+async def delete_account_invite(developer: Injected[Caller], bunauth: Injected[BunAuth], invite_id: InviteId) -> None:
     """For administrators. The link of the invitation stops working at once."""
     await bunauth.delete_invite(developer, invite_id)
 
 
-ROUTES = (create_invite, list_invites, delete_invite)
+ROUTES = (create_account_invite, list_account_invites, delete_account_invite)

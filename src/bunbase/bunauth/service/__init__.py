@@ -48,7 +48,7 @@ from bunbase.contracts.bunauth.factors import (
     SecondFactor,
     TotpState,
 )
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -161,10 +161,10 @@ class BunAuthService:
     async def delete_account(self, caller: Caller) -> None:
         await self.leaving.delete(caller)
 
-    async def create_invite(self, caller: Caller, email: str | None, role: str) -> Invite:
+    async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
         return await self.invitations.create(caller, email, role)
 
-    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
         return await self.invitations.list(caller, limit, cursor)
 
     async def delete_invite(self, caller: Caller, id: str) -> None:
@@ -249,6 +249,9 @@ class BunAuthService:
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await self.account_sessions.knows_address(email, ip)
+
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        return await self.profile.read_many(ids)
 
     async def signup_state(self) -> SignupState:
         return await self.registration.state()

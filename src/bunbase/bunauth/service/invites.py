@@ -9,8 +9,8 @@ from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.letters import INVITE_SECONDS, Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.invites import Admission
-from bunbase.contracts.bunauth.invites import Invite, Invites
-from bunbase.contracts.bunauth.problems import InvalidInvite, InviteNotFound
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
+from bunbase.contracts.bunauth.problems import AccountInviteNotFound, InvalidInvite
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.clock import Clock
@@ -30,13 +30,13 @@ class InviteService:
         self.letters = letters
         self.clock = clock
 
-    async def create(self, caller: Caller, email: str | None, role: str) -> Invite:
+    async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
         """Make an invitation; only this answer shows its link. Raises: InvalidInput, Forbidden."""
         administrator, now = _administrator(caller), self.clock.now()
         email = None if email is None else normal_email(email)
         token = new_secret(PREFIX)
         url = self.letters.page("invite", token)
-        invite = Invite(new_id("inv"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
+        invite = AccountInvite(new_id("ain"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
         inviter = await self.stores.accounts.existing(administrator.id)
         async with self.stores.db.transaction():
             if not await self.stores.invites.add(invite, fingerprint(token), administrator.id, MAX_OPEN):
@@ -45,18 +45,18 @@ class InviteService:
                 await self.stores.mails.post(self.letters.invite(email, inviter, url))
         return invite
 
-    async def list(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+    async def list(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
         """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
         _administrator(caller)
         found = await self.stores.invites.page(self.clock.now(), page_start(QUERY, cursor, str, ""), limit + 1)
         page, next = cut_page(found, limit, QUERY, lambda invite: invite.id)
-        return Invites(tuple(page), next)
+        return AccountInvites(tuple(page), next)
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: InviteNotFound, Forbidden."""
+        """Raises: AccountInviteNotFound, Forbidden."""
         _administrator(caller)
         if not await self.stores.invites.delete(id):
-            raise InviteNotFound
+            raise AccountInviteNotFound
 
     async def admission(self, token: str, email: str) -> Admission:
         """Return what an invitation allows. Raises: InvalidInvite."""

@@ -10,6 +10,7 @@ from bunbase.bunauth.service.names import checked_name
 from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.contracts.bunauth.accounts import Account, ProfileChanges
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.cursors import MAX_LIMIT
 from bunbase.pkg.errors import InvalidInput
 
 MAX_URL_LENGTH: Final = 500
@@ -21,6 +22,12 @@ class Profile:
 
     async def read(self, caller: Caller) -> Account:
         return await self.accounts.existing(caller.signed_in().id)
+
+    async def read_many(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        """Return the accounts that exist, in any order. Raises: InvalidInput, for more than MAX_LIMIT ids."""
+        if len(ids) > MAX_LIMIT:
+            raise InvalidInput(f"Ask for at most {MAX_LIMIT} accounts at once.")
+        return tuple(await self.accounts.by_ids(list(ids)))
 
     async def change(self, caller: Caller, changes: ProfileChanges) -> Account:
         """Store the given values. Raises: InvalidInput, Forbidden."""

@@ -23,6 +23,9 @@ ON CONFLICT (email) DO NOTHING"""
 ACCOUNT = """
 SELECT id, email, name, role, created_at, email_verified_at IS NOT NULL AS email_verified, avatar_url
 FROM users WHERE id = $1"""
+ACCOUNTS = """
+SELECT id, email, name, role, created_at, email_verified_at IS NOT NULL AS email_verified, avatar_url
+FROM users WHERE id = ANY ($1::text[])"""
 ACCOUNT_BY_EMAIL = """
 SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
 FROM users WHERE email = $1"""
@@ -114,6 +117,9 @@ class AccountStore:
 
     async def by_id(self, id: str) -> Account | None:
         return await self.db.one(Account, ACCOUNT, id)
+
+    async def by_ids(self, ids: list[str]) -> list[Account]:
+        return await self.db.all(Account, ACCOUNTS, ids)
 
     async def existing(self, id: str) -> Account:
         """Return the account of a caller who is signed in. Raises: Unauthenticated, if it was deleted meanwhile."""

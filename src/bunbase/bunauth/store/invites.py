@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from bunbase.contracts.bunauth.invites import Invite
+from bunbase.contracts.bunauth.invites import AccountInvite
 from bunbase.pkg.db.database import Database
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: invites', 0))"
@@ -34,7 +34,7 @@ class InviteStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def add(self, new: Invite, hash: bytes, invited_by: str, limit: int) -> bool:
+    async def add(self, new: AccountInvite, hash: bytes, invited_by: str, limit: int) -> bool:
         """Add an invitation. Return False if `limit` invitations are open already."""
         async with self.db.transaction():
             await self.db.execute(LOCK)
@@ -44,8 +44,8 @@ class InviteStore:
             await self.db.execute(ADD, *args)
             return True
 
-    async def page(self, now: datetime, before: str, limit: int) -> list[Invite]:
-        return await self.db.all(Invite, PAGE, now, before, limit)
+    async def page(self, now: datetime, before: str, limit: int) -> list[AccountInvite]:
+        return await self.db.all(AccountInvite, PAGE, now, before, limit)
 
     async def find(self, hash: bytes, now: datetime) -> Admission | None:
         return await self.db.one(Admission, FIND, hash, now)

@@ -15,9 +15,8 @@ from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, TooLarge
-from bunbase.pkg.json_bodies import unreadable
+from bunbase.pkg.json_bodies import fault_in, unreadable
 from bunbase.pkg.moments import EXAMPLE, RFC3339, is_moment, read_moment
-from bunbase.pkg.plain_messages import plain
 from bunbase.pkg.rules.coverage import Coverage
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.trace import Step
@@ -96,7 +95,8 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
         several = isinstance(whole, dict) and "cases" in whole
         batch = msgspec.convert(whole, Batch) if several else _alone(msgspec.convert(whole, OneCase))
     except msgspec.ValidationError as error:
-        _refuse("", f"This is not a valid case: {plain(str(error))}.")
+        path, message = fault_in(error)
+        _refuse(path, f"This is not a valid case: {message}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None
     _check(batch, several)
@@ -188,7 +188,8 @@ def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:
     try:
         system = msgspec.convert(ours | {name: fields[name] for name in fields.keys() - own.keys()}, SystemFields)
     except msgspec.ValidationError as error:
-        _refuse("", f"This is not a valid document: {plain(str(error))}.")
+        path, message = fault_in(error)
+        _refuse(path, f"This is not a valid document: {message}")
     return StoredDocument(system._id, system._rev, system._created, system._updated, msgspec.json.encode(own))
 
 

@@ -21,10 +21,9 @@ from bunbase.pkg.api_json import api_json
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
-from bunbase.pkg.json_bodies import pointer_in, read_json
+from bunbase.pkg.json_bodies import fault_in, read_json
 from bunbase.pkg.media import JSON
 from bunbase.pkg.openapi import answers, reads
-from bunbase.pkg.plain_messages import plain
 
 TAGS: Final = ["Collections"]
 
@@ -167,7 +166,8 @@ def _described(body: bytes, kind: type[B], what: str) -> B:
     try:
         found = read_json(body, kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at(pointer_in(error), f"{what}: {plain(str(error))}.") from None
+        path, message = fault_in(error)
+        raise InvalidInput.at(path, message, f"{path}: {message} {what}.") from None
     if isinstance(found.schema, dict):
         check_size(found.schema)
     return found

@@ -11,7 +11,9 @@ from bunbase.contracts.bundoc.documents import Highlight, Query
 from bunbase.contracts.bundoc.problems import InvalidQuery
 from bunbase.pkg import effort
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.json_bodies import check_readable, fault_in, unreadable
+from bunbase.pkg.plain_messages import UNKNOWN
 
 MAX_BODY_BYTES: Final = 256 << 10
 
@@ -34,7 +36,7 @@ class QueryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_query(body: bytes) -> Query:
-    """Parse the body of a query. Raises: InvalidQuery."""
+    """Parse the body of a query. Raises: InvalidQuery, InvalidInput, Malformed."""
     sent = read_body(body, QueryBody)
     return Query(
         where=bytes(sent.where),
@@ -51,14 +53,27 @@ def read_query(body: bytes) -> Query:
 
 
 def read_body(body: bytes, kind: type[B]) -> B:
-    """Parse a body to the type `kind`. Raises: InvalidQuery."""
+    """Parse a body to the type `kind`. Raises: InvalidQuery, InvalidInput, Malformed."""
     if len(body) > MAX_BODY_BYTES:
         raise InvalidQuery(f"A query has at most {MAX_BODY_BYTES} bytes, and its filter at most {MAX_BYTES}.", path="")
     effort.note(len(body))
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidQuery(f"The body is not a valid query: {plain(str(error))}.", path="") from None
+    except msgspec.ValidationError as error:
+        check_readable(body)
+        raise _misfit(error, kind) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error) from None
+
+
+def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Problem:
+    """Return the same problem as for the same mistake in a URL: an unknown member, or a member of another type."""
+    path, message = fault_in(error)
+    if unknown := UNKNOWN.match(str(error)):
+        known = " and ".join(kind.__struct_fields__ if not path else Highlight.__struct_fields__)
+        at = f"{path}/{unknown[1]}"
+        return InvalidQuery(f"The member {at} is not known; this request takes {known}.", path=at)
+    return InvalidInput.at(path, message, f"{path}: {message}" if path else message)
 
 
 def named(listed: str | None) -> tuple[str, ...] | None:

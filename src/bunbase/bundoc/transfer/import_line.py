@@ -9,8 +9,8 @@ import msgspec
 from bunbase.bundoc.documents import ID, check_collection, document_at, new_document
 from bunbase.contracts.bundoc.backups import ImportLine
 from bunbase.contracts.bundoc.problems import InvalidDocument
-from bunbase.pkg.errors import InvalidInput, Malformed, Problem
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.json_bodies import fault_in, unreadable
 
 
 class ReadLine(msgspec.Struct, frozen=True):
@@ -61,9 +61,9 @@ def _open_envelope(text: bytes) -> tuple[str, bytes]:
         envelope = read_envelope(text)
     except msgspec.ValidationError as error:
         wanted = 'A line must be {"collection":…,"document":{…}}, or the request must name a collection'
-        raise InvalidInput.at("", f"{wanted}: {plain(str(error))}.") from None
+        raise InvalidInput.at("", f"{wanted}: {fault_in(error)[1]}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
+        raise unreadable(error, "The line") from None
     return envelope.collection, bytes(envelope.document)
 
 
@@ -72,10 +72,10 @@ def _id_in(body: bytes) -> str | None:
         id = read_id(body).id
     except msgspec.ValidationError as error:
         raise InvalidDocument.at(
-            "", f"A line must be a JSON object, and its _id must be a string: {plain(str(error))}."
+            "", f"A line must be a JSON object, and its _id must be a string: {fault_in(error)[1]}"
         ) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The line is not JSON in UTF-8: {error}.") from None
+        raise unreadable(error, "The line") from None
     if isinstance(id, msgspec.UnsetType):
         return None
     if not ID.fullmatch(id):

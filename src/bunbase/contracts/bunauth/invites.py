@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 
-class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
+class AccountInvite(msgspec.Struct, frozen=True, omit_defaults=True):
     """`email`: the only address that the invitation admits; null: any address. `url`: opens the account; present only
     in the answer to the request that made the invitation.
     """
@@ -20,6 +20,6 @@ class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str | None = None
 
 
-class Invites(msgspec.Struct, frozen=True):
-    items: tuple[Invite, ...]
+class AccountInvites(msgspec.Struct, frozen=True):
+    items: tuple[AccountInvite, ...]
     next: str | None = None

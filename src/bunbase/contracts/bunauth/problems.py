@@ -65,8 +65,8 @@ class LinkExpired(Problem):
     status, code, title = 410, "link_expired", "This link was used before, or it has expired"
 
 
-class InviteNotFound(Problem):
-    status, code, title = 404, "invite_not_found", "There is no such invitation"
+class AccountInviteNotFound(Problem):
+    status, code, title = 404, "account_invite_not_found", "There is no such invitation"
 
 
 class InvalidInvite(Problem):

@@ -25,7 +25,7 @@ from bunbase.contracts.bunauth.factors import (
     SecondFactor,
     TotpState,
 )
-from bunbase.contracts.bunauth.invites import Invite, Invites
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -138,19 +138,19 @@ class BunAuth(Protocol):
         """Delete the caller's account. Raises: ReauthenticationRequired, LastAdministrator, Forbidden."""
         ...
 
-    async def create_invite(self, caller: Caller, email: str | None, role: str) -> Invite:
+    async def create_invite(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
         """Invite a person to open an account. `email`: the address to invite by mail; None for a link alone.
 
         `role`: "user" or "admin". Only administrators invite. Raises: InvalidInput, Forbidden.
         """
         ...
 
-    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> Invites:
+    async def invites(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
         """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
         ...
 
     async def delete_invite(self, caller: Caller, id: str) -> None:
-        """Raises: InviteNotFound, Forbidden."""
+        """Raises: AccountInviteNotFound, Forbidden."""
         ...
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
@@ -280,6 +280,10 @@ class BunAuth(Protocol):
     async def knows_address(self, email: str, ip: str) -> bool:
         """True if a session of the account with this email began in the network of `ip`, and is still valid or ended
         less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
+        ...
+
+    async def accounts(self, ids: tuple[str, ...]) -> tuple[Account, ...]:
+        """Return the accounts with these ids, in any order; missing ones were deleted. At most 500 ids."""
         ...
 
     async def signup_state(self) -> SignupState: ...

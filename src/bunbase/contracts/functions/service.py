@@ -160,6 +160,10 @@ class Functions(Protocol):
         """Return the names of the layers that confine functions here; empty if they run unconfined."""
         ...
 
+    async def pause_project(self, project: str, paused: bool) -> None:
+        """Begin no runs of a project's functions, or begin them again. Schedules and jobs wait. Idempotent."""
+        ...
+
     async def drop_project(self, project: str) -> None:
         """Stop the workers and delete the functions of a destroyed project. Idempotent."""
         ...

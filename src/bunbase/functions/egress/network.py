@@ -13,9 +13,9 @@ from typing import Any, Final
 import httpcore
 
 from bunbase.contracts.functions.host_calls import AddressNotAllowed
-from bunbase.functions.egress.addresses import Network, reachable
+from bunbase.functions.egress.addresses import Network, meant_by, reachable
 from bunbase.functions.egress.allowed import Reach
-from bunbase.functions.egress.own_addresses import OwnAddresses, named_alone
+from bunbase.functions.egress.own_addresses import OwnAddresses, is_loopback, named_alone
 from bunbase.functions.egress.resolver import LOOK_UPS_PER_PROJECT, NameNotFound, Resolver
 from bunbase.functions.egress.streams import PlainStream
 
@@ -71,15 +71,15 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
         if not public:
             raise AddressNotAllowed(
                 f"{host} has no public address, and functions may reach only public addresses. "
-                "To allow this network, the operator must add it to functions.allow_private_networks, and "
-                "the function's allow_net must name the host."
+                "To allow it, the operator must add its network to functions.allow_private_networks, for example "
+                f'["{_example(host, found)}"], and the function\'s allow_net must name the host.'
             )
         passed = [one for one in public if named_alone(one, self.also) or not await self.own.include(one)]
         if not passed:
             raise AddressNotAllowed(
                 f"{host} is this server itself. Use ctx.data and ctx.enqueue instead. To allow it, the operator must "
-                "add exactly this address to functions.allow_private_networks, for example 203.0.113.5/32, and the "
-                "function's allow_net must name the host."
+                "add exactly this address to functions.allow_private_networks, for example "
+                f'["{_example(host, public)}"], and the function\'s allow_net must name the host.'
             )
         return passed
 
@@ -90,3 +90,12 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self.below.sleep(seconds)
+
+
+def _example(host: str, found: list[str]) -> str:
+    """Return a value for the setting: the address as a network of one address, if the function knows the address.
+
+    A made-up address stands for one that only the server's name servers know, because functions must not learn it.
+    """
+    meant = meant_by(host.strip("[]")) or next((one for one in map(meant_by, found) if one and is_loopback(one)), None)
+    return "10.1.2.3/32" if meant is None else f"{meant}/{meant.max_prefixlen}"

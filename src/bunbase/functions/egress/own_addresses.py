@@ -1,7 +1,8 @@
 """Recognises the server's own addresses. A request of a function to such an address would bypass all firewalls.
 
-Interfaces come and go, so the kernel decides for each connection: would it deliver the packets to this machine? Behind
-a NAT, no interface has the public address, so the addresses of `public_url` and `functions.host` count too.
+Loopback addresses lead to the internal port, and to other services that trust this machine. Interfaces come and go, so
+the kernel decides for each connection: would it deliver the packets to this machine? Behind a NAT, no interface has the
+public address, so the addresses of `public_url` and `functions.host` count too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from ipaddress import IPv4Network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -20,6 +22,8 @@ from bunbase.functions.egress.resolver import NameNotFound, Resolver
 TTL_SECONDS: Final = 60.0
 HTTPS: Final = 443
 ANY_LABEL: Final = "bunbase"  # replaces the asterisk of a wildcard: all names below it have the same address
+
+THIS_HOST: Final = IPv4Network("0.0.0.0/8")
 
 # linux/rtnetlink.h
 NETLINK_ROUTE: Final = 0
@@ -45,11 +49,11 @@ class OwnAddresses:
         self._turns = asyncio.Semaphore(1)
 
     async def include(self, text: str) -> bool:
-        """True if the address belongs to this server. Loopback addresses do not count."""
+        """True if the address belongs to this server. Loopback addresses do: the internal port listens there."""
         address = meant_by(text)
-        if address is None or address.is_loopback:
+        if address is None:
             return False
-        return is_local(address) or address in await self._of_names()
+        return is_loopback(address) or is_local(address) or address in await self._of_names()
 
     async def _of_names(self) -> frozenset[Address]:
         async with self._one_at_a_time:
@@ -73,6 +77,11 @@ def named_alone(text: str, networks: tuple[Network, ...]) -> bool:
     """True if one of the networks consists of exactly this address."""
     address = meant_by(text)
     return address is not None and any(one.num_addresses == 1 and address == one.network_address for one in networks)
+
+
+def is_loopback(address: Address) -> bool:
+    """True if the address never leaves this machine. Linux connects 0.0.0.0 and :: to loopback too."""
+    return address.is_loopback or address.is_unspecified or address in THIS_HOST
 
 
 def is_local(address: Address) -> bool:

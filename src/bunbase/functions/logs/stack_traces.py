@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -23,7 +24,10 @@ log = logger("functions")
 KEPT_MAPS: Final = 8
 KEPT_SECONDS: Final = 600.0
 MAX_DECODED: Final = 2  # maps decoded for one batch; the lines of all projects wait in the meantime
-MAX_FRAMES: Final = 64  # in one line; the other frames of a deep recursion are the same
+MAX_FRAMES: Final = 256  # in one line, which may show four errors with 50 frames each
+PACKAGES: Final = "node_modules/"
+BUNDLE: Final = "function.js:"  # a place in code that the bundler added
+STACK_LINE: Final = re.compile(r"\s+at ")
 FRAME: Final = re.compile(r"(?<![\w.-])/?function\.js:(\d{1,9}):(\d{1,9})(?!\d)")
 
 Fetch = Callable[[str, str, int], Awaitable[bytes | None]]
@@ -71,13 +75,28 @@ def _key(line: NewLine) -> tuple[str, str, int]:
 
 
 def translate(text: str, map: SourceMap) -> str:
-    """Replace each place in the bundle by its origin. Places in code that the bundler added stay."""
+    """Replace each place in the bundle by its origin, and hide the frames of packages below which own lines are shown.
+
+    Places in code that the bundler added stay.
+    """
 
     def original(frame: re.Match[str]) -> str:
         place = map.find(int(frame[1]), int(frame[2]))
         return frame[0] if place is None else str(place)
 
-    return FRAME.sub(original, text, count=MAX_FRAMES)
+    return _own_lines(FRAME.sub(original, text, count=MAX_FRAMES))
+
+
+def _own_lines(text: str) -> str:
+    """Remove the frames of packages from each stack that also has frames of the developer's files."""
+    if PACKAGES not in text:
+        return text
+    shown: list[str] = []
+    for is_stack, lines in groupby(text.split("\n"), key=lambda line: STACK_LINE.match(line) is not None):
+        found = list(lines)
+        own = [line for line in found if PACKAGES not in line and BUNDLE not in line] if is_stack else found
+        shown += own or found
+    return "\n".join(shown)
 
 
 def _decoded(text: bytes, key: tuple[str, str, int]) -> SourceMap | None:

@@ -9,6 +9,9 @@ const MAX_KEPT_BYTES = 1024 * 1024; // a buffer that has grown larger is replace
 const MAX_CHUNK_BYTES = 64 * 1024;
 const EMPTY = new Bytes(0);
 
+// the real one, because exits.ts replaces the members of `process`
+const quit = (Reflect.get(process, "reallyExit") as (code: number) => never).bind(process);
+
 type Socket = { write(data: Uint8Array): number };
 
 /** True for frames that wait for the end of this turn of the event loop, because more of the same body may follow. */
@@ -34,7 +37,6 @@ export class Channel {
   #flushing = false;
 
   async open(reader: FrameReader): Promise<void> {
-    const quit = process.exit.bind(process);
     const exit = () => quit(0);
     const socket: Socket = await Bun.connect({
       fd: CHANNEL_FD,

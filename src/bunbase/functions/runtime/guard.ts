@@ -26,6 +26,8 @@ export class SecurityError extends Error {
 const native = process.getBuiltinModule;
 const nativeFetch = globalThis.fetch;
 const known = new Map<string, unknown>();
+const inertMethods = new WeakSet<Callable>();
+let constructing = 0; // how many constructors of inert classes run now, one within the other
 
 /** Returns a built-in module with its denied members replaced; undefined if no module has this name. */
 export function guardedModule(name: string): unknown {
@@ -94,9 +96,10 @@ function walled(real: Members, path: string, rule: Denied, rejects: boolean): Me
     if (name === "default") continue;
     const member = `${path}.${name}`;
     const value = rule.fixed?.[name] ?? real[name];
+    const acts = rule.inert?.[name];
     const stays = rule.only === undefined ? rule.keep?.includes(name) : !rule.only.includes(name);
-    if (stays || name in (rule.fixed ?? {})) copy[name] = value;
-    else if (rule.sockets?.includes(name)) copy[name] = unconnected(rule.what, member, value as Callable);
+    if (acts !== undefined) copy[name] = inert(rule.what, member, value as Callable, acts, rejects);
+    else if (stays || name in (rule.fixed ?? {})) copy[name] = value;
     else if (typeof value === "function") copy[name] = denied(rule.what, member, value as Callable, rejects);
     else if (name === "promises") copy[name] = walled(value as Members, member, rule, true);
     else copy[name] = value;
@@ -120,16 +123,39 @@ function denied(what: string, member: string, real?: Callable, rejects = false):
   return stub;
 }
 
-/** Returns a class of sockets that can be constructed and extended, but not connected. */
-function unconnected(what: string, member: string, real: Callable): Callable {
+/** Returns a class that can be constructed and extended. Its methods that match `acts` throw. */
+function inert(what: string, member: string, real: Callable, acts: RegExp, rejects: boolean): Callable {
   const prototype = real.prototype as Members;
-  replace(prototype, "connect", denied(what, `${member}.connect`));
+  for (const name of methodsOf(prototype)) {
+    if (acts.test(name)) denyMethod(prototype, name, denied(what, `${member}.${name}`, undefined, rejects));
+  }
   const made = function (...given: unknown[]): unknown {
     if (hasHandle(given[0])) throw new SecurityError(what, member);
-    return Reflect.construct(real, given, new.target ?? made);
+    constructing += 1;
+    try {
+      return Reflect.construct(real, given, new.target ?? made);
+    } finally {
+      constructing -= 1;
+    }
   };
   made.prototype = prototype;
   return made;
+}
+
+/** Returns the names of the methods of a class and of the class that it extends. */
+function methodsOf(prototype: object): string[] {
+  return [prototype, Object.getPrototypeOf(prototype) as object].flatMap(Object.getOwnPropertyNames);
+}
+
+/** Replaces a method. Within a constructor the real one runs: Bun connects a TLSSocket to its stream that way. */
+function denyMethod(prototype: Members, name: string, deny: Callable): void {
+  const real = prototype[name] as Callable;
+  if (inertMethods.has(real)) return; // net.Stream is net.Socket, and a TLSSocket inherits from it
+  const method = function (this: unknown, ...given: unknown[]): unknown {
+    return constructing > 0 ? Reflect.apply(real, this, given) : deny();
+  };
+  inertMethods.add(method);
+  replace(prototype, name, method);
 }
 
 /** True for options that name an open descriptor. */

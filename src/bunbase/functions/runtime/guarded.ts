@@ -4,14 +4,14 @@
  * A rule for one module. It denies functions only; other exports stay as they are.
  *
  * `what`: the beginning of the error's message. `only`: the denied functions; all others stay. `keep`: the functions
- * that stay; all others are denied. `fixed`: replacements that hide facts about the machine. `sockets`: classes that
- * packages construct while they load; they stay, without the methods that connect.
+ * that stay; all others are denied. `fixed`: replacements that hide facts about the machine. `inert`: classes that
+ * packages construct while they load; they stay, but throw in the named methods, which would reach the network.
  */
 export type Denied = Readonly<{
   what: string;
   only?: readonly string[];
   keep?: readonly string[];
-  sockets?: readonly string[];
+  inert?: Readonly<Record<string, RegExp>>;
   fixed?: Readonly<Record<string, unknown>>;
 }>;
 
@@ -20,6 +20,10 @@ const PROCESSES = "starting processes";
 const NETWORK = "network access other than fetch";
 const THREADS = "starting threads";
 const INSIDES = "access to the engine's insides";
+
+const CONNECTING = /^connect$/;
+const LISTENING = /^listen$/;
+const LOOKING_UP = /^(resolve|reverse)/;
 
 export const MODULES: Readonly<Record<string, Denied>> = {
   fs: { what: FILES },
@@ -30,11 +34,24 @@ export const MODULES: Readonly<Record<string, Denied>> = {
   child_process: { what: PROCESSES },
   cluster: { what: PROCESSES },
   repl: { what: INSIDES },
-  net: { what: NETWORK, keep: ["isIP", "isIPv4", "isIPv6", "BlockList", "SocketAddress"], sockets: ["Socket", "Stream"] },
-  tls: { what: NETWORK, keep: ["checkServerIdentity", "getCiphers", "createSecureContext"], sockets: ["TLSSocket"] },
-  dgram: { what: NETWORK },
-  dns: { what: NETWORK, keep: ["getDefaultResultOrder", "setDefaultResultOrder"] },
-  "dns/promises": { what: NETWORK },
+  net: {
+    what: NETWORK,
+    keep: [
+      "isIP", "isIPv4", "isIPv6", "BlockList", "SocketAddress", "createServer", "_normalizeArgs", "getDefaultAutoSelectFamily",
+      "setDefaultAutoSelectFamily", "getDefaultAutoSelectFamilyAttemptTimeout", "setDefaultAutoSelectFamilyAttemptTimeout",
+    ],
+    inert: { Socket: CONNECTING, Stream: CONNECTING, Server: LISTENING },
+  },
+  tls: {
+    what: NETWORK,
+    keep: [
+      "checkServerIdentity", "getCiphers", "createSecureContext", "SecureContext", "createServer", "convertALPNProtocols",
+    ],
+    inert: { TLSSocket: CONNECTING, Server: LISTENING },
+  },
+  dgram: { what: NETWORK, keep: ["createSocket"], inert: { Socket: /^(bind|connect|send|sendto)$/ } },
+  dns: { what: NETWORK, keep: ["getDefaultResultOrder", "setDefaultResultOrder"], inert: { Resolver: LOOKING_UP } },
+  "dns/promises": { what: NETWORK, inert: { Resolver: LOOKING_UP } },
   http2: { what: NETWORK, only: ["connect", "createServer", "createSecureServer", "performServerHandshake"] },
   undici: { what: NETWORK, only: ["stream", "pipeline", "connect", "upgrade", "WebSocket", "EventSource"] },
   ws: { what: NETWORK },

@@ -28,7 +28,25 @@ export function responseOf(value: unknown): Response {
   if (value instanceof Response) return value;
   if (value === undefined) return new Response(null, { status: 204 });
   if (typeof value === "object" && value !== null && !isPlain(value)) checkJson(value);
-  return Response.json(value);
+  return jsonOf(value);
+}
+
+function jsonOf(value: unknown): Response {
+  try {
+    return Response.json(value);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === undefined) throw error; // a toJSON of the function failed
+    throw new TypeError(`The function returned a value that JSON cannot hold: ${reason}`);
+  }
+}
+
+/** Returns why JSON refuses a value; undefined if the error is not JSON's own. */
+function reasonOf(error: unknown): string | undefined {
+  const message = error instanceof TypeError ? error.message : "";
+  if (/cyclic|circular/i.test(message)) return "it contains itself. Return the parts that the caller needs.";
+  if (/BigInt/.test(message)) return "it contains a BigInt. Return String(value), or Number(value).";
+  return /not JSON serializable/.test(message) ? "it is a function or a symbol." : undefined;
 }
 
 function isPlain(value: object): boolean {

@@ -9,7 +9,7 @@
 const BUNDLE = "function.js";
 const RUNTIME = import.meta.dir.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 const FILE = `(?:${RUNTIME}/[\\w.-]+|(?:node|bun|internal):[\\w./-]+|native)(?::\\d+){1,2}`;
-const NOWHERE = "unknown|native|\\[native code\\]|:0";
+const NOWHERE = "unknown(?::\\d+){0,2}|native|\\[native code\\]|:0";
 const BREAK = "(?:\\n|\\\\n)"; // the second: a stack within JSON, as many libraries log it
 const OTHER_FRAME = new RegExp(`${BREAK} +at (?:[^\\n(\\\\]*\\((?:${FILE}|${NOWHERE})\\)|(?:async )?${FILE}(?![^\\s,\\\\"'])|unknown(?! ?\\w))`, "g");
 const SIGN_OF_FRAMES = "    at ";

@@ -10,9 +10,10 @@ import { makeBytecode } from "./bytecode.ts";
 import { Channel } from "./channel.ts";
 import { Logs, LogSource } from "./console.ts";
 import type { Handler } from "./context.ts";
-import { describe } from "./errors.ts";
+import { describe, printErrorsAsThrown } from "./errors.ts";
 import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, joinPayload, readUint32, splitPayload } from "./frames.ts";
+import { logExits } from "./exits.ts";
 import { standardBodies } from "./response.ts";
 import { copyOf, lengthOf, part, SafeMap } from "./primordials.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
@@ -28,6 +29,8 @@ type Loaded = { handler: Handler; base: Base };
 
 const MAX_PIECE_BYTES = 128 * 1024;
 const MAX_BYTECODE_BYTES = 4 * 1024 * 1024; // workers/limits.py has the same number; the host kills a worker that sends more
+
+const MAX_FRAMES = 50; // packages such as axios put 20 frames between the caller's line and the request
 
 const channel = new Channel();
 const asks = new Asks(channel);
@@ -112,6 +115,9 @@ async function rehearse(): Promise<void> {
   loaded = undefined;
 }
 
+Error.stackTraceLimit = MAX_FRAMES;
+printErrorsAsThrown();
+logExits((text) => logs.write("error", text));
 standardBodies();
 installFetch(asks, logs);
 await rehearse();

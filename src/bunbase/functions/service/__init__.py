@@ -158,6 +158,9 @@ class FunctionsService:
     async def sandbox_layers(self) -> tuple[str, ...]:
         return await self.starter.sandbox.layers()
 
+    async def pause_project(self, project: str, paused: bool) -> None:
+        await self.deletion.pause_project(project, paused)
+
     async def drop_project(self, project: str) -> None:
         await self.deletion.drop_project(project)
 

@@ -1,4 +1,4 @@
-"""Deletes a function, or all data of a project in Functions."""
+"""Deletes a function, or all data of a project in Functions. Pauses a project that may be deleted later."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class Deletion:
         self.stack_traces.forget(project, name)
         await self.stores.logs.delete_function(project, name)
         await self.stores.hours.delete_function(project, name)
+
+    async def pause_project(self, project: str, paused: bool) -> None:
+        """Begin no more runs, or begin them again. A run that has begun ends in peace."""
+        await self.stores.functions.pause(project, paused)
+        await self.rollout.replace_outdated(project)
 
     async def drop_project(self, project: str) -> None:
         """Delete the project's functions, variables, logs and statistics. Its usage stays, for the bill."""

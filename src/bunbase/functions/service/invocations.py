@@ -63,6 +63,8 @@ class Invocations:
             yield Head(head.status, headers, deployment.version, request.invocation, queued_ms, call.cold, body)
             while data := await call.read():
                 yield Chunk(data)
+        except Problem as problem:
+            raise _named(problem, request.invocation, deployment.version) from problem
         finally:
             call.abandon()
             self.uploads.pop(named, None)
@@ -89,6 +91,11 @@ class Invocations:
         except Problem:
             self.meter.count_refusal(deployment, "unavailable")
             raise
+
+
+def _named(problem: Problem, invocation: str, version: int) -> Problem:
+    """Return a copy of the problem that names the call: its id leads to the lines of its log."""
+    return type(problem)(problem.detail, **(problem.extra | {"invocation": invocation, "version": version}))
 
 
 def _request(caller: Caller, invocation: Invocation, max_body_bytes: int) -> Request:

@@ -16,7 +16,8 @@ PICKED: Final = 32  # candidates: other processes may lock the first ones at the
 # $1 now, $2 end of the lease, $3 runner, $4 projects at their limit, $5 jobs that run here
 HELD: Final = "state IN ('waiting', 'running')"
 DUE: Final = f"{HELD} AND look_at <= $1"
-HAS_SLOTS: Final = "project <> ALL ($4::text[])"
+# a paused project has none
+HAS_SLOTS: Final = "project <> ALL ($4::text[]) AND project NOT IN (SELECT project FROM paused_projects)"
 ELSEWHERE: Final = "seq <> ALL ($5::bigint[])"
 
 TAKE: Final = f"""

@@ -54,7 +54,7 @@ SELECT v.project, v.name, v.version, v.sha256, v.config, coalesce(e.revision, 0)
 FROM functions f
 JOIN versions v ON v.project = f.project AND v.name = f.name AND v.version = f.active_version
 LEFT JOIN environments e ON e.project = f.project
-WHERE f.project = $1 AND f.name = $2"""
+WHERE f.project = $1 AND f.name = $2 AND NOT EXISTS (SELECT FROM paused_projects WHERE project = $1)"""
 LOADED = """
 SELECT v.bundle AS code, coalesce(b.code, '') AS bytecode
 FROM versions v LEFT JOIN bytecode b ON b.project = v.project AND b.name = v.name AND b.version = v.version
@@ -68,6 +68,8 @@ SOURCE_MAP = "SELECT source_map FROM versions WHERE project = $1 AND name = $2 A
 WHOLE = "SELECT bundle AS code, source_map, config FROM versions WHERE project = $1 AND name = $2 AND version = $3"
 DELETE_FUNCTION = "DELETE FROM functions WHERE project = $1 AND name = $2"
 DELETE_FUNCTIONS = "DELETE FROM functions WHERE project = $1"
+PAUSE = "INSERT INTO paused_projects (project) VALUES ($1) ON CONFLICT DO NOTHING"
+RESUME = "DELETE FROM paused_projects WHERE project = $1"
 
 
 class ProgramCode(msgspec.Struct, frozen=True):
@@ -138,7 +140,7 @@ class FunctionStore:
         return await self.db.all(Version, VERSIONS, project, name, before, limit)
 
     async def deployment(self, project: str, name: str) -> Deployment | None:
-        """Return the active deployment of a function."""
+        """Return the active deployment of a function, or None if there is none or the project is paused."""
         return await self.db.one(Deployment, DEPLOYMENT, project, name)
 
     async def loaded(self, project: str, name: str, version: int) -> ProgramCode | None:
@@ -162,6 +164,12 @@ class FunctionStore:
     async def delete_all(self, project: str) -> None:
         async with self._change(project, ""):
             await self.db.execute(DELETE_FUNCTIONS, project)
+            await self.db.execute(RESUME, project)
+
+    async def pause(self, project: str, paused: bool) -> None:
+        """Hide the deployments, schedules and jobs of a project from all that would run them, or show them again."""
+        async with self._change(project, ""):
+            await self.db.execute(PAUSE if paused else RESUME, project)
 
     @asynccontextmanager
     async def _change(self, project: str, name: str) -> AsyncIterator[None]:

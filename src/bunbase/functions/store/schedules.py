@@ -42,7 +42,7 @@ ON CONFLICT (project, function) DO UPDATE SET triggers = excluded.triggers""",
 DUE = """
 SELECT s.project, s.function, s.spec, s.next_at
 FROM schedules s JOIN functions f ON f.project = s.project AND f.name = s.function
-WHERE s.next_at IS NULL OR s.next_at <= $1
+WHERE (s.next_at IS NULL OR s.next_at <= $1) AND s.project NOT IN (SELECT project FROM paused_projects)
 ORDER BY s.next_at NULLS FIRST LIMIT 1 FOR KEY SHARE OF f SKIP LOCKED FOR UPDATE OF s SKIP LOCKED"""
 SET_NEXT = "UPDATE schedules SET next_at = $3 WHERE project = $1 AND function = $2"
 WORK_OUT_AGAIN = "UPDATE schedules SET next_at = NULL WHERE next_at > $1"

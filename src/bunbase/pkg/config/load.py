@@ -110,6 +110,9 @@ def _from_file(kinds: Mapping[str, type[msgspec.Struct]], file: Path | None, mis
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         mistakes.append(f"{file}: the file is not valid TOML: {error}")
         return {}
+    except OSError as error:
+        mistakes.append(f"{file}: the file cannot be read: {error.strerror}")
+        return {}
     given: Given = {}
     server = document.get("server", {})
     if not isinstance(server, dict):

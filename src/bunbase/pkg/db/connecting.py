@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import asyncpg
 
@@ -45,8 +48,11 @@ HOPELESS: Final = (
     OverflowError,  # a port above 65535
 )
 HOW_TO_WRITE_IT: Final = (
-    "write postgresql://user:password@host:5432/name, and percent-encode special characters in user and password"
+    "write postgresql://user:password@host:5432/name, and percent-encode special characters in user and password "
+    "(@ is %40, / is %2F, : is %3A, # is %23, ? is %3F)"
 )
+AT_BEFORE_NAME: Final = re.compile(r"[^=]*@")
+DEFAULT_PORT: Final = "5432"
 CLOSED = ("connection is closed", "pool is clos", "connection was closed", "underlying connection is closed")
 
 
@@ -92,9 +98,33 @@ def as_problems() -> Iterator[None]:
 async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """Return a new connection outside of the pool. Raises: Unreachable for every failure."""
     try:
+        place = place_of(url)
+    except ValueError as error:
+        raise Unreachable(f"PostgreSQL cannot be reached: {_reason(error)}.") from error
+    try:
         return await asyncpg.connect(url, timeout=CONNECT_SECONDS, **options)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError) as error:
-        raise Unreachable(f"PostgreSQL cannot be reached: {_reason(error)}.") from error
+        raise Unreachable(f"PostgreSQL at {place} cannot be reached: {_reason(error)}.") from error
+
+
+def place_of(url: str) -> str:
+    """Return the place that a URL names, such as `db.internal:5432/main`, without user and password.
+
+    A password with an unescaped / # or ? ends the host early: `ada:p@ss/w@db/main` names the host `ss`. Such a URL is
+    refused, because a wrong host would be asked, and its name would show a part of the password.
+    Raises: ValueError, if user or password contain a special character that is not percent-encoded.
+    """
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.fragment or AT_BEFORE_NAME.match(parts.query):
+        raise ValueError
+    options = parse_qs(parts.query)
+    host = unquote(parts.netloc.rpartition("@")[2]) or ",".join(options.get("host", ("the default host",)))
+    return host + _port(host, options, parts) + (parts.path if len(parts.path) > 1 else "")
+
+
+def _port(host: str, options: dict[str, list[str]], parts: SplitResult) -> str:
+    named = parts.netloc.endswith("]") or ":" not in parts.netloc.rpartition("@")[2]
+    return f":{options.get('port', [DEFAULT_PORT])[0]}" if named and not host.startswith("/") else ""
 
 
 class DatabaseRefused(CannotStart):
@@ -118,6 +148,10 @@ def hopeless_is_final() -> Iterator[None]:
 
 def _reason(error: BaseException) -> str:
     """Return the message of an error. If the message could contain a part of the URL, return another one."""
+    if isinstance(error, TimeoutError):
+        return f"there was no answer within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, socket.gaierror):
+        return f"its host was not found ({error.strerror}); see DATABASE_URL: {HOW_TO_WRITE_IT}"
     if isinstance(error, asyncpg.InterfaceError | OSError | asyncpg.PostgresError):
         return str(error) or type(error).__name__
     return f"the URL cannot be read; {HOW_TO_WRITE_IT}"

@@ -379,4 +379,6 @@ class Http1Protocol(SlicedProtocol):
 def _unreadable(error: Exception) -> Problem:
     if any(text in str(error) for text in VERSION_REFUSALS):
         return VersionNotSupported("Send the request as HTTP/1.1 or HTTP/1.0.")
-    return Malformed("Invalid HTTP request received.")
+    if isinstance(error, httptools.HttpParserInvalidMethodError):
+        return Malformed("The request does not begin with a method of HTTP, such as GET or POST; this port takes http.")
+    return Malformed(f"The request is not valid HTTP ({error}). Correct it, or use a library for HTTP.")

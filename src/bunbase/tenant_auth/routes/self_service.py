@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import TenantAuth, User, UserSignedIn
+from bunbase.contracts.tenant_auth import Email, TenantAuth, User, UserSignedIn
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.openapi import SIGNED_IN_USER
@@ -25,7 +25,7 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: any JSON object of at most 16 KiB; the user may change it later."""
 
-    email: str
+    email: Email
     password: str
     data: dict[str, Any] = {}
 

@@ -1,0 +1,95 @@
+"""`bunbase invites`: invite people to a project or an organisation, and accept invitations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.flags import GROUP_FLAGS, SERVER_FLAGS, GroupFlags, ServerFlags
+from bunbase.cli.groups import RoleName, group_path
+from bunbase.cli.http import Call
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.platform import AcceptedInvite, Invite, Invites
+
+InviteId = Annotated[str, Parameter(help="The invitation's id, from `bunbase invites list`.")]
+
+app = App(name="invites", help="Invite people to a project or an organisation, and accept invitations.")
+
+
+@app.command(name="list")
+def list_invites(*, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Show the open invitations of the project, or of an organisation, newest first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        invites = session.ask_all(Invites, Call("GET", f"{group_path(flags, session)}/invites"))
+    if flags.json:
+        out.document(invites)
+        return
+    rows = [(one.email, one.role.value, one.id, one.created_at, one.expires_at) for one in invites.items]
+    out.table(("email", "role", "id", "created", "expires"), rows)
+
+
+@app.command
+def create(
+    email: Annotated[str, Parameter(help="The address to send the invitation to.")],
+    /,
+    *,
+    role: Annotated[RoleName, Parameter(help="The role that the person gets.")] = "developer",
+    flags: GroupFlags = GROUP_FLAGS,
+) -> None:
+    """Invite a person by mail, and show the link once. The link works once, for 7 days."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        call = Call("POST", f"{group_path(flags, session)}/invites", json={"email": email, "role": role})
+        _show(session.ask(Invite, call), out)
+
+
+@app.command
+def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Send a new link by mail, and show it once. The old link ends."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        _show(session.ask(Invite, Call("POST", f"{group_path(flags, session)}/invites/{id}/resend")), out)
+
+
+@app.command
+def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Withdraw an invitation. Its link ends at once."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("DELETE", f"{group_path(flags, session)}/invites/{id}"))
+    if flags.json:
+        out.document({"id": id, "deleted": True})
+    out.done("The invitation is withdrawn.")
+
+
+@app.command
+def accept(
+    link: Annotated[str, Parameter(help="The link of the invitation, or the part of it after #.")],
+    /,
+    *,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Accept an invitation with the account that you are signed in with."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        token = link.rpartition("#")[2].strip()
+        joined = session.ask(AcceptedInvite, Call("POST", "/api/invites/accept", json={"token": token}))
+    if flags.json:
+        out.document(joined)
+    place = joined.project or joined.org
+    named = f"{place.name} ({place.slug})" if place else "it"
+    out.done(f"You are a member of {named} now. Your role: {joined.role.value}.")
+    if joined.project:
+        out.hint(f"Next: bunbase projects use {joined.project.slug}")
+
+
+def _show(invite: Invite, out: Output) -> None:
+    if out.json:
+        out.document(invite)
+        return
+    out.facts((("email", invite.email), ("role", invite.role.value), ("id", invite.id), ("expires", invite.expires_at)))
+    out.line(invite.url or "")
+    out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")

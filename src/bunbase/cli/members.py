@@ -1,0 +1,119 @@
+"""`bunbase members`: list, add, change and remove the members of a project or an organisation."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from bunbase.cli.errors import Failure
+from bunbase.cli.flags import GROUP_FLAGS, PROJECT_FLAGS, GroupFlags, ProjectFlags
+from bunbase.cli.groups import RoleName, group_path
+from bunbase.cli.http import Call
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import confirm
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.platform import Member, Members
+
+Named = Annotated[str, Parameter(help="The member's email address or id, from `bunbase members list`.")]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
+
+app = App(name="members", help="List, add, change and remove the members of a project or an organisation.")
+
+
+class _Me(msgspec.Struct, frozen=True):
+    user: Account
+
+
+@app.command(name="list")
+def list_members(*, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Show the members of the project, and of its organisation; with --org, those of an organisation."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        members = session.ask_all(Members, Call("GET", f"{group_path(flags, session)}/members"))
+    if flags.json:
+        out.document(members)
+        return
+    rows = [(m.user.email, m.user.name, m.role.value, m.through.value, m.user.id, m.since) for m in members.items]
+    out.table(("email", "name", "role", "through", "id", "since"), rows)
+
+
+@app.command
+def add(
+    user: Annotated[str, Parameter(help="The account's id, from `bunbase members list --org <organisation>`.")],
+    role: Annotated[RoleName, Parameter(help="The role in the project.")],
+    /,
+    *,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Add a member of the project's organisation to the project. To add other people: bunbase invites create"""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)
+        call = Call("POST", f"{group_path(of_project, session)}/members", json={"user": user, "role": role})
+        _show(session.ask(Member, call), out)
+
+
+@app.command
+def change(
+    member: Named,
+    role: Annotated[RoleName, Parameter(help="The new role.")],
+    /,
+    *,
+    flags: GroupFlags = GROUP_FLAGS,
+) -> None:
+    """Change a member's role. It counts everywhere within a second."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        members = f"{group_path(flags, session)}/members"
+        call = Call("PATCH", f"{members}/{_id_of(member, members, session)}", json={"role": role})
+        _show(session.ask(Member, call), out)
+
+
+@app.command
+def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Remove a member. The person loses access everywhere within a second."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        members = f"{group_path(flags, session)}/members"
+        id = _id_of(member, members, session)
+        out.warn(f"This removes {member}.")
+        confirm(yes)
+        session.ask(type(None), Call("DELETE", f"{members}/{id}"))
+    _removed(id, out, f"{member} is no member any more.")
+
+
+@app.command
+def leave(*, yes: Yes = False, flags: GroupFlags = GROUP_FLAGS) -> None:
+    """Leave the project or the organisation. An organisation keeps at least one owner."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        members = f"{group_path(flags, session)}/members"
+        out.warn("You will need a new invitation to come back.")
+        confirm(yes)
+        id = session.ask(_Me, Call("GET", "/api/auth/me")).user.id
+        session.ask(type(None), Call("DELETE", f"{members}/{id}"))
+    _removed(id, out, "You have left.")
+
+
+def _id_of(member: str, members: str, session: Session) -> str:
+    """Return the id of the member with this email address or id. Raises: Failure."""
+    listed = session.ask_all(Members, Call("GET", members)).items
+    found = [one.user.id for one in listed if member in (one.user.id, one.user.email)]
+    if not found:
+        raise Failure("member_not_found", f"There is no member {member}. See: bunbase members list")
+    return found[0]
+
+
+def _show(member: Member, out: Output) -> None:
+    if out.json:
+        out.document(member)
+    out.done(f"{member.user.email or member.user.id} has the role {member.role.value}.")
+
+
+def _removed(id: str, out: Output, told: str) -> None:
+    if out.json:
+        out.document({"id": id, "removed": True})
+    out.done(told)

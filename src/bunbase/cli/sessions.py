@@ -1,0 +1,54 @@
+"""`bunbase sessions`: list and end the sessions of your account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.errors import Usage
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.bunauth.accounts import AccountSessions
+
+SESSIONS: Final = "/api/auth/sessions"
+
+app = App(name="sessions", help="List and end the sessions of your account: the places where you are signed in.")
+
+
+@app.command(name="list")
+def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Show your open sessions, newest first, with their devices and addresses."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(AccountSessions, Call("GET", SESSIONS))
+    if flags.json:
+        out.document(found)
+        return
+    rows = [
+        (one.id, "this one" if one.current else "", one.ip, one.agent, one.last_used_at, one.expires_at)
+        for one in found.items
+    ]
+    out.table(("id", "current", "address", "device", "last used", "ends"), rows)
+
+
+@app.command
+def end(
+    id: Annotated[str, Parameter(show_default=False, help="The id of the session, from `bunbase sessions list`.")] = "",
+    /,
+    *,
+    others: Annotated[bool, Parameter(negative="", help="End all sessions but the one of this command.")] = False,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """End one session, or all others. Their tokens stop working everywhere within a second."""
+    if bool(id) == others:
+        raise Usage("Name a session, or pass --others.")
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        call = Call("DELETE", at("auth", "sessions", id)) if id else Call("DELETE", f"{SESSIONS}?keep_current=true")
+        session.ask(type(None), call)
+    if flags.json:
+        out.document({"id": id or None, "ended": True})
+    out.done(f"Session {id} has ended." if id else "All other sessions have ended.")

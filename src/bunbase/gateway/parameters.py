@@ -1,0 +1,72 @@
+"""The check of numbers, nulls and repetitions in a URL. Litestar's own check is laxer than the OpenAPI document.
+
+It takes `5.0` and `1e1` for whole numbers, `null` in any case for a parameter that is left out (so that a filter such
+as `?banned=null` had no effect), the last of two values with the same name, and `+1` for the number 1 in a path.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any, Final, get_args
+
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
+
+from bunbase.pkg.errors import InvalidInput, NotFound
+
+WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+NULL: Final = "null"
+HANDLERS: Final = 512  # more than there are routes
+
+
+def check_parameters(request: Request[Any, Any, Any]) -> None:
+    """Check the parameters that the handler of a request declares. Raises: InvalidInput, NotFound."""
+    _check_path(request)
+    declared = _declared(request.route_handler)
+    if not declared or not request.scope["query_string"]:
+        return
+    for name, kinds in declared.items():
+        sent = request.query_params.getall(name, ())
+        if len(sent) > 1:
+            _refuse(name, "Send this parameter only once.")
+        if sent:
+            _check(name, sent[0], kinds)
+
+
+def _check(name: str, sent: str, kinds: frozenset[Any]) -> None:
+    if str in kinds:
+        return
+    if type(None) in kinds and sent.lower() == NULL:
+        _refuse(name, "This cannot be null: leave the parameter out.")
+    if int in kinds and not WHOLE.fullmatch(sent):
+        _refuse(name, "This must be a whole number, in digits.")
+    if float in kinds and not DECIMAL.fullmatch(sent):
+        _refuse(name, "This must be a number, such as 2.5.")
+
+
+def _check_path(request: Request[Any, Any, Any]) -> None:
+    """A number in a path has one spelling, so that a document or version has one address."""
+    numbers = {name: str(value) for name, value in request.path_params.items() if isinstance(value, int)}
+    if not numbers:
+        return
+    path = request.scope["path"]
+    parts = zip(request.scope["path_template"].split("/"), path.rstrip("/").split("/"), strict=True)
+    if any(numbers.get(part[1:-1], sent) != sent for part, sent in parts if part.startswith("{")):
+        raise NotFound(f"There is no route {path}; write numbers in digits, without a sign or zeros in front.")
+
+
+@lru_cache(HANDLERS)
+def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
+    """Return the types of each query parameter that takes one value, by its name in the URL."""
+    found = {}
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        if isinstance(kind := field.kwarg_definition, QueryParameter):
+            found[kind.name or name] = frozenset(get_args(field.annotation) or (field.annotation,))
+    return found
+
+
+def _refuse(name: str, message: str) -> None:
+    raise InvalidInput.at(name, message, f"{name}: {message}")

@@ -1,0 +1,118 @@
+"""Public HTTP of invitations: `…/invites` of projects and organisations, and `/api/invites/accept`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import PathParameter
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.platform import AcceptedInvite, Invite, Invites, Platform
+from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
+from bunbase.pkg.ids import ID
+from bunbase.platform.routes.orgs import OrgRef
+
+TAGS = ["Members"]
+P: Final = "/api/projects/{project:str}/invites"
+ORG: Final = "/api/orgs/{org:str}/invites"
+
+InviteId = Annotated[str, PathParameter(pattern=ID)]
+
+
+class CreateInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: str
+    role: Role = Role.DEVELOPER
+
+
+class AcceptInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token`: the part of the link after `#`."""
+
+    token: Annotated[str, msgspec.Meta(max_length=100)]
+
+
+@post(P, summary="Invite a person to a project", tags=TAGS, cache_control=NO_STORE)
+async def create_invite(member: Injected[Caller], platform: Injected[Platform], data: CreateInvite) -> Invite:
+    """Sends a mail with a link, and shows the link only in this answer. The link works once, for 7 days.
+
+    The answer is the same whether or not an account has the address. An earlier invitation of the address ends.
+    Needs the role admin. Nobody can give a role above their own.
+    """
+    return await platform.create_invite(member, None, data.email, data.role)
+
+
+@get(P, summary="List a project's open invitations", tags=TAGS)
+async def list_invites(
+    member: Injected[Caller], platform: Injected[Platform], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> Invites:
+    return await platform.invites(member, None, limit, cursor)
+
+
+@post(f"{P}/{{invite_id:str}}/resend", summary="Send an invitation again", tags=TAGS, cache_control=NO_STORE)
+async def resend_invite(member: Injected[Caller], platform: Injected[Platform], invite_id: InviteId) -> Invite:
+    """Sends a new link that works for 7 days. The old link ends."""
+    return await platform.resend_invite(member, None, invite_id)
+
+
+@delete(f"{P}/{{invite_id:str}}", summary="Withdraw an invitation", tags=TAGS)
+async def delete_invite(member: Injected[Caller], platform: Injected[Platform], invite_id: InviteId) -> None:
+    await platform.delete_invite(member, None, invite_id)
+
+
+@post(ORG, summary="Invite a person to an organisation", tags=TAGS, cache_control=NO_STORE)
+async def create_org_invite(
+    developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, data: CreateInvite
+) -> Invite:
+    """As for a project. The person gets a role in all projects of the organisation."""
+    return await platform.create_invite(developer, org, data.email, data.role)
+
+
+@get(ORG, summary="List an organisation's open invitations", tags=TAGS)
+async def list_org_invites(
+    developer: Injected[Caller],
+    platform: Injected[Platform],
+    org: OrgRef,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Invites:
+    return await platform.invites(developer, org, limit, cursor)
+
+
+@post(f"{ORG}/{{invite_id:str}}/resend", summary="Send an invitation again", tags=TAGS, cache_control=NO_STORE)
+async def resend_org_invite(
+    developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, invite_id: InviteId
+) -> Invite:
+    """Sends a new link that works for 7 days. The old link ends."""
+    return await platform.resend_invite(developer, org, invite_id)
+
+
+@delete(f"{ORG}/{{invite_id:str}}", summary="Withdraw an invitation", tags=TAGS)
+async def delete_org_invite(
+    developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, invite_id: InviteId
+) -> None:
+    await platform.delete_invite(developer, org, invite_id)
+
+
+@post("/api/invites/accept", summary="Accept an invitation", tags=TAGS, status_code=200)
+async def accept_invite(
+    developer: Injected[Caller], platform: Injected[Platform], data: AcceptInvite
+) -> AcceptedInvite:
+    """Makes the signed-in account a member. The token of the link is the proof, so the account may have another address
+    than the one invited. A stronger role that the account has already stays.
+    """
+    return await platform.accept_invite(developer, data.token)
+
+
+ROUTES = (
+    create_invite,
+    list_invites,
+    resend_invite,
+    delete_invite,
+    create_org_invite,
+    list_org_invites,
+    resend_org_invite,
+    delete_org_invite,
+    accept_invite,
+)

@@ -1,0 +1,49 @@
+"""Find the project or organisation that a call about members or invitations is for."""
+
+from __future__ import annotations
+
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.platform import Organisation, OrganisationNotFound, PersonalOrganisation
+from bunbase.platform.service.rules import need_role
+from bunbase.platform.store import Stores
+from bunbase.platform.store.groups import Group, GroupKind
+
+
+class Groups:
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+
+    async def org(self, caller: Caller, ref: str) -> Organisation:
+        """Return an organisation of the caller. Raises: OrganisationNotFound."""
+        found = await self.stores.orgs.find(ref, caller.signed_in().id) if "\0" not in ref else None
+        if found is None:
+            raise OrganisationNotFound("Check its id or slug: GET /api/orgs lists your organisations.")
+        return found
+
+    async def find(self, caller: Caller, org: str | None, role: Role) -> Group:
+        """Return the group if the caller has this role in it, or a stronger one.
+
+        `org`: None for the caller's project. Raises: OrganisationNotFound, Forbidden.
+        """
+        if org is None:
+            caller.need(role)
+            return Group(GroupKind.PROJECT, caller.project)
+        found = await self.org(caller, org)
+        need_role(found.role, role)
+        return Group(GroupKind.ORG, found.id)
+
+    async def find_to_change(self, caller: Caller, org: str | None, role: Role) -> Group:
+        """Return the group as `find` does, unless nobody can join or leave it. Raises: PersonalOrganisation."""
+        group = await self.find(caller, org, role)
+        if org is not None and (await self.org(caller, org)).personal:
+            raise PersonalOrganisation(
+                "Invite people to a project, or create an organisation for several people: POST /api/orgs."
+            )
+        return group
+
+    async def role_now(self, group: Group, caller: Caller, role: Role) -> Role:
+        """Return the caller's role, as the database has it now, if it is `role` or a stronger one. Raises: Forbidden.
+
+        The gateway's cache may be a second old: an admin who was removed then must not remove others now.
+        """
+        return need_role(await self.stores.members.role(group, caller.signed_in().id), role)

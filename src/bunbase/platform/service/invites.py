@@ -1,0 +1,183 @@
+"""Invitations to projects and organisations, by mail and by link.
+
+The life of an invitation:
+
+    1. An admin invites an address. The answer is the same whether or not an account has the address: nobody learns by
+       it who has an account.
+    2. The token is in the link, and only its hash is stored. Holding the token is the whole proof. The account that
+       uses it may have another address than the one invited, because many people have several. No account can find or
+       accept an invitation by its address alone: an account's address may be unconfirmed.
+    3. `accept` makes the caller a member. The invitation is good only while the person who sent it may still give that
+       role: an admin who is removed cannot come back through an invitation of their own.
+    4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
+       account gets the answer to an unknown token. It is deleted a day after its end.
+
+Record: docs/decisions/0047-people-own-projects-through-organisations.md.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.contracts.caller import RANK, Caller, Developer, Role
+from bunbase.contracts.platform import (
+    AcceptedInvite,
+    Invite,
+    InviteNotFound,
+    Invites,
+    OrganisationNotFound,
+    ProjectNotFound,
+)
+from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.errors import InvalidInput, RateLimited
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.platform.service.groups import Groups
+from bunbase.platform.service.invite_mail import LIFETIME, InviteMail
+from bunbase.platform.service.members import People
+from bunbase.platform.service.rules import check_strength, forget_at
+from bunbase.platform.settings import PlatformSettings
+from bunbase.platform.store import Stores
+from bunbase.platform.store.groups import Group, GroupKind
+from bunbase.platform.store.invites import NewInvite, SentInvite
+
+PREFIX: Final = "binv"
+HOUR_SECONDS: Final = 3600
+
+
+class Invitations:
+    def __init__(
+        self,
+        stores: Stores,
+        groups: Groups,
+        people: People,
+        mail: InviteMail,
+        clock: Clock,
+        settings: PlatformSettings,
+        public_url: str,
+    ) -> None:
+        self.stores = stores
+        self.groups = groups
+        self.people = people
+        self.clock = clock
+        self.settings = settings
+        self.public_url = public_url
+        self.mail = mail
+
+    async def create(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
+        inviter, email, now = caller.signed_in(), normal_email(email), self.clock.now()
+        group = await self.groups.find_to_change(caller, org, Role.ADMIN)
+        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
+        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, self._url(token))
+        async with self.stores.changing(group):
+            check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role)
+            await self.stores.invites.add(
+                group, NewInvite(invite.id, email, role, fingerprint(token), inviter.id, now, invite.expires_at)
+            )
+            await self._check_room(group)
+            await self._send(group, inviter, name, invite)
+        return invite
+
+    async def list_invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
+        group = await self.groups.find(caller, org, Role.ADMIN)
+        query = f"invites:{group.id}"
+        start = page_start(query, cursor, str, "")
+        found = await self.stores.invites.of(group, self.clock.now(), limit + 1, start)
+        page, next = cut_page(found, limit, query, lambda invite: invite.id)
+        return Invites(tuple(page), next)
+
+    async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
+        inviter, now = caller.signed_in(), self.clock.now()
+        group = await self.groups.find_to_change(caller, org, Role.ADMIN)
+        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
+        async with self.stores.changing(group):
+            old = await self._open(group, caller, id)
+            invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, self._url(token))
+            await self.stores.invites.renew(group, id, fingerprint(token), inviter.id, now, invite.expires_at)
+            await self._send(group, inviter, name, invite)
+        return invite
+
+    async def delete(self, caller: Caller, org: str | None, id: str) -> None:
+        group = await self.groups.find(caller, org, Role.ADMIN)
+        async with self.stores.changing(group):
+            await self._open(group, caller, id)
+            await self.stores.invites.delete(group, id, self.clock.now())
+
+    async def accept(self, caller: Caller, token: str) -> AcceptedInvite:
+        developer, hash = caller.signed_in(), fingerprint(token)
+        sent = await self._sent(hash)
+        try:
+            async with self.stores.changing(sent.group):
+                sent = await self._sent(hash)  # as it is now that nobody else can change it
+                if sent.accepted_by is None:
+                    await self._join(sent, developer)
+                elif sent.accepted_by != developer.id:
+                    raise InviteNotFound
+        except (ProjectNotFound, OrganisationNotFound):
+            raise InviteNotFound from None
+        return await self._joined(sent.group, developer)
+
+    async def _join(self, sent: SentInvite, developer: Developer) -> None:
+        members, group, now = self.stores.members, sent.group, self.clock.now()
+        inviter = await members.role(group, sent.invited_by)
+        may_give = inviter is not None and RANK[inviter] >= max(RANK[Role.ADMIN], RANK[sent.role])
+        if sent.expires_at <= now or not may_give:
+            raise InviteNotFound
+        found = await members.find(group, developer.id)
+        own = None if found is None else found.own_role
+        if own is None:
+            await self.people.check_room(group)
+        if own is None or RANK[own] < RANK[sent.role]:
+            await members.put(group, developer.id, sent.role, now, forget_at(self.clock))
+        await self.stores.invites.accept(sent.id, developer.id)
+
+    async def _joined(self, group: Group, developer: Developer) -> AcceptedInvite:
+        """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
+        if group.kind is GroupKind.PROJECT:
+            row = await self.stores.projects.find(group.id, developer.id)
+            if row is not None and row.deleted_at is None:
+                return AcceptedInvite(row.role, project=row.project())
+        elif (org := await self.stores.orgs.find(group.id, developer.id)) is not None:
+            return AcceptedInvite(org.role, org=org)
+        raise InviteNotFound
+
+    async def _sent(self, hash: bytes) -> SentInvite:
+        found = await self.stores.invites.by_hash(hash)
+        if found is None:
+            raise InviteNotFound("Ask the person who invited you for a new invitation.")
+        return found
+
+    async def _open(self, group: Group, caller: Caller, id: str) -> Invite:
+        """Return an open invitation that the caller may change. Raises: InviteNotFound, Forbidden."""
+        found = await self.stores.invites.find(group, id, self.clock.now())
+        if found is None:
+            raise InviteNotFound
+        check_strength(await self.groups.role_now(group, caller, Role.ADMIN), found.role)
+        return found
+
+    async def _check_room(self, group: Group) -> None:
+        """Raise InvalidInput if the group now has more open invitations than it may have."""
+        limit = self.settings.max_open_invites
+        if await self.stores.invites.count(group, self.clock.now()) > limit:
+            raise InvalidInput(
+                f"There are {limit} open invitations here, and there cannot be more. Withdraw one first."
+            )
+
+    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite) -> None:
+        """Post the mail. Raises: RateLimited if the group or the inviter has sent too many in this hour."""
+        now = self.clock.now()
+        for sender in (group.id, inviter.id):
+            if await self.stores.invites.count_sent(sender, now) > self.settings.max_invites_per_hour:
+                wait = HOUR_SECONDS - int(now.timestamp()) % HOUR_SECONDS
+                raise RateLimited(
+                    "Too many invitations were sent in this hour. Try again in the next one.",
+                    retry_after_seconds=wait,
+                )
+        target = await self.stores.name_of(group)
+        await self.mail.post(group, target, (name, inviter.email), invite)
+
+    def _url(self, token: str) -> str:
+        """Return the link. The token is in its fragment, which browsers send to no server and write into no log."""
+        return f"{self.public_url}/invite#{token}"

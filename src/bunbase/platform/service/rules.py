@@ -1,0 +1,39 @@
+"""The rules that several parts share: names, roles, and how long caches may remember what was revoked."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.contracts.caller import RANK, Role
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Forbidden, InvalidInput
+
+MAX_NAME_LENGTH: Final = 100
+SLUG_ATTEMPTS: Final = 5
+REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of keys and memberships
+
+
+def checked_name(name: str, what: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+        raise InvalidInput.at("/name", f"{what} must have 1 to {MAX_NAME_LENGTH} printable characters.")
+    return name
+
+
+def need_role(mine: Role | None, role: Role) -> Role:
+    """Return the caller's role if it is `role` or a stronger one. Raises: Forbidden."""
+    if mine is None or RANK[mine] < RANK[role]:
+        raise Forbidden(f"This needs the role {role.value}; ask an owner for this role.")
+    return mine
+
+
+def check_strength(mine: Role, *roles: Role) -> None:
+    """Raise Forbidden if one of the roles is stronger than the caller's own role."""
+    for role in roles:
+        if RANK[role] > RANK[mine]:
+            raise Forbidden(f"Your role is {mine.value}: you cannot give, change or remove the role {role.value}.")
+
+
+def forget_at(clock: Clock) -> float:
+    """Return the time until which caches may hold what is revoked now (Unix seconds)."""
+    return clock.now().timestamp() + REMEMBER_SECONDS

@@ -1,0 +1,51 @@
+"""Groups: a project and an organisation both have members and invitations, and share the code for these."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.platform import OrganisationNotFound, ProjectNotFound
+from bunbase.pkg.db.database import Database
+
+
+class GroupKind(StrEnum):
+    PROJECT = "project"
+    ORG = "org"
+
+
+class Group(msgspec.Struct, frozen=True):
+    kind: GroupKind
+    id: str
+
+
+# A transaction that locks both locks the project first.
+LOCK_PROJECT: Final = "SELECT org FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
+SHARE_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
+NAME: Final = {
+    GroupKind.PROJECT: "SELECT name FROM projects WHERE id = $1",
+    GroupKind.ORG: "SELECT name FROM orgs WHERE id = $1",
+}
+LOCK_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
+
+
+async def lock_group(db: Database, group: Group) -> None:
+    """Until the transaction ends, let no other transaction change the members of this group or delete it.
+
+    A role in a project may come from its organisation, so this also keeps the roles in the organisation as they are.
+    Raises: ProjectNotFound, OrganisationNotFound.
+    """
+    if group.kind is GroupKind.ORG:
+        if await db.value(LOCK_ORG, group.id) is None:
+            raise OrganisationNotFound
+        return
+    org = await db.value(LOCK_PROJECT, group.id)
+    if org is None or await db.value(SHARE_ORG, org) is None:
+        raise ProjectNotFound
+
+
+async def group_name(db: Database, group: Group) -> str:
+    found: str = await db.value(NAME[group.kind], group.id)
+    return found
