@@ -55,6 +55,7 @@ class FakeApi:
         self.issued = 0
         self.refreshes = 0
         self.setup_complete = True
+        self.code = ""  # if it is set, a sign-in needs this code
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False

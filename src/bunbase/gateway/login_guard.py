@@ -72,8 +72,8 @@ class LoginGuard:
             async def watched(message: Message) -> None:
                 if message["type"] == "http.response.start":
                     attempt.failed = message["status"] == 401
-                elif attempt.failed and _has_passed_the_first_step(message.get("body", b"")):
-                    attempt.failed = False
+                elif message["type"] == "http.response.body" and attempt.failed:
+                    attempt.failed = not _has_passed_the_first_step(message["body"])
                 await send(message)
 
             await self.app(request.scope, _replaying(messages, receive), watched)
