@@ -1,4 +1,4 @@
-"""Give accounts second factors, and answer challenges."""
+"""Accounts with second factors for tests, and their answers to challenges."""
 
 from __future__ import annotations
 

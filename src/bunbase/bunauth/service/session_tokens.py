@@ -44,7 +44,8 @@ class SessionTokens:
     ) -> SignedIn:
         """Store a new session of the account, and return its first pair of tokens. Every sign-in ends here.
 
-        After one factor, an account with a second factor gets a challenge instead of a session.
+        After one factor, an account with a second factor gets a challenge instead of a session. Do not call this inside
+        a transaction then: SecondFactorRequired would roll the challenge back.
         Raises: SecondFactorRequired; InvalidCredentials, if the credentials were changed since they were read.
         `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
         """
