@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -206,3 +207,19 @@ async def test_without_a_host_name_passkeys_are_refused_with_the_reason(rooms: R
             await bunauth.passkey_login_options(None)
         with pytest.raises(WrongPasskey):
             await bunauth.login_with_passkey(ANYONE, {})
+
+
+async def test_challenges_are_deleted_soon_after_they_expire(
+    bunauth: BunAuthService, caller: Caller, clock: ManualClock
+) -> None:
+    """Strangers make challenges, so the tables must not keep them for a day as other rows."""
+    await with_totp(bunauth, caller, clock)
+    challenge = await challenged(bunauth)
+    await options(bunauth)
+    await options(bunauth, challenge)
+    clock.advance(301)
+
+    await bunauth.stores.delete_over(clock.now() - timedelta(days=1))
+
+    for table in ("passkey_challenges", "sign_in_challenges"):
+        assert await bunauth.stores.db.value(f"SELECT count(*) FROM {table}") == 0

@@ -143,6 +143,7 @@ async def test_guesses_at_once_over_many_challenges_share_one_limit_that_a_recov
     with pytest.raises(RateLimited) as refused:
         await bunauth.login_with_second_factor(ANYONE, await challenged(bunauth), SecondFactor(phone.code()))
     assert 1 <= refused.value.extra["retry_after_seconds"] <= 61
+    assert (await kinds(bunauth, ADA)).count("wrong_codes") == 1
     await bunauth.login_with_second_factor(ANYONE, await challenged(bunauth), SecondFactor(codes[0]))
     clock.advance(61)
     await bunauth.login_with_second_factor(ANYONE, await challenged(bunauth), SecondFactor(phone.code()))
@@ -159,6 +160,7 @@ async def test_a_recovery_code_works_once_and_new_codes_replace_all(
     new = (await bunauth.new_recovery_codes(caller)).recovery_codes
 
     assert (left, (await bunauth.totp_state(caller)).recovery_codes_left) == (9, 10)
+    assert (await kinds(bunauth, ADA))[-1] == "recovery_code_used"
     for code in (codes[0], codes[1]):
         with pytest.raises(WrongCode):
             await bunauth.login_with_second_factor(ANYONE, await challenged(bunauth), SecondFactor(code))

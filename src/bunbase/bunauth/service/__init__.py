@@ -92,7 +92,7 @@ class BunAuthService:
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
-        checks = FactorChecks(stores, kms, relying_party(APP, site.public_url), site.clock)
+        checks = FactorChecks(stores, kms, relying_party(APP, site.public_url), letters, site.clock)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(stores, checks, tokens)
         self.totp = Totp(stores, checks, self.proofs, letters)

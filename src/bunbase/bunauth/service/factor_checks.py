@@ -11,9 +11,11 @@ The life of a check:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
 
+from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.passkeys import PasskeyAct, StoredPasskey
 from bunbase.contracts.bunauth.factors import PasskeyOptions
@@ -22,6 +24,7 @@ from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem, RateLimited
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passkeys import (
     BadPasskey,
@@ -35,7 +38,7 @@ from bunbase.pkg.passkeys import (
     user_in,
 )
 from bunbase.pkg.recovery_codes import recovery_hash
-from bunbase.pkg.totp import matching_step, wait_seconds
+from bunbase.pkg.totp import FIRST_WAIT_SECONDS, matching_step, wait_seconds
 
 log = logger("bunauth")
 
@@ -47,8 +50,9 @@ ANOTHER_CODE: Final = "Wait for the next code of your app and send that, or send
 class FactorChecks:
     """`party`: None if passkeys cannot work at the public URL of this installation."""
 
-    def __init__(self, stores: Stores, kms: Kms, party: RelyingParty | None, clock: Clock) -> None:
+    def __init__(self, stores: Stores, kms: Kms, party: RelyingParty | None, letters: Letters, clock: Clock) -> None:
         self.stores = stores
+        self.letters = letters
         self.kms = kms
         self.relying_party = party
         self.clock = clock
@@ -92,14 +96,16 @@ class FactorChecks:
         if step is not None:
             await self.stores.factors.use_step(user, step)
             return None
-        wait = wait_seconds(row.failed + 1)
-        await self.stores.factors.fail_totp(user, row.failed + 1, now + timedelta(seconds=wait) if wait else None)
+        await self._fail(user, row.failed + 1)
         return WrongCode(ANOTHER_CODE)
 
     async def recovery_code(self, user: str, code: str) -> Problem | None:
-        """Check a recovery code and delete it. Wrong ones are not counted here: nobody can guess one."""
-        used = await self.stores.factors.use_code(user, recovery_hash(user, code))
-        return None if used else WrongCode("Send another recovery code, or a code of your authenticator app.")
+        """Check a recovery code, delete it and tell the owner. Wrong ones are not counted: nobody can guess one."""
+        if not await self.stores.factors.use_code(user, recovery_hash(user, code)):
+            return WrongCode("Send another recovery code, or a code of your authenticator app.")
+        left = (await self.stores.factors.counts(user)).recovery_codes
+        await self._tell(user, lambda email: self.letters.recovery_code_used(email, left))
+        return None
 
     async def passkey_options(self, user: str, act: PasskeyAct) -> PasskeyOptions:
         """Return options that only the passkeys of one account can answer. Raises: PasskeysUnavailable."""
@@ -148,6 +154,19 @@ class FactorChecks:
             return wrong_passkey()
         await self.stores.passkeys.use(stored.id, count, self.clock.now())
         return None
+
+    async def _fail(self, user: str, failed: int) -> None:
+        """Store the number of wrong codes in a row. With the first wait, the owner is told."""
+        wait = wait_seconds(failed)
+        until = self.clock.now() + timedelta(seconds=wait) if wait else None
+        await self.stores.factors.fail_totp(user, failed, until)
+        if wait == FIRST_WAIT_SECONDS:
+            await self._tell(user, self.letters.wrong_codes)
+
+    async def _tell(self, user: str, letter: Callable[[str], Letter]) -> None:
+        account = await self.stores.accounts.by_id(user)
+        if account is not None:
+            await self.stores.mails.post(letter(account.email))
 
 
 def wrong_passkey() -> WrongPasskey:

@@ -25,6 +25,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 class Stores:
     def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int, mails: MailOutbox) -> None:
         self.db = db
+        self.clock = clock
         self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
@@ -48,7 +49,7 @@ class Stores:
             self.email_changes,
             self.invites,
             self.factors,
-            self.passkeys,
-            self.sign_in_challenges,
         ):
             await expiring.delete_expired(before)
+        for challenges in (self.passkeys, self.sign_in_challenges):  # strangers make them, so they are not kept
+            await challenges.delete_expired(self.clock.now())
