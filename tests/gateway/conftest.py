@@ -6,18 +6,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bunbase.gateway.routes import DEV_ROUTES, ROUTES
-from bunbase.house.modules import MODULES
 from bunbase.pkg.errors import NotFound
 from tests.gateway.door import Door, FakeFunctions, door_of
 from tests.gateway.others import Room
-
-
-@pytest.fixture(scope="session", autouse=True)
-def signatures_parsed_once() -> None:
-    """Let each handler parse and keep its signature. Every application copies the handlers: 0.1 s less for each."""
-    for handler in (*ROUTES, *DEV_ROUTES, *(handler for module in MODULES for handler in module.routes)):
-        assert handler.parsed_fn_signature
 
 
 @pytest_asyncio.fixture

@@ -53,7 +53,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "100k braces": (b'{"a":' * 100_000, 400),
     "number beyond all range": (b"1e999999", 400),
     "two documents": (GOOD + GOOD, 400),
-    "nothing": (b"", 422),
+    "nothing": (b"", 400),
     "null": (b"null", 422),
     "a list": (b"[]", 422),
     "a text": (b'"x"', 422),
@@ -81,7 +81,7 @@ async def test_a_problem_names_the_invalid_field(door: Door) -> None:
     unknown = await door.http.post(LOGIN, content=GOOD[:-1] + b', "admin": true}', headers=JSON)
 
     assert wrong.json()["errors"] == [{"path": "/email", "message": "This must be a text, but it is a whole number."}]
-    assert nothing.json()["detail"] == "Send a JSON body."
+    assert nothing.json()["detail"] == "The body is empty: send a JSON value."
     assert "admin" in unknown.json()["detail"]
 
 

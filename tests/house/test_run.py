@@ -160,17 +160,15 @@ def test_the_banner_shows_no_next_step_if_the_setup_line_is_shown(
         assert ("  next  " in capsys.readouterr().out) is not told
 
 
-def test_the_banner_says_register_at_the_first_start_and_login_later(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_banner_says_login_if_there_is_an_account(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal(False)
     terminal.ready("dev", site(tmp_path), None)
-    first = capsys.readouterr().out
+    before = capsys.readouterr().out
 
-    terminal.first_start = False
+    terminal.has_account = True
     terminal.ready("dev", site(tmp_path), None)
 
-    assert "register --url" in first
+    assert "register --url" in before
     assert "login --url" in capsys.readouterr().out
 
 

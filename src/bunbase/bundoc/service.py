@@ -459,15 +459,12 @@ async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
 
 def _check_changes(since: int, wait_seconds: float) -> None:
     if not 0 <= since < 1 << 63:
-        raise _invalid("since", "since must be the seq of the last change that you have read, or 0.")
+        message = "since must be the seq of the last change that you have read, or 0."
+        raise InvalidInput.at("since", message)
     if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
-        raise _invalid("wait_seconds", f"wait_seconds must be from 0 to {MAX_WAIT_SECONDS:g}.")
+        raise InvalidInput.at("wait_seconds", f"wait_seconds must be from 0 to {MAX_WAIT_SECONDS:g}.")
 
 
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
-        raise _invalid("limit", f"limit must be from 1 to {MAX_LIMIT}.")
-
-
-def _invalid(name: str, message: str) -> InvalidInput:
-    return InvalidInput.at(f"/{name}", message)
+        raise InvalidInput.at("/limit", f"limit must be from 1 to {MAX_LIMIT}.")

@@ -15,7 +15,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import OK, Failure, Usage
+from bunbase.cli.errors import OK, Failure, Usage, in_commands
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.last_line import cut_to_whole_lines
@@ -199,7 +199,8 @@ def _grouped(errors: Sequence[RefusedLine]) -> list[tuple[str, str, str]]:
     """Return a row for each error; for errors that differ only in names with digits, such as ids, only a few rows."""
     groups: dict[tuple[str, str], list[RefusedLine]] = {}
     for one in errors:
-        groups.setdefault((one.code, NAME.sub("", one.detail)), []).append(one)
+        told = RefusedLine(one.line, one.code, in_commands(one.detail))
+        groups.setdefault((one.code, NAME.sub("", told.detail)), []).append(told)
     return [row for alike in groups.values() for row in _rows(alike)]
 
 

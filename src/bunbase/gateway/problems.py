@@ -148,7 +148,7 @@ def _invalid(refusal: ValidationException) -> Problem:
         return InvalidInput(refusal.detail)
     first = errors[0]
     if first["message"].startswith(NO_BODY):
-        return InvalidInput("Send a JSON body.")
+        return Malformed("The body is empty: send a JSON value.")
     return InvalidInput(f"{first['path']}: {first['message']}", errors=errors)
 
 

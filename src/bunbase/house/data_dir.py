@@ -29,10 +29,8 @@ class DataDirectory:
         self.path = path
         self._lock = -1
 
-    def hold(self) -> bool:
+    def hold(self) -> None:
         """Create the directory if it does not exist, and lock it until `release` or the end of the process.
-
-        Return True if the directory is new.
 
         Wait for an earlier holder that was killed but has not ended yet. Raises: DataDirectoryTaken, CannotStart.
         """
@@ -49,7 +47,6 @@ class DataDirectory:
             ) from None
         except OSError as error:
             raise CannotStart(f"the data directory {self.path} cannot be used: {error.strerror}") from error
-        return new
 
     def release(self) -> None:
         if self._lock >= 0:

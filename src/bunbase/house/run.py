@@ -26,6 +26,7 @@ import uvloop
 from bunbase.bunkms.master_key import load_master_key
 from bunbase.bunkms.module import MODULE as BUNKMS
 from bunbase.bunkms.settings import KmsSettings
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.functions.module import MODULE as FUNCTIONS
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.gateway.module import open_gateway
@@ -182,7 +183,7 @@ def _prepare(plan: Plan, stack: ExitStack, early: Early) -> None:
     _check_mail(plan)
     _check_master_key(plan)
     directory = DataDirectory(plan.house.data_path())
-    plan.terminal.first_start = directory.hold() and not plan.house.database_url
+    directory.hold()
     stack.callback(directory.release)
     keys = room_keys(plan.house, plan.targets, directory.service_secret)
     listeners = {}
@@ -239,7 +240,8 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
     async with AsyncExitStack() as stack:
         try:
             async with _unless(stop):
-                await stack.enter_async_context(_opened(plan, site, listeners))
+                house = await stack.enter_async_context(_opened(plan, site, listeners))
+                plan.terminal.has_account = plan.front and await _has_account(house)
         except _StoppedEarly:
             log.info("stopping")
             return
@@ -251,6 +253,13 @@ async def _serve(plan: Plan, site: Site, listeners: dict[str, Any], cluster: Clu
             await _told_to_stop(stop, cluster)
         plan.terminal.step("stopping")
         log.info("stopping")
+
+
+async def _has_account(house: House) -> bool:
+    """True if the first account exists. False if BunAuth, which may run in another process, cannot be asked now."""
+    with suppress(Problem):
+        return (await house.rooms[BunAuth].signup_state()).setup_complete
+    return False
 
 
 @asynccontextmanager

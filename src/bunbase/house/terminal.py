@@ -24,7 +24,7 @@ class Terminal:
         self.told_setup = (
             False  # True after the setup token was shown: that message already contains the next command, `register`
         )
-        self.first_start = True  # False if there may be an account already
+        self.has_account = False
 
     @property
     def seconds(self) -> float:
@@ -72,9 +72,8 @@ class Terminal:
         sys.stderr.write(text + "\n")
 
     def _next(self, url: str) -> str:
-        if self.first_start:
-            return f"  next      {_command()} register --url {url}\n"
-        return f"  sign in   {_command()} login --url {url}   (without an account: register)\n"
+        verb = "login" if self.has_account else "register"
+        return f"  next      {_command()} {verb} --url {url}\n"
 
     def _say(self, text: str, **event: Any) -> None:
         sys.stdout.write((msgspec.json.encode(event).decode() if self.json else text) + "\n")

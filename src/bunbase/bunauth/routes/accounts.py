@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
@@ -56,11 +58,12 @@ class Me(msgspec.Struct, frozen=True):
     summary="Open a developer's account",
     tags=TAGS,
     cache_control=NO_STORE,
-    responses={202: ResponseSpec(SignupPending, description="A mail was sent: its link opens the account.")},
+    responses={
+        201: ResponseSpec(SignedIn, description="The account is open and signed in."),
+        202: ResponseSpec(SignupPending, description="A mail was sent: its link opens the account."),
+    },
 )
-async def register(
-    anyone: Injected[Caller], bunauth: Injected[BunAuth], data: NewAccount
-) -> Response[SignedIn] | Response[SignupPending]:
+async def register(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: NewAccount) -> Response[Any]:
     """The first account becomes the installation's administrator. In production, the request for the first account
     must contain `setup_token`, which `bunbase serve` prints at its first start. After the first account, the setting
     `signups` decides who may register: everybody, people with an `invite`, or nobody.

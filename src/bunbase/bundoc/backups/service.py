@@ -61,7 +61,7 @@ class BackupsService:
         with counted("backups"):
             caller.need(Role.DEVELOPER)
             if not 1 <= limit <= MAX_LIMIT:
-                raise InvalidInput.at("/limit", f"limit must be from 1 to {MAX_LIMIT}.")
+                raise InvalidInput.at("limit", f"limit must be from 1 to {MAX_LIMIT}.")
             before = decode_cursor(QUERY, cursor, str) if cursor is not None else None
             found = await self.archive.all(caller.project)
             left = [one for one in found if before is None or one.id < before]
