@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.factors import PasskeyOptions, SecondFactor
 from bunbase.contracts.bunauth.problems import InvalidCredentials, SecondFactorRequired, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
@@ -156,8 +156,8 @@ class FakeBunAuth(Room):
         self.calls["knows_address"] += 1
         return (email, ip) in self.known
 
-    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
-        return await self.login(caller, email, password)
+    async def register(self, caller: Caller, new: NewAccount) -> Registered:
+        return Registered(await self.login(caller, new.email, new.password))
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)
