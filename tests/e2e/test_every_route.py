@@ -33,6 +33,10 @@ INVENTED = {
         "POST",
         "/api/auth/password",
     ): "wrong_proof",  # expected codes of examples with an invented token or name: the route understood the request
+    ("POST", "/api/auth/login/second-factor"): "challenge_expired",
+    ("POST", "/api/auth/login/passkey/verify"): "wrong_passkey",
+    ("POST", "/api/auth/passkeys/register"): "wrong_passkey",
+    ("POST", "/api/auth/totp/confirm"): "wrong_code",
     ("DELETE", who.P): "confirmation_needed",
     ("DELETE", who.ORG): "confirmation_needed",
     ("POST", "/api/invites/accept"): "invite_not_found",

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.door import Door, door_of
-from tests.gateway.others import ADA, PASSWORD
+from tests.gateway.others import ADA, FIRST_OF_TWO, PASSWORD
 
 LOGIN = {"email": "ada@example.com", "password": PASSWORD}
 
@@ -40,6 +40,15 @@ async def test_a_login_returns_tokens_and_times_with_milliseconds(door: Door) ->
 
 async def test_params_may_be_a_list_of_positional_values(door: Door) -> None:
     assert "result" in await rpc(door, call("auth.login", list(LOGIN.values())))
+
+
+async def test_a_login_that_needs_a_second_factor_gets_the_challenge_as_data(door: Door) -> None:
+    for _ in range(4):  # one more than the failures that a caller may have
+        answer = await rpc(door, call("auth.login", LOGIN | {"password": FIRST_OF_TWO}))
+
+    data = answer["error"]["data"]
+    assert (answer["error"]["code"], data["code"]) == (-32000, "second_factor_required")
+    assert (data["challenge"], data["methods"]) == ("bsc_1", ["totp"])
 
 
 async def test_auth_verify_tells_valid_from_invalid_tokens(door: Door) -> None:

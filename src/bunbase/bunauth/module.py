@@ -38,7 +38,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         await keys.open()
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds)
-        service = BunAuthService(stores, passwords, access, settings, site)
+        service = BunAuthService(stores, passwords, access, rooms[Kms], settings, site)
         requests = mail_request_job(service.mail_requests)
         upkeep = (*upkeep_jobs(stores, settings, site.clock), *signing_key_jobs(stores, keys))
         async with running(requests, *upkeep, *mail_jobs(mails)):

@@ -117,6 +117,20 @@ ANSWERS: Final[dict[str, Any]] = {
         "interval": 5,
     },
     "Accepted": {"status": "accepted"},
+    "NewTotp": {
+        "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "uri": "otpauth://totp/BunBase:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=BunBase",
+    },
+    "TotpState": {"enabled": True, "recovery_codes_left": 9, "confirmed_at": AT},
+    "RecoveryCodes": {"recovery_codes": ["4fq0-9k2m-x7tz-c1hd", "b8mp-2v5n-0wqe-k6rs"]},
+    "PasskeyOptions": {"public_key": {"challenge": "vXh0…", "rpId": "api.example.com", "userVerification": "required"}},
+    "Passkey": {
+        "id": "psk_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "name": "laptop",
+        "synced": True,
+        "created_at": AT,
+        "last_used_at": LATER,
+    },
     "EmailConfirmed": {"status": "verified"},
     "AccountInvite": {
         "id": "ain_01jd7qv8x2r4m6t0w9c3e5g7hm",

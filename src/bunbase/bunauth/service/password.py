@@ -50,8 +50,9 @@ class Password:
     async def reset(self, token: str, password: str) -> None:
         """Set a new password by a link. All sessions end, and the address is verified.
 
-        If the address was not verified before, somebody else may have opened the account: then all personal tokens end
-        too. Raises: LinkExpired, InvalidInput.
+        Second factors and passkeys stay, because a mailbox alone must not replace them. But if the address was not
+        verified before, somebody else may have opened the account: then all factors and personal tokens end too.
+        Raises: LinkExpired, InvalidInput.
         """
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
@@ -66,6 +67,7 @@ class Password:
             if not account.verified:
                 until = await self.tokens.revoked_until(now)
                 await self.stores.personal_tokens.delete_all(found.user_id, until)
+                await self.stores.factors.delete_all(found.user_id)
             await self.stores.accounts.verify_email(found.user_id, found.email, now)
             await self._replace(found.user_id, hash)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 import msgspec
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.sign_in_challenges import SignInChallenges
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
@@ -21,6 +23,13 @@ POOL: Final = "developers"  # the label of developers in the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
 
 
+class Factors(Enum):
+    """The number of factors that a sign-in has checked."""
+
+    ONE = "one"
+    TWO = "two"  # also a passkey that has verified its user, or the consent of a session that is open already
+
+
 class SessionTokens:
     """`settings` has the lifetimes of the tokens."""
 
@@ -29,13 +38,20 @@ class SessionTokens:
         self.access = access
         self.settings = settings
         self.clock = clock
+        self.challenges = SignInChallenges(stores, clock)
 
-    async def open_session(self, caller: Caller, found: Credentials, proved: bool = True) -> SignedIn:
-        """Store a new session of the account, and return its first pair of tokens.
+    async def open_session(
+        self, caller: Caller, found: Credentials, proved: bool = True, factors: Factors = Factors.ONE
+    ) -> SignedIn:
+        """Store a new session of the account, and return its first pair of tokens. Every sign-in ends here.
 
-        Raises: AccountSuspended; InvalidCredentials, if the credentials were changed since they were read.
+        After one factor, an account with a second factor gets a challenge instead of a session. Do not call this inside
+        a transaction then: SecondFactorRequired would roll the challenge back.
+        Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials, if the credentials were changed meanwhile.
         `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
         """
+        if factors is Factors.ONE:
+            await self.challenges.check(found)
         account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, 0, session.expires_at, now)
