@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from bunbase.contracts.bunauth.accounts import Account, SignedIn, SignupState
+from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
@@ -86,6 +86,7 @@ class FakeBunAuth(Room):
         super().__init__()
         self.signer = "developers"
         self.exchanges = False
+        self.confirms = False  # an address must be confirmed before it has an account
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
@@ -143,8 +144,8 @@ class FakeBunAuth(Room):
         self.calls["knows_address"] += 1
         return (email, ip) in self.known
 
-    async def register(self, caller: Caller, email: str, password: str, name: str, setup_token: str = "") -> SignedIn:
-        return await self.login(caller, email, password)
+    async def register(self, caller: Caller, new: NewAccount) -> Registered:
+        return Registered(None if self.confirms else await self.login(caller, new.email, new.password))
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)

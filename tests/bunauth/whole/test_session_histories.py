@@ -396,7 +396,7 @@ class Histories(RuleBasedStateMachine):
 
     async def both(self, first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any, Any]) -> Any:
         """Run both at once. The second must succeed. Return the result of the first, or its refusal."""
-        answers: list[Any] = await asyncio.gather(first, second, return_exceptions=True)
+        answers: list[Any] = await asyncio.gather(*[first, second], return_exceptions=True)
         result, done = answers
         assert done is None
         assert isinstance(result, SignedIn | InvalidCredentials | InvalidToken | TokenExpired | TokenReused), result
