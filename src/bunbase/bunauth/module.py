@@ -20,6 +20,7 @@ from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.password_rules import Breached, open_breached
 from bunbase.pkg.passwords import open_passwords
 
 
@@ -28,6 +29,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
     async with (
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
+        opened_breached(settings) as breached,
     ):
         mails = MailOutbox(db, site.clock, site.mail, site.dev)
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
@@ -36,10 +38,21 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
-        service = BunAuthService(stores, passwords, access, settings, site)
+        service = BunAuthService(stores, passwords, access, settings, site, breached)
         requests = mail_request_job(service.mail_requests)
         async with running(requests, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
+
+
+@asynccontextmanager
+async def opened_breached(settings: BunAuthSettings) -> AsyncIterator[Breached | None]:
+    """Yield the list of breached passwords that the settings name. Raises: CannotStart."""
+    breached = open_breached(settings.breached_passwords_file, settings.breached_passwords_url)
+    try:
+        yield breached
+    finally:
+        if breached is not None:
+            await breached.close()
 
 
 MODULE = Module("bunauth", provides=BunAuth, needs=(Kms,), settings=BunAuthSettings, open=open_bunauth, routes=ROUTES)

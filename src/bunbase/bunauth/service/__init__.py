@@ -9,8 +9,9 @@ from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
-from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
 from bunbase.bunauth.service.profile import Profile
@@ -47,6 +48,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
+from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 
 
@@ -54,23 +56,30 @@ class BunAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
     def __init__(
-        self, stores: Stores, passwords: Passwords, access: AccessTokens, settings: BunAuthSettings, site: Site
+        self,
+        stores: Stores,
+        passwords: Passwords,
+        access: AccessTokens,
+        settings: BunAuthSettings,
+        site: Site,
+        breached: Breached | None = None,
     ) -> None:
         self.stores = stores
         self.access = access
         self.site = site
         tokens = SessionTokens(stores, access, settings, site.clock)
         letters = Letters(site.public_url)
+        new_passwords = NewPasswords(passwords, PasswordRules(APP, breached))
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
         self.registration = Registration(
-            stores, passwords, tokens, self.mail_requests, self.invitations, settings, site
+            stores, new_passwords, tokens, self.mail_requests, self.invitations, settings, site
         )
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
         self.proofs = Proofs(stores, passwords, tokens)
-        self.password = Password(stores, passwords, self.proofs, tokens, self.mail_requests)
+        self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)

@@ -11,7 +11,8 @@ from __future__ import annotations
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
-from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.service.new_passwords import NewPasswords
+from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
@@ -25,14 +26,14 @@ from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.passwords import Passwords, check_password
+from bunbase.pkg.passwords import check_password
 
 
 class Registration:
     def __init__(
         self,
         stores: Stores,
-        passwords: Passwords,
+        passwords: NewPasswords,
         tokens: SessionTokens,
         requests: MailRequests,
         invites: InviteService,
@@ -112,7 +113,7 @@ class Registration:
     async def _credentials(
         self, email: str, name: str, password: str, role: str = "user", verified: bool = False
     ) -> Credentials:
-        hash, now = await self.passwords.hash(POOL, password), self.clock.now()
+        hash, now = await self.passwords.hash(password, email), self.clock.now()
         return Credentials(new_id("usr"), email, name, role, now, hash, now if verified else None)
 
     async def _add(self, account: Credentials) -> None:

@@ -24,7 +24,7 @@ from bunbase.pkg.plain_messages import plain
 S = TypeVar("S", bound=msgspec.Struct)
 
 PREFIX = "BUNBASE_"
-SECRET = re.compile(r"secret|password|master_key|setup_token|database_url")
+SECRET = re.compile(r"secret|password(?!s_)|master_key|setup_token|database_url")
 MASK = "********"
 DEFAULT = "default"
 
