@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.jobs import mail_request_job, upkeep_jobs
@@ -16,12 +18,18 @@ from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.db.database import open_database
+from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.providers import open_provider
+from bunbase.pkg.oidc.settings import ProviderSettings, check_provider
 from bunbase.pkg.password_rules import Breached, open_breached
 from bunbase.pkg.passwords import open_passwords
+
+PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 @asynccontextmanager
@@ -30,6 +38,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
         opened_breached(settings) as breached,
+        opened_providers(settings, site) as providers,
     ):
         mails = MailOutbox(db, site.clock, site.mail, site.dev)
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
@@ -38,7 +47,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         keys = await load_signing_keys(stores.signing_keys, rooms[Kms], site.clock)
         issuer = settings.issuer or site.public_url
         access = AccessTokens(keys, issuer, settings.access_ttl_seconds, site.clock)
-        service = BunAuthService(stores, passwords, access, settings, site, breached)
+        service = BunAuthService(stores, passwords, access, settings, site, breached, providers)
         requests = mail_request_job(service.mail_requests)
         async with running(requests, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
@@ -53,6 +62,29 @@ async def opened_breached(settings: BunAuthSettings) -> AsyncIterator[Breached |
     finally:
         if breached is not None:
             await breached.close()
+
+
+@asynccontextmanager
+async def opened_providers(
+    settings: BunAuthSettings, site: Site
+) -> AsyncIterator[dict[str, tuple[ProviderSettings, Provider]]]:
+    """Yield the clients of the sign-in providers. They are reached at the first sign-in. Raises: CannotStart."""
+    for name, one in settings.providers.items():
+        if not PROVIDER_NAME.fullmatch(name):
+            raise CannotStart(
+                f"bunauth.providers: {name[:80]!r} is no name: use lower-case letters, digits and hyphens"
+            )
+        check_provider(f"bunauth.providers.{name}", one)
+
+    def now() -> float:
+        return site.clock.now().timestamp()
+
+    clients = {name: (one, open_provider(one, now)) for name, one in settings.providers.items()}
+    try:
+        yield clients
+    finally:
+        for _, client in clients.values():
+            await client.close()
 
 
 MODULE = Module("bunauth", provides=BunAuth, needs=(Kms,), settings=BunAuthSettings, open=open_bunauth, routes=ROUTES)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.sessions import SessionSettings
 
 
@@ -39,6 +40,7 @@ class BunAuthSettings(SessionSettings, frozen=True):
     that it contains are refused.
     `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
     five digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `providers`: services by which people sign in, by a short name: [external login](../external-login.md).
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
@@ -50,6 +52,7 @@ class BunAuthSettings(SessionSettings, frozen=True):
     verify_signups: VerifySignups = VerifySignups.AUTO
     breached_passwords_file: str = ""
     breached_passwords_url: str = ""
+    providers: dict[str, ProviderSettings] = msgspec.field(default_factory=dict)
     issuer: str = ""
     setup_token: str = ""
     service_exchange: bool = False

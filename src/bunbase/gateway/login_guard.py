@@ -21,7 +21,14 @@ USERS_LOGIN: Final = "/v1/auth/login"
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS)
-TRADES: Final = ("/api/auth/refresh", "/v1/auth/refresh", "/v1/auth/login/custom-token")
+STARTS: Final = ("/api/auth/oauth/{provider:str}/start", "/api/auth/oauth/{provider:str}/callback")
+TRADES: Final = (
+    "/api/auth/refresh",
+    "/api/auth/oauth/exchange",
+    "/v1/auth/refresh",
+    "/v1/auth/login/custom-token",
+    *STARTS,
+)
 OF_DEVELOPERS: Final = "/api/"
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
@@ -41,10 +48,13 @@ class LoginGuard:
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or scope["method"] != "POST":
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         route, request = scope["path_template"], Request[Any, Any, Any](scope)
+        if scope["method"] != "POST" and route not in STARTS:
+            await self.app(scope, receive, send)
+            return
         if route in LOGINS:
             await self._sign_in(request, receive, send)
             return

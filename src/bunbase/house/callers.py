@@ -25,11 +25,12 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """change_password confirm_email_change confirm_signup create_invite create_token delete_account
-                    delete_invite delete_token dev_mails discovery end_session end_sessions exchange invites jwks
-                    knows_address login logout me note_first_uses reauthenticate refresh register
+        GATEWAY: """change_password confirm_email_change confirm_signup create_invite create_link_ticket create_token
+                    delete_account delete_identity delete_invite delete_token dev_mails discovery end_session
+                    end_sessions exchange exchange_code finish_external_login identities invites jwks knows_address
+                    login login_providers logout me note_first_uses reauthenticate refresh register
                     request_email_change request_email_verification request_password_reset reset_password revocations
-                    sessions signup_state tokens update_me verify verify_email""",
+                    sessions signup_state start_external_login tokens update_me verify verify_email""",
         CLIENTS: "jwks verify",
         NOBODY: "need_fresh_proof",
     },

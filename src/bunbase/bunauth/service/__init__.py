@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
+from bunbase.bunauth.service.external_accounts import ExternalAccounts
+from bunbase.bunauth.service.external_login import ExternalLogins
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
@@ -34,6 +36,15 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.contracts.bunauth.invites import Invite, Invites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -48,6 +59,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
+from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 
@@ -63,6 +76,7 @@ class BunAuthService:
         settings: BunAuthSettings,
         site: Site,
         breached: Breached | None = None,
+        providers: Mapping[str, tuple[ProviderSettings, Provider]] | None = None,
     ) -> None:
         self.stores = stores
         self.access = access
@@ -81,6 +95,8 @@ class BunAuthService:
         self.proofs = Proofs(stores, passwords, tokens)
         self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
+        self.external_logins = ExternalLogins(stores, providers or {}, site.public_url, site.clock)
+        self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
@@ -142,6 +158,27 @@ class BunAuthService:
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
         await self.proofs.reauthenticate(caller, proof)
+
+    async def login_providers(self) -> LoginProviders:
+        return self.external_logins.list()
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        return await self.external_logins.start(provider, start)
+
+    async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        return await self.external_logins.finish(provider, answer)
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
+        return await self.external_accounts.exchange(caller, exchange)
+
+    async def create_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        return await self.external_accounts.ticket(caller, provider)
+
+    async def identities(self, caller: Caller) -> Identities:
+        return await self.external_accounts.list(caller)
+
+    async def delete_identity(self, caller: Caller, id: str) -> None:
+        await self.external_accounts.delete(caller, id)
 
     async def need_fresh_proof(self, caller: Caller) -> None:
         await self.proofs.need_fresh(caller)

@@ -52,8 +52,8 @@ class Password:
     async def reset(self, token: str, password: str) -> None:
         """Set a new password by a link. All sessions end, and the address is verified.
 
-        If the address was not verified before, somebody else may have opened the account: then all personal tokens end
-        too. Raises: LinkExpired, InvalidInput.
+        If the address was not verified before, somebody else may have opened the account: then all personal tokens and
+        identities end too. Raises: LinkExpired, InvalidInput.
         """
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
@@ -69,6 +69,7 @@ class Password:
             if not account.verified:
                 until = await self.tokens.revoked_until(now)
                 await self.stores.personal_tokens.delete_all(found.user_id, until)
+                await self.stores.identities.delete_all(found.user_id)
             await self.stores.accounts.verify_email(found.user_id, found.email, now)
             await self._replace(found.user_id, hash)
 

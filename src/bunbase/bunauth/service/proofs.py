@@ -60,8 +60,9 @@ class Proofs:
         raise WrongProof("This proof is wrong, and so were the last ones: the session has ended. Sign in again.")
 
     async def _methods(self, user: str) -> list[str]:
-        """Return the kinds of proof that the account can send."""
-        return ["password"] if await self.stores.accounts.password_hash(user) else []
+        """Return the kinds of proof that the account can send. "sign_in": sign in again, by another service."""
+        methods = ["password"] if await self.stores.accounts.password_hash(user) else []
+        return [*methods, "sign_in"] if await self.stores.identities.of_account(user) else methods
 
 
 def _with_session(caller: Caller) -> Developer:

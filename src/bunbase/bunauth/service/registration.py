@@ -20,7 +20,7 @@ from bunbase.bunauth.store.accounts import Credentials
 from bunbase.bunauth.store.invites import Admission
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.ids import new_id
@@ -88,6 +88,23 @@ class Registration:
                 raise LinkExpired("Register again, and use the link of the new mail.")
             await self._add(account)
         return await self.tokens.open_session(caller, account)
+
+    async def open_for_person(self, email: str, name: str, invite: str) -> Credentials:
+        """Open an account without a password for a person whose address another service has verified.
+
+        Call this inside a transaction. Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed.
+        """
+        if not await self.stores.accounts.exist():
+            raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
+        role, now = "user", self.clock.now()
+        if invite:
+            role = (await self.invites.admission(invite, email)).role
+            await self.invites.use(invite)
+        else:
+            self._check_signups()
+        account = Credentials(new_id("usr"), email, name, role, now, None, now)
+        await self._add(account)
+        return account
 
     async def state(self) -> SignupState:
         return SignupState(self.signups.value, await self.stores.accounts.has_admin())

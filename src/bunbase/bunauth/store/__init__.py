@@ -6,6 +6,8 @@ from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
+from bunbase.bunauth.store.external_logins import ExternalLoginStore
+from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
@@ -30,11 +32,14 @@ class Stores:
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.mail_tokens = MailTokenStore(db)
         self.email_changes = EmailChangeStore(db)
+        self.external_logins = ExternalLoginStore(db)
+        self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
         self.signing_keys = SigningKeyStore(db)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""
         await self.sessions.delete_over(before)
-        for expiring in (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites):
-            await expiring.delete_expired(before)
+        expiring = (self.personal_tokens, self.mail_tokens, self.email_changes, self.external_logins, self.invites)
+        for one in expiring:
+            await one.delete_expired(before)

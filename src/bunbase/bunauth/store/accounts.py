@@ -26,6 +26,11 @@ FROM users WHERE id = $1"""
 ACCOUNT_BY_EMAIL = """
 SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
 FROM users WHERE email = $1"""
+CREDENTIALS_BY_ID = """
+SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
+FROM users WHERE id = $1"""
+TAKE_OVER = """
+UPDATE users SET password_hash = NULL, email_verified_at = $2, version = version + 1 WHERE id = $1"""
 PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = $1"
 SET_PASSWORD_HASH = "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1"
 UPGRADE_PASSWORD_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
@@ -124,6 +129,13 @@ class AccountStore:
 
     async def credentials(self, email: str) -> Credentials | None:
         return await self.db.one(Credentials, ACCOUNT_BY_EMAIL, email)
+
+    async def credentials_by_id(self, id: str) -> Credentials | None:
+        return await self.db.one(Credentials, CREDENTIALS_BY_ID, id)
+
+    async def take_over(self, id: str, now: datetime) -> None:
+        """Delete the password, and store that the address is verified."""
+        await self.db.execute(TAKE_OVER, id, now)
 
     async def password_hash(self, id: str) -> str | None:
         found: str | None = await self.db.value(PASSWORD_HASH, id)
