@@ -34,6 +34,7 @@ INVENTED = {
     ): "wrong_proof",  # expected codes of examples with an invented token or name: the route understood the request
     ("DELETE", who.P): "confirmation_needed",
     ("POST", "/api/auth/refresh"): "invalid_token",
+    ("POST", "/api/auth/oauth/exchange"): "external_login_expired",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
 }

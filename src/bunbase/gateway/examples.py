@@ -20,6 +20,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/auth/register"): {**SIGN_IN, "name": "Ada"},
     ("POST", "/api/auth/login"): SIGN_IN,
     ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/api/auth/oauth/exchange"): {"code": "the code in the address", "verifier": "the PKCE verifier"},
     ("POST", "/api/auth/register/confirm"): {"token": LINK_TOKEN, "password": SIGN_IN["password"]},
     ("POST", "/api/auth/password-reset"): {"email": SIGN_IN["email"]},
     ("POST", "/api/auth/password-reset/confirm"): {"token": LINK_TOKEN, "password": "another horse battery"},

@@ -34,6 +34,9 @@ IdentityId = Annotated[str, PathParameter(pattern=ID)]
 RedirectTo = Annotated[str, QueryParameter(max_length=500, description="The client's address, which gets the code.")]
 Challenge = Annotated[str, QueryParameter(max_length=128, description="The client's PKCE challenge (S256).")]
 Link = Annotated[str, QueryParameter(max_length=128, description="A ticket; then the identity is linked.")]
+State = Annotated[
+    str, QueryParameter(name="state", max_length=MAX_CODE, description="Of the start; the provider sends it back.")
+]
 Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provider sends it.")]
 
 
@@ -90,13 +93,13 @@ async def finish_login(
     site: Injected[Site],
     request: Request[Any, Any, Any],
     provider: ProviderName,
-    state: Sent = "",
+    known_state: State = "",
     code: Sent = "",
     iss: Sent = "",
     error: Sent = "",
 ) -> Redirect:
     """The service sends the browser here. Register this address at the service."""
-    answer = ExternalAnswer(state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
+    answer = ExternalAnswer(known_state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
     redirect = await bunauth.finish_external_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 

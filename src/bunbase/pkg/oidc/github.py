@@ -16,7 +16,7 @@ from bunbase.pkg.outgoing import Outgoing
 SCOPES: Final = ("read:user", "user:email")
 
 
-class TokenAnswer(msgspec.Struct, frozen=True):
+class GitHubToken(msgspec.Struct, frozen=True):
     """GitHub answers errors with the status 200."""
 
     access_token: str = ""
@@ -78,7 +78,7 @@ class GitHub:
             "code_verifier": secrets.verifier,
         }
         url, headers = f"{self.url}/login/oauth/access_token", {"accept": "application/json", "content-type": FORM}
-        found = decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
+        found = decode_json(url, *await post_form(self.outgoing, url, form, headers), GitHubToken)
         if found.error == "bad_verification_code":
             raise ProviderRefused("invalid_grant")
         if not found.access_token:
