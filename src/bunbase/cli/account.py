@@ -10,6 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.address import is_loopback
+from bunbase.cli.browser_login import check_provider, sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
@@ -56,6 +57,10 @@ def login(
     token: Annotated[
         str, Parameter(show_default=False, help="Sign in with a token, such as bpt_…, instead of a password.")
     ] = "",
+    provider: Annotated[
+        str,
+        Parameter(show_default=False, help="Sign in by this service, such as google or github, in a browser."),
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Sign in, and stay signed in on this machine."""
@@ -63,6 +68,9 @@ def login(
     with open_session(flags) as session:
         if token:
             _accept_token(session, token, out)
+        elif provider:
+            check_provider(session.http, provider)
+            _enter(session, sign_in_by_browser(session.url, provider, out), out)
         else:
             _warn_of_plain_http(session.url, out)
             email, password = _email(credentials), _password(credentials, again=False)

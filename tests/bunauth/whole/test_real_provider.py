@@ -38,7 +38,7 @@ PROGRAM: Final = Path(__file__).with_name("provider.mjs")
 def issuer() -> Iterator[str]:
     """Yield the issuer of a provider that runs."""
     callback = f"{OWN}/api/auth/oauth/{NAME}/callback"
-    command = [find_bun(), PROGRAM, callback]
+    command = [str(find_bun()), str(PROGRAM), callback]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
