@@ -18,6 +18,12 @@ NOT_KEPT: Final = {
     "/api/ready": "about the process",
     "/api/instance": "about the process",
     "/.well-known/openid-configuration": "made from settings",
+    "/api/auth/identities": "empty without a sign-in provider",
+    "/api/auth/oauth/{provider}/callback": "the provider's answer to a browser",
+    "/api/auth/oauth/{provider}/start": "leads a browser to the provider",
+    "/api/auth/providers": "made from settings",
+    "/api/auth/sessions": "each sign-in adds one",
+    "/api/invites": "kept installations have no invitations",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
 }
 # routes whose answers are not compared, because their counts grow with use and expire

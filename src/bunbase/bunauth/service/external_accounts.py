@@ -78,8 +78,8 @@ class ExternalAccounts:
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
-        self.logins.provider(provider)
         developer = await self.proofs.need_fresh(caller)
+        self.logins.provider(provider)
         ticket, until = new_secret(TICKET_PREFIX), self.clock.now() + timedelta(seconds=TICKET_SECONDS)
         await self.stores.external_logins.add_ticket(fingerprint(ticket), provider, developer.session, until)
         return LinkTicket(ticket, TICKET_SECONDS)
