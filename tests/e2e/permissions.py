@@ -117,6 +117,13 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/verify-email/confirm", EVERYBODY),
     row("POST", "/api/auth/email", SESSIONS),
     row("POST", "/api/auth/email/confirm", EVERYBODY),
+    row("GET", "/api/auth/providers", EVERYBODY),
+    row("GET", "/api/auth/oauth/{provider}/start", EVERYBODY, f"?redirect_to=/&code_challenge={'x' * 43}"),
+    row("GET", "/api/auth/oauth/{provider}/callback", EVERYBODY),
+    row("POST", "/api/auth/oauth/exchange", EVERYBODY),
+    row("POST", "/api/auth/identities/link/{provider}", SESSIONS),
+    row("GET", "/api/auth/identities", SESSIONS),
+    row("DELETE", "/api/auth/identities/{identity_id}", SESSIONS),
     row("GET", "/api/invites", {OWNER}),  # the owner of the table is the installation's administrator
     row("POST", "/api/invites", {OWNER}),
     row("DELETE", "/api/invites/{invite_id}", {OWNER}),

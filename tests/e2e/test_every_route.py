@@ -42,6 +42,7 @@ INVENTED = {
     ("POST", "/api/invites/accept"): "invite_not_found",
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/api/auth/device/token"): "expired_token",
+    ("POST", "/api/auth/oauth/exchange"): "external_login_expired",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
 }

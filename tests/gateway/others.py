@@ -102,6 +102,7 @@ class FakeBunAuth(Room):
         self.signer = "developers"
         self.exchanges = False
         self.proved = {"ses_1"}  # sessions with a fresh proof
+        self.confirms = False  # an address must be confirmed before it has an account
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
@@ -171,7 +172,7 @@ class FakeBunAuth(Room):
         return (email, ip) in self.known
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
-        return Registered(await self.login(caller, new.email, new.password))
+        return Registered(None if self.confirms else await self.login(caller, new.email, new.password))
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)

@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.address import is_loopback
+from bunbase.cli.browser_login import check_provider, sign_in_by_provider
 from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
@@ -67,7 +68,7 @@ def login(
         Parameter(
             negative="",
             show_default=False,
-            help="Sign in on a page in the browser. Default at a terminal if neither email nor password is given.",
+            help="Sign in on a page in the browser. Default at a terminal without email, password and code.",
         ),
     ] = False,
     code: Annotated[
@@ -77,6 +78,10 @@ def login(
             help="A code of your authenticator app, or a recovery code. Default: the command asks for it if needed.",
         ),
     ] = "",
+    provider: Annotated[
+        str,
+        Parameter(show_default=False, help="Sign in by this service, such as google or github, in a browser."),
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Sign in, and stay signed in on this machine."""
@@ -84,18 +89,16 @@ def login(
     with open_session(flags) as session:
         if token:
             _accept_token(session, token, out)
-        elif device or _by_browser(credentials):
+        elif provider:
+            check_provider(session.http, provider)
+            _sign_in(session, sign_in_by_provider(session.url, provider, out), code, out)
+        elif device or not (code or _by_password(credentials)):
             _keep(session, sign_in_by_browser(session, out), out)
         else:
             _warn_of_plain_http(session.url, out)
             email, password = _email(credentials), _password(credentials, again=False)
             call = Call("POST", "/api/auth/login", json={"email": email, "password": password})
-            try:
-                _enter(session, call, out)
-            except Refused as refused:
-                if refused.code != SECOND_FACTOR:
-                    raise
-                _enter_with_code(session, str(refused.problem["challenge"]), code, out)
+            _sign_in(session, call, code, out)
 
 
 def register(
@@ -157,6 +160,16 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
         chosen = session.known().project
         _show(Me(me.user, session.url, chosen.slug if chosen else None), out)
+
+
+def _sign_in(session: Session, call: Call, code: str, out: Output) -> None:
+    """Send a request that signs in, and then a code if the account has a second factor."""
+    try:
+        _enter(session, call, out)
+    except Refused as refused:
+        if refused.code != SECOND_FACTOR:
+            raise
+        _enter_with_code(session, str(refused.problem["challenge"]), code, out)
 
 
 def _enter(session: Session, call: Call, out: Output) -> None:
@@ -243,9 +256,9 @@ def _rank(user: Account) -> str:
     return " (administrator)" if user.role == "admin" else ""
 
 
-def _by_browser(given: PasswordFlags) -> bool:
-    """True if a person at a terminal has given neither an email address nor a password."""
-    return not (given.email or given.password_stdin or os.environ.get(PASSWORD, "")) and sys.stdin.isatty()
+def _by_password(given: PasswordFlags) -> bool:
+    """False if a person at a terminal has given neither an email address nor a password."""
+    return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not sys.stdin.isatty()
 
 
 def _email(given: PasswordFlags) -> str:

@@ -62,6 +62,9 @@ class Act(StrEnum):
     PASSKEY_CREATE = "passkey.create", ACCOUNT, CHANGES, ADMIN
     PASSKEY_UPDATE = "passkey.update", ACCOUNT, CHANGES, ADMIN
     PASSKEY_DELETE = "passkey.delete", ACCOUNT, CHANGES, ADMIN
+    IDENTITY_READ = "identity.read", ACCOUNT, SEES, ADMIN
+    IDENTITY_LINK = "identity.link", ACCOUNT, CHANGES, ADMIN
+    IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
     DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ

@@ -132,6 +132,15 @@ ANSWERS: Final[dict[str, Any]] = {
         "last_used_at": LATER,
     },
     "EmailConfirmed": {"status": "verified"},
+    "LoginProvider": {"name": "google", "title": "Google", "kind": "oidc"},
+    "LinkTicket": {"ticket": "blt_…", "expires_in": 300},
+    "Identity": {
+        "id": "idn_01jd7qv8x2r4m6t0w9c3e5g7hp",
+        "provider": "google",
+        "email": "ada@example.com",
+        "created_at": AT,
+        "last_used_at": LATER,
+    },
     "AccountInvite": {
         "id": "ain_01jd7qv8x2r4m6t0w9c3e5g7hm",
         "email": "bob@example.com",

@@ -41,6 +41,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/api/auth/passkeys/register"): {"credential": NEW_PASSKEY, "name": "laptop"},
     ("PATCH", "/api/auth/passkeys/{passkey_id}"): {"name": "work laptop"},
     ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/api/auth/oauth/exchange"): {"code": "the code in the address", "verifier": "the PKCE verifier"},
     ("POST", "/api/auth/register/confirm"): {"token": LINK_TOKEN, "password": SIGN_IN["password"]},
     ("POST", "/api/auth/device"): {"client": "bunbase on ada-laptop"},
     ("POST", "/api/auth/device/token"): {"device_code": "the device_code of POST /api/auth/device"},

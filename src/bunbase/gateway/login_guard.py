@@ -38,13 +38,16 @@ SECOND_STEPS: Final = (
     "/api/auth/login/passkey/verify",
     DEVICE_CODE_PAGE,
 )  # the room limits the attempts at each account; here they are limited for each address
+STARTS: Final = ("/api/auth/oauth/{provider:str}/start", "/api/auth/oauth/{provider:str}/callback")
 TRADES: Final = (
     "/api/auth/refresh",
+    "/api/auth/oauth/exchange",
     "/api/auth/device",
     "/v1/auth/refresh",
     "/v1/auth/login/custom-token",
     "/v1/auth/token",
     *SECOND_STEPS,
+    *STARTS,
 )
 OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
 MAX_FIELDS: Final = 20
@@ -82,7 +85,7 @@ class LoginGuard:
 
     async def _answer(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
         scope, route = request.scope, request.scope["path_template"]
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" and route not in STARTS:
             await self.app(scope, receive, send)
             return
         if route in LOGINS:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bunbase.bunauth.access_tokens import AccessTokens
@@ -10,12 +11,15 @@ from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.device_logins import DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
+from bunbase.bunauth.service.external_accounts import ExternalAccounts
+from bunbase.bunauth.service.external_login import ExternalLogins
 from bunbase.bunauth.service.factor_checks import FactorChecks
 from bunbase.bunauth.service.factor_removal import FactorRemoval
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
@@ -53,6 +57,15 @@ from bunbase.contracts.bunauth.factors import (
     SecondFactor,
     TotpState,
 )
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -68,8 +81,25 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
+from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.passkeys import relying_party
+from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """What the service uses besides its stores. `breached`: None if the settings name no list of breached passwords.
+
+    `providers`: the services by which people sign in, by their names.
+    """
+
+    passwords: Passwords
+    access: AccessTokens
+    kms: Kms
+    breached: Breached | None = None
+    providers: Mapping[str, tuple[ProviderSettings, Provider]] = field(default_factory=dict)
 
 
 class BunAuthService:
@@ -78,26 +108,26 @@ class BunAuthService:
     def __init__(
         self,
         stores: Stores,
-        passwords: Passwords,
-        access: AccessTokens,
-        kms: Kms,
+        helpers: Helpers,
         settings: BunAuthSettings,
         site: Site,
     ) -> None:
+        passwords, access = helpers.passwords, helpers.access
         self.stores = stores
         self.access = access
         self.site = site
         tokens = SessionTokens(stores, access, settings, site.clock)
         letters = Letters(site.public_url)
+        new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached))
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
         self.registration = Registration(
-            stores, passwords, tokens, self.mail_requests, self.invitations, settings, site
+            stores, new_passwords, tokens, self.mail_requests, self.invitations, settings, site
         )
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
-        checks = FactorChecks(stores, kms, relying_party(APP, site.public_url), letters, site.clock)
+        checks = FactorChecks(stores, helpers.kms, relying_party(APP, site.public_url), letters, site.clock)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(stores, checks, tokens)
         self.device_logins = DeviceLogins(
@@ -106,8 +136,10 @@ class BunAuthService:
         self.totp = Totp(stores, checks, self.proofs, letters)
         self.account_passkeys = PasskeyService(stores, checks, self.proofs, tokens, letters)
         self.factor_removal = FactorRemoval(stores, self.proofs, letters)
-        self.password = Password(stores, passwords, self.proofs, tokens, self.mail_requests)
+        self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
+        self.external_logins = ExternalLogins(stores, helpers.providers, site.public_url, site.clock)
+        self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
@@ -219,6 +251,27 @@ class BunAuthService:
 
     async def proof_options(self, caller: Caller) -> PasskeyOptions:
         return await self.proofs.passkey_options(caller)
+
+    async def login_providers(self) -> LoginProviders:
+        return self.external_logins.list()
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        return await self.external_logins.start(provider, start)
+
+    async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        return await self.external_logins.finish(provider, answer)
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
+        return await self.external_accounts.exchange(caller, exchange)
+
+    async def create_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        return await self.external_accounts.ticket(caller, provider)
+
+    async def identities(self, caller: Caller) -> Identities:
+        return await self.external_accounts.list(caller)
+
+    async def delete_identity(self, caller: Caller, id: str) -> None:
+        await self.external_accounts.delete(caller, id)
 
     async def need_fresh_proof(self, caller: Caller) -> None:
         await self.proofs.need_fresh(caller)

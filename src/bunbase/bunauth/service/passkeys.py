@@ -10,6 +10,7 @@ from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.service.names import checked_name
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.passkeys import PasskeyAct
 from bunbase.contracts.bunauth.accounts import SignedIn
@@ -79,13 +80,14 @@ class PasskeyService:
             raise PasskeyNotFound
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """Raises: ReauthenticationRequired, PasskeyNotFound, Forbidden."""
+        """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
         user = (await self.proofs.need_fresh(caller)).id
         async with self.stores.db.transaction():
             account = await self.stores.factors.locked_account(user)
             name = await self.stores.passkeys.delete(user, id)
             if account is None or name is None:
                 raise PasskeyNotFound
+            await need_way_in(self.stores, user)
             await self.stores.mails.post(self.letters.factor_removed(account.email, _described(name)))
 
     async def sign_in_options(self) -> PasskeyOptions:

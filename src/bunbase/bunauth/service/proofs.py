@@ -84,12 +84,13 @@ class Proofs:
         raise WrongProof("This proof is wrong, and so were the last ones: the session has ended. Sign in again.")
 
     async def _methods(self, user: str) -> list[str]:
-        """Return the kinds of proof that the account can send."""
+        """Return the kinds of proof that the account can send. "sign_in": sign in again, by another service."""
         factors = await self.stores.factors.counts(user)
         kinds = {
             "password": await self.stores.accounts.password_hash(user),
             "code": factors.totp,
             "passkey": factors.passkeys,
+            "sign_in": await self.stores.identities.of_account(user),
         }
         return [kind for kind, usable in kinds.items() if usable]
 

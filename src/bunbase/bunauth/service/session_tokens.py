@@ -17,7 +17,7 @@ from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.sessions import Pair, SessionSettings, new_pair, new_session, revoked_until
+from bunbase.pkg.sessions import Pair, RefreshToken, SessionSettings, new_pair, new_session, revoked_until
 
 POOL: Final = "developers"  # the label of developers in the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
@@ -65,15 +65,17 @@ class SessionTokens:
         self, account: Account, session: str, generation: int, session_expires_at: datetime, now: datetime
     ) -> Pair:
         """Return a new pair of tokens of a session. It is not stored yet."""
-        access = self.access.sign(account, session, generation, now)
+        access = self.access.sign(account, session, generation, now, session_expires_at)
         return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
 
-    def with_living_access(self, pair: Pair, account: Account, session: str, generation: int, now: datetime) -> Pair:
-        """Return the pair; if its access token has expired, with a new one."""
+    def with_living_access(self, pair: Pair, account: Account, token: RefreshToken, now: datetime) -> Pair:
+        """Return the pair that a refresh token was exchanged for; if its access token has expired, with a new one."""
         if pair.access_expires_at > now.timestamp():
             return pair
-        token, expires_at = self.access.sign(account, session, generation, now)
-        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at)
+        signed, expires_at = self.access.sign(
+            account, token.session, token.generation + 1, now, token.session_expires_at
+        )
+        return msgspec.structs.replace(pair, access_token=signed, access_expires_at=expires_at)
 
     def answer(self, account: Account, pair: Pair) -> SignedIn:
         return SignedIn(account, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))

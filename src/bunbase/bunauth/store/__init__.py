@@ -8,7 +8,9 @@ from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
+from bunbase.bunauth.store.external_logins import ExternalLoginStore
 from bunbase.bunauth.store.factors import FactorStore
+from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
 from bunbase.bunauth.store.passkeys import PasskeyStore
@@ -37,6 +39,8 @@ class Stores:
         self.mail_tokens = MailTokenStore(db)
         self.device_logins = DeviceLoginStore(db)
         self.email_changes = EmailChangeStore(db)
+        self.external_logins = ExternalLoginStore(db)
+        self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
         self.factors = FactorStore(db)
         self.passkeys = PasskeyStore(db)
@@ -53,6 +57,7 @@ class Stores:
             self.email_changes,
             self.invites,
             self.device_logins,
+            self.external_logins,
             self.factors,
         ):
             await expiring.delete_expired(before)

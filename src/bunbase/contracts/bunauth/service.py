@@ -27,6 +27,15 @@ from bunbase.contracts.bunauth.factors import (
     SecondFactor,
     TotpState,
 )
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -281,7 +290,48 @@ class BunAuth(AccountAdministration, Protocol):
         ...
 
     async def delete_passkey(self, caller: Caller, id: str) -> None:
-        """Raises: ReauthenticationRequired, PasskeyNotFound, Forbidden."""
+        """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
+        ...
+
+    async def login_providers(self) -> LoginProviders:
+        """Return the services by which people can sign in."""
+        ...
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        """Begin a sign-in by another service: return the address there, and the secret for the browser's cookie.
+
+        Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
+        """
+        ...
+
+    async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        """Take the answer of the service: return the client's address with a code or an error.
+
+        Raises: ProviderNotFound, ExternalLoginExpired.
+        """
+        ...
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
+        """Sign in with the code, or link the identity if the sign-in began with a ticket. The code works once.
+
+        Raises: ExternalLoginExpired, ExternalEmailNotVerified, IdentityTaken, SignupsClosed, SetupTokenRequired,
+        InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def create_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        """Return a ticket that links an identity to the caller's account.
+
+        Raises: ProviderNotFound, ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def identities(self, caller: Caller) -> Identities:
+        """Return the identities of the caller's account, newest first; there are at most 20. Raises: Forbidden."""
+        ...
+
+    async def delete_identity(self, caller: Caller, id: str) -> None:
+        """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
         ...
 
     async def sessions(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:
