@@ -31,10 +31,11 @@ e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real pro
 explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; add a failure to its test as a fixed example
 	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
 
-soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, workers, the zygote, the server, everything
+soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, sign-ins, workers, the zygote, the server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py
 	BUNBASE_CHAOS_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/e2e/test_chaos.py
 	BUNBASE_USAGE_KILLS=$${BUNBASE_USAGE_KILLS:-100} $(BIN)/pytest -s tests/pkg/db/test_ledger.py
+	BUNBASE_SIGN_IN_KILLS=$${BUNBASE_SIGN_IN_KILLS:-3} $(BIN)/pytest -s tests/e2e/test_killed_sign_ins.py
 	BUNBASE_COMEBACKS=$${BUNBASE_COMEBACKS:-20} $(BIN)/pytest -s tests/e2e/test_comes_back.py
 
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox

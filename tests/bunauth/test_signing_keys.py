@@ -104,7 +104,7 @@ async def test_no_valid_token_is_refused_during_rotations(rooms: Rooms, here: Si
                 await one.access.keys.keep()
             for one in processes:
                 if chance.random() < 0.5:
-                    token, expires_at = one.access.sign(account, session, 0, now)
+                    token, expires_at = one.access.sign(account, session, 0, now, now + timedelta(days=1))
                     tokens[token] = expires_at
                 signers.add(one.access.keys.current().kid)
             tokens = {token: end for token, end in tokens.items() if end > now.timestamp()}

@@ -20,7 +20,14 @@ from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
 from bunbase.contracts.bunauth.devices import DeviceLogin
-from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken, SessionNotFound, TokenReused
+from bunbase.contracts.bunauth.problems import (
+    InvalidCredentials,
+    InvalidToken,
+    SecondFactorRequired,
+    SessionNotFound,
+    TokenReused,
+    WrongCode,
+)
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -80,6 +87,14 @@ async def end_own_session(api: Injected[FakeApi], request: AnyRequest, id: FromP
         raise SessionNotFound
 
 
+@post("/api/auth/login/second-factor", status_code=200)
+async def second_factor(api: Injected[FakeApi], request: AnyRequest) -> SignedIn:
+    body = await request.json()
+    if body != {"challenge": "bsc_1", "code": api.code}:
+        raise WrongCode
+    return api.sign_in(EMAIL)
+
+
 @post("/api/auth/{verb:str}")
 async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str]) -> Response[Any]:
     body = await request.json() if verb != "logout" else {}
@@ -87,6 +102,8 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
         case "login" | "register":
             if body["password"] != PASSWORD:
                 raise InvalidCredentials
+            if verb == "login" and api.code:
+                raise SecondFactorRequired(challenge="bsc_1", methods=["totp", "recovery_code"])
             api.setup_token, api.invite = body.get("setup_token"), body.get("invite")
             if verb == "register" and api.verifies_signups:
                 return Response(SignupPending(), status_code=202)
@@ -522,6 +539,7 @@ ROUTES = (
     auth,
     device,
     device_token,
+    second_factor,
     list_own_sessions,
     end_own_sessions,
     end_own_session,

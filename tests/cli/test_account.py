@@ -88,6 +88,46 @@ def test_a_wrong_password_prints_the_refusal_with_its_request_id(api: FakeApi) -
     assert said.out == ""
 
 
+def test_login_sends_the_code_of_the_second_factor_from_the_command_line(api: FakeApi) -> None:
+    api.code = "123456"
+
+    wrong = executable("login", "--email", EMAIL, "--password-stdin", "--code", "654321", input=PASSWORD)
+    said = executable("login", "--email", EMAIL, "--password-stdin", "--code", "123456", input=PASSWORD)
+
+    assert (wrong.code, said.code) == (1, 0)
+    assert "This code is wrong" in wrong.err
+    assert f"Signed in to {api.url}" in said.err
+    assert kept().server(api.url).access_token == "at_1"
+
+
+def test_login_asks_for_the_code_of_the_second_factor_until_it_is_right(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.code, typed = "123456", iter(["654321", "123456"])
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    monkeypatch.setattr("bunbase.cli.account.ask", lambda _question, _otherwise: next(typed))
+
+    said = bunbase("login", "--email", EMAIL)
+
+    assert said.code == 0
+    assert "This code is wrong" in said.err
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_without_a_terminal_or_with_json_login_names_the_flag_for_the_code_and_hides_the_challenge(
+    api: FakeApi, json: bool
+) -> None:
+    api.code = "123456"
+
+    said = executable("login", "--email", EMAIL, "--password-stdin", *(["--json"] if json else []), input=PASSWORD)
+
+    assert (said.code, said.out) == (2, "")
+    assert "--code" in said.err
+    assert "bsc_1" not in said.err
+    if json:
+        assert said.problem["code"] == "second_factor_required"
+
+
 def test_with_json_a_refusal_is_the_problem_document_on_stderr(api: FakeApi) -> None:
     said = executable("login", "--email", EMAIL, "--password-stdin", "--json", input="wrong")
 

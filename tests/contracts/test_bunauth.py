@@ -3,21 +3,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pyotp
 import pytest
 import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service_clients import ServiceClients
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.contracts.bunauth.accounts import NewAccount, SignupState
+from bunbase.contracts.bunauth.accounts import NewAccount, Proof, SignupState
 from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, AccountSuspended
+from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.problems import (
+    ChallengeExpired,
     EmailTaken,
     InvalidCredentials,
     InvalidToken,
+    PasskeyNotFound,
+    SecondFactorRequired,
     ServiceExchangeOff,
     SetupTokenRequired,
     TokenNotFound,
+    TotpNotFound,
+    WrongCode,
+    WrongPasskey,
 )
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunkms import Kms
@@ -28,6 +36,7 @@ from bunbase.pkg.errors import CannotStart, Forbidden, InvalidInput
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.rpc.admission import admission
 from bunbase.pkg.rpc.tokens import Passport
+from tests.bunauth.factors import with_passkey
 from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.fakes import FakeKms
@@ -78,6 +87,48 @@ async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) 
     with pytest.raises(InvalidInput) as refused:
         await bunauth.register(ANYONE, NewAccount("bob@example.com", "short"))
     assert refused.value.extra["errors"][0]["path"] == "/password"
+
+
+async def test_a_second_factor_is_turned_on_asked_for_and_removed_by_an_administrator(bunauth: BunAuth) -> None:
+    signed_in = await registered(bunauth)
+    caller = await caller_with(bunauth, signed_in.access_token)
+    phone = pyotp.TOTP((await bunauth.start_totp(caller)).secret)
+    codes = (await bunauth.confirm_totp(caller, phone.now())).recovery_codes
+    new_codes = (await bunauth.new_recovery_codes(caller)).recovery_codes
+    with pytest.raises(SecondFactorRequired) as asked:
+        await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
+    challenge = asked.value.extra["challenge"]
+
+    with pytest.raises(WrongCode):
+        await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(codes[0]))
+    assert (await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(new_codes[0]))).user.email
+    with pytest.raises(ChallengeExpired):
+        await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(new_codes[1]))
+    assert (await bunauth.totp_state(caller)).recovery_codes_left == 9
+    await bunauth.remove_factors(caller, signed_in.user.id)
+
+    with pytest.raises(AccountNotFound):
+        await bunauth.remove_factors(caller, "usr_unknown")
+    with pytest.raises(TotpNotFound):
+        await bunauth.remove_totp(caller)
+
+
+async def test_a_passkey_is_registered_renamed_proves_signs_in_and_is_deleted(bunauth: BunAuth) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    authenticator, id = await with_passkey(bunauth, caller)
+    options = (await bunauth.passkey_login_options(None)).public_key
+
+    assert (await bunauth.login_with_passkey(ANYONE, authenticator.get(options))).user.email == "ada@example.com"
+    proof = authenticator.get((await bunauth.proof_options(caller)).public_key)
+    await bunauth.reauthenticate(caller, Proof(passkey=proof))
+    await bunauth.rename_passkey(caller, id, "phone")
+
+    assert [one.name for one in (await bunauth.passkeys(caller)).items] == ["phone"]
+    await bunauth.delete_passkey(caller, id)
+    with pytest.raises(PasskeyNotFound):
+        await bunauth.delete_passkey(caller, id)
+    with pytest.raises(WrongPasskey):
+        await bunauth.login_with_passkey(ANYONE, authenticator.get(options))
 
 
 async def test_personal_tokens_are_made_listed_and_deleted(bunauth: BunAuth) -> None:

@@ -33,11 +33,16 @@ INVENTED = {
         "POST",
         "/api/auth/password",
     ): "wrong_proof",  # expected codes of examples with an invented token or name: the route understood the request
+    ("POST", "/api/auth/login/second-factor"): "challenge_expired",
+    ("POST", "/api/auth/login/passkey/verify"): "wrong_passkey",
+    ("POST", "/api/auth/passkeys/register"): "wrong_passkey",
+    ("POST", "/api/auth/totp/confirm"): "wrong_code",
     ("DELETE", who.P): "confirmation_needed",
     ("DELETE", who.ORG): "confirmation_needed",
     ("POST", "/api/invites/accept"): "invite_not_found",
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/api/auth/device/token"): "expired_token",
+    ("POST", "/api/auth/oauth/exchange"): "external_login_expired",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
 }

@@ -13,10 +13,12 @@ from typing import Any
 from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.devices import WaitingDevice
+from bunbase.contracts.bunauth.factors import PasskeyOptions, SecondFactor
 from bunbase.contracts.bunauth.problems import (
     DeviceNotFound,
     InvalidCredentials,
     ReauthenticationRequired,
+    SecondFactorRequired,
     ServiceExchangeOff,
 )
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
@@ -36,6 +38,7 @@ SERVERS, READERS, PAGES = "sk_servers", "sk_readers", "pk_pages"  # keys with li
 APP, BELOW = "https://app.example", "https://*.shop.example"
 PASSWORD = "correct horse battery"
 WAITING = WaitingDevice("WDJB-MJHT", "bunbase", "203.0.113.7", "bunbase-cli", datetime(2026, 1, 5, tzinfo=UTC))
+FIRST_OF_TWO = "the password of an account with a second factor"
 LONG = 4_000_000_000.0  # Unix seconds, in the year 2096
 
 
@@ -99,6 +102,7 @@ class FakeBunAuth(Room):
         self.signer = "developers"
         self.exchanges = False
         self.proved = {"ses_1"}  # sessions with a fresh proof
+        self.confirms = False  # an address must be confirmed before it has an account
         self.first_uses: list[FirstUse] = []
         self.ended: set[str] = set()
         self.personal: dict[str, dict[str, Any]] = {}
@@ -133,10 +137,21 @@ class FakeBunAuth(Room):
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         self.calls["login"] += 1
+        if password == FIRST_OF_TWO:
+            raise SecondFactorRequired(challenge="bsc_1", methods=["totp"])
         if password != PASSWORD:
             raise InvalidCredentials
         account = Account(ADA, email, "Ada", "user", datetime(2026, 1, 1, tzinfo=UTC))
         return SignedIn(account, "access", "refresh", 900)
+
+    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def passkey_login_options(self, challenge: str | None) -> PasskeyOptions:
+        return PasskeyOptions({})
 
     async def me(self, caller: Caller) -> Account:
         developer = caller.signed_in()
@@ -157,7 +172,7 @@ class FakeBunAuth(Room):
         return (email, ip) in self.known
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
-        return Registered(await self.login(caller, new.email, new.password))
+        return Registered(None if self.confirms else await self.login(caller, new.email, new.password))
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)
@@ -172,6 +187,11 @@ class FakeBunAuth(Room):
     ) -> None:
         await self.waiting_device(user_code)
         await self.login(caller, email, password)
+
+    async def decide_device_login_by_code(
+        self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
+    ) -> None:
+        await self.waiting_device(user_code)
 
     async def need_fresh_proof(self, caller: Caller) -> None:
         if caller.signed_in().session not in self.proved:

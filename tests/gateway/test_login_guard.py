@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.door import Door, door_of
-from tests.gateway.others import BAKERY, LIBRARYS, PASSWORD, PUBLISHABLE, SECRET
+from tests.gateway.others import BAKERY, FIRST_OF_TWO, LIBRARYS, PASSWORD, PUBLISHABLE, SECRET
 
 DEVELOPERS, USERS = "/api/auth/login", "/v1/auth/login"
 MOST = 3
@@ -45,6 +45,13 @@ async def test_right_passwords_are_never_counted(door: Door) -> None:
     answers = [await login(door, password=PASSWORD) for _ in range(MOST * 3)]
 
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_right_password_that_needs_a_second_factor_is_not_counted(door: Door) -> None:
+    answers = [await login(door, password=FIRST_OF_TWO) for _ in range(MOST * 3)]
+
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(401, "second_factor_required")}
+    assert (await login(door, password=PASSWORD)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -124,10 +131,13 @@ async def test_logins_with_a_secret_key_are_not_counted_by_address(door: Door) -
         ("/api/auth/refresh", {"refresh_token": "brt_x"}, "token_requests_per_minute"),
         ("/v1/auth/refresh", {"refresh_token": "urt_x"}, "token_requests_per_minute"),
         ("/v1/auth/login/custom-token", {"token": "x"}, "token_requests_per_minute"),
+        ("/api/auth/login/second-factor", {"challenge": "x", "code": "x"}, "token_requests_per_minute"),
+        ("/api/auth/login/passkey/options", {}, "token_requests_per_minute"),
+        ("/api/auth/login/passkey/verify", {"credential": {}}, "token_requests_per_minute"),
     ],
 )
 async def test_sign_ups_and_token_requests_have_a_limit_per_address(
-    path: str, body: dict[str, str], limit: str
+    path: str, body: dict[str, Any], limit: str
 ) -> None:
     """An address that reaches the limit gets 429 with Retry-After; other addresses are served."""
     settings = msgspec.structs.replace(GatewaySettings(trusted_proxies=("127.0.0.1",)), **{limit: MOST})
@@ -285,3 +295,21 @@ async def test_wrong_passwords_on_the_page_for_devices_count_as_failed_sign_ins(
 
     assert guesses == [401] * MOST + [429]
     assert login_too.status_code == 429
+
+
+async def test_a_right_password_on_the_page_that_needs_a_second_factor_is_no_failed_sign_in() -> None:
+    settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
+    async with door_of(settings) as door:
+        fields = {"user_code": "WDJB-MJHT", "email": "ada@example.com", "decision": "approve"}
+        asked = [await door.http.post("/device", data=fields | {"password": FIRST_OF_TWO}) for _ in range(MOST + 1)]
+
+    assert [answer.status_code for answer in asked] == [200] * (MOST + 1)
+
+
+async def test_codes_on_the_page_for_devices_have_a_limit_per_address() -> None:
+    settings = GatewaySettings(token_requests_per_minute=MOST)
+    async with door_of(settings) as door:
+        fields = {"user_code": "WDJB-MJHT", "challenge": "bsc_1", "code": "123456", "decision": "approve"}
+        codes = [(await door.http.post("/device/code", data=fields)).status_code for _ in range(MOST + 1)]
+
+    assert codes == [200] * MOST + [429]

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bunbase.gateway.settings import GatewaySettings
 from tests.gateway.door import Door, door_of
-from tests.gateway.others import ADA, PASSWORD
+from tests.gateway.others import ADA, FIRST_OF_TWO, PASSWORD
 
 LOGIN = {"email": "ada@example.com", "password": PASSWORD}
 
@@ -40,6 +40,15 @@ async def test_a_login_returns_tokens_and_times_with_milliseconds(door: Door) ->
 
 async def test_params_may_be_a_list_of_positional_values(door: Door) -> None:
     assert "result" in await rpc(door, call("auth.login", list(LOGIN.values())))
+
+
+async def test_a_login_that_needs_a_second_factor_gets_the_challenge_as_data(door: Door) -> None:
+    for _ in range(4):  # one more than the failures that a caller may have
+        answer = await rpc(door, call("auth.login", LOGIN | {"password": FIRST_OF_TWO}))
+
+    data = answer["error"]["data"]
+    assert (answer["error"]["code"], data["code"]) == (-32000, "second_factor_required")
+    assert (data["challenge"], data["methods"]) == ("bsc_1", ["totp"])
 
 
 async def test_auth_verify_tells_valid_from_invalid_tokens(door: Door) -> None:
@@ -110,8 +119,8 @@ async def test_invalid_json_is_a_parse_error(door: Door, body: bytes) -> None:
         (call("auth.verify", {"token": "x"}, jsonrpc="1.0"), -32600),
         (call(7, {"token": "x"}), -32600),
         (call("auth.verify", {"token": "x"}, id={}), -32600),
-        (call("auth.register", LOGIN), -32601),
-        (call("auth.logout", {}), -32601),
+        (call("auth.change_password", LOGIN), -32601),
+        (call("auth.logout", {}), -32602),
         (call("bunkms.unwrap_data_key", {}), -32601),
         (call("auth._bunauth", {}), -32601),
         (call("auth.verify", {}), -32602),
@@ -135,6 +144,41 @@ async def test_wrong_passwords_are_counted_in_a_batch_too(door: Door) -> None:
     assert door.bunauth.calls["login"] == 3
     refused = await rpc(door, call("auth.login", LOGIN))
     assert refused["error"]["data"]["retry_after_seconds"] >= 1
+
+
+async def test_an_account_is_opened_refreshed_and_signed_out_by_json_rpc(door: Door) -> None:
+    opened = await rpc(door, call("auth.register", LOGIN | {"name": "Ada"}))
+    refreshed = await rpc(door, call("auth.refresh", {"refresh_token": opened["result"]["refresh_token"]}))
+    ended = await rpc(door, call("auth.logout", {"access_token": door.bunauth.token()}))
+
+    assert refreshed["result"]["user"]["email"] == "ada@example.com"
+    assert ended == {"jsonrpc": "2.0", "id": 1, "result": None}
+    assert door.bunauth.calls["logout"] == 1
+
+
+async def test_an_address_that_is_not_confirmed_gets_no_tokens_by_json_rpc(door: Door) -> None:
+    door.bunauth.confirms = True
+
+    assert (await rpc(door, call("auth.register", LOGIN)))["result"] == {"status": "confirmation_sent"}
+
+
+@pytest.mark.parametrize("token", ["nonsense", "bpt_unknown"])
+async def test_a_token_that_is_not_valid_signs_nobody_out(door: Door, token: str) -> None:
+    answer = await rpc(door, call("auth.logout", {"access_token": token}))
+
+    assert answer["error"]["data"]["code"] == "invalid_token"
+    assert door.bunauth.calls["logout"] == 0
+
+
+async def test_registrations_and_refreshes_by_json_rpc_share_the_limits_of_the_routes() -> None:
+    async with door_of(GatewaySettings(signups_per_hour=2, token_requests_per_minute=2)) as door:
+        await door.http.post("/api/auth/register", json=LOGIN)
+        await door.http.post("/api/auth/refresh", json={"refresh_token": "refresh"})
+
+        registered = await rpc(door, [call("auth.register", LOGIN, id=n) for n in range(5)])
+        refreshed = await rpc(door, [call("auth.refresh", {"refresh_token": "refresh"}, id=n) for n in range(5)])
+
+        assert [sum("result" in one for one in answers) for answers in (registered, refreshed)] == [1, 1]
 
 
 async def test_a_call_must_be_json_and_within_the_size_limit(door: Door) -> None:

@@ -20,6 +20,8 @@ from tests.gateway.whole.test_both_lanes import HOT
 IMPOSSIBLE_NAMES = {
     ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # backups: `bkp_…`
     ("/api/invites/accept", ("DELETE",)),  # invitations: `ain_…`
+    ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # passkeys: `psk_…`
+    ("/api/auth/passkeys/register", ("DELETE", "PATCH")),
 }
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))

@@ -49,6 +49,21 @@ def test_short_environment_variables_set_the_same_settings(monkeypatch: pytest.M
     assert shown["bunkms.master_key"] == shown["house.database_url"] == MASK
 
 
+def test_the_secret_of_a_sign_in_provider_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "BUNBASE_BUNAUTH__PROVIDERS"
+    monkeypatch.setenv(
+        name, '{"google": {"client_id": "an id", "client_secret": "hush", "issuer": "https://a.example"}}'
+    )
+    config = load_settings()
+    monkeypatch.setenv(name, '{"google": {"client_secret": "hush", "issuer": 1}}')
+    with pytest.raises(ConfigError) as refused:
+        load_settings()
+
+    (shown,) = (value.shown for value in config.values if value.name == "providers")
+    assert ("an id" in shown, MASK in shown, "hush" in shown) == (True, True, False)
+    assert "hush" not in str(refused.value)
+
+
 def test_every_short_environment_variable_names_an_existing_setting() -> None:
     names = {f"BUNBASE_{value.room}__{value.name}".upper() for value in load_settings().values}
 

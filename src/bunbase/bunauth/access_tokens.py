@@ -21,19 +21,23 @@ class AccessTokens:
         self.issuer = issuer
         self.ttl_seconds = ttl_seconds
 
-    def sign(self, account: Account, session: str, generation: int, now: datetime) -> tuple[str, int]:
-        """Return an access token and the Unix second in which it expires.
+    def sign(
+        self, account: Account, session: str, generation: int, now: datetime, session_expires_at: datetime
+    ) -> tuple[str, int]:
+        """Return an access token and the Unix second in which it expires, which is never after the end of its session.
 
+        Gateways check a token without a look-up, and a session that ends by its age is not among the revocations.
         `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
         received the answer of this refresh.
         """
         issued_at = int(now.timestamp())
+        expires_at = min(issued_at + self.ttl_seconds, int(session_expires_at.timestamp()))
         claims = {
             "iss": self.issuer,
             "sub": account.id,
             "aud": AUDIENCE,
             "iat": issued_at,
-            "exp": issued_at + self.ttl_seconds,
+            "exp": expires_at,
             "jti": new_id("jti"),
             "sid": session,
             "gen": generation,
@@ -41,7 +45,7 @@ class AccessTokens:
             "role": account.role,
             "email": account.email,
         }
-        return self.keys.current().sign(claims), issued_at + self.ttl_seconds
+        return self.keys.current().sign(claims), expires_at
 
     def claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""

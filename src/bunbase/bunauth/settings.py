@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.sessions import SessionSettings
 
 
@@ -36,6 +37,11 @@ class BunAuthSettings(SessionSettings, frozen=True):
     otherwise.
     `verify_signups`: strangers who register must first confirm their address by mail; the answer then does not show
     which addresses have an account. `auto` is `on` in production with an SMTP server, and `off` otherwise.
+    `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. New passwords
+    that it contains are refused.
+    `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
+    five digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `providers`: services by which people sign in, by a short name: [external login](../external-login.md).
     `issuer`: the claim `iss` of tokens; if empty, the public URL.
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
@@ -46,6 +52,9 @@ class BunAuthSettings(SessionSettings, frozen=True):
 
     signups: Signups = Signups.AUTO
     verify_signups: VerifySignups = VerifySignups.AUTO
+    breached_passwords_file: str = ""
+    breached_passwords_url: str = ""
+    providers: dict[str, ProviderSettings] = msgspec.field(default_factory=dict)
     issuer: str = ""
     setup_token: str = ""
     signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90

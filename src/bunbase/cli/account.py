@@ -11,8 +11,9 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.address import is_loopback
+from bunbase.cli.browser_login import check_provider, sign_in_by_provider
 from bunbase.cli.device_login import sign_in_by_browser
-from bunbase.cli.errors import Failure, NotSignedIn, Usage
+from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
@@ -21,6 +22,9 @@ from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
+SECOND_FACTOR: Final = "second_factor_required"
+WRONG_CODE: Final = "wrong_code"
+ATTEMPTS: Final = 3  # codes that a person may type
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
 MAIL_SENT: Final = 202
@@ -64,9 +68,20 @@ def login(
         Parameter(
             negative="",
             show_default=False,
-            help="Sign in on a page in the browser. Default at a terminal if neither email nor password is given.",
+            help="Sign in on a page in the browser. Default at a terminal without email, password and code.",
         ),
     ] = False,
+    code: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help="A code of your authenticator app, or a recovery code. Default: the command asks for it if needed.",
+        ),
+    ] = "",
+    provider: Annotated[
+        str,
+        Parameter(show_default=False, help="Sign in by this service, such as google or github, in a browser."),
+    ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Sign in, and stay signed in on this machine."""
@@ -74,12 +89,16 @@ def login(
     with open_session(flags) as session:
         if token:
             _accept_token(session, token, out)
-        elif device or _by_browser(credentials):
+        elif provider:
+            check_provider(session.http, provider)
+            _sign_in(session, sign_in_by_provider(session.url, provider, out), code, out)
+        elif device or not (code or _by_password(credentials)):
             _keep(session, sign_in_by_browser(session, out), out)
         else:
             _warn_of_plain_http(session.url, out)
             email, password = _email(credentials), _password(credentials, again=False)
-            _enter(session, Call("POST", "/api/auth/login", json={"email": email, "password": password}), out)
+            call = Call("POST", "/api/auth/login", json={"email": email, "password": password})
+            _sign_in(session, call, code, out)
 
 
 def register(
@@ -143,6 +162,16 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         _show(Me(me.user, session.url, chosen.slug if chosen else None), out)
 
 
+def _sign_in(session: Session, call: Call, code: str, out: Output) -> None:
+    """Send a request that signs in, and then a code if the account has a second factor."""
+    try:
+        _enter(session, call, out)
+    except Refused as refused:
+        if refused.code != SECOND_FACTOR:
+            raise
+        _enter_with_code(session, str(refused.problem["challenge"]), code, out)
+
+
 def _enter(session: Session, call: Call, out: Output) -> None:
     with out.busy("signing in"):
         signed_in = decode(session.http.send(call), SignedIn)
@@ -154,6 +183,29 @@ def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
         credentials.current = session.url
         keep_sign_in(credentials.server(session.url), signed_in)
     _welcome(session, signed_in.user, out)
+
+
+def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
+    """End a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
+    for left in reversed(range(1 if code else ATTEMPTS)):
+        answer = {"challenge": challenge, "code": code or _asked_code(out)}
+        try:
+            _enter(session, Call("POST", "/api/auth/login/second-factor", json=answer), out)
+            return
+        except Refused as refused:
+            if refused.code != WRONG_CODE or not left:
+                raise
+            out.warn(refused.detail)
+
+
+def _asked_code(out: Output) -> str:
+    missing = "This account needs a second factor. Pass a code of your authenticator app, or a recovery code: --code"
+    if out.json:
+        raise Usage(missing, SECOND_FACTOR)
+    try:
+        return ask("Code of your authenticator app, or a recovery code", missing)
+    except Usage as usage:
+        raise Usage(usage.detail, SECOND_FACTOR) from None
 
 
 def _tell_of_the_mail(email: str, out: Output) -> None:
@@ -204,9 +256,9 @@ def _rank(user: Account) -> str:
     return " (administrator)" if user.role == "admin" else ""
 
 
-def _by_browser(given: PasswordFlags) -> bool:
-    """True if a person at a terminal has given neither an email address nor a password."""
-    return not (given.email or given.password_stdin or os.environ.get(PASSWORD, "")) and sys.stdin.isatty()
+def _by_password(given: PasswordFlags) -> bool:
+    """False if a person at a terminal has given neither an email address nor a password."""
+    return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not sys.stdin.isatty()
 
 
 def _email(given: PasswordFlags) -> str:

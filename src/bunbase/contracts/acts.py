@@ -52,6 +52,19 @@ class Act(StrEnum):
     ACCOUNT_DELETE = "account.delete", ACCOUNT, CHANGES, ADMIN
     SESSION_READ = "session.read", ACCOUNT, SEES, ADMIN
     SESSION_END = "session.end", ACCOUNT, CHANGES, WRITE
+    TOTP_READ = "totp.read", ACCOUNT, SEES, ADMIN
+    TOTP_CREATE = "totp.create", ACCOUNT, CHANGES, ADMIN
+    TOTP_CONFIRM = "totp.confirm", ACCOUNT, CHANGES, ADMIN
+    TOTP_DELETE = "totp.delete", ACCOUNT, CHANGES, ADMIN
+    RECOVERY_CODE_CREATE = "recovery_code.create", ACCOUNT, CHANGES, ADMIN
+    PASSKEY_READ = "passkey.read", ACCOUNT, SEES, ADMIN
+    PASSKEY_BEGIN = "passkey.begin", ACCOUNT, SEES, ADMIN  # get the options for a new passkey, or for a proof
+    PASSKEY_CREATE = "passkey.create", ACCOUNT, CHANGES, ADMIN
+    PASSKEY_UPDATE = "passkey.update", ACCOUNT, CHANGES, ADMIN
+    PASSKEY_DELETE = "passkey.delete", ACCOUNT, CHANGES, ADMIN
+    IDENTITY_READ = "identity.read", ACCOUNT, SEES, ADMIN
+    IDENTITY_LINK = "identity.link", ACCOUNT, CHANGES, ADMIN
+    IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
     DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
@@ -114,6 +127,7 @@ class Act(StrEnum):
     ACCOUNT_SUSPEND = "account.suspend", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_RESUME = "account.resume", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_SET_ROLE = "account.set_role", ACCOUNT, CHANGES, ADMIN
+    ACCOUNT_RESET_FACTORS = "account.reset_factors", ACCOUNT, CHANGES, ADMIN
     PROJECT_SUSPEND = "project.suspend", ACCOUNT, CHANGES, ADMIN
     PROJECT_RESUME = "project.resume", ACCOUNT, CHANGES, ADMIN
     PROJECT_INSPECT = "project.inspect", ACCOUNT, SEES, ADMIN  # an administrator who is no member reads a project
@@ -177,6 +191,7 @@ OF_ADMINISTRATORS: Final = frozenset(
         Act.ACCOUNT_SUSPEND,
         Act.ACCOUNT_RESUME,
         Act.ACCOUNT_SET_ROLE,
+        Act.ACCOUNT_RESET_FACTORS,
         Act.PROJECT_SUSPEND,
         Act.PROJECT_RESUME,
         Act.PROJECT_INSPECT,

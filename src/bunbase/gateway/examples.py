@@ -16,11 +16,32 @@ SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery
 LINK_TOKEN: Final = "the token in the link of the mail"
 TOKEN: Final = "the refresh_token of the last answer"
 
+SIGNED: Final = {"clientDataJSON": "eyJ0eXBlIjoi…", "authenticatorData": "SZYN5YgO…", "signature": "MEUCIQ…"}
+USED_PASSKEY: Final = {
+    "id": "7Fq0…",
+    "rawId": "7Fq0…",
+    "type": "public-key",
+    "response": {**SIGNED, "userHandle": "dXNy…"},
+}
+NEW_PASSKEY: Final = {
+    "id": "7Fq0…",
+    "rawId": "7Fq0…",
+    "type": "public-key",
+    "response": {"clientDataJSON": "eyJ0eXBlIjoi…", "attestationObject": "o2NmbXRk…"},
+}
+
 EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/rpc"): {"jsonrpc": "2.0", "id": 1, "method": "auth.verify", "params": {"token": "an access token"}},
     ("POST", "/api/auth/register"): {**SIGN_IN, "name": "Ada"},
     ("POST", "/api/auth/login"): SIGN_IN,
+    ("POST", "/api/auth/login/second-factor"): {"challenge": "the challenge of the answer", "code": "123456"},
+    ("POST", "/api/auth/login/passkey/options"): {"challenge": None},
+    ("POST", "/api/auth/login/passkey/verify"): {"credential": USED_PASSKEY},
+    ("POST", "/api/auth/totp/confirm"): {"code": "123456"},
+    ("POST", "/api/auth/passkeys/register"): {"credential": NEW_PASSKEY, "name": "laptop"},
+    ("PATCH", "/api/auth/passkeys/{passkey_id}"): {"name": "work laptop"},
     ("POST", "/api/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/api/auth/oauth/exchange"): {"code": "the code in the address", "verifier": "the PKCE verifier"},
     ("POST", "/api/auth/register/confirm"): {"token": LINK_TOKEN, "password": SIGN_IN["password"]},
     ("POST", "/api/auth/device"): {"client": "bunbase on ada-laptop"},
     ("POST", "/api/auth/device/token"): {"device_code": "the device_code of POST /api/auth/device"},

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from bunbase.contracts.bunauth.problems import SecondFactorRequired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.credentials import client_ip, project_key
@@ -20,17 +21,33 @@ from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
 DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
 DEVICE_PAGE: Final = "/device"
+DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, DEVICE_PAGE)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
-DEVICE_CODES: Final = (DEVICE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")  # people type a short code
+DEVICE_CODES: Final = (
+    DEVICE_PAGE,
+    DEVICE_CODE_PAGE,
+    "/api/auth/device/approve",
+    "/api/auth/device/deny",
+)  # people type a short code
+SECOND_STEPS: Final = (
+    "/api/auth/login/second-factor",
+    "/api/auth/login/passkey/options",
+    "/api/auth/login/passkey/verify",
+    DEVICE_CODE_PAGE,
+)  # the room limits the attempts at each account; here they are limited for each address
+STARTS: Final = ("/api/auth/oauth/{provider:str}/start", "/api/auth/oauth/{provider:str}/callback")
 TRADES: Final = (
     "/api/auth/refresh",
+    "/api/auth/oauth/exchange",
     "/api/auth/device",
     "/v1/auth/refresh",
     "/v1/auth/login/custom-token",
     "/v1/auth/token",
+    *SECOND_STEPS,
+    *STARTS,
 )
 OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
 MAX_FIELDS: Final = 20
@@ -39,6 +56,10 @@ MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passe
 
 class _Email(msgspec.Struct, frozen=True):
     email: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: str = ""
 
 
 class LoginGuard:
@@ -64,7 +85,7 @@ class LoginGuard:
 
     async def _answer(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
         scope, route = request.scope, request.scope["path_template"]
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" and route not in STARTS:
             await self.app(scope, receive, send)
             return
         if route in LOGINS:
@@ -81,7 +102,7 @@ class LoginGuard:
         email = _email_of_form(body) if request.scope["path_template"] == DEVICE_PAGE else _email(body)
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
         async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
-            await self.app(request.scope, _replaying(messages, receive), _failing(send, attempt, 401))
+            await self.app(request.scope, _replaying(messages, receive), _failing_sign_in(send, attempt))
 
     async def _count(self, request: Request[Any, Any, Any], route: str) -> None:
         """Count a sign-up, or a trade of a token. Raises: RateLimited, InvalidKey, Unreachable."""
@@ -151,6 +172,27 @@ def _failing(send: Send, attempt: Attempt, status: int) -> Send:
         await send(message)
 
     return watched
+
+
+def _failing_sign_in(send: Send, attempt: Attempt) -> Send:
+    """Return a `send` that marks the attempt as failed if the answer is 401, unless it asks for a second factor."""
+
+    async def watched(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            attempt.failed = message["status"] == 401
+        elif message["type"] == "http.response.body" and attempt.failed:
+            attempt.failed = not _has_passed_the_first_step(message["body"])
+        await send(message)
+
+    return watched
+
+
+def _has_passed_the_first_step(body: bytes) -> bool:
+    """True if the answer asks for a second factor: the password was right. Pages ask for it with the status 200."""
+    try:
+        return msgspec.json.decode(body, type=_Refusal).code == SecondFactorRequired.code
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def _email_of_form(body: bytes) -> str:

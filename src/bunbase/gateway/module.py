@@ -49,7 +49,7 @@ async def open_gateway(
         **{module.name: rooms[module.provides] for module in modules},
         "site": site,
         "readiness": readiness,
-        "dispatcher": public_dispatcher(bunauth, limits),
+        "dispatcher": public_dispatcher(bunauth, limits, identity),
     }
     auditor = Auditor(rooms[Platform])
     dev_routes = (*DEV_ROUTES, get_dev_mail) if site.dev else ()

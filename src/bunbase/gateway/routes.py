@@ -135,7 +135,9 @@ async def get_metrics() -> Response[bytes]:
 async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
-    """The methods are `auth.login {email, password}` and `auth.verify {token}`.
+    """The methods are `auth.register {email, password, name, setup_token, invite}`, `auth.login {email, password}`,
+    `auth.refresh {refresh_token}`, `auth.logout {access_token}` and `auth.verify {token}`. They have the same limits as
+    the routes below `/api/auth`.
 
     If the setting `bunauth.service_exchange` is on, there is also `service.exchange {client_id, client_secret}`.
     """

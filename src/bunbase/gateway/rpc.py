@@ -6,11 +6,14 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from bunbase.contracts.bunauth.accounts import SignedIn
+import msgspec
+
+from bunbase.contracts.bunauth.accounts import NewAccount, SignedIn, SignupPending
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import ServiceToken, Verified
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_limits import DEVELOPERS, SERVICES, LoginLimits, Place
 from bunbase.gateway.problems import for_the_public
 from bunbase.pkg.errors import Problem
@@ -22,11 +25,12 @@ caller: ContextVar[Caller] = ContextVar("rpc_caller")
 
 
 class AuthMethods:
-    """The methods `auth.login` and `auth.verify`. LoginLimits counts wrong passwords and invalid tokens here too."""
+    """The methods `auth.…`. They have the same limits as the routes below `/api/auth`."""
 
-    def __init__(self, bunauth: BunAuth, limits: LoginLimits) -> None:
+    def __init__(self, bunauth: BunAuth, limits: LoginLimits, identity: Identity) -> None:
         self._bunauth = bunauth
         self._limits = limits
+        self._identity = identity
 
     async def login(self, email: str, password: str) -> SignedIn:
         by = caller.get()
@@ -37,6 +41,29 @@ class AuthMethods:
             except InvalidCredentials:
                 attempt.failed = True
                 raise
+
+    async def register(
+        self, email: str, password: str, name: str = "", setup_token: str = "", invite: str = ""
+    ) -> SignedIn | SignupPending:
+        by = caller.get()
+        self._limits.sign_up(DEVELOPERS, by.ip)
+        registered = await self._bunauth.register(by, NewAccount(email, password, name, setup_token, invite))
+        return registered.signed_in or SignupPending()
+
+    async def refresh(self, refresh_token: str) -> SignedIn:
+        by = caller.get()
+        self._limits.trade(DEVELOPERS, by.ip)
+        return await self._bunauth.refresh(by, refresh_token)
+
+    async def logout(self, access_token: str) -> None:
+        """End the session of an access token. A batch may end several, so the token is a parameter, not a header."""
+        by, identity = caller.get(), self._identity
+        if identity.knows_developer(access_token):
+            developer = await identity.developer(access_token)
+        else:
+            developer = await self._limits.look_up(by.ip, access_token, lambda: identity.developer(access_token))
+        signed_in = msgspec.structs.replace(by, kind=CallerKind.DEVELOPER, developer=developer)
+        await self._bunauth.logout(signed_in)
 
     async def verify(self, token: str) -> Verified:
         with self._limits.check(caller.get().ip) as check:
@@ -76,8 +103,8 @@ class PublicDispatcher(Dispatcher):
             raise
 
 
-def public_dispatcher(bunauth: BunAuth, limits: LoginLimits) -> Dispatcher:
+def public_dispatcher(bunauth: BunAuth, limits: LoginLimits, identity: Identity) -> Dispatcher:
     return PublicDispatcher(
-        methods_of("auth", AuthMethods, AuthMethods(bunauth, limits))
+        methods_of("auth", AuthMethods, AuthMethods(bunauth, limits, identity))
         | methods_of("service", ServiceMethods, ServiceMethods(bunauth, limits))
     )

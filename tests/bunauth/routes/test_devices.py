@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import httpx
 
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
-from tests.bunauth.people import PASSWORD, registered
+from bunbase.pkg.clock import ManualClock
+from tests.bunauth.factors import with_totp
+from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.bunauth.web import client_of
 
 
@@ -56,3 +60,42 @@ async def test_a_device_is_denied_on_the_page(bunauth: BunAuthService) -> None:
 
     assert "The sign-in is denied" in denied.text
     assert (answer.status_code, answer.json()["error"]) == (400, "access_denied")
+
+
+async def test_the_page_asks_an_account_with_a_second_factor_for_a_code(
+    bunauth: BunAuthService, clock: ManualClock
+) -> None:
+    phone, _ = await with_totp(bunauth, await caller_with(bunauth, (await registered(bunauth)).access_token), clock)
+    async with client_of(ROUTES, bunauth=bunauth) as http:
+        login = (await http.post("/api/auth/device", json={})).json()
+        fields = {"user_code": login["user_code"], "email": "ada@example.com", "password": PASSWORD}
+
+        asked = await http.post("/device", data=fields | {"decision": "approve"})
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked.text))
+        wrong = await http.post("/device/code", data=hidden | {"code": phone.wrong_code()})
+        foreign = await http.post(
+            "/device/code", data=hidden | {"code": phone.code()}, headers={"sec-fetch-site": "cross-site"}
+        )
+        approved = await http.post("/device/code", data=hidden | {"code": phone.code()})
+        again = await http.post("/device/code", data=hidden | {"code": phone.code()})
+        tokens = await http.post("/api/auth/device/token", json={"device_code": login["device_code"]})
+
+    assert 'action="/device/code"' in asked.text
+    assert 'autocomplete="one-time-code"' in asked.text
+    assert (answer_of(asked), answer_of(wrong), answer_of(foreign)) == ((200, False), (403, False), (403, False))
+    assert hidden["challenge"] in wrong.text
+    assert answer_of(approved) == (200, True)
+    assert again.status_code == 404
+    assert tokens.json()["token_type"] == "Bearer"
+
+
+async def test_the_page_begins_again_with_an_expired_challenge(bunauth: BunAuthService) -> None:
+    await registered(bunauth)
+    async with client_of(ROUTES, bunauth=bunauth) as http:
+        login = (await http.post("/api/auth/device", json={})).json()
+        fields = {"user_code": login["user_code"], "challenge": "bsc_old", "code": "123456", "decision": "approve"}
+
+        answer = await http.post("/device/code", data=fields)
+
+    assert answer.status_code == 410
+    assert 'name="password"' in answer.text

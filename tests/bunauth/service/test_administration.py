@@ -164,6 +164,7 @@ ACTS: dict[str, Callable[[BunAuthService, Caller, str], Awaitable[object]]] = {
     "get": lambda bunauth, caller, id: bunauth.managed_account(caller, id),
     "suspend": lambda bunauth, caller, id: bunauth.suspend_account(caller, id),
     "resume": lambda bunauth, caller, id: bunauth.resume_account(caller, id),
+    "reset factors": lambda bunauth, caller, id: bunauth.remove_factors(caller, id),
     "set role": lambda bunauth, caller, id: bunauth.set_account_role(caller, id, AccountRole.USER),
 }
 

@@ -9,19 +9,24 @@ from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.service import device_logins as limits
 from bunbase.contracts.bunauth.accounts import Proof, SignedIn
+from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
+    ChallengeExpired,
     DeviceCodeExpired,
     DeviceDenied,
     DeviceNotFound,
     InvalidCredentials,
     ReauthenticationRequired,
+    SecondFactorRequired,
     SlowDown,
+    WrongCode,
 )
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden, InvalidInput, Problem, RateLimited
 from bunbase.pkg.modules import Rooms, Site
+from tests.bunauth.factors import challenged, with_totp
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import opened
 
@@ -109,6 +114,47 @@ async def test_a_person_without_a_session_approves_by_password_and_leaves_no_ses
     await bunauth.poll_device_login(LAPTOP, login.device_code)
     addresses = {session.ip for session in (await bunauth.sessions(ada, 10, None)).items}
     assert addresses == {LAPTOP.ip, "127.0.0.1"}, "the browser has no session"
+
+
+async def test_a_second_factor_guards_an_approval_by_password_and_the_device_needs_none(
+    bunauth: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    phone, _ = await with_totp(bunauth, ada, clock)
+    login, other = [await bunauth.start_device_login(LAPTOP, "") for _ in range(2)]
+    with pytest.raises(SecondFactorRequired) as asked:
+        await bunauth.decide_device_login_by_password(BROWSER, login.user_code, ADA, PASSWORD, approve=True)
+    challenge, code = asked.value.extra["challenge"], phone.code()
+
+    with pytest.raises(WrongCode):
+        await bunauth.decide_device_login_by_code(BROWSER, login.user_code, challenge, phone.wrong_code(), approve=True)
+    with pytest.raises(DeviceNotFound):
+        await bunauth.decide_device_login_by_code(BROWSER, "BBBB-BBBB", challenge, code, approve=True)
+    with pytest.raises(AuthorizationPending):
+        await bunauth.poll_device_login(LAPTOP, login.device_code)
+    await bunauth.decide_device_login_by_code(BROWSER, login.user_code, challenge, code, approve=True)
+    with pytest.raises(ChallengeExpired):
+        await bunauth.decide_device_login_by_code(BROWSER, other.user_code, challenge, code, approve=True)
+
+    await bunauth.poll_device_login(LAPTOP, login.device_code)
+    addresses = {session.ip for session in (await bunauth.sessions(ada, 10, None)).items}
+    assert addresses == {LAPTOP.ip, "127.0.0.1"}, "the browser has no session"
+
+
+async def test_a_suspended_account_approves_nothing_and_an_approved_device_gets_no_tokens(
+    bunauth: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    bob = await caller_with(bunauth, (await registered(bunauth, "bob@example.com")).access_token)
+    phone, _ = await with_totp(bunauth, bob, clock)
+    approved, waiting = [await bunauth.start_device_login(LAPTOP, "") for _ in range(2)]
+    await bunauth.decide_device_login(bob, approved.user_code, approve=True)
+    challenge = await challenged(bunauth, "bob@example.com")
+
+    await bunauth.suspend_account(ada, bob.signed_in().id)
+
+    with pytest.raises(AccountSuspended):
+        await bunauth.decide_device_login_by_code(BROWSER, waiting.user_code, challenge, phone.code(), approve=True)
+    with pytest.raises(AccountSuspended):
+        await bunauth.poll_device_login(LAPTOP, approved.device_code)
 
 
 async def test_an_approval_ends_with_a_change_of_the_password(bunauth: BunAuthService, ada: Caller) -> None:

@@ -21,6 +21,7 @@ FIELDS = {
     "target": "Bakery",
     "role": "developer",
     "factor": "authenticator app",
+    "left": "9",
     "valid_for": "24 hours",
 }
 MARKUP = ["script", "img", "iframe", "form", "input", "object", "link"]

@@ -9,6 +9,7 @@ from bunbase.bunauth.pages.layout import alert, code, facts, link, page, paragra
 from bunbase.contracts.bunauth.devices import WaitingDevice
 
 PATH: Final = "/device"
+SECOND_FACTOR: Final = "/device/code"
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 WARNING: Final = (
@@ -42,6 +43,22 @@ def decide(device: WaitingDevice, email: str = "", error: str = "") -> str:
     compare = paragraph("Your device must show this code:")
     parts = (alert(error), compare, code(device.user_code), about, alert(WARNING) if not error else small(WARNING))
     return page("Sign this device in?", *parts, form(PATH, *fields))
+
+
+def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: str = "") -> str:
+    """Return the page that asks for a code after the right password. The decision is made already."""
+    explained = paragraph(
+        "This account has a second factor. Type a code of your authenticator app, or a recovery code."
+    )
+    fields = (
+        hidden("user_code", user_code),
+        hidden("challenge", challenge),
+        hidden("decision", APPROVE if approve else DENY),
+        field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
+        button("Approve" if approve else "Deny"),
+    )
+    other = "Only a passkey at hand? Sign in at a client that uses passkeys, and approve the code there."
+    return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), small(other))
 
 
 def decided(approved: bool) -> str:

@@ -91,7 +91,9 @@ async def confirm_signup(anyone: Injected[Caller], bunauth: Injected[BunAuth], d
 
 @post("/api/auth/login", summary="Sign a developer in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def login(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: Login) -> SignedIn:
-    """A wrong password and an unknown email get the same answer, after the same time."""
+    """A wrong password and an unknown email get the same answer, after the same time. If the account has a second
+    factor, the answer is 401 `second_factor_required`: send its `challenge` and a code to
+    `/api/auth/login/second-factor`."""
     return await bunauth.login(anyone, data.email, data.password)
 
 
@@ -149,7 +151,8 @@ async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], d
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)
 async def reauthenticate(developer: Injected[Caller], bunauth: Injected[BunAuth], data: Proof) -> None:
     """Dangerous requests need a proof of the last ten minutes in the same session; a sign-in counts as a proof. Without
-    one, they are answered with 401 `reauthentication_required`. Ten wrong proofs in a row end the session."""
+    one, they are answered with 401 `reauthentication_required`; `methods` lists the proofs that you can send. Ten wrong
+    proofs in a row end the session."""
     await bunauth.reauthenticate(developer, data)
 
 

@@ -68,4 +68,16 @@ async def resume_account(
     return await bunauth.resume_account(developer, account_id)
 
 
-ROUTES = (list_accounts, get_account, change_account, suspend_account, resume_account)
+@post(
+    "/api/admin/accounts/{account_id:str}/reset-factors",
+    summary="Remove the factors of an account",
+    tags=TAGS,
+    status_code=204,
+)
+async def reset_factors(developer: Injected[Caller], bunauth: Injected[BunAuth], account_id: AccountId) -> None:
+    """For an owner who has lost phone, recovery codes and passkeys. Needs a fresh proof. The owner gets a mail, and the
+    password alone signs in again: first make sure that the request comes from the owner."""
+    await bunauth.remove_factors(developer, account_id)
+
+
+ROUTES = (list_accounts, get_account, change_account, suspend_account, resume_account, reset_factors)

@@ -12,9 +12,16 @@ from bunbase.bunauth.pages import devices
 from bunbase.bunauth.routes.pages import AnyRequest, Html, acts, fields_of, html, shows
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
-from bunbase.contracts.bunauth.problems import DeviceNotFound, InvalidCredentials
+from bunbase.contracts.bunauth.problems import (
+    ChallengeExpired,
+    DeviceNotFound,
+    InvalidCredentials,
+    SecondFactorRequired,
+    WrongCode,
+)
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import NO_STORE, Injected
 
 TAGS = ["Developers"]
@@ -90,9 +97,31 @@ async def decide_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], re
         return html(devices.decided(approve))
     except DeviceNotFound as problem:
         return html(devices.not_found(problem.detail), problem.status)
+    except SecondFactorRequired as problem:  # the next step, not an error
+        return html(devices.ask_for_second_factor(user_code, problem.extra["challenge"], approve))
     except InvalidCredentials as problem:
         device = await bunauth.waiting_device(user_code)
         return html(devices.decide(device, email, problem.detail), problem.status)
+
+
+@acts(devices.SECOND_FACTOR)
+async def decide_device_with_second_factor(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest
+) -> Html:
+    fields = await fields_of(request)
+    user_code, challenge, code = (fields.get(name, "") for name in ("user_code", "challenge", "code"))
+    approve = fields.get("decision") == devices.APPROVE
+    try:
+        await bunauth.decide_device_login_by_code(anyone, user_code, challenge, code, approve)
+        return html(devices.decided(approve))
+    except DeviceNotFound as problem:
+        return html(devices.not_found(problem.detail), problem.status)
+    except ChallengeExpired as problem:
+        device = await bunauth.waiting_device(user_code)
+        return html(devices.decide(device, error=problem.detail), problem.status)
+    except (WrongCode, RateLimited) as problem:
+        page = devices.ask_for_second_factor(user_code, challenge, approve, problem.detail)
+        return html(page, problem.status, problem.headers())
 
 
 ROUTES = (
@@ -102,4 +131,5 @@ ROUTES = (
     deny_device_login,
     show_device,
     decide_device,
+    decide_device_with_second_factor,
 )

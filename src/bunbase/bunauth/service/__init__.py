@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.device_logins import DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
+from bunbase.bunauth.service.external_accounts import ExternalAccounts
+from bunbase.bunauth.service.external_login import ExternalLogins
+from bunbase.bunauth.service.factor_checks import FactorChecks
+from bunbase.bunauth.service.factor_removal import FactorRemoval
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
-from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.service.new_passwords import NewPasswords
+from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
 from bunbase.bunauth.service.profile import Profile
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
+from bunbase.bunauth.service.second_factor import SecondFactorSignIn
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
 from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.service.signing import Signing
+from bunbase.bunauth.service.totp import Totp
 from bunbase.bunauth.service.verification import Verification
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.store import Stores
@@ -38,6 +48,24 @@ from bunbase.contracts.bunauth.accounts import (
 )
 from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.factors import (
+    NewTotp,
+    Passkey,
+    PasskeyOptions,
+    Passkeys,
+    RecoveryCodes,
+    SecondFactor,
+    TotpState,
+)
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -48,38 +76,70 @@ from bunbase.contracts.bunauth.tokens import (
     ServiceToken,
     Verified,
 )
+from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
+from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.settings import ProviderSettings
+from bunbase.pkg.passkeys import relying_party
+from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """What the service uses besides its stores. `breached`: None if the settings name no list of breached passwords.
+
+    `providers`: the services by which people sign in, by their names.
+    """
+
+    passwords: Passwords
+    access: AccessTokens
+    kms: Kms
+    breached: Breached | None = None
+    providers: Mapping[str, tuple[ProviderSettings, Provider]] = field(default_factory=dict)
 
 
 class BunAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
     def __init__(
-        self, stores: Stores, passwords: Passwords, access: AccessTokens, settings: BunAuthSettings, site: Site
+        self,
+        stores: Stores,
+        helpers: Helpers,
+        settings: BunAuthSettings,
+        site: Site,
     ) -> None:
+        passwords, access = helpers.passwords, helpers.access
         self.stores = stores
         self.access = access
         self.site = site
         tokens = SessionTokens(stores, access, settings, site.clock)
         letters = Letters(site.public_url)
+        new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached))
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
         self.registration = Registration(
-            stores, passwords, tokens, self.mail_requests, self.invitations, settings, site
+            stores, new_passwords, tokens, self.mail_requests, self.invitations, settings, site
         )
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
-        self.proofs = Proofs(stores, passwords, tokens)
+        checks = FactorChecks(stores, helpers.kms, relying_party(APP, site.public_url), letters, site.clock)
+        self.proofs = Proofs(stores, passwords, checks, tokens)
+        self.second_factor = SecondFactorSignIn(stores, checks, tokens)
         self.device_logins = DeviceLogins(
-            stores, tokens, self.sign_in, self.account_sessions, self.proofs, site.public_url
+            stores, tokens, self.sign_in, self.second_factor, self.account_sessions, self.proofs, site.public_url
         )
-        self.password = Password(stores, passwords, self.proofs, tokens, self.mail_requests)
+        self.totp = Totp(stores, checks, self.proofs, letters)
+        self.account_passkeys = PasskeyService(stores, checks, self.proofs, tokens, letters)
+        self.factor_removal = FactorRemoval(stores, self.proofs, letters)
+        self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
+        self.external_logins = ExternalLogins(stores, helpers.providers, site.public_url, site.clock)
+        self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
         self.verification = Verification(stores, access, site.clock)
@@ -115,6 +175,22 @@ class BunAuthService:
         self, caller: Caller, user_code: str, email: str, password: str, approve: bool
     ) -> None:
         await self.device_logins.decide_by_password(caller, user_code, email, password, approve)
+
+    async def decide_device_login_by_code(
+        self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
+    ) -> None:
+        await self.device_logins.decide_by_code(caller, user_code, challenge, code, approve)
+
+    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
+        return await self.second_factor.finish(caller, challenge, answer)
+
+    async def passkey_login_options(self, challenge: str | None) -> PasskeyOptions:
+        if challenge is None:
+            return await self.account_passkeys.sign_in_options()
+        return await self.second_factor.passkey_options(challenge)
+
+    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
+        return await self.account_passkeys.sign_in(caller, credential)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         return await self.account_sessions.refresh(refresh_token)
@@ -173,8 +249,65 @@ class BunAuthService:
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
         await self.proofs.reauthenticate(caller, proof)
 
+    async def proof_options(self, caller: Caller) -> PasskeyOptions:
+        return await self.proofs.passkey_options(caller)
+
+    async def login_providers(self) -> LoginProviders:
+        return self.external_logins.list()
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        return await self.external_logins.start(provider, start)
+
+    async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        return await self.external_logins.finish(provider, answer)
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
+        return await self.external_accounts.exchange(caller, exchange)
+
+    async def create_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        return await self.external_accounts.ticket(caller, provider)
+
+    async def identities(self, caller: Caller) -> Identities:
+        return await self.external_accounts.list(caller)
+
+    async def delete_identity(self, caller: Caller, id: str) -> None:
+        await self.external_accounts.delete(caller, id)
+
     async def need_fresh_proof(self, caller: Caller) -> None:
         await self.proofs.need_fresh(caller)
+
+    async def totp_state(self, caller: Caller) -> TotpState:
+        return await self.totp.state(caller)
+
+    async def start_totp(self, caller: Caller) -> NewTotp:
+        return await self.totp.start(caller)
+
+    async def confirm_totp(self, caller: Caller, code: str) -> RecoveryCodes:
+        return await self.totp.confirm(caller, code)
+
+    async def remove_totp(self, caller: Caller) -> None:
+        await self.totp.remove(caller)
+
+    async def new_recovery_codes(self, caller: Caller) -> RecoveryCodes:
+        return await self.totp.new_codes(caller)
+
+    async def passkeys(self, caller: Caller) -> Passkeys:
+        return await self.account_passkeys.list(caller)
+
+    async def passkey_options(self, caller: Caller) -> PasskeyOptions:
+        return await self.account_passkeys.registration_options(caller)
+
+    async def register_passkey(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
+        return await self.account_passkeys.register(caller, credential, name)
+
+    async def rename_passkey(self, caller: Caller, id: str, name: str) -> None:
+        await self.account_passkeys.rename(caller, id, name)
+
+    async def delete_passkey(self, caller: Caller, id: str) -> None:
+        await self.account_passkeys.delete(caller, id)
+
+    async def remove_factors(self, caller: Caller, id: str) -> None:
+        await self.factor_removal.remove(caller, id)
 
     async def sessions(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:
         return await self.account_sessions.list_own(caller, limit, cursor)

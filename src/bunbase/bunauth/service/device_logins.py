@@ -18,13 +18,15 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.service.second_factor import SecondFactorSignIn
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
 from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     DeviceCodeExpired,
@@ -52,6 +54,7 @@ class DeviceLogins:
         stores: Stores,
         tokens: SessionTokens,
         sign_in: SignIn,
+        second_factor: SecondFactorSignIn,
         sessions: Sessions,
         proofs: Proofs,
         public_url: str,
@@ -59,6 +62,7 @@ class DeviceLogins:
         self.stores = stores
         self.tokens = tokens
         self.sign_in = sign_in
+        self.second_factor = second_factor
         self.sessions = sessions
         self.proofs = proofs
         self.clock = tokens.clock
@@ -118,10 +122,22 @@ class DeviceLogins:
     ) -> None:
         """Approve or deny a sign-in as the owner of a password. The session for this act ends with it.
 
-        Raises: DeviceNotFound, InvalidCredentials.
+        Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
         await self.waiting(user_code)  # before the password is hashed, which is expensive
-        signed_in = await self.sign_in.with_password(caller, email, password)
+        await self._decide_and_end(await self.sign_in.with_password(caller, email, password), user_code, approve)
+
+    async def decide_by_code(self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool) -> None:
+        """Approve or deny a sign-in with the second factor that `decide_by_password` has asked for.
+
+        Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """
+        await self.waiting(user_code)  # before the code is used up
+        signed_in = await self.second_factor.finish(caller, challenge, SecondFactor(code))
+        await self._decide_and_end(signed_in, user_code, approve)
+
+    async def _decide_and_end(self, signed_in: SignedIn, user_code: str, approve: bool) -> None:
+        """Decide as the owner of a session that was opened only for this."""
         try:
             await self._decide(signed_in.user.id, user_code, approve)
         finally:
@@ -136,7 +152,7 @@ class DeviceLogins:
         if account is None or account.version != found.user_version:
             raise _expired()  # the credentials were changed after the approval
         try:
-            return await self.tokens.open_session(caller, account, proved=False)
+            return await self.tokens.open_session(caller, account, proved=False, factors=Factors.TWO)
         except InvalidCredentials:
             raise _expired() from None
 

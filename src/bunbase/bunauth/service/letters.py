@@ -55,6 +55,18 @@ class Letters:
     def email_changed(self, old: str, new: str) -> Letter:
         return compose(templates.EMAIL_CHANGED, old, {"app": APP, "email": old, "new_email": new})
 
+    def factor_added(self, email: str, factor: str) -> Letter:
+        return compose(templates.FACTOR_ADDED, email, {"app": APP, "factor": factor})
+
+    def factor_removed(self, email: str, factor: str) -> Letter:
+        return compose(templates.FACTOR_REMOVED, email, {"app": APP, "factor": factor})
+
+    def recovery_code_used(self, email: str, left: int) -> Letter:
+        return compose(templates.RECOVERY_CODE_USED, email, {"app": APP, "left": str(left)})
+
+    def wrong_codes(self, email: str) -> Letter:
+        return compose(templates.WRONG_CODES, email, {"app": APP})
+
     def invite(self, email: str, inviter: Account, url: str) -> Letter:
         fields = {"inviter": inviter.name or inviter.email, "inviter_email": inviter.email, "valid_for": "7 days"}
         return compose(templates.INSTALLATION_INVITE, email, {"app": APP, "url": url, **fields})

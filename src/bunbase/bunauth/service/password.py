@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.passwords import Passwords, check_password
+from bunbase.pkg.passwords import check_password
 
 RESETS: Final = (MailKind.PASSWORD_RESET,)
 
 
 class Password:
     def __init__(
-        self, stores: Stores, passwords: Passwords, proofs: Proofs, tokens: SessionTokens, requests: MailRequests
+        self, stores: Stores, passwords: NewPasswords, proofs: Proofs, tokens: SessionTokens, requests: MailRequests
     ) -> None:
         self.stores = stores
         self.passwords = passwords
@@ -40,7 +41,8 @@ class Password:
         if current is not None:
             await self.proofs.reauthenticate(caller, Proof(current))
         developer = await self.proofs.need_fresh(caller)
-        hash = await self.passwords.hash(POOL, password)
+        account = await self.stores.accounts.existing(developer.id)
+        hash = await self.passwords.hash(password, account.email)
         async with self.stores.db.transaction():
             await self._replace(developer.id, hash, keep=developer.session)
 
@@ -50,14 +52,17 @@ class Password:
     async def reset(self, token: str, password: str) -> None:
         """Set a new password by a link. All sessions end, and the address is verified.
 
-        If the address was not verified before, somebody else may have opened the account: then all personal tokens end
-        too. Raises: LinkExpired, InvalidInput.
+        Second factors and passkeys stay, because a mailbox alone must not replace them. But if the address was not
+        verified before, somebody else may have opened the account: then all factors, identities and personal tokens end
+        too.
+        Raises: LinkExpired, InvalidInput.
         """
         check_password(password)
         link, now = fingerprint(token), self.clock.now()
-        if await self.stores.mail_tokens.find(link, RESETS, now) is None:  # before the password is hashed
+        linked = await self.stores.mail_tokens.find(link, RESETS, now)
+        if linked is None:  # before the password is hashed
             raise _link_expired()
-        hash = await self.passwords.hash(POOL, password)
+        hash = await self.passwords.hash(password, linked.email)
         async with self.stores.db.transaction():
             found = await self.stores.mail_tokens.take(link, RESETS, now)
             account = await self.stores.accounts.locked(found.user_id) if found and found.user_id else None
@@ -66,6 +71,8 @@ class Password:
             if not account.verified:
                 until = await self.tokens.revoked_until(now)
                 await self.stores.personal_tokens.delete_all(found.user_id, until)
+                await self.stores.factors.delete_all(found.user_id)
+                await self.stores.identities.delete_all(found.user_id)
             await self.stores.accounts.verify_email(found.user_id, found.email, now)
             await self._replace(found.user_id, hash)
 

@@ -11,27 +11,28 @@ from __future__ import annotations
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
-from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.service.new_passwords import NewPasswords
+from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
-from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.passwords import Passwords, check_password
+from bunbase.pkg.passwords import check_password
 
 
 class Registration:
     def __init__(
         self,
         stores: Stores,
-        passwords: Passwords,
+        passwords: NewPasswords,
         tokens: SessionTokens,
         requests: MailRequests,
         invites: InviteService,
@@ -99,6 +100,23 @@ class Registration:
         check_password(new.password)
         return await self._add_invited(email, name, new)
 
+    async def open_for_person(self, email: str, name: str, invite: str) -> Credentials:
+        """Open an account without a password for a person whose address another service has verified.
+
+        Call this inside a transaction. Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed.
+        """
+        if not await self.stores.accounts.exist():
+            raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
+        role, now = "user", self.clock.now()
+        if invite:
+            role = (await self.invites.admission(invite, email)).role
+            await self.invites.use(invite)
+        else:
+            self._check_signups()
+        account = Credentials(new_id("usr"), email, name, role, now, None, now)
+        await self._add(account)
+        return account
+
     async def state(self) -> SignupState:
         return SignupState(self.signups.value, await self.stores.accounts.has_admin())
 
@@ -124,7 +142,7 @@ class Registration:
     async def _credentials(
         self, email: str, name: str, password: str, role: str = "user", verified: bool = False
     ) -> Credentials:
-        hash, now = await self.passwords.hash(POOL, password), self.clock.now()
+        hash, now = await self.passwords.hash(password, email), self.clock.now()
         return Credentials(new_id("usr"), email, name, role, now, hash, now if verified else None)
 
     async def _add(self, account: Credentials) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 import msgspec
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.sign_in_challenges import SignInChallenges
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
@@ -15,10 +17,17 @@ from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.sessions import Pair, SessionSettings, new_pair, new_session, revoked_until
+from bunbase.pkg.sessions import Pair, RefreshToken, SessionSettings, new_pair, new_session, revoked_until
 
 POOL: Final = "developers"  # the label of developers in the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
+
+
+class Factors(Enum):
+    """The number of factors that a sign-in has checked."""
+
+    ONE = "one"
+    TWO = "two"  # also a passkey that has verified its user, or the consent of a session that is open already
 
 
 class SessionTokens:
@@ -29,13 +38,20 @@ class SessionTokens:
         self.access = access
         self.settings = settings
         self.clock = clock
+        self.challenges = SignInChallenges(stores, clock)
 
-    async def open_session(self, caller: Caller, found: Credentials, proved: bool = True) -> SignedIn:
-        """Store a new session of the account, and return its first pair of tokens.
+    async def open_session(
+        self, caller: Caller, found: Credentials, proved: bool = True, factors: Factors = Factors.ONE
+    ) -> SignedIn:
+        """Store a new session of the account, and return its first pair of tokens. Every sign-in ends here.
 
-        Raises: AccountSuspended; InvalidCredentials, if the credentials were changed since they were read.
+        After one factor, an account with a second factor gets a challenge instead of a session. Do not call this inside
+        a transaction then: SecondFactorRequired would roll the challenge back.
+        Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials, if the credentials were changed meanwhile.
         `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
         """
+        if factors is Factors.ONE:
+            await self.challenges.check(found)
         account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, 0, session.expires_at, now)
@@ -49,15 +65,17 @@ class SessionTokens:
         self, account: Account, session: str, generation: int, session_expires_at: datetime, now: datetime
     ) -> Pair:
         """Return a new pair of tokens of a session. It is not stored yet."""
-        access = self.access.sign(account, session, generation, now)
+        access = self.access.sign(account, session, generation, now, session_expires_at)
         return new_pair(REFRESH_PREFIX, access, session_expires_at, now, self.settings)
 
-    def with_living_access(self, pair: Pair, account: Account, session: str, generation: int, now: datetime) -> Pair:
-        """Return the pair; if its access token has expired, with a new one."""
+    def with_living_access(self, pair: Pair, account: Account, token: RefreshToken, now: datetime) -> Pair:
+        """Return the pair that a refresh token was exchanged for; if its access token has expired, with a new one."""
         if pair.access_expires_at > now.timestamp():
             return pair
-        token, expires_at = self.access.sign(account, session, generation, now)
-        return msgspec.structs.replace(pair, access_token=token, access_expires_at=expires_at)
+        signed, expires_at = self.access.sign(
+            account, token.session, token.generation + 1, now, token.session_expires_at
+        )
+        return msgspec.structs.replace(pair, access_token=signed, access_expires_at=expires_at)
 
     def answer(self, account: Account, pair: Pair) -> SignedIn:
         return SignedIn(account, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))

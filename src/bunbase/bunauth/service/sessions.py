@@ -31,18 +31,18 @@ class Sessions:
             token = await self.stores.sessions.refresh_token(hash)
             if token is None:
                 raise InvalidToken
-            session, next_generation = token.session, token.generation + 1
+            session = token.session
             match standing(token, now, self.tokens.settings):
                 case Standing.FRESH:
-                    account = await self.stores.accounts.existing(token.user_id)
-                    pair = self.tokens.new_pair(account, session, next_generation, token.session_expires_at, now)
+                    account, generation = await self.stores.accounts.existing(token.user_id), token.generation + 1
+                    pair = self.tokens.new_pair(account, session, generation, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(hash, now, pair, refresh_token):
                         return self.tokens.answer(account, pair)
                     # else a parallel request has used the token: look again, and return the pair of that request
                 case Standing.RETRY:
                     account = await self.stores.accounts.existing(token.user_id)
                     pair = token.traded_for(refresh_token)
-                    pair = self.tokens.with_living_access(pair, account, session, next_generation, now)
+                    pair = self.tokens.with_living_access(pair, account, token, now)
                     return self.tokens.answer(account, pair)
                 case Standing.REUSED:
                     await self._end(token.user_id, session)

@@ -8,10 +8,15 @@ from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
+from bunbase.bunauth.store.external_logins import ExternalLoginStore
+from bunbase.bunauth.store.factors import FactorStore
+from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
+from bunbase.bunauth.store.passkeys import PasskeyStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
+from bunbase.bunauth.store.sign_in_challenges import SignInChallengeStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
@@ -24,6 +29,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 class Stores:
     def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int, mails: MailOutbox) -> None:
         self.db = db
+        self.clock = clock
         self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
@@ -33,13 +39,27 @@ class Stores:
         self.mail_tokens = MailTokenStore(db)
         self.device_logins = DeviceLoginStore(db)
         self.email_changes = EmailChangeStore(db)
+        self.external_logins = ExternalLoginStore(db)
+        self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
+        self.factors = FactorStore(db)
+        self.passkeys = PasskeyStore(db)
+        self.sign_in_challenges = SignInChallengeStore(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
         self.administration = AdministrationStore(db, self.feed)
 
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and invitations that ended or expired before a time."""
         await self.sessions.delete_over(before)
-        lists = (self.personal_tokens, self.mail_tokens, self.email_changes, self.invites, self.device_logins)
-        for expiring in lists:
+        for expiring in (
+            self.personal_tokens,
+            self.mail_tokens,
+            self.email_changes,
+            self.invites,
+            self.device_logins,
+            self.external_logins,
+            self.factors,
+        ):
             await expiring.delete_expired(before)
+        for challenges in (self.passkeys, self.sign_in_challenges):  # strangers make them, so they are not kept
+            await challenges.delete_expired(self.clock.now())

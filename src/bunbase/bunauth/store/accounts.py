@@ -32,6 +32,8 @@ FROM users WHERE email = $1"""
 ACCOUNT_WITH_HASH = """
 SELECT id, email, name, role, created_at, password_hash, email_verified_at, avatar_url, version
 FROM users WHERE id = $1"""
+TAKE_OVER = """
+UPDATE users SET password_hash = NULL, email_verified_at = $2, version = version + 1 WHERE id = $1"""
 PASSWORD_HASH = "SELECT password_hash FROM users WHERE id = $1"
 SET_PASSWORD_HASH = "UPDATE users SET password_hash = $2, version = version + 1 WHERE id = $1"
 UPGRADE_PASSWORD_HASH = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2"
@@ -136,6 +138,10 @@ class AccountStore:
 
     async def credentials_of(self, id: str) -> Credentials | None:
         return await self.db.one(Credentials, ACCOUNT_WITH_HASH, id)
+
+    async def take_over(self, id: str, now: datetime) -> None:
+        """Delete the password, and store that the address is verified."""
+        await self.db.execute(TAKE_OVER, id, now)
 
     async def password_hash(self, id: str) -> str | None:
         found: str | None = await self.db.value(PASSWORD_HASH, id)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
+
+from bunbase.contracts.bunauth.factors import Code
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -47,9 +50,14 @@ class ProfileChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A proof that the caller owns the account."""
+    """A proof that the caller owns the account: one of these.
+
+    `code`: of the authenticator app. `passkey`: the answer of `navigator.credentials.get`, as JSON.
+    """
 
     password: str = ""
+    code: Code = ""
+    passkey: dict[str, Any] | None = None
 
 
 class SignedIn(msgspec.Struct, frozen=True):

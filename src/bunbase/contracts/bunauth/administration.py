@@ -79,3 +79,11 @@ class AccountAdministration(Protocol):
         Raises: AccountNotFound, LastAdministrator.
         """
         ...
+
+    async def remove_factors(self, caller: Caller, id: str) -> None:
+        """Remove the authenticator app, the recovery codes and all passkeys of an account, and tell its owner.
+
+        For owners who have lost their factors. A personal access token cannot do this. Idempotent.
+        Raises: ReauthenticationRequired, AccountNotFound.
+        """
+        ...

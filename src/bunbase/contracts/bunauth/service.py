@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from bunbase.contracts.bunauth.accounts import (
     Account,
@@ -18,6 +18,24 @@ from bunbase.contracts.bunauth.accounts import (
 )
 from bunbase.contracts.bunauth.administration import AccountAdministration
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.factors import (
+    NewTotp,
+    Passkey,
+    PasskeyOptions,
+    Passkeys,
+    RecoveryCodes,
+    SecondFactor,
+    TotpState,
+)
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
@@ -54,7 +72,7 @@ class BunAuth(AccountAdministration, Protocol):
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
-        """Sign in. Raises: InvalidCredentials.
+        """Sign in. Raises: InvalidCredentials, SecondFactorRequired.
 
         A wrong password and an unknown email get the same answer in the same time.
         """
@@ -90,7 +108,37 @@ class BunAuth(AccountAdministration, Protocol):
     ) -> None:
         """Sign in, and approve or deny the sign-in of a device. No session stays open.
 
-        Raises: DeviceNotFound, InvalidCredentials.
+        Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def decide_device_login_by_code(
+        self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
+    ) -> None:
+        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
+
+        Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """
+        ...
+
+    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
+        """End a sign-in that needs a second factor. A challenge lives for five minutes, and allows five wrong answers.
+
+        Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited.
+        """
+        ...
+
+    async def passkey_login_options(self, challenge: str | None) -> PasskeyOptions:
+        """Return the options for a sign-in with a passkey: of any account, or as the second factor of a challenge.
+
+        Raises: ChallengeExpired, PasskeysUnavailable.
+        """
+        ...
+
+    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
+        """Sign in with a passkey alone. It has verified its user, so no second factor is needed.
+
+        Raises: WrongPasskey, PasskeysUnavailable.
         """
         ...
 
@@ -188,11 +236,102 @@ class BunAuth(AccountAdministration, Protocol):
         """
         ...
 
+    async def proof_options(self, caller: Caller) -> PasskeyOptions:
+        """Return the options for a passkey as a proof. Raises: PasskeysUnavailable, Forbidden."""
+        ...
+
     async def need_fresh_proof(self, caller: Caller) -> None:
         """Check that the caller signed in or sent a proof in the last ten minutes, in this session.
 
         Raises: ReauthenticationRequired, Forbidden.
         """
+        ...
+
+    async def totp_state(self, caller: Caller) -> TotpState:
+        """Return whether a sign-in needs a code, and how many recovery codes are left. Raises: Forbidden."""
+        ...
+
+    async def start_totp(self, caller: Caller) -> NewTotp:
+        """Return a new secret for an authenticator app. It has no effect until `confirm_totp`.
+
+        Raises: ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def confirm_totp(self, caller: Caller, code: str) -> RecoveryCodes:
+        """Put the new secret into use, and return new recovery codes. Raises: TotpNotFound, WrongCode, Forbidden."""
+        ...
+
+    async def remove_totp(self, caller: Caller) -> None:
+        """Turn the second factor off. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
+        ...
+
+    async def new_recovery_codes(self, caller: Caller) -> RecoveryCodes:
+        """Replace all recovery codes. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
+        ...
+
+    async def passkeys(self, caller: Caller) -> Passkeys:
+        """Return the account's passkeys, newest first. Raises: Forbidden."""
+        ...
+
+    async def passkey_options(self, caller: Caller) -> PasskeyOptions:
+        """Return the options for a new passkey.
+
+        Raises: ReauthenticationRequired, PasskeysUnavailable, InvalidInput, Forbidden.
+        """
+        ...
+
+    async def register_passkey(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
+        """Raises: WrongPasskey, PasskeysUnavailable, InvalidInput, Forbidden."""
+        ...
+
+    async def rename_passkey(self, caller: Caller, id: str, name: str) -> None:
+        """Raises: PasskeyNotFound, InvalidInput, Forbidden."""
+        ...
+
+    async def delete_passkey(self, caller: Caller, id: str) -> None:
+        """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
+        ...
+
+    async def login_providers(self) -> LoginProviders:
+        """Return the services by which people can sign in."""
+        ...
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        """Begin a sign-in by another service: return the address there, and the secret for the browser's cookie.
+
+        Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired.
+        """
+        ...
+
+    async def finish_external_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        """Take the answer of the service: return the client's address with a code or an error.
+
+        Raises: ProviderNotFound, ExternalLoginExpired.
+        """
+        ...
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
+        """Sign in with the code, or link the identity if the sign-in began with a ticket. The code works once.
+
+        Raises: ExternalLoginExpired, ExternalEmailNotVerified, IdentityTaken, SignupsClosed, SetupTokenRequired,
+        InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def create_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        """Return a ticket that links an identity to the caller's account.
+
+        Raises: ProviderNotFound, ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def identities(self, caller: Caller) -> Identities:
+        """Return the identities of the caller's account, newest first; there are at most 20. Raises: Forbidden."""
+        ...
+
+    async def delete_identity(self, caller: Caller, id: str) -> None:
+        """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
         ...
 
     async def sessions(self, caller: Caller, limit: int, cursor: str | None) -> AccountSessions:

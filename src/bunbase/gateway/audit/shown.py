@@ -17,6 +17,8 @@ from bunbase.contracts.acts import Act
 SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.ACCOUNT_UPDATE: ("name", "avatar_url"),
     Act.ACCOUNT_SET_ROLE: ("role",),
+    Act.PASSKEY_CREATE: ("name", "synced"),
+    Act.PASSKEY_UPDATE: ("name",),
     Act.TOKEN_CREATE: ("name", "scopes", "expires_at"),
     Act.PROJECT_CREATE: ("name", "slug"),
     Act.PROJECT_UPDATE: ("name",),

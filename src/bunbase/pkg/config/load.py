@@ -24,7 +24,7 @@ from bunbase.pkg.plain_messages import plain
 S = TypeVar("S", bound=msgspec.Struct)
 
 PREFIX = "BUNBASE_"
-SECRET = re.compile(r"secret|password|master_key|setup_token|database_url")
+SECRET = re.compile(r"secret|password(?!s_)|master_key|setup_token|database_url")
 MASK = "********"
 DEFAULT = "default"
 
@@ -46,9 +46,9 @@ class Value:
 
     @property
     def shown(self) -> str:
-        """Return the value as JSON for display. Secrets and URLs with a password are masked."""
+        """Return the value as JSON for display. Secrets and URLs with a password are masked, also inside tables."""
         if not self.value or not SECRET.search(self.name):
-            return msgspec.json.encode(self.value).decode()
+            return msgspec.json.encode(_masked(msgspec.to_builtins(self.value))).decode()
         return MASK
 
 
@@ -185,10 +185,17 @@ def _checked(room: str, kind: type[msgspec.Struct], given: Given, mistakes: list
         try:
             fields[name] = msgspec.convert(value, hints[name], strict=not isinstance(value, str))
         except msgspec.ValidationError as error:
-            shown = MASK if SECRET.search(name) else repr(value)
+            shown = MASK if SECRET.search(f"{name} {value!r}") else repr(value)
             advice = _choices(hints[name]) or (_as_json(value, hints[name], shown) if isinstance(value, str) else "")
             mistakes.append(f"{origin}: {room}.{name} = {shown}: {plain(str(error))}{advice}")
     return fields
+
+
+def _masked(value: Any) -> Any:
+    """Return the value with a mask in place of each text whose name says that it is a secret."""
+    if isinstance(value, dict):
+        return {name: MASK if one and SECRET.search(str(name)) else _masked(one) for name, one in value.items()}
+    return [_masked(one) for one in value] if isinstance(value, list) else value
 
 
 def _choices(hint: Any) -> str:

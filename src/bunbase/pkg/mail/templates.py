@@ -132,6 +132,26 @@ FACTOR_REMOVED: Final = Template(
     notice=True,
     useful_seconds=DAY,
 )
+RECOVERY_CODE_USED: Final = Template(
+    "recovery_code_used",
+    subject="A recovery code was used to sign in to $app",
+    heading="A recovery code was used",
+    body="Someone signed in to your account at $app with a recovery code. The number of codes that are left: $left.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"left"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+WRONG_CODES: Final = Template(
+    "wrong_codes",
+    subject="Wrong codes were entered for your account at $app",
+    heading="Wrong codes were entered",
+    body="Someone entered several wrong codes of the authenticator app for your account at $app. Codes are refused for "
+    "a while; a recovery code or a passkey still works.",
+    footer="If this was not you, somebody may know your password: choose a new one.",
+    notice=True,
+    useful_seconds=DAY,
+)
 INSTALLATION_INVITE: Final = Template(
     "installation_invite",
     subject="You are invited to $app",
@@ -185,6 +205,8 @@ TEMPLATES: Final = {
         PASSWORD_CHANGED,
         FACTOR_ADDED,
         FACTOR_REMOVED,
+        RECOVERY_CODE_USED,
+        WRONG_CODES,
         INSTALLATION_INVITE,
         MEMBER_INVITE,
         SIGN_IN_CODE,

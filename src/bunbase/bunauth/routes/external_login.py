@@ -1,0 +1,162 @@
+"""Sign in by another service: `/api/auth/providers`, `/api/auth/oauth` and `/api/auth/identities`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.params import PathParameter, QueryParameter
+from litestar.response import Redirect
+
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.identities import (
+    CodeExchange,
+    ExternalAnswer,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.ids import ID
+from bunbase.pkg.modules import Site
+
+TAGS = ["Developers"]
+COOKIE: Final = "bunbase_oauth"
+COOKIE_SECONDS: Final = 600
+MAX_CODE: Final = 2048
+
+ProviderName = Annotated[str, PathParameter(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
+IdentityId = Annotated[str, PathParameter(pattern=ID)]
+RedirectTo = Annotated[str, QueryParameter(max_length=500, description="The client's address, which gets the code.")]
+Challenge = Annotated[str, QueryParameter(max_length=128, description="The client's PKCE challenge (S256).")]
+Link = Annotated[str, QueryParameter(max_length=128, description="A ticket; then the identity is linked.")]
+State = Annotated[
+    str, QueryParameter(name="state", max_length=MAX_CODE, description="Of the start; the provider sends it back.")
+]
+Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provider sends it.")]
+
+
+@get("/api/auth/providers", summary="List the services to sign in by", tags=TAGS)
+async def list_providers(anyone: Injected[Caller], bunauth: Injected[BunAuth]) -> LoginProviders:
+    """The operator configures them in the setting `bunauth.providers`."""
+    return await bunauth.login_providers()
+
+
+@get(
+    "/api/auth/oauth/{provider:str}/start",
+    summary="Begin to sign in by another service",
+    tags=TAGS,
+    status_code=302,
+    cache_control=NO_STORE,
+)
+async def start_login(
+    anyone: Injected[Caller],
+    bunauth: Injected[BunAuth],
+    site: Injected[Site],
+    request: Request[Any, Any, Any],
+    provider: ProviderName,
+    redirect_to: RedirectTo,
+    code_challenge: Challenge,
+    link: Link = "",
+) -> Redirect:
+    """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
+    together with the PKCE verifier, or with `error`: `access_denied` or `provider_error`. `redirect_to` is an address
+    of this installation, or `http://127.0.0.1:<port>/…` of a program."""
+    browser = request.cookies.get(_cookie_name(site), "")
+    redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
+    cookie = Cookie(
+        _cookie_name(site),
+        path="/",
+        value=redirect.browser,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        secure=_is_https(site),
+        samesite="lax",
+    )
+    return Redirect(redirect.url, status_code=302, cookies=[cookie])
+
+
+@get(
+    "/api/auth/oauth/{provider:str}/callback",
+    summary="Receive the answer of another service",
+    tags=TAGS,
+    status_code=302,
+    cache_control=NO_STORE,
+)
+async def finish_login(
+    anyone: Injected[Caller],
+    bunauth: Injected[BunAuth],
+    site: Injected[Site],
+    request: Request[Any, Any, Any],
+    provider: ProviderName,
+    known_state: State = "",
+    code: Sent = "",
+    iss: Sent = "",
+    error: Sent = "",
+) -> Redirect:
+    """The service sends the browser here. Register this address at the service."""
+    answer = ExternalAnswer(known_state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
+    redirect = await bunauth.finish_external_login(provider, answer)
+    return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
+
+
+@post(
+    "/api/auth/oauth/exchange",
+    summary="Trade the code of a sign-in for tokens",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def exchange_code(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: CodeExchange) -> SignedIn:
+    """A code works once, for one minute. An account is opened if there is none for the verified address and the setting
+    `signups` or an `invite` admits it; an account that has this verified address is signed in to."""
+    return await bunauth.exchange_code(anyone, data)
+
+
+@post(
+    "/api/auth/identities/link/{provider:str}",
+    summary="Begin to link another service to your account",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def create_link_ticket(
+    developer: Injected[Caller], bunauth: Injected[BunAuth], provider: ProviderName
+) -> LinkTicket:
+    """Needs a fresh proof. Send the ticket as `link` to the start within five minutes."""
+    return await bunauth.create_link_ticket(developer, provider)
+
+
+@get("/api/auth/identities", summary="List the identities that sign in to your account", tags=TAGS)
+async def list_identities(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Identities:
+    return await bunauth.identities(developer)
+
+
+@delete("/api/auth/identities/{identity_id:str}", summary="Remove an identity from your account", tags=TAGS)
+async def delete_identity(developer: Injected[Caller], bunauth: Injected[BunAuth], identity_id: IdentityId) -> None:
+    """Needs a fresh proof. The last way to sign in cannot be removed."""
+    await bunauth.delete_identity(developer, identity_id)
+
+
+def _is_https(site: Site) -> bool:
+    return site.public_url.startswith("https://")
+
+
+def _cookie_name(site: Site) -> str:
+    """Return the cookie's name. With the prefix, no other host of the domain can set it (RFC 6265bis §4.1.3.2)."""
+    return f"__Host-{COOKIE}" if _is_https(site) else COOKIE
+
+
+ROUTES = (
+    list_providers,
+    start_login,
+    finish_login,
+    exchange_code,
+    create_link_ticket,
+    list_identities,
+    delete_identity,
+)

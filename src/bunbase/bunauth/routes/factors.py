@@ -1,0 +1,78 @@
+"""The authenticator app of an account, its recovery codes, and the second step of a sign-in."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import delete, get, post
+
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.factors import Code, NewTotp, RecoveryCodes, SecondFactor, TotpState
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.http import NO_STORE, Injected
+
+TAGS = ["Developers"]
+
+
+class ChallengeAnswer(SecondFactor, frozen=True, kw_only=True):
+    """`challenge`: from the answer to the sign-in. Send `code` or `passkey` with it."""
+
+    challenge: str
+
+
+class TotpCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    code: Code
+
+
+@post(
+    "/api/auth/login/second-factor",
+    summary="End a sign-in with a second factor",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def login_with_second_factor(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], data: ChallengeAnswer
+) -> SignedIn:
+    """For a sign-in that was answered with 401 `second_factor_required`. A challenge lives for five minutes, works
+    once, and allows five wrong answers. Each code works once."""
+    return await bunauth.login_with_second_factor(anyone, data.challenge, SecondFactor(data.code, data.passkey))
+
+
+@get("/api/auth/totp", summary="See whether a second factor is on", tags=TAGS)
+async def get_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> TotpState:
+    return await bunauth.totp_state(developer)
+
+
+@post("/api/auth/totp", summary="Get a secret for an authenticator app", tags=TAGS, cache_control=NO_STORE)
+async def start_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> NewTotp:
+    """Needs a fresh proof. The secret has no effect until its first code confirms it, within 15 minutes. An app that is
+    in use stays in use until then."""
+    return await bunauth.start_totp(developer)
+
+
+@post(
+    "/api/auth/totp/confirm",
+    summary="Turn the second factor on",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def confirm_totp(developer: Injected[Caller], bunauth: Injected[BunAuth], data: TotpCode) -> RecoveryCodes:
+    """Send the first code of the app. The answer has ten recovery codes, which are shown only here."""
+    return await bunauth.confirm_totp(developer, data.code)
+
+
+@delete("/api/auth/totp", summary="Turn the second factor off", tags=TAGS)
+async def remove_totp(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> None:
+    """Needs a fresh proof. The recovery codes end too; passkeys stay."""
+    await bunauth.remove_totp(developer)
+
+
+@post("/api/auth/recovery-codes", summary="Make new recovery codes", tags=TAGS, cache_control=NO_STORE)
+async def new_recovery_codes(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> RecoveryCodes:
+    """Needs a fresh proof. All earlier recovery codes stop working."""
+    return await bunauth.new_recovery_codes(developer)
+
+
+ROUTES = (login_with_second_factor, get_totp, start_totp, confirm_totp, remove_totp, new_recovery_codes)

@@ -1,0 +1,182 @@
+"""Check codes and passkeys, for sign-ins and for proofs.
+
+The life of a check:
+
+1. The secret of the authenticator app is unsealed, before any lock: BunKMS may be another process.
+2. The caller begins a transaction and locks the account. So of a thousand guesses at once, each sees the count of the
+   one before, and of two requests with the same code, the second finds the code used.
+3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise it,
+   because the transaction must commit the count of wrong codes. The caller raises the Problem after the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.passkeys import PasskeyAct, StoredPasskey
+from bunbase.contracts.bunauth.factors import PasskeyOptions
+from bunbase.contracts.bunauth.problems import PasskeysUnavailable, WrongCode, WrongPasskey
+from bunbase.contracts.bunkms import INSTANCE, Kms
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem, RateLimited
+from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.passkeys import (
+    BadPasskey,
+    CounterWentBack,
+    RelyingParty,
+    challenge_in,
+    checked,
+    credential_id_in,
+    new_challenge,
+    sign_in_options,
+    user_in,
+)
+from bunbase.pkg.recovery_codes import recovery_hash
+from bunbase.pkg.totp import FIRST_WAIT_SECONDS, matching_step, wait_seconds
+
+log = logger("bunauth")
+
+CHALLENGE_SECONDS: Final = 300
+NO_SECRET: Final = ("", "")
+ANOTHER_CODE: Final = "Wait for the next code of your app and send that, or send a recovery code."
+
+
+class FactorChecks:
+    """`party`: None if passkeys cannot work at the public URL of this installation."""
+
+    def __init__(self, stores: Stores, kms: Kms, party: RelyingParty | None, letters: Letters, clock: Clock) -> None:
+        self.stores = stores
+        self.letters = letters
+        self.kms = kms
+        self.relying_party = party
+        self.clock = clock
+
+    @property
+    def party(self) -> RelyingParty:
+        """Raises: PasskeysUnavailable."""
+        if self.relying_party is None:
+            raise PasskeysUnavailable(
+                "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server "
+                "sets its address with gateway.public_url."
+            )
+        return self.relying_party
+
+    async def totp_secret(self, user: str) -> tuple[str, str]:
+        """Return the sealed secret of the authenticator app and the secret itself; both are empty if there is none."""
+        row = await self.stores.factors.totp(user)
+        if row is None or row.sealed is None:
+            return NO_SECRET
+        return row.sealed, await self.unsealed(user, row.sealed)
+
+    async def sealed(self, user: str, secret: str) -> str:
+        return await self.kms.seal(INSTANCE, _context(user), secret.encode())
+
+    async def unsealed(self, user: str, sealed: str) -> str:
+        return (await self.kms.unseal(INSTANCE, _context(user), sealed)).decode()
+
+    async def totp(self, user: str, secret: tuple[str, str], code: str) -> Problem | None:
+        """Check a code of the authenticator app. `secret`: as `totp_secret` returned it."""
+        sealed, plain = secret
+        row, now = await self.stores.factors.totp(user), self.clock.now()
+        if row is None or row.sealed is None or row.sealed != sealed:
+            return WrongCode("This account has no authenticator app, or it was changed just now.")
+        if row.locked_until is not None and row.locked_until > now:
+            seconds = int((row.locked_until - now).total_seconds()) + 1
+            return RateLimited(
+                "Too many wrong codes were sent for this account. A recovery code or a passkey works now.",
+                retry_after_seconds=seconds,
+            )
+        step = matching_step(plain, code, now, row.last_step)
+        if step is not None:
+            await self.stores.factors.use_step(user, step)
+            return None
+        await self._fail(user, row.failed + 1)
+        return WrongCode(ANOTHER_CODE)
+
+    async def recovery_code(self, user: str, code: str) -> Problem | None:
+        """Check a recovery code, delete it and tell the owner. Wrong ones are not counted: nobody can guess one."""
+        if not await self.stores.factors.use_code(user, recovery_hash(user, code)):
+            return WrongCode("Send another recovery code, or a code of your authenticator app.")
+        left = (await self.stores.factors.counts(user)).recovery_codes
+        await self._tell(user, lambda email: self.letters.recovery_code_used(email, left))
+        return None
+
+    async def passkey_options(self, user: str, act: PasskeyAct) -> PasskeyOptions:
+        """Return options that only the passkeys of one account can answer. Raises: PasskeysUnavailable."""
+        allowed = await self.stores.passkeys.credential_ids(user)
+        return PasskeyOptions(sign_in_options(self.party, await self.new_challenge(user, act), allowed))
+
+    async def new_challenge(self, user: str | None, act: PasskeyAct) -> bytes:
+        challenge, expires_at = new_challenge(), self.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
+        await self.stores.passkeys.add_challenge(_hash(challenge), act, user, expires_at)
+        return challenge
+
+    async def taken_challenge(self, credential: dict[str, Any], act: PasskeyAct, user: str | None) -> bytes | None:
+        """Delete the challenge that a credential answers, and return it. Return None if there is no such challenge."""
+        try:
+            challenge = challenge_in(credential)
+        except BadPasskey:
+            return None
+        known = await self.stores.passkeys.take_challenge(_hash(challenge), act, user, self.clock.now())
+        return challenge if known else None
+
+    async def passkey(self, user: str, credential: dict[str, Any], act: PasskeyAct) -> Problem | None:
+        """Check a passkey of an account that is known already. Raises: PasskeysUnavailable."""
+        challenge = await self.taken_challenge(credential, act, user)
+        stored = await self.named_passkey(credential)
+        if challenge is None or stored is None or stored.user_id != user:
+            return wrong_passkey()
+        return await self.signature(credential, challenge, stored)
+
+    async def named_passkey(self, credential: dict[str, Any]) -> StoredPasskey | None:
+        """Return the stored passkey that a credential names."""
+        try:
+            return await self.stores.passkeys.by_credential(credential_id_in(credential))
+        except BadPasskey:
+            return None
+
+    async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
+        """Check the signature of a passkey, and store its counter."""
+        try:
+            if user_in(credential) not in ("", stored.user_id):
+                return wrong_passkey()
+            count = checked(self.party, credential, challenge, stored)
+        except CounterWentBack as back:
+            log.warning("a passkey may have been copied", account=stored.user_id, passkey=stored.id, reason=str(back))
+            return WrongPasskey("This passkey may have been copied: sign in another way, and delete it.")
+        except BadPasskey:
+            return wrong_passkey()
+        await self.stores.passkeys.use(stored.id, count, self.clock.now())
+        return None
+
+    async def _fail(self, user: str, failed: int) -> None:
+        """Store the number of wrong codes in a row. With the first wait, the owner is told."""
+        wait = wait_seconds(failed)
+        until = self.clock.now() + timedelta(seconds=wait) if wait else None
+        await self.stores.factors.fail_totp(user, failed, until)
+        if wait == FIRST_WAIT_SECONDS:
+            await self._tell(user, self.letters.wrong_codes)
+
+    async def _tell(self, user: str, letter: Callable[[str], Letter]) -> None:
+        account = await self.stores.accounts.by_id(user)
+        if account is not None:
+            await self.stores.mails.post(letter(account.email))
+
+
+def wrong_passkey() -> WrongPasskey:
+    return WrongPasskey("Ask for new options, and try again. The passkey may also have been deleted here.")
+
+
+def _hash(challenge: bytes) -> bytes:
+    return fingerprint(challenge.hex())
+
+
+def _context(user: str) -> str:
+    """Return the context of a sealed secret. It names the account, so that no secret can be moved to another one."""
+    return f"bunauth:totp:{user}"

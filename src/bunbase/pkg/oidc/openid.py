@@ -1,0 +1,162 @@
+"""A client of an OpenID Connect provider: authorization code with PKCE, state and nonce."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from bunbase.pkg.oidc.documents import Documents, Metadata, decode_json, fetch_json
+from bunbase.pkg.oidc.id_tokens import Expected, checked_claims
+from bunbase.pkg.oidc.person import Person, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
+from bunbase.pkg.oidc.settings import ProviderSettings
+from bunbase.pkg.outgoing import Outgoing, RequestFailed
+
+DEADLINE_SECONDS: Final = 10.0
+SCOPES: Final = ("openid", "email", "profile")
+FORM: Final = "application/x-www-form-urlencoded"
+MAX_EMAIL_LENGTH: Final = 320
+MAX_NAME_LENGTH: Final = 100
+
+
+class TokenAnswer(msgspec.Struct, frozen=True):
+    id_token: str = ""
+    access_token: str = ""
+
+
+class TokenError(msgspec.Struct, frozen=True):
+    error: str = ""
+
+
+class OpenIdProvider:
+    """`now`: returns Unix seconds."""
+
+    def __init__(self, settings: ProviderSettings, now: Callable[[], float]) -> None:
+        self.settings = settings
+        self.now = now
+        host = urlsplit(settings.issuer).hostname or ""
+        self.outgoing = Outgoing((host, *settings.hosts), DEADLINE_SECONDS)
+        self.documents = Documents(settings.issuer, self.outgoing, now)
+
+    async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
+        """Raises: ProviderFailed."""
+        metadata = await self.documents.metadata()
+        asked = {
+            "response_type": "code",
+            "client_id": self.settings.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(dict.fromkeys(("openid", *(self.settings.scopes or SCOPES)))),
+            "state": secrets.state,
+            "nonce": secrets.nonce,
+            "code_challenge": secrets.challenge,
+            "code_challenge_method": "S256",
+        }
+        return with_query(checked_page(metadata.authorization_endpoint), asked)
+
+    async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:
+        """Raises: ProviderFailed, ProviderRefused."""
+        metadata = await self.documents.metadata()
+        self._check_issuer(answer, metadata)
+        if answer.error or not answer.code:
+            raise ProviderRefused(answer.error or "no code")
+        tokens = await self._tokens(answer.code, redirect_uri, secrets, metadata)
+        expected = Expected(metadata.issuer, self.settings.client_id, secrets.nonce, self.now())
+        claims = await checked_claims(tokens.id_token, self.documents, expected)
+        if "email" not in claims and metadata.userinfo_endpoint and tokens.access_token:
+            claims = await self._with_userinfo(claims, metadata, tokens.access_token)
+        return person_of(claims)
+
+    async def close(self) -> None:
+        await self.outgoing.close()
+
+    def _check_issuer(self, answer: ProviderAnswer, metadata: Metadata) -> None:
+        """Compare the issuer of the answer (RFC 9207): another provider may have sent it. Raises: ProviderFailed."""
+        needed = metadata.authorization_response_iss_parameter_supported
+        if (answer.iss or needed) and not hmac.compare_digest(answer.iss.encode(), metadata.issuer.encode()):
+            raise ProviderFailed("the answer comes from another issuer")
+
+    async def _tokens(self, code: str, redirect_uri: str, secrets: Secrets, metadata: Metadata) -> TokenAnswer:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": secrets.verifier,
+            "client_id": self.settings.client_id,
+        }
+        headers = {"accept": "application/json", "content-type": FORM}
+        methods, secret = metadata.token_endpoint_auth_methods_supported, self.settings.client_secret
+        if secret and "client_secret_basic" in methods:
+            headers["authorization"] = _basic(self.settings.client_id, secret)
+        elif secret:
+            form["client_secret"] = secret
+        url = metadata.token_endpoint
+        return decode_json(url, *await post_form(self.outgoing, url, form, headers), TokenAnswer)
+
+    async def _with_userinfo(self, claims: dict[str, Any], metadata: Metadata, access_token: str) -> dict[str, Any]:
+        """Return the claims with those of the userinfo endpoint, which must be about the same person (§5.3.2)."""
+        bearer = {"authorization": f"Bearer {access_token}"}
+        info = await fetch_json(self.outgoing, metadata.userinfo_endpoint, dict[str, Any], bearer)
+        if info.get("sub") != claims["sub"]:
+            raise ProviderFailed("the userinfo is about another person than the ID token")
+        return info | claims
+
+
+def person_of(claims: dict[str, Any]) -> Person:
+    """Return the person that claims describe. An address is verified only if the provider says `true`."""
+    email, name = claims.get("email"), claims.get("name")
+    known = isinstance(email, str) and 0 < len(email) <= MAX_EMAIL_LENGTH
+    verified = claims.get("email_verified")
+    return Person(
+        claims["sub"],
+        str(email) if known else None,
+        known and (verified is True or verified == "true"),  # Amazon Cognito and Apple send a text
+        printable(name),
+    )
+
+
+def printable(text: Any) -> str:
+    """Return the text as a name that can be shown, or an empty text."""
+    kept = "".join(one for one in text if one.isprintable()) if isinstance(text, str) else ""
+    return kept.strip()[:MAX_NAME_LENGTH]
+
+
+async def post_form(outgoing: Outgoing, url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, bytes]:
+    """Return status and body. Raises: ProviderFailed; ProviderRefused, if the code is used up or wrong."""
+    try:
+        answer = await outgoing.post(url, headers, urlencode(form).encode())
+    except RequestFailed as error:
+        raise ProviderFailed(str(error)) from None
+    if answer.status in (400, 401):
+        refused = _error_in(answer.body)
+        if refused == "invalid_grant":
+            raise ProviderRefused(refused)
+        raise ProviderFailed(f"{url} answered {answer.status}: {refused!r}; check client_id and client_secret")
+    return answer.status, answer.body
+
+
+def _error_in(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=TokenError).error[:100]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def with_query(url: str, query: dict[str, str]) -> str:
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(query)}"
+
+
+def checked_page(url: str) -> str:
+    """Return an address to which a browser may be sent. Raises: ProviderFailed."""
+    if not url.startswith(("https://", "http://")) or not url.isascii() or not url.isprintable() or " " in url:
+        raise ProviderFailed("the authorization endpoint is not a URL")
+    return url
+
+
+def _basic(client_id: str, secret: str) -> str:
+    """Return the header of RFC 6749 §2.3.1: both parts are encoded as in a form before they are joined."""
+    pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()

@@ -1,0 +1,124 @@
+"""Small requests to servers that the operator has named: an identity provider, a list of breached passwords.
+
+The deadline covers the whole request. Redirects are not followed, proxies of the environment are not used, and an
+answer that is too long is an error. A document of such a server may name other servers (OpenID Connect Discovery does).
+These may only have public addresses: the document cannot direct requests into the private network of this server.
+The address is checked where the connection is made, so a name that resolves differently a moment later gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpcore
+import msgspec
+
+MAX_ANSWER_BYTES: Final = 1 << 20
+
+
+class RequestFailed(Exception):
+    """The server cannot be reached, or its answer is not usable. The message is for the log of the operator."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+
+
+class Outgoing:
+    """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http."""
+
+    def __init__(self, trusted: Iterable[str], deadline_seconds: float) -> None:
+        self.trusted = frozenset(trusted)
+        self.deadline_seconds = deadline_seconds
+        self.pool = httpcore.AsyncConnectionPool(
+            max_connections=20, keepalive_expiry=20.0, network_backend=CheckedAddresses(self.trusted)
+        )
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """Raises: RequestFailed."""
+        return await self._send("GET", url, headers, b"")
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Raises: RequestFailed."""
+        return await self._send("POST", url, headers, body)
+
+    async def close(self) -> None:
+        await self.pool.aclose()
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        host = self._checked_host(url)
+        sent = {"user-agent": "BunBase", "accept-encoding": "identity", **headers}
+        try:
+            async with (
+                asyncio.timeout(self.deadline_seconds),
+                self.pool.stream(method, url, headers=list(sent.items()), content=body or None) as answer,
+            ):
+                return Reply(answer.status, await _read(answer, host))
+        except TimeoutError:
+            raise RequestFailed(f"{host} did not answer within {self.deadline_seconds} s") from None
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise RequestFailed(f"{host}: {type(error).__name__}: {error}") from None
+
+    def _checked_host(self, url: str) -> str:
+        """Return the host of a URL that may be requested. Raises: RequestFailed."""
+        try:
+            parts = urlsplit(url)
+            host, usable = parts.hostname or "", parts.username is None and (parts.port is None or parts.port > 0)
+        except ValueError:
+            host, usable = "", False
+        if not host or not usable or not url.isascii() or not url.isprintable() or " " in url:
+            raise RequestFailed("a URL of the server is not valid")
+        if parts.scheme != "https" and not (parts.scheme == "http" and host in self.trusted):
+            raise RequestFailed(f"{host}: https is required")
+        return host
+
+
+class CheckedAddresses(httpcore.AsyncNetworkBackend):
+    """Connects to hosts that are trusted, and to public addresses of all others."""
+
+    def __init__(self, trusted: frozenset[str]) -> None:
+        self.trusted = trusted
+        self.below = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        address = host if host in self.trusted else await _public_address(host, port)
+        return await self.below.connect_tcp(address, port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        raise httpcore.ConnectError("unix sockets are not used")
+
+    async def sleep(self, seconds: float) -> None:
+        await self.below.sleep(seconds)
+
+
+async def _public_address(host: str, port: int) -> str:
+    """Return the first public address of a host. Raises: httpcore.ConnectError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for *_, address in found:
+        if ip_address(address[0]).is_global:
+            return str(address[0])
+    raise httpcore.ConnectError(f"{host} has no public address, and the settings do not name this host")
+
+
+async def _read(answer: httpcore.Response, host: str) -> bytes:
+    body = bytearray()
+    async for part in answer.aiter_stream():
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            raise RequestFailed(f"the answer of {host} is longer than {MAX_ANSWER_BYTES} bytes")
+    return bytes(body)

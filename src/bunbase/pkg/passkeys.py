@@ -1,0 +1,201 @@
+"""Passkeys: the ceremonies of WebAuthn Level 3, around credentials and challenges that the caller stores.
+
+The life of a registration, and likewise of a sign-in:
+
+1. The caller makes a challenge with `new_challenge`, stores its hash, and sends the options to the browser.
+2. The browser asks the authenticator, which signs the challenge, the origin and the id of the relying party.
+3. The caller finds the challenge with `challenge_in`, deletes it, so that it works once, and calls `registered` or
+   `checked`.
+
+Every passkey is discoverable, and the authenticator must verify its user (fingerprint, face or PIN). So a passkey alone
+is two factors: the device and its user. Attestation is not asked for, since any authenticator is welcome.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import webauthn
+from webauthn.helpers import base64url_to_bytes, options_to_json_dict, parse_client_data_json
+from webauthn.helpers.structs import (
+    AttestationConveyancePreference,
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+CHALLENGE_BYTES: Final = 32
+TIMEOUT_MS: Final = 300_000
+MAX_CREDENTIAL_ID_BYTES: Final = 1023  # WebAuthn Level 3 §4
+LOCALHOST: Final = "localhost"
+
+T = TypeVar("T")
+
+
+class BadPasskey(Exception):
+    """The answer of the authenticator does not prove what it should."""
+
+
+class CounterWentBack(BadPasskey):
+    """The signature is right, but its counter is not above the last one: the passkey may have been copied."""
+
+
+class RelyingParty(msgspec.Struct, frozen=True):
+    """The site that passkeys belong to. `id`: its host. `origin`: the only origin that browsers may name."""
+
+    id: str
+    name: str
+    origin: str
+
+
+class PasskeyUser(msgspec.Struct, frozen=True):
+    """`id`: an opaque id of at most 64 bytes, which the authenticator stores and sends at each sign-in."""
+
+    id: str
+    name: str
+    display_name: str
+
+
+class NewPasskey(msgspec.Struct, frozen=True):
+    """`synced`: the passkey is backed up, for example by the account of the phone's maker."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+    synced: bool
+
+
+class PublicPasskey(msgspec.Struct, frozen=True):
+    """The stored part that a check needs."""
+
+    credential_id: bytes
+    public_key: bytes
+    sign_count: int
+
+
+def relying_party(name: str, public_url: str) -> RelyingParty | None:
+    """Return the relying party at an address, or None if browsers allow no passkeys there.
+
+    Browsers accept only host names, not IP addresses. This machine itself is `localhost`.
+    """
+    parts = urlsplit(public_url)
+    host, port = parts.hostname or "", f":{parts.port}" if parts.port else ""
+    try:
+        if not ip_address(host).is_loopback:
+            return None
+        host = LOCALHOST
+    except ValueError:
+        pass  # a host name
+    if not host or (parts.scheme != "https" and host != LOCALHOST and not host.endswith(f".{LOCALHOST}")):
+        return None
+    return RelyingParty(host, name, f"{parts.scheme}://{host}{port}")
+
+
+def new_challenge() -> bytes:
+    return os.urandom(CHALLENGE_BYTES)
+
+
+def registration_options(
+    party: RelyingParty, user: PasskeyUser, challenge: bytes, existing: Sequence[bytes]
+) -> dict[str, Any]:
+    """Return the options for `navigator.credentials.create`, as JSON. `existing`: the ids of the user's passkeys."""
+    options = webauthn.generate_registration_options(
+        rp_id=party.id,
+        rp_name=party.name,
+        user_id=user.id.encode(),
+        user_name=user.name,
+        user_display_name=user.display_name,
+        challenge=challenge,
+        timeout=TIMEOUT_MS,
+        attestation=AttestationConveyancePreference.NONE,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        ),
+        exclude_credentials=_described(existing),
+    )
+    return options_to_json_dict(options)
+
+
+def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes) -> NewPasskey:
+    """Return the passkey that an authenticator has made for this challenge. Raises: BadPasskey."""
+    made = _parsed(
+        lambda: webauthn.verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            require_user_verification=True,
+        )
+    )
+    if len(made.credential_id) > MAX_CREDENTIAL_ID_BYTES:
+        raise BadPasskey("the id of the credential is too long")
+    return NewPasskey(made.credential_id, made.credential_public_key, made.sign_count, made.credential_backed_up)
+
+
+def sign_in_options(party: RelyingParty, challenge: bytes, allowed: Sequence[bytes] = ()) -> dict[str, Any]:
+    """Return the options for `navigator.credentials.get`, as JSON. `allowed`: empty for a sign-in without a name."""
+    options = webauthn.generate_authentication_options(
+        rp_id=party.id,
+        challenge=challenge,
+        timeout=TIMEOUT_MS,
+        allow_credentials=_described(allowed),
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, stored: PublicPasskey) -> int:
+    """Check a signature, and return its counter, which the caller stores. Raises: CounterWentBack, BadPasskey.
+
+    The library would compare the counters before it checks the signature. It gets 0 instead of the stored counter, so
+    that only a right signature can raise CounterWentBack. Synced passkeys always count 0.
+    """
+    verified = _parsed(
+        lambda: webauthn.verify_authentication_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=party.id,
+            expected_origin=party.origin,
+            credential_public_key=stored.public_key,
+            credential_current_sign_count=0,
+            require_user_verification=True,
+        )
+    )
+    count = verified.new_sign_count
+    if (count or stored.sign_count) and count <= stored.sign_count:
+        raise CounterWentBack(f"the counter is {count}, but it was {stored.sign_count} before")
+    return count
+
+
+def challenge_in(credential: dict[str, Any]) -> bytes:
+    """Return the challenge that the answer names. Raises: BadPasskey."""
+    return _parsed(
+        lambda: parse_client_data_json(base64url_to_bytes(credential["response"]["clientDataJSON"])).challenge
+    )
+
+
+def credential_id_in(credential: dict[str, Any]) -> bytes:
+    """Raises: BadPasskey."""
+    return _parsed(lambda: base64url_to_bytes(credential["rawId"]))
+
+
+def user_in(credential: dict[str, Any]) -> str:
+    """Return the id of the user that the authenticator has stored, or an empty text. Raises: BadPasskey."""
+    return _parsed(lambda: base64url_to_bytes(credential["response"].get("userHandle") or "").decode())
+
+
+def _described(ids: Sequence[bytes]) -> list[PublicKeyCredentialDescriptor]:
+    return [PublicKeyCredentialDescriptor(id=id) for id in ids]
+
+
+def _parsed(parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except Exception as error:  # hostile bytes pass through parsers of CBOR, DER and JSON, each with its own exceptions
+        raise BadPasskey(str(error)) from error

@@ -1,0 +1,67 @@
+"""Codes of an authenticator app: TOTP (RFC 6238) with SHA-1, 6 digits and 30 seconds, which every app supports.
+
+A code is valid for one step before and after the present one, because clocks differ. It must work only once (RFC 6238
+§5.2): the caller stores the step of the last good code, under a lock, and passes it as `after`.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime
+from typing import Final
+
+import pyotp
+
+STEP_SECONDS: Final = 30
+WINDOW: Final = 1  # steps before and after the present one
+DIGITS: Final = 6
+BEFORE_ALL: Final = -1  # no code was used yet
+
+
+def new_totp_secret() -> str:
+    """Return a new secret of 160 bits in base32, as authenticator apps accept it."""
+    return pyotp.random_base32()
+
+
+def totp_uri(secret: str, account: str, issuer: str) -> str:
+    """Return the `otpauth://` address that a QR code contains. `issuer`: the name that the app shows."""
+    return pyotp.TOTP(secret).provisioning_uri(name=account, issuer_name=issuer)
+
+
+def is_totp_code(code: str) -> bool:
+    """True if the text has the form of a code; spaces are allowed."""
+    digits = _digits(code)
+    return len(digits) == DIGITS and digits.isascii() and digits.isdigit()
+
+
+def matching_step(secret: str, code: str, now: datetime, after: int) -> int | None:
+    """Return the step that a code belongs to, or None if the code is wrong or was used.
+
+    `after`: the step of the last good code. All steps of the window are compared, so that the time tells nothing.
+    """
+    if not is_totp_code(code):
+        return None
+    sent, present = _digits(code), int(now.timestamp()) // STEP_SECONDS
+    app, found = pyotp.TOTP(secret), None
+    for step in range(present - WINDOW, present + WINDOW + 1):
+        if hmac.compare_digest(app.generate_otp(step), sent) and step > after:
+            found = step
+    return found
+
+
+def wait_seconds(failed: int) -> int:
+    """Return how long no code is checked after so many wrong codes in a row.
+
+    The first wrong codes cost nothing. Then the wait doubles from one minute to one hour. Over a year, a guesser who
+    knows the password then has about 8,800 guesses, of which each hits with 3 in a million.
+    """
+    return 0 if failed < FREE else min(FIRST_WAIT_SECONDS << min(failed - FREE, 10), LONGEST_WAIT_SECONDS)
+
+
+FREE: Final = 5  # wrong codes
+FIRST_WAIT_SECONDS: Final = 60
+LONGEST_WAIT_SECONDS: Final = 3600
+
+
+def _digits(code: str) -> str:
+    return code.replace(" ", "")

@@ -1,0 +1,95 @@
+"""Kill the server with SIGKILL amid refreshes and invitations: nothing is half done, and nothing is usable twice.
+
+BUNBASE_SIGN_IN_KILLS is the number of kills (1 in `make test`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from typing import Any, Final
+
+import httpx
+
+from tests.e2e.instance import Instance
+
+KILLS: Final = int(os.environ.get("BUNBASE_SIGN_IN_KILLS", "1"))
+SESSIONS: Final = 8
+INVITES: Final = 12
+PASSWORD: Final = "correct horse battery"
+ADMIN: Final = {"email": "admin@example.com", "password": PASSWORD}
+LIVES_SECONDS: Final = (0.1, 0.8)
+
+
+class Clients:
+    """`tokens`: the last refresh token that each client knows. `invites`: the token of each invitation, by its id.
+
+    `accepted`: the ids whose registration was answered.
+    """
+
+    def __init__(self, tokens: list[str], invites: dict[str, str]) -> None:
+        self.tokens = tokens
+        self.invites = invites
+        self.accepted: set[str] = set()
+
+    async def refresh(self, http: httpx.AsyncClient, number: int) -> None:
+        """Refresh until the server dies. An answer that is lost leaves the old token."""
+        while True:
+            pair = (await http.post("/api/auth/refresh", json={"refresh_token": self.tokens[number]})).json()
+            self.tokens[number] = pair["refresh_token"]
+            if random.random() < 0.5:
+                await http.get("/api/auth/me", headers=bearer(pair))
+
+    async def accept(self, http: httpx.AsyncClient, id: str) -> None:
+        await asyncio.sleep(random.uniform(0, LIVES_SECONDS[1]))
+        reply = await http.post("/api/auth/register", json=account_of(id) | {"invite": self.invites[id]})
+        assert reply.status_code == 201, reply.text
+        self.accepted.add(id)
+
+
+def account_of(id: str) -> dict[str, str]:
+    return {"email": f"{id}@example.com", "password": PASSWORD}
+
+
+def bearer(signed_in: dict[str, Any]) -> dict[str, str]:
+    return {"authorization": f"Bearer {signed_in['access_token']}"}
+
+
+async def work_until_killed(server: Instance, clients: Clients) -> None:
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, trust_env=False) as http:
+        work = [
+            *(clients.refresh(http, number) for number in range(len(clients.tokens))),
+            *(clients.accept(http, id) for id in clients.invites),
+        ]
+        tasks = [asyncio.create_task(one) for one in work]
+        await asyncio.sleep(random.uniform(*LIVES_SECONDS))
+        await asyncio.to_thread(server.kill)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [one for one in ended if one is not None and not isinstance(one, httpx.TransportError)] == []
+
+
+def test_a_killed_server_leaves_every_session_and_every_invitation_whole(dev: Instance) -> None:
+    dev.start()
+    post = dev.http.post
+    post("/api/auth/register", json=ADMIN).raise_for_status()
+    for _ in range(KILLS):
+        pairs = [post("/api/auth/login", json=ADMIN).raise_for_status().json() for _ in range(SESSIONS)]
+        made = [post("/api/invites", json={}, headers=bearer(pairs[0])).json() for _ in range(INVITES)]
+        clients = Clients(
+            [pair["refresh_token"] for pair in pairs], {one["id"]: one["url"].split("token=")[1] for one in made}
+        )
+
+        asyncio.run(work_until_killed(dev, clients))
+        dev.start()
+
+        for token in clients.tokens:
+            pair = post("/api/auth/refresh", json={"refresh_token": token}).raise_for_status().json()
+            assert dev.http.get("/api/auth/me", headers=bearer(pair)).status_code == 200
+        listed = dev.http.get("/api/invites", params={"limit": 500}, headers=bearer(pair)).raise_for_status().json()
+        still_open = {one["id"] for one in listed["items"]}
+        assert not clients.accepted & still_open
+        for id, token in clients.invites.items():
+            again = post("/api/auth/register", json=account_of(id) | {"invite": token})
+            assert again.status_code == (201 if id in still_open else 403), again.text
+            assert post("/api/auth/login", json=account_of(id)).status_code == 200
