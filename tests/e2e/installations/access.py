@@ -19,6 +19,7 @@ NOT_KEPT: Final = {
     "/api/instance": "about the process",
     "/.well-known/openid-configuration": "made from settings",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
+    "/api/auth/sessions": "changes with each sign-in",
 }
 # routes whose answers are not compared, because their counts grow with use and expire
 COUNTED: Final = ("/api/projects/{project}/functions/{name}/stats", "/api/projects/{project}/usage")
@@ -93,6 +94,7 @@ def questions(access: Access) -> list[Question]:
         Question("/.well-known/jwks.json", "/.well-known/jwks.json", "nobody"),
         Question("/api/auth/me", "/api/auth/me", "developer"),
         Question("/api/auth/tokens", "/api/auth/tokens", "developer"),
+        Question("/api/invites", "/api/invites", "developer"),
         Question("/api/projects", "/api/projects", "developer"),
         Question("/api/orgs", "/api/orgs", "developer"),
         Question("/api/orgs/{org}", "/api/orgs/personal", "developer"),
