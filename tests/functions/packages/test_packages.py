@@ -29,7 +29,7 @@ LISTED: Final = 40  # the packages of the list; the docs show others in a second
 MOST_NO: Final = 5
 
 NODE_20: Final = HERE / "node20"  # the versions that npm chooses on Node 20, whose newest versions need Node 22
-ON_NODE_20: Final = "## What npm installs on Node 20"
+ON_NODE_20: Final = "## Versions on Node 20"
 
 
 def _pinned(folder: Path) -> dict[str, str]:
