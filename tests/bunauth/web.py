@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -10,13 +11,14 @@ from litestar import Litestar, Response
 from litestar.di import Provide
 
 from bunbase.pkg.errors import Problem
-from tests.rooms import ANYONE
+from tests.rooms import ANYONE, site
 
 
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
     """Return a client of the routes. `given` holds arguments of handlers by name; a missing Caller is anonymous."""
     keyed = given.get("client", ANYONE)
     given = dict.fromkeys(("anyone", "developer", "client", "operator"), ANYONE) | {"keyed": keyed} | given
+    given = {"site": site(Path())} | given
     app = Litestar(
         list(routes),
         dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},

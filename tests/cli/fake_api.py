@@ -59,6 +59,7 @@ class FakeApi:
         self.device_client = ""
         self.device_errors: list[type[Problem]] = []
         self.setup_complete = True
+        self.without_factors: list[str] = []  # accounts whose factors an administrator has removed
         self.code = ""  # if it is set, a sign-in needs this code
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration

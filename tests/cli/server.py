@@ -152,6 +152,12 @@ async def instance(api: Injected[FakeApi]) -> dict[str, bool]:
     return {"setup_complete": api.setup_complete}
 
 
+@post("/api/admin/accounts/{account:str}/reset-factors", status_code=204)
+async def reset_factors(api: Injected[FakeApi], request: AnyRequest, account: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.without_factors.append(account)
+
+
 @get("/api/auth/me")
 async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
     api.signed_in(request)
@@ -544,6 +550,7 @@ ROUTES = (
     end_own_sessions,
     end_own_session,
     instance,
+    reset_factors,
     me,
     list_projects,
     create_project,

@@ -10,6 +10,7 @@ import pytest
 
 from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
+from bunbase.cli.http import Call
 from bunbase.contracts.bunauth.accounts import AccountSession
 from bunbase.pkg.api_json import api_json
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
@@ -111,6 +112,33 @@ def test_login_asks_for_the_code_of_the_second_factor_until_it_is_right(
 
     assert said.code == 0
     assert "This code is wrong" in said.err
+
+
+def test_a_sign_in_by_another_service_sends_the_code_of_the_second_factor_too(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.code = "123456"
+    first_factor = Call("POST", "/api/auth/login", json={"email": EMAIL, "password": PASSWORD})
+    monkeypatch.setattr("bunbase.cli.account.check_provider", lambda *_: None)
+    monkeypatch.setattr("bunbase.cli.account.sign_in_by_provider", lambda *_: first_factor)
+
+    said = bunbase("login", "--provider", "google", "--code", "123456")
+
+    assert said.code == 0
+    assert kept().server(api.url).access_token == "at_1"
+
+
+def test_at_a_terminal_a_code_asks_for_email_and_password_and_does_not_open_the_page_for_devices(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.code = "123456"
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("bunbase.cli.account.ask", lambda *_: EMAIL)
+    monkeypatch.setattr("bunbase.cli.account.ask_secret", lambda *_: PASSWORD)
+
+    said = bunbase("login", "--code", "123456")
+
+    assert (said.code, api.device_client) == (0, "")
 
 
 @pytest.mark.parametrize("json", [True, False])

@@ -14,6 +14,7 @@ from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.devices import WaitingDevice
 from bunbase.contracts.bunauth.factors import PasskeyOptions, SecondFactor
+from bunbase.contracts.bunauth.identities import CodeExchange, ExternalRedirect, ExternalStart
 from bunbase.contracts.bunauth.problems import (
     DeviceNotFound,
     InvalidCredentials,
@@ -175,6 +176,12 @@ class FakeBunAuth(Room):
         return Registered(None if self.confirms else await self.login(caller, new.email, new.password))
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
+        return await self.login(caller, "ada@example.com", PASSWORD)
+
+    async def start_external_login(self, provider: str, start: ExternalStart) -> ExternalRedirect:
+        return ExternalRedirect("https://idp.example/", "bbs_1")
+
+    async def exchange_code(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
         return await self.login(caller, "ada@example.com", PASSWORD)
 
     async def waiting_device(self, user_code: str) -> WaitingDevice:

@@ -131,6 +131,7 @@ async def test_logins_with_a_secret_key_are_not_counted_by_address(door: Door) -
         ("/api/auth/refresh", {"refresh_token": "brt_x"}, "token_requests_per_minute"),
         ("/v1/auth/refresh", {"refresh_token": "urt_x"}, "token_requests_per_minute"),
         ("/v1/auth/login/custom-token", {"token": "x"}, "token_requests_per_minute"),
+        ("/api/auth/oauth/exchange", {"code": "x", "verifier": "x"}, "token_requests_per_minute"),
         ("/api/auth/login/second-factor", {"challenge": "x", "code": "x"}, "token_requests_per_minute"),
         ("/api/auth/login/passkey/options", {}, "token_requests_per_minute"),
         ("/api/auth/login/passkey/verify", {"credential": {}}, "token_requests_per_minute"),
@@ -313,3 +314,12 @@ async def test_codes_on_the_page_for_devices_have_a_limit_per_address() -> None:
         codes = [(await door.http.post("/device/code", data=fields)).status_code for _ in range(MOST + 1)]
 
     assert codes == [200] * MOST + [429]
+
+
+async def test_sign_ins_that_begin_at_another_service_have_a_limit_per_address() -> None:
+    settings = GatewaySettings(token_requests_per_minute=MOST)
+    async with door_of(settings) as door:
+        start = "/api/auth/oauth/example/start?redirect_to=/&code_challenge=x"
+        begun = [(await door.http.get(start)).status_code for _ in range(MOST + 1)]
+
+    assert begun == [302] * MOST + [429]

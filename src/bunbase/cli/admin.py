@@ -121,6 +121,22 @@ def role(
     out.done(f"{changed.email} now has the role {changed.role.value}.")
 
 
+@app.command
+def reset_factors(
+    account: Annotated[str, Parameter(help="The id of the account (usr_…).")],
+    /,
+    *,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Remove the authenticator app, recovery codes and passkeys of an account whose owner has lost them."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("POST", at("admin", "accounts", account, "reset-factors")))
+    if flags.json:
+        out.document({"id": account, "factors_removed": True})
+    out.done(f"{account} has no factors any more. Its owner signs in with the password.")
+
+
 def _change(target: str, verb: str, done: str, flags: ServerFlags) -> None:
     out = Output(flags.json)
     with open_session(flags) as session:

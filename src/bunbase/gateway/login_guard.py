@@ -38,7 +38,7 @@ SECOND_STEPS: Final = (
     "/api/auth/login/passkey/verify",
     DEVICE_CODE_PAGE,
 )  # the room limits the attempts at each account; here they are limited for each address
-STARTS: Final = ("/api/auth/oauth/{provider:str}/start", "/api/auth/oauth/{provider:str}/callback")
+STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback")
 TRADES: Final = (
     "/api/auth/refresh",
     "/api/auth/oauth/exchange",

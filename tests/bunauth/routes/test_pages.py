@@ -73,11 +73,14 @@ async def test_a_get_of_the_link_changes_nothing_and_a_post_opens_the_account(
     for _ in range(2):
         shown = await http.get("/account/sign-up", params={"token": token})
     short = await http.post("/account/sign-up", data={"token": token, "password": "short"})
+    weak = await http.post("/account/sign-up", data={"token": token, "password": BOB})
     opened = await http.post("/account/sign-up", data={"token": token, "password": PASSWORD})
     repeated = await http.post("/account/sign-up", data={"token": token, "password": PASSWORD})
 
     assert f'value="{token}"' in shown.text
-    assert (short.status_code, title(short)) == (422, "Open your account")
+    for refused in (short, weak):
+        assert (refused.status_code, title(refused)) == (422, "Open your account")
+    assert "address" in weak.text
     assert "8 to 256 characters" in short.text
     assert (opened.status_code, title(opened)) == (200, "Your account is open")
     assert repeated.status_code == 410

@@ -90,8 +90,9 @@ from bunbase.pkg.passwords import Passwords
 
 @dataclass(frozen=True)
 class Helpers:
-    """What the service uses besides its stores. `breached`: None if the settings name no list of breached passwords.
+    """The objects that the service uses besides its stores.
 
+    `breached`: None if the settings name no list of breached passwords.
     `providers`: the services by which people sign in, by their names.
     """
 
