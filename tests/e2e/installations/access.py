@@ -110,7 +110,6 @@ def questions(access: Access) -> list[Question]:
         Question("/.well-known/jwks.json", "/.well-known/jwks.json", "nobody"),
         Question("/api/auth/me", "/api/auth/me", "developer"),
         Question("/api/auth/tokens", "/api/auth/tokens", "developer"),
-        Question("/api/invites", "/api/invites", "developer"),
         Question("/api/projects", "/api/projects", "developer"),
         Question("/api/invites", "/api/invites", "developer"),
         Question("/api/orgs", "/api/orgs", "developer"),
