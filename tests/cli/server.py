@@ -18,16 +18,8 @@ from litestar.response import Stream
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
-from bunbase.contracts.bunauth.problems import (
-    InvalidCredentials,
-    InvalidToken,
-    SecondFactorRequired,
-    SessionNotFound,
-    TokenReused,
-    WrongCode,
-)
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -64,71 +56,9 @@ from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.serve import listen, serving
-from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, PASSWORD, REQUEST_ID, AnyRequest, FakeApi, Upload
+from tests.cli.fake_accounts import ACCOUNT_ROUTES
+from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, REQUEST_ID, AnyRequest, FakeApi, Upload
 from tests.cli.fake_teams import TEAM_ROUTES
-
-
-@get("/api/auth/sessions")
-async def list_own_sessions(api: Injected[FakeApi], request: AnyRequest) -> AccountSessions:
-    api.signed_in(request)
-    return AccountSessions(tuple(api.own_sessions.values()), None)
-
-
-@delete("/api/auth/sessions")
-async def end_own_sessions(api: Injected[FakeApi], request: AnyRequest, keep_current: FromQuery[bool] = False) -> None:
-    api.signed_in(request)
-    api.own_sessions = {id: one for id, one in api.own_sessions.items() if one.current and keep_current}
-
-
-@delete("/api/auth/sessions/{id:str}")
-async def end_own_session(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
-    api.signed_in(request)
-    if api.own_sessions.pop(id, None) is None:
-        raise SessionNotFound
-
-
-@post("/api/auth/login/second-factor", status_code=200)
-async def second_factor(api: Injected[FakeApi], request: AnyRequest) -> SignedIn:
-    body = await request.json()
-    if body != {"challenge": "bsc_1", "code": api.code}:
-        raise WrongCode
-    return api.sign_in(EMAIL)
-
-
-@post("/api/auth/{verb:str}")
-async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str]) -> Response[Any]:
-    body = await request.json() if verb != "logout" else {}
-    match verb:
-        case "login" | "register":
-            if body["password"] != PASSWORD:
-                raise InvalidCredentials
-            if verb == "login" and api.code:
-                raise SecondFactorRequired(challenge="bsc_1", methods=["totp", "recovery_code"])
-            api.setup_token, api.invite = body.get("setup_token"), body.get("invite")
-            if verb == "register" and api.verifies_signups:
-                return Response(SignupPending(), status_code=202)
-            return Response(api.sign_in(body["email"]), status_code=200 if verb == "login" else 201)
-        case "refresh":
-            return Response(refreshed(api, body["refresh_token"]), status_code=200)
-        case _:
-            api.signed_in(request)
-            api.access.clear()
-            api.fresh.clear()
-            return Response(None, status_code=204)
-
-
-def refreshed(api: FakeApi, token: str) -> SignedIn:
-    """Refresh a session. Unlike the real server, a token that is used twice ends the session at once."""
-    api.refreshes += 1
-    if token in api.spent:
-        api.access.clear()
-        api.fresh.clear()
-        raise TokenReused
-    if token not in api.fresh:
-        raise InvalidToken
-    api.fresh.discard(token)
-    api.spent.add(token)
-    return api.sign_in(EMAIL)
 
 
 @post("/api/auth/device", status_code=200)
@@ -542,13 +472,8 @@ def on_problem(_request: AnyRequest, problem: Problem) -> Response[bytes]:
 
 
 ROUTES = (
-    auth,
     device,
     device_token,
-    second_factor,
-    list_own_sessions,
-    end_own_sessions,
-    end_own_session,
     instance,
     reset_factors,
     me,
@@ -594,6 +519,7 @@ ROUTES = (
     use_custom_token,
     end_user_session,
     invoke,
+    *ACCOUNT_ROUTES,
     *TEAM_ROUTES,
 )
 
