@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
 from bunbase.bunauth.service import BunAuthService
 from bunbase.pkg.mail.letters import DevMail
-from tests.pkg.waiting import PATIENCE_SECONDS
+from tests.pkg.waiting import until_true
 
 LINK = re.compile(r"/account/([a-z-]+)\?token=(\S+)")
 
 
 async def answered(bunauth: BunAuthService) -> None:
     """Wait until the job has answered all requests for mails."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await bunauth.stores.db.value("SELECT EXISTS (SELECT FROM mail_requests)"):
-            await asyncio.sleep(0.005)
+    await until_true(lambda: bunauth.stores.db.value("SELECT NOT EXISTS (SELECT FROM mail_requests)"))
 
 
 async def mails(bunauth: BunAuthService, to: str) -> list[DevMail]:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -209,6 +209,11 @@ class FakeBunAuth(Room):
 
 
 class FakePlatform(Room):
+    """A test sets the methods that it needs and that are not defined here."""
+
+    create_key: Callable[..., Any]
+    revoke_key: Callable[..., Any]
+
     def __init__(self) -> None:
         super().__init__()
         self.holders = {

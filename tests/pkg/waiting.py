@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 PATIENCE_SECONDS = 10.0
 
@@ -14,3 +14,10 @@ async def eventually(condition: Callable[[], object], seconds: float = PATIENCE_
     while not condition():
         assert time.monotonic() < end, "the condition did not become true in time"
         await asyncio.sleep(0.005)
+
+
+async def until_true(ask: Callable[[], Awaitable[object]], seconds: float = PATIENCE_SECONDS) -> None:
+    """Ask again and again until the answer is true. Raises: TimeoutError, if it is not true in time."""
+    async with asyncio.timeout(seconds):
+        while not await ask():
+            await asyncio.sleep(0.005)

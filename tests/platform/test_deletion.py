@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from bunbase.pkg.modules import Site
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from tests.bunauth.feeds import feed_of
-from tests.pkg.waiting import PATIENCE_SECONDS, eventually
+from tests.pkg.waiting import eventually, until_true
 from tests.platform.fake_rooms import FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, entering, joined, value_of
 from tests.rooms import opened
@@ -243,11 +244,7 @@ async def test_functions_that_were_down_learn_the_latest_state_of_a_project(
 
     others.functions.reachable = True
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await platform.stores.db.value("SELECT count(*) FROM outbox"):
-            await platform.stores.db.execute("UPDATE outbox SET due_at = now()")
-            platform.deletion.tell_others()
-            await asyncio.sleep(0.01)
+    await delivered(platform, lambda: platform.stores.db.value("SELECT NOT EXISTS (SELECT FROM outbox)"))
     assert set(others.functions.heard) == {True}  # never that it runs: this was over before anyone could tell
     assert others.functions.paused == {made.id}
 
@@ -277,8 +274,19 @@ async def test_the_members_of_a_destroyed_project_are_forgotten(platform: Platfo
 
 async def relayed(platform: PlatformService, others: FakeRooms, project: str) -> None:
     """Wait until all rooms have heard of the end of a project, without waiting for the next attempt of the outbox."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not others.have_heard(project):
-            await platform.stores.db.execute("UPDATE outbox SET due_at = now()")
-            platform.deletion.tell_others()
-            await asyncio.sleep(0.01)
+
+    async def have_heard() -> bool:
+        return others.have_heard(project)
+
+    await delivered(platform, have_heard)
+
+
+async def delivered(platform: PlatformService, done: Callable[[], Awaitable[object]]) -> None:
+    """Deliver the events of the outbox, without waiting for its next attempt, until `done` is true."""
+
+    async def is_done() -> object:
+        await platform.stores.db.execute("UPDATE outbox SET due_at = now()")
+        platform.deletion.tell_others()
+        return await done()
+
+    await until_true(is_done)

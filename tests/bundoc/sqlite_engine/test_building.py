@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from bunbase.contracts.bundoc.problems import BundocBusy
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.sqlite_engine.build_writer import COLLECTION, DOCUMENTS, INDEXES, PROJECT, filled
 from tests.fakes import FakeKms
+from tests.pkg.waiting import until_true
 
 DEADLINE_SECONDS = 30.0
 BY_N = (IndexSpec(("n",), "by_n"),)
@@ -32,17 +32,11 @@ async def state(engine: SqliteEngine) -> Collection:
     return found
 
 
-async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await true():
-            await asyncio.sleep(0.01)
-
-
 async def until_ready(engine: SqliteEngine) -> None:
     async def ready() -> bool:
         return all(index.ready for index in (await state(engine)).indexes)
 
-    await until(ready)
+    await until_true(ready, DEADLINE_SECONDS)
 
 
 async def half_built(engine: SqliteEngine) -> None:
@@ -137,7 +131,7 @@ async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -
     async def over() -> bool:
         return not engine.builds.tasks
 
-    await until(over)
+    await until_true(over, DEADLINE_SECONDS)
     await engine.alter(PROJECT, COLLECTION, CollectionSpec(BY_N))
     assert (await state(engine)).indexes[0].ready
 
@@ -145,7 +139,7 @@ async def test_an_index_may_be_dropped_while_it_is_built(engine: SqliteEngine) -
 async def test_a_project_can_be_dropped_while_an_index_is_built(engine: SqliteEngine) -> None:
     await filled(engine, 5 * BATCH)
     waiting = asyncio.create_task(engine.alter(PROJECT, COLLECTION, CollectionSpec(INDEXES)))
-    await until(lambda: _building(engine))
+    await until_true(lambda: _building(engine), DEADLINE_SECONDS)
 
     await engine.drop(PROJECT)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput
 from tests.bundoc.engines import sqlite_engine
 from tests.fakes import FakeKms
+from tests.pkg.waiting import until_true
 
 CALLER = Caller(CallerKind.SECRET, project="prj_a")
 TITLED = CollectionSpec(schema={"required": ["title"], "properties": {"title": {"type": "string"}}})
@@ -331,12 +331,14 @@ async def test_a_crash_during_the_build_of_an_index_keeps_references_checked(
 
 async def delete_once_built(service: BundocService, collection: str, id: str) -> None:
     """Delete a document as soon as the indexes that this needs are complete."""
-    async with asyncio.timeout(20):
-        while True:
-            with suppress(BundocBusy):
-                await delete(service, collection, id)
-                return
-            await asyncio.sleep(0.01)
+
+    async def is_deleted() -> bool:
+        with suppress(BundocBusy):
+            await delete(service, collection, id)
+            return True
+        return False
+
+    await until_true(is_deleted, seconds=20)
 
 
 async def test_documents_that_violate_the_schema_are_listed_in_pages(service: BundocService) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
 from bunbase.functions.service import FunctionsService
@@ -103,8 +102,7 @@ async def test_a_client_of_node_http_sees_the_events_that_node_emits_in_the_same
     functions: FunctionsService, net: Site, tmp_path: Path
 ) -> None:
     node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node is not installed")
+    assert node is not None, "`make test` needs Node 20"
     shutil.copy(EVENTS, tmp_path / "events.mjs")
     shown = f"""
         import {{ run }} from "./events.mjs";

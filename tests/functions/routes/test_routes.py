@@ -15,6 +15,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.functions.service import FunctionsService
 from tests.functions.calls import MEMBER, SERVER, deploy, said, until
 from tests.functions.web import served
+from tests.pkg.waiting import until_true
 
 CONTROL = "/api/projects/prj_one"
 ECHO = "async (req) => ({ method: req.method, url: req.url, body: await req.text(), names: [...req.headers.keys()] })"
@@ -163,9 +164,11 @@ async def test_head_of_a_stream_ends_the_stream_and_the_next_request_is_answered
         answer = await web.head(f"/v1/functions/{name}")
 
         assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"", kind)
-        async with asyncio.timeout(10):
-            while not (await web.get(f"/v1/functions/{name}")).json():
-                await asyncio.sleep(0.01)
+
+        async def has_stopped(name: str = name) -> Any:
+            return (await web.get(f"/v1/functions/{name}")).json()
+
+        await until_true(has_stopped)
 
 
 async def test_the_timings_of_a_function_are_sent_with_those_of_bunbase(

@@ -20,8 +20,8 @@ NEW_KEY = {"kind": "secret", "name": "ci"}
 @pytest_asyncio.fixture
 async def door() -> AsyncIterator[Door]:
     async with door_of() as one:
-        one.platform.create_key = created  # type: ignore[attr-defined]
-        one.platform.revoke_key = revoked  # type: ignore[attr-defined]
+        one.platform.create_key = created
+        one.platform.revoke_key = revoked
         yield one
 
 
@@ -68,7 +68,7 @@ async def test_the_entry_begins_before_the_act(door: Door) -> None:
         seen.append(entries(door))
         raise KeyError("a bug")
 
-    door.platform.create_key = create_key  # type: ignore[attr-defined]
+    door.platform.create_key = create_key
     answer = await door.http.post(KEYS, json=NEW_KEY, headers=bearer(door))
 
     assert [end for _, _, end in seen[0]] == [None]
@@ -78,7 +78,7 @@ async def test_the_entry_begins_before_the_act(door: Door) -> None:
 
 async def test_no_act_is_done_while_the_log_cannot_be_written(door: Door) -> None:
     done = []
-    door.platform.create_key = lambda *_: done.append(1)  # type: ignore[attr-defined]
+    door.platform.create_key = lambda *_: done.append(1)
     door.platform.writable = False
 
     answer = await door.http.post(KEYS, json=NEW_KEY, headers=bearer(door))
@@ -101,7 +101,7 @@ async def test_an_outcome_that_cannot_be_stored_does_not_change_the_answer(door:
         door.platform.writable = False
         return await created(caller, *rest)
 
-    door.platform.create_key = create_key  # type: ignore[attr-defined]
+    door.platform.create_key = create_key
     answer = await door.http.post(KEYS, json=NEW_KEY, headers=bearer(door))
 
     assert answer.status_code == 201

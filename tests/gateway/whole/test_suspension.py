@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,7 +12,7 @@ from bunbase.contracts.platform import Membership
 from bunbase.contracts.revocations import RevokedKind
 from tests.gateway.door import Door, door_of
 from tests.gateway.others import ADA, BAKERY, LIBRARY, PUBLISHABLE, SECRET
-from tests.pkg.waiting import PATIENCE_SECONDS
+from tests.pkg.waiting import until_true
 
 DATA = "/v1/data/posts"
 
@@ -52,9 +51,11 @@ async def test_keys_and_functions_of_a_suspended_project_are_refused_within_a_se
     door.platform.tell(RevokedKind.PROJECT, BAKERY)
 
     assert before in ("200", "201")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await code(door, path, headers) != "project_suspended":
-            await asyncio.sleep(0.01)
+
+    async def is_refused() -> bool:
+        return await code(door, path, headers) == "project_suspended"
+
+    await until_true(is_refused)
 
 
 async def test_members_of_a_suspended_project_read_it_and_change_nothing(door: Door) -> None:
