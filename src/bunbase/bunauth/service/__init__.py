@@ -13,8 +13,8 @@ from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.external_accounts import ExternalAccounts
 from bunbase.bunauth.service.external_login import ExternalLogins
-from bunbase.bunauth.service.factor_checks import FactorChecks
 from bunbase.bunauth.service.factor_removal import FactorRemoval
+from bunbase.bunauth.service.factors import factor_checks
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
@@ -83,7 +83,6 @@ from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
 from bunbase.pkg.oidc.person import Provider
 from bunbase.pkg.oidc.settings import ProviderSettings
-from bunbase.pkg.passkeys import relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 
@@ -128,15 +127,15 @@ class BunAuthService:
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
-        checks = FactorChecks(stores, helpers.kms, relying_party(APP, site.public_url), letters, site.clock)
+        checks = factor_checks(stores, helpers.kms, letters.account, site)
         self.proofs = Proofs(stores, passwords, checks, tokens)
-        self.second_factor = SecondFactorSignIn(stores, checks, tokens)
+        self.second_factor = SecondFactorSignIn(checks, tokens)
         self.device_logins = DeviceLogins(
             stores, tokens, self.sign_in, self.second_factor, self.account_sessions, self.proofs, site.public_url
         )
-        self.totp = Totp(stores, checks, self.proofs, letters)
-        self.account_passkeys = PasskeyService(stores, checks, self.proofs, tokens, letters)
-        self.factor_removal = FactorRemoval(stores, self.proofs, letters)
+        self.totp = Totp(stores, self.proofs)
+        self.account_passkeys = PasskeyService(stores, self.proofs, tokens)
+        self.factor_removal = FactorRemoval(self.totp, self.proofs)
         self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.external_logins = ExternalLogins(stores, helpers.providers, site.public_url, site.clock)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bunbase.bunauth.service.letters import VERIFY_SECONDS
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
@@ -18,6 +17,7 @@ from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.mail.account_letters import VERIFY_SECONDS
 from bunbase.pkg.opaque import fingerprint
 
 
@@ -81,5 +81,5 @@ class Email:
             await stores.email_changes.forget(found.user_id)
             if not await stores.accounts.set_email(found.user_id, change.new_email, now):
                 raise LinkExpired("The change is no longer possible: ask for it again.")
-            await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
+            await stores.mails.post(self.letters.account.email_changed(account.email, change.new_email))
         return EmailConfirmed("changed")

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.store import Stores
+from bunbase.bunauth.service.totp import Totp
 from bunbase.contracts.bunauth.administration import AccountNotFound
 from bunbase.contracts.caller import Act, Caller
 
-ALL: Final = "the authenticator app, the recovery codes and all passkeys"
-
 
 class FactorRemoval:
-    def __init__(self, stores: Stores, proofs: Proofs, letters: Letters) -> None:
-        self.stores = stores
+    def __init__(self, totp: Totp, proofs: Proofs) -> None:
+        self.apps = totp.apps
         self.proofs = proofs
-        self.letters = letters
 
     async def remove(self, caller: Caller, id: str) -> None:
         """Remove all factors of an account, and tell its owner. Idempotent.
@@ -26,9 +20,5 @@ class FactorRemoval:
         """
         caller.administrator(Act.ACCOUNT_RESET_FACTORS)
         await self.proofs.need_fresh(caller)
-        async with self.stores.db.transaction():
-            account = await self.stores.factors.locked_account(id) if "\0" not in id else None
-            if account is None:
-                raise AccountNotFound
-            if await self.stores.factors.delete_all(id):
-                await self.stores.mails.post(self.letters.factor_removed(account.email, ALL))
+        if "\0" in id or not await self.apps.remove_all_factors(id):
+            raise AccountNotFound

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, assert_never
 
-from bunbase.bunauth.service.letters import RESET_SECONDS, VERIFY_SECONDS, Letters
+from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind, MailRequest, NewMailToken
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint, new_secret
 

@@ -84,7 +84,7 @@ class Password:
         await self.stores.mail_tokens.forget_of_account(user, MailKind.PASSWORD_RESET)
         await self.stores.sessions.end_all(user, now, await self.tokens.revoked_until(now), keep)
         if account is not None:
-            await self.stores.mails.post(self.letters.password_changed(account.email))
+            await self.stores.mails.post(self.letters.account.password_changed(account.email))
 
 
 def _link_expired() -> LinkExpired:

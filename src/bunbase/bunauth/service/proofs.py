@@ -11,15 +11,16 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.service.callers import with_session
-from bunbase.bunauth.service.factor_checks import FactorChecks
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.passkeys import PasskeyAct
+from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.factors import PasskeyOptions
 from bunbase.contracts.bunauth.problems import InvalidToken, ReauthenticationRequired, WrongProof
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.identity.factor_checks import FactorChecks
+from bunbase.pkg.identity.store.passkeys import PasskeyAct
 from bunbase.pkg.passwords import Passwords
 
 FRESH_FOR: Final = timedelta(minutes=10)
@@ -27,7 +28,9 @@ MAX_FAILED: Final = 10
 
 
 class Proofs:
-    def __init__(self, stores: Stores, passwords: Passwords, checks: FactorChecks, tokens: SessionTokens) -> None:
+    def __init__(
+        self, stores: Stores, passwords: Passwords, checks: FactorChecks[Credentials], tokens: SessionTokens
+    ) -> None:
         self.stores = stores
         self.passwords = passwords
         self.checks = checks
@@ -64,7 +67,7 @@ class Proofs:
             return await self.passwords.matches(POOL, proof.password, hash)
         secret = await self.checks.totp_secret(user)
         async with self.stores.db.transaction():
-            await self.stores.factors.locked_account(user)
+            await self.stores.holders.locked(user)
             if proof.passkey is not None:
                 wrong = await self.checks.passkey(user, proof.passkey, PasskeyAct.PROOF)
             else:

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.service.sign_in_challenges import SignInChallenges
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
@@ -17,10 +16,12 @@ from bunbase.contracts.bunauth.administration import AccountSuspended
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.sessions import Pair, RefreshToken, SessionSettings, new_pair, new_session, revoked_until
 
 POOL: Final = "developers"  # the label of developers in the metric of sign-ins
 REFRESH_PREFIX: Final = "brt"
+SECOND_STEP: Final = "POST /api/auth/login/second-factor"
 
 
 class Factors(Enum):
@@ -38,7 +39,7 @@ class SessionTokens:
         self.access = access
         self.settings = settings
         self.clock = clock
-        self.challenges = SignInChallenges(stores, clock)
+        self.challenges = SignInChallenges(stores.pool, SECOND_STEP, clock)
 
     async def open_session(
         self, caller: Caller, found: Credentials, proved: bool = True, factors: Factors = Factors.ONE

@@ -9,20 +9,19 @@ from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
 from bunbase.bunauth.store.external_logins import ExternalLoginStore
-from bunbase.bunauth.store.factors import FactorStore
+from bunbase.bunauth.store.holders import AccountHolders
 from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
-from bunbase.bunauth.store.passkeys import PasskeyStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
-from bunbase.bunauth.store.sign_in_challenges import SignInChallengeStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.identity.store import INSTALLATION, IdentityStores, delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 
 
@@ -42,9 +41,9 @@ class Stores:
         self.external_logins = ExternalLoginStore(db)
         self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
-        self.factors = FactorStore(db)
-        self.passkeys = PasskeyStore(db)
-        self.sign_in_challenges = SignInChallengeStore(db)
+        self.pool = IdentityStores(db, mails, INSTALLATION)
+        self.factors = self.pool.factors
+        self.holders = AccountHolders(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
         self.administration = AdministrationStore(db, self.feed)
 
@@ -58,8 +57,6 @@ class Stores:
             self.invites,
             self.device_logins,
             self.external_logins,
-            self.factors,
         ):
             await expiring.delete_expired(before)
-        for challenges in (self.passkeys, self.sign_in_challenges):  # strangers make them, so they are not kept
-            await challenges.delete_expired(self.clock.now())
+        await delete_expired(self.db, before, self.clock.now())

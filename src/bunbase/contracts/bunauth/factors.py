@@ -1,64 +1,25 @@
-"""Second factors and passkeys of an account."""
+"""Second factors and passkeys of an account. `pkg/identity` defines them, because end users have the same."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from bunbase.pkg.identity.factors import (
+    Code,
+    NewTotp,
+    Passkey,
+    PasskeyOptions,
+    Passkeys,
+    RecoveryCodes,
+    SecondFactor,
+    TotpState,
+)
 
-import msgspec
-
-MAX_CODE_LENGTH = 64
-Code = Annotated[str, msgspec.Meta(max_length=MAX_CODE_LENGTH)]
-
-
-class NewTotp(msgspec.Struct, frozen=True):
-    """A secret for an authenticator app. `uri`: the same secret as an `otpauth://` address, for a QR code."""
-
-    secret: str
-    uri: str
-
-
-class TotpState(msgspec.Struct, frozen=True):
-    """`enabled`: a sign-in needs a code. `recovery_codes_left`: the number of unused recovery codes."""
-
-    enabled: bool
-    recovery_codes_left: int
-    confirmed_at: datetime | None = None
-
-
-class RecoveryCodes(msgspec.Struct, frozen=True):
-    """New recovery codes. They are shown only in this answer, and replace all earlier ones."""
-
-    recovery_codes: tuple[str, ...]
-
-
-class SecondFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The answer to a challenge. `code`: of the authenticator app, or a recovery code. `passkey`: the answer of
-    `navigator.credentials.get`, as JSON, instead of a code.
-    """
-
-    code: Code = ""
-    passkey: dict[str, Any] | None = None
-
-
-class PasskeyOptions(msgspec.Struct, frozen=True):
-    """The member `publicKey` of the argument of `navigator.credentials.create` or `get`, as JSON."""
-
-    public_key: dict[str, Any]
-
-
-class Passkey(msgspec.Struct, frozen=True):
-    """`synced`: the passkey is backed up beyond its device. `last_used_at`: null if it was never used."""
-
-    id: str
-    name: str
-    synced: bool
-    created_at: datetime
-    last_used_at: datetime | None = None
-
-
-class Passkeys(msgspec.Struct, frozen=True):
-    """An account has at most 20 passkeys, so there is always one page."""
-
-    items: tuple[Passkey, ...]
-    next: str | None = None
+__all__ = [
+    "Code",
+    "NewTotp",
+    "Passkey",
+    "PasskeyOptions",
+    "Passkeys",
+    "RecoveryCodes",
+    "SecondFactor",
+    "TotpState",
+]

@@ -1,8 +1,15 @@
-"""The problems that BunAuth raises."""
+"""The problems that BunAuth raises. `pkg/identity` defines those that end users can get too."""
 
 from __future__ import annotations
 
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.identity.problems import ChallengeExpired as ChallengeExpired
+from bunbase.pkg.identity.problems import PasskeyNotFound as PasskeyNotFound
+from bunbase.pkg.identity.problems import PasskeysUnavailable as PasskeysUnavailable
+from bunbase.pkg.identity.problems import SecondFactorRequired as SecondFactorRequired
+from bunbase.pkg.identity.problems import TotpNotFound as TotpNotFound
+from bunbase.pkg.identity.problems import WrongCode as WrongCode
+from bunbase.pkg.identity.problems import WrongPasskey as WrongPasskey
 
 
 class InvalidCredentials(Problem):
@@ -97,38 +104,6 @@ class DeviceDenied(Problem):
 
 class DeviceNotFound(Problem):
     status, code, title = 404, "device_not_found", "No device waits under this code"
-
-
-class SecondFactorRequired(Problem):
-    """`challenge`: a secret for the next request. `methods`: any of "totp", "recovery_code" and "passkey".
-    `expires_in`: the lifetime of the challenge in seconds.
-    """
-
-    status, code, title = 401, "second_factor_required", "This account needs a second factor to sign in"
-
-
-class ChallengeExpired(Problem):
-    status, code, title = 410, "challenge_expired", "This challenge was used before, or it has expired"
-
-
-class WrongCode(Problem):
-    status, code, title = 403, "wrong_code", "This code is wrong, or it was used before"
-
-
-class WrongPasskey(Problem):
-    status, code, title = 403, "wrong_passkey", "This passkey was not accepted"
-
-
-class PasskeysUnavailable(Problem):
-    status, code, title = 409, "passkeys_unavailable", "Passkeys need a host name and https"
-
-
-class PasskeyNotFound(Problem):
-    status, code, title = 404, "passkey_not_found", "You have no such passkey"
-
-
-class TotpNotFound(Problem):
-    status, code, title = 404, "totp_not_found", "This account has no authenticator app"
 
 
 class ProviderNotFound(Problem):

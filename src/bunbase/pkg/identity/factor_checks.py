@@ -2,7 +2,7 @@
 
 The life of a check:
 
-1. The secret of the authenticator app is unsealed, before any lock: BunKMS may be another process.
+1. The secret of the authenticator app is unsealed, before any lock: the vault may be another process.
 2. The caller begins a transaction and locks the account. So of a thousand guesses at once, each sees the count of the
    one before, and of two requests with the same code, the second finds the code used.
 3. A method of this class returns None if the factor is right. Otherwise it returns the Problem. It does not raise it,
@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic
 
-from bunbase.bunauth.service.letters import Letters
-from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.passkeys import PasskeyAct, StoredPasskey
-from bunbase.contracts.bunauth.factors import PasskeyOptions
-from bunbase.contracts.bunauth.problems import PasskeysUnavailable, WrongCode, WrongPasskey
-from bunbase.contracts.bunkms import INSTANCE, Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem, RateLimited
+from bunbase.pkg.identity.factors import PasskeyOptions
+from bunbase.pkg.identity.holders import H, Holders, Vault
+from bunbase.pkg.identity.problems import PasskeysUnavailable, WrongCode, WrongPasskey
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store.passkeys import PasskeyAct, StoredPasskey
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passkeys import (
@@ -40,31 +40,37 @@ from bunbase.pkg.passkeys import (
 from bunbase.pkg.recovery_codes import recovery_hash
 from bunbase.pkg.totp import FIRST_WAIT_SECONDS, matching_step, wait_seconds
 
-log = logger("bunauth")
+log = logger("identity")
 
 CHALLENGE_SECONDS: Final = 300
 NO_SECRET: Final = ("", "")
 ANOTHER_CODE: Final = "Wait for the next code of your app and send that, or send a recovery code."
 
 
-class FactorChecks:
-    """`party`: None if passkeys cannot work at the public URL of this installation."""
+class FactorChecks(Generic[H]):
+    """The checks of one pool. `relying_party`: the Problem to raise if passkeys cannot work at its address."""
 
-    def __init__(self, stores: Stores, kms: Kms, party: RelyingParty | None, letters: Letters, clock: Clock) -> None:
+    def __init__(
+        self,
+        stores: IdentityStores,
+        holders: Holders[H],
+        vault: Vault,
+        relying_party: RelyingParty | PasskeysUnavailable,
+        letters: AccountLetters,
+        clock: Clock,
+    ) -> None:
         self.stores = stores
+        self.holders = holders
+        self.vault = vault
+        self.relying_party = relying_party
         self.letters = letters
-        self.kms = kms
-        self.relying_party = party
         self.clock = clock
 
     @property
     def party(self) -> RelyingParty:
         """Raises: PasskeysUnavailable."""
-        if self.relying_party is None:
-            raise PasskeysUnavailable(
-                "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server "
-                "sets its address with gateway.public_url."
-            )
+        if isinstance(self.relying_party, PasskeysUnavailable):
+            raise self.relying_party
         return self.relying_party
 
     async def totp_secret(self, user: str) -> tuple[str, str]:
@@ -75,10 +81,10 @@ class FactorChecks:
         return row.sealed, await self.unsealed(user, row.sealed)
 
     async def sealed(self, user: str, secret: str) -> str:
-        return await self.kms.seal(INSTANCE, _context(user), secret.encode())
+        return await self.vault.sealed(_purpose(user), secret)
 
     async def unsealed(self, user: str, sealed: str) -> str:
-        return (await self.kms.unseal(INSTANCE, _context(user), sealed)).decode()
+        return await self.vault.unsealed(_purpose(user), sealed)
 
     async def totp(self, user: str, secret: tuple[str, str], code: str) -> Problem | None:
         """Check a code of the authenticator app. `secret`: as `totp_secret` returned it."""
@@ -164,9 +170,9 @@ class FactorChecks:
             await self._tell(user, self.letters.wrong_codes)
 
     async def _tell(self, user: str, letter: Callable[[str], Letter]) -> None:
-        account = await self.stores.accounts.by_id(user)
-        if account is not None:
-            await self.stores.mails.post(letter(account.email))
+        holder = await self.holders.locked(user)
+        if holder is not None and holder.email is not None:
+            await self.stores.mails.post(letter(holder.email))
 
 
 def wrong_passkey() -> WrongPasskey:
@@ -177,6 +183,6 @@ def _hash(challenge: bytes) -> bytes:
     return fingerprint(challenge.hex())
 
 
-def _context(user: str) -> str:
-    """Return the context of a sealed secret. It names the account, so that no secret can be moved to another one."""
-    return f"bunauth:totp:{user}"
+def _purpose(user: str) -> str:
+    """Return the purpose of a sealed secret. It names the account, so that no secret can be moved to another one."""
+    return f"totp:{user}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.accounts import Credentials
-from bunbase.bunauth.store.factors import FactorCounts
-from bunbase.contracts.bunauth.problems import SecondFactorRequired
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.holders import Holder
+from bunbase.pkg.identity.problems import SecondFactorRequired
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store.factors import FactorCounts
 from bunbase.pkg.opaque import fingerprint, new_secret
 
 PREFIX: Final = "bsc"
@@ -22,19 +22,26 @@ MAX_OPEN: Final = 100  # challenges of one account; more are made only by a call
 
 
 class SignInChallenges:
-    def __init__(self, stores: Stores, clock: Clock) -> None:
+    """The challenges of one pool. `path`: the route that takes the answer, for messages."""
+
+    def __init__(self, stores: IdentityStores, path: str, clock: Clock) -> None:
         self.stores = stores
+        self.path = path
         self.clock = clock
 
-    async def check(self, found: Credentials) -> None:
-        """Return if the first factor is enough. Raises: SecondFactorRequired, with a new challenge."""
-        factors = await self.stores.factors.counts(found.id)
+    async def check(self, holder: Holder) -> None:
+        """Return if the first factor is enough. Raises: SecondFactorRequired, with a new challenge.
+
+        Do not call this inside a transaction: the exception would roll the challenge back.
+        """
+        factors = await self.stores.factors.counts(holder.id)
         if not factors.totp:
             return
         challenge, expires_at = new_secret(PREFIX), self.clock.now() + timedelta(seconds=SECONDS)
-        await self.stores.sign_in_challenges.add(fingerprint(challenge), found.id, found.version, expires_at, MAX_OPEN)
+        hash = fingerprint(challenge)
+        await self.stores.sign_in_challenges.add(hash, holder.id, holder.version, expires_at, MAX_OPEN)
         raise SecondFactorRequired(
-            "Send this challenge with a code to POST /api/auth/login/second-factor.",
+            f"Send this challenge with a code to {self.path}.",
             challenge=challenge,
             methods=methods_of(factors),
             expires_in=SECONDS,

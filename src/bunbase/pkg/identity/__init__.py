@@ -1,0 +1,71 @@
+"""The credentials of accounts: second factors and passkeys. The accounts may be those of developers or of end users.
+
+Two rooms hold accounts: one those of the installation, the other the users of each project. A *pool* is a group of
+accounts in which an address or a passkey belongs to one account. Everything that differs between pools (tables, names,
+lifetimes, letters) is bound when an object of this package is made, so no method can mix up two pools:
+
+    stores = IdentityStores(db, project)     # SQL of one pool
+    holders: Holders                         # the room's own table of accounts
+    checks = FactorChecks(stores, holders, …)
+
+The methods take the id of an account. The room decides first whether its caller may act for this account.
+
+A room that has factors has these tables. `project` is empty for the accounts of the installation. Each room adds the
+foreign key to its own accounts, ON DELETE CASCADE:
+
+    CREATE TABLE totp (
+        project text NOT NULL,
+        user_id text NOT NULL,
+        sealed text,  -- NULL until the first secret is confirmed
+        confirmed_at timestamptz,
+        last_step bigint NOT NULL DEFAULT -1,  -- the time step of the last good code: no code works twice
+        failed int NOT NULL DEFAULT 0,  -- wrong codes in a row
+        locked_until timestamptz,
+        pending text,
+        pending_until timestamptz,
+        pending_failed int NOT NULL DEFAULT 0,
+        PRIMARY KEY (project, user_id)
+    );
+    CREATE TABLE recovery_codes (
+        project text NOT NULL,
+        user_id text NOT NULL,
+        hash bytea NOT NULL,  -- contains the account
+        PRIMARY KEY (project, user_id, hash)
+    );
+    CREATE TABLE passkeys (
+        project text NOT NULL,
+        id text NOT NULL,
+        user_id text NOT NULL,
+        credential_id bytea NOT NULL,
+        public_key bytea NOT NULL,
+        sign_count bigint NOT NULL,
+        name text NOT NULL,
+        synced boolean NOT NULL,
+        created_at timestamptz NOT NULL,
+        last_used_at timestamptz,
+        PRIMARY KEY (project, id),
+        UNIQUE (project, credential_id)
+    );
+    CREATE INDEX passkeys_user ON passkeys (project, user_id, id);
+    CREATE TABLE passkey_challenges (
+        project text NOT NULL,
+        hash bytea NOT NULL,
+        kind text NOT NULL,
+        user_id text,  -- NULL for a sign-in, where the account is not known yet
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, hash)
+    );
+    CREATE INDEX passkey_challenges_user ON passkey_challenges (project, user_id);
+    CREATE INDEX passkey_challenges_expiry ON passkey_challenges (expires_at);
+    CREATE TABLE sign_in_challenges (
+        project text NOT NULL,
+        hash bytea NOT NULL,
+        user_id text NOT NULL,
+        version int NOT NULL,  -- of the account when the first factor was checked
+        failed int NOT NULL DEFAULT 0,
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, hash)
+    );
+    CREATE INDEX sign_in_challenges_user ON sign_in_challenges (project, user_id);
+    CREATE INDEX sign_in_challenges_expiry ON sign_in_challenges (expires_at);
+"""

@@ -1,0 +1,36 @@
+"""The SQL of the credentials of accounts. A store is made for one pool (see `pkg/identity`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.identity.store import factors, passkeys, sign_in_challenges
+from bunbase.pkg.mail.outbox import MailOutbox
+
+INSTALLATION: Final = ""  # the project of the accounts of the installation
+
+
+class IdentityStores:
+    """The stores of one pool. `project`: INSTALLATION, or the id of the project that has the users.
+
+    `mails`: the outbox of the room. It is not bound to the pool, because each letter names its project.
+    """
+
+    def __init__(self, db: Database, mails: MailOutbox, project: str) -> None:
+        self.db = db
+        self.mails = mails
+        self.factors = factors.FactorStore(db, project)
+        self.passkeys = passkeys.PasskeyStore(db, project)
+        self.sign_in_challenges = sign_in_challenges.SignInChallengeStore(db, project)
+
+
+async def delete_expired(db: Database, before: datetime, now: datetime) -> None:
+    """Delete the rows of all pools that expired before a time.
+
+    Challenges that have expired `now` are not kept, because strangers make them.
+    """
+    await db.delete_in_batches(factors.DELETE_PENDING, before)
+    await db.delete_in_batches(passkeys.DELETE_CHALLENGES, now)
+    await db.delete_in_batches(sign_in_challenges.DELETE_EXPIRED, now)

@@ -1,0 +1,69 @@
+"""The letters about an account: each method returns a Letter. The caller makes the links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from bunbase.pkg.mail import templates
+from bunbase.pkg.mail.composing import compose, in_words
+from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.mail.templates import TEMPLATES, Template
+
+VERIFY_SECONDS: Final = templates.DAY
+VERIFY_FOR: Final = "24 hours"
+RESET_SECONDS: Final = templates.HOUR
+
+
+class AccountLetters:
+    """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
+
+    `texts`: templates by their kind, in place of the built-in ones.
+    """
+
+    def __init__(self, app: str, project: str = "", texts: Mapping[str, Template] | None = None) -> None:
+        self.app = app
+        self.project = project
+        self.texts = {**TEMPLATES, **(texts or {})}
+
+    def verify_email(self, email: str, url: str) -> Letter:
+        fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
+        return self.compose(templates.VERIFY_EMAIL, email, fields)
+
+    def already_registered(self, email: str, url: str) -> Letter:
+        return self.compose(templates.ALREADY_REGISTERED, email, {"email": email, "url": url})
+
+    def password_reset(self, email: str, url: str) -> Letter:
+        fields = {"email": email, "url": url, "valid_for": in_words(RESET_SECONDS)}
+        return self.compose(templates.PASSWORD_RESET, email, fields)
+
+    def password_changed(self, email: str) -> Letter:
+        return self.compose(templates.PASSWORD_CHANGED, email, {"email": email})
+
+    def change_of_old(self, old: str, new: str, url: str) -> Letter:
+        """Return the letter to the present address, which must agree to a new one."""
+        fields = {"email": old, "new_email": new, "url": url, "valid_for": VERIFY_FOR}
+        return self.compose(templates.EMAIL_CHANGE_REQUESTED, old, fields)
+
+    def change_of_new(self, new: str, url: str) -> Letter:
+        fields = {"email": new, "url": url, "valid_for": VERIFY_FOR}
+        return self.compose(templates.CONFIRM_NEW_EMAIL, new, fields)
+
+    def email_changed(self, old: str, new: str) -> Letter:
+        return self.compose(templates.EMAIL_CHANGED, old, {"email": old, "new_email": new})
+
+    def factor_added(self, email: str, factor: str) -> Letter:
+        return self.compose(templates.FACTOR_ADDED, email, {"factor": factor})
+
+    def factor_removed(self, email: str, factor: str) -> Letter:
+        return self.compose(templates.FACTOR_REMOVED, email, {"factor": factor})
+
+    def recovery_code_used(self, email: str, left: int) -> Letter:
+        return self.compose(templates.RECOVERY_CODE_USED, email, {"left": str(left)})
+
+    def wrong_codes(self, email: str) -> Letter:
+        return self.compose(templates.WRONG_CODES, email, {})
+
+    def compose(self, template: Template, email: str, fields: Mapping[str, str]) -> Letter:
+        """Return a letter of this pool, with the texts of the pool."""
+        return compose(self.texts[template.kind], email, {"app": self.app, **fields}, self.project)

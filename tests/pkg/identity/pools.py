@@ -1,0 +1,93 @@
+"""Two pools of accounts in one database, with the tables that `pkg/identity` documents."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from types import ModuleType
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg import identity
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.identity.account_passkeys import AccountPasskeys
+from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
+from bunbase.pkg.identity.factor_checks import FactorChecks
+from bunbase.pkg.identity.holders import Vault
+from bunbase.pkg.identity.second_step import SecondStep
+from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.mail import outbox
+from bunbase.pkg.mail.account_letters import AccountLetters
+from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.passkeys import RelyingParty
+from tests.fakes import FakeKms
+from tests.pkg.db.sample_schema import opened_database
+
+ORIGIN: Final = "https://app.example"
+ACCOUNTS: Final = """
+CREATE TABLE accounts (
+    project text NOT NULL, id text NOT NULL, email text, version int NOT NULL DEFAULT 0, PRIMARY KEY (project, id)
+);
+"""
+
+
+class SampleHolder(msgspec.Struct, frozen=True):
+    id: str
+    email: str | None
+    version: int
+
+
+class SampleHolders:
+    def __init__(self, db: Database, project: str) -> None:
+        self.db = db
+        self.project = project
+
+    async def add(self, id: str, email: str | None) -> None:
+        await self.db.execute("INSERT INTO accounts VALUES ($1, $2, $3)", self.project, id, email)
+
+    async def locked(self, id: str) -> SampleHolder | None:
+        locked = "SELECT id, email, version FROM accounts WHERE project = $1 AND id = $2 FOR UPDATE"
+        return await self.db.one(SampleHolder, locked, self.project, id)
+
+    async def change_version(self, id: str) -> None:
+        changed = "UPDATE accounts SET version = version + 1 WHERE project = $1 AND id = $2"
+        await self.db.execute(changed, self.project, id)
+
+
+class Pool:
+    """The pieces of one pool, put together as a room does it."""
+
+    def __init__(self, db: Database, project: str, kms: FakeKms, clock: ManualClock) -> None:
+        self.db = db
+        self.stores = IdentityStores(db, MailOutbox(db, clock), project)
+        self.holders = SampleHolders(db, project)
+        vault = Vault("users:", partial(kms.seal, project), partial(kms.unseal, project))
+        party = RelyingParty("app.example", "App", ORIGIN)
+        self.checks = FactorChecks(self.stores, self.holders, vault, party, AccountLetters("App", project), clock)
+        self.apps = AuthenticatorApps(self.checks, "POST /totp")
+        self.passkeys = AccountPasskeys(self.checks, self.any_way_in)
+        self.challenges = SignInChallenges(self.stores, "POST /second-factor", clock)
+        self.second_step = SecondStep(self.checks)
+
+    async def any_way_in(self, user: str) -> None:
+        """Allow every removal."""
+
+
+@asynccontextmanager
+async def two_pools(url: str, clock: ManualClock) -> AsyncIterator[tuple[Pool, Pool]]:
+    """Yield the pools of the projects `a` and `b`."""
+    kms = FakeKms()
+    async with opened_database(url, ACCOUNTS + statements(identity) + statements(outbox)) as db:
+        yield Pool(db, "a", kms, clock), Pool(db, "b", kms, clock)
+
+
+def statements(module: ModuleType) -> str:
+    """Return the indented SQL in the docstring of a module, from its first table on."""
+    text = module.__doc__ or ""
+    lines = text[text.index("    CREATE TABLE") :].splitlines()
+    return textwrap.dedent("\n".join(line for line in lines if line.startswith("    "))) + "\n"
