@@ -22,7 +22,7 @@ from bunbase.bunauth.service import BunAuthService, Helpers
 from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.mail_tokens import MailKind, NewMailToken
+from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Proof, SignedIn
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
@@ -36,6 +36,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import open_database
+from bunbase.pkg.identity.store.mail_tokens import NewMailToken
 from bunbase.pkg.jwt import BadToken
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Site

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from types import ModuleType
 from typing import Final
@@ -16,8 +17,10 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
 from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
+from bunbase.pkg.identity.email_changes import EmailChanges
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.holders import Vault
+from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
@@ -31,7 +34,8 @@ from tests.pkg.db.sample_schema import opened_database
 ORIGIN: Final = "https://app.example"
 ACCOUNTS: Final = """
 CREATE TABLE accounts (
-    project text NOT NULL, id text NOT NULL, email text, version int NOT NULL DEFAULT 0, PRIMARY KEY (project, id)
+    project text NOT NULL, id text NOT NULL, email text, version int NOT NULL DEFAULT 0,
+    verified boolean NOT NULL DEFAULT true, PRIMARY KEY (project, id), UNIQUE (project, email)
 );
 """
 
@@ -40,6 +44,26 @@ class SampleHolder(msgspec.Struct, frozen=True):
     id: str
     email: str | None
     version: int
+
+
+class SampleAddress(msgspec.Struct, frozen=True):
+    email: str
+    verified: bool
+
+
+class SampleAddresses:
+    def __init__(self, db: Database, project: str) -> None:
+        self.db = db
+        self.project = project
+
+    async def locked(self, id: str) -> SampleAddress | None:
+        locked = "SELECT email, verified FROM accounts WHERE project = $1 AND id = $2 FOR UPDATE"
+        return await self.db.one(SampleAddress, locked, self.project, id)
+
+    async def set_email(self, id: str, email: str, now: datetime) -> bool:
+        changed = """UPDATE accounts SET email = $3 WHERE project = $1 AND id = $2
+            AND NOT EXISTS (SELECT FROM accounts WHERE project = $1 AND email = $3)"""
+        return bool(await self.db.execute(changed, self.project, id, email))
 
 
 class SampleHolders:
@@ -69,6 +93,13 @@ class Pool:
         vault = Vault("users:", partial(kms.seal, project), partial(kms.unseal, project))
         party = RelyingParty("app.example", "App", ORIGIN)
         self.checks = FactorChecks(self.stores, self.holders, vault, party, AccountLetters("App", project), clock)
+        self.links = MailLinks(self.stores, "mt", clock)
+        self.email_changes = EmailChanges(
+            self.links,
+            SampleAddresses(db, project),
+            self.checks.letters,
+            lambda token: f"{ORIGIN}/change?token={token}",
+        )
         self.apps = AuthenticatorApps(self.checks, "POST /totp")
         self.passkeys = AccountPasskeys(self.checks, self.any_way_in)
         self.challenges = SignInChallenges(self.stores, "POST /second-factor", clock)

@@ -37,12 +37,6 @@ class Letters:
     def password_reset(self, email: str, token: str) -> Letter:
         return self.account.password_reset(email, self.page("reset-password", token))
 
-    def change_of_old(self, old: str, new: str, token: str) -> Letter:
-        return self.account.change_of_old(old, new, self.page("change-email", token))
-
-    def change_of_new(self, new: str, token: str) -> Letter:
-        return self.account.change_of_new(new, self.page("change-email", token))
-
     def invite(self, email: str, inviter: Account, url: str) -> Letter:
         fields = {"inviter": inviter.name or inviter.email, "inviter_email": inviter.email, "valid_for": "7 days"}
         return self.account.compose(templates.INSTALLATION_INVITE, email, {"url": url, **fields})

@@ -7,12 +7,10 @@ from datetime import datetime
 from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
-from bunbase.bunauth.store.email_changes import EmailChangeStore
 from bunbase.bunauth.store.external_logins import ExternalLoginStore
 from bunbase.bunauth.store.holders import AccountHolders
 from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
-from bunbase.bunauth.store.mail_tokens import MailTokenStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -35,14 +33,14 @@ class Stores:
         self.accounts = AccountStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
-        self.mail_tokens = MailTokenStore(db)
         self.device_logins = DeviceLoginStore(db)
-        self.email_changes = EmailChangeStore(db)
         self.external_logins = ExternalLoginStore(db)
         self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
         self.pool = IdentityStores(db, mails, INSTALLATION)
         self.factors = self.pool.factors
+        self.mail_tokens = self.pool.mail_tokens
+        self.email_changes = self.pool.email_changes
         self.holders = AccountHolders(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
         self.administration = AdministrationStore(db, self.feed)
@@ -52,8 +50,6 @@ class Stores:
         await self.sessions.delete_over(before)
         for expiring in (
             self.personal_tokens,
-            self.mail_tokens,
-            self.email_changes,
             self.invites,
             self.device_logins,
             self.external_logins,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.problems import ChallengeExpired as ChallengeExpired
+from bunbase.pkg.identity.problems import LinkExpired as LinkExpired
 from bunbase.pkg.identity.problems import PasskeyNotFound as PasskeyNotFound
 from bunbase.pkg.identity.problems import PasskeysUnavailable as PasskeysUnavailable
 from bunbase.pkg.identity.problems import SecondFactorRequired as SecondFactorRequired
@@ -66,10 +67,6 @@ class WrongProof(Problem):
     """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
 
     status, code, title = 403, "wrong_proof", "This proof is wrong"
-
-
-class LinkExpired(Problem):
-    status, code, title = 410, "link_expired", "This link was used before, or it has expired"
 
 
 class AccountInviteNotFound(Problem):

@@ -1,4 +1,5 @@
-"""The credentials of accounts: second factors and passkeys. The accounts may be those of developers or of end users.
+"""The credentials of accounts: second factors, passkeys and the links of mails. The accounts may be those of developers
+or of end users.
 
 Two rooms hold accounts: one those of the installation, the other the users of each project. A *pool* is a group of
 accounts in which an address or a passkey belongs to one account. Everything that differs between pools (tables, names,
@@ -10,8 +11,8 @@ lifetimes, letters) is bound when an object of this package is made, so no metho
 
 The methods take the id of an account. The room decides first whether its caller may act for this account.
 
-A room that has factors has these tables. `project` is empty for the accounts of the installation. Each room adds the
-foreign key to its own accounts, ON DELETE CASCADE:
+A room that has accounts has these tables, and `mails` of `pkg/mail/outbox.py`. `project` is empty for the accounts of
+the installation. Each room adds the foreign key to its own accounts, ON DELETE CASCADE:
 
     CREATE TABLE totp (
         project text NOT NULL,
@@ -68,4 +69,34 @@ foreign key to its own accounts, ON DELETE CASCADE:
     );
     CREATE INDEX sign_in_challenges_user ON sign_in_challenges (project, user_id);
     CREATE INDEX sign_in_challenges_expiry ON sign_in_challenges (expires_at);
+    CREATE TABLE mail_tokens (
+        project text NOT NULL,
+        hash bytea NOT NULL,
+        kind text NOT NULL,
+        user_id text,  -- NULL: the link opens an account
+        email text NOT NULL,
+        name text NOT NULL DEFAULT '',
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, hash)
+    );
+    CREATE INDEX mail_tokens_user ON mail_tokens (project, user_id, kind);
+    CREATE INDEX mail_tokens_expiry ON mail_tokens (expires_at);
+    CREATE TABLE mail_requests (
+        project text NOT NULL,
+        kind text NOT NULL,
+        email text NOT NULL,
+        name text NOT NULL DEFAULT '',
+        requested_at timestamptz NOT NULL,
+        PRIMARY KEY (project, kind, email)
+    );
+    CREATE TABLE email_changes (
+        project text NOT NULL,
+        user_id text NOT NULL,
+        new_email text NOT NULL,
+        old_confirmed boolean NOT NULL,
+        new_confirmed boolean NOT NULL,
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, user_id)
+    );
+    CREATE INDEX email_changes_expiry ON email_changes (expires_at);
 """

@@ -35,3 +35,7 @@ class PasskeyNotFound(Problem):
 
 class TotpNotFound(Problem):
     status, code, title = 404, "totp_not_found", "This account has no authenticator app"
+
+
+class LinkExpired(Problem):
+    status, code, title = 410, "link_expired", "This link was used before, or it has expired"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.identity.store import factors, passkeys, sign_in_challenges
+from bunbase.pkg.identity.store import email_changes, factors, mail_tokens, passkeys, sign_in_challenges
 from bunbase.pkg.mail.outbox import MailOutbox
 
 INSTALLATION: Final = ""  # the project of the accounts of the installation
@@ -21,7 +21,9 @@ class IdentityStores:
     def __init__(self, db: Database, mails: MailOutbox, project: str) -> None:
         self.db = db
         self.mails = mails
+        self.email_changes = email_changes.EmailChangeStore(db, project)
         self.factors = factors.FactorStore(db, project)
+        self.mail_tokens = mail_tokens.MailTokenStore(db, project)
         self.passkeys = passkeys.PasskeyStore(db, project)
         self.sign_in_challenges = sign_in_challenges.SignInChallengeStore(db, project)
 
@@ -31,6 +33,7 @@ async def delete_expired(db: Database, before: datetime, now: datetime) -> None:
 
     Challenges that have expired `now` are not kept, because strangers make them.
     """
-    await db.delete_in_batches(factors.DELETE_PENDING, before)
+    for statement in (factors.DELETE_PENDING, mail_tokens.DELETE_EXPIRED, email_changes.DELETE_EXPIRED):
+        await db.delete_in_batches(statement, before)
     await db.delete_in_batches(passkeys.DELETE_CHALLENGES, now)
     await db.delete_in_batches(sign_in_challenges.DELETE_EXPIRED, now)

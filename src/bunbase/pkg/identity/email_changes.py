@@ -1,0 +1,103 @@
+"""Change the address of an account.
+
+A change needs the consent of both addresses: the new one proves that it exists and belongs to the same person, and the
+old one stops a thief with an open session. An old address that was never verified is not asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Literal, Protocol
+
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.mail_links import MailLinks
+from bunbase.pkg.identity.problems import LinkExpired
+from bunbase.pkg.mail.account_letters import VERIFY_SECONDS, AccountLetters
+
+CHANGE_OF_OLD: Final = "change_of_old"  # the link with which the present address agrees to a new one
+CHANGE_OF_NEW: Final = "change_of_new"  # the link with which the new address exists and agrees
+AGAIN: Final = "Ask for the change again."
+
+
+class OwnAddress(Protocol):
+    @property
+    def email(self) -> str: ...
+
+    @property
+    def verified(self) -> bool: ...
+
+
+class Addresses(Protocol):
+    """The addresses of the accounts of one pool."""
+
+    async def locked(self, id: str) -> OwnAddress | None:
+        """Return the address of an account; it cannot change until the transaction ends."""
+        ...
+
+    async def set_email(self, id: str, email: str, now: datetime) -> bool:
+        """Change the address, which is verified. Return False if another account has it."""
+        ...
+
+
+class EmailChanges:
+    """The changes of one pool. `url(token)`: the page to which the mails link."""
+
+    def __init__(
+        self, links: MailLinks, addresses: Addresses, letters: AccountLetters, url: Callable[[str], str]
+    ) -> None:
+        self.links = links
+        self.stores = links.stores
+        self.addresses = addresses
+        self.letters = letters
+        self.url = url
+        self.clock = links.clock
+
+    async def start(self, user: str, new: str) -> None:
+        """Send links to both addresses. Nothing shows whether another account has the new address.
+
+        Raises: InvalidInput, if `new` is the address of the account already.
+        """
+        expires_at = self.clock.now() + timedelta(seconds=VERIFY_SECONDS)
+        async with self.stores.db.transaction():
+            account = await self.addresses.locked(user)
+            if account is None or account.email == new:
+                raise InvalidInput.at("/email", "This is the address of the account already.")
+            await self.stores.mail_tokens.forget_of_account(user, CHANGE_OF_OLD, CHANGE_OF_NEW)
+            await self.stores.email_changes.replace(user, new, not account.verified, expires_at)
+            if account.verified:
+                await self._ask_old(user, account.email, new)
+            await self._ask_new(user, new)
+
+    async def confirm(self, token: str) -> Literal["pending", "changed"]:
+        """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
+        now, stores = self.clock.now(), self.stores
+        async with stores.db.transaction():
+            found = await self.links.take(token, CHANGE_OF_OLD, CHANGE_OF_NEW)
+            if found is None or found.user_id is None:
+                raise LinkExpired(AGAIN)
+            account = await self.addresses.locked(found.user_id)
+            change = await stores.email_changes.confirm(found.user_id, found.kind == CHANGE_OF_OLD, now)
+            if account is None or change is None:
+                raise LinkExpired(AGAIN)
+            if not change.confirmed:
+                return "pending"
+            await stores.email_changes.forget(found.user_id)
+            if not await self.addresses.set_email(found.user_id, change.new_email, now):
+                raise LinkExpired("The change is no longer possible: ask for it again.")
+            await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
+        return "changed"
+
+    async def _ask_old(self, user: str, old: str, new: str) -> None:
+        await self.links.post(
+            CHANGE_OF_OLD,
+            old,
+            user,
+            VERIFY_SECONDS,
+            lambda token: self.letters.change_of_old(old, new, self.url(token)),
+        )
+
+    async def _ask_new(self, user: str, new: str) -> None:
+        await self.links.post(
+            CHANGE_OF_NEW, new, user, VERIFY_SECONDS, lambda token: self.letters.change_of_new(new, self.url(token))
+        )

@@ -1,0 +1,41 @@
+"""Requests for a mail that anybody may make for any address.
+
+Concern: the answer to such a request must not show whether the address has an account, neither in words nor in time.
+Decision: the request stores one row, whatever the address is, and is answered. A job then looks the address up, makes
+the link and posts the mail in one transaction. So a request is not lost by a kill -9 either, and many requests for one
+address make one mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store.mail_tokens import MailRequest, take_request
+
+LIMIT: Final = 1000  # requests of one run of the job
+
+
+async def request_mail(stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "") -> bool:
+    """Store a request. Return False for a text that is not an address; the caller gets the same answer."""
+    normal = email_or_none(email)
+    if normal is None:
+        return False
+    await stores.mail_tokens.request(kind, normal, clock.now(), name)
+    return True
+
+
+async def answer_requests(stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]]) -> None:
+    """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
+
+    `stores`: of any pool of the room. `answer` runs in the transaction that deletes the request.
+    """
+    for _ in range(LIMIT):
+        async with stores.db.transaction():
+            asked = await take_request(stores.db)
+            if asked is None:
+                return
+            await answer(asked)

@@ -1,0 +1,91 @@
+"""Links that were sent by mail, and requests for such mails, in PostgreSQL. `kind`: a word of the room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg.db.database import Database
+
+ADD: Final = """
+INSERT INTO mail_tokens (project, hash, kind, user_id, email, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+FIND: Final = """
+SELECT kind, user_id, email, name FROM mail_tokens
+WHERE project = $1 AND hash = $2 AND kind = ANY ($3) AND expires_at > $4"""
+TAKE: Final = """
+DELETE FROM mail_tokens WHERE project = $1 AND hash = $2 AND kind = ANY ($3) AND expires_at > $4
+RETURNING kind, user_id, email, name"""
+FORGET_OF_ACCOUNT: Final = "DELETE FROM mail_tokens WHERE project = $1 AND user_id = $2 AND kind = ANY ($3)"
+FORGET_OF_ADDRESS: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = $3"
+DELETE_EXPIRED: Final = """
+DELETE FROM mail_tokens WHERE (project, hash) IN (
+    SELECT project, hash FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"""
+
+REQUEST: Final = """
+INSERT INTO mail_requests (project, kind, email, name, requested_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name"""
+TAKE_REQUEST: Final = """
+DELETE FROM mail_requests WHERE (project, kind, email) = (
+    SELECT project, kind, email FROM mail_requests ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING project, kind, email, name"""
+
+
+class NewMailToken(msgspec.Struct, frozen=True):
+    hash: bytes
+    kind: str
+    user_id: str | None
+    email: str
+    expires_at: datetime
+    name: str = ""
+
+
+class MailToken(msgspec.Struct, frozen=True):
+    """`user_id`: None if the link opens an account. `email`: the address that the mail was sent to."""
+
+    kind: str
+    user_id: str | None
+    email: str
+    name: str
+
+
+class MailRequest(msgspec.Struct, frozen=True):
+    """`project`: of the pool; empty for the accounts of the installation."""
+
+    project: str
+    kind: str
+    email: str
+    name: str
+
+
+class MailTokenStore:
+    def __init__(self, db: Database, project: str) -> None:
+        self.db = db
+        self.project = project
+
+    async def add(self, new: NewMailToken) -> None:
+        await self.db.execute(ADD, self.project, new.hash, new.kind, new.user_id, new.email, new.name, new.expires_at)
+
+    async def find(self, hash: bytes, kinds: Sequence[str], now: datetime) -> MailToken | None:
+        return await self.db.one(MailToken, FIND, self.project, hash, list(kinds), now)
+
+    async def take(self, hash: bytes, kinds: Sequence[str], now: datetime) -> MailToken | None:
+        """Return a valid token and delete it, so that of two requests at once only one gets it."""
+        return await self.db.one(MailToken, TAKE, self.project, hash, list(kinds), now)
+
+    async def forget_of_account(self, user: str, *kinds: str) -> None:
+        await self.db.execute(FORGET_OF_ACCOUNT, self.project, user, list(kinds))
+
+    async def forget_of_address(self, email: str, kind: str) -> None:
+        await self.db.execute(FORGET_OF_ADDRESS, self.project, email, kind)
+
+    async def request(self, kind: str, email: str, now: datetime, name: str = "") -> None:
+        """Store a request for a mail. Several requests of one kind for one address are answered with one mail."""
+        await self.db.execute(REQUEST, self.project, kind, email, name, now)
+
+
+async def take_request(db: Database) -> MailRequest | None:
+    """Return the oldest request of all pools and delete it. Call this inside the transaction that answers it."""
+    return await db.one(MailRequest, TAKE_REQUEST)

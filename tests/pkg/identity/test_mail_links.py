@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
+from bunbase.pkg.identity.problems import LinkExpired
+from bunbase.pkg.identity.store.mail_tokens import MailRequest
+from bunbase.pkg.mail.letters import Letter
+from tests.pkg.identity.pools import Pool, two_pools
+
+ADA, OLD, NEW = "usr_ada", "ada@example.com", "ada@example.org"
+RESET = "password_reset"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest_asyncio.fixture
+async def pools(database_url: str, clock: ManualClock) -> AsyncIterator[tuple[Pool, Pool]]:
+    async with two_pools(database_url, clock) as (a, b):
+        for pool in (a, b):
+            await pool.holders.add(ADA, OLD)
+        yield a, b
+
+
+async def token_of(pool: Pool, to: str, kind: str) -> str:
+    """Return the token of the newest mail of a kind."""
+    newest = "SELECT plain FROM mails WHERE recipient = $1 AND kind = $2 ORDER BY id DESC LIMIT 1"
+    found = re.search(r"mt_\w+", await pool.db.value(newest, to, kind))
+    assert found is not None
+    return found[0]
+
+
+async def posted(pool: Pool) -> str:
+    tokens: list[str] = []
+
+    def letter(token: str) -> Letter:
+        tokens.append(token)
+        return pool.checks.letters.password_reset(OLD, f"https://app.example/reset?token={token}")
+
+    await pool.links.post(RESET, OLD, ADA, 3600, letter)
+    return tokens[0]
+
+
+async def test_a_link_works_once_in_its_pool_for_its_act_and_its_time(
+    pools: tuple[Pool, Pool], clock: ManualClock
+) -> None:
+    a, b = pools
+    token = await posted(a)
+
+    assert await b.links.take(token, RESET) is None
+    assert await a.links.take(token, "verify_email") is None
+    both = await asyncio.gather(a.links.take(token, RESET), a.links.take(token, RESET))
+
+    assert [one.user_id for one in both if one is not None] == [ADA]
+    late = await posted(a)
+    clock.advance(3600)
+    assert await a.links.find(late, RESET) is None
+
+
+async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address(
+    pools: tuple[Pool, Pool], clock: ManualClock
+) -> None:
+    a, b = pools
+    answered: list[MailRequest] = []
+
+    async def answer(asked: MailRequest) -> None:
+        answered.append(asked)
+
+    for pool in (a, b, a):
+        assert await request_mail(pool.stores, RESET, " Ada@Example.com", clock)
+        clock.advance(1)
+    assert not await request_mail(a.stores, RESET, "no address", clock)
+    await answer_requests(a.stores, answer)
+    await answer_requests(a.stores, answer)
+
+    assert answered == [MailRequest("a", RESET, OLD, ""), MailRequest("b", RESET, OLD, "")]
+
+
+async def test_a_change_of_the_address_needs_both_addresses(pools: tuple[Pool, Pool]) -> None:
+    a, b = pools
+    await b.email_changes.start(ADA, NEW)
+    await a.email_changes.start(ADA, NEW)
+    by_old, by_new = await token_of(a, OLD, "email_change_requested"), await token_of(a, NEW, "confirm_new_email")
+
+    with pytest.raises(LinkExpired):
+        await b.email_changes.confirm(by_new)
+    assert await a.email_changes.confirm(by_new) == "pending"
+    with pytest.raises(LinkExpired):
+        await a.email_changes.confirm(by_new)
+    assert await a.email_changes.confirm(by_old) == "changed"
+
+    assert await a.db.value("SELECT array_agg(project || ' ' || email ORDER BY project) FROM accounts") == [
+        f"a {NEW}",
+        f"b {OLD}",
+    ]
+    with pytest.raises(InvalidInput):
+        await a.email_changes.start(ADA, NEW)
