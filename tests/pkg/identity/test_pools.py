@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.identity.events import CredentialEvent
 from bunbase.pkg.identity.factors import SecondFactor
 from bunbase.pkg.identity.problems import ChallengeExpired, SecondFactorRequired, WrongCode, WrongPasskey
 from bunbase.pkg.identity.store import delete_expired
@@ -102,6 +103,26 @@ async def test_an_account_without_an_address_gets_no_letters(pools: tuple[Pool, 
     sent = await a.db.value("SELECT array_agg(project || ' ' || kind ORDER BY id) FROM mails")
     assert sent == ["a factor_added", "a factor_removed"]
     assert not await a.apps.remove_all_factors("usr_nobody")
+
+
+async def test_a_change_is_noted_in_its_transaction_and_a_refusal_after_it(
+    pools: tuple[Pool, Pool], clock: ManualClock
+) -> None:
+    pool, refused = pools[0], list[str]()
+    app, _ = await with_app(pool, clock)
+
+    async def failing(user: str, event: CredentialEvent, target: str) -> None:
+        raise ZeroDivisionError(event)
+
+    for change in (pool.apps.new_codes, pool.apps.remove, pool.apps.remove_all_factors):
+        with pytest.raises(ZeroDivisionError):
+            await change(ADA, failing)
+    with pytest.raises(WrongCode):
+        await pool.second_step.finish(await challenge_of(pool), SecondFactor("no code"), opened, refused.append)
+
+    assert refused == [ADA]
+    code = SecondFactor(app.at(int(clock.now().timestamp())))
+    assert await pool.second_step.finish(await challenge_of(pool), code, opened) == f"{ADA} at version 1"
 
 
 async def test_expired_challenges_of_all_pools_are_deleted_at_once(

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.identity.events import CredentialEvent, Note, Refused, no_note, no_refusal
 from bunbase.pkg.identity.factor_checks import FactorChecks, wrong_passkey
 from bunbase.pkg.identity.factors import Passkey, PasskeyOptions, Passkeys
 from bunbase.pkg.identity.holders import H
@@ -43,7 +44,7 @@ class AccountPasskeys(Generic[H]):
         challenge = await self.checks.new_challenge(user.id, PasskeyAct.REGISTER)
         return PasskeyOptions(registration_options(party, user, challenge, existing))
 
-    async def register(self, user: str, credential: dict[str, Any], name: str) -> Passkey:
+    async def register(self, user: str, credential: dict[str, Any], name: str, note: Note = no_note) -> Passkey:
         """Store a passkey. Only options that the same account has asked for allow this.
 
         Raises: WrongPasskey, PasskeysUnavailable, InvalidInput.
@@ -61,6 +62,7 @@ class AccountPasskeys(Generic[H]):
                 raise wrong_passkey() from None
             if not await self.stores.passkeys.add(user, id, new, name, now):
                 raise InvalidInput.at("/credential", "This passkey is registered already.")
+            await note(user, CredentialEvent.PASSKEY_ADDED, name)
             if holder.email is not None:
                 await self.stores.mails.post(self.letters.factor_added(holder.email, _described(name)))
         return Passkey(id, name, new.synced, now)
@@ -74,7 +76,7 @@ class AccountPasskeys(Generic[H]):
         if not await self.stores.passkeys.rename(user, id, name):
             raise PasskeyNotFound
 
-    async def delete(self, user: str, id: str) -> None:
+    async def delete(self, user: str, id: str, note: Note = no_note) -> None:
         """Raises: PasskeyNotFound, and what `need_way_in` raises."""
         async with self.stores.db.transaction():
             holder = await self.holders.locked(user)
@@ -82,6 +84,7 @@ class AccountPasskeys(Generic[H]):
             if holder is None or name is None:
                 raise PasskeyNotFound
             await self.need_way_in(user)
+            await note(user, CredentialEvent.PASSKEY_REMOVED, name)
             if holder.email is not None:
                 await self.stores.mails.post(self.letters.factor_removed(holder.email, _described(name)))
 
@@ -90,7 +93,9 @@ class AccountPasskeys(Generic[H]):
         party = self.checks.party
         return PasskeyOptions(sign_in_options(party, await self.checks.new_challenge(None, PasskeyAct.SIGN_IN)))
 
-    async def sign_in(self, credential: dict[str, Any], open: Callable[[H], Awaitable[T]]) -> T:
+    async def sign_in(
+        self, credential: dict[str, Any], open: Callable[[H], Awaitable[T]], refused: Refused = no_refusal
+    ) -> T:
         """Return what `open(account)` returns, if the passkey is right. `open` runs in the transaction of the check.
 
         The passkey has verified its user, so it counts as two factors. Raises: WrongPasskey, PasskeysUnavailable.
@@ -101,6 +106,8 @@ class AccountPasskeys(Generic[H]):
             wrong = await self._check(credential, holder.id if holder else "")
             if wrong is None and holder is not None:
                 return await open(holder)
+        if holder is not None:
+            refused(holder.id)
         raise wrong or wrong_passkey()
 
     async def _check(self, credential: dict[str, Any], user: str) -> Problem | None:

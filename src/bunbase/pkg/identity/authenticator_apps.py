@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, Generic
 
+from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.pkg.identity.holders import H
@@ -48,7 +49,7 @@ class AuthenticatorApps(Generic[H]):
         await self.stores.factors.start_totp(user, sealed, self.clock.now() + PENDING_FOR)
         return NewTotp(secret, totp_uri(secret, shown, self.letters.app))
 
-    async def confirm(self, user: str, code: str) -> RecoveryCodes:
+    async def confirm(self, user: str, code: str, note: Note = no_note) -> RecoveryCodes:
         """Put the pending secret into use, and return new recovery codes.
 
         If the answer is lost, `new_codes` makes others. Raises: TotpNotFound, WrongCode.
@@ -63,28 +64,31 @@ class AuthenticatorApps(Generic[H]):
             if step is not None:
                 await self.stores.factors.confirm_totp(user, now, step)
                 await self.holders.change_version(user)
+                await note(user, CredentialEvent.TOTP_CONFIRMED, "")
                 await self._tell_added(holder)
                 return await self._replace_codes(user)
             await self.stores.factors.fail_pending(user)
         raise WrongCode("Check the clock of your phone, and send the code that the app shows now.")
 
-    async def new_codes(self, user: str) -> RecoveryCodes:
+    async def new_codes(self, user: str, note: Note = no_note) -> RecoveryCodes:
         """Replace all recovery codes. Raises: TotpNotFound."""
         async with self.stores.db.transaction():
             await self.holders.locked(user)
             await self._need_confirmed(user)
+            await note(user, CredentialEvent.RECOVERY_CODES_REPLACED, "")
             return await self._replace_codes(user)
 
-    async def remove(self, user: str) -> None:
+    async def remove(self, user: str, note: Note = no_note) -> None:
         """Turn the second factor off, and delete the recovery codes. Raises: TotpNotFound."""
         async with self.stores.db.transaction():
             holder = await self.holders.locked(user)
             await self._need_confirmed(user)
             await self.stores.factors.delete_totp(user)
             await self.holders.change_version(user)
+            await note(user, CredentialEvent.TOTP_REMOVED, "")
             await self._tell_removed(holder, FACTOR)
 
-    async def remove_all_factors(self, user: str) -> bool:
+    async def remove_all_factors(self, user: str, note: Note = no_note) -> bool:
         """Remove the app, the recovery codes and all passkeys, for an owner who has lost them. Idempotent.
 
         Return False if there is no such account.
@@ -97,6 +101,7 @@ class AuthenticatorApps(Generic[H]):
             if removed.totp:
                 await self.holders.change_version(user)
             if removed.any:
+                await note(user, CredentialEvent.FACTORS_REMOVED, "")
                 await self._tell_removed(holder, ALL_FACTORS)
         return True
 

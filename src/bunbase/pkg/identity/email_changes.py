@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.mail.account_letters import VERIFY_SECONDS, AccountLetters
@@ -69,7 +70,7 @@ class EmailChanges:
                 await self._ask_old(user, account.email, new)
             await self._ask_new(user, new)
 
-    async def confirm(self, token: str) -> Literal["pending", "changed"]:
+    async def confirm(self, token: str, note: Note = no_note) -> Literal["pending", "changed"]:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
         now, stores = self.clock.now(), self.stores
         async with stores.db.transaction():
@@ -85,6 +86,7 @@ class EmailChanges:
             await stores.email_changes.forget(found.user_id)
             if not await self.addresses.set_email(found.user_id, change.new_email, now):
                 raise LinkExpired("The change is no longer possible: ask for it again.")
+            await note(found.user_id, CredentialEvent.EMAIL_CHANGED, "")
             await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
         return "changed"
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 from bunbase.pkg.errors import Problem, RateLimited
+from bunbase.pkg.identity.events import Refused, no_refusal
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.factors import PasskeyOptions, SecondFactor
 from bunbase.pkg.identity.holders import H
@@ -29,7 +30,13 @@ class SecondStep(Generic[H]):
         self.holders = checks.holders
         self.clock = checks.clock
 
-    async def finish(self, challenge: str, answer: SecondFactor, open: Callable[[H], Awaitable[T]]) -> T:
+    async def finish(
+        self,
+        challenge: str,
+        answer: SecondFactor,
+        open: Callable[[H], Awaitable[T]],
+        refused: Refused = no_refusal,
+    ) -> T:
         """Return what `open(account)` returns, if the answer to the challenge is right.
 
         The session that `open` stores, the end of the challenge and the use of the code are one transaction: of two
@@ -49,6 +56,7 @@ class SecondStep(Generic[H]):
                 return await open(holder)
             if not isinstance(wrong, RateLimited):
                 await self.stores.sign_in_challenges.fail(hash)
+        refused(user)
         raise wrong
 
     async def passkey_options(self, challenge: str) -> PasskeyOptions:

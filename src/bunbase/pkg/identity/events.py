@@ -1,0 +1,34 @@
+"""Changes of credentials, for the journal of a room. A piece names the change, and the room adds who made it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+
+
+class CredentialEvent(StrEnum):
+    TOTP_CONFIRMED = "totp_confirmed"
+    TOTP_REMOVED = "totp_removed"
+    RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
+    PASSKEY_ADDED = "passkey_added"  # target: its name
+    PASSKEY_REMOVED = "passkey_removed"  # target: its name
+    FACTORS_REMOVED = "factors_removed"  # all of them, by somebody who may do that
+    EMAIL_CHANGED = "email_changed"
+    IDENTITY_LINKED = "identity_linked"  # target: the provider
+    IDENTITY_REMOVED = "identity_removed"  # target: the provider
+    TAKEN_OVER = "taken_over"  # target: the provider; see external_people.py
+
+
+# note(user, event, target): stores an entry. It runs in the transaction of the change: none is lost or invented.
+Note = Callable[[str, CredentialEvent, str], Awaitable[None]]
+
+# refused(user): counts a refused sign-in of an account that exists. It runs after the transaction, and must not wait.
+Refused = Callable[[str], None]
+
+
+async def no_note(user: str, event: CredentialEvent, target: str) -> None:
+    """Keep no journal."""
+
+
+def no_refusal(user: str) -> None:
+    """Count no refused sign-ins."""
