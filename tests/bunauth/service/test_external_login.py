@@ -9,7 +9,6 @@ import pytest_asyncio
 import bunbase.bunauth.module
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
-from bunbase.bunauth.service.external_login import checked_redirect
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.administration import AccountSuspended
@@ -34,6 +33,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.redirects import checked_redirect
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.oidc.person import Person, ProviderFailed, ProviderRefused, challenge_of
 from bunbase.pkg.oidc.settings import ProviderSettings

@@ -11,8 +11,7 @@ from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.device_logins import DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
-from bunbase.bunauth.service.external_accounts import ExternalAccounts
-from bunbase.bunauth.service.external_login import ExternalLogins
+from bunbase.bunauth.service.external_accounts import ExternalAccounts, external_logins
 from bunbase.bunauth.service.factor_removal import FactorRemoval
 from bunbase.bunauth.service.factors import factor_checks
 from bunbase.bunauth.service.invites import InviteService
@@ -138,7 +137,7 @@ class BunAuthService:
         self.factor_removal = FactorRemoval(self.totp, self.proofs)
         self.password = Password(stores, new_passwords, self.proofs, tokens, self.mail_requests)
         self.email = Email(stores, self.mail_requests, self.proofs)
-        self.external_logins = ExternalLogins(stores, helpers.providers, site.public_url, site.clock)
+        self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)

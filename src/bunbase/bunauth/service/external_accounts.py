@@ -1,48 +1,44 @@
-"""Turn a person that another service has named into a session, and manage the identities of an account.
-
-Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another
-    service. If both then shared one account, the attacker's password or tokens would open it (pre-hijacking).
-Decision: accounts are joined by address only if the service has verified the address. If BunAuth has not verified
-    it, the owner of the mailbox takes the account over: password, sessions, tokens, factors and identities from before
-    end.
-Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
-"""
+"""Sign in by another service, and manage the identities of an account. `pkg/identity` has the rules."""
 
 from __future__ import annotations
 
-import hmac
-from datetime import timedelta
+from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from bunbase.bunauth.service.callers import with_session
-from bunbase.bunauth.service.external_login import ExternalLogins
+from bunbase.bunauth.service.external_people import AccountPeople
 from bunbase.bunauth.service.names import MAX_NAME_LENGTH
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
 from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.accounts import Credentials
-from bunbase.bunauth.store.external_logins import ExternalCode
-from bunbase.bunauth.store.identities import NewIdentity
-from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.identities import CodeExchange, Identities, LinkTicket
-from bunbase.contracts.bunauth.problems import (
-    ExternalEmailNotVerified,
-    ExternalLoginExpired,
-    IdentityNotFound,
-    IdentityTaken,
-)
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.ids import new_id
-from bunbase.pkg.oidc.person import challenge_of
-from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.pkg.identity.external_login import ExternalLogins
+from bunbase.pkg.identity.external_people import ExternalPeople
+from bunbase.pkg.identity.redirects import checked_redirect
+from bunbase.pkg.identity.store.external_logins import ExternalCode
+from bunbase.pkg.modules import Site
+from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.settings import ProviderSettings
 
-TICKET_PREFIX: Final = "blt"
-TICKET_SECONDS: Final = 300
-MAX_IDENTITIES: Final = 20
-MAX_VERIFIER_LENGTH: Final = 128
+LINK_PATH: Final = "POST /api/auth/identities/link/{provider}"
+
+
+def external_logins(
+    stores: Stores, providers: Mapping[str, tuple[ProviderSettings, Provider]], site: Site
+) -> ExternalLogins:
+    """Return the sign-ins of developers at other services."""
+    url = site.public_url.rstrip("/")
+
+    def callback(provider: str) -> str:
+        return f"{url}/api/auth/oauth/{provider}/callback"
+
+    check = partial(checked_redirect, public_url=url)
+    return ExternalLogins(stores.pool, providers, callback, check, LINK_PATH, site.clock)
 
 
 class ExternalAccounts:
@@ -54,12 +50,12 @@ class ExternalAccounts:
         proofs: Proofs,
         tokens: SessionTokens,
     ) -> None:
-        self.stores = stores
         self.logins = logins
         self.registration = registration
         self.proofs = proofs
         self.tokens = tokens
-        self.clock = tokens.clock
+        people = AccountPeople(stores, tokens)
+        self.people = ExternalPeople(stores.pool, people, partial(need_way_in, stores), tokens.clock)
 
     async def exchange(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
@@ -68,91 +64,25 @@ class ExternalAccounts:
         Raises: ExternalLoginExpired, ExternalEmailNotVerified, IdentityTaken, SignupsClosed, SetupTokenRequired,
         InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
         """
-        # The code is used up even if the rest fails: a guessed verifier must not be tried twice.
-        found = await self.stores.external_logins.take_code(fingerprint(exchange.code), self.clock.now())
-        verifier = exchange.verifier[:MAX_VERIFIER_LENGTH]
-        if found is None or not hmac.compare_digest(challenge_of(verifier), found.code_challenge):
-            raise ExternalLoginExpired("This code is used up, expired, or belongs to another client: sign in again.")
-        async with self.stores.db.transaction():
-            account = await self._account(caller, found, exchange.invite)
-            await self.stores.identities.touch(found.provider, found.subject, found.email, self.clock.now())
-        factors = Factors.TWO if found.link_session else Factors.ONE
+        person = await self.logins.take(exchange.code, exchange.verifier)
+        account = await self.people.account(person, partial(self._opened, exchange.invite))
+        factors = Factors.TWO if person.link_session else Factors.ONE
         return await self.tokens.open_session(caller, account, factors=factors)
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
         developer = await self.proofs.need_fresh(caller)
-        self.logins.provider(provider)
-        ticket, until = new_secret(TICKET_PREFIX), self.clock.now() + timedelta(seconds=TICKET_SECONDS)
-        await self.stores.external_logins.add_ticket(fingerprint(ticket), provider, developer.session, until)
-        return LinkTicket(ticket, TICKET_SECONDS)
+        return await self.logins.ticket(provider, developer.session)
 
     async def list(self, caller: Caller) -> Identities:
-        developer = with_session(caller, "it cannot see identities: sign in")
-        return Identities(tuple(await self.stores.identities.of_account(developer.id)))
+        return await self.people.list(with_session(caller, "it cannot see identities: sign in").id)
 
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
-        developer = await self.proofs.need_fresh(caller)
-        async with self.stores.db.transaction():
-            await self.stores.accounts.locked(developer.id)  # of two deletions at once, the second sees the first
-            if not await self.stores.identities.delete(developer.id, id):
-                raise IdentityNotFound
-            await need_way_in(self.stores, developer.id)
+        await self.people.remove((await self.proofs.need_fresh(caller)).id, id)
 
-    async def _account(self, caller: Caller, person: ExternalCode, invite: str) -> Credentials:
-        """Return the account to sign in to. Call this inside the transaction of the exchange."""
-        if person.link_session:
-            return await self._linked(person)
-        owner = await self.stores.identities.owner(person.provider, person.subject)
-        if owner is not None:
-            return await self._existing(owner)
-        if person.email is None or not person.email_verified:
-            raise ExternalEmailNotVerified(
-                "Verify your address at the provider and sign in again; or sign in with a password, and link the "
-                "provider to your account."
-            )
-        account = await self.stores.accounts.credentials(person.email)
-        if account is None:
-            new = await self.registration.open_for_person(person.email, person.name[:MAX_NAME_LENGTH], invite)
-            return await self._with_identity(new.id, person)
-        if account.email_verified_at is None:
-            await self._take_over(account.id)
-        return await self._with_identity(account.id, person)
-
-    async def _linked(self, person: ExternalCode) -> Credentials:
-        """Link the person to the account of the session that asked for the ticket."""
-        session = await self.stores.sessions.open_session(person.link_session, self.clock.now())
-        if session is None:
-            raise ExternalLoginExpired("The session that began to link this identity has ended: sign in again.")
-        owner = await self.stores.identities.owner(person.provider, person.subject)
-        if owner == session.user_id:
-            return await self._existing(owner)
-        if owner is not None:
-            raise IdentityTaken("Sign in to the other account, and remove the identity there.")
-        return await self._with_identity(session.user_id, person)
-
-    async def _with_identity(self, user: str, person: ExternalCode) -> Credentials:
-        new = NewIdentity(new_id("idn"), person.provider, person.subject, person.email)
-        if not await self.stores.identities.add(user, new, self.clock.now(), MAX_IDENTITIES):
-            raise IdentityTaken(f"Another request has used this identity, or the account has {MAX_IDENTITIES} of them.")
-        return await self._existing(user)
-
-    async def _existing(self, user: str) -> Credentials:
-        found = await self.stores.accounts.credentials_of(user)
-        if found is None:
-            raise ExternalLoginExpired("The account was deleted meanwhile.")
-        return found
-
-    async def _take_over(self, user: str) -> None:
-        """End everything that whoever opened the account without proving its address has made."""
-        now = self.clock.now()
-        until = await self.tokens.revoked_until(now)
-        await self.stores.accounts.locked(user)
-        await self.stores.accounts.take_over(user, now)
-        await self.stores.identities.delete_all(user)
-        await self.stores.factors.delete_all(user)
-        await self.stores.personal_tokens.delete_all(user, until)
-        await self.stores.mail_tokens.forget_of_account(user, *MailKind)
-        await self.stores.email_changes.forget(user)
-        await self.stores.sessions.end_all(user, now, until)
+    async def _opened(self, invite: str, person: ExternalCode) -> str:
+        """Open an account, and return its id. The provider has verified the address of the person."""
+        assert person.email is not None, "a person without an address is refused before"
+        name = person.name[:MAX_NAME_LENGTH]
+        return (await self.registration.open_for_person(person.email, name, invite)).id

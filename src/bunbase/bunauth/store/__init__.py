@@ -7,9 +7,7 @@ from datetime import datetime
 from bunbase.bunauth.store.accounts import AccountStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
-from bunbase.bunauth.store.external_logins import ExternalLoginStore
 from bunbase.bunauth.store.holders import AccountHolders
-from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
@@ -34,13 +32,12 @@ class Stores:
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.device_logins = DeviceLoginStore(db)
-        self.external_logins = ExternalLoginStore(db)
-        self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
         self.pool = IdentityStores(db, mails, INSTALLATION)
         self.factors = self.pool.factors
         self.mail_tokens = self.pool.mail_tokens
         self.email_changes = self.pool.email_changes
+        self.identities = self.pool.identities
         self.holders = AccountHolders(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
         self.administration = AdministrationStore(db, self.feed)
@@ -52,7 +49,6 @@ class Stores:
             self.personal_tokens,
             self.invites,
             self.device_logins,
-            self.external_logins,
         ):
             await expiring.delete_expired(before)
         await delete_expired(self.db, before, self.clock.now())

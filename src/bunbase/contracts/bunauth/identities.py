@@ -1,50 +1,31 @@
-"""Sign-in by another service, and the identities of an account."""
+"""Sign-in by another service, and the identities of an account. Parts of it are defined in `pkg/identity`."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
+from bunbase.pkg.identity.external import (
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    Identity,
+    LinkTicket,
+    LoginProvider,
+    LoginProviders,
+)
 
-class LoginProvider(msgspec.Struct, frozen=True):
-    """`name`: the part of the paths. `title`: the name that people see."""
-
-    name: str
-    title: str
-    kind: str
-
-
-class LoginProviders(msgspec.Struct, frozen=True):
-    items: tuple[LoginProvider, ...]
-
-
-class ExternalStart(msgspec.Struct, frozen=True):
-    """`code_challenge`: the PKCE challenge of the client (S256). `link`: a ticket, if an identity is to be linked.
-    `browser`: the secret in the cookie of an earlier start; empty if there is none.
-    """
-
-    redirect_to: str
-    code_challenge: str
-    link: str = ""
-    browser: str = ""
-
-
-class ExternalRedirect(msgspec.Struct, frozen=True):
-    """The address to which the browser goes. `browser`: the secret for its cookie."""
-
-    url: str
-    browser: str = ""
-
-
-class ExternalAnswer(msgspec.Struct, frozen=True):
-    """The answer of a provider, as the browser brings it. `browser`: the secret in its cookie."""
-
-    state: str
-    browser: str
-    code: str = ""
-    iss: str = ""
-    error: str = ""
+__all__ = [
+    "CodeExchange",
+    "ExternalAnswer",
+    "ExternalRedirect",
+    "ExternalStart",
+    "Identities",
+    "Identity",
+    "LinkTicket",
+    "LoginProvider",
+    "LoginProviders",
+]
 
 
 class CodeExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,25 +36,3 @@ class CodeExchange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str
     verifier: str
     invite: str = ""
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """A person of another service that may sign in to the account. `email`: the address at that service."""
-
-    id: str
-    provider: str
-    email: str | None
-    created_at: datetime
-    last_used_at: datetime
-
-
-class Identities(msgspec.Struct, frozen=True):
-    items: tuple[Identity, ...]
-    next: str | None = None
-
-
-class LinkTicket(msgspec.Struct, frozen=True):
-    """`ticket`: the parameter `link` of the start. It works once."""
-
-    ticket: str
-    expires_in: int

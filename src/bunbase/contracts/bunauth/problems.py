@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.problems import ChallengeExpired as ChallengeExpired
+from bunbase.pkg.identity.problems import ExternalEmailNotVerified as ExternalEmailNotVerified
+from bunbase.pkg.identity.problems import ExternalLoginExpired as ExternalLoginExpired
+from bunbase.pkg.identity.problems import IdentityNotFound as IdentityNotFound
+from bunbase.pkg.identity.problems import IdentityTaken as IdentityTaken
+from bunbase.pkg.identity.problems import LastSignInMethod as LastSignInMethod
 from bunbase.pkg.identity.problems import LinkExpired as LinkExpired
 from bunbase.pkg.identity.problems import PasskeyNotFound as PasskeyNotFound
 from bunbase.pkg.identity.problems import PasskeysUnavailable as PasskeysUnavailable
+from bunbase.pkg.identity.problems import ProviderNotFound as ProviderNotFound
+from bunbase.pkg.identity.problems import ProviderUnavailable as ProviderUnavailable
 from bunbase.pkg.identity.problems import SecondFactorRequired as SecondFactorRequired
 from bunbase.pkg.identity.problems import TotpNotFound as TotpNotFound
 from bunbase.pkg.identity.problems import WrongCode as WrongCode
@@ -101,31 +108,3 @@ class DeviceDenied(Problem):
 
 class DeviceNotFound(Problem):
     status, code, title = 404, "device_not_found", "No device waits under this code"
-
-
-class ProviderNotFound(Problem):
-    status, code, title = 404, "provider_not_found", "This installation has no such sign-in provider"
-
-
-class ProviderUnavailable(Problem):
-    status, code, title = 502, "provider_unavailable", "The sign-in provider did not answer as expected"
-
-
-class ExternalLoginExpired(Problem):
-    status, code, title = 400, "external_login_expired", "This sign-in is over, or it began in another browser"
-
-
-class ExternalEmailNotVerified(Problem):
-    status, code, title = 403, "external_email_not_verified", "The provider has not verified an email address for you"
-
-
-class IdentityTaken(Problem):
-    status, code, title = 409, "identity_taken", "Another account has this identity"
-
-
-class IdentityNotFound(Problem):
-    status, code, title = 404, "identity_not_found", "You have no such identity"
-
-
-class LastSignInMethod(Problem):
-    status, code, title = 409, "last_sign_in_method", "Without it, nobody could sign in to the account"

@@ -1,5 +1,5 @@
-"""The credentials of accounts: second factors, passkeys and the links of mails. The accounts may be those of developers
-or of end users.
+"""The credentials of accounts: second factors, passkeys, links of mails, and persons of other services. The accounts
+may be those of developers or of end users.
 
 Two rooms hold accounts: one those of the installation, the other the users of each project. A *pool* is a group of
 accounts in which an address or a passkey belongs to one account. Everything that differs between pools (tables, names,
@@ -99,4 +99,51 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
         PRIMARY KEY (project, user_id)
     );
     CREATE INDEX email_changes_expiry ON email_changes (expires_at);
+    CREATE TABLE identities (
+        project text NOT NULL,
+        id text NOT NULL,
+        user_id text NOT NULL,
+        provider text NOT NULL,  -- its name in the settings
+        subject text NOT NULL,  -- the person's id there
+        email text,  -- as the provider named it at the last sign-in
+        created_at timestamptz NOT NULL,
+        last_used_at timestamptz NOT NULL,
+        PRIMARY KEY (project, id),
+        UNIQUE (project, provider, subject)
+    );
+    CREATE INDEX identities_user ON identities (project, user_id, id);
+    CREATE TABLE external_logins (
+        project text NOT NULL,
+        state_hash bytea PRIMARY KEY,  -- a provider sends back the state, but no project
+        browser_hash bytea NOT NULL,
+        provider text NOT NULL,
+        redirect_to text NOT NULL,
+        code_challenge text NOT NULL,  -- of the client that exchanges the code
+        link_session text NOT NULL,  -- the session that links an identity to its account; empty for a sign-in
+        expires_at timestamptz NOT NULL
+    );
+    CREATE INDEX external_logins_expiry ON external_logins (expires_at);
+    CREATE TABLE external_codes (
+        project text NOT NULL,
+        hash bytea NOT NULL,
+        provider text NOT NULL,
+        code_challenge text NOT NULL,
+        link_session text NOT NULL,
+        subject text NOT NULL,
+        email text,
+        email_verified boolean NOT NULL,
+        name text NOT NULL,
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, hash)
+    );
+    CREATE INDEX external_codes_expiry ON external_codes (expires_at);
+    CREATE TABLE link_tickets (
+        project text NOT NULL,
+        hash bytea NOT NULL,
+        provider text NOT NULL,
+        session text NOT NULL,  -- the foreign key goes to the sessions of the room
+        expires_at timestamptz NOT NULL,
+        PRIMARY KEY (project, hash)
+    );
+    CREATE INDEX link_tickets_expiry ON link_tickets (expires_at);
 """

@@ -39,3 +39,31 @@ class TotpNotFound(Problem):
 
 class LinkExpired(Problem):
     status, code, title = 410, "link_expired", "This link was used before, or it has expired"
+
+
+class ProviderNotFound(Problem):
+    status, code, title = 404, "provider_not_found", "This installation has no such sign-in provider"
+
+
+class ProviderUnavailable(Problem):
+    status, code, title = 502, "provider_unavailable", "The sign-in provider did not answer as expected"
+
+
+class ExternalLoginExpired(Problem):
+    status, code, title = 400, "external_login_expired", "This sign-in is over, or it began in another browser"
+
+
+class ExternalEmailNotVerified(Problem):
+    status, code, title = 403, "external_email_not_verified", "The provider has not verified an email address for you"
+
+
+class IdentityTaken(Problem):
+    status, code, title = 409, "identity_taken", "Another account has this identity"
+
+
+class IdentityNotFound(Problem):
+    status, code, title = 404, "identity_not_found", "You have no such identity"
+
+
+class LastSignInMethod(Problem):
+    status, code, title = 409, "last_sign_in_method", "Without it, nobody could sign in to the account"

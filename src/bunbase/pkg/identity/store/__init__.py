@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import Final
 
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.identity.store import email_changes, factors, mail_tokens, passkeys, sign_in_challenges
+from bunbase.pkg.identity.store import (
+    email_changes,
+    external_logins,
+    factors,
+    identities,
+    mail_tokens,
+    passkeys,
+    sign_in_challenges,
+)
 from bunbase.pkg.mail.outbox import MailOutbox
 
 INSTALLATION: Final = ""  # the project of the accounts of the installation
@@ -22,7 +30,9 @@ class IdentityStores:
         self.db = db
         self.mails = mails
         self.email_changes = email_changes.EmailChangeStore(db, project)
+        self.external_logins = external_logins.ExternalLoginStore(db, project)
         self.factors = factors.FactorStore(db, project)
+        self.identities = identities.IdentityStore(db, project)
         self.mail_tokens = mail_tokens.MailTokenStore(db, project)
         self.passkeys = passkeys.PasskeyStore(db, project)
         self.sign_in_challenges = sign_in_challenges.SignInChallengeStore(db, project)
@@ -33,7 +43,8 @@ async def delete_expired(db: Database, before: datetime, now: datetime) -> None:
 
     Challenges that have expired `now` are not kept, because strangers make them.
     """
-    for statement in (factors.DELETE_PENDING, mail_tokens.DELETE_EXPIRED, email_changes.DELETE_EXPIRED):
+    links = (mail_tokens.DELETE_EXPIRED, email_changes.DELETE_EXPIRED, *external_logins.ALL_EXPIRED)
+    for statement in (factors.DELETE_PENDING, *links):
         await db.delete_in_batches(statement, before)
     await db.delete_in_batches(passkeys.DELETE_CHALLENGES, now)
     await db.delete_in_batches(sign_in_challenges.DELETE_EXPIRED, now)

@@ -1,4 +1,4 @@
-"""Send a browser to another service, and receive its answer. `external_accounts.py` has the rest of a sign-in.
+"""Send a browser to another service, and receive its answer. `external_people.py` has the rest of a sign-in.
 
 The life of one sign-in:
 
@@ -19,69 +19,89 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
-from bunbase.bunauth.store import Stores
-from bunbase.bunauth.store.external_logins import ExternalCode, NewExternalLogin
-from bunbase.contracts.bunauth.identities import (
-    ExternalAnswer,
-    ExternalRedirect,
-    ExternalStart,
-    LoginProvider,
-    LoginProviders,
-)
-from bunbase.contracts.bunauth.problems import ExternalLoginExpired, LinkExpired, ProviderNotFound, ProviderUnavailable
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.external import (
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    LinkTicket,
+    LoginProvider,
+    LoginProviders,
+)
+from bunbase.pkg.identity.problems import ExternalLoginExpired, LinkExpired, ProviderNotFound, ProviderUnavailable
+from bunbase.pkg.identity.redirects import with_parameters
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store.external_logins import ExternalCode, NewExternalLogin
 from bunbase.pkg.logger import logger
-from bunbase.pkg.oidc.person import Provider, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets
+from bunbase.pkg.oidc.person import Provider, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets, challenge_of
 from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.opaque import fingerprint, new_secret
 
-BROWSER_PREFIX, STATE_PREFIX, CODE_PREFIX = "bbs", "bst", "bxc"
+BROWSER_PREFIX, STATE_PREFIX, CODE_PREFIX, TICKET_PREFIX = "bbs", "bst", "bxc", "blt"
 LOGIN_SECONDS: Final = 600  # the time that a person has at the provider
 CODE_SECONDS: Final = 60
+TICKET_SECONDS: Final = 300
+MAX_VERIFIER_LENGTH: Final = 128
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 BROWSER: Final = re.compile(BROWSER_PREFIX + r"_[A-Za-z0-9]{43}")
-MAX_URL_LENGTH: Final = 500
 
-log = logger("bunauth")
+log = logger("identity")
 
 
 class ExternalLogins:
-    """`providers`: the clients and settings by their names."""
+    """The sign-ins of one pool at other services. `providers`: the clients and settings by their names.
+
+    `callback(provider)`: the address to which a provider sends the browser. `checked_redirect(url)`: returns `url`, or
+    raises InvalidInput. `link_path`: the route that makes tickets, for messages.
+    """
 
     def __init__(
         self,
-        stores: Stores,
+        stores: IdentityStores,
         providers: Mapping[str, tuple[ProviderSettings, Provider]],
-        public_url: str,
+        callback: Callable[[str], str],
+        checked_redirect: Callable[[str], str],
+        link_path: str,
         clock: Clock,
     ) -> None:
         self.stores = stores
         self.providers = dict(providers)
-        self.public_url = public_url.rstrip("/")
+        self.callback = callback
+        self.checked_redirect = checked_redirect
+        self.link_path = link_path
         self.clock = clock
 
     def list(self) -> LoginProviders:
-        found = ((name, settings) for name, (settings, _) in self.providers.items())
-        return LoginProviders(tuple(LoginProvider(name, one.title or name, one.kind) for name, one in found))
+        found = ((name, settings.kind) for name, (settings, _) in self.providers.items())
+        return LoginProviders(tuple(LoginProvider(name, self.title(name), kind) for name, kind in found))
+
+    def title(self, name: str) -> str:
+        """Return the name of a provider for people. A provider may have left the settings."""
+        found = self.providers.get(name)
+        return (found[0].title if found else "") or name
+
+    def provider(self, name: str) -> Provider:
+        """Raises: ProviderNotFound."""
+        if name not in self.providers:
+            raise ProviderNotFound
+        return self.providers[name][1]
 
     async def start(self, name: str, start: ExternalStart) -> ExternalRedirect:
         """Raises: ProviderNotFound, ProviderUnavailable, InvalidInput, LinkExpired."""
         provider, now = self.provider(name), self.clock.now()
-        redirect_to = checked_redirect(start.redirect_to, self.public_url)
+        redirect_to = self.checked_redirect(start.redirect_to)
         if not CHALLENGE.fullmatch(start.code_challenge):
             raise InvalidInput.at("/code_challenge", "Send a PKCE challenge by the method S256 (RFC 7636).")
         browser = start.browser if BROWSER.fullmatch(start.browser) else new_secret(BROWSER_PREFIX)
         state = new_secret(STATE_PREFIX)
         try:
-            url = await provider.authorization_url(self._callback(name), _secrets(state, browser))
+            url = await provider.authorization_url(self.callback(name), _secrets(state, browser))
         except ProviderFailed as failed:
             raise _unavailable(name, failed) from None
         session = await self._linking_session(name, start.link) if start.link else ""
@@ -110,14 +130,14 @@ class ExternalLogins:
             raise ExternalLoginExpired("Start the sign-in again, and finish it in the same browser within ten minutes.")
         try:
             received = ProviderAnswer(answer.code, answer.iss, answer.error)
-            person = await provider.person(received, self._callback(name), _secrets(answer.state, answer.browser))
+            person = await provider.person(received, self.callback(name), _secrets(answer.state, answer.browser))
         except ProviderRefused as refused:
             log.info("a provider refused a sign-in", provider=name, error=refused.code[:100])
             error = "access_denied" if refused.code == "access_denied" else "provider_error"
-            return ExternalRedirect(_with(login.redirect_to, error=error))
+            return ExternalRedirect(with_parameters(login.redirect_to, error=error))
         except ProviderFailed as failed:
             _unavailable(name, failed)
-            return ExternalRedirect(_with(login.redirect_to, error="provider_error"))
+            return ExternalRedirect(with_parameters(login.redirect_to, error="provider_error"))
         code = new_secret(CODE_PREFIX)
         email = email_or_none(person.email) if person.email else None
         found = ExternalCode(
@@ -130,48 +150,32 @@ class ExternalLogins:
             person.name,
         )
         await self.stores.external_logins.add_code(fingerprint(code), found, now + timedelta(seconds=CODE_SECONDS))
-        return ExternalRedirect(_with(login.redirect_to, code=code))
+        return ExternalRedirect(with_parameters(login.redirect_to, code=code))
 
-    def provider(self, name: str) -> Provider:
-        """Raises: ProviderNotFound."""
-        if name not in self.providers:
-            raise ProviderNotFound
-        return self.providers[name][1]
+    async def take(self, code: str, verifier: str) -> ExternalCode:
+        """Return the person that a code stands for. Raises: ExternalLoginExpired.
+
+        The code is used up even if the rest of the sign-in fails: a guessed verifier must not be tried twice. So do not
+        call this inside a transaction.
+        """
+        found = await self.stores.external_logins.take_code(fingerprint(code), self.clock.now())
+        challenge = challenge_of(verifier[:MAX_VERIFIER_LENGTH])
+        if found is None or not hmac.compare_digest(challenge, found.code_challenge):
+            raise ExternalLoginExpired("This code is used up, expired, or belongs to another client: sign in again.")
+        return found
+
+    async def ticket(self, name: str, session: str) -> LinkTicket:
+        """Return a ticket that links an identity to the account of a session. Raises: ProviderNotFound."""
+        self.provider(name)
+        ticket, until = new_secret(TICKET_PREFIX), self.clock.now() + timedelta(seconds=TICKET_SECONDS)
+        await self.stores.external_logins.add_ticket(fingerprint(ticket), name, session, until)
+        return LinkTicket(ticket, TICKET_SECONDS)
 
     async def _linking_session(self, name: str, ticket: str) -> str:
         session = await self.stores.external_logins.take_ticket(fingerprint(ticket), name, self.clock.now())
         if session is None:
-            raise LinkExpired("Ask for a new ticket: POST /api/auth/identities/link/{provider}.")
+            raise LinkExpired(f"Ask for a new ticket: {self.link_path}.")
         return session
-
-    def _callback(self, name: str) -> str:
-        return f"{self.public_url}/api/auth/oauth/{name}/callback"
-
-
-def checked_redirect(url: str, public_url: str) -> str:
-    """Return an address of this installation, or of a program on the same machine (RFC 8252 §7.3).
-
-    Raises: InvalidInput for every other address.
-    """
-    try:
-        parts, own = urlsplit(url), urlsplit(public_url)
-        here = (parts.scheme, parts.hostname, parts.port) == (own.scheme, own.hostname, own.port)
-        plain = url.isascii() and url.isprintable() and not set(url) & set(' \\\\"<>@#') and len(url) <= MAX_URL_LENGTH
-        usable = plain and bool(parts.hostname) and (here or _is_program(parts.scheme, parts.hostname, parts.port))
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput.at(
-            "/redirect_to", f"Send an address below {public_url}, or http://127.0.0.1:<port>/… of a program."
-        )
-    return url
-
-
-def _is_program(scheme: str, host: str | None, port: int | None) -> bool:
-    try:
-        return scheme == "http" and port is not None and host is not None and ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _secrets(state: str, browser: str) -> Secrets:
@@ -183,10 +187,6 @@ def _secrets(state: str, browser: str) -> Secrets:
 def _derived(secret: str, purpose: str) -> str:
     digest = hmac.digest(secret.encode(), f"bunbase external login v1 {purpose}".encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _with(url: str, **parameters: str) -> str:
-    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
 
 
 def _unavailable(name: str, failed: ProviderFailed) -> ProviderUnavailable:

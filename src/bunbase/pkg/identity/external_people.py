@@ -1,0 +1,149 @@
+"""Turn a person that another service has named into an account, and manage the identities of an account.
+
+Concern: an attacker registers with the address of somebody else, and waits until its owner signs in by another
+    service. If both then shared one account, the attacker's password or tokens would open it (pre-hijacking).
+Decision: accounts are joined by address only if the service has verified the address. If the room has not verified it,
+    the owner of the mailbox takes the account over: password, sessions, tokens, factors and identities from before end.
+Rejected: a second account with the same address; asking for the password first, which only the attacker knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Generic, Protocol
+
+import msgspec
+
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
+from bunbase.pkg.identity.external import Identities
+from bunbase.pkg.identity.holders import H, H_co
+from bunbase.pkg.identity.problems import (
+    ExternalEmailNotVerified,
+    ExternalLoginExpired,
+    IdentityNotFound,
+    IdentityTaken,
+)
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store.external_logins import ExternalCode
+from bunbase.pkg.identity.store.identities import NewIdentity
+from bunbase.pkg.ids import new_id
+
+MAX_IDENTITIES: Final = 20
+
+Open = Callable[[ExternalCode], Awaitable[str]]  # opens an account for a person, and returns its id
+NeedWayIn = Callable[[str], Awaitable[None]]
+
+
+class JoinedAccount(msgspec.Struct, frozen=True):
+    """The account that has an address. `verified`: the room has verified the address."""
+
+    id: str
+    verified: bool
+
+
+class People(Protocol[H_co]):
+    """The accounts of one pool. Every method is called in the transaction of the exchange."""
+
+    async def existing(self, id: str) -> H_co | None: ...
+
+    async def with_email(self, email: str) -> JoinedAccount | None: ...
+
+    async def of_session(self, session: str) -> str | None:
+        """Return the account of an open session."""
+        ...
+
+    async def lock(self, id: str) -> None:
+        """Let no other request change the ways to sign in to the account until the transaction ends."""
+        ...
+
+    async def take_over(self, id: str) -> None:
+        """End everything that whoever opened the account without proving its address has made, but its identities and
+        factors, and store that the address is verified."""
+        ...
+
+
+class ExternalPeople(Generic[H]):
+    """The persons of other services in one pool. `need_way_in`: as in `account_passkeys.py`."""
+
+    def __init__(self, stores: IdentityStores, people: People[H], need_way_in: NeedWayIn, clock: Clock) -> None:
+        self.stores = stores
+        self.people = people
+        self.need_way_in = need_way_in
+        self.clock = clock
+
+    async def account(self, person: ExternalCode, open: Open, note: Note = no_note) -> H:
+        """Return the account to sign in to, or the one to which the person was linked. This is one transaction.
+
+        `open`: opens an account for a person without one; it raises a Problem if the room admits nobody.
+        Raises: ExternalEmailNotVerified, IdentityTaken, ExternalLoginExpired.
+        """
+        async with self.stores.db.transaction():
+            account = await self._account(person, open, note)
+            await self.stores.identities.touch(person.provider, person.subject, person.email, self.clock.now())
+        return account
+
+    async def list(self, user: str) -> Identities:
+        return Identities(tuple(await self.stores.identities.of_account(user)))
+
+    async def remove(self, user: str, id: str, note: Note = no_note) -> str:
+        """Remove an identity, and return its provider. Raises: IdentityNotFound, and what `need_way_in` raises."""
+        async with self.stores.db.transaction():
+            await self.people.lock(user)  # of two removals at once, the second sees the first
+            provider = await self.stores.identities.delete(user, id)
+            if provider is None:
+                raise IdentityNotFound
+            await self.need_way_in(user)
+            await note(user, CredentialEvent.IDENTITY_REMOVED, provider)
+        return provider
+
+    async def _account(self, person: ExternalCode, open: Open, note: Note) -> H:
+        if person.link_session:
+            return await self._linked(person, note)
+        owner = await self.stores.identities.owner(person.provider, person.subject)
+        if owner is not None:
+            return await self._existing(owner)
+        if person.email is None or not person.email_verified:
+            raise ExternalEmailNotVerified(
+                "Verify your address at the provider and sign in again; or sign in with a password, and link the "
+                "provider to your account."
+            )
+        account = await self.people.with_email(person.email)
+        if account is None:
+            return await self._with_identity(await open(person), person, no_note)
+        if not account.verified:
+            await self._take_over(account.id, person, note)
+        return await self._with_identity(account.id, person, note)
+
+    async def _linked(self, person: ExternalCode, note: Note) -> H:
+        """Link the person to the account of the session that asked for the ticket."""
+        user = await self.people.of_session(person.link_session)
+        if user is None:
+            raise ExternalLoginExpired("The session that began to link this identity has ended: sign in again.")
+        owner = await self.stores.identities.owner(person.provider, person.subject)
+        if owner == user:
+            return await self._existing(owner)
+        if owner is not None:
+            raise IdentityTaken("Sign in to the other account, and remove the identity there.")
+        return await self._with_identity(user, person, note)
+
+    async def _with_identity(self, user: str, person: ExternalCode, note: Note) -> H:
+        new = NewIdentity(new_id("idn"), person.provider, person.subject, person.email)
+        if not await self.stores.identities.add(user, new, self.clock.now(), MAX_IDENTITIES):
+            raise IdentityTaken(f"Another request has used this identity, or the account has {MAX_IDENTITIES} of them.")
+        account = await self._existing(user)
+        await note(user, CredentialEvent.IDENTITY_LINKED, person.provider)
+        return account
+
+    async def _existing(self, user: str) -> H:
+        found = await self.people.existing(user)
+        if found is None:
+            raise ExternalLoginExpired("The account was deleted meanwhile.")
+        return found
+
+    async def _take_over(self, user: str, person: ExternalCode, note: Note) -> None:
+        await self.people.lock(user)
+        await self.people.take_over(user)
+        await self.stores.identities.delete_all(user)
+        await self.stores.factors.delete_all(user)
+        await note(user, CredentialEvent.TAKEN_OVER, person.provider)

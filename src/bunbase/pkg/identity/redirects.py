@@ -1,0 +1,81 @@
+"""The addresses to which a sign-in may send a browser with its result. Every other address is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from bunbase.pkg.errors import InvalidInput
+
+MAX_URL_LENGTH: Final = 500
+UNSAFE: Final = frozenset(' \\"<>@#')
+UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as one outside of the folder
+
+
+def checked_redirect(url: str, public_url: str) -> str:
+    """Return an address of this installation, or of a program on the same machine (RFC 8252 §7.3).
+
+    Raises: InvalidInput for every other address.
+    """
+    parts = _parsed(url)
+    if parts is None or not (_origin(parts) == _origin(urlsplit(public_url)) or _is_program(parts)):
+        raise _refused(f"Send an address below {public_url}, or http://127.0.0.1:<port>/… of a program.")
+    return url
+
+
+def listed_redirect(url: str, allowed: Sequence[str]) -> str:
+    """Return an address whose origin is that of an entry, and whose path is that of the entry or below it.
+
+    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. Raises: InvalidInput.
+    """
+    parts = _parsed(url)
+    if parts is None or not any(_is_below(parts, urlsplit(entry)) for entry in allowed):
+        raise _refused("Send an address that the project allows (auth.redirect_urls).")
+    return url
+
+
+def with_parameters(url: str, **parameters: str) -> str:
+    """Return an address with more parameters."""
+    return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
+
+
+def _parsed(url: str) -> SplitResult | None:
+    """Return the parts of an address that browsers and this server read alike, or None."""
+    if len(url) > MAX_URL_LENGTH or not url.isascii() or not url.isprintable() or UNSAFE & set(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _origin(parts)  # raises if the port is not a number
+    except ValueError:
+        return None
+    return parts if parts.hostname else None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _is_program(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.port is not None and _is_loopback(parts.hostname)
+
+
+def _is_below(parts: SplitResult, entry: SplitResult) -> bool:
+    any_port = entry.port is None and _is_program(parts)
+    if parts.scheme != entry.scheme or parts.hostname != entry.hostname or not (any_port or parts.port == entry.port):
+        return False
+    folder = entry.path.rstrip("/")
+    plain = not any(part in parts.path for part in UNSETTLED)
+    return parts.path == folder or (plain and parts.path.startswith(f"{folder}/"))
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host is not None and ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refused(message: str) -> InvalidInput:
+    return InvalidInput.at("/redirect_to", message)

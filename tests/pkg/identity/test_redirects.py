@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.redirects import listed_redirect, with_parameters
+
+ALLOWED = ("https://app.example", "https://other.example/signed-in/", "http://127.0.0.1", "com.example.app://done")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.example",
+        "https://app.example/",
+        "https://app.example/any/page?next=1",
+        "https://other.example/signed-in",
+        "https://other.example/signed-in/now",
+        "http://127.0.0.1:49152/callback",
+        "com.example.app://done",
+    ],
+)
+def test_an_address_at_or_below_an_entry_is_allowed(url: str) -> None:
+    assert listed_redirect(url, ALLOWED) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/relative",
+        "//app.example/",
+        "http://app.example/",
+        "https://app.example:8443/",
+        "https://app.example.evil.example/",
+        "https://evil.example/https://app.example",
+        "https://app.example@evil.example/",
+        "https://app.example\\@evil.example/",
+        "https://app.example/#code",
+        "https://app.example:port/",
+        "https://other.example/signed-in-elsewhere",
+        "https://other.example/signed-in/../open",
+        "https://other.example/signed-in/%2e%2e/open",
+        "https://other.example/signed-in//evil.example",
+        "http://127.0.0.2:49152/callback",
+        "https://127.0.0.1:49152/callback",
+        "http://localhost:49152/callback",
+        "javascript:alert(1)",
+        "https://app.example/\n",
+        "https://app.example/" + "a" * 500,
+    ],
+)
+def test_every_other_address_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        listed_redirect(url, ALLOWED)
+
+
+def test_parameters_are_added_to_those_of_the_address() -> None:
+    assert with_parameters("https://app.example/", code="a&b") == "https://app.example/?code=a%26b"
+    assert with_parameters("https://app.example/?a=1", code="c") == "https://app.example/?a=1&code=c"
