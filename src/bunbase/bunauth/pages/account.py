@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.bunauth.pages.forms import button, field, form, hidden
-from bunbase.bunauth.pages.layout import alert, link, page, paragraph, small
+from bunbase.bunauth.pages.app import page
 from bunbase.contracts.bunauth.invites import AccountInvitation
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
+from bunbase.pkg.web_pages.forms import button, field, form, hidden
+from bunbase.pkg.web_pages.layout import alert, link, paragraph, small
 
 VERIFY: Final = "/account/verify-email"
 SIGN_UP: Final = "/account/sign-up"

@@ -15,14 +15,14 @@ from litestar.exceptions import HTTPException
 from litestar.params import QueryParameter
 
 from bunbase.bunauth.pages import account
-from bunbase.bunauth.pages.forms import MAX_FORM_BYTES, read_form
-from bunbase.bunauth.pages.layout import HEADERS
 from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidInvite, LinkExpired
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Forbidden, InvalidInput, Problem
 from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
+from bunbase.pkg.web_pages.layout import HEADERS
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]

@@ -59,10 +59,9 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "x-robots-tag": "noindex",
 }
-APP: Final = "BunBase"
 PAGE: Final = """\
 <!doctype html>
-<html lang="en">
+<html lang="{language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -81,9 +80,13 @@ PAGE: Final = """\
 """
 
 
-def page(title: str, *parts: str) -> str:
-    """Return a page. `title` is plain text; the parts are HTML from the functions below."""
-    return PAGE.format(title=escape(title), app=APP, style=STYLE, parts="\n".join(part for part in parts if part))
+def page(app: str, title: str, *parts: str, language: str = "en") -> str:
+    """Return a page. `app`: the name of the site. `title` is plain text; the parts are HTML from the functions below.
+
+    `language`: of the texts, as BCP 47 writes it.
+    """
+    body = "\n".join(part for part in parts if part)
+    return PAGE.format(title=escape(title), app=escape(app), style=STYLE, parts=body, language=escape(language))
 
 
 def paragraph(text: str) -> str:

@@ -1,0 +1,1 @@
+"""Pages for people with a browser: plain HTML with a strict policy, and the forms in it. Every text is escaped."""
