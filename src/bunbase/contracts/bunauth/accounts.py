@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
-from bunbase.contracts.bunauth.factors import Code
+from bunbase.contracts.bunauth.factors import Proof as Proof
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -47,17 +46,6 @@ class ProfileChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str | None = None
     avatar_url: str | None = None
-
-
-class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A proof that the caller owns the account: one of these.
-
-    `code`: of the authenticator app. `passkey`: the answer of `navigator.credentials.get`, as JSON.
-    """
-
-    password: str = ""
-    code: Code = ""
-    passkey: dict[str, Any] | None = None
 
 
 class SignedIn(msgspec.Struct, frozen=True):

@@ -8,24 +8,23 @@ from bunbase.pkg.identity.problems import ExternalEmailNotVerified as ExternalEm
 from bunbase.pkg.identity.problems import ExternalLoginExpired as ExternalLoginExpired
 from bunbase.pkg.identity.problems import IdentityNotFound as IdentityNotFound
 from bunbase.pkg.identity.problems import IdentityTaken as IdentityTaken
+from bunbase.pkg.identity.problems import InvalidToken as InvalidToken
 from bunbase.pkg.identity.problems import LastSignInMethod as LastSignInMethod
 from bunbase.pkg.identity.problems import LinkExpired as LinkExpired
 from bunbase.pkg.identity.problems import PasskeyNotFound as PasskeyNotFound
 from bunbase.pkg.identity.problems import PasskeysUnavailable as PasskeysUnavailable
 from bunbase.pkg.identity.problems import ProviderNotFound as ProviderNotFound
 from bunbase.pkg.identity.problems import ProviderUnavailable as ProviderUnavailable
+from bunbase.pkg.identity.problems import ReauthenticationRequired as ReauthenticationRequired
 from bunbase.pkg.identity.problems import SecondFactorRequired as SecondFactorRequired
 from bunbase.pkg.identity.problems import TotpNotFound as TotpNotFound
 from bunbase.pkg.identity.problems import WrongCode as WrongCode
 from bunbase.pkg.identity.problems import WrongPasskey as WrongPasskey
+from bunbase.pkg.identity.problems import WrongProof as WrongProof
 
 
 class InvalidCredentials(Problem):
     status, code, title = 401, "invalid_credentials", "Email or password is wrong"
-
-
-class InvalidToken(Problem):
-    status, code, title = 401, "invalid_token", "This token is not valid; sign in again"
 
 
 class TokenExpired(Problem):
@@ -62,18 +61,6 @@ class ServiceExchangeOff(Problem):
 
 class SessionNotFound(Problem):
     status, code, title = 404, "session_not_found", "You have no such session"
-
-
-class ReauthenticationRequired(Problem):
-    """`methods`: the kinds of proof that the account can send."""
-
-    status, code, title = 401, "reauthentication_required", "This needs a fresh proof that the account is yours"
-
-
-class WrongProof(Problem):
-    """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
-
-    status, code, title = 403, "wrong_proof", "This proof is wrong"
 
 
 class AccountInviteNotFound(Problem):

@@ -62,3 +62,14 @@ class Passkeys(msgspec.Struct, frozen=True):
 
     items: tuple[Passkey, ...]
     next: str | None = None
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A proof that the caller owns the account: one of these.
+
+    `code`: of the authenticator app. `passkey`: the answer of `navigator.credentials.get`, as JSON.
+    """
+
+    password: str = ""
+    code: Code = ""
+    passkey: dict[str, Any] | None = None

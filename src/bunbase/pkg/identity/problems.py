@@ -67,3 +67,19 @@ class IdentityNotFound(Problem):
 
 class LastSignInMethod(Problem):
     status, code, title = 409, "last_sign_in_method", "Without it, nobody could sign in to the account"
+
+
+class InvalidToken(Problem):
+    status, code, title = 401, "invalid_token", "This token is not valid; sign in again"
+
+
+class ReauthenticationRequired(Problem):
+    """`methods`: the kinds of proof that the account can send."""
+
+    status, code, title = 401, "reauthentication_required", "This needs a fresh proof that the account is yours"
+
+
+class WrongProof(Problem):
+    """The status is not 401, because the access token is valid: a client must not refresh it and try again."""
+
+    status, code, title = 403, "wrong_proof", "This proof is wrong"
