@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,16 @@ async def test_only_the_right_password_matches_the_hash(passwords: Passwords) ->
     assert hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await passwords.matches(POOL, "correct horse", hash)
     assert not await passwords.matches(POOL, "incorrect horse", hash)
+
+
+async def test_an_old_hash_is_upgraded_only_while_the_password_is_acceptable(passwords: Passwords) -> None:
+    weaker = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+
+    upgraded = await passwords.upgraded(POOL, "correct horse", weaker.hash("correct horse"))
+
+    assert upgraded is not None
+    assert await passwords.upgraded(POOL, "correct horse", upgraded) is None
+    assert await passwords.upgraded(POOL, "short", weaker.hash("short")) is None
 
 
 async def test_two_unicode_forms_of_a_letter_are_the_same_password(passwords: Passwords) -> None:

@@ -11,7 +11,7 @@ import functools
 import unicodedata
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
@@ -71,6 +71,18 @@ class Passwords:
             return False
         matching = functools.partial(_matches, password, hash or decoy())
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
+
+    async def upgraded(self, pool: str, password: str, hash: str) -> str | None:
+        """Return a new hash of a password that has just matched `hash`; None if `hash` has the parameters of today.
+
+        Return None too if too many requests wait, or if passwords of this length are not accepted any more. The sign-in
+        must not fail then: the next one tries again.
+        """
+        if not needs_upgrade(hash):
+            return None
+        with suppress(SignInBusy, InvalidInput):
+            return await self.hash(pool, password)
+        return None
 
     async def make_decoy(self) -> None:
         """Hash the decoy at the start. Otherwise the first sign-in would take twice as long."""

@@ -18,7 +18,6 @@ from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
-from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
@@ -26,7 +25,7 @@ from bunbase.bunauth.service.profile import Profile
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
 from bunbase.bunauth.service.second_factor import SecondFactorSignIn
-from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
 from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.service.signing import Signing
@@ -80,6 +79,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.modules import Site
+from bunbase.pkg.new_passwords import NewPasswords
 from bunbase.pkg.oidc.person import Provider
 from bunbase.pkg.oidc.settings import ProviderSettings
 from bunbase.pkg.password_rules import Breached, PasswordRules
@@ -117,7 +117,7 @@ class BunAuthService:
         self.site = site
         tokens = SessionTokens(stores, access, settings, site.clock)
         letters = Letters(site.public_url)
-        new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached))
+        new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached), POOL)
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
         self.registration = Registration(

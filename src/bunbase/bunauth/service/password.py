@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.service.mail_requests import MailRequests
-from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
@@ -13,6 +12,7 @@ from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.new_passwords import NewPasswords
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import check_password
 

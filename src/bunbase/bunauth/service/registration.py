@@ -11,7 +11,6 @@ from __future__ import annotations
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
-from bunbase.bunauth.service.new_passwords import NewPasswords
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
@@ -24,6 +23,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
+from bunbase.pkg.new_passwords import NewPasswords
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import check_password
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none
-from bunbase.pkg.passwords import Passwords, needs_upgrade
+from bunbase.pkg.passwords import Passwords
 
 
 class SignIn:
@@ -29,7 +30,12 @@ class SignIn:
         with metrics.counted(metrics.logins, POOL):
             if found is None or not matches:
                 raise InvalidCredentials
-        if found.password_hash is not None and needs_upgrade(found.password_hash):
-            upgraded = await self.passwords.hash(POOL, password)
-            await self.stores.accounts.upgrade_password_hash(found.id, found.password_hash, upgraded)
+        await self._upgrade_hash(found, password)
         return await self.tokens.open_session(caller, found)
+
+    async def _upgrade_hash(self, found: Credentials, password: str) -> None:
+        """Store a hash with the parameters of today, if the account has an older one."""
+        assert found.password_hash is not None, "the password has matched it"
+        upgraded = await self.passwords.upgraded(POOL, password, found.password_hash)
+        if upgraded is not None:
+            await self.stores.accounts.upgrade_password_hash(found.id, found.password_hash, upgraded)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.service.session_tokens import POOL
 from bunbase.pkg.password_rules import PasswordRules
 from bunbase.pkg.passwords import Passwords, check_password
 
 
 class NewPasswords:
-    def __init__(self, passwords: Passwords, rules: PasswordRules) -> None:
+    """The new passwords of one pool. `pool`: as in `passwords.py`."""
+
+    def __init__(self, passwords: Passwords, rules: PasswordRules, pool: str) -> None:
         self.passwords = passwords
         self.rules = rules
+        self.pool = pool
 
     async def hash(self, password: str, email: str) -> str:
         """Return the hash of a new password of the account with this address.
@@ -19,4 +21,4 @@ class NewPasswords:
         """
         check_password(password)
         await self.rules.check(password, email)
-        return await self.passwords.hash(POOL, password)
+        return await self.passwords.hash(self.pool, password)
