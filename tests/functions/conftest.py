@@ -16,7 +16,7 @@ from bunbase.functions.sandbox.layers import ConfineWith, Layers, find_bubblewra
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.functions.calls import MEMBER, PROJECT
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
@@ -58,8 +58,8 @@ async def functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> As
 
 
 @pytest_asyncio.fixture(scope="module")
-async def shared_site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with empty_database(postgres) as url:
+async def shared_site(postgres: str, filled: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with new_database(postgres, filled) as url:
         yield site(tmp_path_factory.mktemp("functions"), url)
 
 
