@@ -69,9 +69,17 @@ def shared_rooms() -> Rooms:
     return neighbours()
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> FunctionsSettings:
+    """The settings of `shared_functions`. A test file that needs other settings overrides this fixture."""
+    return FunctionsSettings()
+
+
 @pytest_asyncio.fixture(scope="module")
-async def service_of_the_file(shared_rooms: Rooms, shared_site: Site) -> AsyncIterator[FunctionsService]:
-    async with opened(MODULE, shared_rooms, shared_site) as service:
+async def service_of_the_file(
+    shared_rooms: Rooms, shared_site: Site, shared_settings: FunctionsSettings
+) -> AsyncIterator[FunctionsService]:
+    async with opened(MODULE, shared_rooms, shared_site, settings=shared_settings) as service:
         yield service
 
 
