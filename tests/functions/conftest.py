@@ -17,7 +17,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
 from tests.conftest import new_database
-from tests.functions.calls import MEMBER, PROJECT
+from tests.functions.calls import delete_all
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
@@ -90,6 +90,4 @@ async def shared_functions(service_of_the_file: FunctionsService) -> AsyncIterat
     It is for tests that change only their project, and do not depend on the clock or on the number of workers.
     """
     yield service_of_the_file
-    for left in (await service_of_the_file.functions(MEMBER, 100, None)).items:
-        await service_of_the_file.delete_function(MEMBER, left.name)
-    await service_of_the_file.drop_project(PROJECT)
+    await delete_all(service_of_the_file)
