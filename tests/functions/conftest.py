@@ -52,9 +52,15 @@ def settings() -> FunctionsSettings:
 
 
 @pytest_asyncio.fixture
-async def functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> AsyncIterator[FunctionsService]:
+async def own_functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> AsyncIterator[FunctionsService]:
     async with opened(MODULE, rooms, here, settings=settings) as service:
         yield service
+
+
+@pytest.fixture
+def functions(own_functions: FunctionsService) -> FunctionsService:
+    """Return a service for this test alone. Many test files override this fixture by `shared_functions`."""
+    return own_functions
 
 
 @pytest_asyncio.fixture(scope="module")
