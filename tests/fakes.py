@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Mac, PublicKey, Signature
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.ids import ID
+from tests.rsa_keys import loaded_key
 
 NONCE_BYTES = 12
 MAX_SECRET_BYTES = 64 << 10
@@ -158,7 +159,7 @@ class FakeKms:
     def _signing_key(self, owner: str) -> rsa.RSAPrivateKey:
         self._version(owner)
         if owner not in self.signing:
-            self.signing[owner] = rsa.generate_private_key(65537, 2048)
+            self.signing[owner] = loaded_key(len(self.signing))
         return self.signing[owner]
 
 

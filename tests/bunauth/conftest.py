@@ -15,11 +15,17 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
 from tests.fakes import FakeKms
 from tests.rooms import opened, site
+from tests.rsa_keys import sign_with_shared_keys
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def shared_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_with_shared_keys(monkeypatch)
 
 
 @pytest.fixture

@@ -69,7 +69,8 @@ async def test_the_private_key_is_stored_only_sealed_by_bunkms(bunauth: BunAuthS
     (row,) = await bunauth.stores.signing_keys.newest_first()
 
     assert await rooms[Kms].unseal("instance", "bunauth:signing-key", row.sealed)
-    columns = "SELECT array_agg(column_name::text) FROM information_schema.columns WHERE table_name = 'signing_keys'"
+    columns = """SELECT array_agg(column_name::text) FROM information_schema.columns
+        WHERE (table_schema, table_name) = ('bunauth', 'signing_keys')"""
     assert set(await bunauth.stores.db.value(columns)) == {"kid", "sealed", "created_at", "signs_from"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 from litestar import Litestar, Response
@@ -12,6 +12,7 @@ from litestar.di import Provide
 
 from bunbase.pkg.errors import Problem
 from tests.rooms import ANYONE, site
+from tests.shared_app import Parts, shared_app
 
 
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
@@ -19,13 +20,14 @@ def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
     keyed = given.get("client", ANYONE)
     given = dict.fromkeys(("anyone", "developer", "client", "operator"), ANYONE) | {"keyed": keyed} | given
     given = {"site": site(Path())} | given
-    app = Litestar(
-        list(routes),
-        dependencies={name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()},
-        exception_handlers={Problem: _answer},
-        logging_config=None,
-    )
-    transport = httpx.ASGITransport(cast(Any, app))  # Litestar has narrower types for ASGI messages than httpx
+    dependencies = {name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()}
+
+    def build(parts: Parts) -> Litestar:
+        options: Any = {"exception_handlers": {Problem: _answer}, "logging_config": None}
+        return Litestar(list(routes), dependencies=parts.dependencies, **options)
+
+    app = shared_app(("bunauth", *map(id, routes)), Parts(dependencies), build)
+    transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 

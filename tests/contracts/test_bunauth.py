@@ -41,12 +41,16 @@ from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, SECRET, TOKENS, opened, site
+from tests.rsa_keys import sign_with_shared_keys
 
 BILLING, SEARCH = "the secret of the billing program", "the secret of the search program"
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
-async def bunauth(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[BunAuth]:
+async def bunauth(
+    request: pytest.FixtureRequest, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BunAuth]:
+    sign_with_shared_keys(monkeypatch)
     async with opened(MODULE, Rooms({Kms: FakeKms()}), site(tmp_path, database_url), request.param) as service:
         yield service
 

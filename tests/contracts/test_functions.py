@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -25,6 +24,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
+from tests.conftest import new_database
 from tests.functions.calls import (
     DEADLINE_SECONDS,
     MEMBER,
@@ -32,6 +32,7 @@ from tests.functions.calls import (
     SERVER,
     bundle,
     call,
+    delete_all,
     deploy,
     invoke,
     log_of,
@@ -42,10 +43,20 @@ from tests.functions.neighbours import neighbours
 from tests.rooms import ANYONE, member_caller, opened, publishable_caller, secret_caller, site
 
 
-@pytest_asyncio.fixture(params=["local", "remote"])
-async def functions(request: pytest.FixtureRequest, tmp_path: Path, database_url: str) -> AsyncIterator[Functions]:
-    async with opened(MODULE, neighbours(), site(tmp_path, database_url), request.param) as service:
-        yield service
+@pytest_asyncio.fixture(scope="module", params=["local", "remote"])
+async def service_of_the_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, postgres: str, filled: str
+) -> AsyncIterator[Functions]:
+    async with new_database(postgres, filled) as url:
+        where = site(tmp_path_factory.mktemp("functions"), url)
+        async with opened(MODULE, neighbours(), where, request.param) as service:
+            yield service
+
+
+@pytest_asyncio.fixture
+async def functions(service_of_the_file: Functions) -> AsyncIterator[Functions]:
+    yield service_of_the_file
+    await delete_all(service_of_the_file)
 
 
 async def test_a_function_is_deployed_called_rolled_back_and_deleted(functions: Functions) -> None:

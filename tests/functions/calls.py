@@ -46,6 +46,13 @@ async def deploy(functions: Functions, name: str, body: str, **config: Any) -> V
     return await functions.deploy(MEMBER, name, bundle(body, **config))
 
 
+async def delete_all(functions: Functions, by: Caller = MEMBER) -> None:
+    """Delete everything that a test has made in the project, so that the next test can use the service."""
+    for left in (await functions.functions(by, 100, None)).items:
+        await functions.delete_function(by, left.name)
+    await functions.drop_project(by.project)
+
+
 def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Invocation:
     named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
     return Invocation(method, path, named, body)

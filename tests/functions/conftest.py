@@ -16,8 +16,8 @@ from bunbase.functions.sandbox.layers import ConfineWith, Layers, find_bubblewra
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site
-from tests.conftest import empty_database
-from tests.functions.calls import MEMBER, PROJECT
+from tests.conftest import new_database
+from tests.functions.calls import delete_all
 from tests.functions.neighbours import neighbours
 from tests.rooms import opened, site
 
@@ -52,14 +52,20 @@ def settings() -> FunctionsSettings:
 
 
 @pytest_asyncio.fixture
-async def functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> AsyncIterator[FunctionsService]:
+async def own_functions(rooms: Rooms, here: Site, settings: FunctionsSettings) -> AsyncIterator[FunctionsService]:
     async with opened(MODULE, rooms, here, settings=settings) as service:
         yield service
 
 
+@pytest.fixture
+def functions(own_functions: FunctionsService) -> FunctionsService:
+    """Return a service for this test alone. Many test files override this fixture by `shared_functions`."""
+    return own_functions
+
+
 @pytest_asyncio.fixture(scope="module")
-async def shared_site(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    async with empty_database(postgres) as url:
+async def shared_site(postgres: str, filled: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    async with new_database(postgres, filled) as url:
         yield site(tmp_path_factory.mktemp("functions"), url)
 
 
@@ -69,9 +75,17 @@ def shared_rooms() -> Rooms:
     return neighbours()
 
 
+@pytest.fixture(scope="module")
+def shared_settings() -> FunctionsSettings:
+    """The settings of `shared_functions`. A test file that needs other settings overrides this fixture."""
+    return FunctionsSettings()
+
+
 @pytest_asyncio.fixture(scope="module")
-async def service_of_the_file(shared_rooms: Rooms, shared_site: Site) -> AsyncIterator[FunctionsService]:
-    async with opened(MODULE, shared_rooms, shared_site) as service:
+async def service_of_the_file(
+    shared_rooms: Rooms, shared_site: Site, shared_settings: FunctionsSettings
+) -> AsyncIterator[FunctionsService]:
+    async with opened(MODULE, shared_rooms, shared_site, settings=shared_settings) as service:
         yield service
 
 
@@ -82,6 +96,4 @@ async def shared_functions(service_of_the_file: FunctionsService) -> AsyncIterat
     It is for tests that change only their project, and do not depend on the clock or on the number of workers.
     """
     yield service_of_the_file
-    for left in (await service_of_the_file.functions(MEMBER, 100, None)).items:
-        await service_of_the_file.delete_function(MEMBER, left.name)
-    await service_of_the_file.drop_project(PROJECT)
+    await delete_all(service_of_the_file)

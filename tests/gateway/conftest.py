@@ -1,14 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from bunbase.gateway import app
 from bunbase.pkg.errors import NotFound
 from tests.gateway.door import Door, FakeFunctions, door_of
 from tests.gateway.others import Room
+from tests.gateway.shared_routing import shared_rooms_app
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _shared_routing() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "rooms_app", shared_rooms_app)
+        yield
 
 
 @pytest_asyncio.fixture

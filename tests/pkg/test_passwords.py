@@ -24,6 +24,7 @@ async def passwords() -> AsyncIterator[Passwords]:
         yield opened
 
 
+@pytest.mark.usefixtures("true_hasher")
 async def test_only_the_right_password_matches_the_hash(passwords: Passwords) -> None:
     hash = await passwords.hash(POOL, "correct horse")
 

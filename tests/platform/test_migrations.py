@@ -28,6 +28,11 @@ PROJECTS = {
 }
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    return empty_database_url
+
+
 async def test_projects_from_before_organisations_move_to_the_personal_one_of_their_first_owner(
     here: Site, others: FakeRooms
 ) -> None:

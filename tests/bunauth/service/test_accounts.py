@@ -94,6 +94,7 @@ async def test_a_registered_developer_signs_in_and_reads_the_account(bunauth: Bu
     assert await bunauth.me(await caller_with(bunauth, signed_in.access_token)) == account
 
 
+@pytest.mark.usefixtures("true_hasher")
 async def test_every_failed_sign_in_gets_the_same_answer_after_one_hash(
     bunauth: BunAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,12 +11,10 @@ from itertools import count
 from typing import Any, Final, TypeVar
 
 import pytest
-from argon2 import PasswordHasher
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-import bunbase.pkg.passwords
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service import BunAuthService, Helpers
 from bunbase.bunauth.settings import BunAuthSettings
@@ -63,7 +61,6 @@ HISTORIES: Final = 12
 STEPS: Final = 25
 MAX_ACCOUNTS: Final = 2
 NOT_SHRUNK: Final = (Phase.generate,)  # shrinking takes minutes, and a history of 30 acts can be read
-QUICK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # argon2 itself is not under test
 DAY: Final = 86400
 STEP_SECONDS: Final = (-5, 1, 9, 10, 61, 600, 899, 900, DAY, 2 * DAY, 29 * DAY, 31 * DAY, 149 * DAY, 181 * DAY)
 ALMOST_OVER_SECONDS: Final = 300
@@ -426,10 +423,7 @@ class Histories(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
-def test_no_history_leaves_a_dead_token_usable_or_ends_a_living_session(
-    here: Site, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bunbase.pkg.passwords, "HASHER", QUICK)
+def test_no_history_leaves_a_dead_token_usable_or_ends_a_living_session(here: Site, clock: ManualClock) -> None:
     with asyncio.Runner() as runner:
         opening = opened_without_jobs(here)
         service = runner.run(opening.__aenter__())

@@ -8,18 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar, Request
+from litestar import Request
 from litestar.di import Provide
 
-from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.room import BundocRoom
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.platform import Membership, ProjectNotFound
 from bunbase.gateway.app import given
-from bunbase.gateway.openapi import OPENAPI
-from bunbase.gateway.problems import HANDLERS
 from tests.bundoc.backups.backed_up import SERVER, ended, put, whole_bundoc
+from tests.bundoc.web import app_of
 from tests.fakes import FakeKms
 from tests.rooms import member_caller
 
@@ -64,8 +62,7 @@ async def http(bundoc: Bundoc) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"client": Provide(server), "accessor": Provide(accessor_of)}
     callers |= {"member": Provide(member_of), "operator": Provide(operator_of)}
     dependencies = {**callers, **given({"bundoc": bundoc, "platform": FakePlatform()})}
-    app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
+    transport = httpx.ASGITransport(app=app_of("backups", dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

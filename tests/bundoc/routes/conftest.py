@@ -7,15 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar, Request
+from litestar import Request
 from litestar.di import Provide
 
-from bunbase.bundoc.module import MODULE
 from bunbase.bundoc.service import BundocService
 from bunbase.contracts.caller import Caller
 from bunbase.gateway.app import given
-from bunbase.gateway.openapi import OPENAPI
-from bunbase.gateway.problems import HANDLERS
+from tests.bundoc.web import app_of
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
 CALLERS = {
@@ -46,7 +44,6 @@ async def operator_of(request: Request[Any, Any, Any]) -> Caller:
 async def http(service: BundocService) -> AsyncIterator[httpx.AsyncClient]:
     callers = {"accessor": accessor_of, "client": client_of, "member": member_of, "operator": operator_of}
     dependencies = {name: Provide(of) for name, of in callers.items()} | given({"bundoc": service, "platform": None})
-    app = Litestar(MODULE.routes, dependencies=dependencies, exception_handlers=HANDLERS, openapi_config=OPENAPI)
-    transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]  # the two spell ASGI's types differently
+    transport = httpx.ASGITransport(app=app_of("routes", dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client

@@ -49,6 +49,11 @@ throw new Error("not today");
 """
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 def built(folder: Path, **files: str) -> Bundle:
     """Return hello.ts, bundled as `bunbase deploy` does it."""
     (folder / "functions").mkdir()

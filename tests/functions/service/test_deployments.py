@@ -21,6 +21,11 @@ export default async (req: Request): Promise<Answer> => ({ greeting: `hello ${ne
 """
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 async def test_a_bundle_built_by_bun_runs(functions: FunctionsService, tmp_path: Path) -> None:
     (tmp_path / "hello.ts").write_text(TYPESCRIPT)
     build = [str(find_bun()), "build", "--target=bun", "--format=cjs", "hello.ts"]
@@ -93,10 +98,10 @@ async def test_versions_are_listed_newest_first_in_pages(functions: FunctionsSer
 
 
 async def test_old_versions_are_deleted_but_never_the_active_one(
-    functions: FunctionsService, database_url: str
+    own_functions: FunctionsService, database_url: str
 ) -> None:
-    await deploy(functions, "hello", returning("first"))
-    await deploy(functions, "hello", returning("second"))
+    await deploy(own_functions, "hello", returning("first"))
+    await deploy(own_functions, "hello", returning("second"))
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(
@@ -105,11 +110,11 @@ async def test_old_versions_are_deleted_but_never_the_active_one(
         )
     finally:
         await connection.close()
-    await functions.rollback(MEMBER, "hello", 1)
+    await own_functions.rollback(MEMBER, "hello", 1)
 
-    newest = await deploy(functions, "hello", returning("newest"))
+    newest = await deploy(own_functions, "hello", returning("newest"))
 
-    kept = [one.version for one in (await functions.versions(MEMBER, "hello", 500, None)).items]
+    kept = [one.version for one in (await own_functions.versions(MEMBER, "hello", 500, None)).items]
     assert newest.version == 61
     assert kept == list(range(61, 11, -1))
 
@@ -181,17 +186,17 @@ async def test_a_project_can_neither_see_nor_call_functions_of_another_project(f
         await functions.delete_function(stranger, "hello")
 
 
-async def test_a_dropped_project_leaves_no_rows_behind(functions: FunctionsService, database_url: str) -> None:
-    await deploy(functions, "hello", "() => { console.log('x'); return 1 }")
-    await functions.set_variable(MEMBER, "TOKEN", "secret")
-    await call(functions, "hello")
+async def test_a_dropped_project_leaves_no_rows_behind(own_functions: FunctionsService, database_url: str) -> None:
+    await deploy(own_functions, "hello", "() => { console.log('x'); return 1 }")
+    await own_functions.set_variable(MEMBER, "TOKEN", "secret")
+    await call(own_functions, "hello")
 
-    await functions.drop_project(PROJECT)
-    await functions.drop_project(PROJECT)
+    await own_functions.drop_project(PROJECT)
+    await own_functions.drop_project(PROJECT)
 
     with pytest.raises(FunctionNotFound):
-        await call(functions, "hello")
-    assert not functions.starter.alive
+        await call(own_functions, "hello")
+    assert not own_functions.starter.alive
     connection = await asyncpg.connect(database_url)
     try:
         for table in ("functions", "versions", "variables", "environments", "logs"):

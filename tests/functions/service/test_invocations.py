@@ -35,6 +35,11 @@ ECHO = """async (req) => ({
 })"""
 
 
+@pytest.fixture
+def functions(shared_functions: FunctionsService) -> FunctionsService:
+    return shared_functions
+
+
 async def test_a_function_gets_the_request_as_it_was_sent(functions: FunctionsService) -> None:
     await deploy(functions, "echo", ECHO)
 
@@ -290,30 +295,30 @@ async def test_calls_share_a_worker_up_to_its_concurrency(functions: FunctionsSe
     assert len(pids) == 1
 
 
-async def test_another_function_or_project_never_shares_a_worker(functions: FunctionsService) -> None:
-    await deploy(functions, "one", "() => process.pid")
-    await deploy(functions, "two", "() => process.pid")
-    await functions.deploy(member_caller("prj_two"), "one", bundle("() => process.pid"))
+async def test_another_function_or_project_never_shares_a_worker(own_functions: FunctionsService) -> None:
+    await deploy(own_functions, "one", "() => process.pid")
+    await deploy(own_functions, "two", "() => process.pid")
+    await own_functions.deploy(member_caller("prj_two"), "one", bundle("() => process.pid"))
 
     answers = [
-        await call(functions, "one"),
-        await call(functions, "two"),
-        await call(functions, "one", caller=secret_caller("prj_two")),
+        await call(own_functions, "one"),
+        await call(own_functions, "two"),
+        await call(own_functions, "one", caller=secret_caller("prj_two")),
     ]
 
     assert len({answer.json for answer in answers}) == 3
 
 
-async def test_a_new_version_takes_over_while_old_calls_finish(functions: FunctionsService) -> None:
-    await deploy(functions, "f", "async () => { console.log('in'); await Bun.sleep(300); return 'old' }")
-    under_way = asyncio.create_task(call(functions, "f"))
-    await until(lambda: bool(functions.log_lines.lines))
+async def test_a_new_version_takes_over_while_old_calls_finish(own_functions: FunctionsService) -> None:
+    await deploy(own_functions, "f", "async () => { console.log('in'); await Bun.sleep(300); return 'old' }")
+    under_way = asyncio.create_task(call(own_functions, "f"))
+    await until(lambda: bool(own_functions.log_lines.lines))
 
-    await deploy(functions, "f", "() => 'new'")
+    await deploy(own_functions, "f", "() => 'new'")
 
-    assert (await call(functions, "f")).json == "new"
+    assert (await call(own_functions, "f")).json == "new"
     assert (await under_way).json == "old"
-    await until(lambda: len(functions.starter.alive) == 1)
+    await until(lambda: len(own_functions.starter.alive) == 1)
 
 
 async def test_every_call_is_answered_while_versions_change(functions: FunctionsService) -> None:
@@ -337,12 +342,12 @@ async def test_every_call_is_answered_while_versions_change(functions: Functions
 
 
 async def test_a_worker_sees_nothing_of_the_server(
-    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+    own_functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BUNBASE_MARKER", "of the server")
-    functions.starter.guard = False
+    own_functions.starter.guard = False
     await deploy(
-        functions,
+        own_functions,
         "f",
         """() => {
             const fs = require("fs");
@@ -354,7 +359,7 @@ async def test_a_worker_sees_nothing_of_the_server(
         }""",
     )
 
-    seen = (await call(functions, "f", caller=SERVER)).json
+    seen = (await call(own_functions, "f", caller=SERVER)).json
 
     assert seen["env"] == {}
     assert seen["initial"] == ""

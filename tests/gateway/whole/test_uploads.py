@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
@@ -20,7 +21,8 @@ from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.workers.limits import WINDOW_BYTES
 from bunbase.functions.workers.upload import Upload
 from bunbase.pkg.http1.limits import Limits
-from tests.functions.calls import bundle, until
+from tests.conftest import new_database
+from tests.functions.calls import bundle, delete_all, until
 from tests.functions.neighbours import neighbours
 from tests.gateway.lanes import KEY, Connection, Served, request, served
 from tests.gateway.others import BAKERY
@@ -77,13 +79,36 @@ def settings() -> FunctionsSettings:
     return FunctionsSettings(max_workers_per_function=1)
 
 
+@pytest_asyncio.fixture(scope="module")
+async def places(
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, filled: str
+) -> AsyncIterator[Callable[[FunctionsSettings], Awaitable[Place]]]:
+    """Yield a function that returns the place with these settings, and opens it at the first call."""
+    made: dict[bytes, Place] = {}
+    async with AsyncExitStack() as stack:
+
+        async def place_with(settings: FunctionsSettings) -> Place:
+            key = msgspec.json.encode(settings)
+            if key not in made:
+                directory = tmp_path_factory.mktemp("uploads")
+                url = await stack.enter_async_context(new_database(postgres, filled))
+                opening = opened(MODULE, neighbours(), site(directory, url), settings=settings)
+                functions = await stack.enter_async_context(opening)
+                door = await stack.enter_async_context(served(directory, functions=functions))
+                made[key] = Place(door, functions)
+            return made[key]
+
+        yield place_with
+
+
 @pytest_asyncio.fixture
-async def place(tmp_path: Path, database_url: str, settings: FunctionsSettings) -> AsyncIterator[Place]:
-    async with (
-        opened(MODULE, neighbours(), site(tmp_path, database_url), settings=settings) as functions,
-        served(tmp_path, functions=functions) as door,
-    ):
-        yield Place(door, functions)
+async def place(
+    places: Callable[[FunctionsSettings], Awaitable[Place]], settings: FunctionsSettings
+) -> AsyncIterator[Place]:
+    place = await places(settings)
+    yield place
+    await until(lambda: not place.functions.invocations.uploads)
+    await delete_all(place.functions, MEMBER)
 
 
 @pytest_asyncio.fixture
@@ -528,9 +553,9 @@ async def test_a_function_that_exceeds_its_time_during_an_upload_gets_504(place:
 
 @pytest.mark.parametrize("credit", ["0, 0, 0, 0", "255, 255, 255, 255", "0, 4, 0, 1"])
 async def test_a_worker_that_claims_credit_for_unsent_bytes_is_killed(
-    place: Place, connection: Connection, credit: str
+    place: Place, connection: Connection, credit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.functions.starter.guard = False
+    monkeypatch.setattr(place.functions.starter, "guard", False)
     await place.deploy(f"""async (req) => {{
         require("fs").writeSync(3, new Uint8Array([0, 0, 0, 9, 32, 0, 0, 0, 1, {credit}]));
         await Bun.sleep(1000);

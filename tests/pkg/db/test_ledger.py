@@ -163,18 +163,18 @@ async def opened(url: str) -> AsyncIterator[Any]:
         await connection.close()
 
 
-async def test_the_migration_keeps_the_usage_counted_before(database_url: str) -> None:
+async def test_the_migration_keeps_the_usage_counted_before(empty_database_url: str) -> None:
     """The migration turns one row per hour into one row per hour and dimension, with whole numbers."""
     everything = migrations_in("bunbase.functions.migrations")
-    await apply_migrations(database_url, "functions", everything[:8])
-    async with opened(database_url) as connection:
+    await apply_migrations(empty_database_url, "functions", everything[:8])
+    async with opened(empty_database_url) as connection:
         await connection.execute(
             "INSERT INTO functions.usage_hours (project, hour, invocations, gb_seconds, cpu_ms) VALUES "
             "('a', $1, 7, 1.5, 12.3456), ('b', $1, 1, 0, 0)",
             NOON,
         )
 
-        await apply_migrations(database_url, "functions", everything)
+        await apply_migrations(empty_database_url, "functions", everything)
 
         rows = await connection.fetch(
             "SELECT project, dimension, hour, amount FROM functions.usage_hours ORDER BY 1, 2"
