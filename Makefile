@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 
 PACKAGES := tests/functions/packages
 
-.PHONY: run test check e2e explore soak packages clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore soak packages clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -19,7 +19,12 @@ test: check  ## make check, then all tests: unit, contract and end-to-end
 check: .venv/.dev node_modules/.ready  ## lint, types, import rules, generated files up to date
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory -j 2 check-types check-rest
+
+check-types:  # takes as long as all other checks together
 	$(BIN)/mypy
+
+check-rest:
 	$(BIN)/lint-imports
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Mac, PublicKey, Signature
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.ids import ID
-from tests.rsa_keys import loaded_key
+from tests.rsa_keys import rsa_key
 
 NONCE_BYTES = 12
 MAX_SECRET_BYTES = 64 << 10
@@ -159,7 +159,7 @@ class FakeKms:
     def _signing_key(self, owner: str) -> rsa.RSAPrivateKey:
         self._version(owner)
         if owner not in self.signing:
-            self.signing[owner] = loaded_key(len(self.signing))
+            self.signing[owner] = rsa_key(len(self.signing))
         return self.signing[owner]
 
 

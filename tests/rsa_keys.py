@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import functools
-import itertools
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_der_private_key
-
-from bunbase.bunauth import signing_keys
-from bunbase.pkg.jwt import SigningKey, new_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
 @functools.cache
+def rsa_key(number: int) -> rsa.RSAPrivateKey:
+    """Return the key with this number: the same key for the same number."""
+    return rsa.generate_private_key(65537, 2048)
+
+
 def private_key(number: int) -> bytes:
-    """Return the key with this number, in the form of `new_private_key`: the same key for the same number."""
-    return new_private_key()
-
-
-@functools.cache
-def loaded_key(number: int) -> rsa.RSAPrivateKey:
-    key = load_der_private_key(private_key(number), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
-    return key
-
-
-def sign_with_shared_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let BunAuth sign with shared keys until the end of the test. It gets no key twice within the test."""
-    numbers = itertools.count()
-    monkeypatch.setattr(signing_keys, "new_private_key", lambda: private_key(next(numbers)))
-    monkeypatch.setattr(signing_keys, "SigningKey", _loaded)
-
-
-@functools.cache
-def _loaded(private: bytes) -> SigningKey:
-    return SigningKey(private)
+    """Return the key with this number in the form of `pkg.jwt.new_private_key`."""
+    return rsa_key(number).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

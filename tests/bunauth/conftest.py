@@ -13,9 +13,9 @@ from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
+from tests.bunauth.shared_keys import sign_with_shared_keys
 from tests.fakes import FakeKms
 from tests.rooms import opened, site
-from tests.rsa_keys import sign_with_shared_keys
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ from bunbase.pkg.rpc.tokens import Passport
 from tests.bunauth.factors import with_passkey
 from tests.bunauth.feeds import feed_of
 from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.bunauth.shared_keys import sign_with_shared_keys
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, SECRET, TOKENS, opened, site
-from tests.rsa_keys import sign_with_shared_keys
 
 BILLING, SEARCH = "the secret of the billing program", "the secret of the search program"
 
