@@ -17,8 +17,6 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import msgspec
-
 from bench.auth.load import Felt, Order, Stream, felt
 from bench.auth.servers import USERS, Server, bunbase, pocketbase
 from bench.data.go_peer import built
@@ -33,7 +31,7 @@ ALONE: Final = "reads alone"
 Rounds = dict[tuple[str, str], list[Felt]]  # by name of the server and name of the work
 
 
-def main(seconds: float = 4.0, rounds: int = 3) -> int:
+def main(seconds: int = 4, rounds: int = 3) -> int:
     with tempfile.TemporaryDirectory(prefix="bunbase-bench-") as directory, ExitStack() as stack:
         home = Path(directory)
         home.chmod(0o755)  # PostgreSQL's user must be able to enter this folder
@@ -155,8 +153,8 @@ def _waits(done: Rounds, name: str, row: str) -> str:
 
 
 def _median(answers: list[Felt], what: str) -> float:
-    return median(msgspec.structs.asdict(answer)[what] for answer in answers)
+    return median(float(getattr(answer, what)) for answer in answers)
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(float(argument) for argument in sys.argv[1:2]), *(int(argument) for argument in sys.argv[2:3])))
+    sys.exit(main(*(int(argument) for argument in sys.argv[1:3])))
