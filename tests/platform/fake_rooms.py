@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
@@ -48,19 +49,22 @@ class FakeFunctions(Hearing):
 class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
-    `dies`: raised when an account is to be deleted.
+    `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted.
     """
 
     def __init__(self) -> None:
         self.deleted: set[str] = set()
         self.refusal: Exception | None = None
         self.dies: Exception | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def check_account_deletion(self, caller: Caller) -> None:
         if self.refusal is not None:
             raise self.refusal
 
     async def delete_account(self, caller: Caller) -> None:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.dies is not None:
             raise self.dies
         self.deleted.add(caller.signed_in().id)
