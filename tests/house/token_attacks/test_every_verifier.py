@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import pytest_asyncio
 
-from tests.conftest import empty_database
+from tests.conftest import new_database
 from tests.house.token_attacks.attacks import ATTACKS
 from tests.house.token_attacks.house import House, Verifier, opened_house
 from tests.house.token_attacks.places import checking_functions, users_of_the_library
@@ -16,8 +16,8 @@ from tests.pkg.waiting import until_true
 
 
 @pytest_asyncio.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, postgres: str) -> AsyncIterator[House]:
-    async with empty_database(postgres) as url, opened_house(tmp_path_factory.mktemp("house"), url) as opened:
+async def house(tmp_path_factory: pytest.TempPathFactory, postgres: str, filled: str) -> AsyncIterator[House]:
+    async with new_database(postgres, filled) as url, opened_house(tmp_path_factory.mktemp("house"), url) as opened:
         yield opened
 
 
