@@ -163,6 +163,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", f"{ORG}/invites"),
             ("POST", f"{ORG}/invites/{{invite_id}}/resend"),
             ("DELETE", f"{ORG}/invites/{{invite_id}}"),
+            ("GET", f"{ORG}/audit"),
+            ("GET", f"{ORG}/audit/export"),
             ("GET", f"{P}/keys"),
             ("DELETE", f"{P}/keys/{{key_id}}"),
             ("GET", f"{P}/service-accounts"),

@@ -191,6 +191,8 @@ PERMISSIONS: Final = (
     row("POST", f"{ORG}/invites", ADMINS),
     row("POST", f"{ORG}/invites/{{invite_id}}/resend", ADMINS),
     row("DELETE", f"{ORG}/invites/{{invite_id}}", ADMINS),
+    row("GET", f"{ORG}/audit", ADMINS | {WRITER, READER}),
+    row("GET", f"{ORG}/audit/export", ADMINS | {WRITER, READER}),
     # keys
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),

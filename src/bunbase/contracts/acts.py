@@ -85,6 +85,7 @@ class Act(StrEnum):
     ORG_INVITE_CREATE = "org_invite.create", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
+    ORG_AUDIT_READ = "org_audit.read", ACCOUNT, SEES, READ
     INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # to a project or an organisation
 
     # projects

@@ -89,6 +89,8 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", f"{ORG}/invites"): Act.ORG_INVITE_CREATE,
     ("POST", f"{ORG}/invites/{{invite_id}}/resend"): Act.ORG_INVITE_RESEND,
     ("DELETE", f"{ORG}/invites/{{invite_id}}"): Act.ORG_INVITE_DELETE,
+    ("GET", f"{ORG}/audit"): Act.ORG_AUDIT_READ,
+    ("GET", f"{ORG}/audit/export"): Act.ORG_AUDIT_READ,
     # keys and service accounts
     ("GET", f"{P}/keys"): Act.KEY_READ,
     ("POST", f"{P}/keys"): Act.KEY_CREATE,
