@@ -129,6 +129,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", "/api/auth/passkeys"),
             ("POST", "/api/auth/passkeys/options"),
             ("DELETE", "/api/auth/passkeys/{passkey_id}"),
+            ("GET", "/api/auth/activity"),
             ("GET", "/api/auth/sessions"),
             ("DELETE", "/api/auth/sessions"),
             ("DELETE", "/api/auth/sessions/{session_id}"),

@@ -141,6 +141,7 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/passkeys/register", SESSIONS),
     row("PATCH", "/api/auth/passkeys/{passkey_id}", SESSIONS),
     row("DELETE", "/api/auth/passkeys/{passkey_id}", SESSIONS),
+    row("GET", "/api/auth/activity", SESSIONS),
     row("GET", "/api/auth/sessions", SESSIONS),
     row("DELETE", "/api/auth/sessions/{session_id}", SESSIONS),
     row("GET", "/api/auth/tokens", ACCOUNTS),

@@ -10,12 +10,15 @@ import msgspec
 import pytest
 
 from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, ActorKind, AuditedAct, AuditFilter, AuditOutcome
+from bunbase.contracts.bunauth.activity import ActivityEntry, ActivityMethod, ActivityOutcome, UnauditedActivity
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.contracts.platform import OrganisationNotFound
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import Forbidden
+from bunbase.pkg.errors import Forbidden, Unreachable
 from bunbase.pkg.modules import Site
+from bunbase.platform.audit.activity import activity_job
 from bunbase.platform.audit.retention import retention_job
 from bunbase.platform.audit.service import FIRST
 from bunbase.platform.audit.store import AuditStore, Log, page_statement
@@ -249,6 +252,40 @@ async def test_only_admins_and_owners_read_the_log_of_an_organisation(platform: 
 
     await platform.change_member(ADA, guild.id, BOB_ID, Role.ADMIN)
     assert (await platform.audit(BOB, ALL_ENTRIES, 20, None, guild.slug)).next is None
+
+
+async def test_activity_of_accounts_is_copied_once_although_the_job_is_killed_before_it_says_so(
+    platform: PlatformService, others: FakeRooms, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_night = clock.now() - timedelta(hours=2)
+    reset = ActivityEntry("acv_1", at_night, "account.reset_password", "203.0.113.9", "curl", ActivityOutcome.DONE)
+    guessed = msgspec.structs.replace(reset, id="acv_2", action="account.sign_in", outcome=ActivityOutcome.REFUSED)
+    guessed = msgspec.structs.replace(guessed, method=ActivityMethod.PASSWORD, count=7)
+    others.bunauth.unaudited = [UnauditedActivity(one, "usr_bob", "bob@example.com") for one in (reset, guessed)]
+    job = activity_job(entries_of(platform), others.rooms()[BunAuth], clock)
+
+    async def killed(_ids: tuple[str, ...]) -> None:
+        raise Unreachable("This room is down.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(others.bunauth, "activity_audited", killed)
+        with pytest.raises(Unreachable):
+            await job.work()
+    await job.work()
+
+    refused, done = (await platform.installation_audit(ROOT, ALL_ENTRIES, 20, None)).items
+    assert (done.action, done.actor.id, done.actor.email, done.at) == (
+        "account.reset_password",
+        "usr_bob",
+        "bob@example.com",
+        at_night,
+    )
+    assert (refused.actor.kind, refused.target, refused.count) == (ActorKind.ANONYMOUS, "usr_bob", 7)
+    assert (refused.outcome, refused.after, refused.at) == (
+        AuditOutcome.REFUSED,
+        {"method": "password"},
+        clock.now(),
+    )
 
 
 READERS: tuple[Callable[[PlatformService, Caller], Awaitable[object]], ...] = (

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.letters import VERIFY_SECONDS
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import CHANGES, MailKind
 from bunbase.contracts.bunauth.accounts import EmailConfirmed
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
@@ -64,7 +66,7 @@ class Email:
                 MailKind.CHANGE_OF_NEW, new, developer.id, lambda token: self.letters.change_of_new(new, token)
             )
 
-    async def confirm_change(self, token: str) -> EmailConfirmed:
+    async def confirm_change(self, caller: Caller, token: str) -> EmailConfirmed:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
         now, stores = self.clock.now(), self.stores
         async with stores.db.transaction():
@@ -81,5 +83,6 @@ class Email:
             await stores.email_changes.forget(found.user_id)
             if not await stores.accounts.set_email(found.user_id, change.new_email, now):
                 raise LinkExpired("The change is no longer possible: ask for it again.")
+            await self.proofs.tokens.activity.add(caller, found.user_id, Happened(Activity.CONFIRM_EMAIL))
             await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
         return EmailConfirmed("changed")

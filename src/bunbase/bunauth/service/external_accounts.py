@@ -14,12 +14,13 @@ import hmac
 from datetime import timedelta
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.external_login import ExternalLogins
 from bunbase.bunauth.service.names import MAX_NAME_LENGTH
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
@@ -27,6 +28,7 @@ from bunbase.bunauth.store.external_logins import ExternalCode
 from bunbase.bunauth.store.identities import NewIdentity
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.identities import CodeExchange, Identities, LinkTicket
 from bunbase.contracts.bunauth.problems import (
     ExternalEmailNotVerified,
@@ -59,6 +61,7 @@ class ExternalAccounts:
         self.registration = registration
         self.proofs = proofs
         self.tokens = tokens
+        self.letters = registration.requests.letters
         self.clock = tokens.clock
 
     async def exchange(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
@@ -77,7 +80,8 @@ class ExternalAccounts:
             account = await self._account(caller, found, exchange.invite)
             await self.stores.identities.touch(found.provider, found.subject, found.email, self.clock.now())
         factors = Factors.TWO if found.link_session else Factors.ONE
-        return await self.tokens.open_session(caller, account, factors=factors)
+        by = signed_in_by(ActivityMethod.EXTERNAL, found.provider)
+        return await self.tokens.open_session(caller, account, factors=factors, by=by)
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -95,15 +99,19 @@ class ExternalAccounts:
         """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
         developer = await self.proofs.need_fresh(caller)
         async with self.stores.db.transaction():
-            await self.stores.accounts.locked(developer.id)  # of two deletions at once, the second sees the first
-            if not await self.stores.identities.delete(developer.id, id):
+            account = await self.stores.accounts.locked(developer.id)  # of two deletions, the second sees the first
+            provider = await self.stores.identities.delete(developer.id, id)
+            if account is None or provider is None:
                 raise IdentityNotFound
             await need_way_in(self.stores, developer.id)
+            await self.tokens.activity.add(caller, developer.id, Happened(Activity.IDENTITY_DELETE, target=provider))
+            title = self.logins.title(provider)
+            await self.stores.mails.post(self.letters.identity_removed(account.email, title))
 
     async def _account(self, caller: Caller, person: ExternalCode, invite: str) -> Credentials:
         """Return the account to sign in to. Call this inside the transaction of the exchange."""
         if person.link_session:
-            return await self._linked(person)
+            return await self._linked(caller, person)
         owner = await self.stores.identities.owner(person.provider, person.subject)
         if owner is not None:
             return await self._existing(owner)
@@ -115,12 +123,13 @@ class ExternalAccounts:
         account = await self.stores.accounts.credentials(person.email)
         if account is None:
             new = await self.registration.open_for_person(person.email, person.name[:MAX_NAME_LENGTH], invite)
-            return await self._with_identity(new.id, person)
+            return await self._with_identity(caller, new.id, person, tell=False)
         if account.email_verified_at is None:
             await self._take_over(account.id)
-        return await self._with_identity(account.id, person)
+            await self.tokens.activity.add(caller, account.id, Happened(Activity.TAKE_OVER, target=person.provider))
+        return await self._with_identity(caller, account.id, person)
 
-    async def _linked(self, person: ExternalCode) -> Credentials:
+    async def _linked(self, caller: Caller, person: ExternalCode) -> Credentials:
         """Link the person to the account of the session that asked for the ticket."""
         session = await self.stores.sessions.open_session(person.link_session, self.clock.now())
         if session is None:
@@ -130,13 +139,19 @@ class ExternalAccounts:
             return await self._existing(owner)
         if owner is not None:
             raise IdentityTaken("Sign in to the other account, and remove the identity there.")
-        return await self._with_identity(session.user_id, person)
+        return await self._with_identity(caller, session.user_id, person)
 
-    async def _with_identity(self, user: str, person: ExternalCode) -> Credentials:
+    async def _with_identity(self, caller: Caller, user: str, person: ExternalCode, tell: bool = True) -> Credentials:
+        """Link the person to an account. `tell`: its owner gets a mail, unless the account was opened just now."""
         new = NewIdentity(new_id("idn"), person.provider, person.subject, person.email)
         if not await self.stores.identities.add(user, new, self.clock.now(), MAX_IDENTITIES):
             raise IdentityTaken(f"Another request has used this identity, or the account has {MAX_IDENTITIES} of them.")
-        return await self._existing(user)
+        account = await self._existing(user)
+        await self.tokens.activity.add(caller, user, Happened(Activity.IDENTITY_LINK, target=person.provider))
+        if tell:
+            title = self.logins.title(person.provider)
+            await self.stores.mails.post(self.letters.identity_linked(account.email, title))
+        return account
 
     async def _existing(self, user: str) -> Credentials:
         found = await self.stores.accounts.credentials_of(user)

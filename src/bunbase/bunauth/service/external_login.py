@@ -132,6 +132,11 @@ class ExternalLogins:
         await self.stores.external_logins.add_code(fingerprint(code), found, now + timedelta(seconds=CODE_SECONDS))
         return ExternalRedirect(_with(login.redirect_to, code=code))
 
+    def title(self, name: str) -> str:
+        """Return the name of a provider for people. A provider may have left the settings."""
+        found = self.providers.get(name)
+        return (found[0].title if found else "") or name
+
     def provider(self, name: str) -> Provider:
         """Raises: ProviderNotFound."""
         if name not in self.providers:

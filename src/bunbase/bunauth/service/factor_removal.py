@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.administration import AccountNotFound
 from bunbase.contracts.caller import Act, Caller
 
@@ -31,4 +35,6 @@ class FactorRemoval:
             if account is None:
                 raise AccountNotFound
             if await self.stores.factors.delete_all(id):
+                by = msgspec.structs.replace(caller, ip="", agent="")  # the owner does not see the administrator's
+                await self.proofs.tokens.activity.add(by, id, Happened(Activity.RESET_FACTORS))
                 await self.stores.mails.post(self.letters.factor_removed(account.email, ALL))

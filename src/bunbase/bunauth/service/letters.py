@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from bunbase.pkg.mail.composing import compose
 from bunbase.pkg.mail.letters import Letter
 
 APP: Final = "BunBase"
+UNNAMED: Final = "unknown"
 HOUR_SECONDS: Final = 3600
 RESET_SECONDS: Final = HOUR_SECONDS
 VERIFY_SECONDS: Final = 24 * HOUR_SECONDS
@@ -63,6 +65,19 @@ class Letters:
 
     def recovery_code_used(self, email: str, left: int) -> Letter:
         return compose(templates.RECOVERY_CODE_USED, email, {"app": APP, "left": str(left)})
+
+    def recovery_codes_replaced(self, email: str) -> Letter:
+        return compose(templates.RECOVERY_CODES_REPLACED, email, {"app": APP})
+
+    def identity_linked(self, email: str, service: str) -> Letter:
+        return compose(templates.IDENTITY_LINKED, email, {"app": APP, "service": service})
+
+    def identity_removed(self, email: str, service: str) -> Letter:
+        return compose(templates.IDENTITY_REMOVED, email, {"app": APP, "service": service})
+
+    def new_sign_in(self, email: str, at: datetime, agent: str, ip: str) -> Letter:
+        fields = {"app": APP, "email": email, "at": f"{at:%d %B %Y, %H:%M} UTC"}
+        return compose(templates.NEW_SIGN_IN, email, {**fields, "agent": agent or UNNAMED, "ip": ip or UNNAMED})
 
     def wrong_codes(self, email: str) -> Letter:
         return compose(templates.WRONG_CODES, email, {"app": APP})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.factor_checks import FactorChecks, wrong_passkey
 from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.service.names import checked_name
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.passkeys import PasskeyAct
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import Passkey, PasskeyOptions, Passkeys
 from bunbase.contracts.bunauth.problems import PasskeyNotFound
 from bunbase.contracts.caller import Caller, Developer
@@ -65,6 +67,7 @@ class PasskeyService:
                 raise wrong_passkey() from None
             if not await self.stores.passkeys.add(user, id, new, name, now):
                 raise InvalidInput.at("/credential", "This passkey is registered already.")
+            await self.tokens.activity.add(caller, user, Happened(Activity.PASSKEY_CREATE, target=name))
             await self.stores.mails.post(self.letters.factor_added(account.email, _described(name)))
         return Passkey(id, name, new.synced, now)
 
@@ -88,6 +91,7 @@ class PasskeyService:
             if account is None or name is None:
                 raise PasskeyNotFound
             await need_way_in(self.stores, user)
+            await self.tokens.activity.add(caller, user, Happened(Activity.PASSKEY_DELETE, target=name))
             await self.stores.mails.post(self.letters.factor_removed(account.email, _described(name)))
 
     async def sign_in_options(self) -> PasskeyOptions:
@@ -105,7 +109,10 @@ class PasskeyService:
             account = await self.stores.factors.locked_account(named.user_id) if named else None
             wrong = await self._check(credential, account.id if account else "")
             if wrong is None and account is not None:
-                return await self.tokens.open_session(caller, account, factors=Factors.TWO)
+                by = signed_in_by(ActivityMethod.PASSKEY)
+                return await self.tokens.open_session(caller, account, factors=Factors.TWO, by=by)
+        if account is not None:
+            self.tokens.activity.note_refused(caller, account.id, Activity.SIGN_IN, ActivityMethod.PASSKEY)
         raise wrong or wrong_passkey()
 
     async def _check(self, credential: dict[str, Any], user: str) -> Problem | None:

@@ -10,12 +10,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.factor_checks import FactorChecks
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.passkeys import PasskeyAct
 from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import PasskeyOptions
 from bunbase.contracts.bunauth.problems import InvalidToken, ReauthenticationRequired, WrongProof
 from bunbase.contracts.caller import Caller, Developer
@@ -51,7 +53,7 @@ class Proofs:
         """Check a proof and store its time. Raises: WrongProof, RateLimited, InvalidToken, Forbidden."""
         developer = _with_session(caller)
         if not await self._is_right(developer.id, proof):
-            await self._fail(developer)
+            await self._fail(caller, developer, proof)
         await self.stores.sessions.prove(developer.session, self.clock.now())
 
     async def passkey_options(self, caller: Caller) -> PasskeyOptions:
@@ -73,14 +75,18 @@ class Proofs:
             raise wrong
         return wrong is None
 
-    async def _fail(self, developer: Developer) -> None:
+    async def _fail(self, caller: Caller, developer: Developer, proof: Proof) -> None:
         """Count a wrong proof. Raises: WrongProof always; the session ends with the last attempt."""
+        self.tokens.activity.note_refused(caller, developer.id, Activity.REAUTHENTICATE, _method(proof))
         left = MAX_FAILED - await self.stores.sessions.fail_proof(developer.session)
         if left > 0:
             raise WrongProof(f"This proof is wrong. After {left} more wrong proofs, the session ends.")
         now = self.clock.now()
         until = await self.tokens.revoked_until(now)
-        await self.stores.sessions.end(developer.id, developer.session, now, until)
+        ended = Happened(Activity.SESSION_END, ActivityMethod.WRONG_PROOFS, developer.session)
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end(developer.id, developer.session, now, until):
+                await self.tokens.activity.add(caller, developer.id, ended)
         raise WrongProof("This proof is wrong, and so were the last ones: the session has ended. Sign in again.")
 
     async def _methods(self, user: str) -> list[str]:
@@ -93,6 +99,12 @@ class Proofs:
             "sign_in": await self.stores.identities.of_account(user),
         }
         return [kind for kind, usable in kinds.items() if usable]
+
+
+def _method(proof: Proof) -> ActivityMethod:
+    if proof.passkey is not None:
+        return ActivityMethod.PASSKEY
+    return ActivityMethod.TOTP if proof.code else ActivityMethod.PASSWORD
 
 
 def _with_session(caller: Caller) -> Developer:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.service.factor_checks import FactorChecks
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.passkeys import PasskeyAct
 from bunbase.bunauth.store.sign_in_challenges import SignInChallenge
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import PasskeyOptions
 from bunbase.contracts.bunauth.factors import SecondFactor as Answer
 from bunbase.contracts.bunauth.problems import ChallengeExpired
@@ -45,9 +46,11 @@ class SecondFactorSignIn:
             wrong = await self._check(user, secret, answer)
             if wrong is None:
                 await self.stores.sign_in_challenges.delete(hash)
-                return await self.tokens.open_session(caller, account, factors=Factors.TWO)
+                by = signed_in_by(_method(answer))
+                return await self.tokens.open_session(caller, account, factors=Factors.TWO, by=by)
             if not isinstance(wrong, RateLimited):
                 await self.stores.sign_in_challenges.fail(hash)
+        self.tokens.activity.note_refused(caller, user, Activity.SIGN_IN, _method(answer))
         raise wrong
 
     async def passkey_options(self, challenge: str) -> PasskeyOptions:
@@ -67,6 +70,12 @@ class SecondFactorSignIn:
         if is_totp_code(answer.code):
             return await self.checks.totp(user, secret, answer.code)
         return await self.checks.recovery_code(user, answer.code)
+
+
+def _method(answer: Answer) -> ActivityMethod:
+    if answer.passkey is not None:
+        return ActivityMethod.PASSKEY
+    return ActivityMethod.TOTP if is_totp_code(answer.code) else ActivityMethod.RECOVERY_CODE
 
 
 def _expired() -> ChallengeExpired:

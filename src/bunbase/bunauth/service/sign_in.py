@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.service.session_tokens import POOL, SessionTokens, signed_in_by
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
@@ -27,9 +28,11 @@ class SignIn:
         found = None if normal is None else await self.stores.accounts.credentials(normal)
         matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
         with metrics.counted(metrics.logins, POOL):
+            if found is not None and not matches:
+                self.tokens.activity.note_refused(caller, found.id, Activity.SIGN_IN, ActivityMethod.PASSWORD)
             if found is None or not matches:
                 raise InvalidCredentials
         if found.password_hash is not None and needs_upgrade(found.password_hash):
             upgraded = await self.passwords.hash(POOL, password)
             await self.stores.accounts.upgrade_password_hash(found.id, found.password_hash, upgraded)
-        return await self.tokens.open_session(caller, found)
+        return await self.tokens.open_session(caller, found, by=signed_in_by(ActivityMethod.PASSWORD))

@@ -9,12 +9,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.factor_checks import FactorChecks
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.factors import TotpRow
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.contracts.bunauth.problems import TotpNotFound, WrongCode
 from bunbase.contracts.caller import Caller
@@ -32,6 +34,7 @@ class Totp:
         self.checks = checks
         self.proofs = proofs
         self.letters = letters
+        self.activity = proofs.tokens.activity
         self.clock = proofs.clock
 
     async def state(self, caller: Caller) -> TotpState:
@@ -65,6 +68,7 @@ class Totp:
             if step is not None:
                 await self.stores.factors.confirm_totp(user, now, step)
                 await self.stores.factors.change_version(user)
+                await self.activity.add(caller, user, Happened(Activity.TOTP_CONFIRM))
                 await self.stores.mails.post(self.letters.factor_added(account.email, FACTOR))
                 return await self._replace_codes(user)
             await self.stores.factors.fail_pending(user)
@@ -74,8 +78,11 @@ class Totp:
         """Replace all recovery codes. Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
         user = (await self.proofs.need_fresh(caller)).id
         async with self.stores.db.transaction():
-            await self.stores.factors.locked_account(user)
+            account = await self.stores.factors.locked_account(user)
             await self._need_confirmed(user)
+            await self.activity.add(caller, user, Happened(Activity.RECOVERY_CODE_CREATE))
+            if account is not None:
+                await self.stores.mails.post(self.letters.recovery_codes_replaced(account.email))
             return await self._replace_codes(user)
 
     async def remove(self, caller: Caller) -> None:
@@ -89,6 +96,7 @@ class Totp:
             await self._need_confirmed(user)
             await self.stores.factors.delete_totp(user)
             await self.stores.factors.change_version(user)
+            await self.activity.add(caller, user, Happened(Activity.TOTP_DELETE))
             if account is not None:
                 await self.stores.mails.post(self.letters.factor_removed(account.email, FACTOR))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.activity import ActivityStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.email_changes import EmailChangeStore
@@ -12,6 +13,7 @@ from bunbase.bunauth.store.external_logins import ExternalLoginStore
 from bunbase.bunauth.store.factors import FactorStore
 from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
+from bunbase.bunauth.store.known_devices import KnownDeviceStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
 from bunbase.bunauth.store.passkeys import PasskeyStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
@@ -34,6 +36,8 @@ class Stores:
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.accounts = AccountStore(db)
+        self.activity = ActivityStore(db)
+        self.known_devices = KnownDeviceStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.mail_tokens = MailTokenStore(db)

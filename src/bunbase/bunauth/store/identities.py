@@ -17,7 +17,7 @@ OWNER = "SELECT user_id FROM identities WHERE provider = $1 AND subject = $2"
 TOUCH = "UPDATE identities SET last_used_at = $3, email = coalesce($4, email) WHERE provider = $1 AND subject = $2"
 OF_ACCOUNT = """
 SELECT id, provider, email, created_at, last_used_at FROM identities WHERE user_id = $1 ORDER BY id DESC"""
-DELETE = "DELETE FROM identities WHERE user_id = $1 AND id = $2"
+DELETE = "DELETE FROM identities WHERE user_id = $1 AND id = $2 RETURNING provider"
 DELETE_ALL = "DELETE FROM identities WHERE user_id = $1"
 
 
@@ -48,8 +48,10 @@ class IdentityStore:
     async def of_account(self, user: str) -> list[Identity]:
         return await self.db.all(Identity, OF_ACCOUNT, user)
 
-    async def delete(self, user: str, id: str) -> bool:
-        return bool(await self.db.execute(DELETE, user, id))
+    async def delete(self, user: str, id: str) -> str | None:
+        """Delete an identity. Return the name of its provider, or None if the account has no such identity."""
+        provider: str | None = await self.db.value(DELETE, user, id)
+        return provider
 
     async def delete_all(self, user: str) -> None:
         await self.db.execute(DELETE_ALL, user)

@@ -17,6 +17,7 @@ COLUMNS: Final = (
 ADD = f"""
 INSERT INTO audit ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"""
+ADD_ONCE = f"{ADD} ON CONFLICT (id) DO NOTHING"
 END = """
 UPDATE audit SET status = $2, after = $3, target = CASE WHEN target = '' THEN $4 ELSE target END,
     project = CASE WHEN project = '' THEN $5 ELSE project END, org = CASE WHEN org = '' THEN $6 ELSE org END,
@@ -79,6 +80,10 @@ class AuditStore:
 
     async def add(self, row: AuditRow) -> None:
         await self.db.execute(ADD, *msgspec.structs.astuple(row))
+
+    async def add_once(self, row: AuditRow) -> None:
+        """Add an entry, unless the log has an entry with its id."""
+        await self.db.execute(ADD_ONCE, *msgspec.structs.astuple(row))
 
     async def end(self, id: str, end: ActEnd) -> None:
         """Store the outcome of an entry. Change nothing if it has an outcome."""
