@@ -222,6 +222,8 @@ async def test_an_organisation_reads_the_acts_on_itself_and_on_its_projects(plat
     await ended("key.create", at(made))
     await ended("project.transfer", at(made), end=ActEnd(200, org=club.id))
     await platform.note_refusals(ADA, AuditedAct("org.delete", org=guild.id), 3)
+    for ref in (made.id, made.slug):
+        await platform.begin_act(ROOT, AuditedAct("project.suspend", ref))
 
     async def read(org: str) -> list[str]:
         page = await platform.audit(ADA, ALL_ENTRIES, 20, None, org)
@@ -230,6 +232,8 @@ async def test_an_organisation_reads_the_acts_on_itself_and_on_its_projects(plat
         return [entry.action for entry in page.items]
 
     assert await read(guild.slug) == [
+        "project.suspend",
+        "project.suspend",
         "org.delete",
         "project.transfer",
         "project.create",

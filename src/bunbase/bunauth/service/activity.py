@@ -146,10 +146,10 @@ def _row(attempt: Attempt, counted: Counted) -> NewActivity:
     method, outcome = happened.method.value if happened.method else "", happened.outcome.value
     same = (happened.action.value, method, happened.target, outcome, attempt.ip, attempt.agent)
     of_hour = f"{hour:%Y%m%d%H}"
-    slot = id if happened.outcome is ActivityOutcome.DONE else f"{of_hour} {_digest(same)}"
+    done, signs_in = happened.outcome is ActivityOutcome.DONE, happened.action is Activity.SIGN_IN
+    slot = id if done else f"{of_hour} {_digest(same)}"
     audited = attempt.unseen and happened.outcome is not ActivityOutcome.CHALLENGED
-    signs_in = happened.action is Activity.SIGN_IN
-    always = not signs_in or happened.method is ActivityMethod.RECOVERY_CODE
+    always = not signs_in or (done and happened.method is ActivityMethod.RECOVERY_CODE)
     return NewActivity(
         id=id,
         user=attempt.user,

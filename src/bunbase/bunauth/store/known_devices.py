@@ -9,12 +9,15 @@ from bunbase.pkg.db.database import Database
 
 MAX_DEVICES: Final = 100  # of one account; the ones that were not seen for the longest time are forgotten
 
-# A row that was inserted, and not updated, has no older version (xmax is 0).
+# A row that was inserted, and not updated, has no older version (xmax is 0). The time of a known device changes at most
+# once a day, so that sign-ins from one device at once do not wait for each other.
 NOTE = """
 WITH others AS (SELECT EXISTS (SELECT FROM known_devices WHERE user_id = $1) AS known),
 noted AS (
     INSERT INTO known_devices (user_id, device, seen_at) VALUES ($1, $2, $3)
-    ON CONFLICT (user_id, device) DO UPDATE SET seen_at = excluded.seen_at RETURNING xmax = 0 AS new
+    ON CONFLICT (user_id, device) DO UPDATE SET seen_at = excluded.seen_at
+        WHERE known_devices.seen_at < excluded.seen_at - interval '1 day'
+    RETURNING xmax = 0 AS new
 )
 SELECT new AND known FROM noted, others"""
 FORGET_MOST = """
@@ -31,7 +34,7 @@ class KnownDeviceStore:
 
     async def note(self, user: str, device: bytes, now: datetime) -> bool:
         """Store that an account signs in from a device. Return True if it has only signed in from other ones before."""
-        new: bool = await self.db.value(NOTE, user, device, now)
+        new = bool(await self.db.value(NOTE, user, device, now))
         if new:
             await self.db.execute(FORGET_MOST, user, MAX_DEVICES)
         return new

@@ -23,6 +23,8 @@ SEEN_BY_ORG: Final = frozenset(
         Act.PROJECT_DELETE,
         Act.PROJECT_RESTORE,
         Act.PROJECT_TRANSFER,
+        Act.PROJECT_SUSPEND,
+        Act.PROJECT_RESUME,
     )
 )
 
@@ -53,12 +55,19 @@ class BeforeActs:
 
         An organisation has no entries of people who are not members of it: for them, it does not exist.
         """
-        if act.action in SEEN_BY_ORG and caller.project:
-            return await self.stores.projects.org_of(caller.project) or ""
+        if act.action in SEEN_BY_ORG:
+            return await self._org_of(caller.project or act.target)
         if not act.org or caller.developer is None or "\0" in act.org:
             return ""
         found = await self.stores.orgs.find(act.org, caller.developer.id)
         return "" if found is None else found.id
+
+    async def _org_of(self, project: str) -> str:
+        """Return the organisation of a project, or "". `project`: its id, or the slug that an administrator sent."""
+        if "\0" in project:
+            return ""
+        id = await self.stores.projects.id_of(project) or project
+        return await self.stores.projects.org_of(id) or ""
 
     async def _project(self, project: str, _target: str) -> Values | None:
         name = await self.stores.projects.name_of(project)

@@ -85,7 +85,7 @@ async def list_org_audit(
     cursor: Cursor = None,
 ) -> AuditPage:
     """Returns the acts on the organisation, its members and invitations, and the projects that were created, renamed,
-    deleted, restored or transferred, newest first. Needs the role admin in the organisation.
+    deleted, restored, transferred or suspended, newest first. Needs the role admin in the organisation.
     """
     return await platform.audit(developer, audited, limit, cursor, org)
 
