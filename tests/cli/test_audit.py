@@ -112,7 +112,8 @@ def test_the_flags_choose_the_log(in_project: FakeApi, bunbase: Bunbase, flags: 
     assert path in bunbase("audit", "list", *flags).out
 
 
-def test_following_has_no_end(in_project: FakeApi, bunbase: Bunbase) -> None:
+def test_flags_that_contradict_each_other_are_refused(in_project: FakeApi, bunbase: Bunbase) -> None:
+    assert bunbase("audit", "list", "--org", "guild", "--installation").code == 2
     assert bunbase("audit", "list", "--follow", "--until", "1h").code == 2
 
 

@@ -168,6 +168,8 @@ def _show(entry: AuditEntry, out: Output) -> None:
 
 
 def _log(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
+    if acts.installation and flags.org:
+        raise Usage("Choose one log: --org or --installation.")
     return at("admin", "audit") if acts.installation else f"{group_path(flags, session)}/audit"
 
 

@@ -22,7 +22,8 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth activity ' || $1,
 ADD = """
 INSERT INTO activity AS kept
     (id, user_id, email, at, last_at, action, method, target, outcome, ip, agent, count, hour, slot, unaudited)
-SELECT $1, users.id, CASE WHEN audited THEN email END, $3, $4, $5, $6, CASE WHEN room THEN $7 ELSE '' END, $8,
+SELECT $1, users.id, CASE WHEN audited THEN email END, $3, $4, $5,
+    CASE WHEN room THEN $6 ELSE '' END, CASE WHEN room THEN $7 ELSE '' END, $8,
     CASE WHEN room THEN $9 ELSE '' END, CASE WHEN room THEN $10 ELSE '' END, $11, $12,
     CASE WHEN room THEN $13 ELSE $14 END, audited
 FROM users,
