@@ -111,7 +111,7 @@ class FakeBunAuth(Room):
 
     def token(self, session: str = "ses_1", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": ADA, "sid": session, "type": "access", "role": "user", "email": "ada@example.com"}
-        return signing_key(self.signer).sign(said | {"exp": time.time() + seconds} | claims)
+        return signing_key(self.signer).sign(said | {"aud": "bunbase", "exp": time.time() + seconds} | claims)
 
     def personal_token(self, *scopes: str) -> str:
         token = f"bpt_{len(self.personal)}"

@@ -51,6 +51,27 @@ async def test_a_login_that_needs_a_second_factor_gets_the_challenge_as_data(doo
     assert (data["challenge"], data["methods"]) == ("bsc_1", ["totp"])
 
 
+async def test_a_challenge_and_a_code_end_the_login(door: Door) -> None:
+    refused = await rpc(door, call("auth.login", LOGIN | {"password": FIRST_OF_TWO}))
+    challenge = refused["error"]["data"]["challenge"]
+
+    ended = await rpc(door, call("auth.second_factor", {"challenge": challenge, "code": "123456"}))
+    long = await rpc(door, call("auth.second_factor", {"challenge": challenge, "code": "1" * 65}))
+
+    assert ended["result"]["access_token"] == "access"
+    assert long["error"]["code"] == -32602
+
+
+async def test_second_factors_by_json_rpc_share_the_limit_of_the_route() -> None:
+    answer = {"challenge": "bsc_1", "code": "123456"}
+    async with door_of(GatewaySettings(token_requests_per_minute=2)) as door:
+        await door.http.post("/api/auth/login/second-factor", json=answer)
+
+        answers = await rpc(door, [call("auth.second_factor", answer, id=number) for number in range(3)])
+
+        assert ["result" in one for one in answers].count(True) == 1
+
+
 async def test_auth_verify_tells_valid_from_invalid_tokens(door: Door) -> None:
     good = await rpc(door, call("auth.verify", {"token": door.bunauth.token()}))
     bad = await rpc(door, call("auth.verify", {"token": "nonsense"}))

@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
-
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -74,12 +70,6 @@ def test_a_token_without_an_expected_claim_is_refused(key: SigningKey) -> None:
             verifier.claims(key.sign(CLAIMS), **expected)
 
 
-@pytest.mark.parametrize("exp", [None, True, "tomorrow", [NOW + 1]])
-def test_a_token_without_a_numeric_expiry_is_refused(key: SigningKey, exp: Any) -> None:
-    with pytest.raises(BadToken):
-        Verifier([key.public_jwk()], lambda: NOW).claims(key.sign({"exp": exp}))
-
-
 def test_an_unknown_key_and_a_bad_signature_raise_different_errors(key: SigningKey) -> None:
     other = SigningKey(new_private_key())
 
@@ -87,17 +77,6 @@ def test_an_unknown_key_and_a_bad_signature_raise_different_errors(key: SigningK
         Verifier([other.public_jwk()], lambda: NOW).claims(key.sign(CLAIMS))
     with pytest.raises(BadToken):
         Verifier([other.public_jwk() | {"kid": key.kid}], lambda: NOW).claims(key.sign(CLAIMS))
-
-
-@pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
-def test_a_token_with_an_invalid_crit_header_is_refused(key: SigningKey, crit: Any) -> None:
-    """The library iterates over any value of `crit`. Anybody can send one, because the ids of keys are public."""
-    _, payload, signature = key.sign({"exp": 2**40}).split(".")
-    header = {"alg": "RS256", "kid": key.kid, "crit": crit}
-    odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
-
-    with pytest.raises(BadToken):
-        Verifier([key.public_jwk()]).claims(f"{odd}.{payload}.{signature}")
 
 
 def test_a_public_jwk_has_no_private_members(key: SigningKey) -> None:

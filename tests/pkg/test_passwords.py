@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
-from bunbase.pkg.passwords import MAX_LENGTH, Passwords, SignInBusy, open_passwords
+from bunbase.pkg.passwords import MAX_LENGTH, MAX_NICENESS, NICENESS, Passwords, SignInBusy, open_passwords
 from tests.seeds import examples
 
 POOL, OTHER = "prj_bakery", "prj_library"
@@ -211,3 +213,11 @@ def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(asked: list[tuple[s
     asyncio.run(storm())
 
     assert (turns[0].free, turns[0].waiting) == (2, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
+async def test_hashing_threads_run_after_the_event_loop() -> None:
+    async with open_passwords() as passwords:
+        hashing = await asyncio.wrap_future(passwords.threads.submit(os.getpriority, os.PRIO_PROCESS, 0))
+
+    assert hashing == min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, MAX_NICENESS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
@@ -49,7 +50,8 @@ class FakeFunctions(Hearing):
 class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
-    `dies`: raised when an account is to be deleted. `unaudited`: activity that the audit log needs.
+    `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted. `unaudited`:
+    activity that the audit log needs.
     """
 
     def __init__(self) -> None:
@@ -57,6 +59,7 @@ class FakeBunAuth:
         self.refusal: Exception | None = None
         self.dies: Exception | None = None
         self.unaudited: list[UnauditedActivity] = []
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def unaudited_activity(self) -> tuple[UnauditedActivity, ...]:
         return tuple(self.unaudited)
@@ -69,6 +72,8 @@ class FakeBunAuth:
             raise self.refusal
 
     async def delete_account(self, caller: Caller) -> None:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if self.dies is not None:
             raise self.dies
         self.deleted.add(caller.signed_in().id)

@@ -10,11 +10,11 @@ from bunbase.contracts.bunauth.problems import ReauthenticationRequired
 from bunbase.contracts.caller import Role
 from bunbase.contracts.platform import AccountOwnsProjects, LastOwner, ProjectNotFound
 from bunbase.contracts.revocations import RevokedKind
-from bunbase.pkg.errors import Unreachable
+from bunbase.pkg.errors import Forbidden, Unreachable
 from bunbase.platform.service import PlatformService
 from tests.bunauth.feeds import feed_of
 from tests.platform.fake_rooms import FakeRooms
-from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, entering, joined
+from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, entering, joined, token_of
 
 
 async def test_an_account_that_is_the_only_owner_of_projects_cannot_leave(
@@ -107,3 +107,35 @@ async def test_of_two_owners_who_leave_at_the_same_moment_one_stays(
 
     assert sum(isinstance(answer, AccountOwnsProjects) for answer in answers) == 1
     assert len(others.bunauth.deleted) == 1
+
+
+async def test_an_account_that_is_being_deleted_joins_nothing(platform: PlatformService, others: FakeRooms) -> None:
+    made = await platform.create_project(BOB, "Bakery")
+    at_bakery = await entering(platform, BOB, made.id)
+    invite = await platform.create_invite(at_bakery, None, "ada@example.com", Role.ADMIN)
+    refused: list[BaseException | object] = []
+
+    async def join_everything() -> None:
+        ways = (
+            platform.accept_invite(ADA, token_of(invite)),
+            platform.create_org(ADA, "Late"),
+            platform.create_project(ADA, "Late"),
+        )
+        refused.extend(await asyncio.gather(*ways, return_exceptions=True))
+
+    others.bunauth.meanwhile = join_everything
+    await platform.delete_account(ADA)
+
+    assert [type(answer) for answer in refused] == [Forbidden] * 3
+    for table in ("members", "org_members"):
+        count = f"SELECT count(*) FROM {table} WHERE developer = $1"
+        assert await platform.stores.db.value(count, ADA_ID) == 0
+
+
+async def test_an_account_whose_deletion_was_refused_can_join_again(platform: PlatformService) -> None:
+    made = await platform.create_project(ADA, "Bakery")
+    with pytest.raises(AccountOwnsProjects):
+        await platform.delete_account(ADA)
+
+    assert await platform.create_org(ADA, "Bakers")
+    assert (await platform.membership(ADA_ID, made.id)).role is Role.OWNER

@@ -257,6 +257,17 @@ async def test_members_of_a_project_keep_their_role_when_it_is_transferred(platf
     assert back.org == made.org
 
 
+async def test_opposite_transfers_at_the_same_moment_both_succeed(platform: PlatformService) -> None:
+    orgs = [(await platform.create_org(ADA, name)).id for name in ("Bakers", "Readers")]
+    projects = [(await platform.create_project(ADA, name, org)).id for name, org in zip("ab", orgs, strict=True)]
+    callers = [await entering(platform, ADA, project) for project in projects]
+
+    for _ in range(3):
+        orgs.reverse()
+        moved = await asyncio.gather(*map(platform.transfer_project, callers, orgs))
+        assert [one.org for one in moved] == orgs
+
+
 async def test_a_transfer_needs_the_owner_of_the_project_and_an_admin_of_the_organisation(
     platform: PlatformService,
 ) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.tokens import ACCESS_AUDIENCE, ACCESS_TYPE, is_access_token
 from bunbase.pkg.ids import new_id
-
-AUDIENCE: Final = "bunbase"
-TYPE: Final = "access"
+from bunbase.pkg.jwt import BadToken
 
 
 class AccessTokens:
@@ -35,13 +34,13 @@ class AccessTokens:
         claims = {
             "iss": self.issuer,
             "sub": account.id,
-            "aud": AUDIENCE,
+            "aud": ACCESS_AUDIENCE,
             "iat": issued_at,
             "exp": expires_at,
             "jti": new_id("jti"),
             "sid": session,
             "gen": generation,
-            "type": TYPE,
+            "type": ACCESS_TYPE,
             "role": account.role,
             "email": account.email,
         }
@@ -49,4 +48,7 @@ class AccessTokens:
 
     def claims(self, token: str) -> dict[str, Any]:
         """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
-        return self.keys.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)
+        claims = self.keys.verifier.claims(token, iss=self.issuer)
+        if not is_access_token(claims):
+            raise BadToken("this is another token of this server")
+        return claims

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,6 +13,8 @@ from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.errors import Problem
+
+USER_TOKEN_TYPE: Final = "user"
 
 # described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
@@ -228,3 +230,10 @@ class TenantAuth(Protocol):
         """Yield earlier revocations of sessions and user versions whose access tokens have not expired, then READY,
         then each new one."""
         ...
+
+
+def is_user_token(claims: dict[str, Any], project: str) -> bool:
+    """True if the claims of a checked token are those of an end user's access token: the key also signs others."""
+    texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
+    others = isinstance(claims.get("claims", {}), dict) and type(claims.get("ver", 0)) is int
+    return texts and others and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE

@@ -11,13 +11,14 @@ from typing import Any, Final, TypeVar
 from bunbase.contracts.acts import within
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bunauth.tokens import is_access_token
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth import TenantAuth, is_user_token
 from bunbase.gateway.first_uses import FirstUses
 from bunbase.gateway.key_use import KeyUse
 from bunbase.gateway.keyring import Keyring
@@ -118,7 +119,7 @@ class Identity:
         claims = self.users.get(cached)
         if claims is None:
             claims = await self.user_keys.claims(project, token)
-            if claims.get("aud") != project or claims.get("type") != "user":
+            if not is_user_token(claims, project):
                 raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
             self.users.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
@@ -217,7 +218,7 @@ class Identity:
 
     async def _checked(self, token: str) -> dict[str, Any]:
         claims = await self.developer_keys.claims(DEVELOPERS, token)
-        if claims.get("type") != "access":
+        if not is_access_token(claims):
             raise InvalidToken("This is not a developer's access token.")
         return claims | {KEY: key_id(token)}
 

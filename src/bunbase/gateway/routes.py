@@ -136,8 +136,11 @@ async def json_rpc(
     anyone: Injected[Caller], dispatcher: Injected[Dispatcher], request: Request[Any, Any, Any]
 ) -> Response[bytes]:
     """The methods are `auth.register {email, password, name, setup_token, invite}`, `auth.login {email, password}`,
-    `auth.refresh {refresh_token}`, `auth.logout {access_token}` and `auth.verify {token}`. They have the same limits as
-    the routes below `/api/auth`.
+    `auth.second_factor {challenge, code}`, `auth.refresh {refresh_token}`, `auth.logout {access_token}` and
+    `auth.verify {token}`. They have the same limits as the routes below `/api/auth`.
+
+    If an account has a second factor, the error of `auth.login` has the `data` `{code: "second_factor_required",
+    challenge, methods}`: send the challenge with a code to `auth.second_factor`.
 
     If the setting `bunauth.service_exchange` is on, there is also `service.exchange {client_id, client_secret}`.
     """

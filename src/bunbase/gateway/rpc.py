@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.bunauth.accounts import NewAccount, SignedIn, SignupPending
+from bunbase.contracts.bunauth.factors import Code, SecondFactor
 from bunbase.contracts.bunauth.problems import InvalidCredentials, ServiceExchangeOff
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import ServiceToken, Verified
@@ -41,6 +42,12 @@ class AuthMethods:
             except InvalidCredentials:
                 attempt.failed = True
                 raise
+
+    async def second_factor(self, challenge: str, code: Code) -> SignedIn:
+        """End a sign-in that `login` has answered with `second_factor_required`. `code`: of the app or for recovery."""
+        by = caller.get()
+        self._limits.trade(DEVELOPERS, by.ip)  # the room limits the wrong codes for each account
+        return await self._bunauth.login_with_second_factor(by, challenge, SecondFactor(code))
 
     async def register(
         self, email: str, password: str, name: str = "", setup_token: str = "", invite: str = ""

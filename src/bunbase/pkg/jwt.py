@@ -1,4 +1,8 @@
-"""Sign and check JSON Web Tokens (RFC 7519) with RS256. No other algorithm is accepted.
+"""Sign and check JSON Web Tokens (RFC 7519).
+
+`verified` is the only function of BunBase that checks the signature of a token: every verifier calls it, and then
+checks the claims. `SigningKey` and `Verifier` are for the tokens that BunBase issues itself: their only algorithm is
+RS256. `tests/house/token_attacks` sends a table of attacks to every verifier.
 
 The exceptions:
 
@@ -10,20 +14,23 @@ The exceptions:
 from __future__ import annotations
 
 import base64
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import KeyFlexible, KeySet, RSAKey
 
 from bunbase.pkg.cache import Cache
 
 ALGORITHM: Final = "RS256"
 KEY_BITS: Final = 2048
 MAX_LENGTH: Final = 8192  # characters; no token of BunBase is longer
+MAX_DATE: Final = 2**53  # Unix seconds; JSON cannot carry larger numbers exactly (RFC 8259 §6)
+DATES: Final = ("exp", "nbf", "iat")
 REMEMBER_SECONDS: Final = 3600.0
 
 
@@ -36,6 +43,39 @@ class UnknownKey(BadToken): ...
 class ExpiredToken(BadToken): ...
 
 
+def encoded(claims: Mapping[str, Any], key: Any, kid: str, algorithm: str) -> str:
+    """Return the compact form of a new token, signed with a private key of joserfc."""
+    return jwt.encode({"alg": algorithm, "kid": kid}, dict(claims), key, algorithms=[algorithm])
+
+
+def verified(
+    token: str, keys: KeyFlexible, algorithms: Collection[str], max_length: int = MAX_LENGTH
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the header and the claims of a token whose signature is correct.
+
+    `keys`: a key, or a key set from which the token names one. `exp` is a number, and `nbf` and `iat` are numbers if
+    they are present. The caller compares them with its clock, and checks all other claims.
+
+    Raises: UnknownKey, BadToken.
+    """
+    if len(token) > max_length:
+        raise BadToken("the token is too long")
+    try:
+        payload = jws.deserialize_compact(token, keys, algorithms=algorithms).payload
+        header, claims = _read(_decoded(token.partition(".")[0])), _read(payload or b"")
+    except InvalidKeyIdError as error:
+        raise UnknownKey(str(error)) from None
+    except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        # TypeError: `crit` is not a list of names; AttributeError: the header is no object
+        raise BadToken(str(error)) from None
+    if "crit" in header or "b64" in header:  # no extension is understood here (RFC 7515 §4.1.11)
+        raise BadToken("the header has an extension")
+    for name in DATES:
+        if not _is_date(claims.get(name)) and (name in claims or name == "exp"):
+            raise BadToken(f"{name} is not a number of seconds")
+    return header, claims
+
+
 class SigningKey:
     """A private key in memory. `kid` is its thumbprint (RFC 7638), so a key has the same id in every process."""
 
@@ -46,8 +86,7 @@ class SigningKey:
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """Return the compact form of a new token. This takes 360 µs."""
-        header = {"alg": ALGORITHM, "kid": self.kid}
-        return jwt.encode(header, dict(claims), self._key, algorithms=[ALGORITHM])
+        return encoded(claims, self._key, self.kid, ALGORITHM)
 
     def public_jwk(self) -> dict[str, str]:
         public = self._key.as_dict(private=False)
@@ -76,12 +115,12 @@ def unverified_claims(token: str) -> dict[str, Any]:
     """Return what a token says about itself, {} for a text that is no token. Use it only to choose the right check."""
     if len(token) > MAX_LENGTH or token.count(".") != 2:
         return {}
-    payload = token.split(".")[1]
-    try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (ValueError, RecursionError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+    return _object(token.split(".")[1])
+
+
+def unverified_header(token: str) -> dict[str, Any]:
+    """Return the header of a token, {} for a text that is no token. Use it only to choose the right key."""
+    return _object(token.partition(".")[0]) if len(token) <= MAX_LENGTH else {}
 
 
 class Verifier:
@@ -106,35 +145,66 @@ class Verifier:
         if claims is None:
             claims = self._signed_claims(token)
             self._known.put(token, claims)
-        if claims["exp"] <= self._now():
+        now = self._now()
+        if claims["exp"] <= now:
             raise ExpiredToken("the token has expired")
+        if claims.get("nbf", 0) > now:
+            raise BadToken("the token is not valid yet")
         for name, value in expected.items():
             if claims.get(name) != value:
                 raise BadToken(f"the claim {name} is not {value}")
         return dict(claims)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
-        if len(token) > MAX_LENGTH:
-            raise BadToken("the token is too long")
-        try:
-            checked = jwt.decode(token, self._keys, algorithms=[ALGORITHM])
-        except InvalidKeyIdError as error:
-            raise UnknownKey(str(error)) from None
-        except (JoseError, ValueError, TypeError, RecursionError) as error:  # TypeError: `crit` is not a list of names
-            raise BadToken(str(error)) from None
-        claims: Any = checked.claims
-        if "kid" not in checked.header or not isinstance(claims, dict):
-            raise BadToken("the token does not name its key, or its claims are not an object")
-        if isinstance(claims.get("exp"), bool) or not isinstance(claims.get("exp"), int | float):
-            raise BadToken("the token has no expiry")
+        header, claims = verified(token, self._keys, [ALGORITHM])
+        if not isinstance(header.get("kid"), str):
+            raise BadToken("the token does not name its key")
         return claims
 
 
 def key_id(token: str) -> str:
     """Return the `kid` that a token names. Call this only for a token whose signature was checked."""
-    head = token.partition(".")[0]
-    header = msgspec.json.decode(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    return str(header["kid"])
+    return str(unverified_header(token)["kid"])
+
+
+def _read(text: bytes) -> dict[str, Any]:
+    """Return an object in strict JSON. Two programs must not read different values from it (RFC 8725 §2.6).
+
+    A name that occurs twice, NaN, Infinity and other encodings than UTF-8 raise ValueError: Python's decoder accepts
+    them, and NaN is never later than any time.
+    """
+    found = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    if not isinstance(found, dict):
+        raise ValueError("it is not an object")
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _is_date(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_DATE <= value <= MAX_DATE
+
+
+def _object(part: str) -> dict[str, Any]:
+    """Return the object that a part of a token encodes, {} if it encodes none."""
+    try:
+        found = msgspec.json.decode(_decoded(part))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _base64(data: bytes) -> bytes:

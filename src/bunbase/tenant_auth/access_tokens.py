@@ -14,12 +14,11 @@ import msgspec
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.bunkms import Kms, PublicKey
-from bunbase.contracts.tenant_auth import CustomToken, User
+from bunbase.contracts.tenant_auth import USER_TOKEN_TYPE, CustomToken, User
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier, compact, signing_input
 
-TYPE: Final = "user"
 CUSTOM_TYPE: Final = "custom"
 CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
@@ -65,7 +64,7 @@ class UserTokens:
             "aud": project,
             "sid": subject.session,
             "ver": subject.version,
-            "type": TYPE,
+            "type": USER_TOKEN_TYPE,
             "role": user.role,
             "email": user.email,
             "claims": subject.claims | user.claims,
@@ -89,6 +88,9 @@ class UserTokens:
             raise TokenExpired("A custom token is valid for five minutes. Ask your server for a new token.") from None
         except BadToken:
             raise InvalidToken("This is not a custom token of this project. Ask your server for one.") from None
+        texts = all(isinstance(claims.get(name), str) for name in ("jti", "sub"))
+        if not texts or not isinstance(claims.get("claims"), dict):
+            raise InvalidToken("This custom token is incomplete. Ask your server for a new token.")
         return Voucher(claims["jti"], claims["sub"], claims["claims"], datetime.fromtimestamp(claims["exp"], UTC))
 
     async def jwks(self, project: str) -> Jwks:

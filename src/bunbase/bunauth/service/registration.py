@@ -8,6 +8,7 @@ open an account with the address of somebody else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from bunbase.bunauth.service.invites import InviteService
@@ -33,6 +34,21 @@ from bunbase.pkg.passwords import check_password
 BY_REGISTRATION: Final = signed_in_by(ActivityMethod.REGISTRATION)
 
 
+@dataclass(frozen=True)
+class Admissions:
+    """The rules for people who open an account. `verifies`: a stranger must first confirm the address by mail."""
+
+    invites: InviteService
+    signups: Signups
+    verifies: bool
+    dev: bool
+
+
+def admissions(invites: InviteService, settings: BunAuthSettings, site: Site) -> Admissions:
+    verifies = settings.verifies_signups(site.dev, site.mail.configured)
+    return Admissions(invites, settings.signups.on(site.dev), verifies, site.dev)
+
+
 class Registration:
     def __init__(
         self,
@@ -40,19 +56,14 @@ class Registration:
         passwords: NewPasswords,
         tokens: SessionTokens,
         requests: MailRequests,
-        invites: InviteService,
-        settings: BunAuthSettings,
-        site: Site,
+        admissions: Admissions,
     ) -> None:
         self.stores = stores
         self.passwords = passwords
         self.tokens = tokens
         self.requests = requests
-        self.invites = invites
-        self.clock = site.clock
-        self.dev = site.dev
-        self.signups = settings.signups.on(site.dev)
-        self.verifies = settings.verifies_signups(site.dev, site.mail.configured)
+        self.admissions = admissions
+        self.clock = tokens.clock
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Open an account and sign it in, or send a mail with which the account is opened.
@@ -62,7 +73,7 @@ class Registration:
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
         if not await self.stores.accounts.exist():  # check this before hashing the password, which is expensive
-            await check_setup(self.stores.accounts, caller, new.setup_token, self.dev)
+            await check_setup(self.stores.accounts, caller, new.setup_token, self.admissions.dev)
             first = await self._credentials(email, name, new.password, role="admin")
             if await self._add_first(first):
                 return await self._signed_in(caller, first)
@@ -70,7 +81,7 @@ class Registration:
         if new.invite:
             return await self._signed_in(caller, await self._add_invited(email, name, new))
         self._check_signups()
-        if self.verifies:
+        if self.admissions.verifies:
             await self.requests.request(MailKind.SIGN_UP, email, name)
             return Registered(None)
         account = await self._credentials(email, name, new.password)
@@ -115,8 +126,8 @@ class Registration:
             raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
         role, now = "user", self.clock.now()
         if invite:
-            role = (await self.invites.admission(invite, email)).role
-            await self.invites.use(invite)
+            role = (await self.admissions.invites.admission(invite, email)).role
+            await self.admissions.invites.use(invite)
         else:
             self._check_signups()
         account = Credentials(new_id("usr"), email, name, role, now, None, now)
@@ -124,7 +135,7 @@ class Registration:
         return account
 
     async def state(self) -> SignupState:
-        return SignupState(self.signups.value, await self.stores.accounts.has_admin())
+        return SignupState(self.admissions.signups.value, await self.stores.accounts.has_admin())
 
     async def _add_first(self, account: Credentials) -> bool:
         async with self.stores.db.transaction():
@@ -134,11 +145,11 @@ class Registration:
             return True
 
     async def _add_invited(self, email: str, name: str, new: NewAccount) -> Credentials:
-        admission = await self.invites.admission(new.invite, email)
+        admission = await self.admissions.invites.admission(new.invite, email)
         verified = admission.email is not None
         account = await self._credentials(email, name, new.password, admission.role, verified)
         async with self.stores.db.transaction():
-            await self.invites.use(new.invite)
+            await self.admissions.invites.use(new.invite)
             await self._add(account)
         return account
 
@@ -165,7 +176,7 @@ class Registration:
             )
 
     def _check_signups(self) -> None:
-        if self.signups is not Signups.OPEN:
+        if self.admissions.signups is not Signups.OPEN:
             raise SignupsClosed(
                 "Registration is closed here: ask an administrator for an invitation. The operator of this server can "
                 "open registration with the setting bunauth.signups."

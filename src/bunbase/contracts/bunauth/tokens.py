@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+ACCESS_AUDIENCE: Final = "bunbase"
+ACCESS_TYPE: Final = "access"
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -68,3 +71,9 @@ class FirstUse(msgspec.Struct, frozen=True):
 
     session: str
     generation: int
+
+
+def is_access_token(claims: dict[str, Any]) -> bool:
+    """True if the claims of a checked token are those of a developer's access token: its key also signs others."""
+    texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid", "email"))
+    return texts and claims.get("aud") == ACCESS_AUDIENCE and claims.get("type") == ACCESS_TYPE

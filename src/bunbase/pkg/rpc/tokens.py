@@ -12,13 +12,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
 
 from bunbase.pkg.errors import CannotStart, Unauthenticated
+from bunbase.pkg.jwt import BadToken, encoded, unverified_header, verified
 from bunbase.pkg.rpc.room_keys import PublicKey, RoomKeys
 
 ALGORITHM: Final = "Ed25519"
@@ -46,6 +45,8 @@ class ServiceClaims(msgspec.Struct, frozen=True):
     sub: str
     aud: str
     exp: int
+    type: Literal["service"]
+    nbf: int = 0
     client: str = ""
 
 
@@ -78,7 +79,7 @@ class ServiceTokens:
         claims = {"sub": room, "aud": audience, "type": "service", "iat": now, "exp": now + LIFETIME_SECONDS}
         if client:
             claims["client"] = client
-        return jwt.encode({"alg": ALGORITHM, "kid": key.id}, claims, key.key, algorithms=[ALGORITHM])
+        return encoded(claims, key.key, key.id, ALGORITHM)
 
     def check(self, token: str) -> Passport:
         """Return the content of a token. Raises: Unauthenticated if its key is unknown or the token is not valid."""
@@ -93,22 +94,25 @@ class ServiceTokens:
         return passport
 
     def _verified(self, token: str) -> tuple[Passport, float]:
+        key = self._key(token)
         try:
-            key = self._key(token)
-            claims = msgspec.convert(jwt.decode(token, key.key, algorithms=[ALGORITHM]).claims, ServiceClaims)
-        except (JoseError, ValueError, TypeError, RecursionError):  # TypeError: `crit` is not a list of names
+            claims = msgspec.convert(verified(token, key.key, [ALGORITHM], MAX_LENGTH)[1], ServiceClaims)
+        except (BadToken, msgspec.ValidationError):
             raise Unauthenticated("This port accepts only service tokens.") from None
         if claims.sub != key.room:
             raise Unauthenticated("This service token is signed with the key of another room.")
         if not self.now() < claims.exp <= self.now() + LIFETIME_SECONDS + SKEW_SECONDS:
             raise Unauthenticated("This service token has expired, or its lifetime is longer than allowed.")
+        if claims.nbf > self.now() + SKEW_SECONDS:
+            raise Unauthenticated("This service token is not valid yet.")
         return Passport(key.room, claims.aud, claims.client), claims.exp
 
     def _key(self, token: str) -> PublicKey:
-        """Return the public key for the `kid` of a token. Raises: ValueError, JoseError, Unauthenticated."""
-        if len(token) > MAX_LENGTH:
-            raise ValueError("the token is too long")
-        key = self._keys.known.get(str(jws.extract_compact(token.encode()).headers().get("kid")))
+        """Return the public key that a token names. Raises: Unauthenticated."""
+        header = unverified_header(token) if len(token) <= MAX_LENGTH else {}
+        if not header:
+            raise Unauthenticated("This port accepts only service tokens.")
+        key = self._keys.known.get(str(header.get("kid")))
         if key is None:
             raise Unauthenticated("The key of this service token is not known here: see `bunbase service-secrets`.")
         return key

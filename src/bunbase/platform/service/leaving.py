@@ -3,13 +3,16 @@
 Projects and organisations must never lose their last owner. An account is therefore refused while it is the only owner
 of a project, or of an organisation with other members. Organisations that have nobody and nothing else are deleted.
 
-If the process dies after the memberships are removed, the account still exists and can send the request again.
+While an account is being deleted, it cannot join anything (`store/departures.py`). If the process dies after the
+memberships are removed, the account still exists and can send the request again, or join again after JOINS_NOTHING.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
+from bunbase.contracts.bunauth.problems import LastAdministrator, ReauthenticationRequired
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.platform import AccountOwnsProjects, LastOwner
@@ -18,6 +21,8 @@ from bunbase.platform.service.rules import forget_at
 from bunbase.platform.store import Stores
 
 MOST_NAMED: Final = 20  # projects in the refusal
+JOINS_NOTHING: Final = timedelta(minutes=5)  # longer than any request that began before the account was deleted
+REFUSALS: Final = (AccountOwnsProjects, LastOwner, LastAdministrator, ReauthenticationRequired)
 
 
 class Leaving:
@@ -29,9 +34,15 @@ class Leaving:
     async def delete_account(self, caller: Caller) -> None:
         caller.check(Act.ACCOUNT_DELETE)
         await self.bunauth.check_account_deletion(caller)  # before anything is removed
-        async with self.stores.db.transaction():
-            await self._leave(caller.signed_in().id)
-        await self.bunauth.delete_account(caller)
+        developer, departures = caller.signed_in().id, self.stores.departures
+        await departures.begin(developer, self.clock.now() + JOINS_NOTHING)
+        try:
+            async with self.stores.db.transaction():
+                await self._leave(developer)
+            await self.bunauth.delete_account(caller)
+        except REFUSALS:
+            await departures.cancel(developer)
+            raise
 
     async def _leave(self, developer: str) -> None:
         """Remove all memberships of a developer. Raises: AccountOwnsProjects, LastOwner."""

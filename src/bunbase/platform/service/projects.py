@@ -86,13 +86,12 @@ class ProjectsOfPeople:
         msgspec.structs.replace(caller, project="", role=None).check(Act.PROJECT_CREATE)
         target = Group(GroupKind.ORG, await self._org(caller, org))
         project = Group(GroupKind.PROJECT, caller.project)
-        async with self.stores.changing(project):
+        async with self.stores.transferring(project.id, target.id):
             await self.groups.role_now(project, caller, Role.OWNER)
             if (await self._alive(caller.project, caller.signed_in().id)).org != target.id:
-                async with self.stores.changing(target):
-                    await self.groups.role_now(target, caller, Role.ADMIN)
-                    await self._check_room(target.id)
-                    await self.stores.projects.transfer(project.id, target.id, forget_at(self.clock))
+                await self.groups.role_now(target, caller, Role.ADMIN)
+                await self._check_room(target.id)
+                await self.stores.projects.transfer(project.id, target.id, forget_at(self.clock))
         return await self.get(caller)
 
     async def membership(self, developer: str, ref: str) -> Membership:

@@ -13,7 +13,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.outbox import Outbox
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.platform.store.departures import DepartureStore
-from bunbase.platform.store.groups import Group, group_name, lock_group
+from bunbase.platform.store.groups import Group, group_name, lock_group, lock_transfer
 from bunbase.platform.store.invites import InviteStore
 from bunbase.platform.store.keys import KeyStore
 from bunbase.platform.store.members import MemberStore
@@ -44,10 +44,21 @@ class Stores:
             await lock_group(self.db, group)
             yield
 
+    @asynccontextmanager
+    async def transferring(self, project: str, org: str) -> AsyncIterator[None]:
+        """Run the block in a transaction, in which the project may move to another organisation.
+
+        Raises: ProjectNotFound, OrganisationNotFound.
+        """
+        async with self.db.transaction():
+            await lock_transfer(self.db, project, org)
+            yield
+
     async def name_of(self, group: Group) -> str:
         return await group_name(self.db, group)
 
     async def delete_expired(self, before: datetime) -> None:
-        """Delete keys and invitations that expired before a time."""
+        """Delete keys, invitations and marks of departures that expired before a time."""
         await self.keys.delete_expired(before)
         await self.invites.delete_expired(before)
+        await self.departures.delete_expired(before)

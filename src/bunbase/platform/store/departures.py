@@ -1,7 +1,13 @@
-"""SQL of an account that leaves the installation: its organisations, projects and memberships."""
+"""SQL of an account that leaves the installation: its organisations, projects and memberships.
+
+An account could join something while it is being deleted: its organisation or project would then have nobody. So the
+account is marked first (`begin`), and every statement that adds a member calls `check_stays` in its transaction. The
+lock makes `begin` wait for transactions that have passed this check; all later ones see the mark.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -9,6 +15,7 @@ import msgspec
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.errors import Forbidden
 
 LOCK_ORGS = """
 SELECT count(*) FROM (
@@ -26,6 +33,25 @@ SELECT coalesce(array_agg(slug), '{}') FROM (
 ) AS first"""
 REMOVE: Final = tuple(f"DELETE FROM {table} WHERE developer = $1" for table in ("members", "org_members"))
 
+LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('platform departure ' || $1, 0))"
+SHARE_LOCK: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('platform departure ' || $1, 0))"
+MARK: Final = """
+INSERT INTO departing (developer, until) VALUES ($1, $2) ON CONFLICT (developer) DO UPDATE SET until = excluded.until"""
+UNMARK: Final = "DELETE FROM departing WHERE developer = $1"
+IS_MARKED: Final = "SELECT true FROM departing WHERE developer = $1 AND until > $2"
+DELETE_EXPIRED: Final = """
+DELETE FROM departing WHERE developer IN (SELECT developer FROM departing WHERE until < $1 LIMIT $2)"""
+
+
+async def check_stays(db: Database, developer: str, now: datetime) -> None:
+    """Check that a developer who joins something is not leaving. The developer stays until the transaction ends.
+
+    Raises: Forbidden.
+    """
+    await db.value(SHARE_LOCK, developer)
+    if await db.value(IS_MARKED, developer, now):
+        raise Forbidden("This account is being deleted. If it still exists in some minutes, try again.")
+
 
 class OwnedAlone(msgspec.Struct, frozen=True):
     """An organisation with only one owner. `others`: how many other members it has."""
@@ -39,6 +65,18 @@ class DepartureStore:
     def __init__(self, db: Database, feed: Feed[Revocation]) -> None:
         self.db = db
         self.feed = feed
+
+    async def begin(self, developer: str, until: datetime) -> None:
+        """Let the developer join nothing until a time."""
+        async with self.db.transaction():
+            await self.db.value(LOCK, developer)
+            await self.db.execute(MARK, developer, until)
+
+    async def cancel(self, developer: str) -> None:
+        await self.db.execute(UNMARK, developer)
+
+    async def delete_expired(self, before: datetime) -> None:
+        await self.db.delete_in_batches(DELETE_EXPIRED, before)
 
     async def owned_alone(self, developer: str) -> list[OwnedAlone]:
         """Return the organisations that have no other owner. Until the transaction ends, their members stay as they

@@ -21,7 +21,8 @@ class Group(msgspec.Struct, frozen=True):
     id: str
 
 
-# A transaction that locks both locks the project first.
+# A transaction that locks projects and organisations locks the project first, and then organisations in the order of
+# their ids.
 LOCK_PROJECT: Final = "SELECT org FROM projects WHERE id = $1 AND deleted_at IS NULL FOR UPDATE"
 SHARE_ORG: Final = "SELECT id FROM orgs WHERE id = $1 AND deleted_at IS NULL FOR SHARE"
 NAME: Final = {
@@ -44,6 +45,20 @@ async def lock_group(db: Database, group: Group) -> None:
     org = await db.value(LOCK_PROJECT, group.id)
     if org is None or await db.value(SHARE_ORG, org) is None:
         raise ProjectNotFound
+
+
+async def lock_transfer(db: Database, project: str, target: str) -> None:
+    """Lock a project, the organisation that has it, and the organisation that gets it, as `lock_group` does.
+
+    Two opposite transfers lock the organisations in the same order, so neither waits for the other for ever.
+    Raises: ProjectNotFound, OrganisationNotFound.
+    """
+    owner = await db.value(LOCK_PROJECT, project)
+    if owner is None:
+        raise ProjectNotFound
+    for org in sorted({owner, target}):
+        if await db.value(LOCK_ORG if org == target else SHARE_ORG, org) is None:
+            raise OrganisationNotFound if org == target else ProjectNotFound
 
 
 async def group_name(db: Database, group: Group) -> str:

@@ -11,6 +11,7 @@ from bunbase.contracts.caller import Role
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
+from bunbase.platform.store.departures import check_stays
 from bunbase.platform.store.groups import Group, GroupKind
 
 PROJECT, ORG = GroupKind.PROJECT, GroupKind.ORG
@@ -81,8 +82,9 @@ class MemberStore:
         return found
 
     async def put(self, group: Group, developer: str, role: Role, now: datetime, forget_at: float) -> None:
-        """Add a member, or change the role that the member has in the group itself."""
+        """Add a member, or change the role that the member has in the group itself. Raises: Forbidden."""
         async with self.db.transaction():
+            await check_stays(self.db, developer, now)
             await self.db.execute(PUT[group.kind], group.id, developer, role, now)
             await self._tell(group, developer, forget_at)
 

@@ -8,6 +8,7 @@ from typing import Final
 from bunbase.contracts.platform import Organisation
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
+from bunbase.platform.store.departures import check_stays
 
 PERSONAL_REF: Final = "personal"  # in place of an organisation's id: the personal organisation of the caller
 PERSONAL_NAME: Final = "Personal"
@@ -39,20 +40,22 @@ class OrgStore:
         self.db = db
 
     async def add(self, id: str, name: str, slug: str, owner: str, now: datetime) -> bool:
-        """Add an organisation with its first owner. Return False if the slug is taken."""
+        """Add an organisation with its first owner. Return False if the slug is taken. Raises: Forbidden."""
         async with self.db.transaction():
+            await check_stays(self.db, owner, now)
             if not await self.db.execute(ADD, id, name, slug, now, None):
                 return False
             await self.db.execute(ADD_OWNER, id, owner, now)
             return True
 
     async def personal(self, developer: str, now: datetime) -> str:
-        """Return the id of the developer's personal organisation, and create it if there is none."""
+        """Return the id of the developer's personal organisation, and create it if there is none. Raises: Forbidden."""
         found: str | None = await self.db.value(PERSONAL, developer)
         if found is not None:
             return found
         id = new_id("org")
         async with self.db.transaction():
+            await check_stays(self.db, developer, now)
             slug = f"personal-{id[-RANDOM_CHARACTERS:]}"
             if await self.db.execute(ADD, id, PERSONAL_NAME, slug, now, developer):
                 await self.db.execute(ADD_OWNER, id, developer, now)
