@@ -8,6 +8,7 @@ from litestar import Response, delete, get, post
 from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityOutcome
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
     InvalidToken,
@@ -17,13 +18,21 @@ from bunbase.contracts.bunauth.problems import (
     WrongCode,
 )
 from bunbase.pkg.http import Injected
-from tests.cli.fake_api import EMAIL, PASSWORD, AnyRequest, FakeApi
+from tests.cli.fake_api import EMAIL, NOW, PASSWORD, AnyRequest, FakeApi
 
 
 @get("/api/auth/sessions")
 async def list_own_sessions(api: Injected[FakeApi], request: AnyRequest) -> AccountSessions:
     api.signed_in(request)
     return AccountSessions(tuple(api.own_sessions.values()), None)
+
+
+@get("/api/auth/activity")
+async def list_activity(api: Injected[FakeApi], request: AnyRequest) -> AccountActivity:
+    api.signed_in(request)
+    refused = ActivityOutcome.REFUSED
+    entry = ActivityEntry("acv_1", NOW, "account.sign_in", "203.0.113.7", "curl", refused, count=3)
+    return AccountActivity((entry,), None)
 
 
 @delete("/api/auth/sessions")
@@ -83,4 +92,4 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
     return api.sign_in(EMAIL)
 
 
-ACCOUNT_ROUTES: Final = (list_own_sessions, end_own_sessions, end_own_session, second_factor, auth)
+ACCOUNT_ROUTES: Final = (list_activity, list_own_sessions, end_own_sessions, end_own_session, second_factor, auth)

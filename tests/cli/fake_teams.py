@@ -8,6 +8,7 @@ import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath
 
+from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome, AuditPage
 from bunbase.contracts.caller import Role
 from bunbase.contracts.platform import (
     AcceptedInvite,
@@ -32,6 +33,13 @@ GROUPS: Final = ("/api/projects/{ref:str}", "/api/orgs/{ref:str}")
 
 def paths(below: str) -> list[str]:
     return [group + below for group in GROUPS]
+
+
+@get([*paths("/audit"), "/api/admin/audit"])
+async def audit(api: Injected[FakeApi], request: AnyRequest) -> AuditPage:
+    api.signed_in(request)
+    entry = AuditEntry("aud_1", NOW, AuditActor(ActorKind.ANONYMOUS, ""), request.url.path, "", "", AuditOutcome.DONE)
+    return AuditPage((entry,), None)
 
 
 def group_of(api: FakeApi, request: AnyRequest) -> str:
@@ -172,6 +180,7 @@ async def transfer_project(api: Injected[FakeApi], request: AnyRequest, ref: Fro
 
 
 TEAM_ROUTES: Final = (
+    audit,
     list_members,
     add_member,
     change_member,

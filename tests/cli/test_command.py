@@ -14,7 +14,7 @@ HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete", "projects restore", "projects transfer"),
     *("members list", "members add", "members change", "members remove", "members leave"),
-    *("sessions list", "sessions end"),
+    *("sessions list", "sessions end", "account activity"),
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
@@ -32,6 +32,7 @@ NO_JSON = {
     "admin",
     "audit",
     "sessions",
+    "account",
     "projects",
     "members",
     "invites",

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pyotp
 import pytest
 import pytest_asyncio
@@ -66,6 +67,17 @@ async def test_an_account_registers_logs_in_refreshes_and_logs_out(bunauth: BunA
 
     assert not (await bunauth.verify(third.access_token)).valid
     assert (await bunauth.verify(first.access_token)).valid
+
+
+async def test_activity_is_listed_and_copied_into_the_audit_log(bunauth: BunAuth) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await bunauth.logout(msgspec.structs.replace(caller, rpc=True))
+
+    found = await bunauth.unaudited_activity()
+    await bunauth.activity_audited(tuple(one.entry.id for one in found))
+
+    assert tuple(one.entry for one in reversed(found)) == (await bunauth.activity(caller, 20, None)).items
+    assert await bunauth.unaudited_activity() == ()
 
 
 async def test_accounts_are_found_by_their_ids(bunauth: BunAuth) -> None:

@@ -177,6 +177,10 @@ async def test_an_act_begins_ends_and_is_read_and_exported(platform: Platform) -
         assert [one async for batch in exported for one in batch] == list(whole.items)
     with pytest.raises(Forbidden):
         await anext(platform.export_audit(at(made, Role.VIEWER), ALL_ENTRIES))
+    await platform.begin_act(ADA, AuditedAct("org.update", org="personal"))
+    of_org = (await platform.audit(ADA, ALL_ENTRIES, 20, None, "personal")).items
+    assert [one.action for one in of_org] == ["org.update"]
+    assert await anext(platform.export_audit(ADA, ALL_ENTRIES, "personal")) == of_org
 
 
 async def test_a_project_is_suspended_resumed_and_inspected(platform: Platform) -> None:

@@ -141,6 +141,7 @@ PERMISSIONS: Final = (
     row("POST", "/api/auth/passkeys/register", SESSIONS),
     row("PATCH", "/api/auth/passkeys/{passkey_id}", SESSIONS),
     row("DELETE", "/api/auth/passkeys/{passkey_id}", SESSIONS),
+    row("GET", "/api/auth/activity", SESSIONS),
     row("GET", "/api/auth/sessions", SESSIONS),
     row("DELETE", "/api/auth/sessions/{session_id}", SESSIONS),
     row("GET", "/api/auth/tokens", ACCOUNTS),
@@ -191,6 +192,8 @@ PERMISSIONS: Final = (
     row("POST", f"{ORG}/invites", ADMINS),
     row("POST", f"{ORG}/invites/{{invite_id}}/resend", ADMINS),
     row("DELETE", f"{ORG}/invites/{{invite_id}}", ADMINS),
+    row("GET", f"{ORG}/audit", ADMINS | {WRITER, READER}),
+    row("GET", f"{ORG}/audit/export", ADMINS | {WRITER, READER}),
     # keys
     row("GET", f"{P}/keys", VIEWERS),
     row("POST", f"{P}/keys", ADMINS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,10 @@ import httpx
 import msgspec
 import pytest
 
+from bunbase.cli.audit_follow import MAX_HELD, Follower
 from bunbase.cli.main import run
+from bunbase.contracts.audit import AuditEntry, AuditOutcome, AuditPage
+from bunbase.pkg.clock import rfc3339
 from tests.e2e.instance import SETUP_TOKEN, Instance, poll
 
 PASSWORD = "correct horse battery"
@@ -83,9 +87,16 @@ def test_the_log_of_a_project_shows_the_acts_of_members_and_keys(
     assert key["key"] not in http.get(f"{bob.at}/audit/export", headers=bob.headers).text
 
 
-def test_an_act_that_was_killed_is_shown_with_an_unknown_outcome(dev: Instance) -> None:
+def test_an_act_that_was_killed_is_shown_and_followed_with_an_unknown_outcome(dev: Instance) -> None:
     dev.start()
     ada = Person(dev.http, "ada")
+
+    def asked(since: datetime | None) -> tuple[AuditEntry, ...]:
+        params = {"limit": "500"} | ({"since": rfc3339(since)} if since else {})
+        answer = dev.http.get(f"{ada.at}/audit", params=params, headers=ada.headers).raise_for_status()
+        return msgspec.json.decode(answer.content, type=AuditPage).items
+
+    follower = Follower(asked, asked(None)[0])
     slow = {
         "bundle": ("f.js", b"module.exports.default = () => new Response('')"),
         "config": (None, b"{}"),
@@ -109,6 +120,8 @@ def test_an_act_that_was_killed_is_shown_with_an_unknown_outcome(dev: Instance) 
     latest = acts(dev.http, ada)[0]
     assert (latest["action"], latest["target"], latest["outcome"]) == ("function.deploy", "f", "unknown")
     assert "status" not in latest
+    followed = [entry for _ in range(MAX_HELD + 1) for entry in follower.new_entries()]
+    assert [(entry.action, entry.outcome) for entry in followed] == [("function.deploy", AuditOutcome.UNKNOWN)]
 
 
 class KillingStream(httpx.SyncByteStream):
@@ -237,3 +250,34 @@ def test_the_log_of_a_project_shows_who_was_invited_joined_was_changed_and_left(
     assert (joined["action"], joined["actor"]["id"], joined["after"]) == ("invite.accept", eve.id, {"role": "viewer"})
     assert (invited["action"], invited["after"]) == ("invite.create", invite)
     assert token not in str(acts(http, ivy))
+
+
+def test_acts_without_credentials_reach_the_log_of_the_installation_and_the_owner_sees_them(
+    instance: Instance, people: tuple[Person, Person]
+) -> None:
+    http, (root, _), zoe = instance.http, people, Person(instance.http, "zoe")
+    account = {"email": "zoe@example.com", "password": PASSWORD}
+    assert http.post("/api/auth/login", json=account | {"password": "wrong horse battery"}).status_code == 401
+
+    def called(method: str, params: dict[str, str]) -> Any:
+        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return http.post("/rpc", json=call).raise_for_status().json()["result"]
+
+    called("auth.logout", {"access_token": called("auth.login", account)["access_token"]})
+
+    def seen() -> list[tuple[str, str | None, str]]:
+        items = http.get("/api/auth/activity", headers=zoe.headers).raise_for_status().json()["items"]
+        return [(one["action"], one.get("method"), one["outcome"]) for one in items]
+
+    def audited() -> list[Any]:
+        log = http.get("/api/admin/audit?action=account.sign_out", headers=root.headers)
+        return [one["after"] for one in log.raise_for_status().json()["items"] if one["actor"]["id"] == zoe.id]
+
+    poll(lambda: len(seen()) == 4)
+    assert set(seen()) == {
+        ("account.sign_in", "registration", "done"),
+        ("account.sign_in", "password", "refused"),
+        ("account.sign_in", "json_rpc", "done"),
+        ("account.sign_out", "json_rpc", "done"),
+    }
+    poll(lambda: audited() == [{"method": "json_rpc"}])

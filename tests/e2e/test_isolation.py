@@ -167,6 +167,8 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/invites", "/invites", {"email": "mine@example.com", "role": "owner"}),
         ("POST", "/invites/{invite_id}/resend", f"/invites/{owner.org_invite}/resend", None),
         ("DELETE", "/invites/{invite_id}", f"/invites/{owner.org_invite}", None),
+        ("GET", "/audit", "/audit", None),
+        ("GET", "/audit/export", "/audit/export", None),
     ):
         for org in (owner.org, "guild-of-owner"):
             found.append(Try(method, f"/api/orgs/{{org}}{below}", f"/api/orgs/{org}{path}", "developer", (404,), sent))

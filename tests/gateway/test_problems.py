@@ -197,6 +197,7 @@ FUNCTIONS = "/api/projects/bakery/functions"
         (f"{FUNCTIONS}/hello/logs?version=Null", "version"),
         (f"{FUNCTIONS}/hello/logs?version=1.0", "version"),
         ("/api/projects/bakery/jobs?state=null", "state"),
+        ("/api/projects/bakery/audit?actor=usr_a&actor=usr_b", "actor"),
         ("/api/projects?limit=5.0", "limit"),
         ("/api/projects?limit=1e1", "limit"),
     ],

@@ -16,8 +16,15 @@ from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
 IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor"}
-# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator
-OF_A_PARAMETER = {Act.VARIABLE_REVEAL, Act.MEMBER_LEAVE, Act.ORG_MEMBER_LEAVE, Act.PROJECT_INSPECT}
+# acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, and one
+# happens when a client exchanges a code
+OF_A_PARAMETER = {
+    Act.VARIABLE_REVEAL,
+    Act.MEMBER_LEAVE,
+    Act.ORG_MEMBER_LEAVE,
+    Act.PROJECT_INSPECT,
+    Act.IDENTITY_LINK,
+}
 
 
 def routes() -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.activity import UnauditedActivity
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
@@ -49,14 +50,22 @@ class FakeFunctions(Hearing):
 class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
-    `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted.
+    `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted. `unaudited`:
+    activity that the audit log needs.
     """
 
     def __init__(self) -> None:
         self.deleted: set[str] = set()
         self.refusal: Exception | None = None
         self.dies: Exception | None = None
+        self.unaudited: list[UnauditedActivity] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    async def unaudited_activity(self) -> tuple[UnauditedActivity, ...]:
+        return tuple(self.unaudited)
+
+    async def activity_audited(self, ids: tuple[str, ...]) -> None:
+        self.unaudited = [one for one in self.unaudited if one.entry.id not in ids]
 
     async def check_account_deletion(self, caller: Caller) -> None:
         if self.refusal is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
+from bunbase.bunauth.service.activity import ActivityService
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.bunauth.signing_keys import SigningKeys
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.revocations import RevokedKind
@@ -15,6 +18,9 @@ from bunbase.pkg.jobs import Job
 from bunbase.pkg.sessions import SessionSettings
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 
+REFUSED_SECONDS: Final = 1.0
+DELETE_SECONDS: Final = 3600.0
+KNOWN_DEVICES: Final = timedelta(days=365)  # an account knows a device for this time after its last sign-in
 KEEP_SECONDS: Final = 60.0
 FOLLOW_SECONDS: Final = 1.0  # until the feed is followed again after an interruption
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
@@ -40,6 +46,20 @@ def signing_key_jobs(stores: Stores, keys: SigningKeys) -> tuple[Job, Job]:
     return (
         Job("bunauth.keep_signing_keys", keys.keep, KEEP_SECONDS),
         Job("bunauth.follow_signing_keys", follow, FOLLOW_SECONDS),
+    )
+
+
+def activity_jobs(activity: ActivityService, settings: BunAuthSettings, clock: Clock) -> tuple[Job, Job]:
+    """Return the job that stores refused sign-ins, and the job that deletes old activity and forgotten devices."""
+
+    async def delete_old() -> None:
+        now = clock.now()
+        await activity.stores.activity.delete_before(now - timedelta(days=settings.activity_days))
+        await activity.stores.known_devices.delete_before(now - KNOWN_DEVICES)
+
+    return (
+        Job("bunauth.store_refused_sign_ins", activity.store_refused, REFUSED_SECONDS),
+        Job("bunauth.delete_old_activity", delete_old, DELETE_SECONDS),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.access_tokens import AccessTokens
-from bunbase.bunauth.jobs import mail_request_job, signing_key_jobs, upkeep_jobs
+from bunbase.bunauth.jobs import activity_jobs, mail_request_job, signing_key_jobs, upkeep_jobs
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService, Helpers
 from bunbase.bunauth.settings import BunAuthSettings
@@ -53,7 +53,9 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         service = BunAuthService(stores, helpers, settings, site)
         requests = mail_request_job(service.mail_requests)
         upkeep = (*upkeep_jobs(stores, settings, site.clock), *signing_key_jobs(stores, keys))
-        async with running(requests, *upkeep, *mail_jobs(mails)):
+        activity = service.account_activity
+        jobs = (requests, *upkeep, *activity_jobs(activity, settings, site.clock), *mail_jobs(mails))
+        async with activity.storing_the_rest(), running(*jobs):
             yield service
 
 

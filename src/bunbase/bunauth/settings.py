@@ -46,6 +46,8 @@ class BunAuthSettings(SessionSettings, frozen=True):
     `setup_token`: the token that a request for the first account must contain, at least 16 characters. If this setting
     is empty, a production server makes a token at its first start and prints it.
     `signing_key_days`: a key signs tokens for this time; then the next one does, without an interruption.
+    `activity_days`: entries of the activity of accounts are deleted after this time.
+    `sign_in_notices`: people get a mail about a sign-in from a device that their account has never used.
     `service_exchange`: external programs may trade a secret for a service token (`service.exchange` of `/rpc`).
     `service_client_secrets`: the secret of each external program, by its name; each has at least 32 bytes.
     """
@@ -58,6 +60,8 @@ class BunAuthSettings(SessionSettings, frozen=True):
     issuer: str = ""
     setup_token: str = ""
     signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
+    activity_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
+    sign_in_notices: bool = True
     service_exchange: bool = False
     service_client_secrets: dict[str, str] = msgspec.field(default_factory=dict)
 

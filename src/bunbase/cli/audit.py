@@ -1,8 +1,10 @@
-"""`bunbase audit`: list and export the audit log of a project or of the whole installation."""
+"""`bunbase audit`: list, follow and export the audit log of a project, of an organisation or of the installation."""
 
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,30 +12,46 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
+from rich.text import Text
 
-from bunbase.cli.chosen import needed_project
+from bunbase.cli.audit_follow import Follower, follow
 from bunbase.cli.errors import Usage
-from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.flags import GROUP_FLAGS, GroupFlags
+from bunbase.cli.groups import group_path
 from bunbase.cli.http import Call, at, refuse
-from bunbase.cli.logs import time_of
+from bunbase.cli.logs import shown_time, time_of
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session, open_session
+from bunbase.cli.tables import visible
 from bunbase.contracts.audit import AuditEntry, AuditPage
+from bunbase.pkg.clock import rfc3339
 
 SILENCE_SECONDS: Final = 120.0
+PAGE: Final = 500
+SHOWN: Final = 50
+SHOWN_BEFORE_NEW: Final = 10  # as `bunbase logs --follow`
 
-Actor = Annotated[str, Parameter(show_default=False, help="Only acts of this account or key, by its id.")]
-Action = Annotated[str, Parameter(show_default=False, help="Only acts with this name, such as key.create.")]
-Since = Annotated[
-    str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time.")
-]
-Until = Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")]
-Installation = Annotated[
-    bool,
-    Parameter(negative="", show_default=False, help="The log of the whole installation, for its administrators."),
-]
 
-app = App(name="audit", help="List and export the audit log: who did what, when and from where.")
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LogFlags:
+    """The acts that a command shows."""
+
+    actor: Annotated[str, Parameter(show_default=False, help="Only acts of this account or key, by its id.")] = ""
+    action: Annotated[str, Parameter(show_default=False, help="Only acts with this name, such as key.create.")] = ""
+    since: Annotated[
+        str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time.")
+    ] = ""
+    until: Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")] = ""
+    installation: Annotated[
+        bool,
+        Parameter(negative="", show_default=False, help="The log of the whole installation, for its administrators."),
+    ] = False
+
+
+ALL_ACTS: Final = LogFlags()
+
+app = App(name="audit", help="List, follow and export the audit log: who did what, when and from where.")
 
 
 class ExportedLog(msgspec.Struct, frozen=True):
@@ -44,21 +62,37 @@ class ExportedLog(msgspec.Struct, frozen=True):
 @app.command(name="list")
 def list_audit(
     *,
+    follow: Annotated[
+        bool,
+        Parameter(
+            name=("--follow", "-f"),
+            negative="",
+            show_default=False,
+            help="Show new acts as they happen, until Ctrl-C, after the newest stored ones.",
+        ),
+    ] = False,
     limit: Annotated[
-        int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest acts to show.")
-    ] = 50,
-    actor: Actor = "",
-    action: Action = "",
-    since: Since = "",
-    until: Until = "",
-    installation: Installation = False,
-    flags: ProjectFlags = PROJECT_FLAGS,
+        int | None,
+        Parameter(
+            validator=Number(gte=1, lte=PAGE),
+            show_default=False,
+            help=f"How many of the newest acts to show. Default: {SHOWN}; with --follow {SHOWN_BEFORE_NEW}.",
+        ),
+    ] = None,
+    acts: LogFlags = ALL_ACTS,
+    flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first. Needs the role admin in the project."""
+    """Show acts, newest first; with --follow, oldest first. Needs the role admin."""
     out = Output(flags.json)
-    params = {"limit": limit, **_filter(actor, action, since, until)}
+    if follow and acts.until:
+        raise Usage("--follow has no end: leave --until out.")
     with open_session(flags) as session:
-        page = session.ask(AuditPage, Call("GET", _log(session, flags, installation), params=params))
+        path, params = _log(session, flags, acts), _filter(acts)
+        shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
+        page = session.ask(AuditPage, Call("GET", path, params={"limit": shown, **params}))
+        if follow:
+            _follow(session, path, params, page, out)
+            return
     if flags.json:
         out.document(page)
         return
@@ -77,21 +111,17 @@ def export_audit(
     ] = None,
     /,
     *,
-    actor: Actor = "",
-    action: Action = "",
-    since: Since = "",
-    until: Until = "",
-    installation: Installation = False,
-    flags: ProjectFlags = PROJECT_FLAGS,
+    acts: LogFlags = ALL_ACTS,
+    flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin in the project."""
+    """Export all acts that match to a file. Needs the role admin."""
     out = Output(flags.json)
     if file is not None and file.exists():
         raise Usage(f"{file} exists already. Delete it, or choose another name.", "file_exists")
     written = 0
     with open_session(flags) as session:
-        path = f"{_log(session, flags, installation)}/export"
-        call = Call("GET", path, params=_filter(actor, action, since, until), seconds=SILENCE_SECONDS)
+        path = f"{_log(session, flags, acts)}/export"
+        call = Call("GET", path, params=_filter(acts), seconds=SILENCE_SECONDS)
         reply = session.send(call, stream=True)
         refuse(reply)
         with session.http.parts(reply) as parts:
@@ -109,14 +139,44 @@ def export_audit(
     out.done(f"{size_text(written)} were exported to {file}.")
 
 
-def _log(session: Session, flags: ProjectFlags, installation: bool) -> str:
-    return at("admin", "audit") if installation else at("projects", needed_project(flags.project, session), "audit")
+def entries_since(
+    session: Session, path: str, params: dict[str, Any], since: datetime | None
+) -> tuple[AuditEntry, ...]:
+    """Return all entries since a time, or since the time in `params` if that is later, newest first."""
+    later = max(rfc3339(since) if since else "", params.get("since", ""))
+    asked = {**params, "since": later} if later else params
+    return session.ask_all(AuditPage, Call("GET", path, params=asked)).items
 
 
-def _filter(actor: str, action: str, since: str, until: str) -> dict[str, Any]:
+def _follow(session: Session, path: str, params: dict[str, Any], page: AuditPage, out: Output) -> None:
+    """Show the entries of a page and then new ones, until the user stops the command."""
+    newest = page.items[0] if page.items else None
+    follower = Follower(lambda since: entries_since(session, path, params, since), newest)
+    for entry in reversed(page.items):
+        _show(entry, out)
+    for entry in follow(follower, out.hint, time.sleep):
+        _show(entry, out)
+
+
+def _show(entry: AuditEntry, out: Output) -> None:
+    if out.json:
+        out.document(entry)
+        return
+    _, who, what, target, outcome, ip = _row(entry)
+    text = " ".join(visible(str(part)) for part in (who, what, target, outcome, ip) if part)
+    out.results.print(Text.assemble((f"{shown_time(entry.at)} ", "dim"), text), soft_wrap=True)
+
+
+def _log(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
+    if acts.installation and flags.org:
+        raise Usage("Choose one log: --org or --installation.")
+    return at("admin", "audit") if acts.installation else f"{group_path(flags, session)}/audit"
+
+
+def _filter(acts: LogFlags) -> dict[str, Any]:
     now = datetime.now(UTC)
-    given = {"actor": actor, "action": action, "since": time_of(since, now), "until": time_of(until, now)}
-    return {name: value for name, value in given.items() if value}
+    times = {"since": time_of(acts.since, now), "until": time_of(acts.until, now)}
+    return {name: value for name, value in {"actor": acts.actor, "action": acts.action, **times}.items() if value}
 
 
 def _row(entry: AuditEntry) -> tuple[Any, ...]:

@@ -50,6 +50,7 @@ class Act(StrEnum):
     ACCOUNT_REAUTHENTICATE = "account.reauthenticate", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_CHANGE_EMAIL = "account.change_email", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_DELETE = "account.delete", ACCOUNT, CHANGES, ADMIN
+    ACTIVITY_READ = "activity.read", ACCOUNT, SEES, ADMIN
     SESSION_READ = "session.read", ACCOUNT, SEES, ADMIN
     SESSION_END = "session.end", ACCOUNT, CHANGES, WRITE
     TOTP_READ = "totp.read", ACCOUNT, SEES, ADMIN
@@ -63,6 +64,7 @@ class Act(StrEnum):
     PASSKEY_UPDATE = "passkey.update", ACCOUNT, CHANGES, ADMIN
     PASSKEY_DELETE = "passkey.delete", ACCOUNT, CHANGES, ADMIN
     IDENTITY_READ = "identity.read", ACCOUNT, SEES, ADMIN
+    IDENTITY_BEGIN = "identity.begin", ACCOUNT, SEES, ADMIN  # get a ticket, with which a browser links an identity
     IDENTITY_LINK = "identity.link", ACCOUNT, CHANGES, ADMIN
     IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
@@ -85,6 +87,7 @@ class Act(StrEnum):
     ORG_INVITE_CREATE = "org_invite.create", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_RESEND = "org_invite.resend", ACCOUNT, CHANGES, ADMIN
     ORG_INVITE_DELETE = "org_invite.delete", ACCOUNT, CHANGES, ADMIN
+    ORG_AUDIT_READ = "org_audit.read", ACCOUNT, SEES, READ
     INVITE_ACCEPT = "invite.accept", ACCOUNT, CHANGES, WRITE  # to a project or an organisation
 
     # projects

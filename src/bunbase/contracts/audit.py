@@ -55,6 +55,8 @@ class AuditActor(msgspec.Struct, frozen=True, omit_defaults=True):
 class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One act. `target`: the id or name of the changed thing. `status`: the HTTP status of the answer.
 
+    `org`: the organisation of the act, or of a project that was created, changed, deleted or transferred.
+
     `before`, `after`: values of the target, without secrets; only some acts have them. `count`: how many refused
     attempts this entry stands for.
     """
@@ -73,6 +75,7 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     count: int = 1
+    org: str = ""
 
 
 class AuditPage(msgspec.Struct, frozen=True):
@@ -98,20 +101,24 @@ ALL_ENTRIES = AuditFilter()
 
 
 class AuditedAct(msgspec.Struct, frozen=True):
-    """An act that begins. `action`: its stable name, such as `key.delete`."""
+    """An act that begins. `action`: its stable name, such as `key.delete`. `org`: an organisation's id or slug."""
 
     action: str
     target: str = ""
     request_id: str = ""
+    org: str = ""
 
 
 class ActEnd(msgspec.Struct, frozen=True):
-    """The outcome of an act. `target` and `project`: of a thing that the act has created."""
+    """The outcome of an act. `target` and `project`: of a thing that the act has created. `org`: the organisation that
+    the act has created or entered, or that a project belongs to now.
+    """
 
     status: int
     after: dict[str, Any] | None = None
     target: str = ""
     project: str = ""
+    org: str = ""
 
 
 class AuditLog(Protocol):
@@ -127,8 +134,13 @@ class AuditLog(Protocol):
         """Store one entry for `count` refused attempts that did not begin."""
         ...
 
-    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
-        """Return the entries of the caller's project, newest first. Raises: Forbidden, InvalidCursor."""
+    async def audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None, org: str | None = None
+    ) -> AuditPage:
+        """Return the entries of an organisation, or of the caller's project if `org` is None, newest first.
+
+        Raises: OrganisationNotFound, Forbidden, InvalidCursor.
+        """
         ...
 
     async def installation_audit(
@@ -137,8 +149,10 @@ class AuditLog(Protocol):
         """Return the entries of the whole installation, newest first. Raises: Forbidden, InvalidCursor."""
         ...
 
-    def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
-        """Yield all entries of the caller's project in batches, newest first. Raises: Forbidden."""
+    def export_audit(
+        self, caller: Caller, filter: AuditFilter, org: str | None = None
+    ) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        """Yield all entries of the organisation or project in batches, newest first. Raises: as `audit`."""
         ...
 
     def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:

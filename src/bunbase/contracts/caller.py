@@ -54,7 +54,7 @@ class Caller(msgspec.Struct, frozen=True):
     `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
     limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
     function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
-    the project reads it.
+    the project reads it. `rpc`: the request came by JSON-RPC.
     """
 
     kind: CallerKind
@@ -69,6 +69,7 @@ class Caller(msgspec.Struct, frozen=True):
     key: str = ""
     scopes: tuple[str, ...] | None = None
     inspects: bool = False
+    rpc: bool = False
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

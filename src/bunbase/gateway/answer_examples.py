@@ -149,6 +149,15 @@ ANSWERS: Final[dict[str, Any]] = {
         "expires_at": "2026-01-12T06:00:00.000Z",
         "url": "https://api.example.com/account/invite?token=biv_…",
     },
+    "ActivityEntry": {
+        "id": "acv_01jd7qv8x2r4m6t0w9c3e5g7hk",
+        "at": AT,
+        "action": "account.sign_in",
+        "ip": "203.0.113.9",
+        "agent": "bunbase/0.1.0",
+        "outcome": "done",
+        "method": "password",
+    },
     "AccountSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hk",
         "ip": "203.0.113.7",

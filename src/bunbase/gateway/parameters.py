@@ -60,11 +60,17 @@ def _check_path(request: Request[Any, Any, Any]) -> None:
 
 @lru_cache(HANDLERS)
 def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
-    """Return the types of each query parameter that takes one value, by its name in the URL."""
+    """Return the types of each query parameter that takes one value, by its name in the URL.
+
+    Several routes may share parameters: then their handlers depend on one function that declares them.
+    """
     found = {}
-    for name, field in handler.parsed_fn_signature.parameters.items():
-        if isinstance(kind := field.kwarg_definition, QueryParameter):
-            found[kind.name or name] = frozenset(get_args(field.annotation) or (field.annotation,))
+    used = handler.parsed_fn_signature.parameters
+    shared = [given.parsed_fn_signature for name, given in handler.resolve_dependencies().items() if name in used]
+    for signature in (handler.parsed_fn_signature, *shared):
+        for name, field in signature.parameters.items():
+            if isinstance(kind := field.kwarg_definition, QueryParameter):
+                found[kind.name or name] = frozenset(get_args(field.annotation) or (field.annotation,))
     return found
 
 

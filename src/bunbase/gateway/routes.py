@@ -145,7 +145,7 @@ async def json_rpc(
     If the setting `bunauth.service_exchange` is on, there is also `service.exchange {client_id, client_secret}`.
     """
     check_json_of(request)
-    rpc.caller.set(anyone)
+    rpc.caller.set(msgspec.structs.replace(anyone, rpc=True))
     try:
         call = msgspec.json.decode(await request.body())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -25,8 +25,8 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """accept_invite change_password confirm_email_change confirm_signup confirm_totp create_invite
-                    create_link_ticket create_token decide_device_login decide_device_login_by_code
+        GATEWAY: """accept_invite activity change_password confirm_email_change confirm_signup confirm_totp
+                    create_invite create_link_ticket create_token decide_device_login decide_device_login_by_code
                     decide_device_login_by_password delete_identity delete_invite delete_passkey delete_token
                     dev_mails discovery end_session end_sessions exchange exchange_code finish_external_login
                     identities invitation invites jwks knows_address login login_providers login_with_passkey
@@ -37,7 +37,7 @@ MAY_CALL: Final = {
                     request_password_reset reset_password resume_account revocations sessions set_account_role
                     signup_state start_device_login start_external_login start_totp suspend_account tokens totp_state
                     update_me verify verify_email waiting_device""",
-        "platform": "accounts check_account_deletion delete_account",
+        "platform": "accounts activity_audited check_account_deletion delete_account unaudited_activity",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {

@@ -19,6 +19,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.upkeep import upkeep_job
 from bunbase.platform.administration.routes import ROUTES as ADMINISTRATION_ROUTES
+from bunbase.platform.audit.activity import activity_job
 from bunbase.platform.audit.retention import retention_job
 from bunbase.platform.audit.routes import ROUTES as AUDIT_ROUTES
 from bunbase.platform.jobs import destroy_job, relay_job
@@ -48,6 +49,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
             relay,
             upkeep_job("platform", stores.feed, delete_expired, site.clock),
             destroy_job(service.deletion.destroy_overdue),
+            activity_job(service.audit_log.store, rooms[BunAuth], site.clock),
             retention_job(service.audit_log.store, settings.audit_retention_days, site.clock),
             *mail_jobs(mails),
         )

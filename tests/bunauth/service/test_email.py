@@ -60,9 +60,9 @@ async def test_a_change_needs_the_consent_of_both_addresses_in_any_order(bunauth
     caller = await caller_with(bunauth, signed_in.access_token)
     await bunauth.request_email_change(caller, NEW)
 
-    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "pending"
+    assert (await bunauth.confirm_email_change(ANYONE, await link(bunauth, NEW, "change-email"))).status == "pending"
     assert (await bunauth.me(caller)).email == ADA
-    assert (await bunauth.confirm_email_change(await link(bunauth, ADA, "change-email"))).status == "changed"
+    assert (await bunauth.confirm_email_change(ANYONE, await link(bunauth, ADA, "change-email"))).status == "changed"
 
     changed = await bunauth.login(ANYONE, NEW, PASSWORD)
     assert (changed.user.id, changed.user.email_verified) == (signed_in.user.id, True)
@@ -73,7 +73,7 @@ async def test_an_address_that_was_never_verified_is_not_asked(bunauth: BunAuthS
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     await bunauth.request_email_change(caller, NEW)
 
-    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "changed"
+    assert (await bunauth.confirm_email_change(ANYONE, await link(bunauth, NEW, "change-email"))).status == "changed"
 
     assert (await bunauth.me(caller)).email == NEW
 
@@ -86,8 +86,8 @@ async def test_a_later_change_replaces_an_earlier_one(bunauth: BunAuthService) -
     await bunauth.request_email_change(caller, NEW)
 
     with pytest.raises(LinkExpired):
-        await bunauth.confirm_email_change(mistaken)
-    assert (await bunauth.confirm_email_change(await link(bunauth, NEW, "change-email"))).status == "changed"
+        await bunauth.confirm_email_change(ANYONE, mistaken)
+    assert (await bunauth.confirm_email_change(ANYONE, await link(bunauth, NEW, "change-email"))).status == "changed"
 
 
 async def test_the_answer_does_not_show_that_another_account_has_the_new_address(bunauth: BunAuthService) -> None:
@@ -96,7 +96,7 @@ async def test_the_answer_does_not_show_that_another_account_has_the_new_address
     await bunauth.request_email_change(caller, "bob@example.com")
 
     with pytest.raises(LinkExpired):  # only the owner of the address can see this
-        await bunauth.confirm_email_change(await link(bunauth, "bob@example.com", "change-email"))
+        await bunauth.confirm_email_change(ANYONE, await link(bunauth, "bob@example.com", "change-email"))
 
     assert (await bunauth.me(caller)).email == ADA
 
@@ -108,7 +108,9 @@ async def test_of_two_accounts_that_change_to_one_address_at_once_only_one_gets_
         await bunauth.request_email_change(caller, NEW)
         tokens.append(await link(bunauth, NEW, "change-email"))
 
-    answers = await asyncio.gather(*(bunauth.confirm_email_change(one) for one in tokens), return_exceptions=True)
+    answers = await asyncio.gather(
+        *(bunauth.confirm_email_change(ANYONE, one) for one in tokens), return_exceptions=True
+    )
 
     assert sorted(type(one).__name__ for one in answers) == ["EmailConfirmed", "LinkExpired"]
 

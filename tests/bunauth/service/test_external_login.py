@@ -39,7 +39,7 @@ from bunbase.pkg.oidc.person import Person, ProviderFailed, ProviderRefused, cha
 from bunbase.pkg.oidc.settings import ProviderSettings
 from tests.bunauth.external import NAME, REDIRECT, VERIFIER, FakeProvider, code_of, parameters, signed_in, started
 from tests.bunauth.factors import with_passkey, with_totp
-from tests.bunauth.mailbox import link
+from tests.bunauth.mailbox import kinds, link
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import ANYONE, opened
 
@@ -124,7 +124,7 @@ async def test_the_owner_of_an_address_takes_over_an_account_that_somebody_else_
     with pytest.raises(InvalidCredentials):
         await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
     with pytest.raises(LinkExpired):
-        await bunauth.confirm_email_change(change)
+        await bunauth.confirm_email_change(ANYONE, change)
     with pytest.raises(ExternalLoginExpired):
         await signed_in(bunauth, ticket)
     provider.person_there = Person("sub-thief", "ada@example.com", False)
@@ -202,7 +202,9 @@ async def test_the_first_reset_of_an_unverified_account_removes_its_identities(
     await signed_in(bunauth, (await bunauth.create_link_ticket(thief, NAME)).ticket)
 
     await bunauth.request_password_reset("ada@example.com")
-    await bunauth.reset_password(await link(bunauth, "ada@example.com", "reset-password"), "owner's own battery")
+    await bunauth.reset_password(
+        ANYONE, await link(bunauth, "ada@example.com", "reset-password"), "owner's own battery"
+    )
 
     assert (await signed_in(bunauth)).user.id != ada.user.id
 
@@ -362,7 +364,7 @@ async def test_a_provider_that_is_down_is_named_without_its_details(
     assert "10.0.0.7" not in failed.value.detail
 
 
-async def test_an_account_links_lists_and_removes_identities(
+async def test_an_account_links_lists_and_removes_identities_and_its_owner_is_told(
     bunauth: BunAuthService, provider: FakeProvider, ada: SignedIn
 ) -> None:
     caller = await caller_with(bunauth, ada.access_token)
@@ -379,6 +381,11 @@ async def test_an_account_links_lists_and_removes_identities(
     await bunauth.delete_identity(caller, identity.id)
     with pytest.raises(IdentityNotFound):
         await bunauth.delete_identity(caller, identity.id)
+    assert (await kinds(bunauth, "ada@example.com"))[-2:] == ["identity_linked", "identity_removed"]
+    changes = [one for one in (await bunauth.activity(caller, 20, None)).items if one.action.startswith("identity.")]
+    assert [(one.action, one.target) for one in changes] == [("identity.delete", NAME), ("identity.link", NAME)]
+    audited = {one.entry.action for one in await bunauth.unaudited_activity()}
+    assert audited & {"identity.link", "identity.delete"} == {"identity.link"}
     with pytest.raises(ExternalEmailNotVerified):
         await signed_in(bunauth)
 

@@ -54,10 +54,10 @@ async def test_a_weak_password_is_refused_wherever_a_password_is_chosen(bunauth:
     with pytest.raises(WeakPassword):
         await bunauth.change_password(caller, password, PASSWORD)
     with pytest.raises(WeakPassword):
-        await bunauth.reset_password(reset, password)
+        await bunauth.reset_password(ANYONE, reset, password)
 
     assert (await bunauth.login(ANYONE, "ada@example.com", PASSWORD)).user == ada.user
-    await bunauth.reset_password(reset, "another horse battery")
+    await bunauth.reset_password(ANYONE, reset, "another horse battery")
     await bunauth.confirm_signup(ANYONE, sign_up, "another horse battery")
 
 

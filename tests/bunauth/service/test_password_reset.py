@@ -19,7 +19,7 @@ async def test_a_reset_sets_a_new_password_and_ends_all_sessions(bunauth: BunAut
     first = await registered(bunauth)
     await bunauth.request_password_reset(ADA)
 
-    await bunauth.reset_password(await link(bunauth, ADA, "reset-password"), CHOSEN)
+    await bunauth.reset_password(ANYONE, await link(bunauth, ADA, "reset-password"), CHOSEN)
 
     assert not (await bunauth.verify(first.access_token)).valid
     with pytest.raises(InvalidCredentials):
@@ -34,13 +34,13 @@ async def test_a_reset_of_an_account_that_was_never_verified_ends_its_personal_t
     stranger = await caller_with(bunauth, (await registered(bunauth)).access_token)
     left = (await bunauth.create_token(stranger, "left", ("read",), None)).token or ""
     await bunauth.request_password_reset(ADA)
-    await bunauth.reset_password(await link(bunauth, ADA, "reset-password"), CHOSEN)
+    await bunauth.reset_password(ANYONE, await link(bunauth, ADA, "reset-password"), CHOSEN)
     assert not (await bunauth.verify(left)).valid
 
     owner = await caller_with(bunauth, (await bunauth.login(ANYONE, ADA, CHOSEN)).access_token)
     kept = (await bunauth.create_token(owner, "kept", ("read",), None)).token or ""
     await bunauth.request_password_reset(ADA)
-    await bunauth.reset_password(await link(bunauth, ADA, "reset-password"), PASSWORD)
+    await bunauth.reset_password(ANYONE, await link(bunauth, ADA, "reset-password"), PASSWORD)
 
     assert (await bunauth.verify(kept)).valid
 
@@ -51,7 +51,7 @@ async def test_a_link_works_once_even_if_it_is_used_twice_at_once(bunauth: BunAu
     token = await link(bunauth, ADA, "reset-password")
 
     answers = await asyncio.gather(
-        *(bunauth.reset_password(token, f"another horse {n}") for n in range(3)), return_exceptions=True
+        *(bunauth.reset_password(ANYONE, token, f"another horse {n}") for n in range(3)), return_exceptions=True
     )
 
     assert sorted(type(one).__name__ for one in answers) == ["LinkExpired", "LinkExpired", "NoneType"]
@@ -62,16 +62,16 @@ async def test_other_links_end_with_a_reset_and_an_hour_later(bunauth: BunAuthSe
     await bunauth.request_password_reset(ADA)
     older = await link(bunauth, ADA, "reset-password")
     await bunauth.request_password_reset(ADA)
-    await bunauth.reset_password(await link(bunauth, ADA, "reset-password"), CHOSEN)
+    await bunauth.reset_password(ANYONE, await link(bunauth, ADA, "reset-password"), CHOSEN)
     with pytest.raises(LinkExpired):
-        await bunauth.reset_password(older, PASSWORD)
+        await bunauth.reset_password(ANYONE, older, PASSWORD)
 
     clock.advance(3600)
     await bunauth.request_password_reset(ADA)
     late = await link(bunauth, ADA, "reset-password")
     clock.advance(3600)
     with pytest.raises(LinkExpired):
-        await bunauth.reset_password(late, PASSWORD)
+        await bunauth.reset_password(ANYONE, late, PASSWORD)
 
 
 async def test_a_link_to_a_former_address_resets_nothing(bunauth: BunAuthService) -> None:
@@ -79,10 +79,10 @@ async def test_a_link_to_a_former_address_resets_nothing(bunauth: BunAuthService
     await bunauth.request_password_reset(ADA)
     token = await link(bunauth, ADA, "reset-password")
     await bunauth.request_email_change(caller, "ada@new.example")
-    await bunauth.confirm_email_change(await link(bunauth, "ada@new.example", "change-email"))
+    await bunauth.confirm_email_change(ANYONE, await link(bunauth, "ada@new.example", "change-email"))
 
     with pytest.raises(LinkExpired):
-        await bunauth.reset_password(token, CHOSEN)
+        await bunauth.reset_password(ANYONE, token, CHOSEN)
 
 
 async def test_a_short_password_uses_no_link_up(bunauth: BunAuthService) -> None:
@@ -91,9 +91,9 @@ async def test_a_short_password_uses_no_link_up(bunauth: BunAuthService) -> None
     token = await link(bunauth, ADA, "reset-password")
 
     with pytest.raises(InvalidInput):
-        await bunauth.reset_password(token, "short")
+        await bunauth.reset_password(ANYONE, token, "short")
 
-    await bunauth.reset_password(token, CHOSEN)
+    await bunauth.reset_password(ANYONE, token, CHOSEN)
 
 
 async def test_a_request_for_an_unknown_address_sends_nothing_and_leaves_no_row(bunauth: BunAuthService) -> None:

@@ -411,14 +411,16 @@ class Histories(RuleBasedStateMachine):
         return token
 
     async def reset(self, account: ModelAccount, password: str) -> None:
-        await self.bunauth.reset_password(await self.link(MailKind.PASSWORD_RESET, account, account.email), password)
+        await self.bunauth.reset_password(
+            ANYONE, await self.link(MailKind.PASSWORD_RESET, account, account.email), password
+        )
 
     async def changed_email(self, access: ModelAccess, new: str) -> None:
         account = access.session.account
         await self.bunauth.reauthenticate(self.caller(access), Proof(account.password))
         await self.bunauth.request_email_change(self.caller(access), new)
-        await self.bunauth.confirm_email_change(await self.link(MailKind.CHANGE_OF_OLD, account, account.email))
-        done = await self.bunauth.confirm_email_change(await self.link(MailKind.CHANGE_OF_NEW, account, new))
+        await self.bunauth.confirm_email_change(ANYONE, await self.link(MailKind.CHANGE_OF_OLD, account, account.email))
+        done = await self.bunauth.confirm_email_change(ANYONE, await self.link(MailKind.CHANGE_OF_NEW, account, new))
         assert done.status == "changed"
 
 

@@ -56,8 +56,8 @@ class SamplePeople:
     async def of_session(self, session: str) -> str | None:
         return session.removeprefix("session of ")
 
-    async def lock(self, id: str) -> None:
-        await self.pool.holders.locked(id)
+    async def locked(self, id: str) -> SampleHolder | None:
+        return await self.pool.holders.locked(id)
 
     async def take_over(self, id: str) -> None:
         self.taken_over.append(id)
@@ -71,7 +71,7 @@ class Site:
         providers = {"sample": (ProviderSettings("client", title="Sample"), SampleProvider())}
         self.logins = ExternalLogins(pool.stores, providers, lambda name: f"/callback/{name}", str, "POST /link", clock)
         self.people = SamplePeople(pool)
-        self.external = ExternalPeople(pool.stores, self.people, pool.any_way_in, clock)
+        self.external = ExternalPeople(self.logins, self.people, pool.any_way_in, pool.checks.letters)
         self.events: list[tuple[str, CredentialEvent, str]] = []
 
     async def started(self, link: str = "") -> ExternalAnswer:
@@ -134,7 +134,8 @@ async def test_the_same_person_has_an_account_in_each_pool(sites: tuple[Site, Si
         await b.external.remove(ADA, identity.id)
     assert await a.external.remove(ADA, identity.id, a.note) == "sample"
 
-    assert a.events == [(ADA, CredentialEvent.IDENTITY_REMOVED, "sample")]
+    linked, removed = CredentialEvent.IDENTITY_LINKED, CredentialEvent.IDENTITY_REMOVED
+    assert a.events == [(ADA, linked, "sample"), (ADA, removed, "sample")]
     assert len((await b.external.list(ADA)).items) == 1
 
 

@@ -22,6 +22,10 @@ FIELDS = {
     "role": "developer",
     "factor": "authenticator app",
     "left": "9",
+    "service": "Example",
+    "at": "29 November 2026, 15:04 UTC",
+    "agent": "Mozilla/5.0 (X11; Linux x86_64)",
+    "ip": "203.0.113.9",
     "valid_for": "24 hours",
 }
 MARKUP = ["script", "img", "iframe", "form", "input", "object", "link"]

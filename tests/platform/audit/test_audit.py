@@ -10,34 +10,42 @@ import msgspec
 import pytest
 
 from bunbase.contracts.audit import ALL_ENTRIES, ActEnd, ActorKind, AuditedAct, AuditFilter, AuditOutcome
+from bunbase.contracts.bunauth.activity import ActivityEntry, ActivityMethod, ActivityOutcome, UnauditedActivity
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
+from bunbase.contracts.platform import OrganisationNotFound
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
-from bunbase.pkg.errors import Forbidden
+from bunbase.pkg.errors import Forbidden, Unreachable
 from bunbase.pkg.modules import Site
+from bunbase.platform.audit.activity import activity_job
 from bunbase.platform.audit.retention import retention_job
 from bunbase.platform.audit.service import FIRST
-from bunbase.platform.audit.store import AuditStore, page_statement
+from bunbase.platform.audit.store import AuditStore, Log, page_statement
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
 from tests.platform.fake_rooms import FakeRooms
-from tests.platform.people import ADA, at
+from tests.platform.people import ADA, BOB, BOB_ID, EVE, at, joined
 from tests.rooms import member_caller, opened, site
 
 PROJECT, OTHER = "prj_bakery", "prj_library"
 OWNER = member_caller(PROJECT)
 ROOT = Caller(CallerKind.DEVELOPER, developer=Developer("usr_root", "root@example.com", admin=True, session="ses_r"))
 SERVER = Caller(CallerKind.SECRET, project=PROJECT, key="key_ci", ip="127.0.0.1")
+DONE = ActEnd(200)
 FULL = [
-    (PROJECT, ALL_ENTRIES),
-    (PROJECT, AuditFilter(actor="usr_7")),
-    (PROJECT, AuditFilter(action="key.create")),
-    (PROJECT, AuditFilter(actor="usr_7", action="key.create")),
-    (PROJECT, AuditFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 2, tzinfo=UTC))),
-    (None, ALL_ENTRIES),
-    (None, AuditFilter(actor="usr_7")),
-    (None, AuditFilter(action="key.create")),
-    (None, AuditFilter(actor="usr_7", action="key.create", since=datetime(2026, 1, 1, tzinfo=UTC))),
+    (Log(PROJECT), ALL_ENTRIES),
+    (Log(PROJECT), AuditFilter(actor="usr_7")),
+    (Log(PROJECT), AuditFilter(action="key.create")),
+    (Log(PROJECT), AuditFilter(actor="usr_7", action="key.create")),
+    (Log(PROJECT), AuditFilter(since=datetime(2026, 1, 1, tzinfo=UTC), until=datetime(2026, 1, 2, tzinfo=UTC))),
+    (Log(), ALL_ENTRIES),
+    (Log(), AuditFilter(actor="usr_7")),
+    (Log(), AuditFilter(action="key.create")),
+    (Log(), AuditFilter(actor="usr_7", action="key.create", since=datetime(2026, 1, 1, tzinfo=UTC))),
+    (Log(org="org_guild"), ALL_ENTRIES),
+    (Log(org="org_guild"), AuditFilter(actor="usr_7")),
+    (Log(org="org_guild"), AuditFilter(action="project.transfer")),
 ]
 
 
@@ -199,6 +207,91 @@ async def test_an_export_has_all_entries_that_match(platform: PlatformService) -
     assert [entry.at for entry in whole] == sorted((entry.at for entry in whole), reverse=True)
 
 
+async def test_an_organisation_reads_the_acts_on_itself_and_on_its_projects(platform: PlatformService) -> None:
+    guild, club = await platform.create_org(ADA, "Guild"), await platform.create_org(ADA, "Club")
+    made = await platform.create_project(ADA, "Bakery", guild.id)
+
+    async def ended(action: str, caller: Caller, org: str = "", end: ActEnd = DONE) -> None:
+        id = await platform.begin_act(caller, AuditedAct(action, org=org))
+        await platform.end_act(id, end)
+
+    await ended("org.create", ADA, end=ActEnd(201, target=guild.id, org=guild.id))
+    await ended("org_invite.create", ADA, guild.slug)
+    await ended("org_invite.create", EVE, guild.slug)  # for her, the organisation does not exist
+    await ended("project.create", ADA, end=ActEnd(201, target=made.id, project=made.id, org=guild.id))
+    await ended("key.create", at(made))
+    await ended("project.transfer", at(made), end=ActEnd(200, org=club.id))
+    await platform.note_refusals(ADA, AuditedAct("org.delete", org=guild.id), 3)
+    for ref in (made.id, made.slug):
+        await platform.begin_act(ROOT, AuditedAct("project.suspend", ref))
+
+    async def read(org: str) -> list[str]:
+        page = await platform.audit(ADA, ALL_ENTRIES, 20, None, org)
+        exported = [entry async for batch in platform.export_audit(ADA, ALL_ENTRIES, org) for entry in batch]
+        assert tuple(exported) == page.items
+        return [entry.action for entry in page.items]
+
+    assert await read(guild.slug) == [
+        "project.suspend",
+        "project.suspend",
+        "org.delete",
+        "project.transfer",
+        "project.create",
+        "org_invite.create",
+        "org.create",
+    ]
+    assert await read(club.id) == ["project.transfer"]
+    assert (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items[0].org == guild.id
+
+
+async def test_only_admins_and_owners_read_the_log_of_an_organisation(platform: PlatformService) -> None:
+    guild = await platform.create_org(ADA, "Guild")
+    await joined(platform, ADA, BOB, Role.DEVELOPER, guild.id)
+
+    for who, problem in ((BOB, Forbidden), (EVE, OrganisationNotFound)):
+        with pytest.raises(problem):
+            await platform.audit(who, ALL_ENTRIES, 20, None, guild.slug)
+        with pytest.raises(problem):
+            await anext(platform.export_audit(who, ALL_ENTRIES, guild.slug))
+
+    await platform.change_member(ADA, guild.id, BOB_ID, Role.ADMIN)
+    assert (await platform.audit(BOB, ALL_ENTRIES, 20, None, guild.slug)).next is None
+
+
+async def test_activity_of_accounts_is_copied_once_although_the_job_is_killed_before_it_says_so(
+    platform: PlatformService, others: FakeRooms, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_night = clock.now() - timedelta(hours=2)
+    reset = ActivityEntry("acv_1", at_night, "account.reset_password", "203.0.113.9", "curl", ActivityOutcome.DONE)
+    guessed = msgspec.structs.replace(reset, id="acv_2", action="account.sign_in", outcome=ActivityOutcome.REFUSED)
+    guessed = msgspec.structs.replace(guessed, method=ActivityMethod.PASSWORD, count=7)
+    others.bunauth.unaudited = [UnauditedActivity(one, "usr_bob", "bob@example.com") for one in (reset, guessed)]
+    job = activity_job(entries_of(platform), others.rooms()[BunAuth], clock)
+
+    async def killed(_ids: tuple[str, ...]) -> None:
+        raise Unreachable("This room is down.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(others.bunauth, "activity_audited", killed)
+        with pytest.raises(Unreachable):
+            await job.work()
+    await job.work()
+
+    refused, done = (await platform.installation_audit(ROOT, ALL_ENTRIES, 20, None)).items
+    assert (done.action, done.actor.id, done.actor.email, done.at) == (
+        "account.reset_password",
+        "usr_bob",
+        "bob@example.com",
+        at_night,
+    )
+    assert (refused.actor.kind, refused.target, refused.count) == (ActorKind.ANONYMOUS, "usr_bob", 7)
+    assert (refused.outcome, refused.after, refused.at) == (
+        AuditOutcome.REFUSED,
+        {"method": "password"},
+        clock.now(),
+    )
+
+
 READERS: tuple[Callable[[PlatformService, Caller], Awaitable[object]], ...] = (
     lambda platform, caller: platform.audit(caller, ALL_ENTRIES, 20, None),
     lambda platform, caller: anext(platform.export_audit(caller, ALL_ENTRIES), ()),
@@ -278,12 +371,12 @@ async def test_no_page_of_a_large_log_scans_or_sorts_the_table(platform: Platfor
     await entries.db.execute(MANY, 20_000)
     await entries.db.execute("ANALYZE audit")
 
-    for project, filter in FULL:
-        sql, args = page_statement(project, filter, 21, FIRST)
+    for log, filter in FULL:
+        sql, args = page_statement(log, filter, 21, FIRST)
         plan: str = await entries.db.value(f"EXPLAIN (FORMAT JSON) {sql}", *args)
-        assert "Seq Scan" not in str(plan), (project, filter, plan)
-        assert "'Sort'" not in str(plan), (project, filter, plan)
-        await entries.rows(project, filter, 21, FIRST)
+        assert "Seq Scan" not in str(plan), (log, filter, plan)
+        assert "'Sort'" not in str(plan), (log, filter, plan)
+        await entries.rows(log, filter, 21, FIRST)
 
 
 # an entry of today: not even the setting of the retention job lets anybody delete it
@@ -293,8 +386,9 @@ VALUES ('aud_now', now(), 'prj_bakery', 'key', 'key_ci', 'key.create', '', '', '
 
 # entries of two projects and ten actors, one in each second of the year 2020
 MANY = """
-INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id, status)
+INSERT INTO audit (id, at, project, actor_kind, actor_id, action, target, ip, agent, request_id, status, org, to_org)
 SELECT 'aud_' || n, timestamptz '2020-01-01' + n * interval '1 second',
     CASE n % 2 WHEN 1 THEN 'prj_bakery' ELSE 'prj_library' END, 'developer', 'usr_' || (n / 2) % 10,
-    CASE n % 3 WHEN 0 THEN 'key.create' ELSE 'env.set' END, '', '', '', '', 200
+    CASE n % 3 WHEN 0 THEN 'key.create' ELSE 'env.set' END, '', '', '', '', 200,
+    CASE n % 5 WHEN 1 THEN 'org_guild' ELSE '' END, CASE n % 7 WHEN 1 THEN 'org_guild' ELSE '' END
 FROM generate_series(1, $1::int) AS n"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bunbase.bunauth.routes import (
     accounts,
+    activity,
     administration,
     devices,
     email,
@@ -27,6 +28,7 @@ ROUTES = (
     *invites.ROUTES,
     *pages.ROUTES,
     *sessions.ROUTES,
+    *activity.ROUTES,
     *personal_tokens.ROUTES,
     *well_known.ROUTES,
     *administration.ROUTES,

@@ -145,7 +145,7 @@ async def request_password_reset(anyone: Injected[Caller], bunauth: Injected[Bun
 @post("/api/auth/password-reset/confirm", summary="Set a new password by a mail", tags=TAGS, status_code=204)
 async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> None:
     """Ends all sessions of the account. The link works once, for one hour."""
-    await bunauth.reset_password(data.token, data.password)
+    await bunauth.reset_password(anyone, data.token, data.password)
 
 
 @post("/api/auth/reauthenticate", summary="Prove that the account is yours", tags=TAGS, status_code=204)

@@ -126,7 +126,7 @@ async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], r
     token = _given(fields.get("token", ""))
 
     async def act() -> str:
-        await bunauth.reset_password(token, fields.get("password", ""))
+        await bunauth.reset_password(anyone, token, fields.get("password", ""))
         return account.password_set()
 
     return await done_or_form(act, partial(account.reset_password, token))
@@ -164,7 +164,7 @@ async def show_change_email(anyone: Injected[Caller], token: Token = "") -> Html
 @acts(account.CHANGE)
 async def change_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
     fields = await fields_of(request)
-    confirmed = await bunauth.confirm_email_change(_given(fields.get("token", "")))
+    confirmed = await bunauth.confirm_email_change(anyone, _given(fields.get("token", "")))
     return html(account.email_change(confirmed.status))
 
 

@@ -18,6 +18,7 @@ from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
+from bunbase.bunauth.service.new_devices import NewDevices
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
@@ -44,6 +45,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.activity import AccountActivity, UnauditedActivity
 from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.factors import (
@@ -115,8 +117,10 @@ class BunAuthService:
         self.stores = stores
         self.access = access
         self.site = site
-        tokens = SessionTokens(stores, access, settings, site.clock)
         letters = Letters(site.public_url)
+        devices = NewDevices(stores, letters, site.clock, settings.sign_in_notices)
+        tokens = SessionTokens(stores, access, settings, site.clock, devices)
+        self.account_activity = tokens.activity
         new_passwords = NewPasswords(passwords, PasswordRules(APP, helpers.breached), POOL)
         self.mail_requests = MailRequests(stores, letters, site.clock)
         self.invitations = InviteService(stores, letters, site.clock)
@@ -138,7 +142,7 @@ class BunAuthService:
         self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
-        self.personal_tokens = PersonalTokenService(stores.personal_tokens, site.clock)
+        self.personal_tokens = PersonalTokenService(stores.personal_tokens, tokens.activity)
         self.verification = Verification(stores, access, site.clock)
         self.signing = Signing(access.keys, self.proofs)
         self.administration = Administration(stores.administration, self.proofs, tokens)
@@ -190,7 +194,7 @@ class BunAuthService:
         return await self.account_passkeys.sign_in(caller, credential)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
-        return await self.account_sessions.refresh(refresh_token)
+        return await self.account_sessions.refresh(caller, refresh_token)
 
     async def logout(self, caller: Caller) -> None:
         await self.account_sessions.end_own(caller)
@@ -207,8 +211,8 @@ class BunAuthService:
     async def request_password_reset(self, email: str) -> None:
         await self.password.request_reset(email)
 
-    async def reset_password(self, token: str, password: str) -> None:
-        await self.password.reset(token, password)
+    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
+        await self.password.reset(caller, token, password)
 
     async def request_email_verification(self, email: str) -> None:
         await self.email.request_verification(email)
@@ -219,8 +223,8 @@ class BunAuthService:
     async def request_email_change(self, caller: Caller, email: str) -> None:
         await self.email.request_change(caller, email)
 
-    async def confirm_email_change(self, token: str) -> EmailConfirmed:
-        return await self.email.confirm_change(token)
+    async def confirm_email_change(self, caller: Caller, token: str) -> EmailConfirmed:
+        return await self.email.confirm_change(caller, token)
 
     async def check_account_deletion(self, caller: Caller) -> None:
         await self.leaving.check(caller)
@@ -314,6 +318,15 @@ class BunAuthService:
 
     async def end_sessions(self, caller: Caller, keep_current: bool) -> None:
         await self.account_sessions.end_all(caller, keep_current)
+
+    async def activity(self, caller: Caller, limit: int, cursor: str | None) -> AccountActivity:
+        return await self.account_activity.page(caller, limit, cursor)
+
+    async def unaudited_activity(self) -> tuple[UnauditedActivity, ...]:
+        return await self.account_activity.unaudited()
+
+    async def activity_audited(self, ids: tuple[str, ...]) -> None:
+        await self.stores.activity.note_audited(ids)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         await self.account_sessions.note_first_uses(uses)

@@ -18,14 +18,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.second_factor import SecondFactorSignIn
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.sessions import Sessions
 from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.problems import (
@@ -47,6 +49,8 @@ INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
 MAX_OPEN: Final = 10_000  # of the installation: more would make user codes easier to guess
 MAX_CLIENT_LENGTH: Final = 100
+
+BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ class DeviceLogins:
 
     async def decide(self, caller: Caller, user_code: str, approve: bool) -> None:
         """Approve or deny a sign-in. Raises: DeviceNotFound, ReauthenticationRequired, Forbidden."""
-        await self._decide((await self.approvers.proofs.need_fresh(caller)).id, user_code, approve)
+        user = (await self.approvers.proofs.need_fresh(caller)).id
+        await self._decide(caller, user, user_code, approve)
 
     async def decide_by_password(
         self, caller: Caller, user_code: str, email: str, password: str, approve: bool
@@ -124,9 +129,8 @@ class DeviceLogins:
         Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
         await self.waiting(user_code)  # before the password is hashed, which is expensive
-        await self._decide_and_end(
-            await self.approvers.sign_in.with_password(caller, email, password), user_code, approve
-        )
+        signed_in = await self.approvers.sign_in.with_password(caller, email, password)
+        await self._decide_and_end(caller, signed_in, user_code, approve)
 
     async def decide_by_code(self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool) -> None:
         """Approve or deny a sign-in with the second factor that `decide_by_password` has asked for.
@@ -135,25 +139,30 @@ class DeviceLogins:
         """
         await self.waiting(user_code)  # before the code is used up
         signed_in = await self.approvers.second_factor.finish(caller, challenge, SecondFactor(code))
-        await self._decide_and_end(signed_in, user_code, approve)
+        await self._decide_and_end(caller, signed_in, user_code, approve)
 
-    async def _decide_and_end(self, signed_in: SignedIn, user_code: str, approve: bool) -> None:
+    async def _decide_and_end(self, caller: Caller, signed_in: SignedIn, user_code: str, approve: bool) -> None:
         """Decide as the owner of a session that was opened only for this."""
         try:
-            await self._decide(signed_in.user.id, user_code, approve)
+            await self._decide(caller, signed_in.user.id, user_code, approve)
         finally:
             await self.approvers.sessions.end_of_token(signed_in.access_token)
 
-    async def _decide(self, user: str, user_code: str, approve: bool) -> None:
-        if not await self.stores.device_logins.decide(typed(user_code), self.clock.now(), approve, user):
-            raise _not_found()
+    async def _decide(self, caller: Caller, user: str, user_code: str, approve: bool) -> None:
+        code, now = typed(user_code), self.clock.now()
+        async with self.stores.db.transaction():
+            device = await self.stores.device_logins.waiting(code, now)
+            if device is None or not await self.stores.device_logins.decide(code, now, approve, user):
+                raise _not_found()
+            action = Activity.DEVICE_APPROVE if approve else Activity.DEVICE_DENY
+            await self.tokens.activity.add(caller, user, Happened(action, target=device.client))
 
     async def _open_session(self, caller: Caller, found: PolledLogin) -> SignedIn:
         account = await self.stores.accounts.credentials_of(found.user_id or "")
         if account is None or account.version != found.user_version:
             raise _expired()  # the credentials were changed after the approval
         try:
-            return await self.tokens.open_session(caller, account, proved=False, factors=Factors.TWO)
+            return await self.tokens.open_session(caller, account, False, Factors.TWO, BY_DEVICE)
         except InvalidCredentials:
             raise _expired() from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from bunbase.bunauth.service.journal import noted
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
@@ -44,6 +45,7 @@ class Email:
         developer = await self.proofs.need_fresh(caller)
         await self.changes.start(developer.id, normal_email(email))
 
-    async def confirm_change(self, token: str) -> EmailConfirmed:
+    async def confirm_change(self, caller: Caller, token: str) -> EmailConfirmed:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
-        return EmailConfirmed(await self.changes.confirm(token))
+        note = noted(self.proofs.tokens.activity, caller)
+        return EmailConfirmed(await self.changes.confirm(token, note))

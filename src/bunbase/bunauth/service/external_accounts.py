@@ -8,13 +8,15 @@ from typing import Final
 
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.external_people import AccountPeople
+from bunbase.bunauth.service.journal import noted
 from bunbase.bunauth.service.names import MAX_NAME_LENGTH
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.registration import Registration
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import ActivityMethod
 from bunbase.contracts.bunauth.identities import CodeExchange, Identities, LinkTicket
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.external_login import ExternalLogins
@@ -55,7 +57,8 @@ class ExternalAccounts:
         self.proofs = proofs
         self.tokens = tokens
         people = AccountPeople(stores, tokens)
-        self.people = ExternalPeople(stores.pool, people, partial(need_way_in, stores), tokens.clock)
+        letters = registration.requests.letters.account
+        self.people = ExternalPeople(logins, people, partial(need_way_in, stores), letters)
 
     async def exchange(self, caller: Caller, exchange: CodeExchange) -> SignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
@@ -65,9 +68,11 @@ class ExternalAccounts:
         InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
         """
         person = await self.logins.take(exchange.code, exchange.verifier)
-        account = await self.people.account(person, partial(self._opened, exchange.invite))
+        note = noted(self.tokens.activity, caller)
+        account = await self.people.account(person, partial(self._opened, exchange.invite), note)
         factors = Factors.TWO if person.link_session else Factors.ONE
-        return await self.tokens.open_session(caller, account, factors=factors)
+        by = signed_in_by(ActivityMethod.EXTERNAL, person.provider)
+        return await self.tokens.open_session(caller, account, factors=factors, by=by)
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -79,7 +84,8 @@ class ExternalAccounts:
 
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
-        await self.people.remove((await self.proofs.need_fresh(caller)).id, id)
+        user = (await self.proofs.need_fresh(caller)).id
+        await self.people.remove(user, id, noted(self.tokens.activity, caller))
 
     async def _opened(self, invite: str, person: ExternalCode) -> str:
         """Open an account, and return its id. The provider has verified the address of the person."""

@@ -26,8 +26,8 @@ class AccountPeople:
         found = await self.stores.sessions.open_session(session, self.clock.now())
         return None if found is None else found.user_id
 
-    async def lock(self, id: str) -> None:
-        await self.stores.accounts.locked(id)
+    async def locked(self, id: str) -> Credentials | None:
+        return await self.stores.holders.locked(id)
 
     async def take_over(self, id: str) -> None:
         """End the password, sessions, personal tokens and mail links from before, and verify the address."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from bunbase.bunauth.service.journal import noted
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.totp import Totp
 from bunbase.contracts.bunauth.administration import AccountNotFound
@@ -20,5 +23,7 @@ class FactorRemoval:
         """
         caller.administrator(Act.ACCOUNT_RESET_FACTORS)
         await self.proofs.need_fresh(caller)
-        if "\0" in id or not await self.apps.remove_all_factors(id):
+        by = msgspec.structs.replace(caller, ip="", agent="")  # the owner does not see the administrator's
+        note = noted(self.proofs.tokens.activity, by)
+        if "\0" in id or not await self.apps.remove_all_factors(id, note):
             raise AccountNotFound

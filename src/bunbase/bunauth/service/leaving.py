@@ -37,3 +37,4 @@ class Leaving:
             await self.stores.personal_tokens.delete_all(developer.id, until)
             if not await self.stores.accounts.delete(developer.id):
                 raise LastAdministrator(ANOTHER_FIRST)
+            await self.stores.activity.delete_of_account(developer.id)

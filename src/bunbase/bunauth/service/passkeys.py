@@ -6,12 +6,14 @@ from functools import partial
 from typing import Any, Final
 
 from bunbase.bunauth.service.callers import with_session
+from bunbase.bunauth.service.journal import counted, noted
 from bunbase.bunauth.service.names import checked_name
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.session_tokens import Factors, SessionTokens
+from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import Passkey, PasskeyOptions, Passkeys
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
@@ -35,7 +37,8 @@ class PasskeyService:
 
     async def register(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
         """Raises: WrongPasskey, PasskeysUnavailable, InvalidInput, Forbidden."""
-        return await self.passkeys.register(_user(caller), credential, checked_name(name) or UNNAMED)
+        name, note = checked_name(name) or UNNAMED, noted(self.tokens.activity, caller)
+        return await self.passkeys.register(_user(caller), credential, name, note)
 
     async def list(self, caller: Caller) -> Passkeys:
         return await self.passkeys.list(_user(caller))
@@ -46,7 +49,8 @@ class PasskeyService:
 
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod, Forbidden."""
-        await self.passkeys.delete((await self.proofs.need_fresh(caller)).id, id)
+        user = (await self.proofs.need_fresh(caller)).id
+        await self.passkeys.delete(user, id, noted(self.tokens.activity, caller))
 
     async def sign_in_options(self) -> PasskeyOptions:
         """Raises: PasskeysUnavailable."""
@@ -54,7 +58,10 @@ class PasskeyService:
 
     async def sign_in(self, caller: Caller, credential: dict[str, Any]) -> SignedIn:
         """Open a session. Raises: WrongPasskey, PasskeysUnavailable, AccountSuspended."""
-        return await self.passkeys.sign_in(credential, partial(self.tokens.open_session, caller, factors=Factors.TWO))
+        by = signed_in_by(ActivityMethod.PASSKEY)
+        open = partial(self.tokens.open_session, caller, factors=Factors.TWO, by=by)
+        refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, ActivityMethod.PASSKEY)
+        return await self.passkeys.sign_in(credential, open, refused)
 
 
 def _user(caller: Caller) -> str:

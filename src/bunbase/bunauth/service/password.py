@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.new_passwords import NewPasswords
@@ -44,12 +46,13 @@ class Password:
         account = await self.stores.accounts.existing(developer.id)
         hash = await self.passwords.hash(password, account.email)
         async with self.stores.db.transaction():
+            await self.tokens.activity.add(caller, developer.id, Happened(Activity.CHANGE_PASSWORD))
             await self._replace(developer.id, hash, keep=developer.session)
 
     async def request_reset(self, email: str) -> None:
         await self.requests.request(MailKind.PASSWORD_RESET, email)
 
-    async def reset(self, token: str, password: str) -> None:
+    async def reset(self, caller: Caller, token: str, password: str) -> None:
         """Set a new password by a link. All sessions end, and the address is verified.
 
         Second factors and passkeys stay, because a mailbox alone must not replace them. But if the address was not
@@ -74,6 +77,7 @@ class Password:
                 await self.stores.factors.delete_all(found.user_id)
                 await self.stores.identities.delete_all(found.user_id)
             await self.stores.accounts.verify_email(found.user_id, found.email, now)
+            await self.tokens.activity.add(caller, found.user_id, Happened(Activity.RESET_PASSWORD))
             await self._replace(found.user_id, hash)
 
     async def _replace(self, user: str, hash: str, keep: str = "") -> None:

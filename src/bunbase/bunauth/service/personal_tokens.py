@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_projects, checked_scopes
+from bunbase.bunauth.service.activity import ActivityService, Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.names import checked_name, invalid_name
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import TokenNotFound
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
@@ -21,9 +22,10 @@ REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of perso
 
 
 class PersonalTokenService:
-    def __init__(self, store: PersonalTokenStore, clock: Clock) -> None:
+    def __init__(self, store: PersonalTokenStore, activity: ActivityService) -> None:
         self.store = store
-        self.clock = clock
+        self.activity = activity
+        self.clock = activity.clock
 
     async def create(
         self,
@@ -42,7 +44,11 @@ class PersonalTokenService:
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(PREFIX)
         token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret, projects)
-        if not await self.store.add(developer.id, token, fingerprint(secret), MAX_TOKENS):
+        async with self.store.db.transaction():
+            added = await self.store.add(developer.id, token, fingerprint(secret), MAX_TOKENS)
+            if added:
+                await self.activity.add(caller, developer.id, Happened(Activity.TOKEN_CREATE, target=name))
+        if not added:
             raise InvalidInput(f"You have {MAX_TOKENS} tokens, and an account cannot have more. Delete one first.")
         return token
 
@@ -51,5 +57,8 @@ class PersonalTokenService:
 
     async def delete(self, caller: Caller, id: str) -> None:
         until = self.clock.now().timestamp() + REMEMBER_SECONDS
-        if not await self.store.delete(caller.signed_in().id, id, until):
-            raise TokenNotFound
+        user = caller.signed_in().id
+        async with self.store.db.transaction():
+            if not await self.store.delete(user, id, until):
+                raise TokenNotFound
+            await self.activity.add(caller, user, Happened(Activity.TOKEN_DELETE, target=id))

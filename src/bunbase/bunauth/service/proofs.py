@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
+from bunbase.bunauth.service.journal import counted
 from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import PasskeyOptions
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.identity.factor_checks import FactorChecks
@@ -50,15 +53,27 @@ class Proofs:
     async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
         """Check a proof and store its time. Raises: WrongProof, RateLimited, InvalidToken, Forbidden."""
         developer = _with_session(caller)
-        await self.fresh.prove(developer.id, developer.session, proof, partial(self._end_session, developer))
+        end, activity = partial(self._end_session, caller, developer), self.tokens.activity
+        refused = counted(activity, caller, Activity.REAUTHENTICATE, _method(proof))
+        await self.fresh.prove(developer.id, developer.session, proof, end, refused)
 
     async def passkey_options(self, caller: Caller) -> PasskeyOptions:
         """Return the options for a passkey as proof. Raises: PasskeysUnavailable, Forbidden."""
         return await self.fresh.passkey_options(_with_session(caller).id)
 
-    async def _end_session(self, developer: Developer) -> None:
+    async def _end_session(self, caller: Caller, developer: Developer) -> None:
         now = self.clock.now()
-        await self.stores.sessions.end(developer.id, developer.session, now, await self.tokens.revoked_until(now))
+        until = await self.tokens.revoked_until(now)
+        ended = Happened(Activity.SESSION_END, ActivityMethod.WRONG_PROOFS, developer.session)
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end(developer.id, developer.session, now, until):
+                await self.tokens.activity.add(caller, developer.id, ended)
+
+
+def _method(proof: Proof) -> ActivityMethod:
+    if proof.passkey is not None:
+        return ActivityMethod.PASSKEY
+    return ActivityMethod.TOTP if proof.code else ActivityMethod.PASSWORD
 
 
 def _with_session(caller: Caller) -> Developer:

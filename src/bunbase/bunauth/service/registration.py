@@ -9,17 +9,19 @@ open an account with the address of somebody else.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
-from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.service.session_tokens import SessionTokens, signed_in_by
 from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
+from bunbase.contracts.bunauth.activity import ActivityMethod
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
@@ -28,6 +30,8 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.new_passwords import NewPasswords
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import check_password
+
+BY_REGISTRATION: Final = signed_in_by(ActivityMethod.REGISTRATION)
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class Registration:
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
-        return await self.tokens.open_session(caller, await self.open_confirmed(token, password))
+        account = await self.open_confirmed(token, password)
+        return await self.tokens.open_session(caller, account, by=BY_REGISTRATION)
 
     async def open_confirmed(self, token: str, password: str) -> Credentials:
         """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
@@ -149,7 +154,7 @@ class Registration:
         return account
 
     async def _signed_in(self, caller: Caller, account: Credentials) -> Registered:
-        return Registered(await self.tokens.open_session(caller, account))
+        return Registered(await self.tokens.open_session(caller, account, by=BY_REGISTRATION))
 
     async def _credentials(
         self, email: str, name: str, password: str, role: str = "user", verified: bool = False

@@ -9,11 +9,14 @@ from typing import Final
 import msgspec
 
 from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.service.activity import ActivityService, Happened
+from bunbase.bunauth.service.new_devices import NewDevices
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.administration import AccountSuspended
-from bunbase.contracts.bunauth.problems import InvalidCredentials
+from bunbase.contracts.bunauth.problems import InvalidCredentials, SecondFactorRequired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
@@ -31,18 +34,35 @@ class Factors(Enum):
     TWO = "two"  # also a passkey that has verified its user, or the consent of a session that is open already
 
 
-class SessionTokens:
-    """`settings` has the lifetimes of the tokens."""
+BY_UNKNOWN: Final = Happened(Activity.SIGN_IN)
 
-    def __init__(self, stores: Stores, access: AccessTokens, settings: SessionSettings, clock: Clock) -> None:
+
+def signed_in_by(method: ActivityMethod, target: str = "") -> Happened:
+    """Return a sign-in as an entry of the activity. `target`: the name of the service that signed in."""
+    return Happened(Activity.SIGN_IN, method, target)
+
+
+class SessionTokens:
+    """`settings` has the lifetimes of the tokens. `devices`: those from which accounts sign in."""
+
+    def __init__(
+        self, stores: Stores, access: AccessTokens, settings: SessionSettings, clock: Clock, devices: NewDevices
+    ) -> None:
         self.stores = stores
+        self.devices = devices
+        self.activity = ActivityService(stores, clock)
         self.access = access
         self.settings = settings
         self.clock = clock
         self.challenges = SignInChallenges(stores.pool, SECOND_STEP, clock)
 
     async def open_session(
-        self, caller: Caller, found: Credentials, proved: bool = True, factors: Factors = Factors.ONE
+        self,
+        caller: Caller,
+        found: Credentials,
+        proved: bool = True,
+        factors: Factors = Factors.ONE,
+        by: Happened = BY_UNKNOWN,
     ) -> SignedIn:
         """Store a new session of the account, and return its first pair of tokens. Every sign-in ends here.
 
@@ -50,17 +70,31 @@ class SessionTokens:
         a transaction then: SecondFactorRequired would roll the challenge back.
         Raises: SecondFactorRequired, AccountSuspended; InvalidCredentials, if the credentials were changed meanwhile.
         `proved`: the caller has just proved to own the account, so dangerous acts need no further proof for a while.
+        `by`: the sign-in as the owner sees it. It is stored together with the session.
         """
         if factors is Factors.ONE:
-            await self.challenges.check(found)
+            await self._check_second_factor(caller, found, by)
         account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, 0, session.expires_at, now)
-        if not await self.stores.sessions.add(session, pair.stored(), now if proved else None, found.version):
-            if await self.stores.administration.is_suspended(account.id):
-                raise AccountSuspended("Ask an administrator of this installation to resume it.")
-            raise InvalidCredentials
-        return self.answer(account, pair)
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.add(session, pair.stored(), now if proved else None, found.version):
+                await self.activity.add(caller, account.id, by)
+                await self.devices.note(caller, found, by)
+                return self.answer(account, pair)
+        self.activity.note_refused(caller, account.id, by.action, by.method, by.target)
+        if await self.stores.administration.is_suspended(account.id):
+            raise AccountSuspended("Ask an administrator of this installation to resume it.")
+        raise InvalidCredentials
+
+    async def _check_second_factor(self, caller: Caller, found: Credentials, by: Happened) -> None:
+        """Return if one factor is enough for the account. Raises: SecondFactorRequired."""
+        try:
+            await self.challenges.check(found)
+        except SecondFactorRequired:
+            challenged = msgspec.structs.replace(by, outcome=ActivityOutcome.CHALLENGED)
+            await self.activity.add(caller, found.id, challenged)
+            raise
 
     def new_pair(
         self, account: Account, session: str, generation: int, session_expires_at: datetime, now: datetime

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Standing, knows_address, standing
+
+ALL, OTHERS = "all", "others"  # in place of the id of one session
 
 
 class Sessions:
@@ -24,7 +28,7 @@ class Sessions:
         self.tokens = tokens
         self.clock = tokens.clock
 
-    async def refresh(self, refresh_token: str) -> SignedIn:
+    async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused."""
         hash, now = fingerprint(refresh_token), self.clock.now()
         while True:
@@ -45,7 +49,8 @@ class Sessions:
                     pair = self.tokens.with_living_access(pair, account, token, now)
                     return self.tokens.answer(account, pair)
                 case Standing.REUSED:
-                    await self._end(token.user_id, session)
+                    reused = Happened(Activity.SESSION_END, ActivityMethod.TOKEN_REUSED, session)
+                    await self._end(caller, token.user_id, session, reused)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
                 case Standing.EXPIRED:
                     raise TokenExpired("Sign in again.")
@@ -72,30 +77,39 @@ class Sessions:
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
         developer = with_session(caller, "it belongs to no session; delete the token instead")
-        await self._end(developer.id, developer.session)
+        await self._end(caller, developer.id, developer.session, Happened(Activity.SIGN_OUT))
 
     async def end_one(self, caller: Caller, id: str) -> None:
         """End a session of the account. Raises: SessionNotFound, Forbidden."""
-        if not await self._end(_with_session(caller).id, id):
+        if not await self._end(caller, _with_session(caller).id, id, Happened(Activity.SESSION_END, target=id)):
             raise SessionNotFound
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
         """End all sessions of the account, but not the caller's own session if `keep_current`."""
         developer, now = _with_session(caller), self.clock.now()
         keep = developer.session if keep_current else ""
-        await self.stores.sessions.end_all(developer.id, now, await self.tokens.revoked_until(now), keep)
+        ended = Happened(Activity.SESSION_END, target=OTHERS if keep_current else ALL)
+        async with self.stores.db.transaction():
+            await self.stores.sessions.end_all(developer.id, now, await self.tokens.revoked_until(now), keep)
+            await self.tokens.activity.add(caller, developer.id, ended)
 
     async def end_of_token(self, access_token: str) -> None:
         """End the session of an access token that this process has just signed."""
-        claims = self.tokens.access.claims(access_token)
-        await self._end(claims["sub"], claims["sid"])
+        claims, now = self.tokens.access.claims(access_token), self.clock.now()
+        await self.stores.sessions.end(claims["sub"], claims["sid"], now, await self.tokens.revoked_until(now))
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await knows_address(email, ip, self.stores.sessions.addresses)
 
-    async def _end(self, user: str, session: str) -> bool:
+    async def _end(self, caller: Caller, user: str, session: str, happened: Happened) -> bool:
+        """End a session. Return False and store nothing if the account has no such open session."""
         now = self.clock.now()
-        return await self.stores.sessions.end(user, session, now, await self.tokens.revoked_until(now))
+        until = await self.tokens.revoked_until(now)
+        async with self.stores.db.transaction():
+            ended = await self.stores.sessions.end(user, session, now, until)
+            if ended:
+                await self.tokens.activity.add(caller, user, happened)
+            return ended
 
 
 def _with_session(caller: Caller) -> Developer:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bunbase.bunauth.service.session_tokens import POOL, SessionTokens
+from bunbase.bunauth.service.session_tokens import POOL, SessionTokens, signed_in_by
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
@@ -28,10 +29,12 @@ class SignIn:
         found = None if normal is None else await self.stores.accounts.credentials(normal)
         matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
         with metrics.counted(metrics.logins, POOL):
+            if found is not None and not matches:
+                self.tokens.activity.note_refused(caller, found.id, Activity.SIGN_IN, ActivityMethod.PASSWORD)
             if found is None or not matches:
                 raise InvalidCredentials
         await self._upgrade_hash(found, password)
-        return await self.tokens.open_session(caller, found)
+        return await self.tokens.open_session(caller, found, by=signed_in_by(ActivityMethod.PASSWORD))
 
     async def _upgrade_hash(self, found: Credentials, password: str) -> None:
         """Store a hash with the parameters of today, if the account has an older one."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.service.callers import with_session
+from bunbase.bunauth.service.journal import noted
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
+from bunbase.pkg.identity.events import Note
 
 PATH: Final = "POST /api/auth/totp"
 
@@ -30,12 +32,16 @@ class Totp:
 
     async def confirm(self, caller: Caller, code: str) -> RecoveryCodes:
         """Raises: TotpNotFound, WrongCode, Forbidden."""
-        return await self.apps.confirm(with_session(caller, "it cannot change second factors: sign in").id, code)
+        user = with_session(caller, "it cannot change second factors: sign in").id
+        return await self.apps.confirm(user, code, self._noted(caller))
 
     async def new_codes(self, caller: Caller) -> RecoveryCodes:
         """Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
-        return await self.apps.new_codes((await self.proofs.need_fresh(caller)).id)
+        return await self.apps.new_codes((await self.proofs.need_fresh(caller)).id, self._noted(caller))
 
     async def remove(self, caller: Caller) -> None:
         """Raises: ReauthenticationRequired, TotpNotFound, Forbidden."""
-        await self.apps.remove((await self.proofs.need_fresh(caller)).id)
+        await self.apps.remove((await self.proofs.need_fresh(caller)).id, self._noted(caller))
+
+    def _noted(self, caller: Caller) -> Note:
+        return noted(self.proofs.tokens.activity, caller)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from bunbase.bunauth.store.accounts import AccountStore
+from bunbase.bunauth.store.activity import ActivityStore
 from bunbase.bunauth.store.administration import AdministrationStore
 from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.holders import AccountHolders
 from bunbase.bunauth.store.invites import InviteStore
+from bunbase.bunauth.store.known_devices import KnownDeviceStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -29,6 +31,8 @@ class Stores:
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.accounts = AccountStore(db)
+        self.activity = ActivityStore(db)
+        self.known_devices = KnownDeviceStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.device_logins = DeviceLoginStore(db)

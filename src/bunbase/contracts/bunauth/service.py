@@ -16,6 +16,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignedIn,
     SignupState,
 )
+from bunbase.contracts.bunauth.activity import ActivityLog
 from bunbase.contracts.bunauth.administration import AccountAdministration
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
 from bunbase.contracts.bunauth.factors import (
@@ -51,7 +52,7 @@ from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 
 
-class BunAuth(AccountAdministration, Protocol):
+class BunAuth(AccountAdministration, ActivityLog, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
         needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
@@ -172,7 +173,7 @@ class BunAuth(AccountAdministration, Protocol):
         """Send a link to the address if it has an account. The caller cannot see whether it has one."""
         ...
 
-    async def reset_password(self, token: str, password: str) -> None:
+    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
         """Set a new password by the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
         ...
 
@@ -191,7 +192,7 @@ class BunAuth(AccountAdministration, Protocol):
         """
         ...
 
-    async def confirm_email_change(self, token: str) -> EmailConfirmed:
+    async def confirm_email_change(self, caller: Caller, token: str) -> EmailConfirmed:
         """Confirm a change of address by the link of a mail. Raises: LinkExpired."""
         ...
 

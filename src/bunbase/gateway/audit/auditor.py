@@ -27,7 +27,9 @@ log = logger("gateway")
 AUDITED: Final = "audited"  # the key in the scope's state for the entry that has begun
 PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
 ENTERING: Final = frozenset({Act.PROJECT_CREATE, Act.INVITE_ACCEPT})  # acts after which the caller is in a project
-OF_PROJECTS: Final = "prj_"
+ENTERING_ORGS: Final = frozenset({Act.ORG_CREATE, Act.INVITE_ACCEPT})
+JOINING_ORGS: Final = frozenset({Act.PROJECT_CREATE, Act.PROJECT_TRANSFER})  # the answer names the organisation
+OF_PROJECTS, OF_ORGS = "prj_", "org_"
 OK: Final = range(200, 300)
 
 AnyRequest = Request[Any, Any, Any]
@@ -80,8 +82,9 @@ class Auditor:
         after = shown_values(begun.act, begun.method, sent, answer) if done else None
         target = _made(begun, answer) if done else ""
         project = target if begun.act in ENTERING and target.startswith(OF_PROJECTS) else ""
+        org = _org(begun, target, answer) if done else ""
         try:
-            await in_time(self.platform.end_act(begun.id, ActEnd(status, after, target, project)))
+            await in_time(self.platform.end_act(begun.id, ActEnd(status, after, target, project, org)))
         except Exception as error:
             log.warning("an outcome is missing in the audit log", entry=begun.id, status=status, reason=repr(error))
 
@@ -103,7 +106,7 @@ def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
     action, target = act.value, _target(caller, act, request.path_params)
     if caller.inspects:
         action, target = Act.PROJECT_INSPECT.value, f"{action} {target}".strip()
-    return AuditedAct(action, target, context.request_id.get())
+    return AuditedAct(action, target, context.request_id.get(), request.path_params.get("org", ""))
 
 
 def _target(caller: Caller, act: Act, parameters: dict[str, Any]) -> str:
@@ -122,3 +125,10 @@ def _made(begun: Begun, answer: bytes) -> str:
         if isinstance(found := made.get(inside), dict):
             made = found
     return str(made.get("id") or made.get("uid") or "")
+
+
+def _org(begun: Begun, target: str, answer: bytes) -> str:
+    """Return the organisation that the act has created or entered, or that its project belongs to now, or ""."""
+    if begun.act in JOINING_ORGS:
+        return str(object_in(answer).get("org", ""))
+    return target if begun.act in ENTERING_ORGS and target.startswith(OF_ORGS) else ""

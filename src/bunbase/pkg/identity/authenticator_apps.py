@@ -73,9 +73,11 @@ class AuthenticatorApps(Generic[H]):
     async def new_codes(self, user: str, note: Note = no_note) -> RecoveryCodes:
         """Replace all recovery codes. Raises: TotpNotFound."""
         async with self.stores.db.transaction():
-            await self.holders.locked(user)
+            holder = await self.holders.locked(user)
             await self._need_confirmed(user)
             await note(user, CredentialEvent.RECOVERY_CODES_REPLACED, "")
+            if holder is not None and holder.email is not None:
+                await self.stores.mails.post(self.letters.recovery_codes_replaced(holder.email))
             return await self._replace_codes(user)
 
     async def remove(self, user: str, note: Note = no_note) -> None:

@@ -14,9 +14,9 @@ from typing import Final, Generic, Protocol
 
 import msgspec
 
-from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.external import Identities
+from bunbase.pkg.identity.external_login import ExternalLogins
 from bunbase.pkg.identity.holders import H, H_co
 from bunbase.pkg.identity.problems import (
     ExternalEmailNotVerified,
@@ -24,10 +24,10 @@ from bunbase.pkg.identity.problems import (
     IdentityNotFound,
     IdentityTaken,
 )
-from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.identity.store.external_logins import ExternalCode
 from bunbase.pkg.identity.store.identities import NewIdentity
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.mail.account_letters import AccountLetters
 
 MAX_IDENTITIES: Final = 20
 
@@ -53,8 +53,8 @@ class People(Protocol[H_co]):
         """Return the account of an open session."""
         ...
 
-    async def lock(self, id: str) -> None:
-        """Let no other request change the ways to sign in to the account until the transaction ends."""
+    async def locked(self, id: str) -> H_co | None:
+        """Return the account. No other request changes its ways to sign in until the transaction ends."""
         ...
 
     async def take_over(self, id: str) -> None:
@@ -66,11 +66,15 @@ class People(Protocol[H_co]):
 class ExternalPeople(Generic[H]):
     """The persons of other services in one pool. `need_way_in`: as in `account_passkeys.py`."""
 
-    def __init__(self, stores: IdentityStores, people: People[H], need_way_in: NeedWayIn, clock: Clock) -> None:
-        self.stores = stores
+    def __init__(
+        self, logins: ExternalLogins, people: People[H], need_way_in: NeedWayIn, letters: AccountLetters
+    ) -> None:
+        self.logins = logins
+        self.stores = logins.stores
         self.people = people
         self.need_way_in = need_way_in
-        self.clock = clock
+        self.letters = letters
+        self.clock = logins.clock
 
     async def account(self, person: ExternalCode, open: Open, note: Note = no_note) -> H:
         """Return the account to sign in to, or the one to which the person was linked. This is one transaction.
@@ -89,12 +93,15 @@ class ExternalPeople(Generic[H]):
     async def remove(self, user: str, id: str, note: Note = no_note) -> str:
         """Remove an identity, and return its provider. Raises: IdentityNotFound, and what `need_way_in` raises."""
         async with self.stores.db.transaction():
-            await self.people.lock(user)  # of two removals at once, the second sees the first
+            account = await self.people.locked(user)  # of two removals at once, the second sees the first
             provider = await self.stores.identities.delete(user, id)
-            if provider is None:
+            if account is None or provider is None:
                 raise IdentityNotFound
             await self.need_way_in(user)
             await note(user, CredentialEvent.IDENTITY_REMOVED, provider)
+            if account.email is not None:
+                title = self.logins.title(provider)
+                await self.stores.mails.post(self.letters.identity_removed(account.email, title))
         return provider
 
     async def _account(self, person: ExternalCode, open: Open, note: Note) -> H:
@@ -110,10 +117,10 @@ class ExternalPeople(Generic[H]):
             )
         account = await self.people.with_email(person.email)
         if account is None:
-            return await self._with_identity(await open(person), person, no_note)
+            return await self._with_identity(await open(person), person, note)
         if not account.verified:
             await self._take_over(account.id, person, note)
-        return await self._with_identity(account.id, person, note)
+        return await self._told(await self._with_identity(account.id, person, note), person)
 
     async def _linked(self, person: ExternalCode, note: Note) -> H:
         """Link the person to the account of the session that asked for the ticket."""
@@ -125,7 +132,14 @@ class ExternalPeople(Generic[H]):
             return await self._existing(owner)
         if owner is not None:
             raise IdentityTaken("Sign in to the other account, and remove the identity there.")
-        return await self._with_identity(user, person, note)
+        return await self._told(await self._with_identity(user, person, note), person)
+
+    async def _told(self, account: H, person: ExternalCode) -> H:
+        """Tell the owner that a person may sign in to an account which was there before."""
+        if account.email is not None:
+            title = self.logins.title(person.provider)
+            await self.stores.mails.post(self.letters.identity_linked(account.email, title))
+        return account
 
     async def _with_identity(self, user: str, person: ExternalCode, note: Note) -> H:
         new = NewIdentity(new_id("idn"), person.provider, person.subject, person.email)
@@ -142,7 +156,7 @@ class ExternalPeople(Generic[H]):
         return found
 
     async def _take_over(self, user: str, person: ExternalCode, note: Note) -> None:
-        await self.people.lock(user)
+        await self.people.locked(user)
         await self.people.take_over(user)
         await self.stores.identities.delete_all(user)
         await self.stores.factors.delete_all(user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from bunbase.pkg.mail import templates
@@ -11,6 +12,7 @@ from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.mail.templates import TEMPLATES, Template
 
 VERIFY_SECONDS: Final = templates.DAY
+UNNAMED: Final = "unknown"
 VERIFY_FOR: Final = "24 hours"
 RESET_SECONDS: Final = templates.HOUR
 
@@ -60,6 +62,19 @@ class AccountLetters:
 
     def recovery_code_used(self, email: str, left: int) -> Letter:
         return self.compose(templates.RECOVERY_CODE_USED, email, {"left": str(left)})
+
+    def recovery_codes_replaced(self, email: str) -> Letter:
+        return self.compose(templates.RECOVERY_CODES_REPLACED, email, {})
+
+    def identity_linked(self, email: str, service: str) -> Letter:
+        return self.compose(templates.IDENTITY_LINKED, email, {"service": service})
+
+    def identity_removed(self, email: str, service: str) -> Letter:
+        return self.compose(templates.IDENTITY_REMOVED, email, {"service": service})
+
+    def new_sign_in(self, email: str, at: datetime, agent: str, ip: str) -> Letter:
+        fields = {"email": email, "at": f"{at:%d %B %Y, %H:%M} UTC"}
+        return self.compose(templates.NEW_SIGN_IN, email, {**fields, "agent": agent or UNNAMED, "ip": ip or UNNAMED})
 
     def wrong_codes(self, email: str) -> Letter:
         return self.compose(templates.WRONG_CODES, email, {})

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.ip_addresses import canonical_address
 from bunbase.pkg.mail.layout import Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
 from bunbase.pkg.mail.templates import DAY, HOUR, MINUTE, Template
@@ -71,8 +72,13 @@ def in_words(seconds: int) -> str:
 
 
 def shown(name: str, value: str) -> str:
-    """Return the value of a field for display. An address is shown whole in the fields that are made for one."""
-    if name in ADDRESSES and email_or_none(value) is not None:
+    """Return the value of a field for display. An address is shown whole in the fields that are made for one.
+
+    `at` is a time, which the room itself has written.
+    """
+    if name == "at" or (name in ADDRESSES and email_or_none(value) is not None):
+        return value
+    if name == "ip" and canonical_address(value) == value:
         return value
     return harmless(value)
 

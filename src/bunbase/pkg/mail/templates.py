@@ -142,6 +142,46 @@ RECOVERY_CODE_USED: Final = Template(
     notice=True,
     useful_seconds=DAY,
 )
+RECOVERY_CODES_REPLACED: Final = Template(
+    "recovery_codes_replaced",
+    subject="New recovery codes were made for your account at $app",
+    heading="New recovery codes were made",
+    body="New recovery codes were made for your account at $app. The old ones no longer work.",
+    footer=CHECK_ACCOUNT,
+    notice=True,
+    useful_seconds=DAY,
+)
+IDENTITY_LINKED: Final = Template(
+    "identity_linked",
+    subject="Your account at $app can be opened with $service now",
+    heading="A way to sign in was added",
+    body="You can now sign in to your account at $app with $service.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"service"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+IDENTITY_REMOVED: Final = Template(
+    "identity_removed",
+    subject="Your account at $app can no longer be opened with $service",
+    heading="A way to sign in was removed",
+    body="You can no longer sign in to your account at $app with $service.",
+    footer=CHECK_ACCOUNT,
+    fields=frozenset({"service"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+NEW_SIGN_IN: Final = Template(
+    "new_sign_in",
+    subject="New sign-in to your account at $app",
+    heading="New sign-in to your account",
+    body="Someone signed in to your account at $app ($email) from a device that was not used before.\n\n"
+    "Time: $at\n\nProgram: $agent\n\nNetwork address: $ip",
+    footer="If this was you, you need to do nothing. " + CHECK_ACCOUNT,
+    fields=frozenset({"email", "at", "agent", "ip"}),
+    notice=True,
+    useful_seconds=DAY,
+)
 WRONG_CODES: Final = Template(
     "wrong_codes",
     subject="Wrong codes were entered for your account at $app",
@@ -206,6 +246,10 @@ TEMPLATES: Final = {
         FACTOR_ADDED,
         FACTOR_REMOVED,
         RECOVERY_CODE_USED,
+        RECOVERY_CODES_REPLACED,
+        IDENTITY_LINKED,
+        IDENTITY_REMOVED,
+        NEW_SIGN_IN,
         WRONG_CODES,
         INSTALLATION_INVITE,
         MEMBER_INVITE,

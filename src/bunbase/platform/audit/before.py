@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import AuditedAct
+from bunbase.contracts.caller import Caller
 from bunbase.platform.store import Stores
 from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
+
+# acts on a project that its organisation sees in its own log
+SEEN_BY_ORG: Final = frozenset(
+    act.value
+    for act in (
+        Act.PROJECT_UPDATE,
+        Act.PROJECT_DELETE,
+        Act.PROJECT_RESTORE,
+        Act.PROJECT_TRANSFER,
+        Act.PROJECT_SUSPEND,
+        Act.PROJECT_RESUME,
+    )
+)
 
 
 class BeforeActs:
@@ -35,6 +49,25 @@ class BeforeActs:
         """Return the values of the target before the act, or None if there is no target or it has no such values."""
         reader = self.readers.get(act.action)
         return None if reader is None or not project else await reader(project, act.target)
+
+    async def org(self, caller: Caller, act: AuditedAct) -> str:
+        """Return the id of the organisation whose log has the act, or "".
+
+        An organisation has no entries of people who are not members of it: for them, it does not exist.
+        """
+        if act.action in SEEN_BY_ORG:
+            return await self._org_of(caller.project or act.target)
+        if not act.org or caller.developer is None or "\0" in act.org:
+            return ""
+        found = await self.stores.orgs.find(act.org, caller.developer.id)
+        return "" if found is None else found.id
+
+    async def _org_of(self, project: str) -> str:
+        """Return the organisation of a project, or "". `project`: its id, or the slug that an administrator sent."""
+        if "\0" in project:
+            return ""
+        id = await self.stores.projects.id_of(project) or project
+        return await self.stores.projects.org_of(id) or ""
 
     async def _project(self, project: str, _target: str) -> Values | None:
         name = await self.stores.projects.name_of(project)

@@ -1,4 +1,4 @@
-"""Public HTTP of the audit log: pages and exports, of one project and of the whole installation."""
+"""Public HTTP of the audit log: pages and exports, of one project, of an organisation and of the whole installation."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from litestar import get
+from litestar.di import Provide
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
@@ -21,6 +22,7 @@ from bunbase.pkg.http import Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
 from bunbase.pkg.moments import EXAMPLE, read_moment
 from bunbase.pkg.openapi import answers
+from bunbase.platform.routes.orgs import OrgRef
 
 TAGS: Final = ["Audit log"]
 NDJSON: Final = "application/x-ndjson"
@@ -36,22 +38,27 @@ Until = Annotated[str | None, QueryParameter(description="Only acts before this 
 EXPORTED: Final = {200: answers(AuditEntry, "NDJSON: one entry in each line, newest first.", NDJSON)}
 
 
-@get("/api/projects/{project:str}/audit", summary="Read the audit log of a project", tags=TAGS)
+def audit_filter(actor: Actor = None, action: Action = None, since: Since = None, until: Until = None) -> AuditFilter:
+    """Return the filter that all of these routes take in their query. Raises: InvalidInput."""
+    return AuditFilter(actor, action, _time("since", since), _time("until", until))
+
+
+FILTERED: Final = {"audited": Provide(audit_filter, sync_to_thread=False)}
+
+
+@get("/api/projects/{project:str}/audit", summary="Read the audit log of a project", tags=TAGS, dependencies=FILTERED)
 async def list_audit(
     member: Injected[Caller],
     platform: Injected[Platform],
+    audited: Injected[AuditFilter],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    actor: Actor = None,
-    action: Action = None,
-    since: Since = None,
-    until: Until = None,
 ) -> AuditPage:
     """Returns the acts of members and keys, newest first. Needs the role admin.
 
     An entry with the outcome `unknown` belongs to an act that is under way, or during which the server stopped.
     """
-    return await platform.audit(member, _filter(actor, action, since, until), limit, cursor)
+    return await platform.audit(member, audited, limit, cursor)
 
 
 @get(
@@ -59,32 +66,54 @@ async def list_audit(
     summary="Export the audit log of a project",
     tags=TAGS,
     responses=EXPORTED,
+    dependencies=FILTERED,
 )
 async def export_audit(
-    member: Injected[Caller],
-    platform: Injected[Platform],
-    actor: Actor = None,
-    action: Action = None,
-    since: Since = None,
-    until: Until = None,
+    member: Injected[Caller], platform: Injected[Platform], audited: Injected[AuditFilter]
 ) -> Stream:
     """Streams all entries that match, newest first. Needs the role admin."""
-    return await _exported(platform.export_audit(member, _filter(actor, action, since, until)))
+    return await _exported(platform.export_audit(member, audited))
 
 
-@get("/api/admin/audit", summary="Read the audit log of the installation", tags=TAGS)
+@get("/api/orgs/{org:str}/audit", summary="Read the audit log of an organisation", tags=TAGS, dependencies=FILTERED)
+async def list_org_audit(
+    developer: Injected[Caller],
+    platform: Injected[Platform],
+    audited: Injected[AuditFilter],
+    org: OrgRef,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> AuditPage:
+    """Returns the acts on the organisation, its members and invitations, and the projects that were created, renamed,
+    deleted, restored, transferred or suspended, newest first. Needs the role admin in the organisation.
+    """
+    return await platform.audit(developer, audited, limit, cursor, org)
+
+
+@get(
+    "/api/orgs/{org:str}/audit/export",
+    summary="Export the audit log of an organisation",
+    tags=TAGS,
+    responses=EXPORTED,
+    dependencies=FILTERED,
+)
+async def export_org_audit(
+    developer: Injected[Caller], platform: Injected[Platform], audited: Injected[AuditFilter], org: OrgRef
+) -> Stream:
+    """Streams all entries that match, newest first. Needs the role admin in the organisation."""
+    return await _exported(platform.export_audit(developer, audited, org))
+
+
+@get("/api/admin/audit", summary="Read the audit log of the installation", tags=TAGS, dependencies=FILTERED)
 async def list_installation_audit(
     developer: Injected[Caller],
     platform: Injected[Platform],
+    audited: Injected[AuditFilter],
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
-    actor: Actor = None,
-    action: Action = None,
-    since: Since = None,
-    until: Until = None,
 ) -> AuditPage:
     """Returns the acts in all projects and outside of projects, newest first, to administrators of the installation."""
-    return await platform.installation_audit(developer, _filter(actor, action, since, until), limit, cursor)
+    return await platform.installation_audit(developer, audited, limit, cursor)
 
 
 @get(
@@ -92,18 +121,13 @@ async def list_installation_audit(
     summary="Export the audit log of the installation",
     tags=TAGS,
     responses=EXPORTED,
+    dependencies=FILTERED,
 )
 async def export_installation_audit(
-    developer: Injected[Caller],
-    platform: Injected[Platform],
-    actor: Actor = None,
-    action: Action = None,
-    since: Since = None,
-    until: Until = None,
+    developer: Injected[Caller], platform: Injected[Platform], audited: Injected[AuditFilter]
 ) -> Stream:
     """Streams all entries that match, newest first, to administrators of the installation."""
-    filter = _filter(actor, action, since, until)
-    return await _exported(platform.export_installation_audit(developer, filter))
+    return await _exported(platform.export_installation_audit(developer, audited))
 
 
 async def _exported(batches: AsyncIterator[tuple[AuditEntry, ...]]) -> Stream:
@@ -124,10 +148,6 @@ def _ndjson(batch: tuple[AuditEntry, ...]) -> bytes:
     return b"".join([api_json(entry) + b"\n" for entry in batch])
 
 
-def _filter(actor: str | None, action: str | None, since: str | None, until: str | None) -> AuditFilter:
-    return AuditFilter(actor, action, _time("since", since), _time("until", until))
-
-
 def _time(name: str, sent: str | None) -> datetime | None:
     """Return a time of the query. Raises: InvalidInput."""
     if sent is None:
@@ -138,4 +158,11 @@ def _time(name: str, sent: str | None) -> datetime | None:
         raise InvalidInput.at(f"/{name}", f"{name} must be a time such as {EXAMPLE}.") from None
 
 
-ROUTES = (list_audit, export_audit, list_installation_audit, export_installation_audit)
+ROUTES = (
+    list_audit,
+    export_audit,
+    list_org_audit,
+    export_org_audit,
+    list_installation_audit,
+    export_installation_audit,
+)

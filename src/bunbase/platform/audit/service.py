@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,64 +14,81 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import MAX_LIMIT, cut_page, page_start
 from bunbase.pkg.ids import new_id
 from bunbase.platform.audit.before import BeforeActs
-from bunbase.platform.audit.store import AuditRow, AuditStore, Position
+from bunbase.platform.audit.store import AuditRow, AuditStore, Log, Position
+from bunbase.platform.store.groups import Group, GroupKind
 
 PREFIX: Final = "aud"
 MAX_TEXT: Final = 256  # characters of a target, a request id or an address; longer ones are cut
 MAX_VALUES_BYTES: Final = 8 << 10  # of `after`; larger ones are left out
 TOO_LARGE: Final = {"omitted": "the values are too large for the audit log"}
 REFUSED: Final = 403
+FindGroup = Callable[[Caller, str | None, Act], Awaitable[Group]]  # Groups.find
 FIRST: Final[Position] = (datetime(9999, 1, 1, tzinfo=UTC), "")  # no entry comes before it
 
 
 class Audit:
-    def __init__(self, store: AuditStore, before: BeforeActs, clock: Clock) -> None:
+    def __init__(self, store: AuditStore, before: BeforeActs, find_group: FindGroup, clock: Clock) -> None:
         self.store = store
         self.before = before
+        self.find_group = find_group
         self.clock = clock
 
     async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
-        row = self._row(caller, act, before=await self.before.values(caller.project, act))
+        before, org = await self.before.values(caller.project, act), await self.before.org(caller, act)
+        row = self._row(caller, act, before=before, org=org)
         await self.store.add(row)
         return row.id
 
     async def end_act(self, id: str, end: ActEnd) -> None:
         target = _cut(end.target)
-        await self.store.end(id, ActEnd(end.status, _bounded(end.after), target, _cut(end.project)))
+        await self.store.end(id, ActEnd(end.status, _bounded(end.after), target, _cut(end.project), _cut(end.org)))
 
     async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
-        await self.store.add(self._row(caller, act, status=REFUSED, count=count))
+        org = await self.before.org(caller, act)
+        await self.store.add(self._row(caller, act, status=REFUSED, count=count, org=org))
 
-    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
-        return await self._page(_project_read_by(caller), filter, limit, cursor)
+    async def audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None, org: str | None
+    ) -> AuditPage:
+        return await self._page(await self._log_read_by(caller, org), filter, limit, cursor)
 
     async def installation_audit(
         self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
     ) -> AuditPage:
         caller.administrator(Act.INSTALLATION_READ)
-        return await self._page(None, filter, limit, cursor)
+        return await self._page(Log(), filter, limit, cursor)
 
-    async def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
-        async for batch in self._batches(_project_read_by(caller), filter):
+    async def export_audit(
+        self, caller: Caller, filter: AuditFilter, org: str | None
+    ) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        async for batch in self._batches(await self._log_read_by(caller, org), filter):
             yield batch
 
     async def export_installation_audit(
         self, caller: Caller, filter: AuditFilter
     ) -> AsyncIterator[tuple[AuditEntry, ...]]:
         caller.administrator(Act.INSTALLATION_READ)
-        async for batch in self._batches(None, filter):
+        async for batch in self._batches(Log(), filter):
             yield batch
 
-    async def _page(self, project: str | None, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
-        query = msgspec.json.encode(("audit", project, filter)).decode()
+    async def _log_read_by(self, caller: Caller, org: str | None) -> Log:
+        """Return the log of the organisation or of the caller's project. Raises: OrganisationNotFound, Forbidden.
+
+        It has email and network addresses of all members. GitHub and Vercel show theirs to owners and admins only.
+        """
+        group = await self.find_group(caller, org, Act.AUDIT_READ)
+        return Log(org=group.id) if group.kind is GroupKind.ORG else Log(project=group.id)
+
+    async def _page(self, log: Log, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
+        query = msgspec.json.encode(("audit", log, filter)).decode()
         after = page_start(query, cursor, tuple[datetime, str], FIRST)
-        rows = await self.store.rows(project, filter, limit + 1, after)
+        rows = await self.store.rows(log, filter, limit + 1, after)
         page, next = cut_page(rows, limit, query, _position)
         return AuditPage(tuple(row.entry() for row in page), next)
 
-    async def _batches(self, project: str | None, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
+    async def _batches(self, log: Log, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
         after = FIRST
-        while rows := await self.store.rows(project, filter, MAX_LIMIT, after):
+        while rows := await self.store.rows(log, filter, MAX_LIMIT, after):
             yield tuple(row.entry() for row in rows)
             after = _position(rows[-1])
 
@@ -103,15 +120,6 @@ def actor_of(caller: Caller) -> AuditActor:
     if caller.key:
         return AuditActor(ActorKind.KEY, caller.key)
     return AuditActor(ActorKind.ANONYMOUS, "")
-
-
-def _project_read_by(caller: Caller) -> str:
-    """Return the caller's project. Raises: Forbidden for callers who may not read its log.
-
-    The log has email and network addresses of all members. GitHub and Vercel show theirs to owners and admins only.
-    """
-    caller.check(Act.AUDIT_READ)
-    return caller.project
 
 
 def _position(row: AuditRow) -> Position:

@@ -12,17 +12,27 @@ from bunbase.pkg.db.database import DELETE_BATCH, Database
 
 COLUMNS: Final = (
     "id, at, project, actor_kind, actor_id, actor_email, credential, action, target, ip, agent, request_id, status, "
-    "before, after, count"
+    "before, after, count, org"
 )
 ADD = f"""
-INSERT INTO audit ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"""
+INSERT INTO audit ({COLUMNS})
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"""
+ADD_ONCE = f"{ADD} ON CONFLICT (id) DO NOTHING"
 END = """
 UPDATE audit SET status = $2, after = $3, target = CASE WHEN target = '' THEN $4 ELSE target END,
-    project = CASE WHEN project = '' THEN $5 ELSE project END
+    project = CASE WHEN project = '' THEN $5 ELSE project END, org = CASE WHEN org = '' THEN $6 ELSE org END,
+    to_org = CASE WHEN org = '' OR org = $6 THEN '' ELSE $6 END
 WHERE id = $1 AND status IS NULL"""
 DELETE_OLD = "SELECT delete_old_audit($1, $2)"
 
 Position = tuple[datetime, str]  # of the last entry of a page
+
+
+class Log(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The log of a project or of an organisation; without both, the log of the installation."""
+
+    project: str | None = None
+    org: str | None = None
 
 
 class AuditRow(msgspec.Struct, frozen=True):
@@ -42,6 +52,7 @@ class AuditRow(msgspec.Struct, frozen=True):
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
     count: int = 1
+    org: str = ""
 
     def entry(self) -> AuditEntry:
         return AuditEntry(
@@ -59,6 +70,7 @@ class AuditRow(msgspec.Struct, frozen=True):
             before=self.before,
             after=self.after,
             count=self.count,
+            org=self.org,
         )
 
 
@@ -69,13 +81,17 @@ class AuditStore:
     async def add(self, row: AuditRow) -> None:
         await self.db.execute(ADD, *msgspec.structs.astuple(row))
 
+    async def add_once(self, row: AuditRow) -> None:
+        """Add an entry, unless the log has an entry with its id."""
+        await self.db.execute(ADD_ONCE, *msgspec.structs.astuple(row))
+
     async def end(self, id: str, end: ActEnd) -> None:
         """Store the outcome of an entry. Change nothing if it has an outcome."""
-        await self.db.execute(END, id, end.status, end.after, end.target, end.project)
+        await self.db.execute(END, id, end.status, end.after, end.target, end.project, end.org)
 
-    async def rows(self, project: str | None, filter: AuditFilter, limit: int, after: Position) -> list[AuditRow]:
-        """Return entries of a project, or of the installation if `project` is None, newest first."""
-        sql, args = page_statement(project, filter, limit, after)
+    async def rows(self, log: Log, filter: AuditFilter, limit: int, after: Position) -> list[AuditRow]:
+        """Return entries of a log, newest first."""
+        sql, args = page_statement(log, filter, limit, after)
         return await self.db.all(AuditRow, sql, *args)
 
     async def delete_before(self, time: datetime) -> int:
@@ -88,8 +104,11 @@ class AuditStore:
                 return deleted
 
 
-def page_statement(project: str | None, filter: AuditFilter, limit: int, after: Position) -> tuple[str, list[Any]]:
-    """Return the statement of a page and its parameters. Each filter that is set adds a condition with an index."""
+def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -> tuple[str, list[Any]]:
+    """Return the statement of a page and its parameters. Each filter that is set adds a condition with an index.
+
+    A transfer is in the logs of two organisations: their pages merge two index scans, which stop at the limit.
+    """
     args: list[Any] = []
 
     def parameter(value: Any) -> str:
@@ -99,7 +118,7 @@ def page_statement(project: str | None, filter: AuditFilter, limit: int, after: 
     conditions = [
         f"{column} {operator} {parameter(value)}"
         for column, operator, value in (
-            ("project", "=", project),
+            ("project", "=", log.project),
             ("actor_id", "=", filter.actor),
             ("action", "=", filter.action),
             ("at", ">=", filter.since),
@@ -108,8 +127,18 @@ def page_statement(project: str | None, filter: AuditFilter, limit: int, after: 
         if value is not None
     ]
     conditions.append(f"(at, id) < ({parameter(after[0])}, {parameter(after[1])})")
-    where = " AND ".join(conditions)
-    return f"SELECT {COLUMNS} FROM audit WHERE {where} ORDER BY at DESC, id DESC LIMIT {parameter(limit)}", args
+    most = parameter(limit)
+
+    def selected(*more: str) -> str:
+        where = " AND ".join((*more, *conditions))
+        return f"SELECT {COLUMNS} FROM audit WHERE {where} ORDER BY at DESC, id DESC LIMIT {most}"
+
+    if log.org is None:
+        return selected(), args
+    org = parameter(log.org)
+    parts = [selected(f"{column} = {org}", f"{column} <> ''") for column in ("org", "to_org")]
+    both = " UNION ALL ".join(f"({part})" for part in parts)
+    return f"SELECT * FROM ({both}) AS entries ORDER BY at DESC, id DESC LIMIT {most}", args
 
 
 def outcome_of(status: int | None) -> AuditOutcome:

@@ -90,7 +90,7 @@ class PlatformService:
         mail = InviteMail(stores.mails, around.bunauth)
         self.invitations = Invitations(stores, groups, self.people, mail, clock, settings, around.public_url)
         self.leaving = Leaving(stores, around.bunauth, clock)
-        self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), clock)
+        self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), groups.find, clock)
         projects = ProjectAdministrationStore(stores.db, stores.feed, stores.outbox)
         self.administration = ManageProjects(projects, around.bundoc, clock, around.tell_others)
         self.accounts = ServiceAccountService(
@@ -217,16 +217,20 @@ class PlatformService:
     async def note_refusals(self, caller: Caller, act: AuditedAct, count: int) -> None:
         await self.audit_log.note_refusals(caller, act, count)
 
-    async def audit(self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None) -> AuditPage:
-        return await self.audit_log.audit(caller, filter, limit, cursor)
+    async def audit(
+        self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None, org: str | None = None
+    ) -> AuditPage:
+        return await self.audit_log.audit(caller, filter, limit, cursor, org)
 
     async def installation_audit(
         self, caller: Caller, filter: AuditFilter, limit: int, cursor: str | None
     ) -> AuditPage:
         return await self.audit_log.installation_audit(caller, filter, limit, cursor)
 
-    def export_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
-        return self.audit_log.export_audit(caller, filter)
+    def export_audit(
+        self, caller: Caller, filter: AuditFilter, org: str | None = None
+    ) -> AsyncIterator[tuple[AuditEntry, ...]]:
+        return self.audit_log.export_audit(caller, filter, org)
 
     def export_installation_audit(self, caller: Caller, filter: AuditFilter) -> AsyncIterator[tuple[AuditEntry, ...]]:
         return self.audit_log.export_installation_audit(caller, filter)

@@ -1,0 +1,47 @@
+"""Tell the owner of an account about a sign-in from a device that the account has never used.
+
+A device is a program in a network: the User-Agent header without its numbers, so that an update of the browser is no
+new device, and the /24 or /48 around the address.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from bunbase.bunauth.service.activity import Happened
+from bunbase.bunauth.service.letters import Letters
+from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.accounts import Credentials
+from bunbase.contracts.bunauth.activity import ActivityMethod
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.ip_addresses import network_around
+from bunbase.pkg.opaque import fingerprint
+
+NUMBERS: Final = re.compile(r"[0-9][0-9._]*")
+
+
+class NewDevices:
+    """`tells`: the owner gets a mail; a setting turns this off."""
+
+    def __init__(self, stores: Stores, letters: Letters, clock: Clock, tells: bool) -> None:
+        self.stores = stores
+        self.letters = letters
+        self.clock = clock
+        self.tells = tells
+
+    async def note(self, caller: Caller, account: Credentials, happened: Happened) -> None:
+        """Note the device of a sign-in. Call this inside the transaction that opens the session.
+
+        The first device of an account causes no mail: its owner has just opened the account there.
+        """
+        now = self.clock.now()
+        new = await self.stores.known_devices.note(account.id, device_of(caller), now)
+        if new and self.tells and happened.method is not ActivityMethod.REGISTRATION:
+            letter = self.letters.account.new_sign_in(account.email, now, caller.agent, caller.ip)
+            await self.stores.mails.post(letter)
+
+
+def device_of(caller: Caller) -> bytes:
+    return fingerprint(f"{NUMBERS.sub('', caller.agent)}\n{network_around(caller.ip)}")

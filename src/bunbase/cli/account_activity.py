@@ -1,0 +1,42 @@
+"""`bunbase account`: the activity of your account."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
+
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry
+
+ACTIVITY: Final = "/api/auth/activity"
+
+app = App(name="account", help="Show who used your account.")
+
+
+@app.command
+def activity(
+    *,
+    limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest to show.")] = 50,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Show sign-ins, refused sign-ins, and changes of the ways to sign in, newest first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        page = session.ask(AccountActivity, Call("GET", ACTIVITY, params={"limit": limit}))
+    if flags.json:
+        out.document(page)
+        return
+    out.table(("when", "what", "by", "outcome", "address", "device"), [_row(entry) for entry in page.items])
+    if page.next:
+        out.hint("There are older entries: use --limit.")
+
+
+def _row(entry: ActivityEntry) -> tuple[Any, ...]:
+    times = f" ({entry.count} times)" if entry.count > 1 else ""
+    method = entry.method.value if entry.method else ""
+    return entry.at, entry.action, method, entry.outcome.value + times, entry.ip, entry.agent

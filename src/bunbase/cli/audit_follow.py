@@ -1,0 +1,83 @@
+"""Follow an audit log: yield each entry once, as it appears.
+
+The command asks again and again for the entries since a time. Entries do not appear in the order of their times,
+because several servers write them at once; therefore each question goes back OVERLAP behind the newest entry, and the
+ids of the entries in this range are remembered. All times are those of the server, so the clock of this machine does
+not matter, and a server may be away for any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from bunbase.cli.errors import Refused, Unreachable
+from bunbase.contracts.audit import AuditEntry, AuditOutcome
+
+PAUSE_SECONDS: Final = 2.0
+MAX_PAUSE_SECONDS: Final = 10.0
+OVERLAP: Final = timedelta(seconds=60)  # a server stores an entry within seconds of its time, or refuses the act
+MAX_HELD: Final = 5  # questions for which an act that is under way is held back, to show its outcome
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
+
+Ask = Callable[[datetime | None], tuple[AuditEntry, ...]]  # all entries since a time, newest first
+Hint = Callable[[str], None]
+
+
+class Follower:
+    """`newest`: the newest entry of the log at the start; None for an empty log, whose entries are then all new."""
+
+    def __init__(self, ask: Ask, newest: AuditEntry | None) -> None:
+        self.ask = ask
+        self.since = None if newest is None else newest.at - OVERLAP
+        self.seen: dict[str, datetime] = {}
+        self.held: dict[str, int] = {}  # how often each act that is under way was found
+        if newest is not None:
+            self.seen = {entry.id: entry.at for entry in self._asked()}
+
+    def new_entries(self) -> list[AuditEntry]:
+        """Return the entries that have appeared, oldest first."""
+        entries = self._asked()
+        ready = [entry for entry in reversed(entries) if entry.id not in self.seen and not self._hold(entry)]
+        self.seen |= {entry.id: entry.at for entry in ready}
+        if entries:
+            waiting = [entry.at for entry in entries if entry.id not in self.seen]
+            self.since = min(entries[0].at - OVERLAP, *waiting) if waiting else entries[0].at - OVERLAP
+        self.seen = {id: at for id, at in self.seen.items() if self.since is None or at >= self.since}
+        return ready
+
+    def _asked(self) -> tuple[AuditEntry, ...]:
+        return self.ask(self.since)
+
+    def _hold(self, entry: AuditEntry) -> bool:
+        """True if an entry should wait for its outcome."""
+        if entry.outcome is not AuditOutcome.UNKNOWN:
+            self.held.pop(entry.id, None)
+            return False
+        self.held[entry.id] = self.held.get(entry.id, 0) + 1
+        if self.held[entry.id] < MAX_HELD:
+            return True
+        del self.held[entry.id]
+        return False
+
+
+def follow(follower: Follower, hint: Hint, pause: Callable[[float], None]) -> Iterator[AuditEntry]:
+    """Yield entries until the user stops the command. A server that does not answer is asked again.
+
+    Raises: Refused for errors that do not pass.
+    """
+    seconds = PAUSE_SECONDS
+    while True:
+        try:
+            yield from follower.new_entries()
+            seconds = PAUSE_SECONDS
+        except Unreachable as error:
+            hint(f"{error.detail} Trying again.")
+            seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
+        except Refused as refused:
+            if refused.problem.get("status") not in PASSING:
+                raise
+            hint(f"{refused.detail} Trying again.")
+            seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
+        pause(seconds)

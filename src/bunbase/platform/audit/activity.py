@@ -1,0 +1,59 @@
+"""Copy the activity of accounts that administrators need into the audit log of the installation.
+
+The gateway has no entries for acts without credentials: a reset of the password by a link, the approval of a device on
+a page, the sign-in of an administrator. BunAuth stores them as activity, in the transaction of the act, and the job of
+this file copies them. An entry keeps its id, so a job that is killed between the two steps copies nothing twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.contracts.audit import ActorKind
+from bunbase.contracts.bunauth.activity import ActivityOutcome, UnauditedActivity
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.jobs import Job
+from bunbase.platform.audit.store import AuditRow, AuditStore
+
+EVERY_SECONDS: Final = 2.0
+PREFIX: Final = "aud"
+DONE, REFUSED = 200, 401
+
+
+def activity_job(store: AuditStore, bunauth: BunAuth, clock: Clock) -> Job:
+    async def work() -> None:
+        while found := await bunauth.unaudited_activity():
+            for one in found:
+                await store.add_once(_row(one, clock))
+            await bunauth.activity_audited(tuple(one.entry.id for one in found))
+
+    return Job("platform.audit_activity", work, EVERY_SECONDS)
+
+
+def _row(one: UnauditedActivity, clock: Clock) -> AuditRow:
+    """Return the entry. Nobody knows who made a refused attempt, so the account is its target and not its actor.
+
+    Refused attempts have the time at which they are copied: they were counted for an hour, and a reader who follows the
+    log must not miss them.
+    """
+    entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
+    target = entry.target if done else one.user
+    method = {} if entry.method is None else {"method": entry.method.value}
+    return AuditRow(
+        id=f"{PREFIX}_{entry.id.rpartition('_')[2]}",
+        at=entry.at if done else clock.now(),
+        project="",
+        actor_kind=ActorKind.DEVELOPER if done else ActorKind.ANONYMOUS,
+        actor_id=one.user if done else "",
+        actor_email=one.email if done else None,
+        credential=None,
+        action=entry.action,
+        target=target,
+        ip=entry.ip,
+        agent=entry.agent,
+        request_id="",
+        status=DONE if done else REFUSED,
+        after=method or None,
+        count=entry.count,
+    )
