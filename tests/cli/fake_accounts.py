@@ -15,6 +15,7 @@ from bunbase.contracts.bunauth.problems import (
     SessionNotFound,
     TokenReused,
     WrongCode,
+    WrongProof,
 )
 from bunbase.pkg.http import Injected
 from tests.cli.fake_api import EMAIL, PASSWORD, AnyRequest, FakeApi
@@ -45,6 +46,20 @@ async def second_factor(api: Injected[FakeApi], request: AnyRequest) -> SignedIn
     if body != {"challenge": "bsc_1", "code": api.code}:
         raise WrongCode
     return api.sign_in(EMAIL)
+
+
+@post("/api/auth/reauthenticate", status_code=204)
+async def reauthenticate(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.signed_in(request)
+    if await request.json() not in ({"password": PASSWORD}, {"code": api.code}):
+        raise WrongProof("This proof is wrong. After 9 more wrong proofs, the session ends.")
+    api.proofs = []
+
+
+@post("/api/auth/signing-keys/replace", status_code=204)
+async def replace_signing_keys(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.replaced_keys += 1
 
 
 @post("/api/auth/{verb:str}")
@@ -83,4 +98,12 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
     return api.sign_in(EMAIL)
 
 
-ACCOUNT_ROUTES: Final = (list_own_sessions, end_own_sessions, end_own_session, second_factor, auth)
+ACCOUNT_ROUTES: Final = (
+    list_own_sessions,
+    end_own_sessions,
+    end_own_session,
+    second_factor,
+    reauthenticate,
+    replace_signing_keys,
+    auth,
+)
