@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 
-from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
     InvalidToken,
@@ -18,7 +19,9 @@ from bunbase.contracts.bunauth.problems import (
     WrongProof,
 )
 from bunbase.pkg.http import Injected
-from tests.cli.fake_api import EMAIL, PASSWORD, AnyRequest, FakeApi
+from tests.cli.fake_api import EMAIL, NOW, PASSWORD, AnyRequest, FakeApi
+
+FIRST_CODE: Final = "123456"  # of a new authenticator app
 
 
 @get("/api/auth/sessions")
@@ -60,6 +63,66 @@ async def reauthenticate(api: Injected[FakeApi], request: AnyRequest) -> None:
 async def replace_signing_keys(api: Injected[FakeApi], request: AnyRequest) -> None:
     api.proved(request)
     api.replaced_keys += 1
+
+
+@get("/api/auth/totp")
+async def totp_state(api: Injected[FakeApi], request: AnyRequest) -> TotpState:
+    api.signed_in(request)
+    return TotpState(api.has_app, 2 if api.has_app else 0, NOW if api.has_app else None)
+
+
+@post("/api/auth/totp", status_code=201)
+async def start_totp(api: Injected[FakeApi], request: AnyRequest) -> NewTotp:
+    api.proved(request)
+    api.pending_app = True
+    return NewTotp("SECRET32", "otpauth://totp/BunBase:ada%40example.com?secret=SECRET32&issuer=BunBase")
+
+
+@post("/api/auth/totp/confirm", status_code=200)
+async def confirm_totp(api: Injected[FakeApi], request: AnyRequest) -> RecoveryCodes:
+    api.signed_in(request)
+    if not api.pending_app or (await request.json())["code"] != FIRST_CODE:
+        raise WrongCode
+    api.has_app = True
+    return RecoveryCodes(("code-1", "code-2"))
+
+
+@delete("/api/auth/totp")
+async def remove_totp(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.has_app = False
+
+
+@post("/api/auth/recovery-codes", status_code=201)
+async def new_recovery_codes(api: Injected[FakeApi], request: AnyRequest) -> RecoveryCodes:
+    api.proved(request)
+    return RecoveryCodes(("code-3", "code-4"))
+
+
+@patch("/api/auth/me")
+async def update_me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
+    api.signed_in(request)
+    api.changes.append(await request.json())
+    return {"user": api.account()}
+
+
+@delete("/api/auth/me")
+async def delete_account(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.deleted_account = True
+
+
+@post("/api/auth/password", status_code=204)
+async def change_password(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.changes.append(await request.json())
+
+
+@post("/api/auth/email", status_code=202)
+async def change_email(api: Injected[FakeApi], request: AnyRequest) -> dict[str, str]:
+    api.proved(request)
+    api.changes.append(await request.json())
+    return {"status": "accepted"}
 
 
 @post("/api/auth/{verb:str}")
@@ -104,6 +167,15 @@ ACCOUNT_ROUTES: Final = (
     end_own_session,
     second_factor,
     reauthenticate,
+    totp_state,
+    start_totp,
+    confirm_totp,
+    remove_totp,
+    new_recovery_codes,
+    update_me,
+    delete_account,
+    change_password,
+    change_email,
     replace_signing_keys,
     auth,
 )

@@ -63,6 +63,10 @@ class FakeApi:
         self.code = ""  # if it is set, a sign-in needs this code
         self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
         self.replaced_keys = 0
+        self.pending_app = False  # an authenticator app waits for its first code
+        self.has_app = False
+        self.changes: list[dict[str, Any]] = []  # of the account
+        self.deleted_account = False
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False

@@ -14,7 +14,9 @@ HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete", "projects restore", "projects transfer"),
     *("members list", "members add", "members change", "members remove", "members leave"),
-    *("sessions list", "sessions end"),
+    *("account second-factor status", "account second-factor on", "account second-factor confirm"),
+    *("account second-factor off", "account second-factor recovery-codes", "account password", "account email"),
+    *("account update", "account delete", "sessions list", "sessions end"),
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
@@ -29,6 +31,7 @@ SUB_COMMANDS = [
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
 NO_JSON = {
+    "account",
     "admin",
     "audit",
     "sessions",

@@ -145,9 +145,7 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         if session.known().access_token:
             _end(session, out)
         with session.file.changing() as credentials:
-            credentials.servers.pop(session.url, None)
-            if credentials.current == session.url:
-                credentials.current = ""
+            credentials.forget(session.url)
     if flags.json:
         out.document({"url": session.url, "signed_in": False})
     out.done(f"Signed out of {session.url}.")
