@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.problems import (
+    ChallengeExpired,
+    InvalidCredentials,
+    SecondFactorRequired,
+    WrongCode,
+)
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
@@ -15,6 +21,8 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
+
+PASSWORD, CODE = "correct horse battery", "123456"  # of every account
 
 
 class Hearing:
@@ -48,13 +56,29 @@ class FakeFunctions(Hearing):
 class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
-    `dies`: raised when an account is to be deleted.
+    `dies`: raised when an account is to be deleted. `two_factors`: the ids of the accounts that need a code.
     """
 
     def __init__(self) -> None:
         self.deleted: set[str] = set()
         self.refusal: Exception | None = None
         self.dies: Exception | None = None
+        self.two_factors: set[str] = set()
+
+    async def identify_by_password(self, caller: Caller, email: str, password: str) -> Account:
+        if password != PASSWORD:
+            raise InvalidCredentials
+        id = f"usr_{email.partition('@')[0]}"
+        if id in self.two_factors:
+            raise SecondFactorRequired(challenge=f"bsc_{id}", methods=["totp"])
+        return account_of(id)
+
+    async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
+        if challenge == "expired":
+            raise ChallengeExpired("Sign in again.")
+        if code != CODE:
+            raise WrongCode
+        return account_of(challenge.removeprefix("bsc_"))
 
     async def check_account_deletion(self, caller: Caller) -> None:
         if self.refusal is not None:

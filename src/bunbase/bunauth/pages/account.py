@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.bunauth.pages.forms import button, field, form, hidden
-from bunbase.bunauth.pages.layout import alert, link, page, paragraph, small
 from bunbase.contracts.bunauth.invites import AccountInvitation
+from bunbase.pkg.pages.forms import button, field, form, hidden
+from bunbase.pkg.pages.layout import alert, link, page, paragraph, small
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 
 VERIFY: Final = "/account/verify-email"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bunbase.bunauth.pages.forms import button, field, form, hidden
-from bunbase.bunauth.pages.layout import alert, code, facts, link, page, paragraph, small
 from bunbase.contracts.bunauth.devices import WaitingDevice
+from bunbase.pkg.pages.forms import button, field, form, hidden
+from bunbase.pkg.pages.layout import alert, code, facts, link, page, paragraph, small
 
 PATH: Final = "/device"
 SECOND_FACTOR: Final = "/device/code"

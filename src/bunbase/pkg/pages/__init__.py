@@ -1,0 +1,1 @@
+"""Pages for people with a browser: plain HTML, without scripts, and the forms on them."""
