@@ -209,7 +209,7 @@ def _asked_code(out: Output) -> str:
 def _tell_of_the_mail(email: str, out: Output) -> None:
     if out.json:
         out.document({"status": "confirmation_sent", "email": email})
-    out.done(f"A mail is on its way to {email}. Its link opens the account.")
+    out.done(f"A mail is on its way to {email}. Its link opens the account, and the password is chosen there.")
     out.hint("Then: bunbase login")
 
 
