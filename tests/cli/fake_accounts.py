@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
     InvalidToken,
@@ -63,6 +65,27 @@ async def reauthenticate(api: Injected[FakeApi], request: AnyRequest) -> None:
 async def replace_signing_keys(api: Injected[FakeApi], request: AnyRequest) -> None:
     api.proved(request)
     api.replaced_keys += 1
+
+
+@get("/api/invites")
+async def list_account_invites(api: Injected[FakeApi], request: AnyRequest) -> AccountInvites:
+    api.signed_in(request)
+    return AccountInvites(tuple(api.account_invites))
+
+
+@post("/api/invites")
+async def create_account_invite(api: Injected[FakeApi], request: AnyRequest) -> AccountInvite:
+    api.signed_in(request)
+    new = await request.json()
+    made = AccountInvite(f"ain_{len(api.account_invites) + 1}", new["email"], new["role"], NOW, NOW)
+    api.account_invites.append(made)
+    return msgspec.structs.replace(made, url=f"{api.url}/account/invite?token=biv_1")
+
+
+@delete("/api/invites/{id:str}")
+async def delete_account_invite(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.account_invites = [one for one in api.account_invites if one.id != id]
 
 
 @get("/api/auth/totp")
@@ -167,6 +190,9 @@ ACCOUNT_ROUTES: Final = (
     end_own_session,
     second_factor,
     reauthenticate,
+    list_account_invites,
+    create_account_invite,
+    delete_account_invite,
     totp_state,
     start_totp,
     confirm_totp,

@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
+from bunbase.contracts.bunauth.invites import AccountInvite
 from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenExpired
 from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
@@ -63,6 +64,7 @@ class FakeApi:
         self.code = ""  # if it is set, a sign-in needs this code
         self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
         self.replaced_keys = 0
+        self.account_invites: list[AccountInvite] = []
         self.pending_app = False  # an authenticator app waits for its first code
         self.has_app = False
         self.changes: list[dict[str, Any]] = []  # of the account

@@ -21,6 +21,7 @@ SUB_COMMANDS = [
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
     *("admin resume", "admin role", "admin reset-factors", "admin replace-signing-keys"),
+    *("admin invites list", "admin invites create", "admin invites delete"),
     *("keys list", "keys create", "keys update", "keys rotate", "keys rotate-data", "keys revoke"),
     *("service-accounts list", "service-accounts create", "service-accounts delete"),
     *("tokens list", "tokens create", "tokens delete"),

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from bunbase.cli.account_invites import app as account_invites
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
@@ -22,6 +23,7 @@ Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not as
 Target = Annotated[str, Parameter(help="The id of an account (usr_…), or the id or slug of a project.")]
 
 app = App(name="admin", help="Manage the accounts and projects of the installation, as its administrator.")
+app.command(account_invites)
 
 
 @app.command
