@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from bunbase.cli.account import Me
-from bunbase.cli.errors import Refused, Usage
+from bunbase.cli.attempts import until_right
+from bunbase.cli.errors import Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
@@ -21,7 +22,6 @@ ME: Final = "/api/auth/me"
 TOTP: Final = "/api/auth/totp"
 CODES: Final = "/api/auth/recovery-codes"
 WRONG_CODE: Final = "wrong_code"
-ATTEMPTS: Final = 3  # codes that a person may type
 
 app = App(name="account", help="Change your account: its second factor, password, address and name; or delete it.")
 second_factor = App(name="second-factor", help="Turn the second factor of your account on or off.")
@@ -174,14 +174,11 @@ def delete(
 
 def _confirmed(session: Session, out: Output) -> RecoveryCodes:
     """Ask for the first code of the app. A person may correct a wrong one. Raises: Refused."""
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            return session.ask(RecoveryCodes, _confirmation(ask("Code that the app shows now", "")))
-        except Refused as refused:
-            if refused.code != WRONG_CODE or not left:
-                raise
-            out.warn(refused.detail)
-    raise AssertionError("the last attempt returns or raises")
+
+    def attempt() -> RecoveryCodes:
+        return session.ask(RecoveryCodes, _confirmation(ask("Code that the app shows now", "")))
+
+    return until_right(attempt, WRONG_CODE, out)
 
 
 def _confirmation(code: str) -> Call:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import httpx
 
+from bunbase.cli.attempts import until_right
 from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
@@ -14,7 +15,6 @@ from bunbase.cli.prompts import ask, ask_secret
 
 REQUIRED: Final = "reauthentication_required"
 WRONG: Final = "wrong_proof"
-ATTEMPTS: Final = 3  # proofs that a person may type
 NEEDED: Final = "This needs a sign-in or a proof of the last ten minutes."
 
 
@@ -28,14 +28,11 @@ def prove(problem: dict[str, Any], send: Callable[[Call], httpx.Response]) -> No
         raise Refused(problem | {"detail": f"{NEEDED} Sign in again: bunbase login --provider <name>"})
     out = Output(json=False)
     out.hint("This needs a fresh proof that the account is yours.")
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            decode(send(Call("POST", "/api/auth/reauthenticate", json={kind: _typed(kind)})), type(None))
-            return
-        except Refused as refused:
-            if refused.code != WRONG or not left:
-                raise
-            out.warn(refused.detail)
+
+    def attempt() -> None:
+        decode(send(Call("POST", "/api/auth/reauthenticate", json={kind: _typed(kind)})), type(None))
+
+    until_right(attempt, WRONG, out)
 
 
 def unattended(problem: dict[str, Any], email: str) -> Refused:
