@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from litestar import Response, delete, get, post
+import msgspec
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 
-from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn, SignupPending
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
 from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityOutcome
+from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
     InvalidToken,
@@ -16,9 +19,12 @@ from bunbase.contracts.bunauth.problems import (
     SessionNotFound,
     TokenReused,
     WrongCode,
+    WrongProof,
 )
 from bunbase.pkg.http import Injected
 from tests.cli.fake_api import EMAIL, NOW, PASSWORD, AnyRequest, FakeApi
+
+FIRST_CODE: Final = "123456"  # of a new authenticator app
 
 
 @get("/api/auth/sessions")
@@ -54,6 +60,101 @@ async def second_factor(api: Injected[FakeApi], request: AnyRequest) -> SignedIn
     if body != {"challenge": "bsc_1", "code": api.code}:
         raise WrongCode
     return api.sign_in(EMAIL)
+
+
+@post("/api/auth/reauthenticate", status_code=204)
+async def reauthenticate(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.signed_in(request)
+    if await request.json() not in ({"password": PASSWORD}, {"code": api.code}):
+        raise WrongProof("This proof is wrong. After 9 more wrong proofs, the session ends.")
+    api.proofs = []
+
+
+@post("/api/auth/signing-keys/replace", status_code=204)
+async def replace_signing_keys(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.replaced_keys += 1
+
+
+@get("/api/invites")
+async def list_account_invites(api: Injected[FakeApi], request: AnyRequest) -> AccountInvites:
+    api.signed_in(request)
+    return AccountInvites(tuple(api.account_invites))
+
+
+@post("/api/invites")
+async def create_account_invite(api: Injected[FakeApi], request: AnyRequest) -> AccountInvite:
+    api.signed_in(request)
+    new = await request.json()
+    made = AccountInvite(f"ain_{len(api.account_invites) + 1}", new["email"], new["role"], NOW, NOW)
+    api.account_invites.append(made)
+    return msgspec.structs.replace(made, url=f"{api.url}/account/invite?token=biv_1")
+
+
+@delete("/api/invites/{id:str}")
+async def delete_account_invite(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.account_invites = [one for one in api.account_invites if one.id != id]
+
+
+@get("/api/auth/totp")
+async def totp_state(api: Injected[FakeApi], request: AnyRequest) -> TotpState:
+    api.signed_in(request)
+    return TotpState(api.has_app, 2 if api.has_app else 0, NOW if api.has_app else None)
+
+
+@post("/api/auth/totp", status_code=201)
+async def start_totp(api: Injected[FakeApi], request: AnyRequest) -> NewTotp:
+    api.proved(request)
+    api.pending_app = True
+    return NewTotp("SECRET32", "otpauth://totp/BunBase:ada%40example.com?secret=SECRET32&issuer=BunBase")
+
+
+@post("/api/auth/totp/confirm", status_code=200)
+async def confirm_totp(api: Injected[FakeApi], request: AnyRequest) -> RecoveryCodes:
+    api.signed_in(request)
+    if not api.pending_app or (await request.json())["code"] != FIRST_CODE:
+        raise WrongCode
+    api.has_app = True
+    return RecoveryCodes(("code-1", "code-2"))
+
+
+@delete("/api/auth/totp")
+async def remove_totp(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.has_app = False
+
+
+@post("/api/auth/recovery-codes", status_code=201)
+async def new_recovery_codes(api: Injected[FakeApi], request: AnyRequest) -> RecoveryCodes:
+    api.proved(request)
+    return RecoveryCodes(("code-3", "code-4"))
+
+
+@patch("/api/auth/me")
+async def update_me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
+    api.signed_in(request)
+    api.changes.append(await request.json())
+    return {"user": api.account()}
+
+
+@delete("/api/auth/me")
+async def delete_account(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.deleted_account = True
+
+
+@post("/api/auth/password", status_code=204)
+async def change_password(api: Injected[FakeApi], request: AnyRequest) -> None:
+    api.proved(request)
+    api.changes.append(await request.json())
+
+
+@post("/api/auth/email", status_code=202)
+async def change_email(api: Injected[FakeApi], request: AnyRequest) -> dict[str, str]:
+    api.proved(request)
+    api.changes.append(await request.json())
+    return {"status": "accepted"}
 
 
 @post("/api/auth/{verb:str}")
@@ -92,4 +193,25 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
     return api.sign_in(EMAIL)
 
 
-ACCOUNT_ROUTES: Final = (list_activity, list_own_sessions, end_own_sessions, end_own_session, second_factor, auth)
+ACCOUNT_ROUTES: Final = (
+    list_activity,
+    list_own_sessions,
+    end_own_sessions,
+    end_own_session,
+    second_factor,
+    reauthenticate,
+    list_account_invites,
+    create_account_invite,
+    delete_account_invite,
+    totp_state,
+    start_totp,
+    confirm_totp,
+    remove_totp,
+    new_recovery_codes,
+    update_me,
+    delete_account,
+    change_password,
+    change_email,
+    replace_signing_keys,
+    auth,
+)

@@ -10,7 +10,8 @@ import msgspec
 from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
-from bunbase.contracts.bunauth.problems import TokenExpired
+from bunbase.contracts.bunauth.invites import AccountInvite
+from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenExpired
 from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.functions.deployments import FunctionConfig, Version
@@ -61,6 +62,13 @@ class FakeApi:
         self.setup_complete = True
         self.without_factors: list[str] = []  # accounts whose factors an administrator has removed
         self.code = ""  # if it is set, a sign-in needs this code
+        self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
+        self.replaced_keys = 0
+        self.account_invites: list[AccountInvite] = []
+        self.pending_app = False  # an authenticator app waits for its first code
+        self.has_app = False
+        self.changes: list[dict[str, Any]] = []  # of the account
+        self.deleted_account = False
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False
@@ -114,6 +122,12 @@ class FakeApi:
             raise Unauthenticated
         if token not in self.access:
             raise TokenExpired
+
+    def proved(self, request: AnyRequest) -> None:
+        """Accept a signed-in developer with a fresh proof."""
+        self.signed_in(request)
+        if self.proofs:
+            raise ReauthenticationRequired(methods=self.proofs)
 
     def administrator(self, request: AnyRequest) -> None:
         """Accept the secret key, or a developer who names the project."""

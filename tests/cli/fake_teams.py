@@ -98,13 +98,13 @@ async def create_invite(api: Injected[FakeApi], request: AnyRequest) -> Invite:
     body, id = await request.json(), f"ivt_{len(api.invites) + 1}"
     invite = Invite(id, body["email"], Role(body["role"]), NOW, NOW)
     api.invites[id] = group_of(api, request), invite
-    return msgspec.structs.replace(invite, url=f"{api.url}/invite#binv_{id}")
+    return msgspec.structs.replace(invite, url=f"{api.url}/invite?token=binv_{id}")
 
 
 @post(paths("/invites/{id:str}/resend"))
 async def resend_invite(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Invite:
     group_of(api, request)
-    return msgspec.structs.replace(api.invites[id][1], url=f"{api.url}/invite#binv_again")
+    return msgspec.structs.replace(api.invites[id][1], url=f"{api.url}/invite?token=binv_again")
 
 
 @delete(paths("/invites/{id:str}"), status_code=204)

@@ -215,10 +215,16 @@ def test_commands_use_the_server_of_the_last_login(
     assert bunbase("whoami", "--json").document["url"] == signed_in.url
 
 
-def test_requests_have_a_user_agent_with_the_version_of_the_command(signed_in: FakeApi, bunbase: Bunbase) -> None:
-    bunbase("whoami")
+def test_requests_name_the_version_of_the_command_and_the_machine(
+    signed_in: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    for name in ("ada-laptop", "bäckerei (1)", ""):
+        monkeypatch.setattr("platform.node", lambda name=name: name)
+        bunbase("whoami")
 
-    assert signed_in.agents == {f"bunbase-cli/{__version__}"}
+    names = ("ada-laptop", "b?ckerei ?1?", "unnamed machine")
+    assert signed_in.agents == {f"bunbase-cli/{__version__} ({name}; Linux)" for name in names}
 
 
 def test_no_proxy_is_used_for_a_server_on_this_machine(

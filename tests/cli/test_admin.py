@@ -9,3 +9,17 @@ def test_an_administrator_removes_the_factors_of_an_account(signed_in: FakeApi, 
 
     assert (said.code, signed_in.without_factors) == (0, ["usr_bob"])
     assert "usr_bob has no factors any more" in said.err
+
+
+def test_an_administrator_invites_people_with_and_without_an_address_and_withdraws_an_invitation(
+    signed_in: FakeApi, bunbase: Bunbase
+) -> None:
+    shown = bunbase("admin", "invites", "create", "bob@example.com", "--role", "admin")
+    for_anybody = bunbase("admin", "invites", "create", "--json").document
+    listed = bunbase("admin", "invites", "list", "--json").document["items"]
+    withdrawn = bunbase("admin", "invites", "delete", "ain_1")
+
+    assert "/account/invite?token=biv_1" in shown.out
+    assert (for_anybody["email"], for_anybody["role"]) == (None, "user")
+    assert [(one["id"], one["email"]) for one in listed] == [("ain_1", "bob@example.com"), ("ain_2", None)]
+    assert (withdrawn.code, [one.id for one in signed_in.account_invites]) == (0, ["ain_2"])

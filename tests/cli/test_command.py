@@ -14,11 +14,14 @@ HEAVY = ("httpx", "litestar", "uvicorn", "asyncpg", "tomlkit", "cryptography", "
 SUB_COMMANDS = [
     *("projects list", "projects create", "projects use", "projects delete", "projects restore", "projects transfer"),
     *("members list", "members add", "members change", "members remove", "members leave"),
-    *("sessions list", "sessions end", "account activity"),
+    *("account second-factor status", "account second-factor on", "account second-factor confirm"),
+    *("account second-factor off", "account second-factor recovery-codes", "account password", "account email"),
+    *("account update", "account delete", "account activity", "sessions list", "sessions end"),
     *("invites list", "invites create", "invites resend", "invites delete", "invites accept"),
     *("orgs list", "orgs create", "orgs rename", "orgs delete"),
     *("audit list", "audit export", "admin accounts", "admin projects", "admin usage", "admin suspend"),
-    *("admin resume", "admin role", "admin reset-factors"),
+    *("admin resume", "admin role", "admin reset-factors", "admin replace-signing-keys"),
+    *("admin invites list", "admin invites create", "admin invites delete"),
     *("keys list", "keys create", "keys update", "keys rotate", "keys rotate-data", "keys revoke"),
     *("service-accounts list", "service-accounts create", "service-accounts delete"),
     *("tokens list", "tokens create", "tokens delete"),
@@ -29,10 +32,10 @@ SUB_COMMANDS = [
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
 NO_JSON = {
+    "account",
     "admin",
     "audit",
     "sessions",
-    "account",
     "projects",
     "members",
     "invites",

@@ -79,7 +79,7 @@ def test_an_invitation_is_created_listed_sent_again_and_accepted_with_its_link(
     listed = bunbase("invites", "list", *flags, "--json").document["items"]
     assert [(one["id"], "url" in one) for one in listed] == [(made["id"], False)]
     assert "eve@example.com" in bunbase("invites", "list", *flags).out
-    assert "#binv_again" in bunbase("invites", "resend", made["id"], *flags).out
+    assert "token=binv_again" in bunbase("invites", "resend", made["id"], *flags).out
 
     accepted = bunbase("invites", "accept", made["url"], "--json").document
     assert accepted["role"] == "admin"
@@ -90,7 +90,7 @@ def test_an_invitation_is_created_listed_sent_again_and_accepted_with_its_link(
 def test_the_link_of_an_invitation_is_shown_once_with_a_warning(team: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("invites", "create", "eve@example.com")
 
-    assert f"{team.url}/invite#binv_ivt_1" in said.out
+    assert f"{team.url}/invite?token=binv_ivt_1" in said.out
     assert "will not be shown again" in said.err
     assert "Next: bunbase projects use guestbook" in bunbase("invites", "accept", "binv_ivt_1").err
 

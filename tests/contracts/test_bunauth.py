@@ -114,13 +114,18 @@ async def test_a_second_factor_is_turned_on_asked_for_and_removed_by_an_administ
     with pytest.raises(SecondFactorRequired) as asked:
         await bunauth.login(ANYONE, "ada@example.com", PASSWORD)
     challenge = asked.value.extra["challenge"]
+    with pytest.raises(SecondFactorRequired) as asked_on_a_page:
+        await bunauth.identify_by_password(ANYONE, "ada@example.com", PASSWORD)
+    of_a_page, open_sessions = asked_on_a_page.value.extra["challenge"], await bunauth.sessions(caller, 20, None)
+    assert await bunauth.identify_by_code(ANYONE, of_a_page, new_codes[2]) == signed_in.user
+    assert await bunauth.sessions(caller, 20, None) == open_sessions
 
     with pytest.raises(WrongCode):
         await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(codes[0]))
     assert (await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(new_codes[0]))).user.email
     with pytest.raises(ChallengeExpired):
         await bunauth.login_with_second_factor(ANYONE, challenge, SecondFactor(new_codes[1]))
-    assert (await bunauth.totp_state(caller)).recovery_codes_left == 9
+    assert (await bunauth.totp_state(caller)).recovery_codes_left == 8
     await bunauth.remove_factors(caller, signed_in.user.id)
 
     with pytest.raises(AccountNotFound):

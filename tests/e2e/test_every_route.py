@@ -143,7 +143,7 @@ def inhabited(http: httpx.Client) -> Installation:
         for place in (f"/api/projects/{project['id']}", f"/api/orgs/{org}") if name != who.OWNER else ():
             invite = {"email": accounts[name]["user"]["email"], "role": name}
             url = post(f"{place}/invites", invite, headers[who.OWNER])["url"]
-            post("/api/invites/accept", {"token": url.partition("#")[2]}, headers[name])
+            post("/api/invites/accept", {"token": url.partition("token=")[2]}, headers[name])
     tokens = {
         who.READER: ["read"],
         who.WRITER: ["read", "write"],

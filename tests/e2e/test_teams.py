@@ -36,22 +36,26 @@ def people(instance: Instance) -> tuple[Person, Person]:
 
 def invited(by: Person, place: str, who: Person, role: str) -> None:
     url = by.ask("POST", f"{place}/invites", {"email": who.email, "role": role})["url"]
-    who.ask("POST", "/api/invites/accept", {"token": url.partition("#")[2]})
+    who.ask("POST", "/api/invites/accept", {"token": url.partition("token=")[2]})
 
 
-def test_the_link_of_an_invitation_opens_a_page_without_scripts_that_tells_how_to_accept_it(
+def test_the_link_of_an_invitation_opens_a_page_without_scripts_whose_form_accepts_it(
     instance: Instance, people: tuple[Person, Person]
 ) -> None:
     ada, bob = people
     at = "/api/projects/" + ada.ask("POST", "/api/projects", {"name": "Linked"})["id"]
     link = ada.ask("POST", f"{at}/invites", {"email": bob.email, "role": "viewer"})["url"]
 
-    page = instance.http.get("/" + link.partition("#")[0].split("/", 3)[3])
+    page = instance.http.get("/" + link.split("/", 3)[3])
+    form = {"token": link.partition("token=")[2], "email": bob.email, "password": "correct horse battery"}
+    accepted = instance.http.post("/invite", data=form)
 
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert "bunbase invites accept" in page.text
     assert "<script" not in page.text
+    assert accepted.status_code == 200
+    assert bob.ask("GET", at)["role"] == "viewer"
 
 
 def test_a_role_that_is_taken_away_in_an_organisation_stops_working_within_a_second(

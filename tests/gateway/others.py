@@ -25,7 +25,15 @@ from bunbase.contracts.bunauth.problems import (
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks, ServiceToken, Verified
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.keys import KeyLimits, UsedKey
-from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, ProjectNotFound, Projects
+from bunbase.contracts.platform import (
+    AcceptedInvite,
+    InvalidKey,
+    KeyHolder,
+    Membership,
+    OpenInvitation,
+    ProjectNotFound,
+    Projects,
+)
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth import User, UserSignedIn
@@ -232,6 +240,17 @@ class FakePlatform(Room):
         self.writable = True  # the audit log
         self.entries: list[list[Any]] = []  # of the audit log: the caller, the act, and the end or None
         self.refusals: list[tuple[Caller, AuditedAct, int]] = []
+
+    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
+        if password != PASSWORD:
+            raise InvalidCredentials
+        return AcceptedInvite(Role.VIEWER)
+
+    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
+        return AcceptedInvite(Role.VIEWER)
+
+    async def invitation(self, token: str) -> OpenInvitation:
+        return OpenInvitation("Bakery", Role.VIEWER, "ada@example.com", "bob@example.com")
 
     async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
         self.calls["begin_act"] += 1

@@ -66,13 +66,12 @@ NEVER_STORED = {
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/.well-known/openid-configuration"),
-    ("GET", "/invite"),
     ("GET", "/v1/auth/jwks.json"),
 }
 
 
 def test_every_route_that_returns_secrets_sends_no_store() -> None:
-    """Sign-in, keys, tokens and revealed variables are `no-store`; only public keys and pages are `public`."""
+    """Sign-in, keys, tokens and revealed variables are `no-store`; only public keys are `public`."""
     said: dict[str, set[tuple[str, str]]] = {}
     for route in ALL:
         header = route.cache_control

@@ -287,11 +287,12 @@ async def test_guesses_of_device_codes_are_limited_by_address() -> None:
     assert elsewhere.status_code == 200
 
 
-async def test_wrong_passwords_on_the_page_for_devices_count_as_failed_sign_ins() -> None:
+@pytest.mark.parametrize("page", ["/device", "/invite"])
+async def test_wrong_passwords_on_a_page_count_as_failed_sign_ins(page: str) -> None:
     settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
     async with door_of(settings) as door:
-        fields = {"user_code": "WDJB-MJHT", "email": "ada@example.com", "password": "guess", "decision": "approve"}
-        guesses = [(await door.http.post("/device", data=fields)).status_code for _ in range(MOST + 1)]
+        fields = {"user_code": "WDJB-MJHT", "token": "binv_1", "email": "ada@example.com", "password": "guess"}
+        guesses = [(await door.http.post(page, data=fields)).status_code for _ in range(MOST + 1)]
         login_too = await login(door, password=PASSWORD)
 
     assert guesses == [401] * MOST + [429]
@@ -307,11 +308,12 @@ async def test_a_right_password_on_the_page_that_needs_a_second_factor_is_no_fai
     assert [answer.status_code for answer in asked] == [200] * (MOST + 1)
 
 
-async def test_codes_on_the_page_for_devices_have_a_limit_per_address() -> None:
+@pytest.mark.parametrize("page", ["/device/code", "/invite/code"])
+async def test_codes_on_a_page_have_a_limit_per_address(page: str) -> None:
     settings = GatewaySettings(token_requests_per_minute=MOST)
     async with door_of(settings) as door:
-        fields = {"user_code": "WDJB-MJHT", "challenge": "bsc_1", "code": "123456", "decision": "approve"}
-        codes = [(await door.http.post("/device/code", data=fields)).status_code for _ in range(MOST + 1)]
+        fields = {"user_code": "WDJB-MJHT", "token": "binv_1", "challenge": "bsc_1", "code": "123456"}
+        codes = [(await door.http.post(page, data=fields)).status_code for _ in range(MOST + 1)]
 
     assert codes == [200] * MOST + [429]
 

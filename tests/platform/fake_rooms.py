@@ -7,6 +7,12 @@ from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.activity import UnauditedActivity
+from bunbase.contracts.bunauth.problems import (
+    ChallengeExpired,
+    InvalidCredentials,
+    SecondFactorRequired,
+    WrongCode,
+)
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.documents import StoredSize
 from bunbase.contracts.bundoc.service import Bundoc
@@ -17,6 +23,8 @@ from bunbase.contracts.tenant_auth import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
+
+PASSWORD, CODE = "correct horse battery", "123456"  # of every account
 
 
 class Hearing:
@@ -51,13 +59,14 @@ class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
     `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted. `unaudited`:
-    activity that the audit log needs.
+    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code.
     """
 
     def __init__(self) -> None:
         self.deleted: set[str] = set()
         self.refusal: Exception | None = None
         self.dies: Exception | None = None
+        self.two_factors: set[str] = set()
         self.unaudited: list[UnauditedActivity] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
@@ -66,6 +75,21 @@ class FakeBunAuth:
 
     async def activity_audited(self, ids: tuple[str, ...]) -> None:
         self.unaudited = [one for one in self.unaudited if one.entry.id not in ids]
+
+    async def identify_by_password(self, caller: Caller, email: str, password: str) -> Account:
+        if password != PASSWORD:
+            raise InvalidCredentials
+        id = f"usr_{email.partition('@')[0]}"
+        if id in self.two_factors:
+            raise SecondFactorRequired(challenge=f"bsc_{id}", methods=["totp"])
+        return account_of(id)
+
+    async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
+        if challenge == "expired":
+            raise ChallengeExpired("Sign in again.")
+        if code != CODE:
+            raise WrongCode
+        return account_of(challenge.removeprefix("bsc_"))
 
     async def check_account_deletion(self, caller: Caller) -> None:
         if self.refusal is not None:

@@ -36,7 +36,7 @@ async def joined(platform: Platform, by: Caller, who: Caller, role: Role, org: s
 
 def token_of(invite: Invite) -> str:
     assert invite.url is not None
-    return invite.url.partition("#")[2]
+    return invite.url.partition("token=")[2]
 
 
 def value_of(key: Key) -> str:

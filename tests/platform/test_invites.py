@@ -49,7 +49,7 @@ async def test_an_accepted_invitation_makes_the_account_a_member(platform: Platf
         clock.now() + timedelta(days=7),
     )
     assert invite.url is not None
-    assert invite.url.startswith("http://127.0.0.1:7070/invite#binv_")
+    assert invite.url.startswith("http://127.0.0.1:7070/invite?token=binv_")
 
     accepted = await platform.accept_invite(BOB, token_of(invite))
 

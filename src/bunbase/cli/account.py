@@ -11,6 +11,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.address import is_loopback
+from bunbase.cli.attempts import MOST, until_right
 from bunbase.cli.browser_login import check_provider, sign_in_by_provider
 from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
@@ -24,7 +25,6 @@ from bunbase.contracts.bunauth.accounts import Account, SignedIn
 PASSWORD: Final = "BUNBASE_PASSWORD"
 SECOND_FACTOR: Final = "second_factor_required"
 WRONG_CODE: Final = "wrong_code"
-ATTEMPTS: Final = 3  # codes that a person may type
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
 MAIL_SENT: Final = 202
@@ -145,9 +145,7 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         if session.known().access_token:
             _end(session, out)
         with session.file.changing() as credentials:
-            credentials.servers.pop(session.url, None)
-            if credentials.current == session.url:
-                credentials.current = ""
+            credentials.forget(session.url)
     if flags.json:
         out.document({"url": session.url, "signed_in": False})
     out.done(f"Signed out of {session.url}.")
@@ -187,15 +185,12 @@ def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
     """End a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
-    for left in reversed(range(1 if code else ATTEMPTS)):
+
+    def attempt() -> None:
         answer = {"challenge": challenge, "code": code or _asked_code(out)}
-        try:
-            _enter(session, Call("POST", "/api/auth/login/second-factor", json=answer), out)
-            return
-        except Refused as refused:
-            if refused.code != WRONG_CODE or not left:
-                raise
-            out.warn(refused.detail)
+        _enter(session, Call("POST", "/api/auth/login/second-factor", json=answer), out)
+
+    until_right(attempt, WRONG_CODE, out, most=1 if code else MOST)
 
 
 def _asked_code(out: Output) -> str:
@@ -211,7 +206,7 @@ def _asked_code(out: Output) -> str:
 def _tell_of_the_mail(email: str, out: Output) -> None:
     if out.json:
         out.document({"status": "confirmation_sent", "email": email})
-    out.done(f"A mail is on its way to {email}. Its link opens the account.")
+    out.done(f"A mail is on its way to {email}. Its link opens the account, and the password is chosen there.")
     out.hint("Then: bunbase login")
 
 

@@ -1,10 +1,10 @@
-"""`bunbase account`: the activity of your account."""
+"""`bunbase account activity`: who used your account."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
@@ -15,10 +15,7 @@ from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry
 
 ACTIVITY: Final = "/api/auth/activity"
 
-app = App(name="account", help="Show who used your account.")
 
-
-@app.command
 def activity(
     *,
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest to show.")] = 50,

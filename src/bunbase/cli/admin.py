@@ -7,9 +7,11 @@ from typing import Annotated, Final, Literal
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
+from bunbase.cli.account_invites import app as account_invites
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.prompts import confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
@@ -17,9 +19,11 @@ from bunbase.contracts.project_administration import InstallationUsage, ManagedP
 ACCOUNT: Final = "usr_"
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show.")]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 Target = Annotated[str, Parameter(help="The id of an account (usr_…), or the id or slug of a project.")]
 
 app = App(name="admin", help="Manage the accounts and projects of the installation, as its administrator.")
+app.command(account_invites)
 
 
 @app.command
@@ -135,6 +139,24 @@ def reset_factors(
     if flags.json:
         out.document({"id": account, "factors_removed": True})
     out.done(f"{account} has no factors any more. Its owner signs in with the password.")
+
+
+@app.command
+def replace_signing_keys(*, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Replace all keys that sign access tokens at once, because one of them may be in the wrong hands.
+
+    All access tokens of developers end within a second. Their sessions stay, and their clients refresh.
+    """
+    out = Output(flags.json)
+    out.warn(
+        "This ends all access tokens of developers. Programs that cache the public keys follow within five minutes."
+    )
+    confirm(yes)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("POST", at("auth", "signing-keys", "replace")))
+    if flags.json:
+        out.document({"replaced": True})
+    out.done("All signing keys are replaced.")
 
 
 def _change(target: str, verb: str, done: str, flags: ServerFlags) -> None:

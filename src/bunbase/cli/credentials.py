@@ -79,6 +79,12 @@ class Credentials(msgspec.Struct):
     def server(self, url: str) -> KnownServer:
         return self.servers.setdefault(url, KnownServer())
 
+    def forget(self, url: str) -> None:
+        """Forget everything that is stored for a server."""
+        self.servers.pop(url, None)
+        if self.current == url:
+            self.current = ""
+
 
 class CredentialsFile:
     def __init__(self, path: Path) -> None:

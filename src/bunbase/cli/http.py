@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
-AGENT: Final = f"bunbase-cli/{__version__}"
+MAX_NAME: Final = 100  # characters of the name of the machine
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Http:
         self.url = url
         self.client = httpx.Client(
             base_url=url,
-            headers={"user-agent": AGENT},
+            headers={"user-agent": user_agent()},
             verify=tls_context(ca_file) if url.startswith("https:") else True,
             trust_env=not is_loopback(url),  # a proxy cannot reach a server on this machine
         )
@@ -103,6 +104,12 @@ class Http:
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
             return Unreachable(f"{self.url} did not answer in time.")
         return Unreachable(f"{self.url} cannot be reached: {_reason(error)}.{advice}")
+
+
+def user_agent() -> str:
+    """Return the name of this program and machine, by which people recognize the session in the list of sessions."""
+    machine = "".join(c if c.isascii() and c.isprintable() and c not in "();" else "?" for c in platform.node())
+    return f"bunbase-cli/{__version__} ({machine[:MAX_NAME] or 'unnamed machine'}; {platform.system()})"
 
 
 def at(*segments: str) -> str:

@@ -67,7 +67,7 @@ def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def accept(
-    link: Annotated[str, Parameter(help="The link of the invitation, or the part of it after #.")],
+    link: Annotated[str, Parameter(help="The link of the invitation, or the token in it (binv_…).")],
     /,
     *,
     flags: ServerFlags = SERVER_FLAGS,
@@ -75,7 +75,7 @@ def accept(
     """Accept an invitation with the account that you are signed in with."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        token = link.rpartition("#")[2].strip()
+        token = link.rpartition("#")[2].rpartition("token=")[2].strip()  # links of older mails have it after #
         joined = session.ask(AcceptedInvite, Call("POST", "/api/invites/accept", json={"token": token}))
     if flags.json:
         out.document(joined)

@@ -42,7 +42,7 @@ COMMANDS: Final = (
     (ACCOUNT, "register", "account:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
     (ACCOUNT, "logout", "account:logout", "Sign out."),
-    (ACCOUNT, "account", "account_activity:app", "Show who used your account."),
+    (ACCOUNT, "account", "own_account:app", "Change or delete your account, and show who used it."),
     (ACCOUNT, "sessions", "sessions:app", "List and end the sessions of your account."),
     (ACCOUNT, "whoami", "account:whoami", "Show the account that commands use."),
     (ACCOUNT, "tokens", "tokens:app", "List, create and delete your personal access tokens."),

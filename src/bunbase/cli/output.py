@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 from rich.console import Console
+from rich.status import Status
 from rich.text import Text
 
 from bunbase.cli import tables
@@ -18,6 +19,8 @@ from bunbase.cli.tables import visible
 from bunbase.pkg.api_json import api_json
 
 PIPE_WIDTH: Final = 100_000  # so wide that in a pipe no line is cut off or wrapped
+
+_spinners: Final[list[Status]] = []  # those that are on the screen
 
 
 class Output:
@@ -68,7 +71,7 @@ class Output:
         if self.json or not self.asides.is_terminal:
             yield
             return
-        with self.asides.status(Text(text)):
+        with _shown(self.asides.status(Text(text))):
             yield
 
     @contextmanager
@@ -77,8 +80,19 @@ class Output:
         if self.json or not self.asides.is_terminal:
             yield lambda _far: None
             return
-        with self.asides.status(Text(text)) as status:
+        with _shown(self.asides.status(Text(text))) as status:
             yield lambda far: status.update(Text(f"{text}: {visible(far)}"))
+
+
+@contextmanager
+def without_spinners() -> Iterator[None]:
+    """Hide the spinners while the block runs, because they would write over a question and its answer."""
+    hidden = list(_spinners)
+    for spinner in hidden:
+        spinner.stop()
+    yield
+    for spinner in hidden:
+        spinner.start()
 
 
 def report(failure: Failure, json: bool) -> None:
@@ -92,6 +106,16 @@ def report(failure: Failure, json: bool) -> None:
     if failure.request_id:
         text.append(f"\n         request {failure.request_id}", "dim")
     _console(sys.stderr).print(text, soft_wrap=True)
+
+
+@contextmanager
+def _shown(spinner: Status) -> Iterator[Status]:
+    _spinners.append(spinner)
+    try:
+        with spinner:
+            yield spinner
+    finally:
+        _spinners.remove(spinner)
 
 
 def _asked(server: str, project: str = "", project_from: str = "") -> str:

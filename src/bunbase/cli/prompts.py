@@ -6,14 +6,16 @@ import getpass
 import sys
 
 from bunbase.cli.errors import Usage
+from bunbase.cli.output import without_spinners
 
 
 def ask(question: str, otherwise: str) -> str:
     """Return the typed line. Raises: Usage with the text `otherwise` if there is no terminal."""
     _need_terminal(otherwise)
-    sys.stderr.write(f"{question}: ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline()
+    with without_spinners():
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
     if not answer:
         raise KeyboardInterrupt
     return answer.strip()
@@ -29,7 +31,8 @@ def ask_secret(question: str, otherwise: str) -> str:
     """Return a line that the terminal does not show. Raises: Usage with `otherwise` if there is no terminal."""
     _need_terminal(otherwise)
     try:
-        return getpass.getpass(f"{question}: ", stream=sys.stderr)
+        with without_spinners():
+            return getpass.getpass(f"{question}: ", stream=sys.stderr)
     except EOFError:
         raise KeyboardInterrupt from None
 

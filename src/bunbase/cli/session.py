@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_fi
 from bunbase.cli.errors import Failure, NotSignedIn, Refused
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
+from bunbase.cli.proofs import REQUIRED, prove, unattended
 from bunbase.contracts.bunauth.accounts import SignedIn
 
 T = TypeVar("T")
@@ -44,14 +46,18 @@ class NamedProject(msgspec.Struct, frozen=True):
 class Session:
     """One server and one account. `token`: if set, it replaces the stored tokens, and is never renewed.
 
-    `ca_file`: certificate authorities to trust in addition to the usual ones.
+    `ca_file`: certificate authorities to trust in addition to the usual ones. `attended`: a person is at the terminal,
+    whom the session may ask for a proof.
     """
 
-    def __init__(self, url: str, file: CredentialsFile, token: str = "", ca_file: str = "") -> None:
+    def __init__(
+        self, url: str, file: CredentialsFile, token: str = "", ca_file: str = "", attended: bool = False
+    ) -> None:
         self.url = url
         self.file = file
         self.token = token
         self.http = Http(url, ca_file)
+        self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
 
     def ask(self, kind: type[T], call: Call) -> T:
@@ -72,13 +78,13 @@ class Session:
     def send(self, call: Call, stream: bool = False) -> httpx.Response:
         """Send a request as the signed-in developer, and return the answer, whose status is never 401.
 
-        A stored token that the server refuses is renewed once. Raises: NotSignedIn, Unreachable.
+        A stored token that the server refuses is renewed once. If the server asks for a fresh proof, the person at the
+        terminal is asked, and the request is sent once more. Raises: NotSignedIn, Refused, Unreachable.
         """
-        token = self._current_token()
-        reply = self.http.send(call, token, stream)
-        if reply.status_code == 401 and not self.token and self.known().refresh_token:
-            reply.close()
-            reply = self.http.send(call, self._renew(token), stream)
+        reply = self._send(call, stream)
+        if reply.status_code == 401:
+            self._prove(reply)
+            reply = self._send(call, stream)
         if reply.status_code == 401:
             raise self._turned_away(reply)
         return reply
@@ -103,6 +109,24 @@ class Session:
         """Yield everything that is stored for this server; write the block's changes back."""
         with self.file.changing() as credentials:
             yield credentials.server(self.url)
+
+    def _send(self, call: Call, stream: bool = False) -> httpx.Response:
+        token = self._current_token()
+        reply = self.http.send(call, token, stream)
+        if reply.status_code == 401 and not self.token and self.known().refresh_token and not _asks_for_proof(reply):
+            reply.close()
+            return self.http.send(call, self._renew(token), stream)
+        return reply
+
+    def _prove(self, reply: httpx.Response) -> None:
+        """Send the proof that the server asks for. Raises: NotSignedIn if it asks for a sign-in; Refused."""
+        if not _asks_for_proof(reply):
+            raise self._turned_away(reply)
+        problem = problem_in(reply) or {}
+        reply.close()
+        if not self.attended:
+            raise unattended(problem, self.known().email)
+        prove(problem, self._send)
 
     def _current_token(self) -> str:
         if self.token:
@@ -155,7 +179,8 @@ class Session:
 def open_session(flags: ServerFlags) -> Iterator[Session]:
     """Yield a session for the flags, the environment and the credentials file."""
     file = credentials_file()
-    session = Session(server_url(flags.url, file.read().current), file, os.environ.get(TOKEN, ""), flags.ca_file)
+    url, token = server_url(flags.url, file.read().current), os.environ.get(TOKEN, "")
+    session = Session(url, file, token, flags.ca_file, attended=not flags.json and sys.stdin.isatty())
     try:
         yield session
     except Refused as refused:
@@ -169,3 +194,7 @@ def open_session(flags: ServerFlags) -> Iterator[Session]:
 def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:
     expires_at = time.time() + signed_in.expires_in
     known.sign_in(signed_in.user.email, signed_in.access_token, signed_in.refresh_token, expires_at)
+
+
+def _asks_for_proof(reply: httpx.Response) -> bool:
+    return (problem_in(reply) or {}).get("code") == REQUIRED

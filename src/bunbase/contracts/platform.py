@@ -245,6 +245,18 @@ class Invites(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class OpenInvitation(msgspec.Struct, frozen=True):
+    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
+
+    `email`: the address that was invited; an account with another address may accept it too.
+    """
+
+    target: str
+    role: Role
+    email: str
+    inviter: str
+
+
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
     """The project or organisation that the caller has joined, and the caller's role there."""
 
@@ -361,6 +373,24 @@ class Platform(AuditLog, ProjectAdministration, Protocol):
         """Make the caller a member. A second call by the same account returns the same answer.
 
         Raises: InviteNotFound, InvalidInput if no more members fit in.
+        """
+        ...
+
+    async def invitation(self, token: str) -> OpenInvitation:
+        """Return the invitation of a link. It stays open. Raises: InviteNotFound."""
+        ...
+
+    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
+        """Sign a person in for this act alone, and make the account a member.
+
+        Raises: as `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
+        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
+
+        Raises: as `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 

@@ -191,7 +191,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "role": "developer",
         "created_at": AT,
         "expires_at": "2026-01-12T06:00:00.000Z",
-        "url": "https://api.example.com/invite#binv_…",
+        "url": "https://api.example.com/invite?token=binv_…",
     },
     "AcceptedInvite": {"role": "developer", "project": OWN_PROJECT | {"role": "developer"}},
     "ServiceAccount": {

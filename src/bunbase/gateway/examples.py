@@ -66,7 +66,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", f"{PROJECT}/members"): {"user": COLLEAGUE, "role": "developer"},
     ("PATCH", f"{PROJECT}/members/{{user}}"): {"role": "admin"},
     ("POST", f"{PROJECT}/invites"): {"email": "bob@example.com", "role": "developer"},
-    ("POST", "/api/invites/accept"): {"token": "the part of the link after #"},
+    ("POST", "/api/invites/accept"): {"token": "binv_…, the token of the link"},
     ("POST", "/api/orgs"): {"name": "Bakers' Guild"},
     ("PATCH", ORG): {"name": "Guild of Bakers"},
     ("DELETE", ORG): {"confirm": "bakers-guild"},

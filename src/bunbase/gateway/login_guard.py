@@ -22,7 +22,10 @@ DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
 DEVICE_PAGE: Final = "/device"
 DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
-LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, DEVICE_PAGE)
+INVITE_PAGE: Final = "/invite"
+INVITE_CODE_PAGE: Final = "/invite/code"
+FORM_LOGINS: Final = (DEVICE_PAGE, INVITE_PAGE)
+LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, *FORM_LOGINS)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
@@ -37,6 +40,7 @@ SECOND_STEPS: Final = (
     "/api/auth/login/passkey/options",
     "/api/auth/login/passkey/verify",
     DEVICE_CODE_PAGE,
+    INVITE_CODE_PAGE,
 )  # the room limits the attempts at each account; here they are limited for each address
 STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback")
 TRADES: Final = (
@@ -49,7 +53,7 @@ TRADES: Final = (
     *SECOND_STEPS,
     *STARTS,
 )
-OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
+OF_DEVELOPERS: Final = ("/api/", "/account/", *FORM_LOGINS)
 MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
@@ -99,7 +103,7 @@ class LoginGuard:
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
-        email = _email_of_form(body) if request.scope["path_template"] == DEVICE_PAGE else _email(body)
+        email = _email_of_form(body) if request.scope["path_template"] in FORM_LOGINS else _email(body)
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
         async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
             await self.app(request.scope, _replaying(messages, receive), _failing_sign_in(send, attempt))

@@ -37,7 +37,8 @@ MAY_CALL: Final = {
                     request_password_reset reset_password resume_account revocations sessions set_account_role
                     signup_state start_device_login start_external_login start_totp suspend_account tokens totp_state
                     update_me verify verify_email waiting_device""",
-        "platform": "accounts activity_audited check_account_deletion delete_account unaudited_activity",
+        "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code
+                       identify_by_password unaudited_activity""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
@@ -62,14 +63,15 @@ MAY_CALL: Final = {
         "platform": "drop_project pause_project",
     },
     "platform": {
-        GATEWAY: """accept_invite add_member audit begin_act change_member check_active create_invite create_key
-                    create_org create_project create_service_account custody delete_account delete_invite delete_org
-                    delete_project delete_service_account dev_mails end_act exchange_token export_audit
-                    export_installation_audit inspection installation_audit installation_projects installation_usage
-                    invites key_holder keys keys_used managed_project members membership note_refusals org orgs
-                    project project_of projects remove_member rename_org resend_invite restore_project
-                    resume_project revocations revoke_key rotate_key service_accounts service_holder suspend_project
-                    transfer_project update_key update_project""",
+        GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_password add_member audit begin_act
+                    change_member check_active create_invite create_key create_org create_project
+                    create_service_account custody delete_account delete_invite delete_org delete_project
+                    delete_service_account dev_mails end_act exchange_token export_audit export_installation_audit
+                    inspection installation_audit installation_projects installation_usage invitation invites
+                    key_holder keys keys_used managed_project members membership note_refusals org orgs project
+                    project_of projects remove_member rename_org resend_invite restore_project resume_project
+                    revocations revoke_key rotate_key service_accounts service_holder suspend_project transfer_project
+                    update_key update_project""",
     },
 }
 

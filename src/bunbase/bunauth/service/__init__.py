@@ -19,6 +19,7 @@ from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.new_devices import NewDevices
+from bunbase.bunauth.service.page_sign_in import PageSignIn
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
@@ -132,7 +133,8 @@ class BunAuthService:
         checks = factor_checks(stores, helpers.kms, letters.account, site)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(checks, tokens)
-        approvers = Approvers(self.sign_in, self.second_factor, self.account_sessions, self.proofs)
+        self.page_sign_in = PageSignIn(self.sign_in, self.second_factor, self.account_sessions)
+        approvers = Approvers(self.page_sign_in, self.proofs)
         self.device_logins = DeviceLogins(stores, tokens, approvers, site.public_url)
         self.totp = Totp(stores, self.proofs)
         self.account_passkeys = PasskeyService(stores, self.proofs, tokens)
@@ -181,6 +183,12 @@ class BunAuthService:
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
     ) -> None:
         await self.device_logins.decide_by_code(caller, user_code, challenge, code, approve)
+
+    async def identify_by_password(self, caller: Caller, email: str, password: str) -> Account:
+        return await self.page_sign_in.by_password(caller, email, password)
+
+    async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
+        return await self.page_sign_in.by_code(caller, challenge, code)
 
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
         return await self.second_factor.finish(caller, challenge, answer)

@@ -19,17 +19,14 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.service.activity import Happened
+from bunbase.bunauth.service.page_sign_in import PageSignIn
 from bunbase.bunauth.service.proofs import Proofs
-from bunbase.bunauth.service.second_factor import SecondFactorSignIn
 from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
-from bunbase.bunauth.service.sessions import Sessions
-from bunbase.bunauth.service.sign_in import SignIn
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
-from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     DeviceCodeExpired,
@@ -57,9 +54,7 @@ BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
 class Approvers:
     """The ways in which a person shows in the browser whose account approves: a session with a proof, or a sign-in."""
 
-    sign_in: SignIn
-    second_factor: SecondFactorSignIn
-    sessions: Sessions
+    page_sign_in: PageSignIn
     proofs: Proofs
 
 
@@ -124,13 +119,13 @@ class DeviceLogins:
     async def decide_by_password(
         self, caller: Caller, user_code: str, email: str, password: str, approve: bool
     ) -> None:
-        """Approve or deny a sign-in as the owner of a password. The session for this act ends with it.
+        """Approve or deny a sign-in as the owner of a password. No session stays open.
 
         Raises: DeviceNotFound, InvalidCredentials, SecondFactorRequired, AccountSuspended.
         """
         await self.waiting(user_code)  # before the password is hashed, which is expensive
-        signed_in = await self.approvers.sign_in.with_password(caller, email, password)
-        await self._decide_and_end(caller, signed_in, user_code, approve)
+        account = await self.approvers.page_sign_in.by_password(caller, email, password)
+        await self._decide(caller, account.id, user_code, approve)
 
     async def decide_by_code(self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool) -> None:
         """Approve or deny a sign-in with the second factor that `decide_by_password` has asked for.
@@ -138,15 +133,8 @@ class DeviceLogins:
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         await self.waiting(user_code)  # before the code is used up
-        signed_in = await self.approvers.second_factor.finish(caller, challenge, SecondFactor(code))
-        await self._decide_and_end(caller, signed_in, user_code, approve)
-
-    async def _decide_and_end(self, caller: Caller, signed_in: SignedIn, user_code: str, approve: bool) -> None:
-        """Decide as the owner of a session that was opened only for this."""
-        try:
-            await self._decide(caller, signed_in.user.id, user_code, approve)
-        finally:
-            await self.approvers.sessions.end_of_token(signed_in.access_token)
+        account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
+        await self._decide(caller, account.id, user_code, approve)
 
     async def _decide(self, caller: Caller, user: str, user_code: str, approve: bool) -> None:
         code, now = typed(user_code), self.clock.now()

@@ -122,6 +122,20 @@ class BunAuth(AccountAdministration, ActivityLog, Protocol):
         """
         ...
 
+    async def identify_by_password(self, caller: Caller, email: str, password: str) -> Account:
+        """Return the account of a person who signs in on a page for one act. No session stays open.
+
+        Raises: InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
+        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
+
+        Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """
+        ...
+
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
         """End a sign-in that needs a second factor. A challenge lives for five minutes, and allows five wrong answers.
 

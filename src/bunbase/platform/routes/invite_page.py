@@ -1,48 +1,78 @@
-"""The page that the link of an invitation opens, until the console has one.
-
-The token is in the fragment of the address, so it never reaches the server. The page has no scripts: it explains how
-to accept the invitation with the command.
-"""
+"""The page that the link of an invitation opens: `/invite`. A GET shows a form; the POST of the form accepts it."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from litestar import MediaType, Response, get
-from litestar.datastructures import CacheControlHeader
+from litestar.params import QueryParameter
 
-HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
-PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>You are invited to BunBase</title>
-</head>
-<body>
-<h1>You are invited to BunBase</h1>
-<p>Copy the whole address of this page. Sign in with the <code>bunbase</code> command, and accept the invitation:</p>
-<pre>bunbase login
-bunbase invites accept '&lt;the address of this page&gt;'</pre>
-<p>If you have no account yet, run <code>bunbase register</code> first. The address works once. Do not pass it on.</p>
-</body>
-</html>
-"""
-
-
-@get(
-    "/invite",
-    include_in_schema=False,
-    media_type=MediaType.HTML,
-    cache_control=CacheControlHeader(public=True, max_age=300),
+from bunbase.contracts.bunauth.problems import (
+    ChallengeExpired,
+    InvalidCredentials,
+    SecondFactorRequired,
+    WrongCode,
 )
-async def invite_page() -> Response[str]:
-    return Response(PAGE, headers=HEADERS)
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import InviteNotFound, Platform
+from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.routes import AnyRequest, Html, Pages, fields_of, html
+from bunbase.platform.pages import invites
+
+MAX_LINK: Final = 300
+PAGES: Final = Pages(invites.failed)
+
+Link = Annotated[str, QueryParameter(max_length=MAX_LINK)]
 
 
-ROUTES = (invite_page,)
+@PAGES.shows(invites.PATH)
+async def show_invite(anyone: Injected[Caller], platform: Injected[Platform], token: Link = "") -> Html:
+    given = _token_in(token)
+    if not given:
+        return html(invites.ask_for_link())
+    return html(invites.accept(given, await platform.invitation(given)))
+
+
+@PAGES.acts(invites.PATH)
+async def accept_on_page(anyone: Injected[Caller], platform: Injected[Platform], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token, email, password = (fields.get(name, "") for name in ("token", "email", "password"))
+    try:
+        joined = await platform.accept_invite_by_password(anyone, _given(token), email, password)
+    except SecondFactorRequired as problem:  # the next step, not an error
+        return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
+    except InvalidCredentials as problem:
+        return html(invites.accept(token, await platform.invitation(token), email, problem.detail), problem.status)
+    return html(invites.accepted(joined))
+
+
+@PAGES.acts(invites.SECOND_FACTOR)
+async def accept_with_second_factor(
+    anyone: Injected[Caller], platform: Injected[Platform], request: AnyRequest
+) -> Html:
+    fields = await fields_of(request)
+    token, challenge, code = (fields.get(name, "") for name in ("token", "challenge", "code"))
+    try:
+        joined = await platform.accept_invite_by_code(anyone, _given(token), challenge, code)
+    except ChallengeExpired as problem:
+        page = invites.accept(token, await platform.invitation(token), error=problem.detail)
+        return html(page, problem.status)
+    except (WrongCode, RateLimited) as problem:
+        page = invites.ask_for_second_factor(token, challenge, problem.detail)
+        return html(page, problem.status, problem.headers())
+    return html(invites.accepted(joined))
+
+
+def _token_in(link: str) -> str:
+    """Return the token of a link, or of a typed token. Links of older mails have it after `#`."""
+    return link.rpartition("#")[2].rpartition("token=")[2].strip()
+
+
+def _given(token: str) -> str:
+    """Return the token of a form. Raises: InviteNotFound."""
+    if not 0 < len(token) <= MAX_LINK:
+        raise InviteNotFound("Open the link of the mail once more.")
+    return token
+
+
+ROUTES: Final = (show_invite, accept_on_page, accept_with_second_factor)

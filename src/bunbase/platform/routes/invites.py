@@ -28,7 +28,7 @@ class CreateInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AcceptInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`token`: the part of the link after `#`."""
+    """`token`: from the link (`binv_…`)."""
 
     token: Annotated[str, msgspec.Meta(max_length=100)]
 

@@ -24,6 +24,7 @@ from bunbase.contracts.platform import (
     Members,
     Membership,
     NewProject,
+    OpenInvitation,
     Organisation,
     Organisations,
     Project,
@@ -48,6 +49,7 @@ from bunbase.platform.audit.service import Audit
 from bunbase.platform.audit.store import AuditStore
 from bunbase.platform.service.deletion import Deletion
 from bunbase.platform.service.groups import Groups
+from bunbase.platform.service.invite_acceptance import InviteAcceptance
 from bunbase.platform.service.invite_mail import InviteMail
 from bunbase.platform.service.invites import Invitations
 from bunbase.platform.service.keys import ProjectKeys
@@ -91,6 +93,7 @@ class PlatformService:
         self.invitations = Invitations(stores, groups, self.people, mail, clock, settings, around.public_url)
         self.leaving = Leaving(stores, around.bunauth, clock)
         self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), groups.find, clock)
+        self.invite_acceptance = InviteAcceptance(self.invitations, around.bunauth, self.audit_log)
         projects = ProjectAdministrationStore(stores.db, stores.feed, stores.outbox)
         self.administration = ManageProjects(projects, around.bundoc, clock, around.tell_others)
         self.accounts = ServiceAccountService(
@@ -162,6 +165,15 @@ class PlatformService:
 
     async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
         return await self.invitations.accept(caller, token)
+
+    async def invitation(self, token: str) -> OpenInvitation:
+        return await self.invite_acceptance.invitation(token)
+
+    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
+        return await self.invite_acceptance.by_password(caller, token, email, password)
+
+    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
+        return await self.invite_acceptance.by_code(caller, token, challenge, code)
 
     async def keys(self, caller: Caller) -> Keys:
         return await self.project_keys.list_keys(caller)

@@ -45,6 +45,7 @@ from bunbase.platform.store.invites import NewInvite, SentInvite
 
 PREFIX: Final = "binv"
 HOUR_SECONDS: Final = 3600
+ASK_AGAIN: Final = "Ask the person who invited you for a new invitation."
 
 
 class Invitations:
@@ -107,47 +108,62 @@ class Invitations:
 
     async def accept(self, caller: Caller, token: str) -> AcceptedInvite:
         caller.check(Act.INVITE_ACCEPT)
-        developer, hash = caller.signed_in(), fingerprint(token)
+        return await self.join(caller.signed_in().id, token)
+
+    async def join(self, developer: str, token: str) -> AcceptedInvite:
+        """Make an account a member. The caller of this method has checked that a person acts for the account."""
+        hash = fingerprint(token)
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
                 sent = await self._sent(hash)  # as it is now that nobody else can change it
                 if sent.accepted_by is None:
                     await self._join(sent, developer)
-                elif sent.accepted_by != developer.id:
+                elif sent.accepted_by != developer:
                     raise InviteNotFound
         except (ProjectNotFound, OrganisationNotFound):
             raise InviteNotFound from None
         return await self._joined(sent.group, developer)
 
-    async def _join(self, sent: SentInvite, developer: Developer) -> None:
+    async def find_open(self, token: str) -> SentInvite:
+        """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
+        found = await self._sent(fingerprint(token))
+        if found.accepted_by is not None or found.expires_at <= self.clock.now():
+            raise InviteNotFound(ASK_AGAIN)
+        return found
+
+    async def check(self, token: str) -> None:
+        """Raises: InviteNotFound, unless the link belongs to an invitation, which may be accepted already."""
+        await self._sent(fingerprint(token))
+
+    async def _join(self, sent: SentInvite, developer: str) -> None:
         members, group, now = self.stores.members, sent.group, self.clock.now()
         inviter = await members.role(group, sent.invited_by)
         may_give = inviter is not None and RANK[inviter] >= max(RANK[Role.ADMIN], RANK[sent.role])
         if sent.expires_at <= now or not may_give:
             raise InviteNotFound
-        found = await members.find(group, developer.id)
+        found = await members.find(group, developer)
         own = None if found is None else found.own_role
         if own is None:
             await self.people.check_room(group)
         if own is None or RANK[own] < RANK[sent.role]:
-            await members.put(group, developer.id, sent.role, now, forget_at(self.clock))
-        await self.stores.invites.accept(sent.id, developer.id)
+            await members.put(group, developer, sent.role, now, forget_at(self.clock))
+        await self.stores.invites.accept(sent.id, developer)
 
-    async def _joined(self, group: Group, developer: Developer) -> AcceptedInvite:
+    async def _joined(self, group: Group, developer: str) -> AcceptedInvite:
         """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
         if group.kind is GroupKind.PROJECT:
-            row = await self.stores.projects.find(group.id, developer.id)
+            row = await self.stores.projects.find(group.id, developer)
             if row is not None and row.deleted_at is None:
                 return AcceptedInvite(row.role, project=row.project())
-        elif (org := await self.stores.orgs.find(group.id, developer.id)) is not None:
+        elif (org := await self.stores.orgs.find(group.id, developer)) is not None:
             return AcceptedInvite(org.role, org=org)
         raise InviteNotFound
 
     async def _sent(self, hash: bytes) -> SentInvite:
         found = await self.stores.invites.by_hash(hash)
         if found is None:
-            raise InviteNotFound("Ask the person who invited you for a new invitation.")
+            raise InviteNotFound(ASK_AGAIN)
         return found
 
     async def _open(self, group: Group, caller: Caller, id: str) -> Invite:
@@ -180,5 +196,4 @@ class Invitations:
         await self.mail.post(group, target, (name, inviter.email), invite)
 
     def _url(self, token: str) -> str:
-        """Return the link. The token is in its fragment, which browsers send to no server and write into no log."""
-        return f"{self.public_url}/invite#{token}"
+        return f"{self.public_url}/invite?token={token}"

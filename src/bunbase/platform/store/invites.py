@@ -26,7 +26,7 @@ RENEW = f"UPDATE invites SET hash = $4, invited_by = $5, expires_at = $6 WHERE {
 DELETE = f"DELETE FROM invites WHERE {OPEN} AND id = $3"
 BY_HASH = """
 SELECT id, coalesce(project, org) AS group_id, CASE WHEN project IS NULL THEN 'org' ELSE 'project' END AS kind, role,
-    invited_by, accepted_by, expires_at
+    email, invited_by, accepted_by, expires_at
 FROM invites WHERE hash = $1"""
 ACCEPT = "UPDATE invites SET accepted_by = $2 WHERE id = $1"
 COUNT_SENT = """
@@ -58,6 +58,7 @@ class SentInvite(msgspec.Struct, frozen=True):
     group_id: str
     kind: GroupKind
     role: Role
+    email: str
     invited_by: str
     accepted_by: str | None
     expires_at: datetime

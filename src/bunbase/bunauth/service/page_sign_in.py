@@ -1,0 +1,32 @@
+"""Sign a person in on a page of the server, for one act. No session stays open."""
+
+from __future__ import annotations
+
+from bunbase.bunauth.service.second_factor import SecondFactorSignIn
+from bunbase.bunauth.service.sessions import Sessions
+from bunbase.bunauth.service.sign_in import SignIn
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.factors import SecondFactor
+from bunbase.contracts.caller import Caller
+
+
+class PageSignIn:
+    def __init__(self, sign_in: SignIn, second_factor: SecondFactorSignIn, sessions: Sessions) -> None:
+        self.sign_in = sign_in
+        self.second_factor = second_factor
+        self.sessions = sessions
+
+    async def by_password(self, caller: Caller, email: str, password: str) -> Account:
+        """Return the account of a password. Raises: InvalidCredentials, SecondFactorRequired, AccountSuspended."""
+        return await self._ended(await self.sign_in.with_password(caller, email, password))
+
+    async def by_code(self, caller: Caller, challenge: str, code: str) -> Account:
+        """Return the account of a challenge. `code`: of the app, or a recovery code.
+
+        Raises: ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """
+        return await self._ended(await self.second_factor.finish(caller, challenge, SecondFactor(code)))
+
+    async def _ended(self, signed_in: SignedIn) -> Account:
+        await self.sessions.end_of_token(signed_in.access_token)
+        return signed_in.user

@@ -1,0 +1,68 @@
+"""`bunbase admin invites`: invite people to open an account on the installation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
+
+INVITES: Final = "/api/invites"
+
+app = App(name="invites", help="Invite people to open an account, list open invitations, and withdraw them.")
+
+
+@app.command(name="list")
+def list_invites(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Show the open invitations, newest first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        found = session.ask_all(AccountInvites, Call("GET", INVITES))
+    if flags.json:
+        out.document(found)
+        return
+    rows = [(one.id, one.email, one.role, one.created_at, one.expires_at) for one in found.items]
+    out.table(("id", "email", "role", "created", "expires"), rows)
+
+
+@app.command
+def create(
+    email: Annotated[
+        str, Parameter(show_default=False, help="The only address that may use it; it gets a mail. Default: any.")
+    ] = "",
+    /,
+    *,
+    role: Annotated[Literal["user", "admin"], Parameter(help="The role in the installation.")] = "user",
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Create an invitation, and show its link once. The link opens an account; it works once, for 7 days."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        made = session.ask(AccountInvite, Call("POST", INVITES, json={"email": email or None, "role": role}))
+    if flags.json:
+        out.document(made)
+        return
+    out.facts((("email", made.email), ("role", made.role), ("id", made.id), ("expires", made.expires_at)))
+    out.line(made.url or "")
+    out.hint("The link will not be shown again.")
+
+
+@app.command
+def delete(
+    id: Annotated[str, Parameter(help="The invitation's id, from `bunbase admin invites list`.")],
+    /,
+    *,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Withdraw an invitation. Its link ends at once."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("DELETE", at("invites", id)))
+    if flags.json:
+        out.document({"id": id, "deleted": True})
+    out.done("The invitation is withdrawn.")

@@ -1,0 +1,28 @@
+"""Let a person correct a wrong password or code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from bunbase.cli.errors import Refused
+from bunbase.cli.output import Output
+
+T = TypeVar("T")
+
+MOST: Final = 3  # answers that a person may type
+
+
+def until_right(attempt: Callable[[], T], wrong: str, out: Output, most: int = MOST) -> T:
+    """Return the result of `attempt`, which asks a question and sends the answer.
+
+    It is repeated while the server refuses the answer with the code `wrong`, up to `most` times. Raises: Refused.
+    """
+    for _ in range(most - 1):
+        try:
+            return attempt()
+        except Refused as refused:
+            if refused.code != wrong:
+                raise
+            out.warn(refused.detail)
+    return attempt()

@@ -1,0 +1,53 @@
+"""Prove that the account belongs to the person at the terminal, because the server asks for a fresh proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import httpx
+
+from bunbase.cli.attempts import until_right
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call, decode
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask, ask_secret
+
+REQUIRED: Final = "reauthentication_required"
+WRONG: Final = "wrong_proof"
+NEEDED: Final = "This needs a sign-in or a proof of the last ten minutes."
+
+
+def prove(problem: dict[str, Any], send: Callable[[Call], httpx.Response]) -> None:
+    """Ask the person for a proof until one is right, and send it. `problem`: the answer that asks for a proof.
+
+    Raises: Refused, Unreachable.
+    """
+    kind = _kind(problem.get("methods", ()))
+    if not kind:
+        raise Refused(problem | {"detail": f"{NEEDED} Sign in again: bunbase login --provider <name>"})
+    out = Output(json=False)
+    out.hint("This needs a fresh proof that the account is yours.")
+
+    def attempt() -> None:
+        decode(send(Call("POST", "/api/auth/reauthenticate", json={kind: _typed(kind)})), type(None))
+
+    until_right(attempt, WRONG, out)
+
+
+def unattended(problem: dict[str, Any], email: str) -> Refused:
+    """Return the failure of a command that cannot ask anybody for a proof."""
+    named = email or "<your address>"
+    advice = f"Run this command at a terminal and without --json, or first: bunbase login --email {named}"
+    return Refused(problem | {"detail": f"{NEEDED} {advice} --password-stdin"})
+
+
+def _kind(methods: Sequence[str]) -> str:
+    """Return the kind of proof to ask for, or "" if the account has none that can be typed."""
+    return next((kind for kind in ("password", "code") if kind in methods), "")
+
+
+def _typed(kind: str) -> str:
+    if kind == "password":
+        return ask_secret("Your password", "")
+    return ask("Code of your authenticator app", "")

@@ -1,0 +1,1 @@
+"""Pages of Platform for people with a browser: plain HTML, without scripts."""

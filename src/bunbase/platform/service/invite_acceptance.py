@@ -1,0 +1,52 @@
+"""Accept invitations on the page that their link opens. The person signs in there for this one act.
+
+The routes of pages have no caller whom the gateway knows, so the entry in the audit log is written here.
+"""
+
+from __future__ import annotations
+
+from bunbase.contracts.audit import ActEnd, AuditedAct
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
+from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
+from bunbase.pkg import context
+from bunbase.pkg.errors import Problem
+from bunbase.platform.audit.service import Audit
+from bunbase.platform.service.invites import Invitations
+
+
+class InviteAcceptance:
+    def __init__(self, invitations: Invitations, bunauth: BunAuth, audit: Audit) -> None:
+        self.invitations = invitations
+        self.bunauth = bunauth
+        self.audit = audit
+
+    async def invitation(self, token: str) -> OpenInvitation:
+        found = await self.invitations.find_open(token)
+        inviters = await self.bunauth.accounts((found.invited_by,))
+        target = await self.invitations.stores.name_of(found.group)
+        return OpenInvitation(target, found.role, found.email, inviters[0].email if inviters else "")
+
+    async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
+        await self.invitations.check(token)  # before the password is hashed, which is expensive
+        return await self._accept(caller, token, await self.bunauth.identify_by_password(caller, email, password))
+
+    async def by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
+        await self.invitations.check(token)  # before the code is used up
+        return await self._accept(caller, token, await self.bunauth.identify_by_code(caller, challenge, code))
+
+    async def _accept(self, caller: Caller, token: str, account: Account) -> AcceptedInvite:
+        person = Developer(account.id, account.email, admin=account.role == "admin")
+        actor = Caller(CallerKind.DEVELOPER, developer=person, ip=caller.ip, agent=caller.agent)
+        act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
+        entry = await self.audit.begin_act(actor, act)
+        try:
+            joined = await self.invitations.join(account.id, token)
+        except Problem as problem:
+            await self.audit.end_act(entry, ActEnd(problem.status))
+            raise
+        project = joined.project.id if joined.project else ""
+        target = project or (joined.org.id if joined.org else "")
+        await self.audit.end_act(entry, ActEnd(200, {"role": joined.role.value}, target, project))
+        return joined

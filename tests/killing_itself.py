@@ -1,0 +1,69 @@
+"""A process that kills itself with SIGKILL before a chosen step of its work with PostgreSQL.
+
+The process is a fork of the test. The steps are the statements of a room, BEGIN and COMMIT, and the calls that the act
+counts itself. Whatever the act has not committed before its last step is lost, as in a server that is killed there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from asyncpg.transaction import Transaction
+
+from bunbase.pkg.db.database import Database
+
+
+class Fuse:
+    """Kills this process before its step `number`; the first one is 1. It counts from `light` on."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.steps = 0
+
+    def light(self) -> None:
+        for owner, name in ((Database, "_connection"), (Transaction, "start"), (Transaction, "commit")):
+            self._burn_before(owner, name)
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _burn_before(self, owner: type, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.step()
+            return original(*args, **kwargs)
+
+        setattr(owner, name, counted)
+
+
+async def killed_before(number: int, act: Callable[[Fuse], Coroutine[Any, Any, None]]) -> bool:
+    """Run `act` in another process, which dies before this step. False if the act has ended before."""
+    child = os.fork()
+    if child == 0:
+        _run(Fuse(number), act)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return True
+    assert os.WEXITSTATUS(status) == 0, "the act has failed; its traceback is on stderr"
+    return False
+
+
+def _run(fuse: Fuse, act: Callable[[Fuse], Coroutine[Any, Any, None]]) -> None:
+    """Run the act in the forked process, and end it without the clean-up that belongs to the parent."""
+    code = 1
+    try:
+        asyncio.run(act(fuse))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)

@@ -1,0 +1,123 @@
+"""The page `/invite`, without the gateway. tests/e2e/test_person.py uses it in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from bunbase.contracts.audit import ALL_ENTRIES, AuditOutcome
+from bunbase.contracts.caller import Role
+from bunbase.contracts.platform import NewProject
+from bunbase.platform.routes.invite_page import ROUTES
+from bunbase.platform.service import PlatformService
+from tests.bunauth.web import client_of
+from tests.platform.fake_rooms import CODE, PASSWORD, FakeRooms
+from tests.platform.people import ADA, BOB_ID, at, token_of
+
+SIGN_IN = {"email": "bob@example.com", "password": PASSWORD}
+DONE = "You are a member now"
+
+
+@pytest_asyncio.fixture
+async def http(platform: PlatformService) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(ROUTES, platform=platform) as http:
+        yield http
+
+
+@pytest_asyncio.fixture
+async def made(platform: PlatformService) -> NewProject:
+    return await platform.create_project(ADA, "<b>Bakery</b>")
+
+
+@pytest_asyncio.fixture
+async def token(platform: PlatformService, made: NewProject) -> str:
+    return token_of(await platform.create_invite(at(made), None, "bob@example.com", Role.DEVELOPER))
+
+
+async def test_the_link_shows_the_invitation_and_only_the_sign_in_accepts_it(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    shown = await http.get("/invite", params={"token": token})
+    members_before = await platform.members(at(made), None, 20, None)
+    accepted = await http.post("/invite", data={"token": token} | SIGN_IN)
+
+    for text in ("&lt;b&gt;Bakery&lt;/b&gt;", "developer", "ada@example.com", "bob@example.com"):
+        assert text in shown.text
+    assert "form-action 'self'" in shown.headers["content-security-policy"]
+    assert shown.headers["cache-control"] == "no-store"
+    assert len(members_before.items) == 1
+    assert DONE in accepted.text
+    assert made.slug in accepted.text
+    assert (await platform.membership(BOB_ID, made.id)).role is Role.DEVELOPER
+    assert (await http.get("/invite", params={"token": token})).status_code == 404
+
+
+async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_project(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    await http.post("/invite", data={"token": token} | SIGN_IN)
+
+    (entry,) = (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items
+    assert (entry.action, entry.actor.id, entry.outcome, entry.after) == (
+        "invite.accept",
+        BOB_ID,
+        AuditOutcome.DONE,
+        {"role": "developer"},
+    )
+
+
+async def test_a_wrong_password_shows_the_form_again_and_keeps_the_invitation(
+    http: httpx.AsyncClient, token: str
+) -> None:
+    wrong = await http.post("/invite", data={"token": token} | SIGN_IN | {"password": "wrong"})
+    right = await http.post("/invite", data={"token": token} | SIGN_IN)
+
+    assert (wrong.status_code, 'value="bob@example.com"' in wrong.text) == (401, True)
+    assert DONE in right.text
+
+
+async def test_an_account_with_a_second_factor_sends_a_code_before_it_is_a_member(
+    others: FakeRooms, http: httpx.AsyncClient, token: str
+) -> None:
+    others.bunauth.two_factors.add(BOB_ID)
+
+    asked = await http.post("/invite", data={"token": token} | SIGN_IN)
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked.text))
+    wrong = await http.post("/invite/code", data=hidden | {"code": "000000"})
+    over = await http.post("/invite/code", data=hidden | {"challenge": "expired", "code": CODE})
+    right = await http.post("/invite/code", data=hidden | {"code": CODE})
+
+    assert (asked.status_code, DONE in asked.text) == (200, False)
+    assert (wrong.status_code, 'name="code"' in wrong.text) == (403, True)
+    assert (over.status_code, 'name="password"' in over.text) == (410, True)
+    assert DONE in right.text
+
+
+@pytest.mark.parametrize("typed", ["http://127.0.0.1:7070/invite?token={}", "https://a.example/invite#{}", " {} "])
+async def test_without_a_token_the_page_asks_for_the_link_and_reads_every_form_of_it(
+    http: httpx.AsyncClient, token: str, typed: str
+) -> None:
+    assert 'name="token"' in (await http.get("/invite")).text
+
+    assert 'name="password"' in (await http.get("/invite", params={"token": typed.format(token)})).text
+
+
+async def test_unknown_tokens_and_forms_of_other_sites_are_refused(http: httpx.AsyncClient, token: str) -> None:
+    form = {"token": token} | SIGN_IN
+
+    unknown = [
+        await http.get("/invite", params={"token": "binv_unknown"}),
+        await http.post("/invite", data=form | {"token": "binv_unknown"}),
+        await http.post("/invite", data=form | {"token": ""}),
+        await http.post("/invite/code", data={"token": "binv_unknown", "challenge": "bsc_usr_bob", "code": CODE}),
+    ]
+    foreign = await http.post("/invite", data=form, headers={"sec-fetch-site": "cross-site"})
+
+    assert [answer.status_code for answer in unknown] == [404] * 4
+    assert all("<h1>" in answer.text for answer in unknown)
+    assert foreign.status_code == 403
+    assert (await http.get("/invite", params={"token": token})).status_code == 200
