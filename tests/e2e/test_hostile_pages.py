@@ -31,6 +31,8 @@ VICTIMS = (
     "/v1/auth/me",
     "/v1/data/papers",
     "/account/forgot-password",
+    "/oauth/authorize",
+    "/oauth/consent",
 )
 # Routes that sign in or register; a form on a hostile page must get nothing from them.
 FORMS = (
@@ -40,6 +42,7 @@ FORMS = (
     "/v1/auth/signup",
     "/rpc",
     "/account/forgot-password",
+    "/oauth/sign-in",
 )
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 

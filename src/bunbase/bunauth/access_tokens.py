@@ -47,6 +47,6 @@ class AccessTokens:
         }
         return self.keys.current().sign(claims), expires_at
 
-    def claims(self, token: str) -> dict[str, Any]:
+    def claims(self, token: str, aud: str = AUDIENCE, type: str = TYPE) -> dict[str, Any]:
         """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
-        return self.keys.verifier.claims(token, iss=self.issuer, aud=AUDIENCE, type=TYPE)
+        return self.keys.verifier.claims(token, iss=self.issuer, aud=aud, type=type)

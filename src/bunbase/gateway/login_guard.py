@@ -22,7 +22,10 @@ DEVELOPERS_LOGIN: Final = "/api/auth/login"
 USERS_LOGIN: Final = "/v1/auth/login"
 DEVICE_PAGE: Final = "/device"
 DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
-LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, DEVICE_PAGE)
+SIGN_IN_PAGE: Final = "/oauth/sign-in"
+SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
+FORMS: Final = (DEVICE_PAGE, SIGN_IN_PAGE)
+LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, *FORMS)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
 SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
@@ -37,8 +40,9 @@ SECOND_STEPS: Final = (
     "/api/auth/login/passkey/options",
     "/api/auth/login/passkey/verify",
     DEVICE_CODE_PAGE,
+    SIGN_IN_CODE_PAGE,
 )  # the room limits the attempts at each account; here they are limited for each address
-STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback")
+STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback", "/oauth/authorize")
 TRADES: Final = (
     "/api/auth/refresh",
     "/api/auth/oauth/exchange",
@@ -46,10 +50,12 @@ TRADES: Final = (
     "/v1/auth/refresh",
     "/v1/auth/login/custom-token",
     "/v1/auth/token",
+    "/oauth/token",
+    "/oauth/revoke",
     *SECOND_STEPS,
     *STARTS,
 )
-OF_DEVELOPERS: Final = ("/api/", "/account/", DEVICE_PAGE)
+OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE)
 MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 
@@ -99,7 +105,7 @@ class LoginGuard:
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
-        email = _email_of_form(body) if request.scope["path_template"] == DEVICE_PAGE else _email(body)
+        email = _email_of_form(body) if request.scope["path_template"] in FORMS else _email(body)
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
         async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
             await self.app(request.scope, _replaying(messages, receive), _failing_sign_in(send, attempt))

@@ -13,6 +13,9 @@ from bunbase.bunauth.store.factors import FactorStore
 from bunbase.bunauth.store.identities import IdentityStore
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.mail_tokens import MailTokenStore
+from bunbase.bunauth.store.oauth_clients import OAuthClientStore
+from bunbase.bunauth.store.oauth_requests import OAuthCodeStore, OAuthRequestStore
+from bunbase.bunauth.store.oauth_sessions import OAuthSessionStore
 from bunbase.bunauth.store.passkeys import PasskeyStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
@@ -43,6 +46,10 @@ class Stores:
         self.identities = IdentityStore(db)
         self.invites = InviteStore(db)
         self.factors = FactorStore(db)
+        self.oauth_clients = OAuthClientStore(db, self.feed)
+        self.oauth_requests = OAuthRequestStore(db)
+        self.oauth_codes = OAuthCodeStore(db)
+        self.oauth_sessions = OAuthSessionStore(db, self.feed)
         self.passkeys = PasskeyStore(db)
         self.sign_in_challenges = SignInChallengeStore(db)
         self.signing_keys = SigningKeyStore(db, self.feed)
@@ -59,7 +66,12 @@ class Stores:
             self.device_logins,
             self.external_logins,
             self.factors,
+            self.oauth_codes,
         ):
             await expiring.delete_expired(before)
-        for challenges in (self.passkeys, self.sign_in_challenges):  # strangers make them, so they are not kept
+        for challenges in (
+            self.passkeys,
+            self.sign_in_challenges,
+            self.oauth_requests,
+        ):  # strangers make them, so they are not kept
             await challenges.delete_expired(self.clock.now())
