@@ -45,6 +45,7 @@ NO_JSON = {
     "jobs",
     "tokens",
     "service-accounts",
+    "oauth-clients",
 }
 
 

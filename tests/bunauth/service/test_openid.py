@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +22,9 @@ from bunbase.contracts.bunauth.openid import (
     OAuthClient,
     OAuthClientNotFound,
     OAuthRefused,
+    OAuthTokens,
     PageKind,
+    PageStep,
 )
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bunkms import Kms
@@ -302,6 +305,43 @@ async def test_the_second_use_of_a_code_ends_what_the_first_gave(
         await refreshed(bunauth, shop, tokens.refresh_token)
     with pytest.raises(InvalidToken):
         await bunauth.oauth_userinfo(tokens.access_token)
+
+
+async def test_of_two_answers_and_of_two_exchanges_at_once_one_counts(
+    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor
+) -> None:
+    page = await visitor.sign_in(await visitor.to(shop))
+    person = await visitor.person()
+
+    answers = await asyncio.gather(
+        *(bunauth.oauth_allow(person, page.request, shop.id) for _ in range(3)), return_exceptions=True
+    )
+    (allowed,) = [one for one in answers if isinstance(one, PageStep)]
+    exchanges = await asyncio.gather(
+        *(exchanged(bunauth, shop, answer_in(allowed)["code"]) for _ in range(3)), return_exceptions=True
+    )
+    (tokens,) = [one for one in exchanges if isinstance(one, OAuthTokens)]
+
+    assert [type(one) for one in answers if one is not allowed] == [AuthorizationExpired] * 2
+    assert [type(one) for one in exchanges if one is not tokens] == [OAuthRefused] * 2
+    with pytest.raises(InvalidToken):  # two parties had the code
+        await bunauth.oauth_userinfo(tokens.access_token)
+
+
+async def test_a_failure_amid_an_exchange_leaves_the_code_usable(
+    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = await visitor.code(shop)
+
+    async def fail(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bunauth.stores.oauth_codes, "use", fail)  # after the session was stored
+        with pytest.raises(ConnectionResetError):
+            await exchanged(bunauth, shop, code)
+
+    assert (await exchanged(bunauth, shop, code)).access_token
 
 
 async def test_a_refresh_token_follows_the_rule_of_sessions(
