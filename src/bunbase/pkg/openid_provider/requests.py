@@ -11,12 +11,16 @@ from typing import Final
 
 import msgspec
 
+from bunbase.pkg.jwt import unverified_claims
+
 OPENID: Final = "openid"
 OFFLINE: Final = "offline_access"
 CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 MAX_AGE: Final = re.compile(r"[0-9]{1,9}")
 PROMPTS: Final = frozenset({"none", "login", "consent", "select_account"})
+MAX_SUBJECT: Final = 255
+UNKNOWN: Final = "?"  # the subject of a hint that cannot be read: nobody has this id
 LONGEST: Final = {"state": 2048, "nonce": 512, "login_hint": 254, "id_token_hint": 8192}
 
 
@@ -32,7 +36,8 @@ class RefusedRequest(Exception):
 class AuthorizationRequest(msgspec.Struct, frozen=True):
     """`scopes`: those that the server knows, in its order. `prompts`: what the page must ask, whatever it knows.
 
-    `max_age`: seconds; the person must have signed in within this time. None: at any time.
+    `max_age`: seconds; the person must have signed in within this time. None: at any time. `hinted_subject`: the person
+    whom an id_token of the client names; its signature is not checked, because a hint can only ask for one page more.
     """
 
     scopes: tuple[str, ...]
@@ -42,7 +47,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     prompts: tuple[str, ...] = ()
     max_age: int | None = None
     login_hint: str = ""
-    id_token_hint: str = ""
+    hinted_subject: str = ""
 
     @property
     def silent(self) -> bool:
@@ -64,7 +69,7 @@ def read_request(sent: Mapping[str, str], known_scopes: tuple[str, ...]) -> Auth
         _prompts(sent.get("prompt", "")),
         _max_age(sent.get("max_age", "")),
         sent.get("login_hint", ""),
-        sent.get("id_token_hint", ""),
+        _hinted_subject(sent.get("id_token_hint", "")),
     )
 
 
@@ -98,6 +103,14 @@ def _prompts(text: str) -> tuple[str, ...]:
     if not PROMPTS.issuperset(prompts) or ("none" in prompts and len(prompts) > 1):
         raise RefusedRequest("invalid_request", "prompt is none, or any of login, consent and select_account.")
     return prompts
+
+
+def _hinted_subject(id_token: str) -> str:
+    if not id_token:
+        return ""
+    subject = unverified_claims(id_token).get("sub")
+    usable = isinstance(subject, str) and subject.isprintable() and 0 < len(subject) <= MAX_SUBJECT
+    return subject if usable else UNKNOWN
 
 
 def _max_age(text: str) -> int | None:

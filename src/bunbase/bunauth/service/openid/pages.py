@@ -286,8 +286,7 @@ def _must_sign_in(request: StoredRequest, person: PagePerson) -> bool:
     if person.signed_in_at >= request.created_at:
         return False
     too_old = asked.max_age is not None and request.created_at - person.signed_in_at > timedelta(seconds=asked.max_age)
-    hinted = unverified_claims(asked.id_token_hint).get("sub", person.user_id)  # an invented hint asks for more only
-    return "login" in asked.prompts or too_old or hinted != person.user_id
+    return "login" in asked.prompts or too_old or asked.hinted_subject not in ("", person.user_id)
 
 
 def _could_be_another(request: StoredRequest, client: StoredClient) -> bool:
