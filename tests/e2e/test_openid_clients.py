@@ -234,7 +234,7 @@ def test_a_mistaken_request_redirects_nobody(town: Town) -> None:
     assert (plain.headers["location"].split("?")[0], told["error"]) == (CALLBACK, "invalid_request")
 
 
-def test_what_a_person_allows_is_listed_audited_and_ended(town: Town) -> None:
+def test_an_allowed_client_is_listed_audited_and_ended(town: Town) -> None:
     client = town.client(name="Audited")
     code = dict(parse_qsl(urlsplit(town.come_back(town.address(client))).query))["code"]
     sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": VERIFIER}

@@ -116,7 +116,7 @@ class PageKind(StrEnum):
 
 
 class PageStep(msgspec.Struct, frozen=True):
-    """What the browser of a person sees next.
+    """The next thing that the browser of a person sees.
 
     `request`: the stored authorization request. `browser`: the new value of the cookie; "" if it stays.
     `form_target`: the client's origin, to which a form may lead. `email`: of the person, or the hint of the client.
@@ -203,7 +203,7 @@ class OpenIdProvider(Protocol):
         ...
 
     async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
-        """Give the client a code, and remember the consent. `caller`: the person of the cookie.
+        """Send a code to the client, and remember the consent. `caller`: the person of the cookie.
 
         Raises: AuthorizationExpired.
         """

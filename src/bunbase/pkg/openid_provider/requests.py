@@ -109,8 +109,9 @@ def _hinted_subject(id_token: str) -> str:
     if not id_token:
         return ""
     subject = unverified_claims(id_token).get("sub")
-    usable = isinstance(subject, str) and subject.isprintable() and 0 < len(subject) <= MAX_SUBJECT
-    return subject if usable else UNKNOWN
+    if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= MAX_SUBJECT:
+        return UNKNOWN
+    return subject
 
 
 def _max_age(text: str) -> int | None:

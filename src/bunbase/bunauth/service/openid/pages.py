@@ -59,7 +59,7 @@ ALWAYS_ASKED: Final = frozenset({"consent", "select_account"})
 
 
 class Missing(Enum):
-    """What a request needs from the person before the client gets a code. The value: the error for `prompt=none`."""
+    """The act of the person that a request still needs. The value: the error for `prompt=none`."""
 
     SIGN_IN = "login_required"
     CONSENT = "consent_required"
@@ -157,7 +157,7 @@ class SignInPages:
         return await self._signed_in(secret, browser, signed_in, methods)
 
     async def allow(self, caller: Caller, secret: str, client_id: str) -> PageStep:
-        """Give the client a code. Raises: AuthorizationExpired, Unauthenticated."""
+        """Allow the client what it asks for, and send the code to it. Raises: AuthorizationExpired, Unauthenticated."""
         session, now = caller.signed_in().session, self.clock.now()
         person = await self.stores.oauth_requests.person_of_session(session, now)
         request = await self.stores.oauth_requests.find(fingerprint(secret), now)
