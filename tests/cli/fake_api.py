@@ -11,6 +11,7 @@ from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.invites import AccountInvite
+from bunbase.contracts.bunauth.openid import OAuthClient
 from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenExpired
 from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
@@ -82,6 +83,7 @@ class FakeApi:
         self.keys: dict[str, tuple[str, Key]] = {}
         self.service_accounts: list[ServiceAccount] = []
         self.personal_tokens: list[PersonalToken] = []
+        self.oauth_clients: list[OAuthClient] = []
         self.uploads: dict[str, list[Upload]] = {}
         self.active: dict[str, int] = {}
         self.away = False

@@ -20,6 +20,7 @@ from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
+from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthClients
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
@@ -227,6 +228,34 @@ async def create_token(api: Injected[FakeApi], request: AnyRequest) -> PersonalT
 async def delete_token(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
     api.signed_in(request)
     api.personal_tokens = [one for one in api.personal_tokens if one.id != id]
+
+
+@get("/api/admin/oauth-clients")
+async def list_oauth_clients(api: Injected[FakeApi], request: AnyRequest) -> OAuthClients:
+    api.signed_in(request)
+    return OAuthClients(tuple(api.oauth_clients))
+
+
+@post("/api/admin/oauth-clients")
+async def create_oauth_client(api: Injected[FakeApi], request: AnyRequest) -> OAuthClient:
+    api.signed_in(request)
+    new = msgspec.convert(await request.json(), NewOAuthClient)
+    made = OAuthClient(f"oac_{len(api.oauth_clients) + 1}", new.name, new.kind, new.redirect_uris, NOW, new.first_party)
+    api.oauth_clients.append(made)
+    secret = "ocs_1" if new.kind is ClientKind.CONFIDENTIAL else None
+    return msgspec.structs.replace(made, client_secret=secret)
+
+
+@post("/api/admin/oauth-clients/{id:str}/rotate", status_code=200)
+async def rotate_oauth_client(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> OAuthClient:
+    api.signed_in(request)
+    return msgspec.structs.replace(next(one for one in api.oauth_clients if one.id == id), client_secret="ocs_2")
+
+
+@delete("/api/admin/oauth-clients/{id:str}", status_code=204)
+async def delete_oauth_client(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.oauth_clients = [one for one in api.oauth_clients if one.id != id]
 
 
 @put("/api/projects/{project:str}/functions/{name:str}", status_code=201)
@@ -490,6 +519,10 @@ ROUTES = (
     list_tokens,
     create_token,
     delete_token,
+    list_oauth_clients,
+    create_oauth_client,
+    rotate_oauth_client,
+    delete_oauth_client,
     rotate_key,
     rotate_data_key,
     get_data_key,

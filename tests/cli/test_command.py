@@ -49,6 +49,7 @@ NO_JSON = {
     "jobs",
     "tokens",
     "service-accounts",
+    "oauth-clients",
 }
 
 

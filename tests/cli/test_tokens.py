@@ -1,4 +1,4 @@
-"""`bunbase tokens`, `bunbase service-accounts`, and the limits of `bunbase keys`."""
+"""`bunbase tokens`, `bunbase service-accounts`, `bunbase oauth-clients`, and the limits of `bunbase keys`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,23 @@ def test_a_service_account_has_a_secret_or_a_public_key(in_project: FakeApi, bun
     assert missing.code != 0
     assert bunbase("service-accounts", "delete", "sa_1").code == 0
     assert [one["name"] for one in bunbase("service-accounts", "list", "--json").document["items"]] == ["robot"]
+
+
+def test_an_application_is_registered_gets_a_new_secret_and_is_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
+    uris = ("https://shop.example/callback", "https://shop.example/test")
+
+    shop = bunbase("oauth-clients", "create", "Shop", *uris, "--confidential")
+    page = bunbase("oauth-clients", "create", "Page", uris[0], "--first-party", "--json").document
+    listed = bunbase("oauth-clients", "list").out
+    rotated = bunbase("oauth-clients", "rotate", "oac_1").out
+    deleted = bunbase("oauth-clients", "delete", "oac_1", "--json").document
+
+    assert "ocs_1" in shop.out
+    assert (page["kind"], page["first_party"], "client_secret" in page) == ("public", True, False)
+    assert in_project.oauth_clients[0].name == "Page"
+    assert " ".join(uris)[:20] in listed
+    assert "ocs_2" in rotated
+    assert deleted == {"id": "oac_1", "deleted": True}
 
 
 def test_the_limits_of_a_key_are_changed_and_listed(in_project: FakeApi, bunbase: Bunbase) -> None:

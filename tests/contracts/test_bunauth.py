@@ -14,6 +14,7 @@ from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.contracts.bunauth.accounts import NewAccount, Proof, SignupState
 from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, AccountSuspended
 from bunbase.contracts.bunauth.factors import SecondFactor
+from bunbase.contracts.bunauth.openid import ClientMistaken, OAuthRefused
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
     EmailTaken,
@@ -39,6 +40,7 @@ from bunbase.pkg.rpc.admission import admission
 from bunbase.pkg.rpc.tokens import Passport
 from tests.bunauth.factors import with_passkey
 from tests.bunauth.feeds import feed_of
+from tests.bunauth.openid import Visitor, credentials, exchanged, new_client
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.bunauth.shared_keys import sign_with_shared_keys
 from tests.fakes import FakeKms
@@ -264,3 +266,28 @@ async def test_an_administrator_lists_suspends_and_resumes_accounts(bunauth: Bun
     assert (await bunauth.managed_accounts(root, "bob", 20, None)).items == (await bunauth.managed_account(root, bob),)
     with pytest.raises(AccountNotFound):
         await bunauth.managed_account(root, "usr_unknown")
+
+
+async def test_a_client_signs_a_person_in_over_http_too(bunauth: BunAuth) -> None:
+    admin = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    shop, visitor = await new_client(bunauth, admin), Visitor(bunauth, "ada@example.com")
+
+    nobody = await bunauth.page_session("ops_unknown")
+    tokens = await exchanged(bunauth, shop, await visitor.code(shop))
+    about = await bunauth.oauth_userinfo(tokens.access_token)
+    found = await bunauth.oauth_introspect(credentials(shop), tokens.access_token)
+    (allowed,) = (await bunauth.authorizations(admin)).items
+    await bunauth.oauth_revoke(ANYONE, credentials(shop), tokens.refresh_token)
+    await bunauth.delete_authorization(admin, allowed.id)
+    rotated = await bunauth.rotate_oauth_client(admin, shop.id)
+    (listed,) = (await bunauth.oauth_clients(admin)).items
+    await bunauth.delete_oauth_client(admin, shop.id)
+
+    assert nobody is None
+    assert (about.email, found.active, allowed.client_id) == ("ada@example.com", True, shop.id)
+    assert (listed.rotated_at, listed.client_secret) == (rotated.rotated_at, None)
+    with pytest.raises(ClientMistaken):
+        await visitor.to(shop)
+    with pytest.raises(OAuthRefused) as refused:
+        await exchanged(bunauth, rotated, "oco_any")
+    assert refused.value.extra["error"] == "invalid_client"

@@ -144,6 +144,18 @@ PERMISSIONS: Final = (
     row("GET", "/api/auth/activity", SESSIONS),
     row("GET", "/api/auth/sessions", SESSIONS),
     row("DELETE", "/api/auth/sessions/{session_id}", SESSIONS),
+    row("GET", "/api/auth/authorizations", SESSIONS),
+    row("DELETE", "/api/auth/authorizations/{authorization_id}", SESSIONS),
+    # the OpenID Provider
+    row("POST", "/oauth/token", EVERYBODY),  # these need the credentials of a client
+    row("POST", "/oauth/revoke", EVERYBODY),
+    row("POST", "/oauth/introspect", EVERYBODY),
+    row("GET", "/oauth/userinfo", EVERYBODY),  # it needs the token of a client, which it checks itself
+    row("POST", "/oauth/userinfo", EVERYBODY),
+    row("GET", "/api/admin/oauth-clients", ADMINISTRATORS),
+    row("POST", "/api/admin/oauth-clients", ADMINISTRATORS),
+    row("POST", "/api/admin/oauth-clients/{oauth_client}/rotate", ADMINISTRATORS),
+    row("DELETE", "/api/admin/oauth-clients/{oauth_client}", ADMINISTRATORS),
     row("GET", "/api/auth/tokens", ACCOUNTS),
     row("POST", "/api/auth/tokens", SESSIONS),
     row("DELETE", "/api/auth/tokens/{token_id}", ACCOUNTS),

@@ -43,9 +43,13 @@ INVENTED = {
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/api/auth/device/token"): "expired_token",
     ("POST", "/api/auth/oauth/exchange"): "external_login_expired",
+    ("POST", "/oauth/token"): "invalid_client",
+    ("POST", "/oauth/revoke"): "invalid_client",
+    ("POST", "/oauth/introspect"): "invalid_client",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
 }
+FORMS = {"/v1/auth/token", "/oauth/token", "/oauth/revoke", "/oauth/introspect"}
 SIGNED_IN = (who.OWNER, who.OUTSIDER, who.VIEWER, who.DEVELOPER, who.ADMIN)
 BUNDLE = b'module.exports.default = () => new Response("hello")'
 OPEN_RULES = dict.fromkeys(("list", "get", "create", "update", "delete"), "true")
@@ -80,7 +84,7 @@ class Installation:
         if one.route == who.FUNCTION and body is not None:
             files = {"bundle": ("f.js", body["bundle"].encode()), "config": (None, body["config"].encode())}
             return self.http.request(one.method, path, files=files, headers=headers)
-        if one.route == "/v1/auth/token" and body is not None:
+        if one.route in FORMS and body is not None:
             return self.http.request(one.method, path, data=body, headers=headers)
         kind = "application/x-ndjson" if isinstance(body, str) else "application/json"
         headers = headers if body is None else headers | {"Content-Type": kind}
@@ -189,8 +193,11 @@ def described(reply: httpx.Response) -> str:
 
 
 def code(reply: httpx.Response) -> str:
-    is_problem = reply.headers.get("content-type", "").startswith("application/problem+json") and reply.content
-    return str(reply.json()["code"]) if is_problem else ""
+    """Return the code of a Problem, or the error that a client of the OpenID Provider gets."""
+    kind = reply.headers.get("content-type", "") if reply.content else ""
+    if kind.startswith("application/problem+json"):
+        return str(reply.json()["code"])
+    return str(reply.json().get("error", "")) if reply.request.url.path in FORMS and kind else ""
 
 
 def test_each_route_serves_the_callers_of_its_row_and_refuses_all_others(installation: Installation) -> None:

@@ -32,6 +32,8 @@ VICTIMS = (
     "/v1/data/papers",
     "/account/forgot-password",
     "/invite",
+    "/oauth/authorize",
+    "/oauth/consent",
 )
 # Routes that sign in or register; a form on a hostile page must get nothing from them.
 FORMS = (
@@ -42,6 +44,7 @@ FORMS = (
     "/rpc",
     "/account/forgot-password",
     "/invite",
+    "/oauth/sign-in",
 )
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 

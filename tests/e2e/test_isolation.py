@@ -29,6 +29,7 @@ OPEN_TO_ALL = (
     "/api/admin/",
     "/api/invites",
     "/.well-known/",
+    "/oauth/",
 )
 
 

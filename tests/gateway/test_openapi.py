@@ -120,6 +120,8 @@ OTHER_FAILURES = {
     ("GET /api/ready", "503"),
     ("POST /v1/auth/token", "400"),  # the form of RFC 6749 §5.2, which OAuth clients read
     ("POST /v1/auth/token", "401"),
+    *((f"POST /oauth/{name}", status) for name in ("token", "revoke", "introspect") for status in ("400", "401")),
+    *((f"{method} /oauth/userinfo", "401") for method in ("GET", "POST")),
 }
 
 

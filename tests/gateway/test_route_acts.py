@@ -15,7 +15,7 @@ from bunbase.house.modules import MODULES
 from tests.gateway.door import Door
 from tests.gateway.others import BAKERY
 
-IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor"}
+IDENTIFIED = {"developer", "member", "custodian", "operator", "keyed", "client", "accessor", "visitor", "person"}
 # acts that no route has: some depend on a parameter of a route, one is any reading act of an administrator, and one
 # happens when a client exchanges a code
 OF_A_PARAMETER = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,8 @@ from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.tokens import ACCESS_AUDIENCE, ACCESS_TYPE, is_access_token
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import BadToken
+
+IsExpected = Callable[[dict[str, Any]], bool]
 
 
 class AccessTokens:
@@ -46,9 +49,12 @@ class AccessTokens:
         }
         return self.keys.current().sign(claims), expires_at
 
-    def claims(self, token: str) -> dict[str, Any]:
-        """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken."""
+    def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
+        """Return the claims of a valid token. Its session may have ended: the caller must check. Raises: BadToken.
+
+        `is_expected`: returns True for the claims of the kind of token that is asked for.
+        """
         claims = self.keys.verifier.claims(token, iss=self.issuer)
-        if not is_access_token(claims):
+        if not is_expected(claims):
             raise BadToken("this is another token of this server")
         return claims

@@ -38,6 +38,7 @@ COMMANDS: Final = (
     ),
     (SERVER, "doctor", "doctor:doctor", "Check that this machine has what BunBase needs."),
     (SERVER, "admin", "admin:app", "Manage accounts and projects of the installation."),
+    (SERVER, "oauth-clients", "oauth_clients:app", "Manage applications that sign people in."),
     (SERVER, "version", "version:version", "Show the version of this command."),
     (ACCOUNT, "register", "account:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),

@@ -69,6 +69,9 @@ class Act(StrEnum):
     IDENTITY_DELETE = "identity.delete", ACCOUNT, CHANGES, ADMIN
     DEVICE_APPROVE = "device.approve", ACCOUNT, CHANGES, ADMIN
     DEVICE_DENY = "device.deny", ACCOUNT, CHANGES, ADMIN
+    AUTHORIZATION_READ = "authorization.read", ACCOUNT, SEES, ADMIN
+    AUTHORIZATION_CREATE = "authorization.create", ACCOUNT, CHANGES, ADMIN  # consent to an OpenID Connect client
+    AUTHORIZATION_DELETE = "authorization.delete", ACCOUNT, CHANGES, WRITE
     TOKEN_READ = "token.read", ACCOUNT, SEES, READ
     TOKEN_CREATE = "token.create", ACCOUNT, CHANGES, ADMIN
     TOKEN_DELETE = "token.delete", ACCOUNT, CHANGES, WRITE
@@ -131,6 +134,9 @@ class Act(StrEnum):
     ACCOUNT_RESUME = "account.resume", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_SET_ROLE = "account.set_role", ACCOUNT, CHANGES, ADMIN
     ACCOUNT_RESET_FACTORS = "account.reset_factors", ACCOUNT, CHANGES, ADMIN
+    OAUTH_CLIENT_CREATE = "oauth_client.create", ACCOUNT, CHANGES, ADMIN
+    OAUTH_CLIENT_ROTATE = "oauth_client.rotate", ACCOUNT, CHANGES, ADMIN
+    OAUTH_CLIENT_DELETE = "oauth_client.delete", ACCOUNT, CHANGES, ADMIN
     PROJECT_SUSPEND = "project.suspend", ACCOUNT, CHANGES, ADMIN
     PROJECT_RESUME = "project.resume", ACCOUNT, CHANGES, ADMIN
     PROJECT_INSPECT = "project.inspect", ACCOUNT, SEES, ADMIN  # an administrator who is no member reads a project
@@ -195,6 +201,9 @@ OF_ADMINISTRATORS: Final = frozenset(
         Act.ACCOUNT_RESUME,
         Act.ACCOUNT_SET_ROLE,
         Act.ACCOUNT_RESET_FACTORS,
+        Act.OAUTH_CLIENT_CREATE,
+        Act.OAUTH_CLIENT_ROTATE,
+        Act.OAUTH_CLIENT_DELETE,
         Act.PROJECT_SUSPEND,
         Act.PROJECT_RESUME,
         Act.PROJECT_INSPECT,

@@ -11,6 +11,7 @@ from typing import Any, Final
 AT: Final = "2026-01-05T06:00:00.000Z"
 LATER: Final = "2026-01-05T07:00:00.000Z"
 USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
+ISSUER: Final = "https://api.example.com"
 DEVELOPER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hd"
 COLLEAGUE: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hk"
 ORG: Final = "org_01jd7qv8x2r4m6t0w9c3e5g7hm"
@@ -97,13 +98,69 @@ ANSWERS: Final[dict[str, Any]] = {
         "keys": [{"kid": "vHb7zy24taG8", "alg": "RS256", "use": "sig", "kty": "RSA", "n": "2NMbOZ…", "e": "AQAB"}]
     },
     "Discovery": {
-        "issuer": "https://api.example.com",
-        "jwks_uri": "https://api.example.com/.well-known/jwks.json",
-        "response_types_supported": [],
+        "issuer": ISSUER,
+        "jwks_uri": f"{ISSUER}/.well-known/jwks.json",
+        "authorization_endpoint": f"{ISSUER}/oauth/authorize",
+        "token_endpoint": f"{ISSUER}/oauth/token",
+        "userinfo_endpoint": f"{ISSUER}/oauth/userinfo",
+        "revocation_endpoint": f"{ISSUER}/oauth/revoke",
+        "introspection_endpoint": f"{ISSUER}/oauth/introspect",
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "claims_supported": ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "amr", "at_hash", "email"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "claims_supported": ["iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email"],
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
     },
+    # clients of the OpenID Provider
+    "OAuthClient": {
+        "id": "oac_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "name": "Shop",
+        "kind": "confidential",
+        "redirect_uris": ["https://shop.example/callback"],
+        "created_at": AT,
+        "first_party": False,
+        "client_secret": "ocs_…",
+    },
+    "Authorization": {
+        "id": "oau_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "client_id": "oac_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "client": "Shop",
+        "first_party": False,
+        "scopes": ["email", "openid"],
+        "created_at": AT,
+        "last_used_at": LATER,
+    },
+    "OAuthTokens": {
+        "access_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6IlEx…",
+        "expires_in": 900,
+        "scope": "openid email offline_access",
+        "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6IlEx…",
+        "refresh_token": "brt_…",
+        "token_type": "Bearer",
+    },
+    "UserInfo": {"sub": DEVELOPER, "email": "ada@example.com", "email_verified": True},
+    "Introspection": {
+        "active": True,
+        "scope": "openid email",
+        "client_id": "oac_01jd7qv8x2r4m6t0w9c3e5g7hb",
+        "sub": DEVELOPER,
+        "iss": ISSUER,
+        "token_type": "Bearer",
+        "exp": 1767679200,
+        "iat": 1767678300,
+    },
+    "OAuthFailure": {"error": "invalid_grant", "error_description": "The code is wrong, or was used before."},
     # developers and projects
     "SignedIn": {"user": ACCOUNT, **TOKENS},
     "Me": {"user": ACCOUNT},
@@ -166,6 +223,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "last_used_at": LATER,
         "expires_at": "2026-07-04T06:00:00.000Z",
         "current": True,
+        "client": "",
     },
     "PersonalToken": {
         "id": "tok_01jd7qv8x2r4m6t0w9c3e5g7hh",

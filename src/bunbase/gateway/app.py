@@ -51,7 +51,7 @@ def front_door(
     """Build the app. `dependencies`: the values that handlers may take by parameter name, in addition to callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
     sharing = cors(settings, site.dev)
-    callers = Callers(guards, proxies, site.dev)
+    callers = Callers(guards, proxies, site.dev, site.public_url)
     login_guard = DefineMiddleware(LoginGuard, guards=guards, trusted_proxies=proxies)
 
     middleware = [login_guard]

@@ -10,6 +10,7 @@ operator    The request needs a project key or a service token, or a member's to
 client      The request needs a project key or a service token. With a key, a token of an end user is optional, and so
             is X-Bunbase-Explain, which asks why rules deny access.
 accessor    The same as client, or a member's token and the project, as for operator.
+person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
 
@@ -25,6 +26,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.di import Provide
 
+from bunbase.contracts.bunauth.openid import cookie_name
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
@@ -59,12 +61,15 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class Callers:
-    def __init__(self, guards: Guards, trusted_proxies: Container[str], dev: bool = False) -> None:
+    def __init__(
+        self, guards: Guards, trusted_proxies: Container[str], dev: bool = False, public_url: str = ""
+    ) -> None:
         self.identity = guards.identity
         self.limits = guards.limits
         self.clients = guards.clients
         self.trusted_proxies = trusted_proxies
         self.dev = dev
+        self.page_cookie = cookie_name(public_url)
 
         self.kinds: dict[str, Callable[[AnyRequest], Awaitable[Caller]]] = {
             "anyone": self.anyone,
@@ -75,6 +80,7 @@ class Callers:
             "operator": self.operator,
             "client": self.client,
             "accessor": self.accessor,
+            "person": self.person,
             "visitor": self.visitor,
         }
 
@@ -100,6 +106,15 @@ class Callers:
 
     async def developer(self, request: AnyRequest) -> Caller:
         return self._caller(request, CallerKind.DEVELOPER, developer=await self._developer(request))
+
+    async def person(self, request: AnyRequest) -> Caller:
+        cookie = request.cookies.get(self.page_cookie, "")
+        found = await in_time(self.identity.bunauth.page_session(cookie)) if cookie else None
+        if found is None:
+            raise Unauthenticated("Nobody is signed in on this page: go back to the application, and sign in there.")
+        account = found.account
+        developer = Developer(account.id, account.email, account.role == "admin", found.session)
+        return self._caller(request, CallerKind.DEVELOPER, developer=developer)
 
     async def member(self, request: AnyRequest) -> Caller:
         return await self._member_of(request, request.path_params["project"], await self._developer(request))

@@ -15,6 +15,7 @@ ORG: Final = "/api/orgs/{org}"
 SIGN_IN: Final = {"email": "ada@example.com", "password": "correct horse battery"}
 LINK_TOKEN: Final = "the token in the link of the mail"
 TOKEN: Final = "the refresh_token of the last answer"
+OAUTH_CLIENT: Final = {"client_id": "oac_01jd7qv8x2r4m6t0w9c3e5g7hb", "client_secret": "ocs_…"}
 
 SIGNED: Final = {"clientDataJSON": "eyJ0eXBlIjoi…", "authenticatorData": "SZYN5YgO…", "signature": "MEUCIQ…"}
 USED_PASSKEY: Final = {
@@ -76,6 +77,20 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("PATCH", f"{PROJECT}/keys/{{key_id}}"): {"name": "reports", "scopes": ["data:read"]},
     ("POST", f"{PROJECT}/keys/{{key_id}}/rotate"): {"grace_seconds": 3600},
     ("POST", f"{PROJECT}/service-accounts"): {"name": "nightly report", "scopes": ["data:read"]},
+    ("POST", "/api/admin/oauth-clients"): {
+        "name": "Shop",
+        "redirect_uris": ["https://shop.example/callback"],
+        "kind": "confidential",
+    },
+    ("POST", "/oauth/token"): {
+        "grant_type": "authorization_code",
+        **OAUTH_CLIENT,
+        "code": "the code in the address",
+        "redirect_uri": "https://shop.example/callback",
+        "code_verifier": "the PKCE verifier",
+    },
+    ("POST", "/oauth/revoke"): {"token": TOKEN, **OAUTH_CLIENT},
+    ("POST", "/oauth/introspect"): {"token": TOKEN, **OAUTH_CLIENT},
     ("POST", "/v1/auth/token"): {
         "grant_type": "client_credentials",
         "client_id": "sa_01jd7qv8x2r4m6t0w9c3e5g7hb",

@@ -24,7 +24,9 @@ DEVICE_PAGE: Final = "/device"
 DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
 INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
-FORM_LOGINS: Final = (DEVICE_PAGE, INVITE_PAGE)
+SIGN_IN_PAGE: Final = "/oauth/sign-in"
+SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
+FORM_LOGINS: Final = (DEVICE_PAGE, INVITE_PAGE, SIGN_IN_PAGE)
 LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, *FORM_LOGINS)
 MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
 PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
@@ -41,8 +43,9 @@ SECOND_STEPS: Final = (
     "/api/auth/login/passkey/verify",
     DEVICE_CODE_PAGE,
     INVITE_CODE_PAGE,
+    SIGN_IN_CODE_PAGE,
 )  # the room limits the attempts at each account; here they are limited for each address
-STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback")
+STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback", "/oauth/authorize")
 TRADES: Final = (
     "/api/auth/refresh",
     "/api/auth/oauth/exchange",
@@ -50,10 +53,12 @@ TRADES: Final = (
     "/v1/auth/refresh",
     "/v1/auth/login/custom-token",
     "/v1/auth/token",
+    "/oauth/token",
+    "/oauth/revoke",
     *SECOND_STEPS,
     *STARTS,
 )
-OF_DEVELOPERS: Final = ("/api/", "/account/", *FORM_LOGINS)
+OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", *FORM_LOGINS)
 MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
 

@@ -52,6 +52,7 @@ SECURITY: Final[dict[str, Security]] = {
     "keyed": [{"projectKey": []}],
     "operator": [{"secretKey": []}, *DEVELOPER],
     "client": CLIENT,
+    "person": [],  # pages alone, which are not in the document
     "accessor": [*CLIENT, *DEVELOPER],
     "visitor": [*CLIENT, {}],
 }
@@ -78,6 +79,7 @@ EXPLAIN: Final = {
 HEADERS: Final = {
     "operator": [PROJECT_NAME],
     "client": [EXPLAIN],
+    "person": [],  # pages alone, which are not in the document
     "accessor": [PROJECT_NAME, EXPLAIN],
     "visitor": [PROJECT_ID, EXPLAIN],
 }

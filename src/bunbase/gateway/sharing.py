@@ -20,6 +20,17 @@ from bunbase.pkg import context
 from bunbase.pkg.errors import Problem
 
 PREFIX: Final = "access-control-"
+# Pages of every origin may use these, whatever the settings say: they are for OpenID Connect clients in browsers. They
+# take no cookies, and a client must have its tokens to get anything.
+FOR_CLIENTS: Final = frozenset(
+    {
+        "/oauth/token",
+        "/oauth/userinfo",
+        "/oauth/revoke",
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+    }
+)
 TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 
 Pairs = tuple[tuple[str, str], ...]
@@ -76,22 +87,28 @@ class SharingApp:
         if not origin:
             await self.app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await self._preflight(origin, headers.get("access-control-request-headers", ""), send)
+            await self._preflight(scope["path"], origin, headers.get("access-control-request-headers", ""), send)
         else:
-            await self.app(scope, receive, self._sharing(origin, "cookie" in headers, send))
+            pairs = self._pairs(scope["path"], origin, "cookie" in headers)
+            await self.app(scope, receive, self._sharing(pairs, send))
 
-    def _sharing(self, origin: str, has_cookie: bool, send: Any) -> Any:
+    def _pairs(self, path: str, origin: str, has_cookie: bool) -> Pairs:
+        if path in FOR_CLIENTS:
+            return (*{**self.cors.common, "access-control-allow-origin": "*"}.items(),)
+        return self.cors.pairs(origin, has_cookie)
+
+    def _sharing(self, pairs: Pairs, send: Any) -> Any:
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
                 own = message.get("headers", ())
                 if not any(name.lower().startswith(PREFIX.encode()) for name, _ in own):
-                    message["headers"] = [*own, *_encoded(self.cors.pairs(origin, has_cookie))]
+                    message["headers"] = [*own, *_encoded(pairs)]
             await send(message)
 
         return sending
 
-    async def _preflight(self, origin: str, names: str, send: Any) -> None:
-        if not self.cors.config.is_origin_allowed(origin):
+    async def _preflight(self, path: str, origin: str, names: str, send: Any) -> None:
+        if path not in FOR_CLIENTS and not self.cors.config.is_origin_allowed(origin):
             await _refuse(origin, send)
             return
         headers = _encoded(self.cors.preflight(origin, names))

@@ -25,16 +25,19 @@ MAY_CALL: Final = {
         NOBODY: "rotate",
     },
     "bunauth": {
-        GATEWAY: """accept_invite activity change_password confirm_email_change confirm_signup confirm_totp
-                    create_invite create_link_ticket create_token decide_device_login decide_device_login_by_code
-                    decide_device_login_by_password delete_identity delete_invite delete_passkey delete_token
-                    dev_mails discovery end_session end_sessions exchange exchange_code finish_external_login
-                    identities invitation invites jwks knows_address login login_providers login_with_passkey
-                    login_with_second_factor logout managed_account managed_accounts me need_fresh_proof
-                    new_recovery_codes note_first_uses open_account passkey_login_options passkey_options passkeys
-                    poll_device_login proof_options reauthenticate refresh register register_passkey remove_factors
-                    remove_totp rename_passkey replace_signing_keys request_email_change request_email_verification
-                    request_password_reset reset_password resume_account revocations sessions set_account_role
+        GATEWAY: """accept_invite activity authorizations change_password confirm_email_change confirm_signup
+                    confirm_totp create_invite create_link_ticket create_oauth_client create_token decide_device_login
+                    decide_device_login_by_code decide_device_login_by_password delete_authorization delete_identity
+                    delete_invite delete_oauth_client delete_passkey delete_token dev_mails discovery end_session
+                    end_sessions exchange exchange_code finish_external_login identities invitation invites jwks
+                    knows_address login login_providers login_with_passkey login_with_second_factor logout
+                    managed_account managed_accounts me need_fresh_proof new_recovery_codes note_first_uses
+                    oauth_allow oauth_authorize oauth_clients oauth_deny oauth_introspect oauth_page oauth_revoke
+                    oauth_second_factor oauth_sign_in oauth_sign_out oauth_token oauth_userinfo open_account
+                    page_session passkey_login_options passkey_options passkeys poll_device_login proof_options
+                    reauthenticate refresh register register_passkey remove_factors remove_totp rename_passkey
+                    replace_signing_keys request_email_change request_email_verification request_password_reset
+                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role
                     signup_state start_device_login start_external_login start_totp suspend_account tokens totp_state
                     update_me verify verify_email waiting_device""",
         "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code

@@ -65,6 +65,18 @@ async def test_if_origins_are_listed_then_no_other_origin_may_read() -> None:
     assert asking.headers.get("access-control-allow-origin") != STRANGER
 
 
+async def test_a_client_of_the_openid_provider_may_be_a_page_of_any_origin() -> None:
+    async with door_of(GatewaySettings(cors_origins=(SITE,)), mode="production") as door:
+        asking = await door.http.options("/oauth/userinfo", headers={"origin": STRANGER, **ASKING})
+        answer = await door.http.get("/oauth/userinfo", headers={"origin": STRANGER})
+        page = await door.http.options("/oauth/sign-in", headers={"origin": STRANGER, **ASKING})
+
+    assert (asking.status_code, asking.headers["access-control-allow-origin"]) == (204, STRANGER)
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_token")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert page.status_code == 400
+
+
 @pytest.mark.parametrize(
     ("origin", "allowed"),
     [

@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from bunbase.bunauth.module import MODULE as BUNAUTH
 from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunauth.factors import SecondFactor
+from bunbase.contracts.bunauth.openid import OAuthClient, OAuthRefused, OAuthTokens
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     ChallengeExpired,
@@ -35,16 +36,19 @@ from bunbase.contracts.tenant_auth import NewUser, TenantAuth
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.modules import Rooms
 from bunbase.pkg.oidc.documents import Documents
 from bunbase.pkg.oidc.id_tokens import Expected, checked_claims
 from bunbase.pkg.oidc.person import ProviderFailed
+from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
 from bunbase.pkg.rpc.admission import admission
 from bunbase.pkg.rpc.room_keys import derived_keys
 from bunbase.platform.module import MODULE as PLATFORM
 from bunbase.platform.service import PlatformService
 from bunbase.tenant_auth.module import MODULE as TENANT_AUTH
 from bunbase.tenant_auth.service import TenantAuthService
+from tests.bunauth.openid import Visitor, credentials, exchanged, new_client, refreshed
 from tests.bunauth.people import caller_with, registered
 from tests.fakes import FakeKms
 from tests.house.token_attacks.signing import Issuer
@@ -93,6 +97,16 @@ class House:
 
 
 @dataclass(frozen=True)
+class SignedInShop:
+    """An application, its tokens for Ada, another code for it, and the cookie of the page on which she signed in."""
+
+    client: OAuthClient
+    tokens: OAuthTokens
+    code: str
+    cookie: str
+
+
+@dataclass(frozen=True)
 class Opened:
     """The rooms, and the people and projects in them."""
 
@@ -107,6 +121,7 @@ class Opened:
     user: str
     rsa: RSAKey
     ec: ECKey
+    shop: SignedInShop
 
 
 @asynccontextmanager
@@ -131,7 +146,10 @@ async def opened_house(home: Path, database_url: str) -> AsyncIterator[House]:
                 library = await platform.create_project(ada, "Library")
                 user = await tenant_auth.create_user(secret_caller(bakery.id), NewUser("eve@example.com"))
                 keys = RSAKey.generate_key(2048), ECKey.generate_key("P-256")
-                rooms = Opened(kms, bunauth, tenant_auth, platform, identity, ada, bakery, library, user.id, *keys)
+                shop = await _signed_in_shop(bunauth, ada)
+                rooms = Opened(
+                    kms, bunauth, tenant_auth, platform, identity, ada, bakery, library, user.id, *keys, shop
+                )
                 made = await _tokens(rooms)
                 made |= {"developer": access.access_token, "developer's refresh": access.refresh_token}
                 tokens: dict[str, Callable[[], str]] = {kind: partial(str, token) for kind, token in made.items()}
@@ -140,6 +158,12 @@ async def opened_house(home: Path, database_url: str) -> AsyncIterator[House]:
                 every = [*verifiers, *_opaque_verifiers(rooms)]
                 other = Issuer("RS256", f"{library.id}-1", kms.signing[library.id], dict)
                 yield House({row.name: row for row in every}, tokens, other, bunauth)
+
+
+async def _signed_in_shop(bunauth: BunAuthService, admin: Caller) -> SignedInShop:
+    client, visitor = await new_client(bunauth, admin), Visitor(bunauth, "ada@example.com")
+    tokens = await exchanged(bunauth, client, await visitor.code(client))
+    return SignedInShop(client, tokens, await visitor.code(client), visitor.cookie)
 
 
 async def _jwt_verifiers(rooms: Opened) -> list[Verifier]:
@@ -157,7 +181,8 @@ async def _jwt_verifiers(rooms: Opened) -> list[Verifier]:
             "JSON-RPC auth.verify",
             (
                 "bunauth.access_tokens.claims",
-                "bunauth.service.verification._claims",
+                "bunauth.service.verification.claims",
+                "bunauth.service.verification.verify",
                 "bunauth.service.sessions.end_of_token",
                 "pkg.jwt._signed_claims",
             ),
@@ -200,6 +225,7 @@ async def _jwt_verifiers(rooms: Opened) -> list[Verifier]:
             _custom_issuer(rooms),
             service | no_issuer,
         ),
+        await _userinfo_verifier(rooms),
         await _assertion_verifier(rooms, "client assertion, RSA", rooms.rsa, "RS256"),
         await _assertion_verifier(rooms, "client assertion, EC", rooms.ec, "ES256"),
         _room_verifier(),
@@ -236,6 +262,24 @@ async def _developer_issuer(rooms: Opened) -> Issuer:
 
     private = vars(key)["_key"].private_key  # no room hands out its key
     return Issuer("RS256", key.kid, private, claims)
+
+
+async def _userinfo_verifier(rooms: Opened) -> Verifier:
+    tokens = rooms.shop.tokens
+    said = unverified_claims(tokens.access_token)
+    key = rooms.bunauth.access.keys.current()
+
+    def claims() -> dict[str, Any]:
+        return said | _dates(900) | {"jti": new_id("jti")}
+
+    return Verifier(
+        "application's access token",
+        ("bunauth.service.openid.token_checks._access_token",),
+        lambda token: refuses(rooms.bunauth.oauth_userinfo(token), InvalidToken),
+        frozenset({"application's access token"}),
+        Issuer("RS256", key.kid, vars(key)["_key"].private_key, claims),
+        {"issued_in_the_future": SIGNED_BY_US},
+    )
 
 
 def _user_issuer(rooms: Opened) -> Issuer:
@@ -365,7 +409,29 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
     def by_secret(secret: str) -> Awaitable[Any]:
         return platform.exchange_token(TokenRequest("client_credentials", "sa_x", secret, scope="data:read"))
 
+    async def cookie(value: str) -> bool:
+        return await bunauth.page_session(value) is not None
+
+    async def introspected(token: str) -> bool:
+        return (await bunauth.oauth_introspect(credentials(shop), token)).active
+
+    shop = rooms.shop.client
     asked: dict[str, tuple[Callable[[str], Awaitable[Any]], type[Exception], frozenset[str]]] = {
+        "application's secret": (
+            lambda secret: bunauth.oauth_introspect(ClientCredentials(shop.id, secret), "x"),
+            OAuthRefused,
+            frozenset({"application's secret"}),
+        ),
+        "application's code": (
+            lambda code: exchanged(bunauth, shop, code),
+            OAuthRefused,
+            frozenset({"application's code"}),
+        ),
+        "application's refresh": (
+            lambda token: refreshed(bunauth, shop, token),
+            OAuthRefused,
+            frozenset({"application's refresh"}),
+        ),
         "project key": (platform.key_holder, InvalidKey, frozenset({"secret key", "publishable key"})),
         "client secret": (by_secret, TokenRefused, frozenset({"secret key"})),
         "second factor": (
@@ -396,7 +462,17 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
         ask, refusal, kinds = asked[name]
         return Verifier(name, (), lambda token: refuses(ask(token), refusal), kinds)
 
-    return [*(row(name) for name in asked), Verifier("device code", (), device, frozenset({"device code"}))]
+    return [
+        *(row(name) for name in asked),
+        Verifier("device code", (), device, frozenset({"device code"})),
+        Verifier("sign-in page's cookie", (), cookie, frozenset({"sign-in page's cookie"})),
+        Verifier(
+            "introspection",
+            (),
+            introspected,
+            frozenset({"application's access token", "application's refresh"}),
+        ),
+    ]
 
 
 def _dates(seconds: int) -> dict[str, Any]:
@@ -442,6 +518,11 @@ async def _tokens(rooms: Opened) -> dict[str, str]:
         "secret key": value_of(rooms.bakery.keys[1]),
         "publishable key": value_of(rooms.bakery.keys[0]),
         "personal": str((await bunauth.create_token(rooms.ada, "x", ("data:read",), None)).token),
+        "application's secret": str(rooms.shop.client.client_secret),
+        "application's code": rooms.shop.code,
+        "application's refresh": rooms.shop.tokens.refresh_token,
+        "application's ID token": rooms.shop.tokens.id_token,
+        "sign-in page's cookie": rooms.shop.cookie,
         "device code": (await bunauth.start_device_login(ANYONE, "x")).device_code,
         "invitation to an account": str((await bunauth.create_invite(rooms.ada, None, "user")).url).rpartition("=")[2],
         "invitation to a project": token_of(

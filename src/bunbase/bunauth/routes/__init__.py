@@ -1,4 +1,4 @@
-"""Public HTTP of BunAuth: `/api/auth`, `/.well-known` and the pages at `/account`."""
+"""Public HTTP of BunAuth: `/api/auth`, `/.well-known`, `/oauth` and the pages at `/account`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from bunbase.bunauth.routes import (
     external_login,
     factors,
     invites,
+    oauth_clients,
+    openid,
+    openid_pages,
     pages,
     passkeys,
     personal_tokens,
@@ -26,6 +29,9 @@ ROUTES = (
     *passkeys.ROUTES,
     *external_login.ROUTES,
     *invites.ROUTES,
+    *oauth_clients.ROUTES,
+    *openid.ROUTES,
+    *openid_pages.ROUTES,
     *pages.ROUTES,
     *sessions.ROUTES,
     *activity.ROUTES,

@@ -29,7 +29,7 @@ async def get_jwks(bunauth: Injected[BunAuth]) -> Jwks:
     cache_control=PUBLIC_FOR_A_WHILE,
 )
 async def get_discovery(bunauth: Injected[BunAuth]) -> Discovery:
-    """The issuer and the address of the public keys, for libraries that check tokens."""
+    """The metadata of the OpenID Provider (OpenID Connect Discovery 1.0). Stock clients need only this address."""
     return await bunauth.discovery()
 
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service.administration import Administration
 from bunbase.bunauth.service.device_logins import Approvers, DeviceLogins
@@ -19,6 +21,13 @@ from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.new_devices import NewDevices
+from bunbase.bunauth.service.openid.authorizations import AuthorizationService
+from bunbase.bunauth.service.openid.clients import OAuthClientService
+from bunbase.bunauth.service.openid.metadata import discovery
+from bunbase.bunauth.service.openid.pages import PAGE_SESSION_SECONDS, SignInPages
+from bunbase.bunauth.service.openid.signers import Signers
+from bunbase.bunauth.service.openid.token_checks import TokenChecks
+from bunbase.bunauth.service.openid.tokens import OAuthTokenService
 from bunbase.bunauth.service.page_sign_in import PageSignIn
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
@@ -68,6 +77,17 @@ from bunbase.contracts.bunauth.identities import (
     LoginProviders,
 )
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
+from bunbase.contracts.bunauth.openid import (
+    Authorizations,
+    Introspection,
+    NewOAuthClient,
+    OAuthClient,
+    OAuthClients,
+    OAuthTokens,
+    PageSession,
+    PageStep,
+    UserInfo,
+)
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -85,6 +105,7 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.new_passwords import NewPasswords
 from bunbase.pkg.oidc.person import Provider
 from bunbase.pkg.oidc.settings import ProviderSettings
+from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 
@@ -149,6 +170,21 @@ class BunAuthService:
         self.signing = Signing(access.keys, self.proofs)
         self.administration = Administration(stores.administration, self.proofs, tokens)
         self.exchanging = Exchange(settings, site.service_tokens)
+        page_settings = msgspec.structs.replace(settings, session_ttl_seconds=PAGE_SESSION_SECONDS)
+        page_tokens = tokens.changed(page_settings)
+        signers = Signers(tokens, f"{site.public_url.rstrip('/')}/oauth/userinfo")
+        self.oauth_client_service = OAuthClientService(stores, self.proofs, tokens)
+        self.sign_in_pages = SignInPages(
+            stores,
+            SignIn(stores, passwords, page_tokens),
+            SecondFactorSignIn(checks, page_tokens),
+            self.oauth_client_service,
+            page_tokens,
+        )
+        of_clients = (stores, self.oauth_client_service, signers, self.account_sessions)
+        self.oauth_tokens = OAuthTokenService(*of_clients)
+        self.token_checks = TokenChecks(*of_clients, self.verification)
+        self.authorization_service = AuthorizationService(stores, tokens)
 
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         return await self.registration.register(caller, new)
@@ -349,7 +385,7 @@ class BunAuthService:
         await self.signing.replace_keys(caller)
 
     async def discovery(self) -> Discovery:
-        return Discovery(self.access.issuer, f"{self.site.public_url}/.well-known/jwks.json")
+        return discovery(self.access.issuer, self.site.public_url)
 
     async def create_token(
         self,
@@ -393,6 +429,62 @@ class BunAuthService:
 
     async def set_account_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
         return await self.administration.set_role(caller, id, role)
+
+    async def oauth_authorize(self, caller: Caller, sent: dict[str, str], browser: str) -> PageStep:
+        return await self.sign_in_pages.authorize(caller, sent, browser)
+
+    async def oauth_page(self, caller: Caller, request: str, browser: str) -> PageStep:
+        return await self.sign_in_pages.page(caller, request, browser)
+
+    async def oauth_sign_in(self, caller: Caller, request: str, browser: str, email: str, password: str) -> PageStep:
+        return await self.sign_in_pages.sign_in_with_password(caller, request, browser, email, password)
+
+    async def oauth_second_factor(
+        self, caller: Caller, request: str, browser: str, challenge: str, code: str
+    ) -> PageStep:
+        return await self.sign_in_pages.sign_in_with_code(caller, request, browser, challenge, code)
+
+    async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
+        return await self.sign_in_pages.allow(caller, request, client)
+
+    async def oauth_deny(self, request: str, browser: str) -> PageStep:
+        return await self.sign_in_pages.deny(request, browser)
+
+    async def oauth_sign_out(self, request: str, browser: str) -> PageStep:
+        return await self.sign_in_pages.sign_out(request, browser)
+
+    async def page_session(self, browser: str) -> PageSession | None:
+        return await self.sign_in_pages.session(browser)
+
+    async def oauth_token(self, caller: Caller, client: ClientCredentials, sent: dict[str, str]) -> OAuthTokens:
+        return await self.oauth_tokens.exchange(caller, client, sent)
+
+    async def oauth_userinfo(self, token: str) -> UserInfo:
+        return await self.token_checks.userinfo(token)
+
+    async def oauth_revoke(self, caller: Caller, client: ClientCredentials, token: str) -> None:
+        await self.token_checks.revoke(caller, client, token)
+
+    async def oauth_introspect(self, client: ClientCredentials, token: str) -> Introspection:
+        return await self.token_checks.introspect(client, token)
+
+    async def oauth_clients(self, caller: Caller) -> OAuthClients:
+        return await self.oauth_client_service.list(caller)
+
+    async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:
+        return await self.oauth_client_service.create(caller, new)
+
+    async def rotate_oauth_client(self, caller: Caller, id: str) -> OAuthClient:
+        return await self.oauth_client_service.rotate(caller, id)
+
+    async def delete_oauth_client(self, caller: Caller, id: str) -> None:
+        await self.oauth_client_service.delete(caller, id)
+
+    async def authorizations(self, caller: Caller) -> Authorizations:
+        return await self.authorization_service.list(caller)
+
+    async def delete_authorization(self, caller: Caller, id: str) -> None:
+        await self.authorization_service.delete(caller, id)
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))

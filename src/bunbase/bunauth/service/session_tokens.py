@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -55,6 +56,15 @@ class SessionTokens:
         self.settings = settings
         self.clock = clock
         self.challenges = SignInChallenges(stores.pool, SECOND_STEP, clock)
+
+    def changed(self, settings: SessionSettings, access: AccessTokens | None = None) -> SessionTokens:
+        """Return a maker of sessions with other lifetimes or access tokens.
+
+        Both have the same activity: a job stores the refused attempts that were counted there.
+        """
+        other = copy(self)
+        other.settings, other.access = settings, access or self.access
+        return other
 
     async def open_session(
         self,

@@ -10,14 +10,14 @@ from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
-from bunbase.contracts.bunauth.accounts import AccountSessions, SignedIn
+from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller, Developer
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.sessions import Standing, knows_address, standing
+from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 
 ALL, OTHERS = "all", "others"  # in place of the id of one session
 
@@ -30,27 +30,33 @@ class Sessions:
 
     async def refresh(self, caller: Caller, refresh_token: str) -> SignedIn:
         """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused."""
+        return self.tokens.answer(*await self.trade(caller, refresh_token, self.tokens))
+
+    async def trade(
+        self, caller: Caller, refresh_token: str, tokens: SessionTokens, client: str = ""
+    ) -> tuple[Account, Pair]:
+        """Return the account and the new pair. `tokens`: makes the pair. `client`: the OpenID Connect client that has
+        the session; "" for a session of the person's own. Raises: InvalidToken, TokenExpired, TokenReused.
+        """
         hash, now = fingerprint(refresh_token), self.clock.now()
         while True:
-            token = await self.stores.sessions.refresh_token(hash)
+            token = await self.stores.sessions.refresh_token(hash, client)
             if token is None:
                 raise InvalidToken
             session = token.session
-            match standing(token, now, self.tokens.settings):
+            match standing(token, now, tokens.settings):
                 case Standing.FRESH:
                     account, generation = await self.stores.accounts.existing(token.user_id), token.generation + 1
-                    pair = self.tokens.new_pair(account, session, generation, token.session_expires_at, now)
+                    pair = tokens.new_pair(account, session, generation, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(hash, now, pair, refresh_token):
-                        return self.tokens.answer(account, pair)
+                        return account, pair
                     # else a parallel request has used the token: look again, and return the pair of that request
                 case Standing.RETRY:
                     account = await self.stores.accounts.existing(token.user_id)
                     pair = token.traded_for(refresh_token)
-                    pair = self.tokens.with_living_access(pair, account, token, now)
-                    return self.tokens.answer(account, pair)
+                    return account, tokens.with_living_access(pair, account, token, now)
                 case Standing.REUSED:
-                    reused = Happened(Activity.SESSION_END, ActivityMethod.TOKEN_REUSED, session)
-                    await self._end(caller, token.user_id, session, reused)
+                    await self.end_of(caller, token.user_id, session, ActivityMethod.TOKEN_REUSED)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
                 case Standing.EXPIRED:
                     raise TokenExpired("Sign in again.")
@@ -97,6 +103,10 @@ class Sessions:
         """End the session of an access token that this process has just signed."""
         claims, now = self.tokens.access.claims(access_token), self.clock.now()
         await self.stores.sessions.end(claims["sub"], claims["sid"], now, await self.tokens.revoked_until(now))
+
+    async def end_of(self, caller: Caller, user: str, session: str, why: ActivityMethod) -> None:
+        """End a session of an account without its owner. Idempotent."""
+        await self._end(caller, user, session, Happened(Activity.SESSION_END, why, session))
 
     async def knows_address(self, email: str, ip: str) -> bool:
         return await knows_address(email, ip, self.stores.sessions.addresses)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-from bunbase.bunauth.access_tokens import AccessTokens
+from bunbase.bunauth.access_tokens import AccessTokens, IsExpected
 from bunbase.bunauth.personal_tokens import PREFIX, personal_claims
 from bunbase.bunauth.store import Stores
-from bunbase.contracts.bunauth.tokens import Verified
+from bunbase.contracts.bunauth.tokens import Verified, is_access_token
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import BadToken, UnknownKey
@@ -33,26 +33,26 @@ class Verification:
         if token.startswith(f"{PREFIX}_"):
             return await self._verify_personal(token)
         try:
-            claims = await self._claims(token)
+            claims = await self.claims(token)
         except BadToken:
             return Verified(valid=False)
         if not await self.stores.sessions.alive(claims["sid"], self.clock.now()):
             return Verified(valid=False)
-        await self._note_use(claims["sid"], claims.get("gen", 0))
+        await self.note_use(claims["sid"], claims.get("gen", 0))
         return Verified(valid=True, claims=claims)
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def claims(self, token: str, is_expected: IsExpected = is_access_token) -> dict[str, Any]:
         """Return the claims. If the key is unknown, another process may have made it just now. Raises: BadToken."""
         try:
-            return self.access.claims(token)
+            return self.access.claims(token, is_expected)
         except UnknownKey:
             if self.reloaded.get(True) is not None:
                 raise
             self.reloaded.put(True, True)
             await self.access.keys.load()
-            return self.access.claims(token)
+            return self.access.claims(token, is_expected)
 
-    async def _note_use(self, session: str, generation: int) -> None:
+    async def note_use(self, session: str, generation: int) -> None:
         """Store the first use of an access token (`pkg/sessions.py`)."""
         use = (session, generation)
         if generation and self.noted.get(use) is None:

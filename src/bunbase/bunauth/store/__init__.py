@@ -11,6 +11,9 @@ from bunbase.bunauth.store.device_logins import DeviceLoginStore
 from bunbase.bunauth.store.holders import AccountHolders
 from bunbase.bunauth.store.invites import InviteStore
 from bunbase.bunauth.store.known_devices import KnownDeviceStore
+from bunbase.bunauth.store.oauth_clients import OAuthClientStore
+from bunbase.bunauth.store.oauth_requests import OAuthCodeStore, OAuthRequestStore
+from bunbase.bunauth.store.oauth_sessions import OAuthSessionStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -43,6 +46,10 @@ class Stores:
         self.email_changes = self.pool.email_changes
         self.identities = self.pool.identities
         self.holders = AccountHolders(db)
+        self.oauth_clients = OAuthClientStore(db, self.feed)
+        self.oauth_requests = OAuthRequestStore(db)
+        self.oauth_codes = OAuthCodeStore(db)
+        self.oauth_sessions = OAuthSessionStore(db, self.feed)
         self.signing_keys = SigningKeyStore(db, self.feed)
         self.administration = AdministrationStore(db, self.feed)
 
@@ -53,6 +60,8 @@ class Stores:
             self.personal_tokens,
             self.invites,
             self.device_logins,
+            self.oauth_codes,
         ):
             await expiring.delete_expired(before)
         await delete_expired(self.db, before, self.clock.now())
+        await self.oauth_requests.delete_expired(self.clock.now())  # strangers make them, so they are not kept

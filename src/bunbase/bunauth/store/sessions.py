@@ -26,9 +26,13 @@ SESSION = (
     "SELECT user_id, proved_at, failed_proofs FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > $2"
 )
 SESSIONS = """
-SELECT id, ip, agent, created_at, last_used_at, expires_at, id = $2 AS current FROM sessions
-WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
-ORDER BY id DESC LIMIT $5"""
+SELECT sessions.id, ip, agent, sessions.created_at, last_used_at, expires_at, sessions.id = $2 AS current,
+    coalesce(oauth_clients.name, '') AS client
+FROM sessions
+    LEFT JOIN oauth_sessions ON session = sessions.id
+    LEFT JOIN oauth_clients ON oauth_clients.id = client_id
+WHERE user_id = $1 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR sessions.id < $4)
+ORDER BY sessions.id DESC LIMIT $5"""
 PROVE = "UPDATE sessions SET proved_at = $2, failed_proofs = 0 WHERE id = $1"
 FAIL_PROOF = "UPDATE sessions SET failed_proofs = failed_proofs + 1 WHERE id = $1 RETURNING failed_proofs"
 ADDRESSES = """
@@ -46,7 +50,8 @@ REFRESH_TOKEN = """
 SELECT session, user_id, refresh_tokens.expires_at, used_at, sealed_pair,
     sessions.expires_at AS session_expires_at, ended_at AS session_ended_at,
     child_used_at IS NOT NULL AS child_used, generation
-FROM refresh_tokens JOIN sessions ON sessions.id = session WHERE hash = $1"""
+FROM refresh_tokens JOIN sessions ON sessions.id = session
+WHERE hash = $1 AND coalesce((SELECT client_id FROM oauth_sessions WHERE session = sessions.id), '') = $2"""
 ROTATE = """
 WITH used AS (
     UPDATE refresh_tokens SET used_at = $2, sealed_pair = $3
@@ -133,8 +138,9 @@ class SessionStore:
             for id in await self.db.value(END_SESSIONS, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
-    async def refresh_token(self, hash: bytes) -> RefreshToken | None:
-        return await self.db.one(RefreshToken, REFRESH_TOKEN, hash)
+    async def refresh_token(self, hash: bytes, client: str = "") -> RefreshToken | None:
+        """Return a refresh token of this OpenID Connect client; "" for a session of the person's own."""
+        return await self.db.one(RefreshToken, REFRESH_TOKEN, hash, client)
 
     async def rotate(self, hash: bytes, now: datetime, next: Pair, old_token: str) -> bool:
         """Mark a refresh token as used and add the next token. Return False if it was used or its session has ended.

@@ -24,7 +24,8 @@ class Account(msgspec.Struct, frozen=True):
 class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
-    `last_used_at`: the time of the last refresh. `current`: the request belongs to this session.
+    `last_used_at`: the time of the last refresh. `current`: the request belongs to this session. `client`: the name of
+    the OpenID Connect client that has it; empty for a session of the person's own.
     """
 
     id: str
@@ -34,6 +35,7 @@ class AccountSession(msgspec.Struct, frozen=True):
     last_used_at: datetime
     expires_at: datetime
     current: bool
+    client: str = ""
 
 
 class AccountSessions(msgspec.Struct, frozen=True):

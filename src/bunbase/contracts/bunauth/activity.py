@@ -33,6 +33,8 @@ class Activity(StrEnum):
     IDENTITY_DELETE = Act.IDENTITY_DELETE.value
     DEVICE_APPROVE = Act.DEVICE_APPROVE.value
     DEVICE_DENY = Act.DEVICE_DENY.value
+    AUTHORIZATION_CREATE = Act.AUTHORIZATION_CREATE.value
+    AUTHORIZATION_DELETE = Act.AUTHORIZATION_DELETE.value
     TOKEN_CREATE = Act.TOKEN_CREATE.value
     TOKEN_DELETE = Act.TOKEN_DELETE.value
 
@@ -48,7 +50,8 @@ class ActivityMethod(StrEnum):
     DEVICE = "device"  # approved on another device
     EXTERNAL = "external"  # by another service, which `target` names
     REGISTRATION = "registration"
-    TOKEN_REUSED = "token_reused"  # a refresh token was used twice
+    OPENID = "openid"  # an application: `target` names it; it may also end its session
+    TOKEN_REUSED = "token_reused"  # a refresh token, or the code of an application, was used twice
     WRONG_PROOFS = "wrong_proofs"
 
 

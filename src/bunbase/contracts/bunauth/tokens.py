@@ -53,17 +53,31 @@ class Jwks(msgspec.Struct, frozen=True):
 
 
 class Discovery(msgspec.Struct, frozen=True):
-    """The metadata that other programs need to check access tokens (OpenID Connect Discovery 1.0 §3).
-
-    There is no authorization endpoint.
-    """
+    """The metadata of the OpenID Provider (OpenID Connect Discovery 1.0 §3, RFC 8414)."""
 
     issuer: str
     jwks_uri: str
-    response_types_supported: tuple[str, ...] = ()
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str
+    revocation_endpoint: str
+    introspection_endpoint: str
+    scopes_supported: tuple[str, ...]
+    claims_supported: tuple[str, ...]
+    response_types_supported: tuple[str, ...] = ("code",)
+    response_modes_supported: tuple[str, ...] = ("query",)
+    grant_types_supported: tuple[str, ...] = ("authorization_code", "refresh_token")
     subject_types_supported: tuple[str, ...] = ("public",)
     id_token_signing_alg_values_supported: tuple[str, ...] = ("RS256",)
-    claims_supported: tuple[str, ...] = ("iss", "sub", "aud", "iat", "exp", "jti", "sid", "type", "role", "email")
+    code_challenge_methods_supported: tuple[str, ...] = ("S256",)
+    prompt_values_supported: tuple[str, ...] = ("none", "login", "consent", "select_account")
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("none", "client_secret_basic", "client_secret_post")
+    revocation_endpoint_auth_methods_supported: tuple[str, ...] = ("none", "client_secret_basic", "client_secret_post")
+    introspection_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
+    authorization_response_iss_parameter_supported: bool = True
+    claims_parameter_supported: bool = False
+    request_parameter_supported: bool = False
+    request_uri_parameter_supported: bool = False
 
 
 class FirstUse(msgspec.Struct, frozen=True):

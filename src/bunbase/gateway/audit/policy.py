@@ -20,6 +20,8 @@ ALWAYS_DONE: Final = frozenset(
         Act.SESSION_END,
         Act.DEVICE_DENY,
         Act.SIGNING_KEY_REPLACE,
+        Act.AUTHORIZATION_DELETE,
+        Act.OAUTH_CLIENT_DELETE,
         Act.TOKEN_DELETE,
         Act.MEMBER_REMOVE,
         Act.MEMBER_LEAVE,

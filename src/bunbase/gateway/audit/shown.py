@@ -35,6 +35,8 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.ORG_INVITE_CREATE: ("email", "role"),
     Act.ORG_INVITE_RESEND: ("email", "role"),
     Act.ACCOUNT_INVITE_CREATE: ("email", "role"),
+    Act.OAUTH_CLIENT_CREATE: ("name", "kind", "redirect_uris", "first_party"),
+    Act.OAUTH_CLIENT_ROTATE: ("name", "rotated_at"),
     Act.KEY_CREATE: ("kind", "name", "hint", "scopes", "origins", "expires_at"),
     Act.KEY_UPDATE: ("name", "scopes", "origins", "allow_browser"),
     Act.KEY_ROTATE: ("id", "name", "hint", "grace_seconds"),

@@ -21,7 +21,8 @@ Html = Response[str]
 Failed = Callable[[str, str, str], str]
 
 SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
-UNREADABLE: Final = ("This request could not be read", "Open the link of the mail once more, or ask for a new mail.")
+UNREADABLE: Final = "This request could not be read"
+OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
@@ -29,10 +30,14 @@ def html(text: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 class Pages:
-    """Makes the routes of pages. `failed`: returns the page for an error, from its title, its detail and the path."""
+    """Makes the routes of pages. `failed`: returns the page for an error, from its title, its detail and the path.
 
-    def __init__(self, failed: Failed) -> None:
+    `advice`: for a person whose request could not be read.
+    """
+
+    def __init__(self, failed: Failed, advice: str = OPEN_AGAIN) -> None:
         self.failed = failed
+        self.advice = advice
         self.options: dict[str, Any] = {
             "include_in_schema": False,
             "exception_handlers": {Problem: self._on_problem, HTTPException: self._on_refusal},
@@ -49,7 +54,7 @@ class Pages:
         return html(text, problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
-        return html(self.failed(*UNREADABLE, request.scope["path"]), refusal.status_code)
+        return html(self.failed(UNREADABLE, self.advice, request.scope["path"]), refusal.status_code)
 
 
 async def fields_of(request: AnyRequest) -> dict[str, str]:

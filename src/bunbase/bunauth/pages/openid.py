@@ -1,0 +1,88 @@
+"""The pages on which a person signs in to an application, and allows what the application asks for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.pages.app import page
+from bunbase.contracts.bunauth.openid import PageStep
+from bunbase.pkg.web_pages.forms import button, field, form, hidden
+from bunbase.pkg.web_pages.layout import HEADERS, POLICY, alert, facts, items, paragraph, small
+
+AUTHORIZE: Final = "/oauth/authorize"
+CONSENT: Final = "/oauth/consent"
+SIGN_IN: Final = "/oauth/sign-in"
+SECOND_FACTOR: Final = "/oauth/sign-in/code"
+DENY: Final = "/oauth/deny"
+SIGN_OUT: Final = "/oauth/sign-out"
+
+SAID: Final = {
+    "openid": "know that it is you: a number that stands for your account",
+    "profile": "see your name and your picture",
+    "email": "see your email address",
+    "offline_access": "stay signed in when you are away, until you end this",
+}
+ALL: Final = "do everything that you can do: it belongs to the operator of this installation"
+LOCAL: Final = (
+    "This application runs on your own machine, so nobody can check that it is the one that it says it is. Allow this "
+    "only if you have just started it yourself."
+)
+
+
+def headers_of(form_target: str) -> dict[str, str]:
+    """Return the headers of a page whose form may lead to a client.
+
+    Chromium applies `form-action` also to the redirect after a form, therefore it must name the client's origin.
+    Clients open the page in a popup and wait for it, so the page keeps the connection to its opener.
+    """
+    if not form_target:
+        return HEADERS
+    policy = POLICY.replace("form-action 'self'", f"form-action 'self' {form_target}")
+    return HEADERS | {"content-security-policy": policy, "cross-origin-opener-policy": "unsafe-none"}
+
+
+def sign_in(step: PageStep) -> str:
+    fields = (
+        hidden("request", step.request),
+        field("email", "Email", "username", "email", step.email, maxlength="254"),
+        field("password", "Password", "current-password", "password", maxlength="256"),
+        button("Sign in"),
+    )
+    why = paragraph(f"{step.client} asks you to sign in.")
+    return page("Sign in", alert(step.error), why, form(SIGN_IN, *fields), _leaving(step, "Cancel"))
+
+
+def second_factor(step: PageStep) -> str:
+    explained = paragraph(
+        "This account has a second factor. Type a code of your authenticator app, or a recovery code."
+    )
+    fields = (
+        hidden("request", step.request),
+        hidden("challenge", step.challenge),
+        field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
+        button("Continue"),
+    )
+    return page("Second factor", alert(step.error), explained, form(SECOND_FACTOR, *fields), _leaving(step, "Cancel"))
+
+
+def consent(step: PageStep) -> str:
+    wanted = [ALL] if step.first_party else [SAID[scope] for scope in step.scopes]
+    parts = (
+        paragraph(f"{step.client} wants to:"),
+        items(wanted),
+        facts(("Your account", step.email), ("You return to", step.form_target)),
+        alert(LOCAL) if step.local else "",
+        form(f"{CONSENT}/{step.client_id}", hidden("request", step.request), button("Allow")),
+        _leaving(step, "Deny"),
+        form(SIGN_OUT, hidden("request", step.request), button("Use another account", second=True)),
+        small("You can end this at any time, in the list of the applications that you have allowed."),
+    )
+    return page(f"Allow {step.client}?", *parts)
+
+
+def failed(title: str, detail: str, path: str) -> str:
+    return page(title, alert(detail))
+
+
+def _leaving(step: PageStep, label: str) -> str:
+    return form(DENY, hidden("request", step.request), button(label, second=True))

@@ -1,0 +1,88 @@
+"""OpenID Connect clients in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bunbase.contracts.bunauth.openid import ClientKind, OAuthClient
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: oauth clients', 0))"
+ADD = """
+INSERT INTO oauth_clients (id, name, redirect_uris, first_party, secret_hash, created_at)
+SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM oauth_clients) < $7"""
+STORED = "SELECT id, name, redirect_uris, first_party, secret_hash, created_at, rotated_at FROM oauth_clients "
+CLIENTS = STORED + "ORDER BY id DESC LIMIT $1"
+CLIENT = STORED + "WHERE id = $1"
+USING = "SELECT EXISTS (SELECT FROM oauth_clients WHERE id = $1 FOR SHARE)"
+LOCK_CLIENT = "SELECT id FROM oauth_clients WHERE id = $1 FOR UPDATE"
+ROTATE = "UPDATE oauth_clients SET secret_hash = $2, rotated_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL"
+DELETE_SESSIONS = """
+WITH deleted AS (
+    DELETE FROM sessions USING oauth_sessions WHERE session = sessions.id AND client_id = $1
+    RETURNING sessions.id, ended_at
+)
+SELECT array_agg(id) FILTER (WHERE ended_at IS NULL) FROM deleted"""
+DELETE = "DELETE FROM oauth_clients WHERE id = $1"
+
+
+class StoredClient(msgspec.Struct, frozen=True):
+    """`secret_hash`: None for a public client."""
+
+    id: str
+    name: str
+    redirect_uris: tuple[str, ...]
+    first_party: bool
+    secret_hash: bytes | None
+    created_at: datetime
+    rotated_at: datetime | None = None
+
+    @property
+    def kind(self) -> ClientKind:
+        return ClientKind.PUBLIC if self.secret_hash is None else ClientKind.CONFIDENTIAL
+
+    def shown(self, secret: str | None = None) -> OAuthClient:
+        """Return the client as administrators see it. `secret`: if it was made just now."""
+        first, made = self.first_party, self.created_at
+        return OAuthClient(self.id, self.name, self.kind, self.redirect_uris, made, first, self.rotated_at, secret)
+
+
+class OAuthClientStore:
+    def __init__(self, db: Database, feed: Feed[Revocation]) -> None:
+        self.db = db
+        self.feed = feed
+
+    async def add(self, new: StoredClient, limit: int) -> bool:
+        """Add a client. Return False if there are `limit` clients already."""
+        uris = list(new.redirect_uris)
+        async with self.db.transaction():
+            await self.db.execute(LOCK)
+            args = (new.id, new.name, uris, new.first_party, new.secret_hash, new.created_at)
+            return bool(await self.db.execute(ADD, *args, limit))
+
+    async def newest(self, limit: int) -> list[StoredClient]:
+        return await self.db.all(StoredClient, CLIENTS, limit)
+
+    async def find(self, id: str) -> StoredClient | None:
+        return await self.db.one(StoredClient, CLIENT, id)
+
+    async def keep(self, id: str) -> bool:
+        """True if the client exists; it cannot be deleted until the transaction ends."""
+        return bool(await self.db.value(USING, id))
+
+    async def rotate(self, id: str, secret_hash: bytes, now: datetime) -> bool:
+        """Replace the secret. Return False for a public client."""
+        return bool(await self.db.execute(ROTATE, id, secret_hash, now))
+
+    async def delete(self, id: str, until: float) -> bool:
+        """Delete a client with its sessions, and tell all processes. Return False if there is no such client."""
+        async with self.db.transaction():
+            if await self.db.value(LOCK_CLIENT, id) is None:
+                return False
+            for session in await self.db.value(DELETE_SESSIONS, id) or []:
+                await self.feed.publish(RevokedKind.SESSION, session, until)
+            return bool(await self.db.execute(DELETE, id))

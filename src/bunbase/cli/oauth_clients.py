@@ -1,0 +1,87 @@
+"""`bunbase oauth-clients`: applications that sign people in with their BunBase account, for administrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.session import open_session
+from bunbase.contracts.bunauth.openid import OAuthClient, OAuthClients
+
+PATH = "oauth-clients"
+
+app = App(name=PATH, help="List, create, rotate and delete applications that sign people in with BunBase.")
+
+Id = Annotated[str, Parameter(help="The client's id, from `bunbase oauth-clients list`.")]
+
+
+@app.command(name="list")
+def list_clients(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Show all clients, newest first. A client secret is shown only once, when it is made."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        clients = session.ask(OAuthClients, Call("GET", at("admin", PATH)))
+    if flags.json:
+        out.document(clients)
+        return
+    rows = [
+        (one.id, one.name, one.kind.value, "yes" if one.first_party else "no", " ".join(one.redirect_uris))
+        for one in clients.items
+    ]
+    out.table(("id", "name", "kind", "first party", "redirect URIs"), rows)
+
+
+@app.command
+def create(
+    name: Annotated[str, Parameter(help="The name that people see when they sign in.")],
+    redirect_uri: Annotated[tuple[str, ...], Parameter(help="Addresses to which people come back; at least one.")],
+    /,
+    *,
+    confidential: Annotated[
+        bool, Parameter(negative="", help="The client is a server, and gets a client secret.")
+    ] = False,
+    first_party: Annotated[
+        bool,
+        Parameter(negative="", help="The client is your own: it asks for no consent, and gets full access."),
+    ] = False,
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Register an application, and show its client secret once."""
+    kind = "confidential" if confidential else "public"
+    body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "kind": kind, "first_party": first_party}
+    with open_session(flags) as session:
+        made = session.ask(OAuthClient, Call("POST", at("admin", PATH), json=body))
+    _show(made, flags)
+
+
+@app.command
+def rotate(id: Id, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Make a new client secret, and show it once. The old one stops working at once."""
+    with open_session(flags) as session:
+        made = session.ask(OAuthClient, Call("POST", at("admin", PATH, id, "rotate")))
+    _show(made, flags)
+
+
+@app.command
+def delete(id: Id, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+    """Delete a client. All its sessions end within a second."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        session.ask(type(None), Call("DELETE", at("admin", PATH, id)))
+    if flags.json:
+        out.document({"id": id, "deleted": True})
+    out.done(f"{id} is deleted.")
+
+
+def _show(made: OAuthClient, flags: ServerFlags) -> None:
+    out = Output(flags.json)
+    if flags.json:
+        out.document(made)
+    else:
+        out.table(("id", "name", "client secret"), [(made.id, made.name, made.client_secret or "none")])
+    if made.client_secret:
+        out.hint("The client secret will not be shown again.")

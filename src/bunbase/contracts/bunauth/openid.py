@@ -1,0 +1,268 @@
+"""BunAuth as an OpenID Provider: clients, the pages on which people sign in to them, and the tokens that they get."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
+
+COOKIE: Final = "bunbase_sign_in"
+
+
+def cookie_name(public_url: str) -> str:
+    """Return the name of the cookie of the sign-in page.
+
+    With the prefix, no other host of the domain can set the cookie (RFC 6265bis §4.1.3.2). It needs https.
+    """
+    return f"__Host-{COOKIE}" if public_url.startswith("https://") else COOKIE
+
+
+class OAuthRefused(Problem):
+    """A refused request of a client. `error` in `extra`: the code of RFC 6749 §5.2. `basic`: name that scheme."""
+
+    status, code, title = 400, "oauth_refused", "The request of this client was refused"
+
+
+class ClientMistaken(Problem):
+    """A request whose client or redirect URI is not valid. So the error is shown to the person, and sent nowhere."""
+
+    status, code, title = 400, "client_mistaken", "This application has sent a request that is not valid"
+
+
+class AuthorizationExpired(Problem):
+    status, code, title = 400, "authorization_expired", "This sign-in is over, or it began in another browser"
+
+
+class OAuthClientNotFound(Problem):
+    status, code, title = 404, "oauth_client_not_found", "This installation has no such client"
+
+
+class AuthorizationNotFound(Problem):
+    status, code, title = 404, "authorization_not_found", "You have no such authorization"
+
+
+class ClientKind(StrEnum):
+    PUBLIC = "public"  # a page or a program on the person's machine: it can keep no secret
+    CONFIDENTIAL = "confidential"  # a server, which has a secret
+
+
+SCOPES: Final = ("openid", "profile", "email", "offline_access")
+MAX_CLIENTS: Final = 200
+
+
+class NewOAuthClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`first_party`: the client belongs to the operator. People are not asked for consent, and its tokens can do what
+    the person can do.
+    """
+
+    name: str
+    redirect_uris: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=20)]
+    kind: ClientKind = ClientKind.PUBLIC
+    first_party: bool = False
+
+
+class OAuthClient(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`client_secret`: present only in the answer that made it. `rotated_at`: when the present secret was made."""
+
+    id: str
+    name: str
+    kind: ClientKind
+    redirect_uris: tuple[str, ...]
+    created_at: datetime
+    first_party: bool = msgspec.field(default_factory=bool)
+    rotated_at: datetime | None = None
+    client_secret: str | None = None
+
+
+class OAuthClients(msgspec.Struct, frozen=True):
+    """An installation has at most 200 clients, so there is always one page."""
+
+    items: tuple[OAuthClient, ...]
+    next: str | None = None
+
+
+class Authorization(msgspec.Struct, frozen=True):
+    """A client that may sign a person in. `last_used_at`: the last sign-in by the client."""
+
+    id: str
+    client_id: str
+    client: str
+    first_party: bool
+    scopes: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime
+
+
+class Authorizations(msgspec.Struct, frozen=True):
+    """There is at most one for each client, so there is always one page."""
+
+    items: tuple[Authorization, ...]
+    next: str | None = None
+
+
+class PageKind(StrEnum):
+    REDIRECT = "redirect"  # to the client: `location`
+    CONTINUE = "continue"  # to the page of the stored request
+    SIGN_IN = "sign_in"
+    SECOND_FACTOR = "second_factor"
+    CONSENT = "consent"
+
+
+class PageStep(msgspec.Struct, frozen=True):
+    """The next thing that the browser of a person sees.
+
+    `request`: the stored authorization request. `browser`: the new value of the cookie; "" if it stays.
+    `form_target`: the client's origin, to which a form may lead. `email`: of the person, or the hint of the client.
+    `local`: a program on the person's machine gets the code. `error`: why a form is shown again.
+    """
+
+    kind: PageKind
+    location: str = ""
+    request: str = ""
+    browser: str = ""
+    client: str = ""
+    client_id: str = ""
+    first_party: bool = False
+    local: bool = False
+    form_target: str = ""
+    scopes: tuple[str, ...] = ()
+    email: str = ""
+    challenge: str = ""
+    error: str = ""
+    status: int = 200
+
+
+class PageSession(msgspec.Struct, frozen=True):
+    """The person who is signed in on the page, and the session of the page."""
+
+    account: Account
+    session: str
+
+
+class OAuthTokens(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The answer of the token endpoint (RFC 6749 §5.1). `refresh_token`: only with the scope `offline_access`."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    id_token: str
+    refresh_token: str = ""
+    token_type: str = msgspec.field(default_factory=lambda: "Bearer")
+
+
+class UserInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Claims about a person (OpenID Connect Core 1.0 §5.1). The scopes of the token decide which ones are present."""
+
+    sub: str
+    name: str | None = None
+    picture: str | None = None
+    email: str | None = None
+    email_verified: bool | None = None
+
+
+class Introspection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 7662 §2.2. Only `active` is present for a token that is not valid, or that another client has."""
+
+    active: bool = msgspec.field(default_factory=bool)
+    scope: str = ""
+    client_id: str = ""
+    sub: str = ""
+    iss: str = ""
+    token_type: str = ""
+    exp: int = 0
+    iat: int = 0
+
+
+class OpenIdProvider(Protocol):
+    async def oauth_authorize(self, caller: Caller, sent: dict[str, str], browser: str) -> PageStep:
+        """Begin an authorization request (RFC 6749 §4.1.1). `browser`: the value of the cookie.
+
+        Raises: ClientMistaken.
+        """
+        ...
+
+    async def oauth_page(self, caller: Caller, request: str, browser: str) -> PageStep:
+        """Return the next step of a stored request. Raises: AuthorizationExpired."""
+        ...
+
+    async def oauth_sign_in(self, caller: Caller, request: str, browser: str, email: str, password: str) -> PageStep:
+        """Sign a person in on the page. Raises: AuthorizationExpired, AccountSuspended, InvalidCredentials."""
+        ...
+
+    async def oauth_second_factor(
+        self, caller: Caller, request: str, browser: str, challenge: str, code: str
+    ) -> PageStep:
+        """Do the same with the second factor. Raises: AuthorizationExpired, AccountSuspended, RateLimited."""
+        ...
+
+    async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
+        """Send a code to the client, and remember the consent. `caller`: the person of the cookie.
+
+        Raises: AuthorizationExpired.
+        """
+        ...
+
+    async def oauth_deny(self, request: str, browser: str) -> PageStep:
+        """Tell the client that the person refuses. Raises: AuthorizationExpired."""
+        ...
+
+    async def oauth_sign_out(self, request: str, browser: str) -> PageStep:
+        """End the sign-in of the page, so that another person can sign in. Raises: AuthorizationExpired."""
+        ...
+
+    async def page_session(self, browser: str) -> PageSession | None:
+        """Return the session of the sign-in page whose cookie has this value, None if nobody is signed in there."""
+        ...
+
+    async def oauth_token(self, caller: Caller, client: ClientCredentials, sent: dict[str, str]) -> OAuthTokens:
+        """Exchange a code or a refresh token. Raises: OAuthRefused."""
+        ...
+
+    async def oauth_userinfo(self, token: str) -> UserInfo:
+        """Raises: InvalidToken."""
+        ...
+
+    async def oauth_revoke(self, caller: Caller, client: ClientCredentials, token: str) -> None:
+        """End a token and all that belong to it (RFC 7009). An unknown token is no error. Raises: OAuthRefused."""
+        ...
+
+    async def oauth_introspect(self, client: ClientCredentials, token: str) -> Introspection:
+        """Describe a token of a confidential client to this client (RFC 7662). Raises: OAuthRefused."""
+        ...
+
+    async def oauth_clients(self, caller: Caller) -> OAuthClients:
+        """Return all clients, newest first. Only for administrators. Raises: Forbidden."""
+        ...
+
+    async def create_oauth_client(self, caller: Caller, new: NewOAuthClient) -> OAuthClient:
+        """Raises: InvalidInput, ReauthenticationRequired, Forbidden."""
+        ...
+
+    async def rotate_oauth_client(self, caller: Caller, id: str) -> OAuthClient:
+        """Replace the secret. The old one ends at once.
+
+        Raises: OAuthClientNotFound, InvalidInput for a public client, ReauthenticationRequired, Forbidden.
+        """
+        ...
+
+    async def delete_oauth_client(self, caller: Caller, id: str) -> None:
+        """Delete a client with all its sessions. Raises: OAuthClientNotFound, ReauthenticationRequired, Forbidden."""
+        ...
+
+    async def authorizations(self, caller: Caller) -> Authorizations:
+        """Return the clients that the caller has allowed, newest first. Raises: Forbidden."""
+        ...
+
+    async def delete_authorization(self, caller: Caller, id: str) -> None:
+        """End all sessions of a client at the caller's account; it must ask again.
+
+        Raises: AuthorizationNotFound, Forbidden.
+        """
+        ...
