@@ -9,7 +9,7 @@ from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
-from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityOutcome
+from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.problems import (
@@ -38,7 +38,8 @@ async def list_activity(api: Injected[FakeApi], request: AnyRequest) -> AccountA
     api.signed_in(request)
     refused = ActivityOutcome.REFUSED
     entry = ActivityEntry("acv_1", NOW, "account.sign_in", "203.0.113.7", "curl", refused, count=3)
-    return AccountActivity((entry,), None)
+    by_shop = (ActivityOutcome.DONE, ActivityMethod.OPENID, "Shop")
+    return AccountActivity((entry, ActivityEntry("acv_0", NOW, "account.sign_in", "203.0.113.7", "curl", *by_shop)))
 
 
 @delete("/api/auth/sessions")

@@ -134,4 +134,6 @@ def test_following_shows_stored_entries_first_and_ends_at_ctrl_c(
 
 def test_the_activity_of_the_account_is_listed(signed_in: FakeApi, bunbase: Bunbase) -> None:
     assert bunbase("account", "activity", "--json").document["items"][0]["count"] == 3
-    assert "refused (3 times)" in bunbase("account", "activity").out
+    out = bunbase("account", "activity").out
+    assert "refused (3 times)" in out
+    assert "openid (Shop)" in out

@@ -14,6 +14,7 @@ from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry
 
 ACTIVITY: Final = "/api/auth/activity"
+SIGN_IN: Final = "account.sign_in"
 
 
 def activity(
@@ -35,5 +36,7 @@ def activity(
 
 def _row(entry: ActivityEntry) -> tuple[Any, ...]:
     times = f" ({entry.count} times)" if entry.count > 1 else ""
-    method = entry.method.value if entry.method else ""
-    return entry.at, entry.action, method, entry.outcome.value + times, entry.ip, entry.agent
+    by = entry.method.value if entry.method else ""
+    if entry.action == SIGN_IN and entry.target:
+        by = f"{by} ({entry.target})"  # the service or application that signed in
+    return entry.at, entry.action, by, entry.outcome.value + times, entry.ip, entry.agent

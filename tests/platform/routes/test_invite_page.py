@@ -70,6 +70,18 @@ async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_project(
     )
 
 
+async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_organisation(
+    platform: PlatformService, http: httpx.AsyncClient
+) -> None:
+    guild = await platform.create_org(ADA, "Guild")
+    token = token_of(await platform.create_invite(ADA, guild.slug, "bob@example.com", Role.ADMIN))
+
+    await http.post("/invite", data={"token": token} | SIGN_IN)
+
+    (entry,) = (await platform.audit(ADA, ALL_ENTRIES, 20, None, guild.slug)).items
+    assert (entry.action, entry.actor.id, entry.after) == ("invite.accept", BOB_ID, {"role": "admin"})
+
+
 async def test_a_wrong_password_shows_the_form_again_and_keeps_the_invitation(
     http: httpx.AsyncClient, token: str
 ) -> None:

@@ -46,7 +46,6 @@ class InviteAcceptance:
         except Problem as problem:
             await self.audit.end_act(entry, ActEnd(problem.status))
             raise
-        project = joined.project.id if joined.project else ""
-        target = project or (joined.org.id if joined.org else "")
-        await self.audit.end_act(entry, ActEnd(200, {"role": joined.role.value}, target, project))
+        project, org = (place.id if place else "" for place in (joined.project, joined.org))
+        await self.audit.end_act(entry, ActEnd(200, {"role": joined.role.value}, project or org, project, org))
         return joined
