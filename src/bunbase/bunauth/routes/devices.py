@@ -9,7 +9,7 @@ from litestar import post
 from litestar.params import QueryParameter
 
 from bunbase.bunauth.pages import devices
-from bunbase.bunauth.routes.pages import AnyRequest, Html, acts, fields_of, html, shows
+from bunbase.bunauth.routes.pages import acts, shows
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.problems import (
@@ -23,6 +23,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, fields_of, html
 
 TAGS = ["Developers"]
 

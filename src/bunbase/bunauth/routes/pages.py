@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import Annotated, Final
 
-from litestar import Request, Response, get, post
-from litestar.exceptions import HTTPException
 from litestar.params import QueryParameter
 
 from bunbase.bunauth.pages import account
@@ -19,64 +16,16 @@ from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidInvite, LinkExpired
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.errors import Forbidden, InvalidInput, Problem
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
-from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
-from bunbase.pkg.web_pages.layout import HEADERS
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
-AnyRequest = Request[Any, Any, Any]
-Html = Response[str]
-
-SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-
-def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
-
-
-def on_problem(request: AnyRequest, problem: Problem) -> Html:
-    failed = account.failed(problem.title, problem.detail, request.scope["path"])
-    return html(failed, problem.status, problem.headers())
-
-
-def on_refusal(request: AnyRequest, refusal: HTTPException) -> Html:
-    text = "Open the link of the mail once more, or ask for a new mail."
-    return html(account.failed("This request could not be read", text, request.scope["path"]), refusal.status_code)
-
-
-page_options: Final[dict[str, Any]] = {
-    "include_in_schema": False,
-    "exception_handlers": {Problem: on_problem, HTTPException: on_refusal},
-}
-
-
-def shows(path: str) -> get:
-    return get(path, **page_options)
-
-
-def acts(path: str) -> post:
-    return post(path, status_code=200, request_max_body_size=MAX_FORM_BYTES, **page_options)
-
-
-async def fields_of(request: AnyRequest) -> dict[str, str]:
-    """Return the fields of the form of one of these pages. Raises: Forbidden, UnsupportedMedia, Malformed, TooLarge."""
-    check_same_origin(request)
-    return read_form(request.headers.get("content-type", ""), await request.body())
-
-
-def check_same_origin(request: AnyRequest) -> None:
-    """Refuse forms of other sites. A request without these headers does not come from a browser. Raises: Forbidden."""
-    site = request.headers.get("sec-fetch-site", "")
-    if site:
-        ours = site == SAME_ORIGIN
-    else:
-        origin = request.headers.get("origin", "")
-        ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-    if not ours:
-        raise Forbidden("Open the page itself, and send its form again.")
+PAGES: Final = PageRoutes(account.failed)
+shows, acts = PAGES.shows, PAGES.acts
 
 
 async def done_or_form(act: Callable[[], Awaitable[str]], form: Callable[[str], str]) -> Html:

@@ -1,0 +1,69 @@
+"""Serve pages: routes that show a page or act on its form, and that answer errors as pages too.
+
+A GET shows a form and changes nothing, because mail servers and programs open the links of mails before people do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from litestar import Request, Response, get, post
+from litestar.exceptions import HTTPException
+
+from bunbase.pkg.errors import Forbidden, Problem
+from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
+from bunbase.pkg.web_pages.layout import HEADERS
+
+AnyRequest = Request[Any, Any, Any]
+Html = Response[str]
+Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
+
+SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
+UNREADABLE: Final = "This request could not be read"
+OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
+
+
+class PageRoutes:
+    """Makes the routes of the pages of a room. They are not part of the OpenAPI document."""
+
+    def __init__(self, failed: Failed) -> None:
+        self.failed = failed
+        handlers = {Problem: self._on_problem, HTTPException: self._on_refusal}
+        self.options: dict[str, Any] = {"include_in_schema": False, "exception_handlers": handlers}
+
+    def shows(self, path: str) -> get:
+        return get(path, **self.options)
+
+    def acts(self, path: str) -> post:
+        return post(path, status_code=200, request_max_body_size=MAX_FORM_BYTES, **self.options)
+
+    def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+        page = self.failed(problem.title, problem.detail, request.scope["path"])
+        return html(page, problem.status, problem.headers())
+
+    def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
+        return html(self.failed(UNREADABLE, OPEN_AGAIN, request.scope["path"]), refusal.status_code)
+
+
+def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
+    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
+
+
+async def fields_of(request: AnyRequest) -> dict[str, str]:
+    """Return the fields of the form of one of our pages. Raises: Forbidden, UnsupportedMedia, Malformed, TooLarge."""
+    check_same_origin(request)
+    return read_form(request.headers.get("content-type", ""), await request.body())
+
+
+def check_same_origin(request: AnyRequest) -> None:
+    """Refuse forms of other sites. A request without these headers does not come from a browser. Raises: Forbidden."""
+    site = request.headers.get("sec-fetch-site", "")
+    if site:
+        ours = site == SAME_ORIGIN
+    else:
+        origin = request.headers.get("origin", "")
+        ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+    if not ours:
+        raise Forbidden("Open the page itself, and send its form again.")
