@@ -38,6 +38,10 @@ END_USER: Final = {
     "claims": {},
     "data": {"name": "Eve"},
     "created_at": AT,
+    "name": "",
+    "phone": None,
+    "phone_verified": False,
+    "anonymous": False,
 }
 TOKENS: Final = {
     "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…",

@@ -28,6 +28,7 @@ NOT_KEPT: Final = {
     "/api/projects/{project}/audit": "grows with each request",
     "/api/projects/{project}/audit/export": "grows with each request",
     "/api/auth/sessions": "changes with each sign-in",
+    "/v1/auth/sessions": "changes with each sign-in",
     "/api/admin/audit": "grows with each request",
     "/api/admin/audit/export": "grows with each request",
     "/api/admin/accounts": "changes with each sign-in",
