@@ -17,7 +17,11 @@ from tests.rooms import ANYONE, site
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
     """Return a client of the routes. `given` holds arguments of handlers by name; a missing Caller is anonymous."""
     keyed = given.get("client", ANYONE)
-    given = dict.fromkeys(("anyone", "developer", "client", "operator", "visitor"), ANYONE) | {"keyed": keyed} | given
+    given = (
+        dict.fromkeys(("anyone", "developer", "client", "member", "operator", "visitor"), ANYONE)
+        | {"keyed": keyed}
+        | given
+    )
     given = {"site": site(Path())} | given
     app = Litestar(
         list(routes),

@@ -20,7 +20,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.bunkms import KeyNotFound, Kms
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.revocations import RevokedKind, user_version
-from bunbase.contracts.tenant_auth.problems import CustomTokenUsed, UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.problems import CustomTokenUsed, StaleSettings, UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.users import ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.cursors import InvalidCursor
@@ -30,7 +30,7 @@ from bunbase.tenant_auth.module import MODULE
 from tests.bunauth.feeds import feed_of
 from tests.fakes import FakeKms
 from tests.pkg.waiting import until_true
-from tests.rooms import opened, secret_caller, site
+from tests.rooms import member_caller, opened, secret_caller, site
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up
 
 
@@ -171,6 +171,20 @@ async def test_an_address_is_confirmed_by_mail(tenant_auth: TenantAuth) -> None:
         await tenant_auth.verify_user_email(visitor, link["token"][0])
 
     assert (await tenant_auth.user(server, made.id)).email_verified
+
+
+async def test_a_member_reads_and_changes_the_settings(tenant_auth: TenantAuth) -> None:
+    ada = member_caller(BAKERY)
+    patch = {"app_name": "Bakery", "mail": {"from": "The bakery"}, "captcha": {"secret": "no-bot"}}
+
+    made = await tenant_auth.change_project_auth(ada, patch, 0)
+
+    assert (made.app_name, made.mail.sender, made.secrets, made.version) == ("Bakery", "The bakery", ("captcha",), 1)
+    assert await tenant_auth.project_auth(ada) == made
+    with pytest.raises(StaleSettings):
+        await tenant_auth.change_project_auth(ada, {}, 0)
+    with pytest.raises(InvalidInput):
+        await tenant_auth.change_project_auth(ada, {"app": "x"}, None)
 
 
 async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:

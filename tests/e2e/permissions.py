@@ -251,6 +251,8 @@ PERMISSIONS: Final = (
         for below in ("", "/{path}")
     ),
     # end users
+    row("GET", f"{P}/auth", DEVELOPERS),
+    row("PATCH", f"{P}/auth", ADMINS),
     row("POST", "/v1/auth/signup", KEYS),
     row("POST", "/v1/auth/login", KEYS),
     row("POST", "/v1/auth/login/custom-token", KEYS, body={"token": "{custom_token}"}),

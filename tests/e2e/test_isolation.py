@@ -139,6 +139,8 @@ def tries(owner: Project) -> list[Try]:
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
             ("GET", "/functions/{name}/stats", "/functions/shared/stats", None, {}),
             ("GET", "/usage", "/usage", None, {}),
+            ("GET", "/auth", "/auth", None, {}),
+            ("PATCH", "/auth", "/auth", {"app_name": "Mine now"}, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),
             ("GET", "/backups/schedule", "/backups/schedule", None, {}),

@@ -157,6 +157,8 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/jobs"): Act.JOB_CREATE,
     **{(method, path): Act.FUNCTION_INVOKE for method in CALLING for path in (CALLED, f"{CALLED}/{{path}}")},
     # end users
+    ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,
+    ("PATCH", f"{P}/auth"): Act.AUTH_SETTINGS_UPDATE,
     ("POST", "/v1/auth/signup"): Act.PROFILE_USE,
     ("POST", "/v1/auth/login"): Act.PROFILE_USE,
     ("POST", "/v1/auth/login/custom-token"): Act.PROFILE_USE,

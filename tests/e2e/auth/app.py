@@ -85,6 +85,11 @@ class App:
             "/v1/collections/notes", json={"rules": OWN_NOTES | rules}, headers=self.server
         ).raise_for_status()
 
+    def change_settings(self, **patch: Any) -> None:
+        """Apply a merge patch to the settings of the project. A test puts back what other tests rely on."""
+        at = f"/api/projects/{self.project}/auth"
+        self.instance.http.patch(at, json=patch, headers=self.developer).raise_for_status()
+
 
 @contextmanager
 def app_on(instance: Instance) -> Iterator[App]:
@@ -98,6 +103,7 @@ def app_on(instance: Instance) -> Iterator[App]:
     with served_pages() as url:
         app = App(instance, project["id"], keys["publishable"], server, developer, url)
         app.set_rules()
+        app.change_settings(app_name="Bakery", redirect_urls=[url])
         yield app
 
 

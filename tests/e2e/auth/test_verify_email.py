@@ -21,6 +21,7 @@ def test_a_user_confirms_the_address_by_mail_and_reads_a_document(app_of_another
     with page.context.expect_page() as opening:
         page.evaluate("link => void window.open(link, '_blank', 'noopener')", link)
     mail = opening.value
+    name = mail.locator(".app").inner_text()
     before = app.ask(page, "me")["email_verified"]
     mail.get_by_role("button", name="Confirm").click()
     mail.get_by_role("heading", name="Your address is confirmed").wait_for()
@@ -32,6 +33,7 @@ def test_a_user_confirms_the_address_by_mail_and_reads_a_document(app_of_another
 
     assert (asked, unknown) == ({"status": 202, "body": {"status": "accepted"}},) * 2
     assert (before, app.ask(page, "me")["email_verified"]) == (False, True)
+    assert name == "Bakery"
     assert "token" not in shown
     assert "used before" in again
     assert app.reads_note(page, eve["id"])

@@ -25,6 +25,7 @@ NOT_KEPT: Final = {
     "/api/auth/providers": "made from settings",
     "/api/auth/totp": "kept installations have no second factors",
     "/api/projects/{project}/backups/jobs/{job}": "kept in memory only",
+    "/api/projects/{project}/auth": "kept installations have no settings for end users",
     "/api/projects/{project}/audit": "grows with each request",
     "/api/projects/{project}/audit/export": "grows with each request",
     "/api/auth/sessions": "changes with each sign-in",

@@ -19,3 +19,7 @@ class TooManyUsers(Problem):
 
 class CustomTokenUsed(Problem):
     status, code, title = 401, "custom_token_used", "This custom token was used before"
+
+
+class StaleSettings(Problem):
+    status, code, title = 412, "stale_settings", "The settings have changed since you read them"

@@ -3,16 +3,17 @@
 The secrets of a project (of providers, of the captcha) are not part of this Struct: they are sealed by BunKMS, and no
 answer shows them.
 
-Unknown fields are ignored, because a newer process of the installation may have stored them. The route that changes
-settings refuses them.
+The store ignores fields that it does not know, because a newer process of the installation may have stored them.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Protocol
 
 import msgspec
+
+from bunbase.contracts.caller import Caller
 
 DAY_SECONDS: Final = 86400
 MAX_REDIRECT_URLS: Final = 100
@@ -50,7 +51,7 @@ class SigningAlgorithm(StrEnum):
     EDDSA = "EdDSA"
 
 
-class PasswordPolicy(msgspec.Struct, frozen=True):
+class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`breached`: refuse passwords of data breaches. `history`: how many of the last passwords are refused."""
 
     min_length: Annotated[int, msgspec.Meta(ge=8, le=128)] = 8
@@ -58,7 +59,7 @@ class PasswordPolicy(msgspec.Struct, frozen=True):
     history: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
 
 
-class TokenSettings(msgspec.Struct, frozen=True):
+class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The lifetimes of tokens; None: as the settings of the installation say."""
 
     access_ttl_seconds: AccessSeconds | None = None
@@ -66,20 +67,20 @@ class TokenSettings(msgspec.Struct, frozen=True):
     algorithm: SigningAlgorithm = SigningAlgorithm.RS256
 
 
-class UserSessionLimits(msgspec.Struct, frozen=True):
+class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`max_per_user`: a sign-in beyond it ends the oldest session; None for no limit."""
 
     max_per_user: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
 
 
-class PasskeySettings(msgspec.Struct, frozen=True):
+class PasskeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The relying party of the project's passkeys. Empty: the host of the installation."""
 
     rp_id: Name = ""
     origins: Annotated[tuple[Text, ...], msgspec.Meta(max_length=20)] = ()
 
 
-class UserProvider(msgspec.Struct, frozen=True):
+class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service by which users sign in. `kind`: a preset, or `openid` for a provider with discovery at `issuer`.
 
     `options`: further values of a preset, such as `team_id` and `key_id` of Apple.
@@ -94,14 +95,14 @@ class UserProvider(msgspec.Struct, frozen=True):
     options: Annotated[dict[str, Text], msgspec.Meta(max_length=10)] = {}
 
 
-class Captcha(msgspec.Struct, frozen=True):
+class Captcha(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`provider`: "turnstile" or "hcaptcha"; empty for no captcha."""
 
     provider: Name = ""
     site_key: Text = ""
 
 
-class MailTexts(msgspec.Struct, frozen=True):
+class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The texts of one kind of mail in place of the built-in ones. Empty: the built-in text."""
 
     subject: Annotated[str, msgspec.Meta(max_length=250)] = ""
@@ -111,7 +112,7 @@ class MailTexts(msgspec.Struct, frozen=True):
     footer: Text = ""
 
 
-class MailAppearance(msgspec.Struct, frozen=True):
+class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`sender`: the name that the mails show (`from` in JSON). `templates`: texts by the kind of the mail."""
 
     sender: Name = msgspec.field(default="", name="from")
@@ -119,7 +120,7 @@ class MailAppearance(msgspec.Struct, frozen=True):
     templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
 
 
-class Hooks(msgspec.Struct, frozen=True):
+class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The functions of the project that are called; empty: none."""
 
     before_signup: Name = ""
@@ -130,14 +131,14 @@ class Hooks(msgspec.Struct, frozen=True):
     deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
 
 
-class SignInPage(msgspec.Struct, frozen=True):
+class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ready-made page `/v1/auth/ui`. `languages`: the first one is used if the browser asks for none of them."""
 
     cookies: bool = False
     languages: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=20)] = ("en",)
 
 
-class ProjectAuth(msgspec.Struct, frozen=True):
+class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`app_name`: the name that mails and pages show. `email_domains`: only these may sign up; empty for all.
 
     `redirect_urls`: the addresses of the app to which a browser may be sent. `providers`: by the name in addresses.
@@ -150,13 +151,35 @@ class ProjectAuth(msgspec.Struct, frozen=True):
     verify_emails: bool = False
     enumeration: Enumeration = Enumeration.OPEN
     redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
-    password: PasswordPolicy = PasswordPolicy()
-    tokens: TokenSettings = TokenSettings()
-    sessions: UserSessionLimits = UserSessionLimits()
+    password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
+    tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)
+    sessions: UserSessionLimits = msgspec.field(default_factory=UserSessionLimits)
     second_factor: SecondFactorPolicy = SecondFactorPolicy.OPTIONAL
-    passkeys: PasskeySettings = PasskeySettings()
+    passkeys: PasskeySettings = msgspec.field(default_factory=PasskeySettings)
     providers: Annotated[dict[str, UserProvider], msgspec.Meta(max_length=MAX_PROVIDERS)] = {}
-    captcha: Captcha = Captcha()
-    mail: MailAppearance = MailAppearance()
-    hooks: Hooks = Hooks()
-    sign_in_page: SignInPage = SignInPage()
+    captcha: Captcha = msgspec.field(default_factory=Captcha)
+    mail: MailAppearance = msgspec.field(default_factory=MailAppearance)
+    hooks: Hooks = msgspec.field(default_factory=Hooks)
+    sign_in_page: SignInPage = msgspec.field(default_factory=SignInPage)
+
+
+class ShownAuth(ProjectAuth, frozen=True, kw_only=True):
+    """`secrets`: the names of the secrets that are set. `version`: increases with each change; 0 before the first."""
+
+    secrets: tuple[str, ...]
+    version: int
+
+
+class UserSettings(Protocol):
+    """For members of the project: the role developer may read, the role admin may change."""
+
+    async def project_auth(self, caller: Caller) -> ShownAuth:
+        """Return the settings of the caller's project. Raises: Forbidden, InsufficientScope."""
+        ...
+
+    async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
+        """Apply a merge patch, which may contain secrets. `version`: the version to change; None for any.
+
+        Raises: InvalidInput, StaleSettings, Forbidden, InsufficientScope.
+        """
+        ...

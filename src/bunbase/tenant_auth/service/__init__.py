@@ -11,6 +11,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
+from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
@@ -24,6 +25,7 @@ from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
+from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
@@ -44,6 +46,7 @@ class TenantAuthService:
         self.sign_in = SignIn(self.opening, pools.passwords, places)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
+        self.settings = ProjectSettings(pools)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.administration = Administration(self.opening, pools.passwords, places)
 
@@ -91,6 +94,12 @@ class TenantAuthService:
 
     async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
         return await self.verify_email.confirm(caller, token)
+
+    async def project_auth(self, caller: Caller) -> ShownAuth:
+        return await self.settings.read(caller)
+
+    async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
+        return await self.settings.change(caller, patch, version)
 
     async def user_page(self, caller: Caller) -> UserPage:
         pool = await self.pools.of(linked_project(caller))

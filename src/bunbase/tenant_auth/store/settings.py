@@ -12,6 +12,7 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.tenant_auth.settings_patch import known
 
 KEEP_SECONDS = 600.0  # processes that start later read the settings from this table anyway
 
@@ -48,17 +49,24 @@ class SettingsStore:
         self.lifetimes = lifetimes
 
     async def read(self, project: str) -> StoredSettings:
+        return (await self.read_raw(project))[0]
+
+    async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
+        """Return the settings, and their JSON: it has only what was chosen, and fields that are unknown here."""
         row = await self.db.one(SettingsRow, READ, project)
         if row is None:
-            return StoredSettings()
-        return StoredSettings(msgspec.convert(row.settings, ProjectAuth), row.sealed, row.version)
+            return StoredSettings(), {}
+        return StoredSettings(msgspec.convert(known(row.settings), ProjectAuth), row.sealed, row.version), row.settings
 
-    async def replace(self, project: str, new: StoredSettings, now: datetime) -> bool:
+    async def replace(
+        self, project: str, new: StoredSettings, now: datetime, raw: dict[str, Any] | None = None
+    ) -> bool:
         """Store new settings and tell all processes, in one transaction.
 
         `new.version`: the version that the caller has read. Return False if the settings have another version by now.
+        `raw`: the JSON of the settings, if it has more or less than the Struct.
         """
-        settings = msgspec.to_builtins(new.settings)
+        settings = msgspec.to_builtins(new.settings) if raw is None else raw
         async with self.db.transaction():
             if new.version:
                 changed = await self.db.execute(REPLACE, project, settings, new.sealed, now, new.version)
