@@ -33,6 +33,11 @@ async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
         "type": "user",
         "role": "user",
         "email": "eve@example.com",
+        "email_verified": False,
+        "anonymous": False,
+        "amr": ["pwd"],
+        "aal": 1,
+        "provider": "password",
         "claims": {},
     }
 

@@ -90,8 +90,15 @@ class UserTokens:
             "type": USER_TOKEN_TYPE,
             "role": user.role,
             "email": user.email,
+            "email_verified": user.email_verified,
+            "anonymous": user.anonymous,
+            "amr": subject.method.amr,
+            "aal": subject.method.aal,
+            "provider": subject.method.provider,
             "claims": subject.claims | user.claims,
         }
+        if subject.act is not None:
+            claims["act"] = subject.act  # RFC 8693 §4.1
         return await self._signed(project, claims), life.expires_at
 
     async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:

@@ -124,4 +124,5 @@ def _token_content(person: Person) -> tuple[object, ...]:
 
     The claims are compared as JSON: 1, 1.0 and True are equal in Python, but access rules distinguish them.
     """
-    return person.user.email, person.user.role, msgspec.json.encode(person.user.claims)
+    user = person.user
+    return user.email, user.email_verified, user.anonymous, user.role, msgspec.json.encode(user.claims)
