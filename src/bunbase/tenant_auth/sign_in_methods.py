@@ -26,5 +26,6 @@ class SignInMethod(msgspec.Struct, frozen=True):
         return self.aal > 1 or self.vouched
 
 
+ANONYMOUS: Final = SignInMethod((), "anonymous")
 PASSWORD: Final = SignInMethod(("pwd",), "password")
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)

@@ -67,6 +67,13 @@ class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     algorithm: SigningAlgorithm = SigningAlgorithm.RS256
 
 
+class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`idle_days`: an anonymous user who was away for this long is deleted."""
+
+    enabled: bool = False
+    idle_days: Annotated[int, msgspec.Meta(ge=2, le=3650)] = 30  # an access token lives for at most one day
+
+
 class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`max_per_user`: a sign-in beyond it ends the oldest session; None for no limit."""
 
@@ -152,6 +159,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enumeration: Enumeration = Enumeration.OPEN
     redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
     password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
+    anonymous: AnonymousSettings = msgspec.field(default_factory=AnonymousSettings)
     tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)
     sessions: UserSessionLimits = msgspec.field(default_factory=UserSessionLimits)
     second_factor: SecondFactorPolicy = SecondFactorPolicy.OPTIONAL
