@@ -19,7 +19,7 @@ MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy public_keys sign",
-        "tenant_auth": "public_keys seal sign unseal",
+        "tenant_auth": "public_keys renew_signing_key seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",

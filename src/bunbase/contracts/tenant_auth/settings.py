@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
+from bunbase.contracts.bunkms import SigningAlgorithm
 from bunbase.contracts.caller import Caller
 
 DAY_SECONDS: Final = 86400
@@ -45,12 +46,6 @@ class SecondFactorPolicy(StrEnum):
     REQUIRED = "required"
 
 
-class SigningAlgorithm(StrEnum):
-    RS256 = "RS256"
-    ES256 = "ES256"
-    EDDSA = "EdDSA"
-
-
 class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`breached`: refuse passwords of data breaches. `history`: how many of the last passwords are refused."""
 
@@ -60,7 +55,7 @@ class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The lifetimes of tokens; None: as the settings of the installation say."""
+    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures."""
 
     access_ttl_seconds: AccessSeconds | None = None
     refresh_ttl_seconds: RefreshSeconds | None = None

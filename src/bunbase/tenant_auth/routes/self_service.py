@@ -130,7 +130,7 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
-    """The RS256 keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
+    """The keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)
 
 

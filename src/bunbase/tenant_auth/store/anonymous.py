@@ -25,7 +25,7 @@ WHERE anonymous AND email IS NULL AND phone IS NULL AND password_hash IS NULL AN
     AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
     AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)
 LIMIT $3 FOR UPDATE OF users SKIP LOCKED"""
-# What has happened between the two statements is seen by the second one: a refresh, or another way to sign in.
+# The second statement sees a refresh, or another way to sign in, that was stored between the two.
 DELETE: Final = """
 DELETE FROM users WHERE (project, id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
     AND NOT EXISTS (SELECT FROM sessions AS s
