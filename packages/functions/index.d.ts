@@ -22,6 +22,10 @@ export type User = Readonly<{
   claims: Readonly<Record<string, unknown>>;
   data: Readonly<Record<string, unknown>>;
   created_at: string;
+  name: string;
+  phone: string | null;
+  phone_verified: boolean;
+  anonymous: boolean;
 }>;
 
 /** A document, stored or new: a JSON object. */

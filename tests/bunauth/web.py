@@ -18,7 +18,11 @@ from tests.shared_app import Parts, shared_app
 def client_of(routes: Sequence[Any], **given: Any) -> httpx.AsyncClient:
     """Return a client of the routes. `given` holds arguments of handlers by name; a missing Caller is anonymous."""
     keyed = given.get("client", ANYONE)
-    given = dict.fromkeys(("anyone", "developer", "client", "operator", "person"), ANYONE) | {"keyed": keyed} | given
+    given = (
+        dict.fromkeys(("anyone", "developer", "client", "member", "operator", "person", "visitor"), ANYONE)
+        | {"keyed": keyed}
+        | given
+    )
     given = {"site": site(Path())} | given
     dependencies = {name: Provide(_giving(value), sync_to_thread=False) for name, value in given.items()}
 

@@ -31,7 +31,7 @@ from bunbase.contracts.functions.triggers import (
 )
 from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
 from bunbase.contracts.service_accounts import ServiceAccount
-from bunbase.contracts.tenant_auth import ManagedUser
+from bunbase.contracts.tenant_auth.users import ManagedUser
 from bunbase.pkg.errors import Problem, Unauthenticated
 
 AnyRequest = Request[Any, Any, Any]

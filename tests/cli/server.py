@@ -52,7 +52,9 @@ from bunbase.contracts.platform import (
     Projects,
 )
 from bunbase.contracts.service_accounts import NewServiceAccount, ServiceAccount, ServiceAccounts
-from bunbase.contracts.tenant_auth import CustomToken, ManagedUsers, UserNotFound, UserSignedIn
+from bunbase.contracts.tenant_auth.problems import UserNotFound
+from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSignedIn
+from bunbase.contracts.tenant_auth.users import ManagedUsers
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected

@@ -3,31 +3,34 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, InvalidToken
-from bunbase.contracts.bunkms import KeyNotFound, Kms
-from bunbase.contracts.revocations import RevokedKind, user_version
-from bunbase.contracts.tenant_auth import (
-    CustomTokenUsed,
-    ManagedUsers,
-    NewUser,
-    TenantAuth,
-    UserBanned,
-    UserChanges,
-    UserFilter,
-    UserNotFound,
+from bunbase.contracts.bunauth.problems import (
+    EmailTaken,
+    InvalidCredentials,
+    InvalidToken,
+    LinkExpired,
+    SessionNotFound,
 )
+from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.contracts.bunkms import KeyNotFound, Kms
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.revocations import RevokedKind, user_version
+from bunbase.contracts.tenant_auth.problems import CustomTokenUsed, StaleSettings, UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.users import ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from tests.bunauth.feeds import feed_of
 from tests.fakes import FakeKms
-from tests.rooms import opened, secret_caller, site
+from tests.pkg.waiting import until_true
+from tests.rooms import member_caller, opened, secret_caller, site
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up
 
 
@@ -135,6 +138,53 @@ async def test_numbers_beyond_64_bits_are_refused_in_both_topologies(tenant_auth
             await refused
 
     assert (await tenant_auth.users(server, UserFilter(), 10, None)).items[0].data == {"n": (1 << 64) - 1}
+
+
+async def test_a_user_lists_and_ends_own_sessions_and_first_uses_are_noted(tenant_auth: TenantAuth) -> None:
+    first = await signed_up(tenant_auth)
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
+    caller = await as_user(tenant_auth, AT_BAKERY, second.access_token, time.time)
+    [session] = (await tenant_auth.own_sessions(caller, 10, None)).items
+
+    await tenant_auth.note_first_uses((FirstUse(session.id, 1, BAKERY),))
+    with pytest.raises(SessionNotFound):
+        await tenant_auth.end_own_session(caller, "ses_other")
+    await tenant_auth.end_own_session(caller, session.id)
+    await tenant_auth.end_own_sessions(caller, keep_current=False)
+
+    assert (session.current, session.last_used_at >= session.created_at) == (True, True)
+    assert not await tenant_auth.session_alive(BAKERY, session.id, 0)
+
+
+async def test_an_address_is_confirmed_by_mail(tenant_auth: TenantAuth) -> None:
+    server = secret_caller(BAKERY)
+    made = await tenant_auth.create_user(server, NewUser("eve@example.com"))
+    await tenant_auth.request_user_verification(AT_BAKERY, "eve@example.com")
+    await until_true(lambda: tenant_auth.dev_mails("eve@example.com", BAKERY, 1, ""))
+    [mail] = await tenant_auth.dev_mails("eve@example.com", BAKERY, 1, "")
+    link = parse_qs(urlsplit(mail.text[mail.text.index("http") :].split()[0]).query)
+
+    visitor = Caller(CallerKind.ANONYMOUS, project=link["project"][0])
+    assert (await tenant_auth.user_page(visitor)).app_name == "this app"
+    assert (await tenant_auth.verify_user_email(visitor, link["token"][0])).status == "verified"
+    with pytest.raises(LinkExpired):
+        await tenant_auth.verify_user_email(visitor, link["token"][0])
+
+    assert (await tenant_auth.user(server, made.id)).email_verified
+
+
+async def test_a_member_reads_and_changes_the_settings(tenant_auth: TenantAuth) -> None:
+    ada = member_caller(BAKERY)
+    patch = {"app_name": "Bakery", "mail": {"from": "The bakery"}, "captcha": {"secret": "no-bot"}}
+
+    made = await tenant_auth.change_project_auth(ada, patch, 0)
+
+    assert (made.app_name, made.mail.sender, made.secrets, made.version) == ("Bakery", "The bakery", ("captcha",), 1)
+    assert await tenant_auth.project_auth(ada) == made
+    with pytest.raises(StaleSettings):
+        await tenant_auth.change_project_auth(ada, {}, 0)
+    with pytest.raises(InvalidInput):
+        await tenant_auth.change_project_auth(ada, {"app": "x"}, None)
 
 
 async def test_a_dropped_project_has_no_users(tenant_auth: TenantAuth) -> None:

@@ -71,11 +71,12 @@ class Installation:
         return keys | {"Authorization": f"Bearer {signed_in['access_token']}"}
 
     def sign_in_again(self) -> None:
-        """Open a new session for each account of the table."""
+        """Open a new session for each account of the table, and for the end user."""
         for name in SIGNED_IN:
             account = {**SIGN_IN, "email": email_of(name)}
             answer = self.http.post("/api/auth/login", json=account).raise_for_status().json()
             self.headers[name]["Authorization"] = f"Bearer {answer['access_token']}"
+        self.headers[who.USER]["Authorization"] = self.own_session("/v1")["Authorization"]
 
     def send(self, one: Permission, caller: str) -> httpx.Response:
         names = self.names | one.fields

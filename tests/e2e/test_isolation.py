@@ -140,6 +140,8 @@ def tries(owner: Project) -> list[Try]:
             ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
             ("GET", "/functions/{name}/stats", "/functions/shared/stats", None, {}),
             ("GET", "/usage", "/usage", None, {}),
+            ("GET", "/auth", "/auth", None, {}),
+            ("PATCH", "/auth", "/auth", {"app_name": "Mine now"}, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),
             ("GET", "/backups/schedule", "/backups/schedule", None, {}),
@@ -204,6 +206,14 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
         Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
+        Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
+        Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),
+        Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
+        Try(
+            *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),
+            *("key", (410,), {"token": "umt_x"}),
+        ),
         Try(
             *("POST", "/v1/auth/login/custom-token", "/v1/auth/login/custom-token"),
             *("key", (401,), {"token": owner.custom_token}),

@@ -20,7 +20,7 @@ from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES

@@ -18,7 +18,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.hot_routes import HotRequest, HotRoutes
 from bunbase.gateway.lane import Lane

@@ -36,7 +36,8 @@ from bunbase.contracts.platform import (
 )
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
-from bunbase.contracts.tenant_auth import User, UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
 from bunbase.pkg.mail.letters import DevMail
@@ -322,15 +323,22 @@ class FakeTenantAuth(Room):
         super().__init__()
         self.ended: set[str] = set()
         self.version = 0
+        self.first_uses: list[FirstUse] = []
         self.known: set[tuple[str, str, str]] = set()  # project, email of a user, address
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
         return signing_key(project).sign(said | {"claims": {}, "exp": time.time() + seconds} | claims)
 
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        self.first_uses.extend(uses)
+
     async def jwks(self, project: str) -> Jwks:
         self.calls["jwks"] += 1
         return Jwks((signing_key(project).public_jwk(),))
+
+    async def request_user_verification(self, caller: Caller, email: str) -> None:
+        self.calls["request_user_verification"] += 1
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         self.calls["session_alive"] += 1

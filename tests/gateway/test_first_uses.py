@@ -31,6 +31,20 @@ async def test_the_newest_use_of_each_session_is_reported_once() -> None:
     assert reports.calls == 1
 
 
+async def test_sessions_of_two_projects_are_reported_with_their_projects() -> None:
+    reports = Reports()
+    uses = FirstUses(reports)
+    for project, generation in (("prj_bakery", 1), ("prj_library", 2), ("prj_bakery", 3)):
+        uses.note({"sid": "a", "gen": generation}, project)
+
+    await uses.flush()
+
+    assert sorted((use.project, use.session, use.generation) for use in reports.uses) == [
+        ("prj_bakery", "a", 3),
+        ("prj_library", "a", 2),
+    ]
+
+
 async def test_tokens_of_a_sign_in_of_older_releases_and_of_no_session_are_not_reported() -> None:
     reports = Reports()
     uses = FirstUses(reports)

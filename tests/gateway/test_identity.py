@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
+from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
 from bunbase.contracts.revocations import RevokedKind, user_version
@@ -65,6 +66,18 @@ async def asking() -> AsyncIterator[Asking]:
     asking = Asking()
     async with asking.identity.following():
         yield asking
+
+
+async def test_the_first_use_of_a_users_access_token_is_reported_with_its_project(asking: Asking) -> None:
+    tokens = [asking.tenant_auth.token(session="ses_a", gen=generation) for generation in (0, 2)]
+    for token in (*tokens, *tokens):
+        await asking.identity.end_user(BAKERY, token)
+
+    await asking.identity.user_first_uses.flush()
+    await asking.identity.user_first_uses.flush()
+
+    assert asking.tenant_auth.first_uses == [FirstUse("ses_a", 2, BAKERY)]
+    assert asking.bunauth.first_uses == []
 
 
 async def test_a_developers_token_is_cached_after_its_first_verification(asking: Asking) -> None:

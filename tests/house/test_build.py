@@ -99,6 +99,44 @@ def here(tmp_path: Path) -> Site:
     return replace(site(tmp_path), service_tokens=TOKENS)
 
 
+async def test_two_rooms_may_call_each_other_if_one_of_them_opens_without_the_other(here: Site) -> None:
+    """The cellar calls the hall, which needs the cellar: here in one process, then in two."""
+    story = Story()
+    attic, hall, cellar = story.modules
+    circle = (attic, hall, replace(cellar, calls=(Hall,)))
+
+    async with open_rooms(("cellar", "hall"), Settings, here, {}, circle):
+        of_cellar = story.servants["cellar"].rooms
+        assert story.happened == ["cellar opens", "hall opens"]
+        assert await of_cellar[Hall].serve("wine") == "wine from the cellar, served"
+
+    table = TABLE | {"hall": {"cellar": frozenset({"serve"})}}
+    tokens = ServiceTokens(derived_keys([SECRET], ("hall", "cellar", GATEWAY), ()))
+    there = replace(here, service_tokens=tokens)
+    sockets = {name: listen("127.0.0.1", 0) for name in ("cellar", "hall")}
+    addresses = {name: f"http://127.0.0.1:{socket.getsockname()[1]}" for name, socket in sockets.items()}
+    async with (
+        open_rooms(("cellar",), Settings, there, {"hall": addresses["hall"]}, circle) as low,
+        serving(internal_app(low, tokens, readiness(low, ""), table), sockets["cellar"]),
+        open_rooms(("hall",), Settings, there, {"cellar": addresses["cellar"]}, circle) as high,
+        serving(internal_app(high, tokens, readiness(high, ""), table), sockets["hall"]),
+    ):
+        assert await story.servants["cellar"].rooms[Hall].serve("wine") == "wine from the cellar, served"
+
+
+async def test_a_room_that_is_called_before_it_has_opened_is_unreachable(here: Site) -> None:
+    story = Story(broken="hall")
+    attic, hall, cellar = story.modules
+
+    with pytest.raises(CannotStart):
+        async with open_rooms(("cellar", "hall"), Settings, here, {}, (attic, hall, replace(cellar, calls=(Hall,)))):
+            pass
+    called = story.servants["cellar"].rooms
+
+    with pytest.raises(Unreachable, match="hall has not opened yet"):
+        await called[Hall].serve("wine")
+
+
 async def test_a_room_tries_to_open_until_the_room_it_needs_is_reachable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,7 +52,7 @@ def test_the_table_allows_exactly_the_calls_that_the_code_makes() -> None:
 def test_a_room_calls_only_the_rooms_that_it_declares_as_needed() -> None:
     for room, callers in CALLERS.items():
         for caller in callers.keys() - {GATEWAY, CLIENTS}:
-            assert BY_NAME[room].provides in BY_NAME[caller].needs
+            assert BY_NAME[room].provides in BY_NAME[caller].callees
 
 
 def test_bunkms_has_a_rule_for_the_arguments_of_each_calling_room() -> None:

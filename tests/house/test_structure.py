@@ -38,7 +38,9 @@ def test_only_the_gateway_and_routes_know_the_web_framework() -> None:
     assert [
         name
         for name in knowing
-        if not re.search(r"(^gateway/|/routes/|/routes\.py$|^pkg/(http|openapi|closing_stream)\.py$)", name)
+        if not re.search(
+            r"(^gateway/|/routes/|/routes\.py$|^pkg/(http|openapi|closing_stream|web_pages/serving)\.py$)", name
+        )
     ] == []
 
 

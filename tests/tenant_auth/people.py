@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.contracts.tenant_auth import TenantAuth, UserSignedIn
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.jwt import Verifier
 from tests.rooms import publishable_caller
 

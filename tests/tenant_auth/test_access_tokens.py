@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bunbase.contracts.bunkms import PublicKey, Signature
-from bunbase.contracts.tenant_auth import User
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.jwt import Verifier
-from bunbase.tenant_auth.access_tokens import Subject, UserTokens
+from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.fakes import FakeKms
 from tests.tenant_auth.people import BAKERY, claims_of, signed_up
@@ -26,6 +28,7 @@ async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
         "exp": now + 900,
         "jti": claims["jti"],
         "sid": claims["sid"],
+        "gen": 0,
         "ver": 0,
         "type": "user",
         "role": "user",
@@ -55,11 +58,11 @@ class ReplacedKey(FakeKms):
 
 async def test_a_token_of_a_replaced_signing_key_verifies_with_the_fresh_key_set() -> None:
     now = ManualClock().now()
-    tokens = UserTokens(ReplacedKey(), "http://test", ttl_seconds=900)
+    tokens = UserTokens(ReplacedKey(), "http://test")
     user = User("usr_eve", "eve@example.com", False, "user", {}, {}, now)
 
     for kid in ("first", "second"):
-        token, _ = await tokens.sign(BAKERY, Subject(user, 0, "ses_one"), now)
+        token, _ = await tokens.sign(BAKERY, Subject(user, 0, "ses_one"), Life(now, 900, now + timedelta(days=1)))
 
         keys = (await tokens.jwks(BAKERY)).keys
         assert [key["kid"] for key in keys] == [kid]

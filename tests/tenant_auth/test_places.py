@@ -12,7 +12,9 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.tenant_auth import NewUser, TooManyUsers, UserSignedIn
+from bunbase.contracts.tenant_auth.problems import TooManyUsers
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE

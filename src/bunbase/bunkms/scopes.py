@@ -28,7 +28,7 @@ class KeyScope(msgspec.Struct, frozen=True):
 SCOPES: Final = {
     "bunauth": KeyScope(instance=True, context="bunauth:"),
     "platform": KeyScope(),
-    "tenant_auth": KeyScope(),
+    "tenant_auth": KeyScope(context="tenant_auth:"),
     "bundoc": KeyScope(context="bundoc/"),
     "functions": KeyScope(context="functions/"),
 }

@@ -10,7 +10,8 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Unreachable
 from bunbase.cli.http import Call, decode
 from bunbase.cli.session import Session
-from bunbase.contracts.tenant_auth import CustomToken, ManagedUsers, UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSignedIn
+from bunbase.contracts.tenant_auth.users import ManagedUsers
 
 SECRET_KEY: Final = "sk_"
 USER_ID: Final = "usr_"

@@ -169,6 +169,8 @@ class Act(StrEnum):
     JOB_DELETE = "job.delete", DEVELOPER, CHANGES, WRITE, "functions:invoke"
 
     # end users
+    AUTH_SETTINGS_READ = "auth_settings.read", DEVELOPER, SEES, READ, "settings"
+    AUTH_SETTINGS_UPDATE = "auth_settings.update", ADMINISTRATOR, CHANGES, ADMIN, "settings"
     USER_READ = "user.read", VIEWER, SEES, READ, "users:read", SERVERS
     USER_CREATE = "user.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_UPDATE = "user.update", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS

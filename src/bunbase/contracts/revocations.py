@@ -19,6 +19,7 @@ class RevokedKind(StrEnum):
     SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
     USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
     ACCOUNT = "account"  # a developer whose role has changed: personal tokens are still valid, with the new role
+    SETTINGS = "settings"  # id: a project; what its developers have chosen for its users has changed
     READY = "ready"  # all earlier revocations have been sent; new ones follow
     ALIVE = "alive"  # a heartbeat: the feed is still connected
 

@@ -6,7 +6,7 @@ import asyncio
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.host_calls.dispatch import HostCalls
 from bunbase.functions.logs.buffer import LogBuffer

@@ -14,7 +14,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.problems import FunctionsUnavailable
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.assembly import assemble
 from bunbase.functions.egress.opening import open_fetcher
 from bunbase.functions.egress.resolver import Resolver

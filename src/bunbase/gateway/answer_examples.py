@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
+from bunbase.contracts.tenant_auth.settings import ProjectAuth
+
 AT: Final = "2026-01-05T06:00:00.000Z"
 LATER: Final = "2026-01-05T07:00:00.000Z"
 USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
@@ -39,6 +43,10 @@ END_USER: Final = {
     "claims": {},
     "data": {"name": "Eve"},
     "created_at": AT,
+    "name": "",
+    "phone": None,
+    "phone_verified": False,
+    "anonymous": False,
 }
 TOKENS: Final = {
     "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…",
@@ -393,8 +401,20 @@ ANSWERS: Final[dict[str, Any]] = {
         "ip": "203.0.113.7",
         "agent": "Mozilla/5.0",
         "created_at": AT,
+        "last_used_at": LATER,
         "expires_at": LATER,
     },
+    "OwnSession": {
+        "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "ip": "203.0.113.7",
+        "agent": "Mozilla/5.0",
+        "created_at": AT,
+        "last_used_at": LATER,
+        "expires_at": LATER,
+        "current": True,
+    },
+    "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
+    | {"secrets": ["providers.google"], "version": 3},
     "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
     # documents and collections
     "Document": DOCUMENT,

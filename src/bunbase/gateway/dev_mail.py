@@ -18,6 +18,7 @@ from litestar.params import QueryParameter
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import Platform
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.credentials import FORWARDED_HEADER
 from bunbase.pkg.cursors import DEFAULT_LIMIT, cut_page, page_start
 from bunbase.pkg.errors import Forbidden
@@ -52,6 +53,7 @@ async def get_dev_mail(
     anyone: Injected[Caller],
     bunauth: Injected[BunAuth],
     platform: Injected[Platform],
+    tenant_auth: Injected[TenantAuth],
     request: Request[Any, Any, Any],
     to: Filter = "",
     project: Filter = "",
@@ -65,7 +67,7 @@ async def get_dev_mail(
     query = f"dev mail {to} {project}"
     before = page_start(query, cursor, str, "")
     asked = (to, project, limit + 1, before)
-    found = await asyncio.gather(bunauth.dev_mails(*asked), platform.dev_mails(*asked))
+    found = await asyncio.gather(bunauth.dev_mails(*asked), platform.dev_mails(*asked), tenant_auth.dev_mails(*asked))
     page, next = cut_page(_newest(found), limit, query, lambda mail: mail.id)
     return SentMails(tuple(SentMail(**msgspec.structs.asdict(mail)) for mail in page), next)
 

@@ -1,4 +1,4 @@
-"""Reports the first use of access tokens to BunAuth, so that the refresh tokens that they came from are spent.
+"""Reports the first use of access tokens, so that the refresh tokens that they came from are spent.
 
 A request must not wait for this report, nor fail with it. Therefore uses are collected and sent a few times a second.
 If this process is killed in between, the lost report only means that a spent refresh token returns its pair once more.
@@ -30,14 +30,18 @@ Report = Callable[[tuple[FirstUse, ...]], Awaitable[None]]
 class FirstUses:
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.waiting: dict[str, int] = {}  # session → newest generation, which covers the older ones
+        # project and session → newest generation, which covers the older ones
+        self.waiting: dict[tuple[str, str], int] = {}
 
-    def note(self, claims: dict[str, Any]) -> None:
-        """Collect the use of an access token. Call this if the token was not seen before."""
+    def note(self, claims: dict[str, Any], project: str = "") -> None:
+        """Collect the use of an access token. Call this if the token was not seen before.
+
+        `project`: of the end user whose token it is; empty for a developer's token.
+        """
         session, generation = claims.get("sid"), claims.get(GENERATION, 0)
         if not session or not generation:
             return
-        self.waiting[session] = max(generation, self.waiting.pop(session, 0))
+        self.waiting[project, session] = max(generation, self.waiting.pop((project, session), 0))
         if len(self.waiting) > MOST:
             del self.waiting[next(iter(self.waiting))]
 
@@ -51,7 +55,10 @@ class FirstUses:
     async def flush(self) -> None:
         """Report all collected uses. A report that fails is logged and dropped."""
         while self.waiting:
-            uses = tuple(FirstUse(session, self.waiting.pop(session)) for session in list(self.waiting)[:BATCH])
+            uses = tuple(
+                FirstUse(session, self.waiting.pop((project, session)), project)
+                for project, session in list(self.waiting)[:BATCH]
+            )
             try:
                 async with asyncio.timeout(DEADLINE_SECONDS):
                     await self.report(uses)

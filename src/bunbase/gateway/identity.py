@@ -18,7 +18,8 @@ from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platfo
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
-from bunbase.contracts.tenant_auth import TenantAuth, is_user_token
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.tokens import is_user_token
 from bunbase.gateway.first_uses import FirstUses
 from bunbase.gateway.key_use import KeyUse
 from bunbase.gateway.keyring import Keyring
@@ -57,6 +58,7 @@ class Identity:
         self.clients: Cache[tuple[str, str], KeyHolder] = Cache(size, TTL_SECONDS)
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
+        self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -71,7 +73,7 @@ class Identity:
             with suppress(TimeoutError):  # until a room has started, each check calls that room
                 async with asyncio.timeout(READY_SECONDS):
                     await asyncio.gather(*(feed.ready.wait() for feed in feeds))
-            async with self.first_uses.reporting():
+            async with self.first_uses.reporting(), self.user_first_uses.reporting():
                 yield
         finally:
             for task in tasks:
@@ -121,6 +123,7 @@ class Identity:
             claims = await self.user_keys.claims(project, token)
             if not is_user_token(claims, project):
                 raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
+            self.user_first_uses.note(claims, project)
             self.users.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         if self._ended(claims):

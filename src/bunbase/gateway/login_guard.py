@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,53 +19,80 @@ from bunbase.gateway.credentials import client_ip, project_key
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
 
-DEVELOPERS_LOGIN: Final = "/api/auth/login"
-USERS_LOGIN: Final = "/v1/auth/login"
 DEVICE_PAGE: Final = "/device"
 DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
 INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
-FORM_LOGINS: Final = (DEVICE_PAGE, INVITE_PAGE, SIGN_IN_PAGE)
-LOGINS: Final = (DEVELOPERS_LOGIN, USERS_LOGIN, *FORM_LOGINS)
-MAILS: Final = ("/api/auth/password-reset", "/api/auth/verify-email")  # anybody may ask for a mail to any address
-PAGES: Final = ("/account/forgot-password", "/account/send-verification", "/account/sign-up", "/account/invite")
-SIGN_UPS: Final = ("/api/auth/register", "/v1/auth/signup", *MAILS, *PAGES)
-DEVICE_CODES: Final = (
-    DEVICE_PAGE,
-    DEVICE_CODE_PAGE,
-    "/api/auth/device/approve",
-    "/api/auth/device/deny",
-)  # people type a short code
-SECOND_STEPS: Final = (
-    "/api/auth/login/second-factor",
-    "/api/auth/login/passkey/options",
-    "/api/auth/login/passkey/verify",
-    DEVICE_CODE_PAGE,
-    INVITE_CODE_PAGE,
-    SIGN_IN_CODE_PAGE,
-)  # the room limits the attempts at each account; here they are limited for each address
-STARTS: Final = ("/api/auth/oauth/{provider}/start", "/api/auth/oauth/{provider}/callback", "/oauth/authorize")
-TRADES: Final = (
-    "/api/auth/refresh",
-    "/api/auth/oauth/exchange",
-    "/api/auth/device",
-    "/v1/auth/refresh",
-    "/v1/auth/login/custom-token",
-    "/v1/auth/token",
-    "/oauth/token",
-    "/oauth/revoke",
-    *SECOND_STEPS,
-    *STARTS,
-)
-OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", *FORM_LOGINS)
+
+
+class Kind(Enum):
+    """The misuse that a route invites. Everything is counted in the pool of the key, or among the developers."""
+
+    LOGIN = "login"  # failures are counted by the account that the body names, and by address
+    SIGN_UP = "sign_up"  # counted by address
+    MAIL = "mail"  # anybody may ask for a mail to any address: counted by address, as sign-ups
+    TRADE = "trade"  # a secret that nobody can guess, or a start of a sign-in: counted by address
+
+
+class Guarded(msgspec.Struct, frozen=True):
+    """`account`: the field of the body that names the account. `form`: the body is a form, not JSON.
+
+    `any_method`: also requests without a body are counted.
+    """
+
+    kind: Kind
+    account: str = "email"
+    form: bool = False
+    any_method: bool = False
+
+
+LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in Kind)
+START: Final = Guarded(Kind.TRADE, any_method=True)
+FORM_LOGIN: Final = Guarded(Kind.LOGIN, form=True)
+
+GUARDED: Final = {
+    "/account/forgot-password": MAIL,
+    "/account/invite": SIGN_UP,
+    "/account/send-verification": MAIL,
+    "/account/sign-up": SIGN_UP,
+    "/api/auth/device": TRADE,
+    "/api/auth/login": LOGIN,
+    "/api/auth/login/passkey/options": TRADE,  # the room limits the attempts at each account
+    "/api/auth/login/passkey/verify": TRADE,
+    "/api/auth/login/second-factor": TRADE,
+    "/api/auth/oauth/exchange": TRADE,
+    "/api/auth/oauth/{provider}/callback": START,
+    "/api/auth/oauth/{provider}/start": START,
+    "/api/auth/password-reset": MAIL,
+    "/api/auth/refresh": TRADE,
+    "/api/auth/register": SIGN_UP,
+    "/api/auth/verify-email": MAIL,
+    "/oauth/authorize": START,
+    "/oauth/revoke": TRADE,
+    "/oauth/token": TRADE,
+    DEVICE_CODE_PAGE: TRADE,
+    DEVICE_PAGE: FORM_LOGIN,
+    INVITE_CODE_PAGE: TRADE,
+    INVITE_PAGE: FORM_LOGIN,
+    SIGN_IN_CODE_PAGE: TRADE,
+    SIGN_IN_PAGE: FORM_LOGIN,
+    "/v1/auth/login": LOGIN,
+    "/v1/auth/login/custom-token": TRADE,
+    "/v1/auth/refresh": TRADE,
+    "/v1/auth/signup": SIGN_UP,
+    "/v1/auth/token": TRADE,
+    "/v1/auth/ui/verify-email": TRADE,
+    "/v1/auth/verify-email": MAIL,
+    "/v1/auth/verify-email/confirm": TRADE,
+}
+# people type a short code: requests for codes that do not exist are counted by address
+DEVICE_CODES: Final = (DEVICE_PAGE, DEVICE_CODE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")
+
+OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE, INVITE_PAGE)
 MAX_FIELDS: Final = 20
 MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
-
-
-class _Email(msgspec.Struct, frozen=True):
-    email: str = ""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -94,30 +122,29 @@ class LoginGuard:
 
     async def _answer(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
         scope, route = request.scope, request.scope["path_template"]
-        if scope["method"] != "POST" and route not in STARTS:
+        guarded = GUARDED.get(route)
+        if guarded is None or (scope["method"] != "POST" and not guarded.any_method):
             await self.app(scope, receive, send)
-            return
-        if route in LOGINS:
-            await self._sign_in(request, receive, send)
-            return
-        if route in SIGN_UPS or route in TRADES:
-            await self._count(request, route)
-        await self.app(scope, receive, send)
+        elif guarded.kind is Kind.LOGIN:
+            await self._sign_in(request, receive, send, guarded)
+        else:
+            await self._count(request, guarded.kind)
+            await self.app(scope, receive, send)
 
-    async def _sign_in(self, request: Request[Any, Any, Any], receive: Receive, send: Send) -> None:
+    async def _sign_in(self, request: Request[Any, Any, Any], receive: Receive, send: Send, guarded: Guarded) -> None:
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
-        email = _email_of_form(body) if request.scope["path_template"] in FORM_LOGINS else _email(body)
-        place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, email)
-        async with self.limits.attempt(place, self._knows(holder, email, ip)) as attempt:
+        account = (_form_field if guarded.form else _json_field)(body, guarded.account)
+        place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, account)
+        async with self.limits.attempt(place, self._knows(holder, account, ip)) as attempt:
             await self.app(request.scope, _replaying(messages, receive), _failing_sign_in(send, attempt))
 
-    async def _count(self, request: Request[Any, Any, Any], route: str) -> None:
-        """Count a sign-up, or a trade of a token. Raises: RateLimited, InvalidKey, Unreachable."""
+    async def _count(self, request: Request[Any, Any, Any], kind: Kind) -> None:
+        """Count a request by its address. Raises: RateLimited, InvalidKey, Unreachable."""
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         if not _speaks_for_many(holder):
-            (self.limits.sign_up if route in SIGN_UPS else self.limits.trade)(_pool(holder), ip)
+            (self.limits.trade if kind is Kind.TRADE else self.limits.sign_up)(_pool(holder), ip)
 
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
         """Return the project and kind of the key in a request of an end user.
@@ -204,15 +231,16 @@ def _has_passed_the_first_step(body: bytes) -> bool:
         return False
 
 
-def _email_of_form(body: bytes) -> str:
+def _form_field(body: bytes, name: str) -> str:
     try:
-        return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS)).get("email", "")
+        return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS)).get(name, "")
     except ValueError:
         return ""  # the room refuses this form and describes the error
 
 
-def _email(body: bytes) -> str:
+def _json_field(body: bytes, name: str) -> str:
     try:
-        return msgspec.json.decode(body, type=_Email).email
+        value = msgspec.json.decode(body, type=dict[str, Any]).get(name)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return ""  # the room refuses this body and describes the error
+        value = None  # the room refuses this body and describes the error
+    return value if isinstance(value, str) else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.platform import Platform
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.app import cors, front_door
 from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.clients import Clients

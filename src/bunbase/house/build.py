@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,7 @@ from bunbase.house.callers import CALLERS
 from bunbase.house.modules import GATEWAY, MODULES
 from bunbase.pkg.errors import CannotStart, Unreachable
 from bunbase.pkg.logger import logger
-from bunbase.pkg.modules import Module, Rooms, Site, opening_order
+from bunbase.pkg.modules import LaterRoom, Module, Rooms, Site, opening_order
 from bunbase.pkg.rpc.admission import Scope, Table, admission
 from bunbase.pkg.rpc.client import RpcConnections, remote
 from bunbase.pkg.rpc.dispatch import Dispatcher, Method, methods_of
@@ -49,16 +50,22 @@ class House:
         return Dispatcher(self.methods, admission(table, self.scopes))
 
     def rooms_of(self, module: Module, modules: Sequence[Module]) -> Rooms:
-        """Return the rooms that `module`, a room of this process, needs. It calls other processes in its own name."""
-        return Rooms(
-            {
-                other.provides: remote(other.name, other.provides, self.lines[other.name], module.name)
-                if other.name in self.lines
-                else self.rooms[other.provides]
-                for other in modules
-                if other.provides in module.needs
-            }
-        )
+        """Return the rooms that `module`, a room of this process, calls. It calls other processes in its own name."""
+        needed = {other.provides: self._room(other, module) for other in modules if other.provides in module.needs}
+        later = {
+            other.provides: LaterRoom(partial(self._room, other, module))
+            for other in modules
+            if other.provides in module.calls
+        }
+        return Rooms({**needed, **later})
+
+    def _room(self, other: Module, caller: Module) -> Any:
+        """Return another room as `caller` calls it. Raises: Unreachable, if it has not opened yet."""
+        if other.name in self.lines:
+            return remote(other.name, other.provides, self.lines[other.name], caller.name)
+        if other.provides not in self.rooms:
+            raise Unreachable(f"{other.name} has not opened yet.")
+        return self.rooms[other.provides]
 
 
 @asynccontextmanager
@@ -134,11 +141,11 @@ def needed_by(targets: Sequence[str], modules: Sequence[Module] = MODULES) -> se
     """Return the contracts of the rooms that `targets` call."""
     if GATEWAY in targets:
         return {module.provides for module in modules}
-    return {need for module in modules if module.name in targets for need in module.needs}
+    return {callee for module in modules if module.name in targets for callee in module.callees}
 
 
 def _callers(called: Module, targets: Sequence[str], modules: Sequence[Module]) -> tuple[str, ...]:
-    needing = [module.name for module in modules if module.name in targets and called.provides in module.needs]
+    needing = [module.name for module in modules if module.name in targets and called.provides in module.callees]
     return (*needing, GATEWAY) if GATEWAY in targets else tuple(needing)
 
 

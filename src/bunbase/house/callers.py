@@ -19,7 +19,7 @@ MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy public_keys sign",
-        "tenant_auth": "public_keys sign",
+        "tenant_auth": "public_keys seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
@@ -45,9 +45,10 @@ MAY_CALL: Final = {
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
-        GATEWAY: """create_user custom_token delete_user end_user_sessions jwks knows_address login
-                    login_with_custom_token logout me refresh revocations session_alive signup update_me update_user
-                    user user_sessions users""",
+        GATEWAY: """change_project_auth create_user custom_token delete_user dev_mails end_own_session
+                    end_own_sessions end_user_sessions jwks knows_address login login_with_custom_token logout me
+                    note_first_uses own_sessions project_auth refresh request_user_verification revocations
+                    session_alive signup update_me update_user user user_page user_sessions users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

@@ -11,7 +11,7 @@ from bunbase.pkg.db.database import ping
 from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.ready import OTHERS_SECONDS, Check, Readiness
 
-SEND_MAIL: Final = frozenset({"bunauth", "platform"})  # the rooms that send mail
+SEND_MAIL: Final = frozenset({"bunauth", "platform", "tenant_auth"})  # the rooms that send mail
 OWN_READY: Final = "/api/ready/own"  # on internal ports: the checks of one process only
 
 

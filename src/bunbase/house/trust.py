@@ -11,7 +11,7 @@ from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.rpc.room_keys import BadKey, RoomKeys, derived_keys, given_keys
 from bunbase.pkg.secret_text import check_secret
 
-CALLING_ROOMS: Final = (*(module.name for module in MODULES if module.needs), GATEWAY)  # the other rooms call no room
+CALLING_ROOMS: Final = (*(module.name for module in MODULES if module.callees), GATEWAY)  # the other rooms call no room
 
 SECRET, SECOND = "BUNBASE_HOUSE__SERVICE_SECRET", "BUNBASE_HOUSE__SECOND_SERVICE_SECRET"
 ROOM_SECRETS, ROOM_KEYS = "BUNBASE_HOUSE__ROOM_SECRETS", "BUNBASE_HOUSE__ROOM_KEYS"

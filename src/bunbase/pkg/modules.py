@@ -37,6 +37,19 @@ class Rooms:
         self.services[contract] = service
 
 
+class LaterRoom:
+    """A room that another room calls only while it serves, found at the first call. So two rooms may call each other.
+
+    `find`: returns the service, or raises Unreachable if it has not opened yet.
+    """
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+
 def _untold(_token: str) -> None:
     """Ignore the setup token. This is the default."""
 
@@ -73,7 +86,8 @@ Open = Callable[[Any, Rooms, Site], AbstractAsyncContextManager[Any]]
 class Module:
     """The definition of a room.
 
-    `provides`: the contract of its service. `needs`: the contracts of the rooms that it calls.
+    `provides`: the contract of its service. `needs`: the contracts of the rooms that it calls. `calls`: the contracts
+    of rooms that may open later: this room calls them only while it serves, and must open without them.
     `open(settings, rooms, site)`: returns a context manager that yields the service.
     `routes`: the handlers that the gateway mounts. They use only the contract, so the room may run in any process.
     `fast_routes`: the routes that the gateway may answer without the web framework (`contracts/fast_routes.py`).
@@ -89,6 +103,12 @@ class Module:
     fast_routes: Sequence[Any] = ()
     needs_database: bool = True
     scope: Scope | None = None
+    calls: tuple[type, ...] = ()
+
+    @property
+    def callees(self) -> tuple[type, ...]:
+        """The contracts of all rooms that this room calls."""
+        return (*self.needs, *self.calls)
 
 
 def opening_order(modules: Iterable[Module]) -> list[Module]:

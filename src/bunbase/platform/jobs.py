@@ -9,7 +9,7 @@ from typing import Any
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.modules import Rooms
 from bunbase.platform.store import Stores

@@ -11,7 +11,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import Platform
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs

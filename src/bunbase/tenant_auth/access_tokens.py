@@ -14,10 +14,13 @@ import msgspec
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.bunkms import Kms, PublicKey
-from bunbase.contracts.tenant_auth import USER_TOKEN_TYPE, CustomToken, User
+from bunbase.contracts.tenant_auth.sessions import CustomToken
+from bunbase.contracts.tenant_auth.tokens import USER_TOKEN_TYPE
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import BadToken, ExpiredToken, UnknownKey, Verifier, compact, signing_input
+from bunbase.tenant_auth.sign_in_methods import PASSWORD, SignInMethod
 
 CUSTOM_TYPE: Final = "custom"
 CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
@@ -32,12 +35,32 @@ class Subject(msgspec.Struct, frozen=True):
     """The content of an access token.
 
     `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
+    `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
+    received the answer of this refresh. `method`: how the user signed in. `act`: the administrator who uses the session
+    in the user's place, or None.
     """
 
     user: User
     version: int
     session: str
     claims: dict[str, Any] = {}
+    generation: int = 0
+    method: SignInMethod = PASSWORD
+    act: dict[str, Any] | None = None
+
+
+class Life(msgspec.Struct, frozen=True):
+    """The life of an access token. `seconds`: its lifetime. `session_expires_at`: a token never outlives its session,
+    because gateways check a token without a look-up, and a session that ends by its age is not among the revocations.
+    """
+
+    now: datetime
+    seconds: int
+    session_expires_at: datetime
+
+    @property
+    def expires_at(self) -> int:
+        return min(int(self.now.timestamp()) + self.seconds, int(self.session_expires_at.timestamp()))
 
 
 class Voucher(msgspec.Struct, frozen=True):
@@ -50,30 +73,30 @@ class Voucher(msgspec.Struct, frozen=True):
 
 
 class UserTokens:
-    def __init__(self, kms: Kms, public_url: str, ttl_seconds: int) -> None:
+    def __init__(self, kms: Kms, public_url: str) -> None:
         self.kms = kms
         self.public_url = public_url
-        self.ttl_seconds = ttl_seconds
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
 
-    async def sign(self, project: str, subject: Subject, now: datetime) -> tuple[str, int]:
+    async def sign(self, project: str, subject: Subject, life: Life) -> tuple[str, int]:
         """Return an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
-        user, expires_at = subject.user, int(now.timestamp()) + self.ttl_seconds
-        claims = self._standard(project, user.id, now, self.ttl_seconds) | {
+        user = subject.user
+        claims = self._standard(project, user.id, life.now, life.expires_at) | {
             "aud": project,
             "sid": subject.session,
+            "gen": subject.generation,
             "ver": subject.version,
             "type": USER_TOKEN_TYPE,
             "role": user.role,
             "email": user.email,
             "claims": subject.claims | user.claims,
         }
-        return await self._signed(project, claims), expires_at
+        return await self._signed(project, claims), life.expires_at
 
     async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:
         """Return a custom token. Raises: KeyNotFound, KeyDestroyed."""
-        said = self._standard(project, uid, now, CUSTOM_TTL_SECONDS) | {
+        said = self._standard(project, uid, now, int(now.timestamp()) + CUSTOM_TTL_SECONDS) | {
             "aud": _custom_audience(project),
             "type": CUSTOM_TYPE,
             "claims": claims,
@@ -105,13 +128,12 @@ class UserTokens:
     def forget_keys(self, project: str) -> None:
         self.keys.drop(project)
 
-    def _standard(self, project: str, uid: str, now: datetime, ttl_seconds: int) -> dict[str, Any]:
-        issued_at = int(now.timestamp())
+    def _standard(self, project: str, uid: str, now: datetime, expires_at: int) -> dict[str, Any]:
         return {
             "iss": f"{self.public_url}/v1/auth/{project}",
             "sub": uid,
-            "iat": issued_at,
-            "exp": issued_at + ttl_seconds,
+            "iat": int(now.timestamp()),
+            "exp": expires_at,
             "jti": new_id("jti"),
         }
 

@@ -1,17 +1,45 @@
-"""Background work of tenant-auth: delete sessions, tokens and revocations that ended or expired long ago."""
+"""Background work of tenant-auth: answer requests for mails, hear of changed settings, and delete rows that ended or
+expired long ago.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Final
+
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
+from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
+
+FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
+MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
 def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, Job, Job]:
     return (
-        upkeep_job("tenant_auth", stores.feed, stores.sessions.delete_over, clock),
+        upkeep_job("tenant_auth", stores.feed, stores.delete_over, clock),
         pairs_job("tenant_auth", stores.sessions.forget_pairs, settings, clock),
-        lifetime_job("tenant_auth", stores.lifetimes.note),
+        lifetime_job("tenant_auth", stores.settings.note_lifetimes),
     )
+
+
+def settings_job(stores: Stores, pools: Pools) -> Job:
+    """Return the job that forgets the settings of a project when a process has changed them."""
+
+    async def follow() -> None:
+        with suppress(Problem):  # the database is away: begin again
+            await pools.cache.follow(stores.feed.follow())
+
+    return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
+
+
+def mail_request_job(requests: MailRequests) -> Job:
+    """Return the job that answers requests for mails, at once after each request."""
+    job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
+    requests.nudge = job.nudge
+    return job

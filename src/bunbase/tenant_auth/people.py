@@ -7,7 +7,8 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
-from bunbase.contracts.tenant_auth import ManagedUser, User, UserBanned, UserChanges, UserNotFound
+from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.users import ManagedUser, User, UserChanges
 from bunbase.pkg.errors import Unauthenticated
 
 
@@ -15,13 +16,24 @@ class Person(msgspec.Struct, frozen=True):
     """A user with the fields that no answer shows.
 
     `version`: an access token contains the version that the user had when the token was signed. The token is valid
-    only while the user still has this version.
+    only while the user still has this version. `banned_until`: None for a ban without end.
     """
 
     user: User
     password_hash: str | None = None
     banned_at: datetime | None = None
     version: int = 0
+    banned_until: datetime | None = None
+    last_sign_in_at: datetime | None = None
+    password_changed_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.user.id
+
+    @property
+    def email(self) -> str | None:
+        return self.user.email
 
     def shown(self) -> ManagedUser:
         """Return the user with the fields that only administrators of the project see."""
@@ -52,9 +64,13 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         banned_at=(person.banned_at or now) if banned else None,
     )
     ends = password_hash is not None or (banned and person.banned_at is None)
-    if ends:
-        return signed_out(after)
-    return Change(_with_next_version(after) if _token_content(after) != _token_content(person) else after)
+    return signed_out(after) if ends else _change(person, after)
+
+
+def with_verified_email(person: Person) -> Change:
+    """Return the user with a confirmed address."""
+    user = msgspec.structs.replace(person.user, email_verified=True)
+    return _change(person, msgspec.structs.replace(person, user=user))
 
 
 def signed_out(person: Person) -> Change:
@@ -79,6 +95,11 @@ def signed_in_person(person: Person | None) -> Person:
     return person
 
 
+def next_version(person: Person) -> Change:
+    """Return the user with a change that ends the access tokens, but not the sessions."""
+    return Change(_with_next_version(person))
+
+
 def account_deleted() -> Unauthenticated:
     return Unauthenticated("This account was deleted.")
 
@@ -87,6 +108,11 @@ def refuse_banned(person: Person) -> None:
     """Raise UserBanned if the user is banned."""
     if person.banned_at is not None:
         raise UserBanned("This user is banned. Ask the operator of this application.")
+
+
+def _change(before: Person, after: Person) -> Change:
+    """Return the change. It ends the access tokens if their content is different now."""
+    return Change(_with_next_version(after) if _token_content(after) != _token_content(before) else after)
 
 
 def _with_next_version(person: Person) -> Person:

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from bunbase.contracts.tenant_auth import TooManyUsers
+from bunbase.contracts.tenant_auth.problems import TooManyUsers
 from bunbase.pkg.cache import Cache
 
 PROJECTS: Final = 10_000

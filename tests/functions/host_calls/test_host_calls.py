@@ -16,7 +16,8 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError
-from bunbase.contracts.tenant_auth import NewUser, TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.pkg.modules import Rooms, Site

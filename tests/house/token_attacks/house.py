@@ -32,7 +32,8 @@ from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import InvalidKey, InviteNotFound, NewProject
 from bunbase.contracts.service_accounts import NewServiceAccount, TokenRefused, TokenRequest
-from bunbase.contracts.tenant_auth import NewUser, TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 from bunbase.pkg.ids import new_id

@@ -16,7 +16,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import NewProject, Platform
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.module import open_gateway
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES

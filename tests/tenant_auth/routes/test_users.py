@@ -32,14 +32,17 @@ async def test_the_routes_of_user_management_return_the_documented_fields(tenant
 
     assert (made.status_code, custom.status_code, login.status_code) == (201, 200, 200)
     assert set(made.json()) == {
-        *("id", "email", "email_verified", "role", "claims", "data", "created_at", "banned", "has_password")
+        *("id", "email", "email_verified", "role", "claims", "data", "created_at", "banned", "has_password"),
+        *("name", "phone", "phone_verified", "anonymous"),
     }
     assert set(custom.json()) == {"token", "expires_in"}
     assert set(login.json()["user"]) == set(made.json()) - {"banned", "has_password"}
     assert (again.status_code, again.json()["code"]) == (401, "custom_token_used")
     assert listed.json() == {"items": [made.json()], "next": None}
     assert nobody.json() == {"items": [], "next": None}
-    assert set(sessions.json()["items"][0]) == {"id", "ip", "agent", "created_at", "expires_at"}
+    assert set(sessions.json()["items"][0]) == {
+        "id", "ip", "agent", "created_at", "last_used_at", "expires_at"
+    }  # fmt: skip
     assert changed.json() == got.json() == made.json() | {"banned": True}
     assert [answer.status_code for answer in odd] == [400, 400, 400]
     assert (ended.status_code, deleted.status_code, gone.status_code) == (204, 204, 404)

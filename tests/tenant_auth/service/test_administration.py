@@ -11,14 +11,8 @@ from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, I
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.revocations import Revocation, RevokedKind
-from bunbase.contracts.tenant_auth import (
-    ManagedUser,
-    NewUser,
-    UserBanned,
-    UserChanges,
-    UserFilter,
-    UserNotFound,
-)
+from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.users import ManagedUser, NewUser, UserChanges, UserFilter
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor

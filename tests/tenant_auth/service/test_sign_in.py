@@ -8,7 +8,7 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
-from bunbase.contracts.tenant_auth import UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput, Unauthenticated

@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
-from bunbase.contracts.tenant_auth import (
-    CustomTokenUsed,
-    NewUser,
-    UserBanned,
-    UserChanges,
-    UserNotFound,
-    UserSignedIn,
-)
+from bunbase.contracts.tenant_auth.problems import CustomTokenUsed, UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.jwt import BadToken

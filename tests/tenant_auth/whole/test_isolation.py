@@ -1,13 +1,23 @@
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
 import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.tenant_auth.users import NewUser
+from bunbase.gateway.examples import EXAMPLES
+from bunbase.house.generate import openapi_document
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.jwt import BadToken, UnknownKey, Verifier
+from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
+from tests.bunauth.web import client_of
+from tests.rooms import secret_caller
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
@@ -18,6 +28,16 @@ from tests.tenant_auth.people import (
     claims_of,
     signed_up,
 )
+from tests.tenant_auth.tables import add_a_row_to_every_table, rows
+
+MARKER: Final = "only-for-the-bakery"
+OTHERS: Final = ("/v1/auth/token", "/v1/auth/jwks.json")  # routes of Platform, and public keys
+OPERATIONS: Final = [
+    (method.upper(), route)
+    for route, methods in msgspec.json.decode(openapi_document())["paths"].items()
+    for method in methods
+    if route.startswith("/v1/auth/") and route not in OTHERS
+]
 
 
 async def test_the_same_email_in_two_projects_is_two_users(tenant_auth: TenantAuthService) -> None:
@@ -70,21 +90,50 @@ async def test_a_user_cannot_read_change_or_sign_out_in_another_project(
     assert (await tenant_auth.me(at_home)).data == {"mine": True}
 
 
-async def test_dropping_a_project_deletes_its_users_sessions_and_tokens_only(
-    tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
+async def test_dropping_a_project_deletes_its_rows_in_every_table_and_no_others(
+    tenant_auth: TenantAuthService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bunbase.pkg.db.database.DELETE_BATCH", 2)
-    for number in range(5):
-        await signed_up(tenant_auth, AT_BAKERY, f"baker{number}@example.com")
-    reader = await signed_up(tenant_auth, AT_LIBRARY)
+    for number in range(3):
+        await tenant_auth.create_user(secret_caller(BAKERY), NewUser(f"baker{number}@example.com"))
+    for caller in (AT_BAKERY, AT_LIBRARY):
+        user = await as_user(
+            tenant_auth, caller, (await signed_up(tenant_auth, caller)).access_token, clock.now().timestamp
+        )
+        await add_a_row_to_every_table(tenant_auth, caller.project, user.end_user().uid, user.end_user().session)
+    of_library = await rows(tenant_auth, LIBRARY)
+    assert all((await rows(tenant_auth, BAKERY)).values()), "the test needs a row in every table"
 
     await tenant_auth.drop_project(BAKERY)
     await tenant_auth.drop_project(BAKERY)
 
-    for table in ("users", "sessions", "refresh_tokens"):
-        assert await tenant_auth.stores.db.all(_Project, f"SELECT DISTINCT project FROM {table}") == [_Project(LIBRARY)]
-    assert (await tenant_auth.refresh(AT_LIBRARY, reader.refresh_token)).user == reader.user
+    assert {table for table, text in (await rows(tenant_auth, BAKERY)).items() if text} == set()
+    assert await rows(tenant_auth, LIBRARY) == of_library
 
 
-class _Project(msgspec.Struct, frozen=True):
-    project: str
+async def test_no_route_shows_or_changes_a_user_to_callers_of_another_project(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    """The routes come from the OpenAPI document. The callers have a token, or ids and secrets, of the other project."""
+    new = await signed_up(tenant_auth, AT_BAKERY, "eve@example.com", note=MARKER)
+    eve = await as_user(tenant_auth, AT_BAKERY, new.access_token, clock.now().timestamp)
+    user = eve.end_user()
+    await add_a_row_to_every_table(tenant_auth, BAKERY, user.uid, user.session)
+    custom = (await tenant_auth.custom_token(secret_caller(BAKERY), user.uid, {})).token
+    before = await rows(tenant_auth, BAKERY)
+    astray = msgspec.structs.replace(eve, project=LIBRARY)
+    callers = {"keyed": AT_LIBRARY, "client": astray, "operator": secret_caller(LIBRARY, user)}
+    visitor = Caller(CallerKind.ANONYMOUS, project=LIBRARY)
+    ids = {"user_id": user.uid, "session_id": user.session}
+    secrets = {"refresh_token": new.refresh_token, "token": custom, "uid": user.uid, "email": "eve@example.com"}
+
+    async with client_of(ROUTES, tenant_auth=tenant_auth, visitor=visitor, **callers) as http:
+        for method, route in OPERATIONS:
+            path = re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], f"x of {BAKERY}"), route)
+            example = EXAMPLES.get((method, route))
+            body = {name: secrets.get(name, value) for name, value in example.items()} if example else None
+            answer = await http.request(method, path, json=body)
+            assert MARKER not in answer.text, (method, route)
+            assert answer.status_code < 500, (method, route, answer.text)
+
+    assert await rows(tenant_auth, BAKERY) == before

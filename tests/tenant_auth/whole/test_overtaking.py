@@ -10,13 +10,8 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import Signature
-from bunbase.contracts.tenant_auth import (
-    NewUser,
-    UserBanned,
-    UserChanges,
-    UserFilter,
-    UserNotFound,
-)
+from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.tenant_auth.service import TenantAuthService

@@ -8,7 +8,15 @@ import msgspec
 from litestar import Response, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from bunbase.contracts.bunauth.accounts import Account, NewAccount, ProfileChanges, Proof, SignedIn, SignupPending
+from bunbase.contracts.bunauth.accounts import (
+    Accepted,
+    Account,
+    NewAccount,
+    ProfileChanges,
+    Proof,
+    SignedIn,
+    SignupPending,
+)
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
@@ -41,12 +49,6 @@ class ChangePassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """The answer to a request for a mail. It does not show whether a mail was sent."""
-
-    status: str = "accepted"
 
 
 class Me(msgspec.Struct, frozen=True):

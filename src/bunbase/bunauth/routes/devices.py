@@ -23,7 +23,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import NO_STORE, Injected
-from bunbase.pkg.web_pages.routes import AnyRequest, Html, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, fields_of, html
 
 TAGS = ["Developers"]
 

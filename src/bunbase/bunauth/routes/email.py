@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from litestar import post
 
-from bunbase.bunauth.routes.accounts import Accepted, EmailOnly
-from bunbase.contracts.bunauth.accounts import EmailConfirmed
+from bunbase.bunauth.routes.accounts import EmailOnly
+from bunbase.contracts.bunauth.accounts import Accepted, EmailConfirmed
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected

@@ -23,7 +23,7 @@ from bunbase.pkg.openid_provider.client_credentials import (
     read_credentials,
 )
 from bunbase.pkg.web_pages.forms import FORM_TYPE, MAX_FORM_BYTES, read_form
-from bunbase.pkg.web_pages.routes import AnyRequest
+from bunbase.pkg.web_pages.serving import AnyRequest
 
 TAGS = ["OpenID Provider"]
 NO_STORE_HEADERS: Final = {"cache-control": "no-store", "pragma": "no-cache"}

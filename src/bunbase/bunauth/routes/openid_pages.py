@@ -18,7 +18,7 @@ from bunbase.pkg.http import Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.forms import MAX_FIELDS, read_form
-from bunbase.pkg.web_pages.routes import AnyRequest, Pages, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, PageRoutes, fields_of, html
 
 COOKIE_SECONDS: Final = 12 * 3600
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
@@ -27,7 +27,7 @@ Stored = Annotated[str, QueryParameter(name="request", max_length=100)]
 ClientId = Annotated[str, PathParameter(pattern=ID)]
 Next = Response[Any]
 
-PAGES: Final = Pages(openid.failed, "Go back to the application.")
+PAGES: Final = PageRoutes(openid.failed, "Go back to the application.")
 shows, acts = PAGES.shows, PAGES.acts
 
 

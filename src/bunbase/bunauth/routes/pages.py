@@ -15,13 +15,13 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
-from bunbase.pkg.web_pages.routes import AnyRequest, Html, Pages, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-PAGES: Final = Pages(account.failed)
+PAGES: Final = PageRoutes(account.failed)
 shows, acts = PAGES.shows, PAGES.acts
 
 

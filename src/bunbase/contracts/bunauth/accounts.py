@@ -84,6 +84,12 @@ class Registered(msgspec.Struct, frozen=True):
     signed_in: SignedIn | None
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer to a request for a mail. It does not show whether a mail was sent."""
+
+    status: str = "accepted"
+
+
 class EmailConfirmed(msgspec.Struct, frozen=True):
     """`status`: "verified", "changed", or "pending" if the other address must still confirm the change."""
 

@@ -81,10 +81,14 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 class FirstUse(msgspec.Struct, frozen=True):
-    """The first use of an access token. `generation`: the claim `gen`, the number of refreshes before it."""
+    """The first use of an access token. `generation`: the claim `gen`, the number of refreshes before it.
+
+    `project`: of the end user whose token it is; empty for a developer's token.
+    """
 
     session: str
     generation: int
+    project: str = ""
 
 
 def is_access_token(claims: dict[str, Any]) -> bool:

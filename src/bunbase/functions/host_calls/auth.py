@@ -10,7 +10,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bunbase.contracts.tenant_auth import NewUser, TenantAuth, UserChanges, UserFilter, UserNotFound
+from bunbase.contracts.tenant_auth.problems import UserNotFound
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.functions.host_calls.arguments import read
 from bunbase.functions.host_calls.power import caller_of
 from bunbase.functions.workers.asks import Ask

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.functions.host_calls import UnknownHostCall
-from bunbase.contracts.tenant_auth import TenantAuth
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.egress.fetcher import Fetcher
 from bunbase.functions.egress.hops import FetchRequest
 from bunbase.functions.host_calls import auth, data, jobs

@@ -48,6 +48,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.FUNCTION_ROLLBACK: ("version",),
     Act.VARIABLE_SET: ("exposed",),
     Act.JOB_CREATE: ("function",),
+    Act.AUTH_SETTINGS_UPDATE: ("signups", "enumeration", "second_factor", "redirect_urls", "secrets", "version"),
     Act.USER_CREATE: ("role", "email_verified"),
     Act.USER_UPDATE: ("role", "email_verified", "banned"),
     Act.USER_IMPERSONATE: ("uid",),

@@ -42,10 +42,13 @@ class Lifetimes:
         self.clock = clock
         self.own_seconds = own_seconds
 
-    async def note(self) -> None:
-        """Store this process's lifetime, and delete lifetimes that no valid token can have. Idempotent."""
-        now = self.clock.now().timestamp()
-        await self.db.execute(NOTE, self.own_seconds, now + self.own_seconds + SLACK_SECONDS)
+    async def note(self, seconds: int | None = None) -> None:
+        """Store this process's lifetime, and delete lifetimes that no valid token can have. Idempotent.
+
+        `seconds`: another lifetime with which this process signs some of its tokens.
+        """
+        now, seconds = self.clock.now().timestamp(), seconds or self.own_seconds
+        await self.db.execute(NOTE, seconds, now + seconds + SLACK_SECONDS)
         await self.db.execute(FORGET, now)
 
     async def longest_seconds(self) -> int:

@@ -16,11 +16,11 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import InviteNotFound, Platform
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import Injected
-from bunbase.pkg.web_pages.routes import AnyRequest, Html, Pages, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.platform.pages import invites
 
 MAX_LINK: Final = 300
-PAGES: Final = Pages(invites.failed)
+PAGES: Final = PageRoutes(invites.failed)
 
 Link = Annotated[str, QueryParameter(max_length=MAX_LINK)]
 

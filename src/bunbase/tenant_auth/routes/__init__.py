@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bunbase.tenant_auth.routes import self_service, users
+from bunbase.tenant_auth.routes import mails, pages, self_service, sessions, settings, users
 
-ROUTES = (*self_service.ROUTES, *users.ROUTES)
+ROUTES = (*mails.ROUTES, *pages.ROUTES, *self_service.ROUTES, *sessions.ROUTES, *settings.ROUTES, *users.ROUTES)

@@ -11,7 +11,9 @@ from litestar.params import QueryParameter
 
 from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import Email, TenantAuth, User, UserSignedIn
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import Email, User
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.openapi import SIGNED_IN_USER
@@ -87,8 +89,9 @@ async def custom_token_login(
     cache_control=NO_STORE,
 )
 async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
-    """Each refresh token works once. A retry within ten seconds gets the same pair. If a change of the user has ended
-    the pair's access token, the retry gets a new access token. A later reuse ends the session."""
+    """Until a token of the new pair is used, the old refresh token gets the same pair again, because the answer may be
+    lost. If the pair's access token has expired, or a change of the user has ended it, the retry gets a new one. A use
+    of the old refresh token after that ends the session."""
     return await tenant_auth.refresh(keyed, data.refresh_token)
 
 

@@ -9,16 +9,9 @@ from litestar import delete, get, patch, post
 from litestar.params import PathParameter, QueryParameter
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import (
-    CustomToken,
-    ManagedUser,
-    ManagedUsers,
-    NewUser,
-    TenantAuth,
-    UserChanges,
-    UserFilter,
-    UserSessions,
-)
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit

@@ -5,47 +5,50 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bunbase.contracts.bunauth.tokens import Jwks
+from bunbase.contracts.bunauth.accounts import EmailConfirmed
+from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
-from bunbase.contracts.tenant_auth import (
-    CustomToken,
-    ManagedUser,
-    ManagedUsers,
-    NewUser,
-    User,
-    UserChanges,
-    UserFilter,
-    UserSessions,
-    UserSignedIn,
-)
-from bunbase.pkg.clock import Clock
-from bunbase.pkg.passwords import Passwords
+from bunbase.contracts.tenant_auth.pages import UserPage
+from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
+from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
+from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.profile import Profile
+from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
+from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
-from bunbase.tenant_auth.settings import TenantAuthSettings
-from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
 class TenantAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
-    def __init__(
-        self, stores: Stores, passwords: Passwords, access: UserTokens, settings: TenantAuthSettings, clock: Clock
-    ) -> None:
+    def __init__(self, pools: Pools, access: UserTokens) -> None:
+        stores = pools.stores
         self.stores = stores
+        self.pools = pools
         self.access = access
-        places = Places(settings.max_users_per_project, stores.users.count)
-        tokens = SessionTokens(access, settings, clock, stores.lifetimes.longest_seconds)
-        self.sign_in = SignIn(stores, passwords, places, tokens)
-        self.sessions = Sessions(stores, tokens)
+        places = Places(pools.settings.max_users_per_project, stores.users.count)
+        tokens = SessionTokens(access, pools.site.clock)
+        self.opening = OpenSession(stores, pools, tokens)
+        self.mail_requests = MailRequests(stores, pools)
+        self.proofs = Proofs(pools)
+        self.sign_in = SignIn(self.opening, pools.passwords, places)
+        self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
-        self.administration = Administration(stores, passwords, places, tokens)
+        self.settings = ProjectSettings(pools)
+        self.verify_email = VerifyEmail(self.mail_requests)
+        self.administration = Administration(self.opening, pools.passwords, places)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         return await self.sign_in.sign_up(caller, email, password, data)
@@ -62,6 +65,18 @@ class TenantAuthService:
     async def logout(self, caller: Caller) -> None:
         await self.sessions.end_own(caller)
 
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        await self.sessions.note_first_uses(uses)
+
+    async def own_sessions(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
+        return await self.sessions.list_own(caller, limit, cursor)
+
+    async def end_own_session(self, caller: Caller, id: str) -> None:
+        await self.sessions.end_one(caller, id)
+
+    async def end_own_sessions(self, caller: Caller, keep_current: bool) -> None:
+        await self.sessions.end_all(caller, keep_current)
+
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         return await self.sessions.is_alive(project, session, version)
 
@@ -73,6 +88,25 @@ class TenantAuthService:
 
     async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
         return await self.profile.replace_data(caller, data)
+
+    async def request_user_verification(self, caller: Caller, email: str) -> None:
+        await self.verify_email.request(caller, email)
+
+    async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
+        return await self.verify_email.confirm(caller, token)
+
+    async def project_auth(self, caller: Caller) -> ShownAuth:
+        return await self.settings.read(caller)
+
+    async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
+        return await self.settings.change(caller, patch, version)
+
+    async def user_page(self, caller: Caller) -> UserPage:
+        pool = await self.pools.of(linked_project(caller))
+        return UserPage(pool.app_name, pool.auth.sign_in_page.languages)
+
+    async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
+        return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
 
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         return await self.administration.list_users(caller, only, limit, cursor)

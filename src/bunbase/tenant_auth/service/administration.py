@@ -10,16 +10,8 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.contracts.caller import Act, Caller
-from bunbase.contracts.tenant_auth import (
-    CustomToken,
-    ManagedUser,
-    ManagedUsers,
-    NewUser,
-    User,
-    UserChanges,
-    UserFilter,
-    UserSessions,
-)
+from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.ids import new_id
@@ -28,19 +20,18 @@ from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_ba
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
 from bunbase.tenant_auth.service.callers import managed_project
-from bunbase.tenant_auth.service.session_tokens import SessionTokens
-from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.store.users import Alter
 
 
 class Administration:
-    def __init__(self, stores: Stores, passwords: Passwords, places: Places, tokens: SessionTokens) -> None:
-        self.stores = stores
+    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places) -> None:
+        self.stores = opening.stores
+        self.pools = opening.pools
         self.passwords = passwords
         self.places = places
-        self.tokens = tokens
-        self.access = tokens.access
-        self.clock = tokens.clock
+        self.access = opening.tokens.access
+        self.clock = opening.tokens.clock
 
     async def list_users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         project = managed_project(caller, Act.USER_READ)
@@ -79,7 +70,7 @@ class Administration:
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Act.USER_DELETE)
-        if not await self.stores.users.delete(project, id, await self.tokens.revoked_until(self.clock.now())):
+        if not await self.stores.users.delete(project, id, await self.pools.revoked_until()):
             raise no_such_user()
         self.places.count_again(project)
 
@@ -102,17 +93,17 @@ class Administration:
         return await self.access.sign_custom(project, uid, claims, self.clock.now())
 
     async def drop_project(self, project: str) -> None:
-        """Delete every user of a project that was deleted. Idempotent."""
+        """Delete everything of a project that was deleted. Idempotent."""
         self.access.forget_keys(project)
         self.places.count_again(project)
-        await self.stores.users.drop_project(project)
+        await self.stores.drop_project(project)
 
     async def _existing(self, project: str, id: str) -> Person:
         return existing(await self.stores.users.by_id(project, id))
 
     async def _change(self, project: str, id: str, alter: Alter) -> Person:
-        now = self.clock.now()
-        return existing(await self.stores.users.change(project, id, alter, now, await self.tokens.revoked_until(now)))
+        until = await self.pools.revoked_until()
+        return existing(await self.stores.users.change(project, id, alter, self.clock.now(), until))
 
 
 def _checked(changes: UserChanges) -> UserChanges:

@@ -15,6 +15,16 @@ def keyed_project(caller: Caller) -> str:
     return caller.project
 
 
+def linked_project(caller: Caller) -> str:
+    """Return the project of a link in a mail: that of the caller's key, or the one that the address of a page names.
+
+    Raises: Unauthenticated.
+    """
+    if caller.kind is CallerKind.ANONYMOUS and caller.project:
+        return caller.project
+    return keyed_project(caller)
+
+
 def managed_project(caller: Caller, act: Act) -> str:
     """Return the project whose users the caller may manage.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import User
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.tenant_auth.people import account_deleted, signed_in_person
 from bunbase.tenant_auth.profiles import check_data
 from bunbase.tenant_auth.service.callers import keyed_project

@@ -5,22 +5,29 @@ The life of one refresh:
     1. Look the refresh token up by its hash, together with its session. An unknown token is refused.
     2. FRESH: sign a new pair. Then one statement marks the token as used and adds the next token. The statement
        changes nothing if a parallel request used the token, or if the user was changed: begin again at 1.
-    3. RETRY: the token was used less than ten seconds ago, and the client may not have received the answer. Return the
-       same pair, which is stored sealed with the old token. If the user was changed since, sign a new access token.
+    3. RETRY: the token was used, but its child was not, or was used less than ten seconds ago: the client may not have
+       received the answer. Return the same pair, which is stored sealed with the old token. If its access token has
+       expired, or the user was changed since, sign a new access token.
     4. REUSED: two parties hold the same token. End the session, because nobody can know which of them is the user.
+
+The gateway reports the first use of each access token (`note_first_uses`).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import assert_never
 
-from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
+from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.sessions import Standing, knows_address, standing
+from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.people import Person, signed_in_person
+from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.store import Stores
@@ -28,31 +35,33 @@ from bunbase.tenant_auth.store.sessions import StoredToken
 
 
 class Sessions:
-    def __init__(self, stores: Stores, tokens: SessionTokens) -> None:
+    def __init__(self, stores: Stores, pools: Pools, tokens: SessionTokens) -> None:
         self.stores = stores
+        self.pools = pools
         self.tokens = tokens
         self.clock = tokens.clock
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
         """Trade a refresh token for a new pair. Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated."""
         project, hash, now = keyed_project(caller), fingerprint(refresh_token), self.clock.now()
+        pool = await self.pools.of(project)
         while True:
             token = await self.stores.sessions.refresh_token(project, hash)
             if token is None:
                 raise InvalidToken
-            match standing(token, now, self.tokens.settings):
+            match standing(token, now, pool.lifetimes):
                 case Standing.FRESH:
                     person, subject = await self._subject(project, token)
-                    pair = await self.tokens.new_pair(project, subject, token.session_expires_at, now)
+                    pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.tokens.answer(person.user, pair)
                     # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
                     person, subject = await self._subject(project, token)
                     pair = token.traded_for(refresh_token)
-                    if pair.version == person.version:
+                    if _lives(pair, person, now):
                         return self.tokens.answer(person.user, pair)
-                    pair = await self.tokens.with_new_access(project, pair, subject, now)
+                    pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
                         return self.tokens.answer(person.user, pair)
                     # else the session ended or the user was changed while BunKMS signed: look again
@@ -65,6 +74,33 @@ class Sessions:
                     raise InvalidToken
                 case other:
                     assert_never(other)
+
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        """Store that access tokens were used for the first time, so that their parents are spent."""
+        now = self.clock.now()
+        for use in uses:
+            await self.stores.sessions.note_use(use.project, use.session, use.generation, now)
+
+    async def list_own(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
+        """Return the open sessions of the signed-in user, newest first. Raises: InvalidCursor, Unauthenticated."""
+        project, user = keyed_project(caller), caller.end_user()
+        query = f"own sessions:{project}:{user.uid}"
+        before = page_start(query, cursor, str, "")
+        found = await self.stores.sessions.own_page(project, user, self.clock.now(), before, limit + 1)
+        page, next = cut_page(found, limit, query, lambda session: session.id)
+        return OwnSessions(tuple(page), next)
+
+    async def end_one(self, caller: Caller, id: str) -> None:
+        """End a session of the signed-in user. Raises: SessionNotFound, Unauthenticated."""
+        project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
+        if not await self.stores.sessions.end_own(project, user.uid, id, self.clock.now(), until):
+            raise SessionNotFound
+
+    async def end_all(self, caller: Caller, keep_current: bool) -> None:
+        """End all sessions of the signed-in user, but not the caller's own session if `keep_current`."""
+        project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
+        keep = user.session if keep_current else ""
+        await self.stores.sessions.end_others(project, user.uid, keep, self.clock.now(), until)
 
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
@@ -82,8 +118,12 @@ class Sessions:
     async def _subject(self, project: str, token: StoredToken) -> tuple[Person, Subject]:
         """Return the user of a refresh token, and the subject of the next access token. Raises: Unauthenticated."""
         person = signed_in_person(await self.stores.users.by_id(project, token.user_id))
-        return person, Subject(person.user, person.version, token.session, token.claims)
+        return person, token.subject(person.user, person.version, token.generation + 1)
 
     async def _end(self, project: str, session: str) -> None:
-        now = self.clock.now()
-        await self.stores.sessions.end(project, session, now, await self.tokens.revoked_until(now))
+        await self.stores.sessions.end(project, session, self.clock.now(), await self.pools.revoked_until())
+
+
+def _lives(pair: Pair, person: Person, now: datetime) -> bool:
+    """True if the access token of a pair is still valid."""
+    return pair.version == person.version and pair.access_expires_at > now.timestamp()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth import User, UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.ids import new_id
@@ -15,19 +17,20 @@ from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_data
 from bunbase.tenant_auth.service.callers import keyed_project
-from bunbase.tenant_auth.service.session_tokens import SessionTokens
-from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
 
 POOL: Final = "users"  # the label of end users in the metric of sign-ins
 ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
 
 
 class SignIn:
-    def __init__(self, stores: Stores, passwords: Passwords, places: Places, tokens: SessionTokens) -> None:
-        self.stores = stores
+    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places) -> None:
+        self.opening = opening
+        self.stores = opening.stores
+        self.tokens = opening.tokens
         self.passwords = passwords
         self.places = places
-        self.tokens = tokens
 
     async def sign_up(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         """Create a user and open the first session. Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy."""
@@ -36,10 +39,7 @@ class SignIn:
         async with self.places.reserve(project):
             hash = await self.passwords.hash(project, password)
             person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
-            # sign before storing the user: a project whose key was destroyed must not get another user
-            new = await self.tokens.new_session(caller, person, {})
-            await self.stores.users.add_signed_in(project, person, new)
-        return self.tokens.answer(person.user, new.pair)
+            return await self.opening.open_first_session(caller, person, PASSWORD)
 
     async def with_password(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         """Open a session. Raises: InvalidCredentials, UserBanned, SignInBusy."""
@@ -47,9 +47,9 @@ class SignIn:
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
             person = await self._checked_person(project, found, password)
-            new = await self.tokens.new_session(caller, person, {})
-            if await self.stores.sessions.add(project, new):
-                return self.tokens.answer(person.user, new.pair)
+            signed_in = await self.opening.open_session(caller, person, PASSWORD)
+            if signed_in is not None:
+                return signed_in
             # else the user was changed meanwhile: check the password again, since it may have changed too
 
     async def with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
@@ -60,10 +60,10 @@ class SignIn:
             person = await self.stores.users.by_id(project, voucher.uid)
             if person is None:
                 raise InvalidToken("The user of this token was deleted.")
-            refuse_banned(person)
-            new = await self.tokens.new_session(caller, person, voucher.claims)
-            if await self.stores.sessions.add_by(project, voucher, new):
-                return self.tokens.answer(person.user, new.pair)
+            use = partial(self.stores.sessions.use_custom_token, project, voucher)
+            signed_in = await self.opening.open_session(caller, person, CUSTOM_TOKEN, voucher.claims, use)
+            if signed_in is not None:
+                return signed_in
 
     async def _checked_person(self, project: str, found: Person | None, password: str) -> Person:
         """Return the user if the password is right. Raises: InvalidCredentials, UserBanned, SignInBusy."""

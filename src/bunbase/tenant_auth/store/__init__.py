@@ -1,23 +1,42 @@
 """All SQL of tenant-auth.
 
-The first condition of every statement is the project. Only statements that delete old rows act on all projects.
+The first condition of every statement is the project. Only statements that delete old rows act on all projects. The
+tables of credentials have their SQL in `pkg/identity/store`; `pool.py` makes these stores for one project.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.identity.store import delete_expired
+from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.tenant_auth.store import dropping
 from bunbase.tenant_auth.store.sessions import SessionStore
+from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.users import UserStore
 
 
 class Stores:
-    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int) -> None:
+    def __init__(self, db: Database, clock: Clock, access_ttl_seconds: int, mails: MailOutbox) -> None:
         self.db = db
+        self.clock = clock
+        self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.sessions = SessionStore(db, self.feed)
+        self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.users = UserStore(db, self.feed, self.sessions)
+
+    async def delete_over(self, before: datetime) -> None:
+        """Delete the sessions, tokens and links of all projects that ended or expired before a time."""
+        await self.sessions.delete_over(before)
+        await delete_expired(self.db, before, self.clock.now())
+
+    async def drop_project(self, project: str) -> None:
+        """Delete everything of a project. Idempotent."""
+        await dropping.drop_project(self.db, project)

@@ -7,13 +7,17 @@ from typing import Any
 
 import msgspec
 
+from bunbase.contracts.caller import EndUser
 from bunbase.contracts.revocations import Revocation, RevokedKind
-from bunbase.contracts.tenant_auth import CustomTokenUsed, UserSession
+from bunbase.contracts.tenant_auth.problems import CustomTokenUsed
+from bunbase.contracts.tenant_auth.sessions import OwnSession, UserSession
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
+from bunbase.tenant_auth.sign_in_methods import PASSWORD, SignInMethod
 
 # ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. If a change holds the lock,
 # these statements wait, and then find another version of the user. No session gets a token with outdated content. No
@@ -21,17 +25,18 @@ from bunbase.tenant_auth.access_tokens import Subject, Voucher
 ADD_SESSION = """
 WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
 session AS (
-    INSERT INTO sessions (project, user_id, id, ip, agent, created_at, expires_at, claims)
-    SELECT $1, id, $4, $5, $6, $7, $8, $9 FROM person RETURNING id
+    INSERT INTO sessions (project, user_id, id, ip, agent, created_at, last_used_at, expires_at, claims, amr, aal,
+        provider, proved_at, act)
+    SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14 FROM person RETURNING id
 )
-INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $10, id, $11 FROM session"""
+INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $15, id, $16 FROM session"""
 ALIVE = """
 SELECT EXISTS (
     SELECT FROM sessions JOIN users ON users.project = sessions.project AND users.id = user_id
     WHERE sessions.project = $1 AND sessions.id = $2 AND version = $3 AND ended_at IS NULL AND expires_at > $4
 )"""
 SESSIONS = """
-SELECT id, ip, agent, created_at, expires_at FROM sessions
+SELECT id, ip, agent, created_at, last_used_at, expires_at, id = $6 AS current FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
@@ -40,11 +45,21 @@ SELECT array_agg(DISTINCT ip) FROM (
     WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) ORDER BY id DESC LIMIT $3
 ) AS latest"""
 END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
+END_OWN = """
+UPDATE sessions SET ended_at = $4 WHERE project = $1 AND user_id = $2 AND id = $3 AND ended_at IS NULL"""
+END_OTHERS = """
+WITH ended AS (
+    UPDATE sessions SET ended_at = $4
+    WHERE project = $1 AND user_id = $2 AND id <> $3 AND ended_at IS NULL AND expires_at > $4
+    RETURNING id
+)
+SELECT array_agg(id) FROM ended"""
 END_ALL = """
 UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
 REFRESH_TOKEN = """
 SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
-    sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims
+    sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims,
+    child_used_at IS NOT NULL AS child_used, generation, amr, aal, provider, act
 FROM refresh_tokens AS tokens JOIN sessions ON sessions.project = tokens.project AND sessions.id = session
 WHERE tokens.project = $1 AND hash = $2"""
 ROTATE = """
@@ -53,13 +68,25 @@ used AS (
     UPDATE refresh_tokens SET used_at = $5, sealed_pair = $6
     WHERE project = $1 AND hash = $4 AND used_at IS NULL AND EXISTS (SELECT FROM person)
         AND EXISTS (SELECT FROM sessions WHERE project = $1 AND sessions.id = session AND ended_at IS NULL)
-    RETURNING session
-)
-INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $7, session, $8 FROM used"""
+    RETURNING session, generation
+),
+closed AS (
+    UPDATE refresh_tokens AS older SET child_used_at = $5 FROM used
+    WHERE older.project = $1 AND older.session = used.session AND older.generation < used.generation
+        AND older.used_at IS NOT NULL AND older.child_used_at IS NULL
+),
+touched AS (UPDATE sessions SET last_used_at = $5 FROM used WHERE project = $1 AND sessions.id = used.session)
+INSERT INTO refresh_tokens (project, hash, session, expires_at, generation)
+SELECT $1, $7, session, $8, generation + 1 FROM used"""
+NOTE_USE = """
+UPDATE refresh_tokens SET child_used_at = $4
+WHERE project = $1 AND session = $2 AND generation < $3 AND used_at IS NOT NULL AND child_used_at IS NULL"""
 USE_CUSTOM_TOKEN = """
 INSERT INTO used_custom_tokens (project, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
 
-FORGET_PAIRS = "UPDATE refresh_tokens SET sealed_pair = NULL WHERE sealed_pair IS NOT NULL AND used_at <= $1"
+FORGET_PAIRS = """
+UPDATE refresh_tokens SET sealed_pair = NULL
+WHERE sealed_pair IS NOT NULL AND child_used_at IS NOT NULL AND used_at <= $1"""
 DELETE_SESSIONS = """
 DELETE FROM sessions WHERE (project, id) IN
     (SELECT project, id FROM sessions WHERE coalesce(ended_at, expires_at) < $1 LIMIT $2)"""
@@ -72,18 +99,34 @@ DELETE FROM used_custom_tokens WHERE (project, id) IN
 
 
 class NewSession(msgspec.Struct, frozen=True):
-    """A session to store. `version`: the user's version in its tokens; `claims`: claims besides the user's own."""
+    """A session to store.
+
+    `version`: the user's version in its tokens. `claims`: claims besides the user's own. `method`: how the user signed
+    in. `proved`: the user has just proved to own the account. `act`: who uses the session in the user's place.
+    """
 
     session: Session
     version: int
     pair: Pair
     claims: dict[str, Any] = {}
+    method: SignInMethod = PASSWORD
+    proved: bool = True
+    act: dict[str, Any] | None = None
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """A stored refresh token. `claims`: the claims of its session."""
+    """A stored refresh token. The other fields are those of its session."""
 
     claims: dict[str, Any] = msgspec.field(default_factory=dict)
+    amr: tuple[str, ...] = ()
+    aal: int = 1
+    provider: str = ""
+    act: dict[str, Any] | None = None
+
+    def subject(self, user: User, version: int, generation: int) -> Subject:
+        """Return the content of an access token of the session."""
+        method = SignInMethod(self.amr, self.provider, self.aal)
+        return Subject(user, version, self.session, self.claims, generation, method, self.act)
 
 
 class SessionStore:
@@ -94,25 +137,27 @@ class SessionStore:
     async def add(self, project: str, new: NewSession) -> bool:
         """Add a session. Return False if the user has another version meanwhile, or was deleted."""
         one, first = new.session, new.pair.stored()
+        method, proved_at = new.method, one.created_at if new.proved else None
         session = (one.id, one.ip, one.agent, one.created_at, one.expires_at, new.claims)
-        args = (one.user_id, new.version, *session, first.hash, first.expires_at)
+        how = (list(method.amr), method.aal, method.provider, proved_at, new.act)
+        args = (one.user_id, new.version, *session, *how, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, project, *args))
 
-    async def add_by(self, project: str, voucher: Voucher, new: NewSession) -> bool:
-        """Add a session and mark its custom token as used, in one transaction. Raises: CustomTokenUsed."""
-        async with self.db.transaction():
-            if not await self.add(project, new):
-                return False
-            if not await self.db.execute(USE_CUSTOM_TOKEN, project, voucher.id, voucher.expires_at):
-                raise CustomTokenUsed("A custom token signs in only once. Ask your server for a new token.")
-            return True
+    async def use_custom_token(self, project: str, voucher: Voucher) -> None:
+        """Mark a custom token as used. Call this in the transaction that adds its session. Raises: CustomTokenUsed."""
+        if not await self.db.execute(USE_CUSTOM_TOKEN, project, voucher.id, voucher.expires_at):
+            raise CustomTokenUsed("A custom token signs in only once. Ask your server for a new token.")
 
     async def alive(self, project: str, id: str, version: int, now: datetime) -> bool:
         return bool(await self.db.value(ALIVE, project, id, version, now))
 
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
         """Return a user's open sessions, newest first; if `before` is not empty, only sessions older than this id."""
-        return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit)
+        return await self.db.all(UserSession, SESSIONS, project, user, now, before, limit, "")
+
+    async def own_page(self, project: str, user: EndUser, now: datetime, before: str, limit: int) -> list[OwnSession]:
+        """Return the open sessions of a signed-in user, as `page`."""
+        return await self.db.all(OwnSession, SESSIONS, project, user.uid, now, before, limit, user.session)
 
     async def addresses(self, project: str, email: str, limit: int) -> list[str]:
         """Return the IP addresses from which the user's latest sessions were opened."""
@@ -122,6 +167,20 @@ class SessionStore:
         """End a session and tell all processes, in one transaction. Change nothing if it has ended already."""
         async with self.db.transaction():
             if await self.db.execute(END_SESSION, project, id, now):
+                await self.feed.publish(RevokedKind.SESSION, id, until)
+
+    async def end_own(self, project: str, user: str, id: str, now: datetime, until: float) -> bool:
+        """End a session of a user, as `end`. Return False if the user has no such open session."""
+        async with self.db.transaction():
+            if not await self.db.execute(END_OWN, project, user, id, now):
+                return False
+            await self.feed.publish(RevokedKind.SESSION, id, until)
+            return True
+
+    async def end_others(self, project: str, user: str, keep: str, now: datetime, until: float) -> None:
+        """End all open sessions of a user, but not the session `keep`, and tell all processes."""
+        async with self.db.transaction():
+            for id in await self.db.value(END_OTHERS, project, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
@@ -140,6 +199,10 @@ class SessionStore:
         old, new, sealed = fingerprint(old_token), next.stored(), next.sealed_with(old_token)
         args = (of.user.id, of.version, old, now, sealed, new.hash, new.expires_at)
         return bool(await self.db.execute(ROTATE, project, *args))
+
+    async def note_use(self, project: str, session: str, generation: int, now: datetime) -> None:
+        """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
+        await self.db.execute(NOTE_USE, project, session, generation, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:
         return await self.db.execute(FORGET_PAIRS, used_before)

@@ -8,47 +8,52 @@ from typing import Any, Final
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
-from bunbase.contracts.tenant_auth import User, UserFilter
+from bunbase.contracts.tenant_auth.users import User, UserFilter
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
-from bunbase.tenant_auth.store.sessions import NewSession, SessionStore
+from bunbase.tenant_auth.store.sessions import SessionStore
 
 LAST: Final = "\U0010ffff"  # sorts after every character of an address
 
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
-INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (project, email) DO NOTHING"""
+INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
+    phone_verified, anonymous)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project, email) DO NOTHING"""
 USERS = """
-SELECT id, email, email_verified, role, claims, data, created_at, password_hash, banned_at, version FROM users
-WHERE project = $1"""
+SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
+    password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
+FROM users WHERE project = $1"""
 BY_ID = f"{USERS} AND id = $2"
 BY_EMAIL = f"{USERS} AND email = $2"
 TO_CHANGE = f"{BY_ID} FOR UPDATE"
 CHANGE = """
 UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6, claims = $7, data = $8,
-    banned_at = $9, version = $10
+    banned_at = $9, version = $10, name = $11, phone = $12, phone_verified = $13, anonymous = $14,
+    banned_until = $15, last_sign_in_at = $16, password_changed_at = $17
 WHERE project = $1 AND id = $2"""
 UPDATE_DATA = """
 UPDATE users SET data = $3 WHERE project = $1 AND id = $2
-RETURNING id, email, email_verified, role, claims, data, created_at"""
+RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous"""
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
-DROP_USERS = """
-DELETE FROM users WHERE project = $1 AND id IN (SELECT id FROM users WHERE project = $1 LIMIT $2)"""
 
 Alter = Callable[[Person], Change]
 
 
-class _Row(User, frozen=True):
+class _Row(User, frozen=True, kw_only=True):
     password_hash: str | None
     banned_at: datetime | None
     version: int
+    banned_until: datetime | None
+    last_sign_in_at: datetime | None
+    password_changed_at: datetime | None
 
     def person(self) -> Person:
         user = User(**{field: getattr(self, field) for field in User.__struct_fields__})
-        return Person(user, self.password_hash, self.banned_at, self.version)
+        kept = {field: getattr(self, field) for field in Person.__struct_fields__ if field != "user"}
+        return Person(user, **kept)
 
 
 class UserStore:
@@ -69,14 +74,9 @@ class UserStore:
         """Add a user. Raises: EmailTaken."""
         user = new.user
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
-        if not await self.db.execute(ADD_USER, project, *args, user.created_at):
+        also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
+        if not await self.db.execute(ADD_USER, project, *args, *also):
             raise EmailTaken("Sign in instead, or use another address.")
-
-    async def add_signed_in(self, project: str, new: Person, first: NewSession) -> None:
-        """Add a user and the first session in one transaction. Raises: EmailTaken."""
-        async with self.db.transaction():
-            await self.add(project, new)
-            await self.sessions.add(project, first)
 
     async def by_id(self, project: str, id: str) -> Person | None:
         return _person(await self.db.one(_Row, BY_ID, project, id))
@@ -90,12 +90,16 @@ class UserStore:
         rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
+    async def locked(self, project: str, id: str) -> Person | None:
+        """Return the user. Nothing about the user changes until the transaction ends."""
+        return _person(await self.db.one(_Row, TO_CHANGE, project, id))
+
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
         """Change a user with the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
         try:
             async with self.db.transaction():
-                row = await self.db.one(_Row, TO_CHANGE, project, id)
-                return None if row is None else await self._change(project, row.person(), alter, now, until)
+                person = await self.locked(project, id)
+                return None if person is None else await self._change(project, person, alter, now, until)
         except NotUnique:
             raise EmailTaken("Another user has this address.") from None
 
@@ -111,15 +115,13 @@ class UserStore:
             await self.feed.publish(RevokedKind.USER, user_version(id, version), until)
             return True
 
-    async def drop_project(self, project: str) -> None:
-        """Delete all users of a project, with their sessions and tokens."""
-        await self.db.delete_in_batches(DROP_USERS, project)
-
     async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
         change = alter(before)
         after, user = change.person, change.person.user
         shown = (user.email, user.email_verified, after.password_hash, user.role, user.claims, user.data)
-        await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version)
+        who = (user.name, user.phone, user.phone_verified, user.anonymous)
+        times = (after.banned_until, after.last_sign_in_at, after.password_changed_at)
+        await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times)
         if after.version != before.version:
             await self.feed.publish(RevokedKind.USER, user_version(user.id, before.version), until)
         if change.ends_sessions:

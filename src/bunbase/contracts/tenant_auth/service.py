@@ -1,134 +1,22 @@
-"""tenant-auth: the end users of each project, in separate pools."""
+"""The interface of tenant-auth."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Annotated, Any, Final, Protocol
+from typing import Any, Protocol
 
-import msgspec
-from msgspec import UNSET, UnsetType
-
-from bunbase.contracts.bunauth.tokens import Jwks
+from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
-from bunbase.pkg.errors import Problem
-
-USER_TOKEN_TYPE: Final = "user"
-
-# described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
-Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
-
-
-class UserBanned(Problem):
-    status, code, title = 403, "user_banned", "This account has been banned"
+from bunbase.contracts.tenant_auth.mails import UserMails
+from bunbase.contracts.tenant_auth.pages import UserPages
+from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
+from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class UserNotFound(Problem):
-    status, code, title = 404, "user_not_found", "There is no such user"
-
-
-class TooManyUsers(Problem):
-    status, code, title = 403, "too_many_users", "The project has the maximum number of users"
-
-
-class CustomTokenUsed(Problem):
-    status, code, title = 401, "custom_token_used", "This custom token was used before"
-
-
-class User(msgspec.Struct, frozen=True):
-    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`."""
-
-    id: str
-    email: str | None
-    email_verified: bool
-    role: str
-    claims: dict[str, Any]
-    data: dict[str, Any]
-    created_at: datetime
-
-
-class UserSignedIn(msgspec.Struct, frozen=True):
-    """`expires_in`: seconds until the access token expires."""
-
-    user: User
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    token_type: str = "Bearer"
-
-
-class ManagedUser(User, frozen=True):
-    """A user as administrators see it."""
-
-    banned: bool
-    has_password: bool
-
-
-class ManagedUsers(msgspec.Struct, frozen=True):
-    items: tuple[ManagedUser, ...]
-    next: str | None = None
-
-
-class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user without a password can sign in only with a custom token.
-
-    `claims` has at most 1 KiB of JSON, `data` at most 16 KiB.
-    """
-
-    email: Email
-    password: str | None = None
-    email_verified: bool = False
-    role: str = "user"
-    claims: dict[str, Any] = {}
-    data: dict[str, Any] = {}
-
-
-class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole."""
-
-    email: Email | UnsetType = UNSET
-    email_verified: bool | UnsetType = UNSET
-    password: str | UnsetType = UNSET
-    role: str | UnsetType = UNSET
-    claims: dict[str, Any] | UnsetType = UNSET
-    data: dict[str, Any] | UnsetType = UNSET
-    banned: bool | UnsetType = UNSET
-
-
-class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: the beginning of the address. Case is ignored."""
-
-    email: str | None = None
-    q: str | None = None
-    role: str | None = None
-    banned: bool | None = None
-
-
-class UserSession(msgspec.Struct, frozen=True):
-    """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in."""
-
-    id: str
-    ip: str
-    agent: str
-    created_at: datetime
-    expires_at: datetime
-
-
-class UserSessions(msgspec.Struct, frozen=True):
-    items: tuple[UserSession, ...]
-    next: str | None = None
-
-
-class CustomToken(msgspec.Struct, frozen=True):
-    """`expires_in`: seconds."""
-
-    token: str
-    expires_in: int
-
-
-class TenantAuth(Protocol):
-    """Every call takes its project from the Caller. Problems that are not defined here are those of BunAuth's contract.
+class TenantAuth(UserMails, UserPages, UserSettings, Protocol):
+    """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
     read, the role developer may also change. They raise Forbidden for all other callers.
@@ -156,14 +44,33 @@ class TenantAuth(Protocol):
         ...
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
-        """Exchange a refresh token for a new pair, as BunAuth does. A retry returns a new access token if a change of
-        the user has made the first one invalid.
+        """Exchange a refresh token for a new pair. Until that pair is used, the old token returns the same pair again
+        (`pkg/sessions.py`), with a new access token if the first one has expired or a change of the user has ended it.
 
         Raises: InvalidToken, TokenExpired, TokenReused.
         """
         ...
 
+    async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
+        """Store that access tokens were used for the first time: older refresh tokens of the sessions are spent.
+
+        Idempotent.
+        """
+        ...
+
     async def logout(self, caller: Caller) -> None: ...
+
+    async def own_sessions(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
+        """Return the open sessions of the signed-in user, newest first. Raises: InvalidCursor."""
+        ...
+
+    async def end_own_session(self, caller: Caller, id: str) -> None:
+        """End a session of the signed-in user. Raises: SessionNotFound."""
+        ...
+
+    async def end_own_sessions(self, caller: Caller, keep_current: bool) -> None:
+        """End all sessions of the signed-in user, but not the caller's own session if `keep_current`."""
+        ...
 
     async def me(self, caller: Caller) -> User: ...
 
@@ -230,10 +137,3 @@ class TenantAuth(Protocol):
         """Yield earlier revocations of sessions and user versions whose access tokens have not expired, then READY,
         then each new one."""
         ...
-
-
-def is_user_token(claims: dict[str, Any], project: str) -> bool:
-    """True if the claims of a checked token are those of an end user's access token: the key also signs others."""
-    texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
-    others = isinstance(claims.get("claims", {}), dict) and type(claims.get("ver", 0)) is int
-    return texts and others and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE

@@ -1,6 +1,6 @@
-"""Routes of pages. A GET shows a form and changes nothing; the POST of the form acts.
+"""Serve pages: routes that show a page or act on its form, and that answer errors as pages too.
 
-The pages answer errors as pages too, also those that the gateway finds before a handler runs.
+A GET shows a form and changes nothing, because mail servers and programs open the links of mails before people do.
 """
 
 from __future__ import annotations
@@ -18,19 +18,15 @@ from bunbase.pkg.web_pages.layout import HEADERS
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
-Failed = Callable[[str, str, str], str]
+Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
 
 SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
 UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
 
 
-def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
-
-
-class Pages:
-    """Makes the routes of pages. `failed`: returns the page for an error, from its title, its detail and the path.
+class PageRoutes:
+    """Makes the routes of the pages of a room. They are not part of the OpenAPI document.
 
     `advice`: for a person whose request could not be read.
     """
@@ -38,10 +34,8 @@ class Pages:
     def __init__(self, failed: Failed, advice: str = OPEN_AGAIN) -> None:
         self.failed = failed
         self.advice = advice
-        self.options: dict[str, Any] = {
-            "include_in_schema": False,
-            "exception_handlers": {Problem: self._on_problem, HTTPException: self._on_refusal},
-        }
+        handlers = {Problem: self._on_problem, HTTPException: self._on_refusal}
+        self.options: dict[str, Any] = {"include_in_schema": False, "exception_handlers": handlers}
 
     def shows(self, path: str) -> get:
         return get(path, **self.options)
@@ -50,15 +44,19 @@ class Pages:
         return post(path, status_code=200, request_max_body_size=MAX_FORM_BYTES, **self.options)
 
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
-        text = self.failed(problem.title, problem.detail, request.scope["path"])
-        return html(text, problem.status, problem.headers())
+        page = self.failed(problem.title, problem.detail, request.scope["path"])
+        return html(page, problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
         return html(self.failed(UNREADABLE, self.advice, request.scope["path"]), refusal.status_code)
 
 
+def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
+    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
+
+
 async def fields_of(request: AnyRequest) -> dict[str, str]:
-    """Return the fields of the form of one of these pages. Raises: Forbidden, UnsupportedMedia, Malformed, TooLarge."""
+    """Return the fields of the form of one of our pages. Raises: Forbidden, UnsupportedMedia, Malformed, TooLarge."""
     check_same_origin(request)
     return read_form(request.headers.get("content-type", ""), await request.body())
 

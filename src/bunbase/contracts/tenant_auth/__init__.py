@@ -1,0 +1,1 @@
+"""tenant-auth: the end users of each project, in separate pools."""

@@ -1,0 +1,22 @@
+"""The look of the pages for end users."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+
+
+class UserPage(msgspec.Struct, frozen=True):
+    """The look of the pages of a project."""
+
+    app_name: str
+    languages: tuple[str, ...] = ("en",)
+
+
+class UserPages(Protocol):
+    async def user_page(self, caller: Caller) -> UserPage:
+        """Return the look of the pages of the caller's project."""
+        ...

@@ -1,0 +1,56 @@
+"""The sessions of end users, and the answer to a sign-in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.users import User
+
+
+class UserSignedIn(msgspec.Struct, frozen=True):
+    """`expires_in`: seconds until the access token expires."""
+
+    user: User
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    token_type: str = "Bearer"
+
+
+class UserSession(msgspec.Struct, frozen=True):
+    """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
+
+    `last_used_at`: the time of the last refresh.
+    """
+
+    id: str
+    ip: str
+    agent: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+
+class UserSessions(msgspec.Struct, frozen=True):
+    items: tuple[UserSession, ...]
+    next: str | None = None
+
+
+class OwnSession(UserSession, frozen=True):
+    """A session as its own user sees it. `current`: the request belongs to this session."""
+
+    current: bool
+
+
+class OwnSessions(msgspec.Struct, frozen=True):
+    items: tuple[OwnSession, ...]
+    next: str | None = None
+
+
+class CustomToken(msgspec.Struct, frozen=True):
+    """`expires_in`: seconds."""
+
+    token: str
+    expires_in: int

@@ -1,0 +1,185 @@
+"""The choices of the developers of a project for its users. Without settings, the defaults apply.
+
+The secrets of a project (of providers, of the captcha) are not part of this Struct: they are sealed by BunKMS, and no
+answer shows them.
+
+The store ignores fields that it does not know, because a newer process of the installation may have stored them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+
+DAY_SECONDS: Final = 86400
+MAX_REDIRECT_URLS: Final = 100
+MAX_PROVIDERS: Final = 50
+MAX_DOMAINS: Final = 100
+
+AccessSeconds = Annotated[int, msgspec.Meta(ge=60, le=DAY_SECONDS)]
+RefreshSeconds = Annotated[int, msgspec.Meta(ge=3600, le=366 * DAY_SECONDS)]
+Text = Annotated[str, msgspec.Meta(max_length=2000)]
+Name = Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class Signups(StrEnum):
+    OPEN = "open"
+    INVITE = "invite"  # only people with an invitation
+    CLOSED = "closed"  # only the project's server creates users
+
+
+class Enumeration(StrEnum):
+    """Whether answers may show that an address has a user."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class SecondFactorPolicy(StrEnum):
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class SigningAlgorithm(StrEnum):
+    RS256 = "RS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
+
+
+class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`breached`: refuse passwords of data breaches. `history`: how many of the last passwords are refused."""
+
+    min_length: Annotated[int, msgspec.Meta(ge=8, le=128)] = 8
+    breached: bool = False
+    history: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
+
+
+class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The lifetimes of tokens; None: as the settings of the installation say."""
+
+    access_ttl_seconds: AccessSeconds | None = None
+    refresh_ttl_seconds: RefreshSeconds | None = None
+    algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+
+
+class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`max_per_user`: a sign-in beyond it ends the oldest session; None for no limit."""
+
+    max_per_user: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+
+
+class PasskeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The relying party of the project's passkeys. Empty: the host of the installation."""
+
+    rp_id: Name = ""
+    origins: Annotated[tuple[Text, ...], msgspec.Meta(max_length=20)] = ()
+
+
+class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A service by which users sign in. `kind`: a preset, or `openid` for a provider with discovery at `issuer`.
+
+    `options`: further values of a preset, such as `team_id` and `key_id` of Apple.
+    """
+
+    kind: Name = "openid"
+    enabled: bool = True
+    label: Name = ""
+    client_id: Text = ""
+    issuer: Text = ""
+    scopes: Annotated[tuple[Name, ...], msgspec.Meta(max_length=20)] = ()
+    options: Annotated[dict[str, Text], msgspec.Meta(max_length=10)] = {}
+
+
+class Captcha(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`provider`: "turnstile" or "hcaptcha"; empty for no captcha."""
+
+    provider: Name = ""
+    site_key: Text = ""
+
+
+class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The texts of one kind of mail in place of the built-in ones. Empty: the built-in text."""
+
+    subject: Annotated[str, msgspec.Meta(max_length=250)] = ""
+    heading: Annotated[str, msgspec.Meta(max_length=250)] = ""
+    body: Annotated[str, msgspec.Meta(max_length=16 << 10)] = ""
+    button: Name = ""
+    footer: Text = ""
+
+
+class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`sender`: the name that the mails show (`from` in JSON). `templates`: texts by the kind of the mail."""
+
+    sender: Name = msgspec.field(default="", name="from")
+    reply_to: Annotated[str, msgspec.Meta(max_length=300)] = ""
+    templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
+
+
+class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The functions of the project that are called; empty: none."""
+
+    before_signup: Name = ""
+    before_token: Name = ""
+    after_signup: Name = ""
+    send_mail: Name = ""
+    send_sms: Name = ""
+    deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
+
+
+class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ready-made page `/v1/auth/ui`. `languages`: the first one is used if the browser asks for none of them."""
+
+    cookies: bool = False
+    languages: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=20)] = ("en",)
+
+
+class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`app_name`: the name that mails and pages show. `email_domains`: only these may sign up; empty for all.
+
+    `redirect_urls`: the addresses of the app to which a browser may be sent. `providers`: by the name in addresses.
+    `verify_emails`: a user signs in by password only after the address was confirmed.
+    """
+
+    app_name: Name = ""
+    signups: Signups = Signups.OPEN
+    email_domains: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_DOMAINS)] = ()
+    verify_emails: bool = False
+    enumeration: Enumeration = Enumeration.OPEN
+    redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
+    password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
+    tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)
+    sessions: UserSessionLimits = msgspec.field(default_factory=UserSessionLimits)
+    second_factor: SecondFactorPolicy = SecondFactorPolicy.OPTIONAL
+    passkeys: PasskeySettings = msgspec.field(default_factory=PasskeySettings)
+    providers: Annotated[dict[str, UserProvider], msgspec.Meta(max_length=MAX_PROVIDERS)] = {}
+    captcha: Captcha = msgspec.field(default_factory=Captcha)
+    mail: MailAppearance = msgspec.field(default_factory=MailAppearance)
+    hooks: Hooks = msgspec.field(default_factory=Hooks)
+    sign_in_page: SignInPage = msgspec.field(default_factory=SignInPage)
+
+
+class ShownAuth(ProjectAuth, frozen=True, kw_only=True):
+    """`secrets`: the names of the secrets that are set. `version`: increases with each change; 0 before the first."""
+
+    secrets: tuple[str, ...]
+    version: int
+
+
+class UserSettings(Protocol):
+    """For members of the project: the role developer may read, the role admin may change."""
+
+    async def project_auth(self, caller: Caller) -> ShownAuth:
+        """Return the settings of the caller's project. Raises: Forbidden, InsufficientScope."""
+        ...
+
+    async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
+        """Apply a merge patch, which may contain secrets. `version`: the version to change; None for any.
+
+        Raises: InvalidInput, StaleSettings, Forbidden, InsufficientScope.
+        """
+        ...

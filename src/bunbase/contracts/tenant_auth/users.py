@@ -1,0 +1,78 @@
+"""The end users of a project, as the users themselves and as administrators see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+# described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
+Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
+
+
+class User(msgspec.Struct, frozen=True):
+    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`.
+
+    `anonymous`: the user has not signed up yet, and has neither an address nor a password.
+    """
+
+    id: str
+    email: str | None
+    email_verified: bool
+    role: str
+    claims: dict[str, Any]
+    data: dict[str, Any]
+    created_at: datetime
+    name: str = ""
+    phone: str | None = None
+    phone_verified: bool = False
+    anonymous: bool = False
+
+
+class ManagedUser(User, frozen=True, kw_only=True):
+    """A user as administrators see it."""
+
+    banned: bool
+    has_password: bool
+
+
+class ManagedUsers(msgspec.Struct, frozen=True):
+    items: tuple[ManagedUser, ...]
+    next: str | None = None
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user without a password can sign in only with a custom token.
+
+    `claims` has at most 1 KiB of JSON, `data` at most 16 KiB.
+    """
+
+    email: Email
+    password: str | None = None
+    email_verified: bool = False
+    role: str = "user"
+    claims: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+
+
+class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole."""
+
+    email: Email | UnsetType = UNSET
+    email_verified: bool | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    role: str | UnsetType = UNSET
+    claims: dict[str, Any] | UnsetType = UNSET
+    data: dict[str, Any] | UnsetType = UNSET
+    banned: bool | UnsetType = UNSET
+
+
+class UserFilter(msgspec.Struct, frozen=True):
+    """`email`: the whole address; `q`: the beginning of the address. Case is ignored."""
+
+    email: str | None = None
+    q: str | None = None
+    role: str | None = None
+    banned: bool | None = None

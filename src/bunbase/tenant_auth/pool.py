@@ -1,0 +1,183 @@
+"""The pool of one project: its users' credentials, its settings, and everything that is made from them.
+
+    pool = await pools.of(project)
+    await pool.challenges.check(person)
+
+A pool is cheap: it is made from cached settings, and its parts are made when they are first used.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.factor_checks import FactorChecks
+from bunbase.pkg.identity.fresh_proofs import FreshProofs
+from bunbase.pkg.identity.holders import Vault
+from bunbase.pkg.identity.mail_links import MailLinks
+from bunbase.pkg.identity.problems import LastSignInMethod, PasskeysUnavailable
+from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.mail.account_letters import AccountLetters
+from bunbase.pkg.mail.templates import TEMPLATES, Template
+from bunbase.pkg.modules import Site
+from bunbase.pkg.passkeys import RelyingParty, relying_party
+from bunbase.pkg.passwords import Passwords
+from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.settings import TenantAuthSettings
+from bunbase.tenant_auth.settings_cache import SettingsCache
+from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.store.holders import PersonHolders
+from bunbase.tenant_auth.store.proved_sessions import PoolSessions
+from bunbase.tenant_auth.store.settings import StoredSettings
+
+CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
+PROOF: Final = "POST /v1/auth/reauthenticate"
+SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
+LINK_PREFIX: Final = "umt"
+APP: Final = "this app"  # in mails and pages of a project without the setting app_name
+PAGES: Final = "/v1/auth/ui"
+UNAVAILABLE: Final = (
+    "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server sets its "
+    "address with gateway.public_url."
+)
+
+
+class Pool:
+    """One project's pool. `auth`: its settings. `version`: of the settings."""
+
+    def __init__(self, pools: Pools, project: str, stored: StoredSettings) -> None:
+        self.project = project
+        self.auth: ProjectAuth = stored.settings
+        self.sealed = stored.sealed
+        self.version = stored.version
+        self._all = pools
+        self.clock: Clock = pools.site.clock
+
+    @cached_property
+    def lifetimes(self) -> SessionSettings:
+        """How long tokens and sessions of the project live."""
+        chosen = msgspec.structs.asdict(self.auth.tokens)
+        known = {name: seconds for name in ("access_ttl_seconds", "refresh_ttl_seconds") if (seconds := chosen[name])}
+        return msgspec.structs.replace(self._all.settings, **known)
+
+    @property
+    def app_name(self) -> str:
+        return self.auth.app_name or APP
+
+    @cached_property
+    def stores(self) -> IdentityStores:
+        return IdentityStores(self._all.stores.db, self._all.stores.mails, self.project)
+
+    @cached_property
+    def holders(self) -> PersonHolders:
+        return PersonHolders(self._all.stores.users, self.project, self.clock, self._all.revoked_until)
+
+    @cached_property
+    def vault(self) -> Vault:
+        kms = self._all.kms
+        return Vault(CONTEXT, partial(kms.seal, self.project), partial(kms.unseal, self.project))
+
+    @cached_property
+    def letters(self) -> AccountLetters:
+        texts = {
+            kind: _changed(TEMPLATES[kind], own) for kind, own in self.auth.mail.templates.items() if kind in TEMPLATES
+        }
+        return AccountLetters(self.app_name, self.project, texts)
+
+    @cached_property
+    def links(self) -> MailLinks:
+        return MailLinks(self.stores, LINK_PREFIX, self.clock)
+
+    @cached_property
+    def challenges(self) -> SignInChallenges:
+        return SignInChallenges(self.stores, SECOND_STEP, self.clock)
+
+    @cached_property
+    def party(self) -> RelyingParty | PasskeysUnavailable:
+        return relying_party(self.app_name, self._all.site.public_url) or PasskeysUnavailable(UNAVAILABLE)
+
+    @cached_property
+    def checks(self) -> FactorChecks[Person]:
+        return FactorChecks(self.stores, self.holders, self.vault, self.party, self.letters, self.clock)
+
+    @cached_property
+    def proofs(self) -> FreshProofs[Person]:
+        sessions = PoolSessions(self._all.stores.db, self.project)
+        return FreshProofs(self.checks, sessions, PoolPasswords(self._all, self.project), PROOF)
+
+    async def need_way_in(self, user: str) -> None:
+        """Check that a user still has a way to sign in. Call this after a removal, while the user is locked.
+
+        Raises: LastSignInMethod.
+        """
+        if (
+            not await self.proofs.passwords.has_password(user)
+            and not await self.stores.identities.of_account(user)
+            and not (await self.stores.factors.counts(user)).passkeys
+        ):
+            raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
+
+    def page(self, name: str, token: str) -> str:
+        """Return the address of a page of this installation that a mail of the project links to."""
+        public_url = self._all.site.public_url.rstrip("/")
+        return f"{public_url}{PAGES}/{name}?project={self.project}&token={quote(token, safe='')}"
+
+
+class PoolPasswords:
+    """The passwords of one project's users."""
+
+    def __init__(self, pools: Pools, project: str) -> None:
+        self.users = pools.stores.users
+        self.passwords = pools.passwords
+        self.project = project
+
+    async def has_password(self, user: str) -> bool:
+        return await self._hash(user) is not None
+
+    async def is_password(self, user: str, password: str) -> bool:
+        """True if the user has this password. Raises: SignInBusy."""
+        return await self.passwords.matches(self.project, password, await self._hash(user))
+
+    async def _hash(self, user: str) -> str | None:
+        person = await self.users.by_id(self.project, user)
+        return person.password_hash if person else None
+
+
+class Pools:
+    """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
+
+    def __init__(
+        self, stores: Stores, kms: Kms, passwords: Passwords, settings: TenantAuthSettings, site: Site
+    ) -> None:
+        self.stores = stores
+        self.kms = kms
+        self.passwords = passwords
+        self.settings = settings
+        self.site = site
+        self.cache: SettingsCache[Pool] = SettingsCache(self._read)
+
+    async def of(self, project: str) -> Pool:
+        return await self.cache.of(project)
+
+    async def revoked_until(self) -> float:
+        """Return the Unix time at which all access tokens that are valid now have expired."""
+        return revoked_until(self.site.clock.now(), await self.stores.lifetimes.longest_seconds())
+
+    async def _read(self, project: str) -> Pool:
+        return Pool(self, project, await self.stores.settings.read(project))
+
+
+def _changed(template: Template, own: MailTexts) -> Template:
+    """Return a template with the texts of a project in place of the built-in ones."""
+    given = {name: text for name, text in msgspec.structs.asdict(own).items() if text}
+    if not template.button:
+        given.pop("button", None)  # a letter without a link cannot get one
+    return msgspec.structs.replace(template, **given)

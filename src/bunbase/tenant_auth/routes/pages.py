@@ -1,0 +1,50 @@
+"""The pages that the mails of projects link to: `/v1/auth/ui/…`. A GET shows a form; the POST of the form acts.
+
+The caller is a `visitor`: the address names the project, because a link in a mail has no key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from litestar.params import QueryParameter
+
+from bunbase.contracts.bunauth.problems import LinkExpired
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
+from bunbase.tenant_auth.pages import mails
+
+MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
+
+Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
+
+PAGES: Final = PageRoutes(mails.failed)
+
+
+@PAGES.shows(mails.VERIFY)
+async def show_user_verification(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = ""
+) -> Html:
+    look = await tenant_auth.user_page(visitor)
+    return html(mails.verify_email(look.app_name, visitor.project, given(token)))
+
+
+@PAGES.acts(mails.VERIFY)
+async def act_on_user_verification(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Html:
+    fields = await fields_of(request)
+    await tenant_auth.verify_user_email(visitor, given(fields.get("token", "")))
+    return html(mails.email_verified((await tenant_auth.user_page(visitor)).app_name))
+
+
+def given(token: str) -> str:
+    """Return the token of a link. Raises: LinkExpired, if there is none."""
+    if not 0 < len(token) <= MAX_TOKEN:
+        raise LinkExpired("The link is not complete: copy it whole from the mail.")
+    return token
+
+
+ROUTES = (show_user_verification, act_on_user_verification)

@@ -1,0 +1,102 @@
+"""The settings of a project for its users: `/api/projects/{project}/auth`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import get, patch
+from litestar.params import HeaderParameter
+from msgspec import UNSET, UnsetType
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.settings import Captcha, ProjectAuth, ShownAuth, UserProvider
+from bunbase.pkg.errors import InvalidInput, Malformed
+from bunbase.pkg.http import Injected
+from bunbase.pkg.json_bodies import read_json
+from bunbase.pkg.openapi import reads
+
+TAGS = ["End users: administration"]
+VERSION: Final = re.compile(r'"(0|[1-9][0-9]{0,9})"')
+
+IfVersion = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        description='Change the settings only if they still have this `version`, such as `"3"`.',
+        schema_extra={"pattern": f"^{VERSION.pattern}$"},
+    ),
+]
+
+Secret = Annotated[str | UnsetType | None, msgspec.Meta(description="Stored sealed, and never answered.")]
+
+
+class ProviderPatch(UserProvider, frozen=True, forbid_unknown_fields=True):
+    """A provider with its secret."""
+
+    client_secret: Secret = UNSET
+
+
+class CaptchaPatch(Captcha, frozen=True, forbid_unknown_fields=True):
+    """The captcha with its secret."""
+
+    secret: Secret = UNSET
+
+
+WITH_SECRETS: Final = {"captcha": CaptchaPatch, "providers": dict[str, ProviderPatch]}
+
+# a merge patch: `null` restores the default of a field
+AuthPatch: Final = msgspec.defstruct(
+    "AuthPatch",
+    [
+        (field.name, WITH_SECRETS.get(field.name, field.type) | None | UnsetType, UNSET)
+        for field in msgspec.structs.fields(ProjectAuth)
+    ],
+    forbid_unknown_fields=True,
+)
+
+
+@get("/api/projects/{project:str}/auth", summary="Get the settings for end users", tags=TAGS)
+async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> ShownAuth:
+    """`secrets` has the names of the secrets that are set. No answer shows a secret."""
+    return await tenant_auth.project_auth(member)
+
+
+@patch(
+    "/api/projects/{project:str}/auth",
+    summary="Change the settings for end users",
+    tags=TAGS,
+    operation_class=reads(AuthPatch),
+)
+async def change_project_auth(
+    member: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    body: bytes,
+    if_match: IfVersion = None,
+) -> ShownAuth:
+    """The body is a merge patch (RFC 7396): `null` restores a default. Secrets are `providers.<name>.client_secret` and
+    `captcha.secret`."""
+    return await tenant_auth.change_project_auth(member, _object(body), _version(if_match))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """Raises: Malformed, InvalidInput."""
+    patched = read_json(body, Any)
+    if not isinstance(patched, dict):
+        raise InvalidInput.at("/", "Send a JSON object.")
+    return patched
+
+
+def _version(if_match: str | None) -> int | None:
+    """Raises: Malformed."""
+    if if_match is None:
+        return None
+    match = VERSION.fullmatch(if_match)
+    if match is None:
+        raise Malformed('If-Match must be the version in quotation marks, such as "3".')
+    return int(match[1])
+
+
+ROUTES = (get_project_auth, change_project_auth)

@@ -1,0 +1,58 @@
+"""The settings of a project, for its developers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.problems import StaleSettings
+from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
+from bunbase.tenant_auth.store.settings import StoredSettings
+
+PURPOSE = "settings:"  # the beginning of the purposes for which secrets are sealed
+
+
+class ProjectSettings:
+    def __init__(self, pools: Pools) -> None:
+        self.pools = pools
+        self.store = pools.stores.settings
+
+    async def read(self, caller: Caller) -> ShownAuth:
+        """Raises: Forbidden, InsufficientScope."""
+        caller.check(Act.AUTH_SETTINGS_READ)
+        return _shown(await self.store.read(caller.project))
+
+    async def change(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
+        """Apply a merge patch. Raises: InvalidInput, StaleSettings, Forbidden, InsufficientScope."""
+        caller.check(Act.AUTH_SETTINGS_UPDATE)
+        plain, secrets = split(patch)
+        while True:
+            before, raw = await self.store.read_raw(caller.project)
+            if version is not None and version != before.version:
+                raise StaleSettings(f"Read the settings again: they have the version {before.version} now.")
+            result = merged(raw, plain)
+            after = StoredSettings(checked(plain, result), await self._sealed(caller.project, before, secrets, result))
+            after = msgspec.structs.replace(after, version=before.version)
+            if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
+                return _shown(msgspec.structs.replace(after, version=before.version + 1))
+
+    async def _sealed(
+        self, project: str, before: StoredSettings, secrets: Secrets, result: dict[str, Any]
+    ) -> dict[str, str]:
+        """Return the sealed secrets after a change. The secret of a provider that was removed is removed too."""
+        vault = (await self.pools.of(project)).vault
+        sealed = {name: text for name, text in before.sealed.items() if name not in secrets}
+        for name, secret in secrets.items():
+            if secret is not None:
+                sealed[name] = await vault.sealed(PURPOSE + name, secret)
+        known = {"captcha", *(f"providers.{name}" for name in result.get("providers", {}))}
+        return {name: text for name, text in sealed.items() if name in known}
+
+
+def _shown(stored: StoredSettings) -> ShownAuth:
+    fields = {name: getattr(stored.settings, name) for name in stored.settings.__struct_fields__}
+    return ShownAuth(**fields, secrets=tuple(sorted(stored.sealed)), version=stored.version)

@@ -1,0 +1,56 @@
+"""The settings of projects in memory, so that a sign-in needs no look-up.
+
+A change of settings is published on the room's feed in its transaction, and every process of the room follows the feed.
+If the feed is silent for three seconds, the settings are read from the database with each use. An entry is forgotten
+after a minute in any case.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Generic, TypeVar
+
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.pkg.cache import Cache
+
+PROJECTS: Final = 10_000
+TTL_SECONDS: Final = 60.0
+STALE_SECONDS: Final = 3.0  # a feed sends a heartbeat every second
+
+T = TypeVar("T")
+
+
+class SettingsCache(Generic[T]):
+    """`read(project)`: reads the settings of a project and makes what is kept."""
+
+    def __init__(self, read: Callable[[str], Awaitable[T]], now: Callable[[], float] = time.monotonic) -> None:
+        self.read = read
+        self.now = now
+        self.known: Cache[str, T] = Cache(PROJECTS, TTL_SECONDS, now)
+        self.epoch = 0  # grows with every change; a result that was read in an earlier epoch is not kept
+        self.heard_at = -STALE_SECONDS
+
+    async def of(self, project: str) -> T:
+        live = self.now() - self.heard_at < STALE_SECONDS
+        found = self.known.get(project) if live else None
+        if found is not None:
+            return found
+        epoch = self.epoch
+        read = await self.read(project)
+        if live and epoch == self.epoch:
+            self.known.put(project, read)
+        return read
+
+    async def follow(self, feed: AsyncIterator[Revocation]) -> None:
+        """Forget the settings that other processes change, until the feed breaks off. A job calls this."""
+        self._forget_all()  # changes may have been missed
+        async for news in feed:
+            self.heard_at = self.now()
+            if news.kind is RevokedKind.SETTINGS:
+                self.epoch += 1
+                self.known.drop(news.id)
+
+    def _forget_all(self) -> None:
+        self.epoch += 1
+        self.known.clear()

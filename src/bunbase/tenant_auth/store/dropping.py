@@ -1,0 +1,29 @@
+"""Delete everything of a destroyed project."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.pkg.db.database import Database
+
+# Rows of users end with their users, because of the foreign keys. These tables also have rows without a user. A test
+# compares them with the schema.
+TABLES: Final = (
+    "users",
+    "auth_settings",
+    "external_codes",
+    "external_logins",
+    "mail_requests",
+    "mail_tokens",
+    "mails",
+    "passkey_challenges",
+    "used_custom_tokens",
+)
+DROP: Final = """
+DELETE FROM {table} WHERE project = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM {table} WHERE project = $1 LIMIT $2))"""
+
+
+async def drop_project(db: Database, project: str) -> None:
+    """Delete the rows of a project in small batches. Idempotent."""
+    for table in TABLES:
+        await db.delete_in_batches(DROP.format(table=table), project)

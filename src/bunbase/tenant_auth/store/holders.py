@@ -1,0 +1,29 @@
+"""Users of one project in PostgreSQL, as the holders of credentials (`pkg/identity`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from bunbase.pkg.clock import Clock
+from bunbase.tenant_auth.people import Person, next_version
+from bunbase.tenant_auth.store.users import UserStore
+
+Until = Callable[[], Awaitable[float]]  # returns the Unix time at which the access tokens of today have expired
+
+
+class PersonHolders:
+    """The users of one project."""
+
+    def __init__(self, users: UserStore, project: str, clock: Clock, until: Until) -> None:
+        self.users = users
+        self.project = project
+        self.clock = clock
+        self.until = until
+
+    async def locked(self, id: str) -> Person | None:
+        """Return the user. Nothing about the user's credentials changes until the transaction ends."""
+        return await self.users.locked(self.project, id)
+
+    async def change_version(self, id: str) -> None:
+        """Note a change of the credentials: access tokens and sign-ins that are under way end, sessions stay."""
+        await self.users.change(self.project, id, next_version, self.clock.now(), await self.until())

@@ -1,0 +1,87 @@
+"""The settings of projects in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.tenant_auth.settings import ProjectAuth
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.db.feed import Feed
+from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.tenant_auth.settings_patch import known
+
+KEEP_SECONDS = 600.0  # processes that start later read the settings from this table anyway
+
+READ = "SELECT settings, sealed, version FROM auth_settings WHERE project = $1"
+ADD = """
+INSERT INTO auth_settings (project, settings, sealed, version, updated_at) VALUES ($1, $2, $3, 1, $4)
+ON CONFLICT DO NOTHING"""
+REPLACE = """
+UPDATE auth_settings SET settings = $2, sealed = $3, version = version + 1, updated_at = $4
+WHERE project = $1 AND version = $5"""
+LONGEST = """
+SELECT max((settings -> 'tokens' ->> 'access_ttl_seconds')::int) FROM auth_settings
+WHERE settings -> 'tokens' ->> 'access_ttl_seconds' IS NOT NULL"""
+
+
+class StoredSettings(msgspec.Struct, frozen=True):
+    """`sealed`: secrets by name, sealed by BunKMS. `version`: increases with each change; 0 if nothing is stored."""
+
+    settings: ProjectAuth = ProjectAuth()
+    sealed: dict[str, str] = {}
+    version: int = 0
+
+
+class SettingsRow(msgspec.Struct, frozen=True):
+    settings: dict[str, Any]
+    sealed: dict[str, str]
+    version: int
+
+
+class SettingsStore:
+    def __init__(self, db: Database, feed: Feed[Revocation], lifetimes: Lifetimes) -> None:
+        self.db = db
+        self.feed = feed
+        self.lifetimes = lifetimes
+
+    async def read(self, project: str) -> StoredSettings:
+        return (await self.read_raw(project))[0]
+
+    async def read_raw(self, project: str) -> tuple[StoredSettings, dict[str, Any]]:
+        """Return the settings, and their JSON: it has only what was chosen, and fields that are unknown here."""
+        row = await self.db.one(SettingsRow, READ, project)
+        if row is None:
+            return StoredSettings(), {}
+        return StoredSettings(msgspec.convert(known(row.settings), ProjectAuth), row.sealed, row.version), row.settings
+
+    async def replace(
+        self, project: str, new: StoredSettings, now: datetime, raw: dict[str, Any] | None = None
+    ) -> bool:
+        """Store new settings and tell all processes, in one transaction.
+
+        `new.version`: the version that the caller has read. Return False if the settings have another version by now.
+        `raw`: the JSON of the settings, if it has more or less than the Struct.
+        """
+        settings = msgspec.to_builtins(new.settings) if raw is None else raw
+        async with self.db.transaction():
+            if new.version:
+                changed = await self.db.execute(REPLACE, project, settings, new.sealed, now, new.version)
+            else:
+                changed = await self.db.execute(ADD, project, settings, new.sealed, now)
+            if not changed:
+                return False
+            if new.settings.tokens.access_ttl_seconds is not None:
+                await self.lifetimes.note(new.settings.tokens.access_ttl_seconds)
+            await self.feed.publish(RevokedKind.SETTINGS, project, now.timestamp() + KEEP_SECONDS)
+            return True
+
+    async def note_lifetimes(self) -> None:
+        """Store how long the access tokens of this process live, and the longest lifetime that a project has chosen."""
+        await self.lifetimes.note()
+        longest: int | None = await self.db.value(LONGEST)
+        if longest is not None:
+            await self.lifetimes.note(longest)

@@ -1,0 +1,41 @@
+"""One server, one project and one app of another origin, for all journeys of end users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.auth.app import App, app_on
+from tests.e2e.browser import chromium
+from tests.e2e.conftest import dev_instance
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def app_of_another_origin() -> Iterator[App]:
+    """Yield the app. Its users are shared: each test takes addresses of its own, and leaves the rules as they are."""
+    with dev_instance() as instance, app_on(instance.start()) as app:
+        yield app
+
+
+@pytest.fixture
+def page(browser: Browser, app_of_another_origin: App) -> Iterator[Page]:
+    """Yield the page of the app in a fresh browser. The test fails if a page of BunBase breaks its own policy."""
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    found = context.new_page()
+    errors: list[str] = []
+    context.on("console", lambda message: errors.append(message.text))
+    app_of_another_origin.open(found)
+    try:
+        yield found
+        assert [error for error in errors if "Content Security Policy" in error] == []
+    finally:
+        context.close()

@@ -1,0 +1,29 @@
+"""Read the mails that tenant-auth has posted, in the mailbox of dev mode."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from bunbase.pkg.mail.letters import DevMail
+from bunbase.tenant_auth.service import TenantAuthService
+from tests.pkg.waiting import until_true
+from tests.tenant_auth.people import BAKERY
+
+LINK = re.compile(r"/v1/auth/ui/([a-z-]+)\?project=(\w+)&token=(\S+)")
+
+
+async def mails(room: TenantAuthService, to: str, project: str = BAKERY) -> list[DevMail]:
+    """Return the mails to an address, newest first, when all requests for mails are answered."""
+    await until_true(lambda: room.stores.db.value("SELECT NOT EXISTS (SELECT FROM mail_requests)"))
+    return list(await room.dev_mails(to, project, 50, ""))
+
+
+async def link(room: TenantAuthService, to: str, page: str, project: str = BAKERY) -> str:
+    """Return the token in the newest mail of a project to an address that links to this page."""
+    for mail in await mails(room, to, project):
+        found = LINK.search(mail.text)
+        if found and found[1] == page:
+            assert found[2] == mail.project == project
+            return unquote(found[3])
+    raise AssertionError(f"no mail of {project} to {to} links to {page}")

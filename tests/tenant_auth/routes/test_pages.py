@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import re
+
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.tenant_auth.users import NewUser
+from bunbase.tenant_auth.routes import ROUTES
+from bunbase.tenant_auth.service import TenantAuthService
+from tests.bunauth.web import client_of
+from tests.rooms import secret_caller
+from tests.tenant_auth.mailbox import link
+from tests.tenant_auth.people import AT_BAKERY, BAKERY
+
+EVE = "eve@example.com"
+VERIFY = f"/v1/auth/ui/verify-email?project={BAKERY}"
+READER_OF_MAIL = Caller(CallerKind.ANONYMOUS, project=BAKERY)
+
+
+async def test_only_the_form_of_the_page_confirms_an_address(tenant_auth: TenantAuthService) -> None:
+    id = (await tenant_auth.create_user(secret_caller(BAKERY), NewUser(EVE))).id
+    await tenant_auth.request_user_verification(AT_BAKERY, EVE)
+    token = await link(tenant_auth, EVE, "verify-email")
+
+    async with client_of(ROUTES, tenant_auth=tenant_auth, visitor=READER_OF_MAIL) as http:
+        page = await http.get(f"{VERIFY}&token={token}")
+        foreign = [
+            await http.post(VERIFY, data={"token": token}, headers=headers)
+            for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}, {"origin": "null"})
+        ]
+        before = (await tenant_auth.user(secret_caller(BAKERY), id)).email_verified
+        sent = re.search(r'action="([^"]+)"', page.text)
+        assert sent is not None
+        done = await http.post(sent[1], data={"token": token}, headers={"sec-fetch-site": "same-origin"})
+
+    assert (page.status_code, page.headers["cache-control"]) == (200, "no-store")
+    assert [answer.status_code for answer in foreign] == [403] * 3
+    assert (before, done.status_code) == (False, 200)
+    assert (await tenant_auth.user(secret_caller(BAKERY), id)).email_verified
+
+
+async def test_a_page_without_a_valid_link_says_what_to_do(tenant_auth: TenantAuthService) -> None:
+    async with client_of(ROUTES, tenant_auth=tenant_auth, visitor=READER_OF_MAIL) as http:
+        answers = [
+            await http.get(VERIFY),
+            await http.get(f"{VERIFY}&token={'x' * 300}"),
+            await http.post(VERIFY, data={"token": "umt_unknown"}),
+            await http.post(VERIFY, json={"token": "umt_unknown"}),
+        ]
+        escaped = await http.get(f'{VERIFY}&token="><script>')
+
+    assert [answer.status_code for answer in answers] == [410, 400, 410, 415]
+    assert all(answer.headers["content-type"].startswith("text/html") for answer in answers)
+    assert "<script>" not in escaped.text

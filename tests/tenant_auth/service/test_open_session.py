@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bunbase.contracts.bunauth.problems import SecondFactorRequired
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.users import UserChanges
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import Forbidden
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.sign_in_methods import PASSWORD as BY_PASSWORD
+from bunbase.tenant_auth.sign_in_methods import SignInMethod
+from tests.rooms import secret_caller
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, claims_of, signed_up
+
+SERVER = secret_caller(BAKERY)
+
+
+async def test_a_user_with_a_second_factor_gets_a_challenge_instead_of_a_session(
+    tenant_auth: TenantAuthService,
+) -> None:
+    eve = (await signed_up(tenant_auth)).user
+    db = tenant_auth.stores.db
+    await db.execute("INSERT INTO totp (project, user_id, sealed) VALUES ($1, $2, 'sealed')", BAKERY, eve.id)
+    before = await db.value("SELECT count(*) FROM sessions")
+
+    with pytest.raises(SecondFactorRequired) as asked:
+        await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
+
+    assert asked.value.extra["methods"] == ["totp"]
+    assert await db.value("SELECT count(*) FROM sign_in_challenges") == 1
+    assert await db.value("SELECT count(*) FROM sessions") == before
+    custom = (await tenant_auth.custom_token(SERVER, eve.id, {})).token
+    assert await tenant_auth.login_with_custom_token(AT_BAKERY, custom), "the project's server vouches for the user"
+
+
+async def test_claims_of_the_hook_are_in_the_tokens_of_the_session_and_no_transaction_is_open_meanwhile(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    eve = (await signed_up(tenant_auth)).user
+    asked: list[Any] = []
+
+    async def hook(caller: Caller, person: Person, method: SignInMethod) -> dict[str, Any]:
+        asked.append((caller.project, person.id, method))
+        if len(asked) == 1:  # a lock would let this change wait for ever
+            await tenant_auth.update_user(SERVER, eve.id, UserChanges(role="editor"))
+        return {"plan": "pro"}
+
+    tenant_auth.opening.before_token = hook
+
+    signed_in = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
+    refreshed = await tenant_auth.refresh(AT_BAKERY, signed_in.refresh_token)
+
+    assert asked == [(BAKERY, eve.id, BY_PASSWORD)] * 2, "the user was changed meanwhile, so it was asked again"
+    for answer in (signed_in, refreshed):
+        claims = await claims_of(tenant_auth, BAKERY, answer.access_token, clock.now().timestamp)
+        assert (claims["role"], claims["claims"]) == ("editor", {"plan": "pro"})
+
+
+async def test_a_refusal_of_the_hook_opens_no_session_and_stores_no_user(tenant_auth: TenantAuthService) -> None:
+    async def hook(*_: Any) -> dict[str, Any]:
+        raise Forbidden("Not today.")
+
+    tenant_auth.opening.before_token = hook
+
+    with pytest.raises(Forbidden):
+        await signed_up(tenant_auth)
+
+    assert await tenant_auth.stores.db.value("SELECT count(*) FROM users") == 0
