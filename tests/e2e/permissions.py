@@ -276,6 +276,8 @@ PERMISSIONS: Final = (
     row("PATCH", "/v1/auth/me", {USER}),
     row("POST", "/v1/auth/verify-email", KEYS),
     row("POST", "/v1/auth/verify-email/confirm", KEYS),
+    row("POST", "/v1/auth/reauthenticate", {USER}),
+    row("POST", "/v1/auth/reauthenticate/options", {USER}),
     row("GET", "/v1/auth/sessions", {USER}),
     row("DELETE", "/v1/auth/sessions/{session_id}", {USER}),
     row("GET", "/v1/auth/jwks.json", EVERYBODY, "?project={project}"),

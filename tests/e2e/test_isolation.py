@@ -20,6 +20,7 @@ RULE_TEST = {  # the trace of this rule would show the document of the owner
     "doc": {},
     "rules": {"get": 'get("papers", "paper").text == ""'},
 }
+PROOF = {"password": "apples and pears"}
 OPEN_TO_ALL = (
     "/api/health",
     "/api/ready",
@@ -206,6 +207,12 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
         Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        Try("POST", "/v1/auth/reauthenticate", "/v1/auth/reauthenticate", "key", (401,), PROOF, headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/reauthenticate/options", "/v1/auth/reauthenticate/options"),
+            *("key", (401,)),
+            headers=owner.user,
+        ),
         Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),

@@ -64,6 +64,8 @@ NEVER_STORED = {
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/api/projects/{project}/service-accounts"),
+    ("POST", "/v1/auth/reauthenticate"),
+    ("POST", "/v1/auth/reauthenticate/options"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
 }

@@ -393,7 +393,13 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
     # end users
-    "UserSignedIn": {"user": END_USER, **TOKENS},
+    "UserSignedIn": {"user": END_USER, **TOKENS, "aal": 1, "amr": ["pwd"]},
+    "Reauthenticated": {
+        "access_token": TOKENS["access_token"],
+        "expires_in": 900,
+        "aal": 2,
+        "amr": ["pwd", "otp", "mfa"],
+    },
     "UserMe": {"user": END_USER},
     "ManagedUser": END_USER | {"banned": False, "has_password": True},
     "UserSession": {

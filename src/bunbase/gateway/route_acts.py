@@ -176,6 +176,8 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/auth/logout"): Act.PROFILE_USE,
     ("GET", "/v1/auth/me"): Act.PROFILE_USE,
     ("PATCH", "/v1/auth/me"): Act.PROFILE_USE,
+    ("POST", "/v1/auth/reauthenticate"): Act.PROFILE_USE,
+    ("POST", "/v1/auth/reauthenticate/options"): Act.PROFILE_USE,
     ("GET", "/v1/auth/sessions"): Act.PROFILE_USE,
     ("DELETE", "/v1/auth/sessions"): Act.PROFILE_USE,
     ("DELETE", "/v1/auth/sessions/{session_id}"): Act.PROFILE_USE,

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from bunbase.pkg.identity.factors import Proof, SecondFactor
+
 
 class SignInMethod(msgspec.Struct, frozen=True):
     """A way to sign in.
@@ -24,6 +26,35 @@ class SignInMethod(msgspec.Struct, frozen=True):
     def complete(self) -> bool:
         """True if no second factor is asked for after this sign-in."""
         return self.aal > 1 or self.vouched
+
+    def then(self, checked: Checked) -> SignInMethod:
+        """Return the method with what was checked after it."""
+        amr = (*self.amr, *(name for name in checked.amr if name not in self.amr))
+        return msgspec.structs.replace(self, amr=amr, aal=max(self.aal, checked.aal))
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What was checked after a sign-in: names of checks (RFC 8176), and the number of factors of the session since."""
+
+    amr: tuple[str, ...]
+    aal: int = 1
+
+
+BY_CODE: Final = Checked(("otp", "mfa"), 2)
+BY_PASSKEY: Final = Checked(("pop", "user", "mfa"), 2)  # the key of a device that has verified its user
+BY_PASSWORD: Final = Checked(("pwd",))
+
+
+def proved_by(proof: Proof) -> Checked:
+    """Return what a right proof has checked."""
+    if proof.passkey is not None:
+        return BY_PASSKEY
+    return BY_CODE if proof.code else BY_PASSWORD
+
+
+def answered_by(answer: SecondFactor) -> Checked:
+    """Return what a right answer to a challenge has checked."""
+    return BY_PASSKEY if answer.passkey is not None else BY_CODE
 
 
 PASSWORD: Final = SignInMethod(("pwd",), "password")

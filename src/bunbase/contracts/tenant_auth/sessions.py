@@ -10,13 +10,17 @@ from bunbase.contracts.tenant_auth.users import User
 
 
 class UserSignedIn(msgspec.Struct, frozen=True):
-    """`expires_in`: seconds until the access token expires."""
+    """`expires_in`: seconds until the access token expires. `aal`: the number of factors that the session has checked.
+    `amr`: its checks, by their names in RFC 8176.
+    """
 
     user: User
     access_token: str
     refresh_token: str
     expires_in: int
     token_type: str = "Bearer"
+    aal: int = 1
+    amr: tuple[str, ...] = ()
 
 
 class UserSession(msgspec.Struct, frozen=True):

@@ -10,9 +10,11 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.pages import UserPage
+from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.pkg.identity.factors import PasskeyOptions, Proof
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
@@ -42,7 +44,7 @@ class TenantAuthService:
         tokens = SessionTokens(access, pools.site.clock)
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
-        self.proofs = Proofs(pools)
+        self.proofs = Proofs(pools, tokens)
         self.sign_in = SignIn(self.opening, pools.passwords, places)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
@@ -94,6 +96,12 @@ class TenantAuthService:
 
     async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
         return await self.verify_email.confirm(caller, token)
+
+    async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
+        return await self.proofs.reauthenticate(caller, proof)
+
+    async def proof_options(self, caller: Caller) -> PasskeyOptions:
+        return await self.proofs.passkey_options(caller)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)

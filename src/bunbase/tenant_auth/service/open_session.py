@@ -64,7 +64,7 @@ class OpenSession:
             if not await self.stores.sessions.add(caller.project, new):
                 return None
             await also()
-        return self.tokens.answer(person.user, new.pair)
+        return self.tokens.answer(person.user, new.pair, method)
 
     async def open_first_session(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing
@@ -76,7 +76,7 @@ class OpenSession:
             await self.stores.users.add(caller.project, person)
             await self.stores.sessions.add(caller.project, new)
             await also()
-        return self.tokens.answer(person.user, new.pair)
+        return self.tokens.answer(person.user, new.pair, method)
 
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         added = await self.before_token(caller, person, method)
