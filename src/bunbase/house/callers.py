@@ -48,7 +48,9 @@ MAY_CALL: Final = {
         GATEWAY: """change_project_auth create_user custom_token delete_user dev_mails end_own_session
                     end_own_sessions end_user_sessions jwks knows_address login login_with_custom_token logout me
                     note_first_uses own_sessions project_auth refresh request_user_verification revocations
-                    proof_options reauthenticate
+                    confirm_enrolment confirm_totp delete_passkey login_with_passkey login_with_second_factor
+                    new_recovery_codes passkey_login_options passkey_options passkeys proof_options reauthenticate
+                    register_passkey remove_totp rename_passkey reset_user_factors start_enrolment start_totp totp_state
                     session_alive signup update_me update_user user user_page user_sessions users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 import msgspec
@@ -27,6 +28,12 @@ class SignInMethod(msgspec.Struct, frozen=True):
         """True if no second factor is asked for after this sign-in."""
         return self.aal > 1 or self.vouched
 
+    @property
+    def noted(self) -> str:
+        """The method as a note in a challenge: see `method_in`."""
+        said = msgspec.json.encode((self.amr, self.provider))
+        return urlsafe_b64encode(said).decode().rstrip("=")
+
     def then(self, checked: Checked) -> SignInMethod:
         """Return the method with what was checked after it."""
         amr = (*self.amr, *(name for name in checked.amr if name not in self.amr))
@@ -34,7 +41,7 @@ class SignInMethod(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What was checked after a sign-in: names of checks (RFC 8176), and the number of factors of the session since."""
+    """Checks after a sign-in, by their names in RFC 8176. `aal`: the number of factors of the session since then."""
 
     amr: tuple[str, ...]
     aal: int = 1
@@ -58,4 +65,12 @@ def answered_by(answer: SecondFactor) -> Checked:
 
 
 PASSWORD: Final = SignInMethod(("pwd",), "password")
+PASSKEY: Final = SignInMethod(BY_PASSKEY.amr, "passkey", BY_PASSKEY.aal)
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)
+
+
+def method_in(note: str) -> SignInMethod:
+    """Return the first step of a sign-in, from the note of a challenge that was found."""
+    padded = note + "=" * (-len(note) % 4)
+    amr, provider = msgspec.json.decode(urlsafe_b64decode(padded), type=tuple[tuple[str, ...], str])
+    return SignInMethod(amr, provider)

@@ -26,7 +26,8 @@ class UserSignedIn(msgspec.Struct, frozen=True):
 class UserSession(msgspec.Struct, frozen=True):
     """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
-    `last_used_at`: the time of the last refresh.
+    `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
+    `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
     """
 
     id: str
@@ -35,6 +36,8 @@ class UserSession(msgspec.Struct, frozen=True):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    aal: int
+    provider: str
 
 
 class UserSessions(msgspec.Struct, frozen=True):

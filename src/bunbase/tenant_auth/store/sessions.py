@@ -17,7 +17,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
-from bunbase.tenant_auth.sign_in_methods import PASSWORD, Checked, SignInMethod
+from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD, Checked, SignInMethod
 
 # ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. If a change holds the lock,
 # these statements wait, and then find another version of the user. No session gets a token with outdated content. No
@@ -36,7 +36,7 @@ SELECT EXISTS (
     WHERE sessions.project = $1 AND sessions.id = $2 AND version = $3 AND ended_at IS NULL AND expires_at > $4
 )"""
 SESSIONS = """
-SELECT id, ip, agent, created_at, last_used_at, expires_at, id = $6 AS current FROM sessions
+SELECT id, ip, agent, created_at, last_used_at, expires_at, aal, provider, id = $6 AS current FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
@@ -56,6 +56,15 @@ WITH ended AS (
 SELECT array_agg(id) FROM ended"""
 END_ALL = """
 UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
+END_OLDEST = """
+WITH ended AS (
+    UPDATE sessions SET ended_at = $4
+    WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4 AND id NOT IN (
+        SELECT id FROM sessions WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
+        ORDER BY created_at DESC, id DESC LIMIT $3)
+    RETURNING id
+)
+SELECT array_agg(id) FROM ended"""
 REFRESH_TOKEN = """
 SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
     sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims,
@@ -131,7 +140,7 @@ class SessionContent(msgspec.Struct, frozen=True):
 
     def subject(self, session: str, user: User, version: int, generation: int) -> Subject:
         """Return the content of an access token of the session."""
-        method = SignInMethod(self.amr, self.provider, self.aal)
+        method = SignInMethod(self.amr, self.provider, self.aal, vouched=self.provider == CUSTOM_TOKEN.provider)
         return Subject(user, version, session, self.claims, generation, method, self.act)
 
 
@@ -203,6 +212,11 @@ class SessionStore:
         async with self.db.transaction():
             for id in await self.db.value(END_OTHERS, project, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
+
+    async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> None:
+        """End all open sessions of a user but the newest `keep`, and tell all processes."""
+        for id in await self.db.value(END_OLDEST, project, user, keep, now) or []:
+            await self.feed.publish(RevokedKind.SESSION, id, until)
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
         """End all sessions of a user. The user's new version, which the caller publishes, ends the access tokens."""
