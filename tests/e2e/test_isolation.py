@@ -20,6 +20,26 @@ RULE_TEST = {  # the trace of this rule would show the document of the owner
     "doc": {},
     "rules": {"get": 'get("papers", "paper").text == ""'},
 }
+PROOF = {"password": "apples and pears"}
+OF_SIGNED_IN: list[tuple[str, str, str, Any]] = [
+    ("GET", "/v1/auth/passkeys", "/v1/auth/passkeys", None),
+    ("POST", "/v1/auth/passkeys/options", "/v1/auth/passkeys/options", None),
+    ("POST", "/v1/auth/passkeys/register", "/v1/auth/passkeys/register", {"credential": {}}),
+    ("PATCH", "/v1/auth/passkeys/{passkey_id}", "/v1/auth/passkeys/psk_x", {"name": "mine"}),
+    ("DELETE", "/v1/auth/passkeys/{passkey_id}", "/v1/auth/passkeys/psk_x", None),
+    ("GET", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/totp/confirm", "/v1/auth/totp/confirm", {"code": "123456"}),
+    ("DELETE", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/recovery-codes", "/v1/auth/recovery-codes", None),
+]
+SECOND_STEPS = [
+    ("/v1/auth/login/enrolment", (410,), {"challenge": "bsc_x"}),
+    ("/v1/auth/login/enrolment/confirm", (410,), {"challenge": "bsc_x", "code": "123456"}),
+    ("/v1/auth/login/passkey/options", (200, 409), {}),
+    ("/v1/auth/login/passkey/verify", (403, 409), {"credential": {}}),
+    ("/v1/auth/login/second-factor", (410,), {"challenge": "bsc_x", "code": "123456"}),
+]
 OPEN_TO_ALL = (
     "/api/health",
     "/api/ready",
@@ -207,6 +227,17 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
         Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        *(
+            Try(method, route, path, "key", (401,), sent, headers=owner.user)
+            for method, route, path, sent in OF_SIGNED_IN
+        ),
+        *(Try("POST", route, route, "key", codes, sent) for route, codes, sent in SECOND_STEPS),
+        Try("POST", "/v1/auth/reauthenticate", "/v1/auth/reauthenticate", "key", (401,), PROOF, headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/reauthenticate/options", "/v1/auth/reauthenticate/options"),
+            *("key", (401,)),
+            headers=owner.user,
+        ),
         Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),
@@ -284,6 +315,7 @@ def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
         ("DELETE", route, at, None),
         ("GET", f"{route}/sessions", f"{at}/sessions", None),
         ("DELETE", f"{route}/sessions", f"{at}/sessions", None),
+        ("POST", f"{route}/reset-factors", f"{at}/reset-factors", None),
         ("POST", "/v1/auth/custom-token", "/v1/auth/custom-token", {"uid": owner.user_id}),
     ]
 

@@ -22,6 +22,8 @@ IMPOSSIBLE_NAMES = {
     ("/api/invites/accept", ("DELETE",)),  # invitations: `ain_…`
     ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # passkeys: `psk_…`
     ("/api/auth/passkeys/register", ("DELETE", "PATCH")),
+    ("/v1/auth/passkeys/options", ("DELETE", "PATCH")),
+    ("/v1/auth/passkeys/register", ("DELETE", "PATCH")),
 }
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))

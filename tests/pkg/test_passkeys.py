@@ -25,7 +25,7 @@ from bunbase.pkg.passkeys import (
 from tests.authenticator import KINDS, Authenticator, text
 
 ORIGIN = "https://api.example.com"
-PARTY = RelyingParty("api.example.com", "BunBase", ORIGIN)
+PARTY = RelyingParty("api.example.com", "BunBase", (ORIGIN,))
 USER = PasskeyUser("usr_1", "ada@example.com", "Ada")
 
 Break = Callable[[Authenticator], None]
@@ -180,7 +180,7 @@ def test_hostile_bytes_are_refused_and_nothing_else(credential: dict[str, Any]) 
 def test_passkeys_belong_to_the_host_of_the_public_url(url: str, party: tuple[str, str] | None) -> None:
     found = relying_party("BunBase", url)
 
-    assert (found and (found.id, found.origin)) == party
+    assert (found and (found.id, *found.origins)) == party
 
 
 def test_options_ask_for_a_discoverable_passkey_and_a_verified_user() -> None:

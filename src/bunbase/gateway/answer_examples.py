@@ -393,7 +393,21 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
     # end users
-    "UserSignedIn": {"user": END_USER, **TOKENS},
+    "UserSignedIn": {"user": END_USER, **TOKENS, "aal": 1, "amr": ["pwd"]},
+    "EnrolledUser": {
+        "user": END_USER,
+        **TOKENS,
+        "aal": 2,
+        "amr": ["pwd", "otp", "mfa"],
+        "recovery_codes": ["4fq0-9k2m-x7tz-c1hd", "b8mp-2v5n-0wqe-k6rs"],
+    },
+    "Reauthenticated": {
+        "access_token": TOKENS["access_token"],
+        "expires_in": 900,
+        "aal": 2,
+        "amr": ["pwd", "otp", "mfa"],
+        "token_type": "Bearer",
+    },
     "UserMe": {"user": END_USER},
     "ManagedUser": END_USER | {"banned": False, "has_password": True},
     "UserSession": {
@@ -403,6 +417,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "last_used_at": LATER,
         "expires_at": LATER,
+        "aal": 1,
+        "provider": "password",
     },
     "OwnSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
@@ -411,6 +427,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "last_used_at": LATER,
         "expires_at": LATER,
+        "aal": 1,
+        "provider": "password",
         "current": True,
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))

@@ -15,6 +15,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from bunbase.contracts.bunauth.problems import SecondFactorRequired
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.platform import KeyHolder
+from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.gateway.credentials import client_ip, project_key
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
@@ -81,6 +82,11 @@ GUARDED: Final = {
     "/v1/auth/anonymous": SIGN_UP,
     "/v1/auth/login": LOGIN,
     "/v1/auth/login/custom-token": TRADE,
+    "/v1/auth/login/enrolment": TRADE,
+    "/v1/auth/login/enrolment/confirm": TRADE,
+    "/v1/auth/login/passkey/options": TRADE,
+    "/v1/auth/login/passkey/verify": TRADE,
+    "/v1/auth/login/second-factor": TRADE,
     "/v1/auth/refresh": TRADE,
     "/v1/auth/signup": SIGN_UP,
     "/v1/auth/token": TRADE,
@@ -88,6 +94,7 @@ GUARDED: Final = {
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }
+PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # the first step was right
 # people type a short code: requests for codes that do not exist are counted by address
 DEVICE_CODES: Final = (DEVICE_PAGE, DEVICE_CODE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")
 
@@ -227,7 +234,7 @@ def _failing_sign_in(send: Send, attempt: Attempt) -> Send:
 def _has_passed_the_first_step(body: bytes) -> bool:
     """True if the answer asks for a second factor: the password was right. Pages ask for it with the status 200."""
     try:
-        return msgspec.json.decode(body, type=_Refusal).code == SecondFactorRequired.code
+        return msgspec.json.decode(body, type=_Refusal).code in PASSED
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
 

@@ -47,11 +47,11 @@ class CounterWentBack(BadPasskey):
 
 
 class RelyingParty(msgspec.Struct, frozen=True):
-    """The site that passkeys belong to. `id`: its host. `origin`: the only origin that browsers may name."""
+    """The site that passkeys belong to. `id`: its host. `origins`: the only origins that browsers may name."""
 
     id: str
     name: str
-    origin: str
+    origins: tuple[str, ...]
 
 
 class PasskeyUser(msgspec.Struct, frozen=True):
@@ -94,7 +94,7 @@ def relying_party(name: str, public_url: str) -> RelyingParty | None:
         pass  # a host name
     if not host or (parts.scheme != "https" and host != LOCALHOST and not host.endswith(f".{LOCALHOST}")):
         return None
-    return RelyingParty(host, name, f"{parts.scheme}://{host}{port}")
+    return RelyingParty(host, name, (f"{parts.scheme}://{host}{port}",))
 
 
 def new_challenge() -> bytes:
@@ -129,7 +129,7 @@ def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=party.id,
-            expected_origin=party.origin,
+            expected_origin=list(party.origins),
             require_user_verification=True,
         )
     )
@@ -161,7 +161,7 @@ def checked(party: RelyingParty, credential: dict[str, Any], challenge: bytes, s
             credential=credential,
             expected_challenge=challenge,
             expected_rp_id=party.id,
-            expected_origin=party.origin,
+            expected_origin=list(party.origins),
             credential_public_key=stored.public_key,
             credential_current_sign_count=0,
             require_user_verification=True,

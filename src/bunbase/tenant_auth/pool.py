@@ -17,11 +17,14 @@ import msgspec
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.account_passkeys import AccountPasskeys
+from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
 from bunbase.pkg.identity.holders import Vault
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.problems import LastSignInMethod, PasskeysUnavailable
+from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.mail.account_letters import AccountLetters
@@ -40,13 +43,14 @@ from bunbase.tenant_auth.store.settings import StoredSettings
 
 CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
 PROOF: Final = "POST /v1/auth/reauthenticate"
+TOTP: Final = "POST /v1/auth/totp"
 SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
 LINK_PREFIX: Final = "umt"
 APP: Final = "this app"  # in mails and pages of a project without the setting app_name
 PAGES: Final = "/v1/auth/ui"
 UNAVAILABLE: Final = (
-    "Browsers allow passkeys only at a host name with https, or at localhost. The operator of this server sets its "
-    "address with gateway.public_url."
+    "Browsers allow passkeys only at a host name with https, or at localhost. The developers of this app set its host "
+    "in auth.passkeys, or the operator of this server sets its address with gateway.public_url."
 )
 
 
@@ -102,11 +106,27 @@ class Pool:
 
     @cached_property
     def party(self) -> RelyingParty | PasskeysUnavailable:
+        """The site that the passkeys of the users belong to: the app's own, or this installation."""
+        own = self.auth.passkeys
+        if own.rp_id:
+            return RelyingParty(own.rp_id, self.app_name, own.origins)
         return relying_party(self.app_name, self._all.site.public_url) or PasskeysUnavailable(UNAVAILABLE)
 
     @cached_property
     def checks(self) -> FactorChecks[Person]:
         return FactorChecks(self.stores, self.holders, self.vault, self.party, self.letters, self.clock)
+
+    @cached_property
+    def apps(self) -> AuthenticatorApps[Person]:
+        return AuthenticatorApps(self.checks, TOTP)
+
+    @cached_property
+    def passkeys(self) -> AccountPasskeys[Person]:
+        return AccountPasskeys(self.checks, self.need_way_in)
+
+    @cached_property
+    def second_step(self) -> SecondStep[Person]:
+        return SecondStep(self.checks)
 
     @cached_property
     def proofs(self) -> FreshProofs[Person]:

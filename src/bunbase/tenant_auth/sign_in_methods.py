@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Final
 
 import msgspec
+
+from bunbase.pkg.identity.factors import Proof, SecondFactor
 
 
 class SignInMethod(msgspec.Struct, frozen=True):
@@ -25,7 +28,50 @@ class SignInMethod(msgspec.Struct, frozen=True):
         """True if no second factor is asked for after this sign-in."""
         return self.aal > 1 or self.vouched
 
+    @property
+    def noted(self) -> str:
+        """The method as a note in a challenge: see `method_in`."""
+        said = msgspec.json.encode((self.amr, self.provider))
+        return urlsafe_b64encode(said).decode().rstrip("=")
+
+    def then(self, checked: Checked) -> SignInMethod:
+        """Return the method with what was checked after it."""
+        amr = (*self.amr, *(name for name in checked.amr if name not in self.amr))
+        return msgspec.structs.replace(self, amr=amr, aal=max(self.aal, checked.aal))
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """Checks after a sign-in, by their names in RFC 8176. `aal`: the number of factors of the session since then."""
+
+    amr: tuple[str, ...]
+    aal: int = 1
+
+
+BY_CODE: Final = Checked(("otp", "mfa"), 2)
+BY_PASSKEY: Final = Checked(("pop", "user", "mfa"), 2)  # the key of a device that has verified its user
+BY_PASSWORD: Final = Checked(("pwd",))
+
+
+def proved_by(proof: Proof) -> Checked:
+    """Return what a right proof has checked."""
+    if proof.passkey is not None:
+        return BY_PASSKEY
+    return BY_CODE if proof.code else BY_PASSWORD
+
+
+def answered_by(answer: SecondFactor) -> Checked:
+    """Return what a right answer to a challenge has checked."""
+    return BY_PASSKEY if answer.passkey is not None else BY_CODE
+
 
 ANONYMOUS: Final = SignInMethod((), "anonymous")
 PASSWORD: Final = SignInMethod(("pwd",), "password")
+PASSKEY: Final = SignInMethod(BY_PASSKEY.amr, "passkey", BY_PASSKEY.aal)
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)
+
+
+def method_in(note: str) -> SignInMethod:
+    """Return the first step of a sign-in, from the note of a challenge that was found."""
+    padded = note + "=" * (-len(note) % 4)
+    amr, provider = msgspec.json.decode(urlsafe_b64decode(padded), type=tuple[tuple[str, ...], str])
+    return SignInMethod(amr, provider)

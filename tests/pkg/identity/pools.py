@@ -91,7 +91,7 @@ class Pool:
         self.stores = IdentityStores(db, MailOutbox(db, clock), project)
         self.holders = SampleHolders(db, project)
         vault = Vault("users:", partial(kms.seal, project), partial(kms.unseal, project))
-        party = RelyingParty("app.example", "App", ORIGIN)
+        party = RelyingParty("app.example", "App", (ORIGIN,))
         self.checks = FactorChecks(self.stores, self.holders, vault, party, AccountLetters("App", project), clock)
         self.links = MailLinks(self.stores, "mt", clock)
         self.email_changes = EmailChanges(

@@ -18,7 +18,7 @@ async def test_signup_login_and_refresh_return_the_documented_fields(tenant_auth
 
     assert (signup.status_code, login.status_code, refreshed.status_code) == (201, 200, 200)
     for answer in (signup, login, refreshed):
-        assert set(answer.json()) == {"user", "access_token", "refresh_token", "token_type", "expires_in"}
+        assert set(answer.json()) == {"user", "access_token", "refresh_token", "token_type", "expires_in", "aal", "amr"}
         assert set(answer.json()["user"]) == {
             "id", "email", "email_verified", "role", "claims", "data", "created_at", "name", "phone", "phone_verified",
             "anonymous"

@@ -11,7 +11,7 @@ from bunbase.pkg.identity.fresh_proofs import MAX_FAILED
 from bunbase.pkg.identity.problems import LastSignInMethod
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
-from tests.tenant_auth.people import AT_BAKERY, BAKERY, LIBRARY, PASSWORD, as_user, signed_up
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, LIBRARY, PASSWORD, as_user, claims_of, signed_up
 
 
 async def test_a_proof_lasts_ten_minutes_and_is_renewed_by_the_password(
@@ -32,6 +32,24 @@ async def test_a_proof_lasts_ten_minutes_and_is_renewed_by_the_password(
 
     assert stale.value.extra["methods"] == ["password"]
     assert await tenant_auth.proofs.need_fresh(eve) == eve.user
+
+
+async def test_a_proof_answers_with_a_new_access_token_and_the_refresh_token_stays(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    first = await signed_up(tenant_auth)
+    second = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)  # the answer is lost
+    eve = await as_user(tenant_auth, AT_BAKERY, first.access_token, clock.now().timestamp)
+
+    proved = await tenant_auth.reauthenticate(eve, Proof(PASSWORD))
+
+    claims = await claims_of(tenant_auth, BAKERY, proved.access_token, clock.now().timestamp)
+    assert (claims["sid"], claims["gen"]) == (eve.end_user().session, 0), "its use does not end the lost refresh token"
+    assert (proved.aal, proved.amr, proved.expires_in) == (1, ("pwd",), first.expires_in)
+    assert (await tenant_auth.refresh(AT_BAKERY, first.refresh_token)).refresh_token == second.refresh_token
+    await tenant_auth.logout(eve)
+    with pytest.raises(InvalidToken):
+        await tenant_auth.reauthenticate(eve, Proof(PASSWORD))
 
 
 async def test_too_many_wrong_proofs_end_the_session(tenant_auth: TenantAuthService, clock: ManualClock) -> None:

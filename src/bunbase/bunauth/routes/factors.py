@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import msgspec
 from litestar import delete, get, post
 
 from bunbase.contracts.bunauth.accounts import SignedIn
-from bunbase.contracts.bunauth.factors import Code, NewTotp, RecoveryCodes, SecondFactor, TotpState
+from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, SecondFactor, TotpState
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.identity.bodies import ChallengeAnswer, TotpCode
 
 TAGS = ["Developers"]
-
-
-class ChallengeAnswer(SecondFactor, frozen=True, kw_only=True):
-    """`challenge`: from the answer to the sign-in. Send `code` or `passkey` with it."""
-
-    challenge: str
-
-
-class TotpCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    code: Code
 
 
 @post(

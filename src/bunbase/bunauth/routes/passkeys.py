@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import PathParameter
 
@@ -13,34 +12,12 @@ from bunbase.contracts.bunauth.factors import Passkey, PasskeyOptions, Passkeys
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.identity.bodies import LoginOptions, NewCredential, PasskeyName, UsedCredential
 from bunbase.pkg.ids import ID
 
 TAGS = ["Developers"]
 
 PasskeyId = Annotated[str, PathParameter(pattern=ID)]
-
-
-class NewCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`credential`: the answer of `navigator.credentials.create`, as JSON."""
-
-    credential: dict[str, Any]
-    name: str = ""
-
-
-class UsedCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`credential`: the answer of `navigator.credentials.get`, as JSON."""
-
-    credential: dict[str, Any]
-
-
-class PasskeyName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-
-
-class LoginOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`challenge`: of a sign-in that needs a second factor; null for a sign-in with a passkey alone."""
-
-    challenge: str | None = None
 
 
 @post(

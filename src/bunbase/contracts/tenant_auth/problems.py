@@ -17,6 +17,12 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class MfaEnrolmentRequired(Problem):
+    """`challenge`: a secret for the next request. `expires_in`: its lifetime in seconds."""
+
+    status, code, title = 401, "mfa_enrolment_required", "This app needs a second factor, and you have none yet"
+
+
 class TooManyUsers(Problem):
     status, code, title = 403, "too_many_users", "The project has the maximum number of users"
 

@@ -10,19 +10,24 @@ from bunbase.contracts.tenant_auth.users import User
 
 
 class UserSignedIn(msgspec.Struct, frozen=True):
-    """`expires_in`: seconds until the access token expires."""
+    """`expires_in`: seconds until the access token expires. `aal`: the number of factors that the session has checked.
+    `amr`: its checks, by their names in RFC 8176.
+    """
 
     user: User
     access_token: str
     refresh_token: str
     expires_in: int
     token_type: str = "Bearer"
+    aal: int = 1
+    amr: tuple[str, ...] = ()
 
 
 class UserSession(msgspec.Struct, frozen=True):
     """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
-    `last_used_at`: the time of the last refresh.
+    `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
+    `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
     """
 
     id: str
@@ -31,6 +36,8 @@ class UserSession(msgspec.Struct, frozen=True):
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    aal: int
+    provider: str
 
 
 class UserSessions(msgspec.Struct, frozen=True):

@@ -49,7 +49,7 @@ class SecondStep(Generic[H]):
         async with self.stores.db.transaction():
             holder, waiting = await self.holders.locked(user), await self._open(hash)
             if holder is None or holder.version != waiting.version:
-                raise _expired()
+                raise challenge_expired()
             wrong = await self._check(user, secret, answer)
             if wrong is None:
                 await self.stores.sign_in_challenges.delete(hash)
@@ -64,10 +64,19 @@ class SecondStep(Generic[H]):
         waiting = await self._open(fingerprint(challenge))
         return await self.checks.passkey_options(waiting.user_id, PasskeyAct.SECOND_FACTOR)
 
+    async def waiting(self, challenge: str) -> SignInChallenge:
+        """Return the sign-in that a challenge stands for. Raises: ChallengeExpired."""
+        return await self._open(fingerprint(challenge))
+
+    async def take(self, challenge: str) -> None:
+        """Delete a challenge, so that it works once. Raises: ChallengeExpired, if it was used before."""
+        if not await self.stores.sign_in_challenges.delete(fingerprint(challenge)):
+            raise challenge_expired()
+
     async def _open(self, hash: bytes) -> SignInChallenge:
         found = await self.stores.sign_in_challenges.find(hash, self.clock.now())
         if found is None or found.failed >= MAX_FAILED:
-            raise _expired()
+            raise challenge_expired()
         return found
 
     async def _check(self, user: str, secret: tuple[str, str], answer: SecondFactor) -> Problem | None:
@@ -78,5 +87,5 @@ class SecondStep(Generic[H]):
         return await self.checks.recovery_code(user, answer.code)
 
 
-def _expired() -> ChallengeExpired:
+def challenge_expired() -> ChallengeExpired:
     return ChallengeExpired("Sign in again.")

@@ -1,7 +1,8 @@
 """Ask a sign-in for its second factor.
 
 A challenge takes the place of a session: it lives for five minutes, works once, and is bound to the version of the
-account, so that a change of the password or of a factor ends it.
+account, so that a change of the password or of a factor ends it. It can contain a note about the first step. The stored
+hash covers the note, so a challenge with another note is unknown.
 """
 
 from __future__ import annotations
@@ -34,18 +35,34 @@ class SignInChallenges:
 
         Do not call this inside a transaction: the exception would roll the challenge back.
         """
+        asked = await self.asked(holder)
+        if asked is not None:
+            raise asked
+
+    async def asked(self, holder: Holder, note: str = "") -> SecondFactorRequired | None:
+        """Return the Problem that asks for the second factor, or None if the first factor is enough."""
         factors = await self.stores.factors.counts(holder.id)
         if not factors.totp:
-            return
-        challenge, expires_at = new_secret(PREFIX), self.clock.now() + timedelta(seconds=SECONDS)
-        hash = fingerprint(challenge)
-        await self.stores.sign_in_challenges.add(hash, holder.id, holder.version, expires_at, MAX_OPEN)
-        raise SecondFactorRequired(
+            return None
+        return SecondFactorRequired(
             f"Send this challenge with a code to {self.path}.",
-            challenge=challenge,
+            challenge=await self.add(holder, note),
             methods=methods_of(factors),
             expires_in=SECONDS,
         )
+
+    async def add(self, holder: Holder, note: str = "") -> str:
+        """Store a new challenge and return it. `note`: letters, digits, - and _, for `note_in`."""
+        challenge = f"{new_secret(PREFIX)}.{note}" if note else new_secret(PREFIX)
+        expires_at = self.clock.now() + timedelta(seconds=SECONDS)
+        hash = fingerprint(challenge)
+        await self.stores.sign_in_challenges.add(hash, holder.id, holder.version, expires_at, MAX_OPEN)
+        return challenge
+
+
+def note_in(challenge: str) -> str:
+    """Return the note in a challenge. Trust it only after the challenge was found."""
+    return challenge.partition(".")[2]
 
 
 def methods_of(factors: FactorCounts) -> list[str]:

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from bunbase.tenant_auth.routes import mails, pages, self_service, sessions, settings, users
+from bunbase.tenant_auth.routes import factors, mails, pages, passkeys, proofs, self_service, sessions, settings, users
 
-ROUTES = (*mails.ROUTES, *pages.ROUTES, *self_service.ROUTES, *sessions.ROUTES, *settings.ROUTES, *users.ROUTES)
+ROUTES = (
+    *factors.ROUTES,
+    *mails.ROUTES,
+    *pages.ROUTES,
+    *passkeys.ROUTES,
+    *proofs.ROUTES,
+    *self_service.ROUTES,
+    *sessions.ROUTES,
+    *settings.ROUTES,
+    *users.ROUTES,
+)

@@ -9,10 +9,22 @@ from bunbase.contracts.bunauth.accounts import EmailConfirmed
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.pages import UserPage
+from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.pkg.identity.factors import (
+    NewTotp,
+    Passkey,
+    PasskeyOptions,
+    Passkeys,
+    Proof,
+    RecoveryCodes,
+    SecondFactor,
+    TotpState,
+)
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
@@ -22,12 +34,15 @@ from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.service.passkeys import UserPasskeys
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
+from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
+from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
@@ -43,12 +58,15 @@ class TenantAuthService:
         tokens = SessionTokens(access, pools.site.clock)
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
-        self.proofs = Proofs(pools)
+        self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
         self.sign_in = SignIn(self.opening, pools.passwords, places, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
         self.settings = ProjectSettings(pools)
+        self.second_factor = SecondFactorSignIn(self.opening)
+        self.totp = Totp(self.proofs)
+        self.user_passkeys = UserPasskeys(self.opening, self.proofs)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.administration = Administration(self.opening, pools.passwords, places)
 
@@ -99,6 +117,62 @@ class TenantAuthService:
 
     async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
         return await self.verify_email.confirm(caller, token)
+
+    async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
+        return await self.proofs.reauthenticate(caller, proof)
+
+    async def proof_options(self, caller: Caller) -> PasskeyOptions:
+        return await self.proofs.passkey_options(caller)
+
+    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
+        return await self.second_factor.finish(caller, challenge, answer)
+
+    async def start_enrolment(self, caller: Caller, challenge: str) -> NewTotp:
+        return await self.second_factor.start_enrolment(caller, challenge)
+
+    async def confirm_enrolment(self, caller: Caller, challenge: str, code: str) -> EnrolledUser:
+        return await self.second_factor.confirm_enrolment(caller, challenge, code)
+
+    async def totp_state(self, caller: Caller) -> TotpState:
+        return await self.totp.state(caller)
+
+    async def start_totp(self, caller: Caller) -> NewTotp:
+        return await self.totp.start(caller)
+
+    async def confirm_totp(self, caller: Caller, code: str) -> RecoveryCodes:
+        return await self.totp.confirm(caller, code)
+
+    async def remove_totp(self, caller: Caller) -> None:
+        await self.totp.remove(caller)
+
+    async def new_recovery_codes(self, caller: Caller) -> RecoveryCodes:
+        return await self.totp.new_codes(caller)
+
+    async def passkey_login_options(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
+        if challenge is None:
+            return await self.user_passkeys.sign_in_options(caller)
+        return await self.second_factor.passkey_options(caller, challenge)
+
+    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> UserSignedIn:
+        return await self.user_passkeys.sign_in(caller, credential)
+
+    async def passkeys(self, caller: Caller) -> Passkeys:
+        return await self.user_passkeys.list(caller)
+
+    async def passkey_options(self, caller: Caller) -> PasskeyOptions:
+        return await self.user_passkeys.registration_options(caller)
+
+    async def register_passkey(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
+        return await self.user_passkeys.register(caller, credential, name)
+
+    async def rename_passkey(self, caller: Caller, id: str, name: str) -> None:
+        await self.user_passkeys.rename(caller, id, name)
+
+    async def delete_passkey(self, caller: Caller, id: str) -> None:
+        await self.user_passkeys.delete(caller, id)
+
+    async def reset_user_factors(self, caller: Caller, id: str) -> None:
+        await self.totp.reset(caller, id)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)

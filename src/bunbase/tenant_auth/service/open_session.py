@@ -3,7 +3,8 @@
 The life of one sign-in:
 
     1. A way to sign in (a password, a link, a provider, …) finds the user and checks that it is the right person.
-    2. A banned user is refused. After one factor, a user with a second factor gets a challenge in place of a session.
+    2. A banned user is refused. After one factor, a user with a second factor gets a challenge in place of a session,
+       and so does a user without one, if the project demands it. The link or code of the first step is used up then.
     3. `before_token` may add claims. BunKMS signs the tokens. No transaction is open meanwhile, because both may take
        long.
     4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. It stores
@@ -16,9 +17,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.pkg.errors import Problem
 from bunbase.tenant_auth.people import Person, refuse_banned
-from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.pool import Pool, Pools
+from bunbase.tenant_auth.service.enrolment_demands import demands_factor, enrolment_required, needs_more
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store import Stores
@@ -56,29 +60,60 @@ class OpenSession:
 
         Return None if the user was changed or deleted meanwhile: check again what the sign-in has checked. Do not call
         this inside a transaction. `claims`: claims of the session besides the user's own.
-        Raises: UserBanned, SecondFactorRequired, KeyNotFound, KeyDestroyed.
+        Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, KeyNotFound, KeyDestroyed.
         """
         refuse_banned(person)
-        if not method.complete:
-            await (await self.pools.of(caller.project)).challenges.check(person)
-        new = await self._new(caller, person, method, claims)
+        pool = await self.pools.of(caller.project)
+        if await needs_more(pool, person, method):
+            await self._ask_for_more(pool, person, method, also)
+            return None
+        new, most = await self._new(caller, person, method, claims), pool.auth.sessions.max_per_user
+        until = 0.0 if most is None else await self.pools.revoked_until()
         async with self.stores.db.transaction():
+            if most is not None:  # of two sign-ins at once, the second one sees the session of the first
+                await self.stores.users.locked(pool.project, person.id)
             if not await self.stores.sessions.add(caller.project, new):
                 return None
+            if most is not None:
+                await self.stores.sessions.end_oldest(pool.project, person.id, most, pool.clock.now(), until)
             await also()
-        return self.tokens.answer(person.user, new.pair)
+        return self.tokens.answer(person.user, new.pair, method)
 
     async def open_first_session(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing
     ) -> UserSignedIn:
-        """Store a new user with a first session. Raises: EmailTaken, KeyNotFound, KeyDestroyed."""
+        """Store a new user with a first session.
+
+        Raises: EmailTaken, MfaEnrolmentRequired (then the user is stored, and signs in next), KeyNotFound,
+        KeyDestroyed.
+        """
         # sign before storing the user: a project whose key was destroyed must not get another user
-        new = await self._new(caller, person, method, None)
+        new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
+        needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
             await self.stores.users.add(caller.project, person)
-            await self.stores.sessions.add(caller.project, new)
+            if demands_factor(pool, person, method):
+                needed = await enrolment_required(pool, person, method)
+            else:
+                await self.stores.sessions.add(caller.project, new)
             await also()
-        return self.tokens.answer(person.user, new.pair)
+        if needed is not None:
+            raise needed
+        return self.tokens.answer(person.user, new.pair, method)
+
+    async def _ask_for_more(self, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
+        """Raise the Problem that asks for the second factor. Return if the user was changed meanwhile."""
+        async with self.stores.db.transaction():
+            locked = await self.stores.users.locked(pool.project, person.id)
+            if locked is None or locked.version != person.version:
+                return
+            await also()
+            now = await self.stores.users.locked(pool.project, person.id) or locked  # `also` may have changed the user
+            asked: Problem | None = await pool.challenges.asked(now, method.noted)
+            if asked is None and demands_factor(pool, now, method):
+                asked = await enrolment_required(pool, now, method)
+        if asked is not None:
+            raise asked
 
     async def open_changed_session(
         self, caller: Caller, person: Person, method: SignInMethod, store: Store, also: Also = nothing
@@ -86,16 +121,23 @@ class OpenSession:
         """Store a changed user with a new session. `person`: the user after the change.
 
         `store`: changes the user; it returns False, and changes nothing, if the user was changed meanwhile. Return None
-        then: begin again. Raises: UserBanned, KeyNotFound, KeyDestroyed, and what `store` raises.
+        then: begin again. Raises: UserBanned, MfaEnrolmentRequired (then the user is changed, and signs in next),
+        KeyNotFound, KeyDestroyed, and what `store` raises.
         """
         refuse_banned(person)
-        new = await self._new(caller, person, method, None)
+        new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
+        needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
             if not await store():
                 return None
-            await self.stores.sessions.add(caller.project, new)
+            if demands_factor(pool, person, method):
+                needed = await enrolment_required(pool, person, method)
+            else:
+                await self.stores.sessions.add(caller.project, new)
             await also()
-        return self.tokens.answer(person.user, new.pair)
+        if needed is not None:
+            raise needed
+        return self.tokens.answer(person.user, new.pair, method)
 
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         added = await self.before_token(caller, person, method)

@@ -1,18 +1,29 @@
-"""Fresh proofs that an end user still owns the account. `pkg/identity/fresh_proofs.py` has the rules."""
+"""Fresh proofs that an end user still owns the account. `pkg/identity/fresh_proofs.py` has the rules.
+
+A proof by a second factor makes the session one of two factors (`aal` 2), so its user does not sign in again to reach
+what needs both.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Caller, EndUser
-from bunbase.pkg.identity.factors import Proof
+from bunbase.contracts.tenant_auth.proofs import Reauthenticated
+from bunbase.pkg.identity.factors import PasskeyOptions, Proof
+from bunbase.tenant_auth.people import signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.session_tokens import SessionTokens
+from bunbase.tenant_auth.sign_in_methods import Checked, proved_by
 
 
 class Proofs:
-    def __init__(self, pools: Pools) -> None:
+    def __init__(self, pools: Pools, tokens: SessionTokens) -> None:
         self.pools = pools
+        self.stores = pools.stores
+        self.tokens = tokens
 
     async def need_fresh(self, caller: Caller) -> EndUser:
         """Return the signed-in user if a proof is fresh. Raises: ReauthenticationRequired, InvalidToken."""
@@ -20,11 +31,36 @@ class Proofs:
         await pool.proofs.need(user.uid, user.session)
         return user
 
-    async def reauthenticate(self, caller: Caller, proof: Proof) -> None:
-        """Check a proof and store its time. Raises: WrongProof, RateLimited."""
+    async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
+        """Check a proof and store it. Raises: WrongProof, RateLimited, InvalidToken."""
         pool, user = await self.pools.of(keyed_project(caller)), caller.end_user()
         await pool.proofs.prove(user.uid, user.session, proof, partial(self._end_session, pool, user.session))
+        return await self._raised(pool, user, proved_by(proof))
+
+    async def passkey_options(self, caller: Caller) -> PasskeyOptions:
+        """Return the options for a passkey as proof. Raises: PasskeysUnavailable, Unauthenticated."""
+        pool, user = await self.pools.of(keyed_project(caller)), caller.end_user()
+        person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
+        return await pool.proofs.passkey_options(person.id)
+
+    async def _raised(self, pool: Pool, user: EndUser, checked: Checked) -> Reauthenticated:
+        """Add what was checked to the session, and return a new access token.
+
+        Raises: InvalidToken, if the session ends meanwhile.
+        """
+        now = pool.clock.now()
+        # the user first: a change of the user after this makes the token invalid by its version
+        person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
+        session = await self.stores.sessions.add_checks(pool.project, user.session, checked, now)
+        if session is None:
+            raise InvalidToken
+        # generation 0: whoever uses the token has not shown that the answer to the last refresh has arrived
+        subject = session.subject(user.session, person.user, person.version, 0)
+        answer = await self.tokens.new_access(pool, subject, session.expires_at, now)
+        if not await self.stores.sessions.alive(pool.project, user.session, person.version, now):
+            raise InvalidToken
+        return answer
 
     async def _end_session(self, pool: Pool, session: str) -> None:
         until = await self.pools.revoked_until()
-        await self.pools.stores.sessions.end(pool.project, session, pool.clock.now(), until)
+        await self.stores.sessions.end(pool.project, session, pool.clock.now(), until)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
@@ -56,5 +57,15 @@ class SessionTokens:
         access, expires_at = await self.access.sign(pool.project, subject, life)
         return msgspec.structs.replace(pair, access_token=access, access_expires_at=expires_at, version=subject.version)
 
-    def answer(self, user: User, pair: Pair) -> UserSignedIn:
-        return UserSignedIn(user, pair.access_token, pair.refresh_token, pair.expires_in(self.clock.now()))
+    async def new_access(
+        self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime
+    ) -> Reauthenticated:
+        """Return another access token of a session, without a refresh token."""
+        life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
+        access, expires_at = await self.access.sign(pool.project, subject, life)
+        seconds = max(0, expires_at - int(self.clock.now().timestamp()))
+        return Reauthenticated(access, seconds, subject.method.aal, subject.method.amr)
+
+    def answer(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
+        seconds = pair.expires_in(self.clock.now())
+        return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)

@@ -27,8 +27,9 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.people import Person, signed_in_person
-from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.enrolment_demands import demands_factor
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import StoredToken
@@ -51,19 +52,19 @@ class Sessions:
                 raise InvalidToken
             match standing(token, now, pool.lifetimes):
                 case Standing.FRESH:
-                    person, subject = await self._subject(project, token)
+                    person, subject = await self._subject(pool, token)
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
-                        return self.tokens.answer(person.user, pair)
+                        return self.tokens.answer(person.user, pair, subject.method)
                     # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
-                    person, subject = await self._subject(project, token)
+                    person, subject = await self._subject(pool, token)
                     pair = token.traded_for(refresh_token)
                     if _lives(pair, person, now):
-                        return self.tokens.answer(person.user, pair)
+                        return self.tokens.answer(person.user, pair, subject.method)
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
-                        return self.tokens.answer(person.user, pair)
+                        return self.tokens.answer(person.user, pair, subject.method)
                     # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
                     await self._end(project, token.session)
@@ -115,10 +116,16 @@ class Sessions:
 
         return await knows_address(email, ip, addresses)
 
-    async def _subject(self, project: str, token: StoredToken) -> tuple[Person, Subject]:
-        """Return the user of a refresh token, and the subject of the next access token. Raises: Unauthenticated."""
-        person = signed_in_person(await self.stores.users.by_id(project, token.user_id))
-        return person, token.subject(person.user, person.version, token.generation + 1)
+    async def _subject(self, pool: Pool, token: StoredToken) -> tuple[Person, Subject]:
+        """Return the user of a refresh token, and the subject of the next access token.
+
+        Raises: Unauthenticated; InvalidToken, if the project demands a second factor that the session has not checked.
+        """
+        person = signed_in_person(await self.stores.users.by_id(pool.project, token.user_id))
+        subject = token.subject(person.user, person.version, token.generation + 1)
+        if demands_factor(pool, person, subject.method):
+            raise InvalidToken("This app needs a second factor now. Sign in again.")
+        return person, subject
 
     async def _end(self, project: str, session: str) -> None:
         await self.stores.sessions.end(project, session, self.clock.now(), await self.pools.revoked_until())

@@ -38,6 +38,7 @@ class ProjectSettings:
             after = StoredSettings(checked(plain, result), await self._sealed(caller.project, before, secrets, result))
             after = msgspec.structs.replace(after, version=before.version)
             if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
+                self.pools.cache.forget(caller.project)
                 return _shown(msgspec.structs.replace(after, version=before.version + 1))
 
     async def _sealed(

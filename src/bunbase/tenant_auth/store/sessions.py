@@ -17,7 +17,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
-from bunbase.tenant_auth.sign_in_methods import PASSWORD, SignInMethod
+from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD, Checked, SignInMethod
 
 # ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. If a change holds the lock,
 # these statements wait, and then find another version of the user. No session gets a token with outdated content. No
@@ -36,7 +36,7 @@ SELECT EXISTS (
     WHERE sessions.project = $1 AND sessions.id = $2 AND version = $3 AND ended_at IS NULL AND expires_at > $4
 )"""
 SESSIONS = """
-SELECT id, ip, agent, created_at, last_used_at, expires_at, id = $6 AS current FROM sessions
+SELECT id, ip, agent, created_at, last_used_at, expires_at, aal, provider, id = $6 AS current FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
@@ -56,6 +56,15 @@ WITH ended AS (
 SELECT array_agg(id) FROM ended"""
 END_ALL = """
 UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3"""
+END_OLDEST = """
+WITH ended AS (
+    UPDATE sessions SET ended_at = $4
+    WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4 AND id NOT IN (
+        SELECT id FROM sessions WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
+        ORDER BY created_at DESC, id DESC LIMIT $3)
+    RETURNING id
+)
+SELECT array_agg(id) FROM ended"""
 REFRESH_TOKEN = """
 SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
     sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims,
@@ -81,6 +90,11 @@ SELECT $1, $7, session, $8, generation + 1 FROM used"""
 NOTE_USE = """
 UPDATE refresh_tokens SET child_used_at = $4
 WHERE project = $1 AND session = $2 AND generation < $3 AND used_at IS NOT NULL AND child_used_at IS NULL"""
+ADD_CHECKS = """
+UPDATE sessions SET aal = greatest(aal, $4), amr = amr || ARRAY(
+    SELECT name FROM unnest($3::text[]) WITH ORDINALITY AS new (name, place) WHERE name <> ALL (amr) ORDER BY place)
+WHERE project = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $5
+RETURNING claims, amr, aal, provider, act, expires_at"""
 USE_CUSTOM_TOKEN = """
 INSERT INTO used_custom_tokens (project, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"""
 
@@ -114,6 +128,22 @@ class NewSession(msgspec.Struct, frozen=True):
     act: dict[str, Any] | None = None
 
 
+class SessionContent(msgspec.Struct, frozen=True):
+    """The part of a session that its access tokens show."""
+
+    expires_at: datetime
+    claims: dict[str, Any] = msgspec.field(default_factory=dict)
+    amr: tuple[str, ...] = ()
+    aal: int = 1
+    provider: str = ""
+    act: dict[str, Any] | None = None
+
+    def subject(self, session: str, user: User, version: int, generation: int) -> Subject:
+        """Return the content of an access token of the session."""
+        method = SignInMethod(self.amr, self.provider, self.aal, vouched=self.provider == CUSTOM_TOKEN.provider)
+        return Subject(user, version, session, self.claims, generation, method, self.act)
+
+
 class StoredToken(RefreshToken, frozen=True):
     """A stored refresh token. The other fields are those of its session."""
 
@@ -125,8 +155,8 @@ class StoredToken(RefreshToken, frozen=True):
 
     def subject(self, user: User, version: int, generation: int) -> Subject:
         """Return the content of an access token of the session."""
-        method = SignInMethod(self.amr, self.provider, self.aal)
-        return Subject(user, version, self.session, self.claims, generation, method, self.act)
+        content = SessionContent(self.session_expires_at, self.claims, self.amr, self.aal, self.provider, self.act)
+        return content.subject(self.session, user, version, generation)
 
 
 class SessionStore:
@@ -183,6 +213,11 @@ class SessionStore:
             for id in await self.db.value(END_OTHERS, project, user, keep, now) or []:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
 
+    async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> None:
+        """End all open sessions of a user but the newest `keep`, and tell all processes."""
+        for id in await self.db.value(END_OLDEST, project, user, keep, now) or []:
+            await self.feed.publish(RevokedKind.SESSION, id, until)
+
     async def end_all(self, project: str, user: str, now: datetime) -> None:
         """End all sessions of a user. The user's new version, which the caller publishes, ends the access tokens."""
         await self.db.execute(END_ALL, project, user, now)
@@ -203,6 +238,10 @@ class SessionStore:
     async def note_use(self, project: str, session: str, generation: int, now: datetime) -> None:
         """Store that a token of this generation was used: older refresh tokens return their pair no longer."""
         await self.db.execute(NOTE_USE, project, session, generation, now)
+
+    async def add_checks(self, project: str, id: str, checked: Checked, now: datetime) -> SessionContent | None:
+        """Add what was checked to an open session. Return its content, or None if the session has ended."""
+        return await self.db.one(SessionContent, ADD_CHECKS, project, id, list(checked.amr), checked.aal, now)
 
     async def forget_pairs(self, used_before: datetime) -> int:
         return await self.db.execute(FORGET_PAIRS, used_before)

@@ -48,5 +48,6 @@ class SignInChallengeStore:
     async def fail(self, hash: bytes) -> None:
         await self.db.execute(FAIL, self.project, hash)
 
-    async def delete(self, hash: bytes) -> None:
-        await self.db.execute(DELETE, self.project, hash)
+    async def delete(self, hash: bytes) -> bool:
+        """Delete a challenge. Return False if there is none."""
+        return bool(await self.db.execute(DELETE, self.project, hash))
