@@ -48,7 +48,10 @@ INVENTED = {
     ("POST", "/oauth/introspect"): "invalid_client",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
+    ("POST", "/v1/auth/oauth/exchange"): "external_login_expired",
+    ("POST", "/v1/auth/identities/link"): "provider_not_found",
 }
+OF_USERS = {"/v1/auth/identities/link", "/v1/auth/me"}
 FORMS = {"/v1/auth/token", "/oauth/token", "/oauth/revoke", "/oauth/introspect"}
 SIGNED_IN = (who.OWNER, who.OUTSIDER, who.VIEWER, who.DEVELOPER, who.ADMIN)
 BUNDLE = b'module.exports.default = () => new Response("hello")'
@@ -230,7 +233,7 @@ def test_each_route_accepts_the_example_of_its_body(installation: Installation) 
     for method, route in EXAMPLES:
         one = Permission(method, route, frozenset(), rows[method, route].query, None, rows[method, route].fields)
 
-        reply = installation.send(one, who.USER if route == "/v1/auth/me" else caller[route.startswith("/api/")])
+        reply = installation.send(one, who.USER if route in OF_USERS else caller[route.startswith("/api/")])
 
         expected = INVENTED.get((method, route))
         misread = reply.status_code in MISREAD or reply.status_code >= 500 or is_refused(reply)

@@ -28,3 +28,9 @@ class SignInMethod(msgspec.Struct, frozen=True):
 
 PASSWORD: Final = SignInMethod(("pwd",), "password")
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)
+
+
+def external(provider: str, consented: bool) -> SignInMethod:
+    """Return the sign-in by another service. `consented`: a session of the user has asked for it, so no second factor
+    is needed."""
+    return SignInMethod(("oauth",), provider, vouched=consented)

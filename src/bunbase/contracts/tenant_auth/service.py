@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
@@ -15,7 +16,7 @@ from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(UserMails, UserPages, UserSettings, Protocol):
+class TenantAuth(UserIdentities, UserMails, UserPages, UserSettings, Protocol):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
