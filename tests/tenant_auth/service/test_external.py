@@ -191,7 +191,7 @@ async def test_only_people_whom_the_settings_admit_become_users(
     assert (await signed_in(room)).user.email == EVE
 
 
-async def test_a_state_a_code_and_a_ticket_are_worthless_in_another_project(
+async def test_a_state_a_code_a_ticket_and_an_identity_are_worthless_in_another_project(
     room: TenantAuthService, service: Service, clock: ManualClock
 ) -> None:
     await configure(room, LIBRARY)
@@ -208,7 +208,14 @@ async def test_a_state_a_code_and_a_ticket_are_worthless_in_another_project(
     with pytest.raises(ProviderNotFound):  # the pool of the state is asked, not one that still has this provider
         await room.finish_user_login("google", ExternalAnswer(state, browser, "code"))
 
-    assert (await signed_in(room, AT_BAKERY)).user.id != reader.end_user().uid
+    eve = await signed_in(room, AT_BAKERY)
+    baker = await as_user(room, AT_BAKERY, eve.access_token, clock.now().timestamp)
+    (identity,) = (await room.user_identities(baker)).items
+    with pytest.raises(IdentityNotFound):
+        await room.delete_user_identity(reader, identity.id)
+
+    assert eve.user.id != reader.end_user().uid
+    assert not (await room.user_identities(reader)).items
     with pytest.raises(Unauthenticated):
         await room.user_identities(AT_BAKERY)
 
