@@ -54,6 +54,8 @@ INVENTED = {
     ("POST", "/v1/auth/totp/confirm"): "wrong_code",
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
+    ("POST", "/v1/auth/oauth/exchange"): "external_login_expired",
+    ("POST", "/v1/auth/identities/link"): "provider_not_found",
 }
 FORMS = {"/v1/auth/token", "/oauth/token", "/oauth/revoke", "/oauth/introspect"}
 SIGNED_IN = (who.OWNER, who.OUTSIDER, who.VIEWER, who.DEVELOPER, who.ADMIN)

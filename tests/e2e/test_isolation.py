@@ -241,6 +241,29 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),
+        Try("GET", "/v1/auth/providers", "/v1/auth/providers", "key", (200,)),
+        Try(
+            *(
+                "GET",
+                "/v1/auth/oauth/{provider}/start",
+                f"/v1/auth/oauth/google/start?redirect_to=/&code_challenge={'x' * 43}",
+            ),
+            *("key", (404,)),
+        ),
+        Try("GET", "/v1/auth/oauth/{provider}/callback", "/v1/auth/oauth/google/callback?state=bst_x", "key", (400,)),
+        Try(
+            *("POST", "/v1/auth/oauth/exchange", "/v1/auth/oauth/exchange", "key", (400,)),
+            {"code": "bxc_x", "verifier": "x"},
+        ),
+        Try("GET", "/v1/auth/identities", "/v1/auth/identities", "key", (401,), headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/identities/link", "/v1/auth/identities/link", "key", (401,), {"provider": "google"}),
+            headers=owner.user,
+        ),
+        Try(
+            *("DELETE", "/v1/auth/identities/{identity_id}", "/v1/auth/identities/idn_x", "key", (401,)),
+            headers=owner.user,
+        ),
         Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
         Try(
             *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),

@@ -27,3 +27,9 @@ async def link(room: TenantAuthService, to: str, page: str, project: str = BAKER
             assert found[2] == mail.project == project
             return unquote(found[3])
     raise AssertionError(f"no mail of {project} to {to} links to {page}")
+
+
+async def kinds(room: TenantAuthService, to: str, project: str = BAKERY) -> list[str]:
+    """Return the kinds of the mails of a project to an address, oldest first."""
+    query = "SELECT array_agg(kind ORDER BY id) FROM mails WHERE project = $1 AND recipient = $2"
+    return await room.stores.db.value(query, project, to) or []

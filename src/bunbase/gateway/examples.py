@@ -113,6 +113,8 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/auth/login"): {"email": "eve@example.com", "password": "apples and pears"},
     ("POST", "/v1/auth/login/custom-token"): {"token": "the token of POST /v1/auth/custom-token"},
     ("POST", "/v1/auth/refresh"): {"refresh_token": TOKEN},
+    ("POST", "/v1/auth/oauth/exchange"): {"code": "the code in the address", "verifier": "the PKCE verifier"},
+    ("POST", "/v1/auth/identities/link"): {"provider": "google"},
     ("PATCH", "/v1/auth/me"): {"data": {"name": "Eve", "theme": "dark"}},
     ("POST", "/v1/auth/login/enrolment"): {"challenge": "the challenge of the answer"},
     ("POST", "/v1/auth/login/enrolment/confirm"): {"challenge": "the challenge of the answer", "code": "123456"},

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ import httpcore
 import msgspec
 
 MAX_ANSWER_BYTES: Final = 1 << 20
+COMPATIBLE: Final = IPv6Network("::/96")  # IPv4 addresses in an outdated form (RFC 4291 §2.5.5.1)
+NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 class RequestFailed(Exception):
@@ -31,13 +33,19 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Outgoing:
-    """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http."""
+    """`trusted`: the hosts that the operator has named. They may have private addresses, and plain http.
 
-    def __init__(self, trusted: Iterable[str], deadline_seconds: float) -> None:
+    `keep`: how many idle connections stay open. With 0, an object that nobody uses any more needs no `close`.
+    """
+
+    def __init__(self, trusted: Iterable[str], deadline_seconds: float, keep: int = 20) -> None:
         self.trusted = frozenset(trusted)
         self.deadline_seconds = deadline_seconds
         self.pool = httpcore.AsyncConnectionPool(
-            max_connections=20, keepalive_expiry=20.0, network_backend=CheckedAddresses(self.trusted)
+            max_connections=20,
+            max_keepalive_connections=keep,
+            keepalive_expiry=20.0,
+            network_backend=CheckedAddresses(self.trusted),
         )
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
@@ -110,9 +118,26 @@ async def _public_address(host: str, port: int) -> str:
     """Return the first public address of a host. Raises: httpcore.ConnectError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for *_, address in found:
-        if ip_address(address[0]).is_global:
+        if is_public(str(address[0])):
             return str(address[0])
     raise httpcore.ConnectError(f"{host} has no public address, and the settings do not name this host")
+
+
+def is_public(address: str) -> bool:
+    """True for an address of the internet. An IPv6 address that stands for an IPv4 address counts as that address."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour or _translated(found)
+        if inner is not None:
+            return is_public(str(inner))
+        if found in COMPATIBLE or found.is_site_local or found.teredo is not None:
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _translated(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address to which a gateway of NAT64 would connect (RFC 6052)."""
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in NAT64 else None
 
 
 async def _read(answer: httpcore.Response, host: str) -> bytes:

@@ -75,6 +75,19 @@ def with_verified_email(person: Person) -> Change:
     return _change(person, msgspec.structs.replace(person, user=user))
 
 
+def taken_over(person: Person) -> Change:
+    """Return the user for the owner of the address: nothing with which somebody else could sign in is left."""
+    user = msgspec.structs.replace(person.user, email_verified=True, phone=None, phone_verified=False)
+    return signed_out(msgspec.structs.replace(person, user=user, password_hash=None))
+
+
+def with_identity(person: Person, email: str | None, name: str) -> Change:
+    """Return an anonymous user who has an identity now. `email`: the verified address, if there is one."""
+    found = {"email": email, "email_verified": True} if email else {}
+    user = msgspec.structs.replace(person.user, anonymous=False, name=person.user.name or name, **found)
+    return next_version(msgspec.structs.replace(person, user=user))
+
+
 def signed_out(person: Person) -> Change:
     return Change(_with_next_version(person), ends_sessions=True)
 

@@ -15,15 +15,17 @@ from urllib.parse import quote
 import msgspec
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
+from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
 from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
+from bunbase.pkg.identity.external_login import ExternalLogins
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
 from bunbase.pkg.identity.holders import Vault
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.problems import LastSignInMethod, PasskeysUnavailable
+from bunbase.pkg.identity.redirects import listed_redirect
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
@@ -34,6 +36,7 @@ from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import SessionSettings, revoked_until
 from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.providers import ProviderClients, SealedProvider, settings_of
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
 from bunbase.tenant_auth.store import Stores
@@ -42,6 +45,8 @@ from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
 
 CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
+SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
+LINK: Final = "POST /v1/auth/identities/link"
 PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
 SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
@@ -133,6 +138,28 @@ class Pool:
         sessions = PoolSessions(self._all.stores.db, self.project)
         return FreshProofs(self.checks, sessions, PoolPasswords(self._all, self.project), PROOF)
 
+    @cached_property
+    def external(self) -> ExternalLogins:
+        """The sign-ins at the services that the project has enabled."""
+        enabled = {name: one for name, one in self.auth.providers.items() if one.enabled}
+        providers = {name: (settings_of(name, one), self._provider(name, one)) for name, one in enabled.items()}
+        url = self._all.site.public_url.rstrip("/")
+
+        def callback(provider: str) -> str:
+            return f"{url}/v1/auth/oauth/{provider}/callback"
+
+        check = partial(listed_redirect, allowed=self.auth.redirect_urls)
+        return ExternalLogins(self.stores, providers, callback, check, LINK, self.clock)
+
+    def _provider(self, name: str, chosen: UserProvider) -> SealedProvider:
+        secret = f"providers.{name}"
+        sealed = self.sealed.get(secret, "")
+
+        async def unsealed() -> str:
+            return await self.vault.unsealed(SETTINGS + secret, sealed) if sealed else ""
+
+        return SealedProvider(partial(self._all.clients.of, self.project, name, chosen, sealed, unsealed))
+
     async def need_way_in(self, user: str) -> None:
         """Check that a user still has a way to sign in. Call this after a removal, while the user is locked.
 
@@ -182,6 +209,7 @@ class Pools:
         self.passwords = passwords
         self.settings = settings
         self.site = site
+        self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
     async def of(self, project: str) -> Pool:

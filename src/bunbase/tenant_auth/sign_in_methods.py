@@ -75,3 +75,9 @@ def method_in(note: str) -> SignInMethod:
     padded = note + "=" * (-len(note) % 4)
     amr, provider = msgspec.json.decode(urlsafe_b64decode(padded), type=tuple[tuple[str, ...], str])
     return SignInMethod(amr, provider)
+
+
+def external(provider: str, consented: bool) -> SignInMethod:
+    """Return the sign-in by another service. `consented`: a session of the user has asked for it, so no second factor
+    is needed."""
+    return SignInMethod(("oauth",), provider, vouched=consented)

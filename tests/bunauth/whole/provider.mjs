@@ -1,13 +1,14 @@
-// A real OpenID Connect provider on loopback. It signs everybody in without asking: the account is the login_hint cookie.
+// A real OpenID Connect provider on loopback. It signs everybody in without asking: the account is that of the cookie.
 //
-// Usage: provider.mjs <redirect URI>. It prints its issuer when it listens.
+// Usage: provider.mjs <redirect URIs with commas> [host] [ask]. With `ask`, a page with a button for each account is shown
+// in place of the cookie. It prints its issuer when it listens.
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-const [redirectUri] = process.argv.slice(2);
+const [redirectUris, host = "127.0.0.1", ask] = process.argv.slice(2);
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const issuer = `http://${host}:${server.address().port}`;
   const people = {
     ada: { email: "ada@example.com", email_verified: true, name: "Ada L." },
     bob: { email: "bob@example.com", email_verified: false },
@@ -18,7 +19,7 @@ server.listen(0, "127.0.0.1", () => {
       {
         client_id: "bunbase",
         client_secret: "a secret: of the client/+",
-        redirect_uris: [redirectUri],
+        redirect_uris: redirectUris.split(","),
         grant_types: ["authorization_code"],
         response_types: ["code"],
       },
@@ -34,6 +35,16 @@ server.listen(0, "127.0.0.1", () => {
   server.on("request", async (request, response) => {
     if (!request.url.startsWith("/interaction/")) return callback(request, response);
     const { prompt, params } = await provider.interactionDetails(request, response);
+    if (ask && request.method !== "POST") {
+      const buttons = Object.keys(people).map((name) => `<button name="person" value="${name}">${name}</button>`);
+      response.setHeader("content-type", "text/html");
+      return response.end(`<h1>Sign in at the provider</h1><form method="post">${buttons.join("")}</form>`);
+    }
+    if (ask) {
+      let body = "";
+      for await (const part of request) body += part;
+      request.headers.cookie = `${request.headers.cookie}; ${body}`;
+    }
     const accountId = /(?:^|; )person=(\w+)/.exec(request.headers.cookie ?? "")?.[1] ?? "ada";
     if (accountId === "refuses") {
       const refused = { error: "access_denied", error_description: "<script>no</script>" };

@@ -148,6 +148,17 @@ async def test_the_answer_of_another_browser_or_another_sign_in_begins_nothing(
     await stranger.close()
 
 
+async def test_an_answer_that_a_provider_sends_as_a_form_is_repeated_by_the_browser(browser: Browser) -> None:
+    callback = httpx.URL(await browser.to_callback())
+    form = {**dict(callback.params), "user": "what Apple adds"}
+
+    repeated = await browser.bunbase.post(callback.path, data=form)
+    page = await browser.bunbase.get(repeated.headers["location"])
+
+    assert (repeated.status_code, repeated.headers["location"].partition("?")[0]) == (303, callback.path)
+    assert page.headers["location"].startswith(f"{PAGE}?code=")
+
+
 async def test_an_answer_of_another_issuer_is_refused(browser: Browser) -> None:
     callback = httpx.URL(await browser.to_callback()).copy_set_param("iss", "https://accounts.example.com")
 

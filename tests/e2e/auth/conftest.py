@@ -21,8 +21,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def app_of_another_origin() -> Iterator[App]:
     """Yield the app. Its users are shared: each test takes addresses of its own, and leaves the rules as they are."""
-    with dev_instance() as instance, app_on(instance.start()) as app:
-        yield app
+    with dev_instance() as instance:
+        # the sign-in provider of these tests is on this machine
+        instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
+        with app_on(instance.start()) as app:
+            yield app
 
 
 @pytest.fixture

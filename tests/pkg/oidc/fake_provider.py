@@ -23,7 +23,7 @@ class FakeProvider:
     """`claims`: replace those of the ID token; None removes one. `metadata`, `userinfo`: replace those of the answers.
 
     `alg`: of the ID token. `answers`: a status and a body in place of the usual ones, by path. `codes`: the PKCE
-    challenge of each code.
+    challenge of each code. `form`: the last one that was sent.
     """
 
     def __init__(self) -> None:
@@ -41,6 +41,7 @@ class FakeProvider:
         self.user: dict[str, Any] = {"id": 7, "login": "ada", "name": None}
         self.emails: list[dict[str, Any]] = [{"email": "ada@example.com", "primary": True, "verified": True}]
         self.seen: list[str] = []
+        self.form: dict[str, list[str]] = {}
 
     def rotate_key(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "second"})
@@ -78,7 +79,9 @@ class FakeProvider:
             if not message.get("more_body"):
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        status, answer = self.answers.get(path) or self.answer(path, parse_qs(body.decode()), headers)
+        form = parse_qs(body.decode())
+        self.form = form or self.form
+        status, answer = self.answers.get(path) or self.answer(path, form, headers)
         location = [(b"location", b"/elsewhere")] if status == 302 else []
         await send({"type": "http.response.start", "status": status, "headers": location})
         await send({"type": "http.response.body", "body": answer})

@@ -21,6 +21,7 @@ from bunbase.contracts.bunauth.identities import (
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 
@@ -105,6 +106,20 @@ async def finish_login(
 
 
 @post(
+    "/api/auth/oauth/{provider:str}/callback",
+    status_code=303,
+    cache_control=NO_STORE,
+    include_in_schema=False,
+)
+async def repeat_login(
+    anyone: Injected[Caller], request: Request[Any, Any, Any], body: bytes, provider: ProviderName
+) -> Redirect:
+    """Let the browser repeat an answer that a service has sent as a form (`response_mode=form_post`, as Apple does)."""
+    path, content_type = f"/api/auth/oauth/{provider}/callback", request.headers.get("content-type", "")
+    return Redirect(repeated_answer(path, content_type, body), status_code=303)
+
+
+@post(
     "/api/auth/oauth/exchange",
     summary="Trade the code of a sign-in for tokens",
     tags=TAGS,
@@ -155,6 +170,7 @@ ROUTES = (
     list_providers,
     start_login,
     finish_login,
+    repeat_login,
     exchange_code,
     create_link_ticket,
     list_identities,

@@ -10,6 +10,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
 from bunbase.contracts.tenant_auth.factors import UserFactors
+from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.proofs import UserProofs
@@ -18,7 +19,7 @@ from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(AnonymousUsers, UserFactors, UserMails, UserPages, UserProofs, UserSettings, Protocol):
+class TenantAuth(AnonymousUsers, UserFactors, UserIdentities, UserMails, UserPages, UserProofs, UserSettings, Protocol):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may

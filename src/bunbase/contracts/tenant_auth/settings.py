@@ -83,12 +83,13 @@ class PasskeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A service by which users sign in. `kind`: a preset, or `openid` for a provider with discovery at `issuer`.
+    """A service by which users sign in. `kind`: `apple`, `discord`, `github`, `google`, `microsoft`, or `oidc` for
+    every OpenID Connect provider with discovery at `issuer`. Empty: the kind that the name says, else `oidc`.
 
-    `options`: further values of a preset, such as `team_id` and `key_id` of Apple.
+    `options`: further values of a kind: `team_id` and `key_id` of Apple, `tenant` of Microsoft.
     """
 
-    kind: Name = "openid"
+    kind: Name = ""
     enabled: bool = True
     label: Name = ""
     client_id: Text = ""

@@ -33,10 +33,14 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Documents:
-    """`now`: returns seconds that only increase."""
+    """`issuer`: the address below which the metadata are. `named`: the issuer that they name, if it is another one.
 
-    def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float]) -> None:
+    `now`: returns seconds that only increase.
+    """
+
+    def __init__(self, issuer: str, outgoing: Outgoing, now: Callable[[], float], named: str = "") -> None:
         self.issuer = issuer
+        self.named = named or issuer
         self.outgoing = outgoing
         self.now = now
         self.lock = asyncio.Lock()
@@ -48,7 +52,7 @@ class Documents:
         async with self.lock:
             if self.known is None or self.now() - self.known[0] >= KEPT_SECONDS:
                 found = await fetch_json(self.outgoing, self.issuer.rstrip("/") + DISCOVERY, Metadata)
-                if found.issuer != self.issuer:
+                if found.issuer != self.named:
                     raise ProviderFailed(f"the metadata of {self.issuer} name another issuer: {found.issuer[:200]!r}")
                 self.known = (self.now(), found)
             return self.known[1]

@@ -36,12 +36,14 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class GitHub:
-    def __init__(self, settings: ProviderSettings) -> None:
+    """`outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+
+    def __init__(self, settings: ProviderSettings, outgoing: Outgoing | None = None) -> None:
         self.settings = settings
         self.url = settings.issuer.rstrip("/") or GITHUB_URL
         self.api_url = f"{self.url}/api/v3" if settings.issuer else GITHUB_API_URL
         trusted = [urlsplit(settings.issuer).hostname or ""] if settings.issuer else []
-        self.outgoing = Outgoing((*trusted, *settings.hosts), DEADLINE_SECONDS)
+        self.outgoing = outgoing or Outgoing((*trusted, *settings.hosts), DEADLINE_SECONDS)
 
     async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
         asked = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any, Final
 
 import msgspec
@@ -29,8 +30,12 @@ SKEW_SECONDS: Final = 60.0  # allowed difference between the clocks of the provi
 MAX_AGE_SECONDS: Final = 600.0  # a token is issued during the sign-in
 
 
+TENANT: Final = "{tenantid}"  # in the issuer of Microsoft that signs in people of all tenants
+TENANT_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
 class Expected(msgspec.Struct, frozen=True):
-    """The values that an ID token must have. `now`: Unix seconds."""
+    """The values that an ID token must have. `now`: Unix seconds. `issuer`: its tenant may be left open (TENANT)."""
 
     issuer: str
     client_id: str
@@ -63,7 +68,7 @@ def _problems(claims: dict[str, Any], expected: Expected) -> list[str]:
     subject: Any = claims.get("sub")
     nonce: Any = claims.get("nonce")
     checks = {
-        "iss": claims.get("iss") == expected.issuer,
+        "iss": _is_of(claims, expected.issuer),
         "aud": expected.client_id in audiences,
         "azp": claims.get("azp", expected.client_id) == expected.client_id if "azp" in claims else len(audiences) == 1,
         "exp": claims["exp"] > expected.now - SKEW_SECONDS,
@@ -73,6 +78,15 @@ def _problems(claims: dict[str, Any], expected: Expected) -> list[str]:
         "sub": _is_text(subject) and 0 < len(subject) <= MAX_SUBJECT_LENGTH and "\0" not in subject,
     }
     return [name for name, holds in checks.items() if not holds]
+
+
+def _is_of(claims: dict[str, Any], issuer: str) -> bool:
+    """True if a token names the issuer, or that of the person's tenant if the settings leave the tenant open."""
+    if TENANT not in issuer:
+        return claims.get("iss") == issuer
+    tenant = claims.get("tid")
+    known = isinstance(tenant, str) and TENANT_ID.fullmatch(tenant) is not None
+    return known and claims.get("iss") == issuer.replace(TENANT, str(tenant))
 
 
 def _is_text(value: Any) -> bool:

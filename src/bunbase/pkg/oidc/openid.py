@@ -32,15 +32,39 @@ class TokenError(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class OpenIdProvider:
-    """`now`: returns Unix seconds."""
+class Dialect(msgspec.Struct, frozen=True):
+    """Where a service differs from the standard. `asked`: further parameters for the browser. `scopes`: the default.
 
-    def __init__(self, settings: ProviderSettings, now: Callable[[], float]) -> None:
+    `issuer`: the issuer that the metadata name, if it is not the address of the settings. `secret`: makes the client
+    secret. `person`: reads the claims.
+    """
+
+    asked: dict[str, str] = {}
+    scopes: tuple[str, ...] = SCOPES
+    issuer: str = ""
+    secret: Callable[[], str] | None = None
+    person: Callable[[dict[str, Any]], Person] | None = None
+
+
+STANDARD: Final = Dialect()
+
+
+class OpenIdProvider:
+    """`now`: returns Unix seconds. `outgoing`: sends the requests; None: it trusts the hosts of the settings."""
+
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        now: Callable[[], float],
+        outgoing: Outgoing | None = None,
+        dialect: Dialect = STANDARD,
+    ) -> None:
         self.settings = settings
         self.now = now
+        self.dialect = dialect
         host = urlsplit(settings.issuer).hostname or ""
-        self.outgoing = Outgoing((host, *settings.hosts), DEADLINE_SECONDS)
-        self.documents = Documents(settings.issuer, self.outgoing, now)
+        self.outgoing = outgoing or Outgoing((host, *settings.hosts), DEADLINE_SECONDS)
+        self.documents = Documents(settings.issuer, self.outgoing, now, dialect.issuer)
 
     async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
         """Raises: ProviderFailed."""
@@ -49,11 +73,12 @@ class OpenIdProvider:
             "response_type": "code",
             "client_id": self.settings.client_id,
             "redirect_uri": redirect_uri,
-            "scope": " ".join(dict.fromkeys(("openid", *(self.settings.scopes or SCOPES)))),
+            "scope": " ".join(dict.fromkeys(("openid", *(self.settings.scopes or self.dialect.scopes)))),
             "state": secrets.state,
             "nonce": secrets.nonce,
             "code_challenge": secrets.challenge,
             "code_challenge_method": "S256",
+            **self.dialect.asked,
         }
         return with_query(checked_page(metadata.authorization_endpoint), asked)
 
@@ -68,7 +93,7 @@ class OpenIdProvider:
         claims = await checked_claims(tokens.id_token, self.documents, expected)
         if "email" not in claims and metadata.userinfo_endpoint and tokens.access_token:
             claims = await self._with_userinfo(claims, metadata, tokens.access_token)
-        return person_of(claims)
+        return (self.dialect.person or person_of)(claims)
 
     async def close(self) -> None:
         await self.outgoing.close()
@@ -88,7 +113,8 @@ class OpenIdProvider:
             "client_id": self.settings.client_id,
         }
         headers = {"accept": "application/json", "content-type": FORM}
-        methods, secret = metadata.token_endpoint_auth_methods_supported, self.settings.client_secret
+        secret = self.dialect.secret() if self.dialect.secret else self.settings.client_secret
+        methods = metadata.token_endpoint_auth_methods_supported
         if secret and "client_secret_basic" in methods:
             headers["authorization"] = _basic(self.settings.client_id, secret)
         elif secret:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bunbase.pkg.oidc.discord import Discord
 from bunbase.pkg.oidc.github import GitHub
 from bunbase.pkg.oidc.openid import OpenIdProvider
 from bunbase.pkg.oidc.person import Provider
+from bunbase.pkg.oidc.presets import preset
 from bunbase.pkg.oidc.settings import ProviderSettings
+from bunbase.pkg.outgoing import Outgoing
 
 
-def open_provider(settings: ProviderSettings, now: Callable[[], float]) -> Provider:
-    """`now`: returns Unix seconds."""
-    return GitHub(settings) if settings.kind == "github" else OpenIdProvider(settings, now)
+def open_provider(settings: ProviderSettings, now: Callable[[], float], outgoing: Outgoing | None = None) -> Provider:
+    """`now`: returns Unix seconds. `outgoing`: sends the requests; None: it trusts the hosts of the settings, which the
+    operator has written."""
+    match settings.kind:
+        case "github":
+            return GitHub(settings, outgoing)
+        case "discord":
+            return Discord(settings, outgoing)
+        case _:
+            settings, dialect = preset(settings, now)
+            return OpenIdProvider(settings, now, outgoing, dialect)

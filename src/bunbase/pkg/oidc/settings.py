@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -11,22 +12,38 @@ from bunbase.pkg.errors import CannotStart
 
 GITHUB_URL: Final = "https://github.com"
 GITHUB_API_URL: Final = "https://api.github.com"
+GOOGLE_URL: Final = "https://accounts.google.com"
+APPLE_URL: Final = "https://appleid.apple.com"
+MICROSOFT_URL: Final = "https://login.microsoftonline.com"
+DISCORD_URL: Final = "https://discord.com"
+
+Kind = Literal["oidc", "apple", "discord", "github", "google", "microsoft"]
+# the options of each kind, and the forms that their values have
+OPTIONS: Final[dict[str, dict[str, str]]] = {
+    "oidc": {"response_mode": "query|form_post"},
+    "apple": {"team_id": r"[A-Z0-9]{10}", "key_id": r"[A-Z0-9]{10}"},
+    "microsoft": {"tenant": r"common|organizations|consumers|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"},
+}
+NEEDED: Final = ("team_id", "key_id")
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`kind`: "oidc" needs `issuer`; "github" is GitHub, and `issuer` names a GitHub Enterprise server.
 
+    `options`: `response_mode` of a provider that answers only with a form; `team_id` and `key_id` of Apple, whose
+    `client_secret` is a private key; `tenant` of Microsoft.
     `hosts`: further hosts of the provider that have private addresses. The host of the issuer may always have one.
     `title`: the name that people see; the name of the setting by default.
     """
 
     client_id: str
     client_secret: str = ""
-    kind: Literal["oidc", "github"] = "oidc"
+    kind: Kind = "oidc"
     issuer: str = ""
     scopes: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     title: str = ""
+    options: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"ProviderSettings(kind={self.kind!r}, client_id={self.client_id!r})"  # never the secret
@@ -34,11 +51,32 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def check_provider(name: str, settings: ProviderSettings) -> None:
     """Raises: CannotStart, if no sign-in with these settings could succeed."""
+    fault = fault_of(settings)
+    if fault is not None:
+        raise CannotStart(f"{name}: {fault[0]} {fault[1]}")
+
+
+def fault_of(settings: ProviderSettings) -> tuple[str, str] | None:
+    """Return a field with which no sign-in could succeed, and what is wrong with it."""
     if not settings.client_id:
-        raise CannotStart(f"{name}: client_id is empty")
+        return "client_id", "is empty"
     if settings.kind == "oidc" and not settings.issuer:
-        raise CannotStart(f"{name}: issuer is empty; for example https://accounts.google.com")
+        return "issuer", "is empty; for example https://accounts.google.com"
     if settings.issuer:
         parts = urlsplit(settings.issuer)
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
-            raise CannotStart(f"{name}: issuer must be a URL without a query, such as https://accounts.google.com")
+            return "issuer", "must be a URL without a query, such as https://accounts.google.com"
+    return _fault_of_options(settings)
+
+
+def _fault_of_options(settings: ProviderSettings) -> tuple[str, str] | None:
+    forms = OPTIONS.get(settings.kind, {})
+    for name in settings.options:
+        if name not in forms:
+            known = f"has {' and '.join(forms)}" if forms else "has no options"
+            return f"options.{name}", f"is unknown: {settings.kind} {known}"
+    for name, form in forms.items():
+        value = settings.options.get(name, "")
+        if (value or name in NEEDED) and not re.fullmatch(form, value):
+            return f"options.{name}", f"must have the form {form}"
+    return None

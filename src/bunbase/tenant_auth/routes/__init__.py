@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from bunbase.tenant_auth.routes import factors, mails, pages, passkeys, proofs, self_service, sessions, settings, users
+from bunbase.tenant_auth.routes import (
+    external,
+    factors,
+    mails,
+    pages,
+    passkeys,
+    proofs,
+    self_service,
+    sessions,
+    settings,
+    users,
+)
 
 ROUTES = (
+    *external.ROUTES,
     *factors.ROUTES,
     *mails.ROUTES,
     *pages.ROUTES,

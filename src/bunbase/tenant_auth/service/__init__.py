@@ -10,11 +10,20 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
+from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.pkg.identity.external import (
+    ExternalAnswer,
+    ExternalRedirect,
+    ExternalStart,
+    Identities,
+    LinkTicket,
+    LoginProviders,
+)
 from bunbase.pkg.identity.factors import (
     NewTotp,
     Passkey,
@@ -32,6 +41,7 @@ from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
@@ -68,6 +78,7 @@ class TenantAuthService:
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
         self.verify_email = VerifyEmail(self.mail_requests)
+        self.external = ExternalAccounts(self.opening, self.proofs, places)
         self.administration = Administration(self.opening, pools.passwords, places)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
@@ -173,6 +184,27 @@ class TenantAuthService:
 
     async def reset_user_factors(self, caller: Caller, id: str) -> None:
         await self.totp.reset(caller, id)
+
+    async def user_login_providers(self, caller: Caller) -> LoginProviders:
+        return await self.external.providers(caller)
+
+    async def start_user_login(self, caller: Caller, provider: str, start: ExternalStart) -> ExternalRedirect:
+        return await self.external.start(caller, provider, start)
+
+    async def finish_user_login(self, provider: str, answer: ExternalAnswer) -> ExternalRedirect:
+        return await self.external.finish(provider, answer)
+
+    async def exchange_user_code(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
+        return await self.external.exchange(caller, exchange)
+
+    async def create_user_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
+        return await self.external.ticket(caller, provider)
+
+    async def user_identities(self, caller: Caller) -> Identities:
+        return await self.external.list(caller)
+
+    async def delete_user_identity(self, caller: Caller, id: str) -> None:
+        await self.external.delete(caller, id)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)

@@ -44,6 +44,7 @@ SELECT array_agg(DISTINCT ip) FROM (
     SELECT ip FROM sessions
     WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) ORDER BY id DESC LIMIT $3
 ) AS latest"""
+USER_OF = "SELECT user_id FROM sessions WHERE project = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3"
 END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
 END_OWN = """
 UPDATE sessions SET ended_at = $4 WHERE project = $1 AND user_id = $2 AND id = $3 AND ended_at IS NULL"""
@@ -180,6 +181,11 @@ class SessionStore:
 
     async def alive(self, project: str, id: str, version: int, now: datetime) -> bool:
         return bool(await self.db.value(ALIVE, project, id, version, now))
+
+    async def user_of(self, project: str, id: str, now: datetime) -> str | None:
+        """Return the user of an open session."""
+        found: str | None = await self.db.value(USER_OF, project, id, now)
+        return found
 
     async def page(self, project: str, user: str, now: datetime, before: str, limit: int) -> list[UserSession]:
         """Return a user's open sessions, newest first; if `before` is not empty, only sessions older than this id."""

@@ -1,0 +1,128 @@
+"""The services by which the users of projects sign in: their settings, and the clients that ask them.
+
+The developers of a project choose the addresses of these services. So no such address is trusted: requests go to public
+addresses only, but for hosts that the operator has named (`tenant_auth.provider_hosts`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final, get_args
+from urllib.parse import urlsplit
+
+from bunbase.contracts.tenant_auth.identities import PROVIDER_NAME
+from bunbase.contracts.tenant_auth.settings import UserProvider
+from bunbase.pkg.cache import Cache
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.oidc.openid import DEADLINE_SECONDS
+from bunbase.pkg.oidc.person import Person, Provider, ProviderAnswer, ProviderFailed, Secrets
+from bunbase.pkg.oidc.presets import AppleSecret
+from bunbase.pkg.oidc.providers import open_provider
+from bunbase.pkg.oidc.settings import Kind, ProviderSettings, fault_of
+from bunbase.pkg.outgoing import Outgoing
+
+CLIENTS: Final = 1000
+CLIENT_SECONDS: Final = 3600.0
+STANDARD: Final = "oidc"
+TITLES: Final = {"github": "GitHub"}
+KINDS: Final[dict[str, Kind]] = {kind: kind for kind in get_args(Kind)}
+WITH_ISSUER: Final = (STANDARD, "github")
+
+Unsealed = Callable[[], Awaitable[str]]  # returns the client secret of a provider, or "" if there is none
+
+
+def kind_of(name: str, chosen: UserProvider) -> str:
+    """Return the kind of a provider. A name such as `google` says it, if the settings do not."""
+    return chosen.kind or (name if name in KINDS else STANDARD)
+
+
+def settings_of(name: str, chosen: UserProvider, secret: str = "") -> ProviderSettings:
+    """Return the settings for a client. A kind that this version does not know counts as the standard."""
+    kind = KINDS.get(kind_of(name, chosen), "oidc")
+    title = chosen.label or (TITLES.get(kind, kind.capitalize()) if kind == name else "")
+    return ProviderSettings(
+        chosen.client_id,
+        secret,
+        kind,
+        chosen.issuer,
+        chosen.scopes,
+        title=title,
+        options=chosen.options,
+    )
+
+
+def check_providers(
+    providers: Mapping[str, UserProvider], secrets: Mapping[str, str | None], hosts: Iterable[str]
+) -> None:
+    """Raises: InvalidInput, if no sign-in by one of the providers could succeed.
+
+    `secrets`: those that a change sets, by `providers.<name>`. `hosts`: named by the operator.
+    """
+    for name, chosen in providers.items():
+        if re.fullmatch(PROVIDER_NAME, name) is None:
+            message = "The name of a provider has lower-case letters, digits and hyphens; at most 32."
+            raise InvalidInput.at(f"/providers/{name}", message)
+        fault = _fault(name, chosen, secrets.get(f"providers.{name}") or "", frozenset(hosts))
+        if fault is not None:
+            raise InvalidInput.at(f"/providers/{name}/{fault[0].replace('.', '/')}", f"{fault[0]} {fault[1]}.")
+
+
+def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) -> tuple[str, str] | None:
+    """Return a field with which no sign-in could succeed, and what is wrong with it."""
+    if kind_of(name, chosen) not in KINDS:
+        return "kind", f"must be one of {', '.join(sorted(KINDS))}"
+    settings = settings_of(name, chosen, secret)
+    fault = fault_of(settings)
+    if fault is not None:
+        return fault if chosen.enabled or fault[0] != "client_id" else None
+    if settings.issuer and settings.kind not in WITH_ISSUER:
+        return "issuer", f"is known for {settings.kind}: leave it out"
+    parts = urlsplit(settings.issuer)
+    if settings.issuer and parts.scheme != "https" and parts.hostname not in hosts:
+        return "issuer", "must begin with https://"
+    if settings.kind == "apple" and secret:
+        try:
+            AppleSecret(settings, lambda: 0.0)()
+        except ProviderFailed:
+            return "client_secret", "must be the private key that Apple gave you: the text of the file AuthKey_….p8"
+    return None
+
+
+class ProviderClients:
+    """The clients of all projects. They are kept, because a client remembers the metadata and keys of its provider.
+
+    `now`: returns Unix seconds.
+    """
+
+    def __init__(self, hosts: Iterable[str], now: Callable[[], float]) -> None:
+        self.hosts = tuple(hosts)
+        self.now = now
+        self.known: Cache[tuple[str, str], tuple[UserProvider, str, Provider]] = Cache(CLIENTS, CLIENT_SECONDS)
+
+    async def of(self, project: str, name: str, chosen: UserProvider, sealed: str, unsealed: Unsealed) -> Provider:
+        """Return the client of a provider. `sealed`: its secret, with which a client is recognised."""
+        found = self.known.get((project, name))
+        if found is not None and found[:2] == (chosen, sealed):
+            return found[2]
+        settings = settings_of(name, chosen, await unsealed())
+        # it keeps no connections, so a client that is dropped from memory needs no closing
+        client = open_provider(settings, self.now, Outgoing(self.hosts, DEADLINE_SECONDS, keep=0))
+        self.known.put((project, name), (chosen, sealed, client))
+        return client
+
+
+class SealedProvider:
+    """A provider whose secret is unsealed when somebody signs in by it. `client`: returns the client."""
+
+    def __init__(self, client: Callable[[], Awaitable[Provider]]) -> None:
+        self.client = client
+
+    async def authorization_url(self, redirect_uri: str, secrets: Secrets) -> str:
+        return await (await self.client()).authorization_url(redirect_uri, secrets)
+
+    async def person(self, answer: ProviderAnswer, redirect_uri: str, secrets: Secrets) -> Person:
+        return await (await self.client()).person(answer, redirect_uri, secrets)
+
+    async def close(self) -> None:
+        """Do nothing: the client stays for other sign-ins."""

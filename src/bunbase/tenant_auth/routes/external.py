@@ -1,0 +1,187 @@
+"""Sign in by another service: `/v1/auth/providers`, `/v1/auth/oauth` and `/v1/auth/identities`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, post
+from litestar.datastructures import Cookie
+from litestar.params import PathParameter, QueryParameter
+from litestar.response import Redirect
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.identities import PROVIDER_NAME, UserCodeExchange, UserLink
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.identity.external import ExternalAnswer, ExternalStart, Identities, LinkTicket, LoginProviders
+from bunbase.pkg.identity.form_posts import repeated_answer
+from bunbase.pkg.ids import ID
+from bunbase.pkg.modules import Site
+from bunbase.pkg.openapi import SIGNED_IN_USER
+
+TAGS = ["End users"]
+# All projects share the cookie: it holds a secret of the browser, and a sign-in belongs to the project of its state.
+COOKIE: Final = "bb_oauth"
+COOKIE_SECONDS: Final = 600
+MAX_CODE: Final = 2048
+
+ProviderName = Annotated[str, PathParameter(pattern=PROVIDER_NAME)]
+IdentityId = Annotated[str, PathParameter(pattern=ID)]
+RedirectTo = Annotated[str, QueryParameter(max_length=500, description="An address of the app, which gets the code.")]
+Challenge = Annotated[str, QueryParameter(max_length=128, description="The app's PKCE challenge (S256).")]
+Link = Annotated[str, QueryParameter(max_length=128, description="A ticket; then the identity is linked.")]
+State = Annotated[
+    str, QueryParameter(name="state", max_length=MAX_CODE, description="Of the start; the provider sends it back.")
+]
+Sent = Annotated[str, QueryParameter(max_length=MAX_CODE, description="The provider sends it.")]
+
+
+@get("/v1/auth/providers", summary="List the services by which users sign in", tags=TAGS)
+async def list_user_providers(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> LoginProviders:
+    """The project's settings have them: `providers`."""
+    return await tenant_auth.user_login_providers(keyed)
+
+
+@get(
+    "/v1/auth/oauth/{provider:str}/start",
+    summary="Begin to sign a user in by another service",
+    tags=TAGS,
+    status_code=302,
+    cache_control=NO_STORE,
+)
+async def start_user_login(
+    keyed: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    site: Injected[Site],
+    request: Request[Any, Any, Any],
+    provider: ProviderName,
+    redirect_to: RedirectTo,
+    code_challenge: Challenge,
+    link: Link = "",
+) -> Redirect:
+    """Send the browser of the user to this address, with the publishable key as `key`. In the end, the browser comes to
+    `redirect_to` with `code`, which you exchange together with the PKCE verifier, or with `error`: `access_denied` or
+    `provider_error`. The project's settings must allow `redirect_to`: `redirect_urls`."""
+    start = ExternalStart(redirect_to, code_challenge, link, request.cookies.get(_cookie_name(site), ""))
+    redirect = await tenant_auth.start_user_login(keyed, provider, start)
+    cookie = Cookie(
+        _cookie_name(site),
+        path="/",
+        value=redirect.browser,
+        max_age=COOKIE_SECONDS,
+        httponly=True,
+        secure=_is_https(site),
+        samesite="lax",
+    )
+    return Redirect(redirect.url, status_code=302, cookies=[cookie])
+
+
+@get(
+    "/v1/auth/oauth/{provider:str}/callback",
+    summary="Receive the answer of another service",
+    tags=TAGS,
+    status_code=302,
+    cache_control=NO_STORE,
+)
+async def finish_user_login(
+    anyone: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    site: Injected[Site],
+    request: Request[Any, Any, Any],
+    provider: ProviderName,
+    known_state: State = "",
+    code: Sent = "",
+    iss: Sent = "",
+    error: Sent = "",
+) -> Redirect:
+    """The service sends the browser here. Register this address at the service. It needs no key: the project is the one
+    in which the sign-in began."""
+    answer = ExternalAnswer(known_state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
+    redirect = await tenant_auth.finish_user_login(provider, answer)
+    return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
+
+
+@post(
+    "/v1/auth/oauth/{provider:str}/callback",
+    status_code=303,
+    cache_control=NO_STORE,
+    include_in_schema=False,
+)
+async def repeat_user_login(
+    anyone: Injected[Caller], request: Request[Any, Any, Any], body: bytes, provider: ProviderName
+) -> Redirect:
+    """Let the browser repeat an answer that a service has sent as a form (`response_mode=form_post`, as Apple does)."""
+    path, content_type = f"/v1/auth/oauth/{provider}/callback", request.headers.get("content-type", "")
+    return Redirect(repeated_answer(path, content_type, body), status_code=303)
+
+
+@post(
+    "/v1/auth/oauth/exchange",
+    summary="Trade the code of a sign-in for tokens",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def exchange_user_code(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserCodeExchange
+) -> UserSignedIn:
+    """A code works once, for one minute. A user is created if there is none for the verified address; a user who has
+    this verified address is signed in. With the access token of an anonymous user, this user gets the identity and
+    keeps the id."""
+    return await tenant_auth.exchange_user_code(client, data)
+
+
+@post(
+    "/v1/auth/identities/link",
+    summary="Begin to link another service to the user",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+    security=SIGNED_IN_USER,
+)
+async def create_user_link_ticket(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLink
+) -> LinkTicket:
+    """Needs a fresh proof. Send the ticket as `link` to the start within five minutes."""
+    return await tenant_auth.create_user_link_ticket(client, data.provider)
+
+
+@get("/v1/auth/identities", summary="List the identities of the user", tags=TAGS, security=SIGNED_IN_USER)
+async def list_user_identities(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> Identities:
+    """The persons of other services that sign in to the user."""
+    return await tenant_auth.user_identities(client)
+
+
+@delete(
+    "/v1/auth/identities/{identity_id:str}",
+    summary="Remove an identity from the user",
+    tags=TAGS,
+    security=SIGNED_IN_USER,
+)
+async def delete_user_identity(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], identity_id: IdentityId
+) -> None:
+    """Needs a fresh proof. The last way to sign in cannot be removed."""
+    await tenant_auth.delete_user_identity(client, identity_id)
+
+
+def _is_https(site: Site) -> bool:
+    return site.public_url.startswith("https://")
+
+
+def _cookie_name(site: Site) -> str:
+    """Return the cookie's name. With the prefix, no other host of the domain can set it (RFC 6265bis §4.1.3.2)."""
+    return f"__Host-{COOKIE}" if _is_https(site) else COOKIE
+
+
+ROUTES = (
+    list_user_providers,
+    start_user_login,
+    finish_user_login,
+    repeat_user_login,
+    exchange_user_code,
+    create_user_link_ticket,
+    list_user_identities,
+    delete_user_identity,
+)

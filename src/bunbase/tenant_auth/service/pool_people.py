@@ -1,0 +1,39 @@
+"""The users of one project, as `pkg/identity/external_people.py` sees them."""
+
+from __future__ import annotations
+
+from bunbase.pkg.identity.external_people import JoinedAccount
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.people import Person, taken_over
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.store import Stores
+
+
+class PoolPeople:
+    """`until`: the Unix time at which all access tokens that are valid now have expired."""
+
+    def __init__(self, pool: Pool, stores: Stores, until: float) -> None:
+        self.pool = pool
+        self.project = pool.project
+        self.users = stores.users
+        self.sessions = stores.sessions
+        self.until = until
+
+    async def existing(self, id: str) -> Person | None:
+        return await self.users.by_id(self.project, id)
+
+    async def with_email(self, email: str) -> JoinedAccount | None:
+        found = await self.users.by_email(self.project, email)
+        return None if found is None else JoinedAccount(found.id, found.user.email_verified)
+
+    async def of_session(self, session: str) -> str | None:
+        return await self.sessions.user_of(self.project, session, self.pool.clock.now())
+
+    async def locked(self, id: str) -> Person | None:
+        return await self.users.locked(self.project, id)
+
+    async def take_over(self, id: str) -> None:
+        """End the password, the phone, the sessions and the mail links from before, and verify the address."""
+        await self.users.change(self.project, id, taken_over, self.pool.clock.now(), self.until)
+        await self.pool.stores.mail_tokens.forget_of_account(id, *MailKind)
+        await self.pool.stores.email_changes.forget(id)
