@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.caller import Caller, EndUser, Role
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.jwt import Verifier
-from tests.rooms import publishable_caller
+from bunbase.tenant_auth.service import TenantAuthService
+from tests.rooms import member_caller, publishable_caller
 
 BAKERY, LIBRARY = "prj_bakery", "prj_library"
 AT_BAKERY, AT_LIBRARY = publishable_caller(BAKERY), publishable_caller(LIBRARY)
@@ -22,6 +23,12 @@ async def signed_up(
     room: TenantAuth, caller: Caller = AT_BAKERY, email: str = "eve@example.com", **data: Any
 ) -> UserSignedIn:
     return await room.signup(caller, email, PASSWORD, data)
+
+
+async def change_settings(room: TenantAuthService, project: str = BAKERY, **patch: Any) -> None:
+    """Apply a merge patch to the settings of a project, and wait for no feed."""
+    await room.change_project_auth(member_caller(project, Role.ADMIN), patch, None)
+    room.pools.cache.known.drop(project)
 
 
 async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[], float]) -> dict[str, Any]:

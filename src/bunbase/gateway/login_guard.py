@@ -84,6 +84,9 @@ GUARDED: Final = {
     "/v1/auth/signup": SIGN_UP,
     "/v1/auth/token": TRADE,
     "/v1/auth/ui/verify-email": TRADE,
+    "/v1/auth/password-reset": MAIL,
+    "/v1/auth/password-reset/confirm": TRADE,
+    "/v1/auth/ui/reset-password": TRADE,
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }

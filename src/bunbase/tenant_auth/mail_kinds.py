@@ -6,4 +6,5 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
+    PASSWORD_RESET = "password_reset"
     VERIFY_EMAIL = "verify_email"

@@ -17,11 +17,13 @@ import msgspec
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
 from bunbase.pkg.identity.holders import Vault
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.problems import LastSignInMethod, PasskeysUnavailable
+from bunbase.pkg.identity.redirects import listed_redirect
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.mail.account_letters import AccountLetters
@@ -124,6 +126,26 @@ class Pool:
             and not (await self.stores.factors.counts(user)).passkeys
         ):
             raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
+
+    async def forget_ways_in(self, user: str) -> None:
+        """Delete the second factors, passkeys and identities of a user. Call this inside a transaction.
+
+        Somebody may have opened the account with the address of another person. When that person shows by mail that
+        the address is theirs, nothing of the first one may open the account any more.
+        """
+        await self.stores.factors.delete_all(user)
+        await self.stores.identities.delete_all(user)
+
+    def checked_redirect(self, redirect_to: str) -> str:
+        """Return an address of the app to which a page may lead, or "" for none. Raises: InvalidInput."""
+        return listed_redirect(redirect_to, self.auth.redirect_urls) if redirect_to else ""
+
+    def way_back(self, redirect_to: str) -> str:
+        """Return a checked address, or "" if the project allows it no longer."""
+        try:
+            return self.checked_redirect(redirect_to)
+        except InvalidInput:
+            return ""
 
     def page(self, name: str, token: str) -> str:
         """Return the address of a page of this installation that a mail of the project links to."""

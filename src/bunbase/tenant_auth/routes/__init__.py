@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from bunbase.tenant_auth.routes import mails, pages, self_service, sessions, settings, users
+from bunbase.tenant_auth.routes import mails, pages, passwords, self_service, sessions, settings, users
 
-ROUTES = (*mails.ROUTES, *pages.ROUTES, *self_service.ROUTES, *sessions.ROUTES, *settings.ROUTES, *users.ROUTES)
+ROUTES = (
+    *mails.ROUTES,
+    *pages.ROUTES,
+    *passwords.ROUTES,
+    *self_service.ROUTES,
+    *sessions.ROUTES,
+    *settings.ROUTES,
+    *users.ROUTES,
+)

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.tenant_auth.pages import mails
@@ -36,8 +37,25 @@ async def act_on_user_verification(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Html:
     fields = await fields_of(request)
-    await tenant_auth.verify_user_email(visitor, given(fields.get("token", "")))
-    return html(mails.email_verified((await tenant_auth.user_page(visitor)).app_name))
+    confirmed = await tenant_auth.verify_user_email(visitor, given(fields.get("token", "")))
+    return html(mails.email_verified((await tenant_auth.user_page(visitor)).app_name, confirmed.redirect_to))
+
+
+@PAGES.shows(mails.RESET)
+async def show_user_reset(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
+    look = await tenant_auth.user_page(visitor)
+    return html(mails.reset_password(look.app_name, visitor.project, given(token)))
+
+
+@PAGES.acts(mails.RESET)
+async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+    fields, app = await fields_of(request), (await tenant_auth.user_page(visitor)).app_name
+    token = given(fields.get("token", ""))
+    try:
+        back = await tenant_auth.reset_user_password(visitor, token, fields.get("password", ""))
+    except InvalidInput as problem:  # the password: show the form again
+        return html(mails.reset_password(app, visitor.project, token, problem.detail), problem.status)
+    return html(mails.password_set(app, back))
 
 
 def given(token: str) -> str:
@@ -47,4 +65,4 @@ def given(token: str) -> str:
     return token
 
 
-ROUTES = (show_user_verification, act_on_user_verification)
+ROUTES = (show_user_verification, act_on_user_verification, show_user_reset, act_on_user_reset)

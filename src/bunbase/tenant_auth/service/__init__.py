@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bunbase.contracts.bunauth.accounts import EmailConfirmed
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
@@ -21,6 +21,7 @@ from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.service.password import Password
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
@@ -43,6 +44,7 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
+        self.password = Password(self.mail_requests, self.proofs)
         self.sign_in = SignIn(self.opening, pools.passwords, places)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
@@ -89,11 +91,20 @@ class TenantAuthService:
     async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
         return await self.profile.replace_data(caller, data)
 
-    async def request_user_verification(self, caller: Caller, email: str) -> None:
-        await self.verify_email.request(caller, email)
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.verify_email.request(caller, email, redirect_to)
 
-    async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
+    async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.verify_email.confirm(caller, token)
+
+    async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.password.request_reset(caller, email, redirect_to)
+
+    async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
+        return await self.password.reset(caller, token, password)
+
+    async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
+        await self.password.change(caller, password, current)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)
