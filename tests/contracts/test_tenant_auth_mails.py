@@ -12,14 +12,16 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from tests.fakes import FakeKms
 from tests.pkg.waiting import until_true
-from tests.rooms import opened, site
-from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up
+from tests.rooms import opened, secret_caller, site
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up, without_password
 
 EVE = "eve@example.com"
 NEW = "another horse battery"
@@ -60,3 +62,19 @@ async def test_a_password_is_reset_by_mail_and_changed(tenant_auth: TenantAuth) 
     await tenant_auth.change_user_password(caller, PASSWORD, None)
 
     assert (await tenant_auth.login(AT_BAKERY, EVE, PASSWORD)).user.email_verified
+
+
+async def test_an_address_changes_with_the_consent_of_both_and_a_user_deletes_the_account(
+    tenant_auth: TenantAuth,
+) -> None:
+    eve = await without_password(tenant_auth, EVE, SystemClock(), email_verified=True)
+    await tenant_auth.request_user_email_change(eve, "new@example.com")
+    states = [
+        (await tenant_auth.confirm_user_email_change(AT_BAKERY, await token_of(tenant_auth, to, "change-email"))).status
+        for to in (EVE, "new@example.com")
+    ]
+    await tenant_auth.delete_me(eve)
+
+    assert states == ["pending", "changed"]
+    with pytest.raises(UserNotFound):
+        await tenant_auth.user(secret_caller(BAKERY), eve.end_user().uid)

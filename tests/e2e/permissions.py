@@ -45,6 +45,7 @@ OF_REPORTER: Final = {  # routes that this key may use, besides those for everyb
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/password-reset"),
     ("POST", "/v1/auth/password-reset/confirm"),
+    ("POST", "/v1/auth/email/confirm"),
     ("POST", "/v1/auth/verify-email"),
     ("POST", "/v1/auth/verify-email/confirm"),
     ("GET", "/v1/auth/users"),
@@ -279,6 +280,8 @@ PERMISSIONS: Final = (
     row("POST", "/v1/auth/password", {USER}),
     row("POST", "/v1/auth/password-reset", KEYS),
     row("POST", "/v1/auth/password-reset/confirm", KEYS),
+    row("POST", "/v1/auth/email", {USER}),
+    row("POST", "/v1/auth/email/confirm", KEYS),
     row("POST", "/v1/auth/verify-email", KEYS),
     row("POST", "/v1/auth/verify-email/confirm", KEYS),
     row("GET", "/v1/auth/sessions", {USER}),
@@ -326,5 +329,6 @@ SIGN_OUTS: Final = (  # tested last, because they end the sessions of the caller
     row("POST", "/api/auth/logout", SESSIONS),
     row("DELETE", "/v1/auth/sessions", {USER}),
     row("POST", "/v1/auth/logout", {USER}),
+    row("DELETE", "/v1/auth/me", {USER}),
     row("DELETE", "/api/auth/me", SESSIONS),
 )

@@ -227,6 +227,11 @@ def tries(owner: Project) -> list[Try]:
             (410,),
             {"token": "umt_x", "password": "another horse battery"},
         ),
+        Try(
+            "POST", "/v1/auth/email", "/v1/auth/email", "key", (401,), {"email": "new@example.com"}, headers=owner.user
+        ),
+        Try("POST", "/v1/auth/email/confirm", "/v1/auth/email/confirm", "key", (410,), {"token": "umt_x"}),
+        Try("DELETE", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
         Try(
             *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),

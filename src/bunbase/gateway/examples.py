@@ -116,6 +116,8 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/auth/password"): {"password": "another horse battery", "current": "the password until now"},
     ("POST", "/v1/auth/password-reset"): {"email": "eve@example.com"},
     ("POST", "/v1/auth/password-reset/confirm"): {"token": LINK_TOKEN, "password": "another horse battery"},
+    ("POST", "/v1/auth/email"): {"email": "new@example.com"},
+    ("POST", "/v1/auth/email/confirm"): {"token": LINK_TOKEN},
     ("POST", "/v1/auth/verify-email"): {"email": "eve@example.com"},
     ("POST", "/v1/auth/verify-email/confirm"): {"token": LINK_TOKEN},
     ("POST", "/v1/auth/users"): {"email": "new@example.com", "password": "plums and cherries", "role": "editor"},

@@ -87,6 +87,9 @@ GUARDED: Final = {
     "/v1/auth/password-reset": MAIL,
     "/v1/auth/password-reset/confirm": TRADE,
     "/v1/auth/ui/reset-password": TRADE,
+    "/v1/auth/email": MAIL,
+    "/v1/auth/email/confirm": TRADE,
+    "/v1/auth/ui/change-email": TRADE,
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }

@@ -73,6 +73,12 @@ def with_verified_email(person: Person) -> Change:
     return _change(person, msgspec.structs.replace(person, user=user))
 
 
+def with_new_email(person: Person, email: str) -> Change:
+    """Return the user with another address, which is confirmed."""
+    user = msgspec.structs.replace(person.user, email=email, email_verified=True)
+    return _change(person, msgspec.structs.replace(person, user=user))
+
+
 def with_password(person: Person, hash: str, now: datetime) -> Change:
     """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
     return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))

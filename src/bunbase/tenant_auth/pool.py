@@ -18,6 +18,7 @@ from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.email_changes import EmailChanges
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
 from bunbase.pkg.identity.holders import Vault
@@ -36,6 +37,7 @@ from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
 from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.store.addresses import PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -97,6 +99,11 @@ class Pool:
     @cached_property
     def links(self) -> MailLinks:
         return MailLinks(self.stores, LINK_PREFIX, self.clock)
+
+    @cached_property
+    def email_changes(self) -> EmailChanges:
+        addresses = PoolAddresses(self._all.stores.users, self.project, self._all.revoked_until)
+        return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
 
     @cached_property
     def challenges(self) -> SignInChallenges:

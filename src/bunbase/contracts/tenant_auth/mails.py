@@ -37,6 +37,21 @@ class UserMails(Protocol):
         """
         ...
 
+    async def request_user_email_change(self, caller: Caller, email: str) -> None:
+        """Send links to both addresses of the signed-in user. An old address that was never verified is not asked.
+
+        The answer does not show whether another user has the new address.
+        Raises: ReauthenticationRequired, InvalidInput.
+        """
+        ...
+
+    async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
+        """Confirm a change for the address that the link was sent to. `caller`: as in `verify_user_email`.
+
+        The status is "pending" until the other address has confirmed too, and then "changed". Raises: LinkExpired.
+        """
+        ...
+
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         """Return the mails of this room in the mailbox of dev mode; see `BunAuth.dev_mails`."""
         ...

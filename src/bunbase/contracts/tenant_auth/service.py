@@ -79,6 +79,10 @@ class TenantAuth(UserMails, UserPages, UserPasswords, UserSettings, Protocol):
         """Replace the user's own `data` (at most 16 KiB of JSON)."""
         ...
 
+    async def delete_me(self, caller: Caller) -> None:
+        """Delete the signed-in user. Raises: ReauthenticationRequired."""
+        ...
+
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         """Return users, newest first. Raises: InvalidCursor."""
         ...

@@ -9,6 +9,7 @@ from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, link, page, paragraph, small
 
+CHANGE: Final = "/v1/auth/ui/change-email"
 RESET: Final = "/v1/auth/ui/reset-password"
 VERIFY: Final = "/v1/auth/ui/verify-email"
 
@@ -24,6 +25,20 @@ def verify_email(app: str, project: str, token: str) -> str:
 def email_verified(app: str, back: str) -> str:
     """`back`: the address of the app, or ""."""
     return page(app, "Your address is confirmed", _ending(app, back))
+
+
+def change_email(app: str, project: str, token: str) -> str:
+    text = paragraph("Confirm the new address of your account.")
+    return page(app, "Change your address", text, _token_form(CHANGE, project, token, button("Confirm the change")))
+
+
+def email_change(app: str, status: str) -> str:
+    if status == "pending":
+        text = "The other address must confirm the change too: use the link of the mail that was sent there."
+        return page(app, "One step is left", paragraph(text))
+    return page(
+        app, "Your address is changed", paragraph("Sign in with the new address from now on."), paragraph(CLOSE)
+    )
 
 
 def reset_password(app: str, project: str, token: str, error: str = "") -> str:

@@ -58,6 +58,23 @@ async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[Ten
     return html(mails.password_set(app, back))
 
 
+@PAGES.shows(mails.CHANGE)
+async def show_user_email_change(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = ""
+) -> Html:
+    look = await tenant_auth.user_page(visitor)
+    return html(mails.change_email(look.app_name, visitor.project, given(token)))
+
+
+@PAGES.acts(mails.CHANGE)
+async def act_on_user_email_change(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Html:
+    fields, app = await fields_of(request), (await tenant_auth.user_page(visitor)).app_name
+    confirmed = await tenant_auth.confirm_user_email_change(visitor, given(fields.get("token", "")))
+    return html(mails.email_change(app, confirmed.status))
+
+
 def given(token: str) -> str:
     """Return the token of a link. Raises: LinkExpired, if there is none."""
     if not 0 < len(token) <= MAX_TOKEN:
@@ -65,4 +82,11 @@ def given(token: str) -> str:
     return token
 
 
-ROUTES = (show_user_verification, act_on_user_verification, show_user_reset, act_on_user_reset)
+ROUTES = (
+    show_user_verification,
+    act_on_user_verification,
+    show_user_reset,
+    act_on_user_reset,
+    show_user_email_change,
+    act_on_user_email_change,
+)

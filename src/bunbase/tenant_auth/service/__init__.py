@@ -19,6 +19,8 @@ from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.email_change import EmailChange
+from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.password import Password
@@ -44,6 +46,8 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
+        self.email_change = EmailChange(self.proofs)
+        self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)
         self.sign_in = SignIn(self.opening, pools.passwords, places)
         self.sessions = Sessions(stores, pools, tokens)
@@ -97,6 +101,12 @@ class TenantAuthService:
     async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.verify_email.confirm(caller, token)
 
+    async def request_user_email_change(self, caller: Caller, email: str) -> None:
+        await self.email_change.request(caller, email)
+
+    async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
+        return await self.email_change.confirm(caller, token)
+
     async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
         await self.password.request_reset(caller, email, redirect_to)
 
@@ -118,6 +128,9 @@ class TenantAuthService:
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
+
+    async def delete_me(self, caller: Caller) -> None:
+        await self.leaving.delete(caller)
 
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         return await self.administration.list_users(caller, only, limit, cursor)
