@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.tenant_auth.problems import UserNotFound
+from bunbase.contracts.caller import Role
+from bunbase.contracts.tenant_auth.problems import InvalidCode, UserNotFound
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import InvalidInput
@@ -20,7 +22,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from tests.fakes import FakeKms
 from tests.pkg.waiting import until_true
-from tests.rooms import opened, secret_caller, site
+from tests.rooms import member_caller, opened, secret_caller, site
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, signed_up, without_password
 
 EVE = "eve@example.com"
@@ -78,3 +80,21 @@ async def test_an_address_changes_with_the_consent_of_both_and_a_user_deletes_th
     assert states == ["pending", "changed"]
     with pytest.raises(UserNotFound):
         await tenant_auth.user(secret_caller(BAKERY), eve.end_user().uid)
+
+
+async def test_a_code_and_a_link_of_a_mail_sign_in(tenant_auth: TenantAuth) -> None:
+    admin = member_caller(BAKERY, Role.ADMIN)
+    await tenant_auth.change_project_auth(admin, {"redirect_urls": ["https://bakery.example/"]}, None)
+    await tenant_auth.request_user_code(AT_BAKERY, EVE)
+    await until_true(lambda: tenant_auth.dev_mails(EVE, BAKERY, 1, ""))
+    [mail] = await tenant_auth.dev_mails(EVE, BAKERY, 1, "")
+    [code] = re.findall(r"\b\d{6}\b", mail.text)
+
+    with pytest.raises(InvalidCode):
+        await tenant_auth.login_with_code(AT_BAKERY, EVE, "12345")
+    new = await tenant_auth.login_with_code(AT_BAKERY, EVE, code)
+    await tenant_auth.request_user_link(AT_BAKERY, EVE, "https://bakery.example/in")
+    token = await token_of(tenant_auth, EVE, "sign-in-link")
+    assert (await tenant_auth.user_link_target(AT_BAKERY, token)) == f"https://bakery.example/in?token={token}"
+
+    assert (await tenant_auth.login_with_link(AT_BAKERY, token)).user == new.user

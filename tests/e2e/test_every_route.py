@@ -47,6 +47,8 @@ INVENTED = {
     ("POST", "/oauth/revoke"): "invalid_client",
     ("POST", "/oauth/introspect"): "invalid_client",
     ("POST", "/v1/auth/password"): "wrong_proof",
+    ("POST", "/v1/auth/login/code"): "invalid_code",
+    ("POST", "/v1/auth/link"): "invalid_input",  # the project of the test has no address of an app
     ("POST", "/v1/auth/refresh"): "invalid_token",
     ("POST", "/v1/auth/login/custom-token"): "invalid_token",
 }
@@ -121,6 +123,7 @@ def installation(home: Path, postgres: str) -> Iterator[Installation]:
     settings = {"DATABASE_URL": database, "BUNBASE_BUNAUTH__SIGNUPS": "open", "BUNBASE_LOG_LEVEL": "warning"}
     settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_ACCOUNT_PER_MINUTE"] = "100"  # each caller without a key fails once
     settings["BUNBASE_GATEWAY__FAILED_LOGINS_PER_MINUTE"] = "100"
+    settings["BUNBASE_GATEWAY__SIGNUPS_PER_HOUR"] = "1000"  # counts requests for mails too
     instance.commands["dev"][1].update(settings)
     try:
         instance.start()

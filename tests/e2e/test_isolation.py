@@ -232,6 +232,27 @@ def tries(owner: Project) -> list[Try]:
         ),
         Try("POST", "/v1/auth/email/confirm", "/v1/auth/email/confirm", "key", (410,), {"token": "umt_x"}),
         Try("DELETE", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
+        Try("POST", "/v1/auth/code", "/v1/auth/code", "key", (202,), {"email": account["email"]}),
+        Try(
+            "POST",
+            "/v1/auth/login/code",
+            "/v1/auth/login/code",
+            "key",
+            (401,),
+            {"email": account["email"], "code": "123456"},
+        ),
+        Try(
+            "POST",
+            "/v1/auth/link",
+            "/v1/auth/link",
+            "key",
+            (
+                202,
+                422,
+            ),
+            {"email": account["email"]},
+        ),
+        Try("POST", "/v1/auth/login/link", "/v1/auth/login/link", "key", (410,), {"token": "umt_x"}),
         Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
         Try(
             *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),

@@ -63,6 +63,8 @@ NEVER_STORED = {
     ("POST", "/v1/auth/custom-token"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/v1/auth/login/link"),
+    ("POST", "/v1/auth/login/code"),
     ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),

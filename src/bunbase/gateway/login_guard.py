@@ -90,6 +90,11 @@ GUARDED: Final = {
     "/v1/auth/email": MAIL,
     "/v1/auth/email/confirm": TRADE,
     "/v1/auth/ui/change-email": TRADE,
+    "/v1/auth/code": MAIL,
+    "/v1/auth/login/code": LOGIN,
+    "/v1/auth/link": MAIL,
+    "/v1/auth/login/link": TRADE,
+    "/v1/auth/ui/sign-in-link": TRADE,
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }

@@ -47,10 +47,11 @@ MAY_CALL: Final = {
     "tenant_auth": {
         GATEWAY: """change_project_auth change_user_password confirm_user_email_change create_user custom_token
                     delete_me delete_user dev_mails end_own_session end_own_sessions end_user_sessions jwks
-                    knows_address login login_with_custom_token logout me note_first_uses own_sessions project_auth
-                    refresh request_user_email_change request_user_password_reset request_user_verification
-                    reset_user_password revocations session_alive signup update_me update_user user user_page
-                    user_sessions users verify_user_email""",
+                    knows_address login login_with_code login_with_custom_token login_with_link logout me
+                    note_first_uses own_sessions project_auth refresh request_user_code request_user_email_change
+                    request_user_link request_user_password_reset request_user_verification reset_user_password
+                    revocations session_alive signup update_me update_user user user_link_target user_page user_sessions
+                    users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

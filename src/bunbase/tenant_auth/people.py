@@ -79,6 +79,14 @@ def with_new_email(person: Person, email: str) -> Change:
     return _change(person, msgspec.structs.replace(person, user=user))
 
 
+def claimed_by_mailbox(person: Person) -> Change:
+    """Return the user with a confirmed address and without a password, which another person may have set.
+
+    All sessions end.
+    """
+    return signed_out(with_verified_email(msgspec.structs.replace(person, password_hash=None)).person)
+
+
 def with_password(person: Person, hash: str, now: datetime) -> Change:
     """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
     return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))

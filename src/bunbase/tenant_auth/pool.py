@@ -36,6 +36,7 @@ from bunbase.pkg.sessions import SessionSettings, revoked_until
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
+from bunbase.tenant_auth.sign_in_codes import SignInCodes
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.addresses import PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
@@ -99,6 +100,10 @@ class Pool:
     @cached_property
     def links(self) -> MailLinks:
         return MailLinks(self.stores, LINK_PREFIX, self.clock)
+
+    @cached_property
+    def codes(self) -> SignInCodes:
+        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock)
 
     @cached_property
     def email_changes(self) -> EmailChanges:

@@ -27,4 +27,6 @@ class SignInMethod(msgspec.Struct, frozen=True):
 
 
 PASSWORD: Final = SignInMethod(("pwd",), "password")
+EMAIL_CODE: Final = SignInMethod(("otp",), "email_code")
+EMAIL_LINK: Final = SignInMethod(("otp",), "email_link")
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)

@@ -10,13 +10,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
+from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
 from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(UserMails, UserPages, UserPasswords, UserSettings, Protocol):
+class TenantAuth(UserMails, UserPages, UserPasswordless, UserPasswords, UserSettings, Protocol):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
-from bunbase.pkg.web_pages.layout import alert, link, page, paragraph, small
+from bunbase.pkg.web_pages.layout import POLICY, alert, link, page, paragraph, small
 
 CHANGE: Final = "/v1/auth/ui/change-email"
+LINK: Final = "/v1/auth/ui/sign-in-link"
 RESET: Final = "/v1/auth/ui/reset-password"
 VERIFY: Final = "/v1/auth/ui/verify-email"
 
@@ -55,6 +56,21 @@ def password_set(app: str, back: str) -> str:
 def failed(title: str, detail: str, path: str) -> str:
     """Return the page for an error after which the same form is of no use."""
     return page(ACCOUNT, title, alert(detail) if detail != title else "")
+
+
+def sign_in(app: str, project: str, token: str) -> str:
+    text = paragraph(f"Sign in to {app} in this browser.")
+    return page(app, "Sign in", text, _token_form(LINK, project, token, button("Sign in")))
+
+
+def leading_to(url: str) -> dict[str, str]:
+    """Return the headers of a page whose form leads to an address of the app.
+
+    Chromium applies `form-action` also to the redirect after a form, therefore the policy names the app's origin.
+    """
+    parts = urlsplit(url)
+    target = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+    return {"content-security-policy": POLICY.replace("form-action 'self'", f"form-action 'self' {target}")}
 
 
 def _ending(app: str, back: str) -> str:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from litestar.params import QueryParameter
+from litestar.response import Redirect
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.layout import HEADERS
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.tenant_auth.pages import mails
 
@@ -75,6 +77,24 @@ async def act_on_user_email_change(
     return html(mails.email_change(app, confirmed.status))
 
 
+@PAGES.shows(mails.LINK)
+async def show_user_link(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
+    """Opening the page signs nobody in: programs that read mails open it too."""
+    look = await tenant_auth.user_page(visitor)
+    target = await tenant_auth.user_link_target(visitor, given(token))
+    return html(mails.sign_in(look.app_name, visitor.project, token), headers=mails.leading_to(target))
+
+
+@PAGES.acts(mails.LINK)
+async def act_on_user_link(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Redirect:
+    """Send the browser to the app, which signs in with the token."""
+    fields = await fields_of(request)
+    target = await tenant_auth.user_link_target(visitor, given(fields.get("token", "")))
+    return Redirect(target, status_code=303, headers=HEADERS)
+
+
 def given(token: str) -> str:
     """Return the token of a link. Raises: LinkExpired, if there is none."""
     if not 0 < len(token) <= MAX_TOKEN:
@@ -89,4 +109,6 @@ ROUTES = (
     act_on_user_reset,
     show_user_email_change,
     act_on_user_email_change,
+    show_user_link,
+    act_on_user_link,
 )

@@ -22,6 +22,7 @@ from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.password import Password
 from bunbase.tenant_auth.service.profile import Profile
@@ -46,6 +47,7 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
+        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)
@@ -100,6 +102,21 @@ class TenantAuthService:
 
     async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.verify_email.confirm(caller, token)
+
+    async def request_user_code(self, caller: Caller, email: str) -> None:
+        await self.by_mailbox.request_code(caller, email)
+
+    async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
+        return await self.by_mailbox.with_code(caller, email, code)
+
+    async def request_user_link(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.by_mailbox.request_link(caller, email, redirect_to)
+
+    async def user_link_target(self, caller: Caller, token: str) -> str:
+        return await self.by_mailbox.link_target(caller, token)
+
+    async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
+        return await self.by_mailbox.with_link(caller, token)
 
     async def request_user_email_change(self, caller: Caller, email: str) -> None:
         await self.email_change.request(caller, email)
