@@ -84,9 +84,10 @@ class MailboxSignIn:
     async def with_link(self, caller: Caller, token: str) -> UserSignedIn:
         """Sign in, or sign up. Raises: LinkExpired, UserBanned, SecondFactorRequired, TooManyUsers."""
         pool = await self.pools.of(keyed_project(caller))
-        found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
-        if found is None:
-            raise _expired()
+        with metrics.counted(metrics.logins, POOL):
+            found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
+            if found is None:
+                raise _expired()
 
         async def take() -> None:
             if await pool.links.take(token, MailKind.SIGN_IN_LINK) is None:
