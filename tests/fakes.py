@@ -7,12 +7,21 @@ import hashlib
 import os
 import re
 
+import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bunbase.contracts.bunkms import DataKey, DecryptionFailed, KeyDestroyed, KeyNotFound, Mac, PublicKey, Signature
+from bunbase.bunkms.signing import PrivateKey, new_private_key, public_key, signed
+from bunbase.contracts.bunkms import (
+    DataKey,
+    DecryptionFailed,
+    KeyDestroyed,
+    KeyNotFound,
+    Mac,
+    PublicKey,
+    Signature,
+    SigningAlgorithm,
+)
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.ids import ID
 from tests.rsa_keys import rsa_key
@@ -37,7 +46,8 @@ class FakeKms:
         self.calls: list[str] = []
         self.versions: dict[str, int] = {}
         self.destroyed: set[str] = set()
-        self.signing: dict[str, rsa.RSAPrivateKey] = {}
+        self.signing: dict[str, PrivateKey] = {}
+        self.older: dict[str, tuple[PublicKey, ...]] = {}
         self.directories: dict[str, str] = {}
 
     async def create_keys(self, owner: str) -> None:
@@ -89,13 +99,21 @@ class FakeKms:
 
     async def sign(self, owner: str, message: bytes) -> Signature:
         self._called("sign")
-        signature = self._signing_key(owner).sign(message, padding.PKCS1v15(), hashes.SHA256())
-        return Signature(f"{owner}-1", signature)
+        return Signature(self._current_kid(owner), signed(self._signing_key(owner), message))
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
         self._called("public_keys")
-        numbers = self._signing_key(owner).public_key().public_numbers()
-        return (PublicKey(f"{owner}-1", _base64url(numbers.n), _base64url(numbers.e)),)
+        public = msgspec.structs.replace(public_key(self._signing_key(owner)), kid=self._current_kid(owner))
+        return public, *self.older.get(owner, ())
+
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        """The new key signs at once: everybody has read it already."""
+        newest, *older = await self.public_keys(owner)
+        self._called("renew_signing_key")
+        if newest.alg is not algorithm:
+            self.older[owner] = (newest, *older)
+            count = len(self.signing) + len(older) + 1
+            self.signing[owner] = rsa_key(count) if algorithm is SigningAlgorithm.RS256 else new_private_key(algorithm)
 
     async def rotate(self, owner: str) -> int:
         self._called("rotate")
@@ -106,6 +124,7 @@ class FakeKms:
         self._called("destroy")
         self.destroyed.add(owner)
         self.signing.pop(owner, None)
+        self.older.pop(owner, None)
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
         self._called("bind_directory")
@@ -156,13 +175,11 @@ class FakeKms:
     def _key(self, owner: str, version: int) -> AESGCM:
         return AESGCM(hashlib.sha256(b"%b/%b/%d" % (self.secret, owner.encode(), version)).digest())
 
-    def _signing_key(self, owner: str) -> rsa.RSAPrivateKey:
+    def _current_kid(self, owner: str) -> str:
+        return f"{owner}-{1 + len(self.older.get(owner, ()))}"
+
+    def _signing_key(self, owner: str) -> PrivateKey:
         self._version(owner)
         if owner not in self.signing:
             self.signing[owner] = rsa_key(len(self.signing))
         return self.signing[owner]
-
-
-def _base64url(number: int) -> str:
-    packed = number.to_bytes((number.bit_length() + 7) // 8, "big")
-    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()

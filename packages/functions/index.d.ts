@@ -11,6 +11,14 @@ export type Caller = Readonly<{
   email: string | null;
   role: string;
   claims: Readonly<Record<string, unknown>>;
+  /** The user has confirmed the address. */
+  verified: boolean;
+  /** How the user signed in: `password`, `anonymous`, `custom`, the name of a provider, … */
+  provider: string;
+  /** The user has not signed up yet. */
+  anonymous: boolean;
+  /** The number of factors that were checked at the sign-in. */
+  aal: number;
 }>;
 
 /** An end user of the project, with current values. Users may write their own `data`. */

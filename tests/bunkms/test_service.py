@@ -4,26 +4,35 @@ import asyncio
 import base64
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from joserfc.jwk import RSAKey
+from joserfc.jwk import JWKRegistry
 
 from bunbase.bunkms.module import MODULE
 from bunbase.bunkms.service import MAX_SECRET_BYTES, KmsService, WrongMasterKey
 from bunbase.bunkms.settings import KmsSettings
 from bunbase.bunkms.signing import new_signing_key
 from bunbase.bunkms.store import KeyStore
-from bunbase.contracts.bunkms import INSTANCE, DecryptionFailed, KeyDestroyed, KeyNotFound, PublicKey
+from bunbase.contracts.bunkms import (
+    INSTANCE,
+    DecryptionFailed,
+    KeyDestroyed,
+    KeyNotFound,
+    PublicKey,
+    SigningAlgorithm,
+)
+from bunbase.pkg.clock import ManualClock, SystemClock
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.metrics import kms_ops
 from bunbase.pkg.modules import Rooms, Site
 from tests.bunkms.conftest import BAKERY, LIBRARY
-from tests.rooms import opened
+from tests.rooms import opened, site
 from tests.tables import everything_in
 
 MARKER = b"the marker that nobody may find"
@@ -180,9 +189,38 @@ async def test_each_owner_has_its_own_signing_key(kms: KmsService) -> None:
 
 
 def test_the_id_of_a_signing_key_is_its_thumbprint() -> None:
-    new = new_signing_key()
+    for algorithm in SigningAlgorithm:
+        public = new_signing_key(algorithm).public
 
-    assert RSAKey.import_key({"kty": "RSA", "n": new.n, "e": new.e}).thumbprint() == new.kid
+        assert JWKRegistry.import_key({**public.jwk()}).thumbprint() == public.kid
+
+
+async def test_a_key_of_another_algorithm_is_published_before_it_signs_and_the_old_one_afterwards(
+    tmp_path: Path, database_url: str
+) -> None:
+    clock = ManualClock()
+    async with opened(MODULE, Rooms(), site(tmp_path, database_url, clock)) as kms:
+        await kms.create_keys(BAKERY)
+        (first,) = await kms.public_keys(BAKERY)
+
+        await asyncio.gather(*(kms.renew_signing_key(BAKERY, SigningAlgorithm.ES256) for _ in range(4)))
+        await kms.renew_signing_key(BAKERY, SigningAlgorithm.ES256)
+        at_once = await kms.public_keys(BAKERY)
+        signed_at_once = await kms.sign(BAKERY, b"message")
+        clock.advance(150)
+        later = await kms.public_keys(BAKERY)
+        signed_later = await kms.sign(BAKERY, b"message")
+        await kms.renew_signing_key(BAKERY, SigningAlgorithm.RS256)
+        clock.advance(25 * 3600 + 150)
+        at_last = await kms.public_keys(BAKERY)
+
+    second = at_once[1]
+    assert (first.alg, second.alg) == (SigningAlgorithm.RS256, SigningAlgorithm.ES256)
+    assert at_once == (first, second)
+    assert (signed_at_once.kid, signed_later.kid) == (first.kid, second.kid)
+    assert later == (second, first)
+    assert [key.alg for key in at_last] == [SigningAlgorithm.RS256]
+    assert at_last[0].kid != first.kid
 
 
 async def test_two_processes_unseal_the_secrets_of_each_other(kms: KmsService, here: Site) -> None:
@@ -219,9 +257,8 @@ async def test_the_tables_contain_no_plaintext_key_or_secret(kms: KmsService, he
     data_key = await kms.generate_data_key(BAKERY, "documents")
     await kms.sign(BAKERY, MARKER)
     await kms.seal(BAKERY, "env", MARKER)
-    newest, signing = await kms.store.newest(BAKERY), await kms.store.signing_key(BAKERY)
+    newest, signing = await kms.store.newest(BAKERY), (await kms.store.signing_keys(BAKERY))[0]
     assert newest is not None
-    assert signing is not None
 
     stored = await everything_in(here.database_url, "bunkms")
 
@@ -259,7 +296,7 @@ async def test_a_new_installation_with_a_weak_master_key_does_not_start(here: Si
             pass
 
     async with open_database(here.database_url, "bunkms", "bunbase.bunkms.migrations") as db:
-        old = KmsService(KeyStore(db), b"\0" * 32)
+        old = KmsService(KeyStore(db), b"\0" * 32, SystemClock())
         await old.create_keys(INSTANCE)
         sealed = await old.seal(INSTANCE, "x", MARKER)
     async with opened(MODULE, Rooms(), here, settings=KmsSettings(master_key=weak)) as kms:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bunbase.bunkms.module import MODULE
-from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms, Mac
+from bunbase.contracts.bunkms import DecryptionFailed, KeyDestroyed, KeyNotFound, Kms, Mac, SigningAlgorithm
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
@@ -144,8 +144,27 @@ async def test_a_signature_verifies_with_the_public_key_of_its_id(kms: Kms) -> N
         n, e = (int.from_bytes(base64.urlsafe_b64decode(number + "=="), "big") for number in (key.n, key.e))
         public = rsa.RSAPublicNumbers(e, n).public_key()
         public.verify(signature.signature, b"message", padding.PKCS1v15(), hashes.SHA256())
-        assert (key.kty, key.alg, key.use) == ("RSA", "RS256", "sig")
+        jwk = key.jwk()
+        assert (jwk["kty"], jwk["alg"], jwk["use"]) == ("RSA", "RS256", "sig")
     assert keys.keys().isdisjoint({key.kid for key in await kms.public_keys(OTHER)})
+
+
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.ES256, SigningAlgorithm.EDDSA])
+async def test_a_renewed_signing_key_has_the_algorithm_and_the_old_one_stays(
+    kms: Kms, algorithm: SigningAlgorithm
+) -> None:
+    (first,) = await kms.public_keys(OWNER)
+
+    await kms.renew_signing_key(OWNER, SigningAlgorithm.RS256)
+    assert await kms.public_keys(OWNER) == (first,)
+    for _ in range(2):
+        await kms.renew_signing_key(OWNER, algorithm)
+
+    keys = await kms.public_keys(OWNER)
+    assert {key.alg for key in keys} == {SigningAlgorithm.RS256, algorithm}
+    assert len(keys) == 2
+    signature = await kms.sign(OWNER, b"message")
+    assert signature.kid == keys[0].kid, "the first key signs"
 
 
 USES: list[Callable[[Kms, str], Awaitable[Any]]] = [
@@ -156,6 +175,7 @@ USES: list[Callable[[Kms, str], Awaitable[Any]]] = [
     lambda kms, owner: kms.unseal(owner, "x", "bunkms:v1:AAAA"),
     lambda kms, owner: kms.sign(owner, b""),
     lambda kms, owner: kms.public_keys(owner),
+    lambda kms, owner: kms.renew_signing_key(owner, SigningAlgorithm.ES256),
     lambda kms, owner: kms.rotate(owner),
 ]
 

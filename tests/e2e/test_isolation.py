@@ -202,6 +202,7 @@ def tries(owner: Project) -> list[Try]:
     found += [
         Try("POST", "/v1/auth/login", "/v1/auth/login", "key", (401,), account),
         Try("POST", "/v1/auth/signup", "/v1/auth/signup", "key", (201,), account),
+        Try("POST", "/v1/auth/anonymous", "/v1/auth/anonymous", "key", (403,), {}),  # the project has not turned it on
         Try("POST", "/v1/auth/refresh", "/v1/auth/refresh", "key", (401,), {"refresh_token": owner.refresh_token}),
         Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
         Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),

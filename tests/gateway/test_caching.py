@@ -60,6 +60,7 @@ NEVER_STORED = {
         for below in ("", "/{invite_id}/resend")
     ),
     ("POST", "/rpc"),
+    ("POST", "/v1/auth/anonymous"),
     ("POST", "/v1/auth/custom-token"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),

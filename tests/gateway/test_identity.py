@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.tokens import FirstUse
-from bunbase.contracts.caller import CallerKind
+from bunbase.contracts.caller import CallerKind, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
 from bunbase.contracts.revocations import RevokedKind, user_version
 from bunbase.gateway import identity as identity_module
@@ -66,6 +66,29 @@ async def asking() -> AsyncIterator[Asking]:
     asking = Asking()
     async with asking.identity.following():
         yield asking
+
+
+async def test_a_users_token_says_how_the_user_signed_in(asking: Asking) -> None:
+    said: dict[str, Any] = {
+        "email_verified": True,
+        "provider": "google",
+        "anonymous": False,
+        "aal": 2,
+        "amr": ["fed", "otp"],
+    }
+
+    user = await asking.identity.end_user(BAKERY, asking.tenant_auth.token(**said))
+    older = await asking.identity.end_user(BAKERY, asking.tenant_auth.token())
+
+    assert user == EndUser("usr_eve", None, "user", {}, "ses_u", verified=True, provider="google", aal=2)
+    assert older == EndUser("usr_eve", None, "user", {}, "ses_u")
+
+
+@pytest.mark.parametrize("claim", ["aal", "anonymous", "claims", "email_verified", "provider", "role", "ver"])
+async def test_a_users_token_with_a_claim_of_another_type_is_refused(asking: Asking, claim: str) -> None:
+    wrong: dict[str, Any] = {claim: None}
+
+    assert await asking.refused_user(asking.tenant_auth.token(**wrong))
 
 
 async def test_the_first_use_of_a_users_access_token_is_reported_with_its_project(asking: Asking) -> None:

@@ -130,6 +130,7 @@ async def test_logins_with_a_secret_key_are_not_counted_by_address(door: Door) -
         ("/v1/auth/signup", {"email": "a@example.com", "password": PASSWORD}, "signups_per_hour"),
         ("/api/auth/refresh", {"refresh_token": "brt_x"}, "token_requests_per_minute"),
         ("/v1/auth/refresh", {"refresh_token": "urt_x"}, "token_requests_per_minute"),
+        ("/v1/auth/anonymous", {}, "signups_per_hour"),
         ("/v1/auth/login/custom-token", {"token": "x"}, "token_requests_per_minute"),
         ("/v1/auth/verify-email", {"email": "a@example.com"}, "signups_per_hour"),
         ("/api/auth/oauth/exchange", {"code": "x", "verifier": "x"}, "token_requests_per_minute"),

@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.caller import Caller, EndUser, Role
+from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.tokens import end_user_of
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import Verifier
@@ -51,5 +52,4 @@ async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[]
 
 async def as_user(room: TenantAuth, caller: Caller, token: str, now: Callable[[], float]) -> Caller:
     claims = await claims_of(room, caller.project, token, now)
-    user = EndUser(claims["sub"], claims["email"], claims["role"], claims["claims"], claims["sid"])
-    return msgspec.structs.replace(caller, user=user)
+    return msgspec.structs.replace(caller, user=end_user_of(claims))

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
-from bunbase.contracts.bunkms import PublicKey, Signature
+import pytest
+
+from bunbase.contracts.bunkms import PublicKey, Signature, SigningAlgorithm
+from bunbase.contracts.tenant_auth.settings import ProjectAuth, TokenSettings
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.jwt import Verifier
+from bunbase.pkg.jwt import Verifier, unverified_header
 from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.store.settings import StoredSettings
 from tests.fakes import FakeKms
-from tests.tenant_auth.people import BAKERY, claims_of, signed_up
+from tests.rooms import secret_caller
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, LIBRARY, claims_of, signed_up
 
 
 async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
@@ -33,6 +39,11 @@ async def test_an_access_token_has_exactly_the_claims_that_the_gateway_reads(
         "type": "user",
         "role": "user",
         "email": "eve@example.com",
+        "email_verified": False,
+        "anonymous": False,
+        "amr": ["pwd"],
+        "aal": 1,
+        "provider": "password",
         "claims": {},
     }
 
@@ -67,3 +78,24 @@ async def test_a_token_of_a_replaced_signing_key_verifies_with_the_fresh_key_set
         keys = (await tokens.jwks(BAKERY)).keys
         assert [key["kid"] for key in keys] == [kid]
         assert Verifier(keys, now.timestamp).claims(token)["sub"] == user.id
+
+
+@pytest.mark.parametrize("algorithm", [SigningAlgorithm.ES256, SigningAlgorithm.EDDSA])
+async def test_a_change_of_the_algorithm_signs_nobody_out(
+    tenant_auth: TenantAuthService, clock: ManualClock, algorithm: SigningAlgorithm
+) -> None:
+    before = await signed_up(tenant_auth)
+    custom = (await tenant_auth.custom_token(secret_caller(BAKERY), before.user.id, {})).token
+    changed = StoredSettings(ProjectAuth(tokens=TokenSettings(algorithm=algorithm)))
+    await tenant_auth.stores.settings.replace(BAKERY, changed, clock.now())
+    tenant_auth.pools.cache.known.drop(BAKERY)
+
+    after = await asyncio.gather(*(tenant_auth.refresh(AT_BAKERY, before.refresh_token) for _ in range(3)))
+    from_custom = await tenant_auth.login_with_custom_token(AT_BAKERY, custom)
+
+    for signed_in, alg in ((before, "RS256"), (after[0], algorithm), (from_custom, algorithm)):
+        assert unverified_header(signed_in.access_token)["alg"] == alg
+        claims = await claims_of(tenant_auth, BAKERY, signed_in.access_token, clock.now().timestamp)
+        assert claims["sub"] == before.user.id
+    assert [key["alg"] for key in (await tenant_auth.jwks(BAKERY)).keys] == [algorithm, "RS256"]
+    assert [key["alg"] for key in (await tenant_auth.jwks(LIBRARY)).keys] == ["RS256"]

@@ -19,7 +19,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 async def open_bunkms(settings: KmsSettings, rooms: Rooms, site: Site) -> AsyncIterator[Kms]:
     master_key = load_master_key(settings, site.data_dir, site.dev)
     async with open_database(site.database_url, "bunkms", "bunbase.bunkms.migrations") as db:
-        service = KmsService(KeyStore(db), master_key)
+        service = KmsService(KeyStore(db), master_key, site.clock)
         await service.prove_master_key()
         await service.create_keys(INSTANCE)
         yield service

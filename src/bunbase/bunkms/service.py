@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -24,8 +25,10 @@ from bunbase.contracts.bunkms import (
     Mac,
     PublicKey,
     Signature,
+    SigningAlgorithm,
 )
 from bunbase.pkg import metrics
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import CannotStart, InvalidInput
 from bunbase.pkg.ids import ID
 from bunbase.pkg.logger import logger
@@ -41,6 +44,11 @@ MAX_MACS: Final = 1000
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
 
 
+# caches of public keys live for 60 s in tenant-auth and in the programs of others, one after the other
+PUBLISHED_BEFORE: Final = timedelta(seconds=150)
+PUBLISHED_AFTER: Final = timedelta(hours=25)  # no token lives for more than a day, and clocks differ
+
+
 class WrongMasterKey(CannotStart):
     """The master key does not open the stored keys, or is easy to guess."""
 
@@ -48,8 +56,9 @@ class WrongMasterKey(CannotStart):
 class KmsService:
     """Implements the contract. Only the master key stays in memory; callers may cache other keys for 15 minutes."""
 
-    def __init__(self, store: KeyStore, master_key: bytes) -> None:
+    def __init__(self, store: KeyStore, master_key: bytes, clock: Clock) -> None:
         self.store = store
+        self.clock = clock
         self.master_key = master_key
 
     async def prove_master_key(self) -> None:
@@ -126,14 +135,24 @@ class KmsService:
 
     async def sign(self, owner: str, message: bytes) -> Signature:
         with counted("sign"):
-            key = await self._signing_key(owner)
+            key = (await self._signing_keys(owner))[0]
             private = envelope.decrypt(self.master_key, key.wrapped, SIGNING_KEY, owner, key.kid)
             return Signature(key.kid, signing.sign(private, message))
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
         with counted("public_keys"):
-            key = await self._signing_key(owner)
-            return (PublicKey(key.kid, key.n, key.e),)
+            return tuple([key.public() for key in await self._signing_keys(owner)])
+
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        with counted("renew_signing_key"):
+            await self._signing_keys(owner)  # makes the first key; raises if the owner has no keys
+            known, now = await self.store.signing_keys(owner), self.clock.now()
+            if not known or known[0].algorithm is not algorithm:
+                published = {key.kid for key in published_keys(known, now)}
+                old = [key.kid for key in known if key.kid not in published]
+                await self.store.add_signing_key(
+                    owner, await self._new_signing_key(owner, algorithm, now + PUBLISHED_BEFORE), known, old
+                )
 
     async def rotate(self, owner: str) -> int:
         with counted("rotate"):
@@ -197,20 +216,25 @@ class KmsService:
             raise KeyNotFound(f"{owner} has no key.")
         return newest
 
-    async def _signing_key(self, owner: str) -> SigningKey:
-        """Return the owner's signing key. The first call makes the key."""
-        key = await self.store.signing_key(owner)
-        if key is not None:
-            return key
+    async def _signing_keys(self, owner: str) -> list[SigningKey]:
+        """Return the owner's keys as `published_keys`. The first call makes a key."""
+        now = self.clock.now()
+        if keys := await self.store.signing_keys(owner):
+            return published_keys(keys, now)
         await self._alive(owner)
-        new = await asyncio.to_thread(signing.new_signing_key)
-        wrapped = envelope.encrypt(self.master_key, new.private, SIGNING_KEY, owner, new.kid)
-        await self.store.add_signing_key(owner, SigningKey(new.kid, new.n, new.e, wrapped))
+        first = await self._new_signing_key(owner, SigningAlgorithm.RS256, now)
+        await self.store.add_signing_key(owner, first, [], [])
         # another process may have added a key first: all processes use the stored key
-        key = await self.store.signing_key(owner)
-        if key is None:
+        keys = await self.store.signing_keys(owner)
+        if not keys:
             raise KeyDestroyed(f"The keys of {owner} were destroyed.")
-        return key
+        return published_keys(keys, now)
+
+    async def _new_signing_key(self, owner: str, algorithm: SigningAlgorithm, signs_at: datetime) -> SigningKey:
+        new = await asyncio.to_thread(signing.new_signing_key, algorithm)
+        public = new.public
+        wrapped = envelope.encrypt(self.master_key, new.private, SIGNING_KEY, owner, public.kid)
+        return SigningKey(public.kid, public.n, public.e, public.x, public.y, algorithm, wrapped, signs_at)
 
     async def _alive(self, owner: str) -> None:
         known = await self.store.owner(owner)
@@ -225,3 +249,12 @@ class KmsService:
 
     def _unwrapped(self, owner: str, key: KeyVersion) -> bytes:
         return envelope.decrypt(self.master_key, key.wrapped, KEY_VERSION, owner, str(key.version))
+
+
+def published_keys(keys: list[SigningKey], now: datetime) -> list[SigningKey]:
+    """Return first the key that signs now, then the others that may be needed. `keys`: all keys, newest first."""
+    at = next((at for at, key in enumerate(keys) if key.signs_at <= now), len(keys) - 1)
+    older = [
+        key for newer, key in zip(keys[at:], keys[at + 1 :], strict=False) if newer.signs_at + PUBLISHED_AFTER > now
+    ]
+    return [keys[at], *keys[:at], *older]

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from bunbase.contracts.bunkms import PublicKey, SigningAlgorithm
 from bunbase.pkg.db.database import Database
 
 OWNER = "SELECT owner, destroyed_at FROM owners WHERE owner = $1"
@@ -18,9 +19,13 @@ VERSION = "SELECT version, wrapped FROM key_versions WHERE owner = $1 AND versio
 ADD_VERSION = "INSERT INTO key_versions (owner, version, wrapped) VALUES ($1, $2, $3)"
 DELETE_VERSIONS = "DELETE FROM key_versions WHERE owner = $1"
 
-SIGNING = "SELECT kid, n, e, wrapped FROM signing_keys WHERE owner = $1"
+SIGNING = """
+SELECT kid, n, e, x, y, algorithm, wrapped, signs_at FROM signing_keys WHERE owner = $1
+ORDER BY signs_at DESC, kid"""
 ADD_SIGNING = """
-INSERT INTO signing_keys (owner, kid, n, e, wrapped) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (owner) DO NOTHING"""
+INSERT INTO signing_keys (owner, kid, n, e, x, y, algorithm, wrapped, signs_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
+DELETE_OLD_SIGNING = "DELETE FROM signing_keys WHERE owner = $1 AND kid = ANY ($2)"
 DELETE_SIGNING = "DELETE FROM signing_keys WHERE owner = $1"
 
 BIND_DIRECTORY = """
@@ -40,10 +45,19 @@ class KeyVersion(msgspec.Struct, frozen=True):
 
 
 class SigningKey(msgspec.Struct, frozen=True):
+    """`signs_at`: from then on, the key signs in place of older ones."""
+
     kid: str
     n: str
     e: str
+    x: str
+    y: str
+    algorithm: SigningAlgorithm
     wrapped: bytes
+    signs_at: datetime
+
+    def public(self) -> PublicKey:
+        return PublicKey(self.kid, self.n, self.e, self.x, self.y, self.algorithm)
 
 
 class KeyStore:
@@ -80,15 +94,22 @@ class KeyStore:
             await self.db.execute(ADD_VERSION, owner, next.version, next.wrapped)
             return True
 
-    async def signing_key(self, owner: str) -> SigningKey | None:
-        return await self.db.one(SigningKey, SIGNING, owner)
+    async def signing_keys(self, owner: str) -> list[SigningKey]:
+        """Return all signing keys of an owner, newest first."""
+        return await self.db.all(SigningKey, SIGNING, owner)
 
-    async def add_signing_key(self, owner: str, key: SigningKey) -> None:
-        """Add the owner's signing key, unless the owner has one already or its keys are destroyed."""
+    async def add_signing_key(self, owner: str, key: SigningKey, known: list[SigningKey], old: list[str]) -> None:
+        """Add a signing key, and delete those that are `old`.
+
+        Do nothing if the owner has other keys than `known` by now, or if its keys are destroyed.
+        """
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
-            if held is not None and held.destroyed_at is None:
-                await self.db.execute(ADD_SIGNING, owner, key.kid, key.n, key.e, key.wrapped)
+            if held is None or held.destroyed_at is not None or await self.signing_keys(owner) != known:
+                return
+            public = (key.n, key.e, key.x, key.y, key.algorithm)
+            await self.db.execute(ADD_SIGNING, owner, key.kid, *public, key.wrapped, key.signs_at)
+            await self.db.execute(DELETE_OLD_SIGNING, owner, old)
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
         """Bind a directory to a room, if no directory is bound to the room, or if `replaces` is bound.

@@ -1,12 +1,13 @@
 """BunKMS: keys and secrets.
 
 An owner is a project id, or INSTANCE for the platform's own secrets. Each owner has one key-encryption key with
-numbered versions, and one RS256 signing key. These keys never leave BunKMS.
+numbered versions, and signing keys. These keys never leave BunKMS.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 import msgspec
 
@@ -45,22 +46,40 @@ class DataKey(msgspec.Struct, frozen=True):
     wrapped: str
 
 
+class SigningAlgorithm(StrEnum):
+    """The algorithms of signing keys (RFC 7518 §3, RFC 8037)."""
+
+    RS256 = "RS256"
+    ES256 = "ES256"
+    EDDSA = "EdDSA"
+
+
+KEY_TYPES: Final = {SigningAlgorithm.RS256: "RSA", SigningAlgorithm.ES256: "EC", SigningAlgorithm.EDDSA: "OKP"}
+CURVES: Final = {SigningAlgorithm.ES256: "P-256", SigningAlgorithm.EDDSA: "Ed25519"}
+
+
 class Signature(msgspec.Struct, frozen=True):
-    """An RSASSA-PKCS1-v1_5 SHA-256 signature and the id of the key that made it."""
+    """A signature in the form of a JWS (RFC 7515), and the id of the key that made it."""
 
     kid: str
     signature: bytes
 
 
 class PublicKey(msgspec.Struct, frozen=True):
-    """A JWK (RFC 7517) of an RS256 key."""
+    """The public half of a signing key. `n` and `e`: of RSA keys. `x` and `y`: of keys on a curve."""
 
     kid: str
-    n: str
-    e: str
-    kty: str = "RSA"
-    alg: str = "RS256"
-    use: str = "sig"
+    n: str = ""
+    e: str = ""
+    x: str = ""
+    y: str = ""
+    alg: SigningAlgorithm = SigningAlgorithm.RS256
+
+    def jwk(self) -> dict[str, str]:
+        """Return the key as a JWK (RFC 7517)."""
+        known = {"kid": self.kid, "alg": self.alg.value, "use": "sig", "kty": KEY_TYPES[self.alg]}
+        parts = {"crv": CURVES.get(self.alg, ""), "n": self.n, "e": self.e, "x": self.x, "y": self.y}
+        return known | {name: value for name, value in parts.items() if value}
 
 
 class Mac(msgspec.Struct, frozen=True):
@@ -126,9 +145,17 @@ class Kms(Protocol):
         ...
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
-        """Return every key that may have signed a token that is still valid, newest first.
+        """Return first the key that signs now, then those that will sign, or have signed a token that may be valid.
 
         Raises: KeyNotFound, KeyDestroyed.
+        """
+        ...
+
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        """Make a new signing key, unless the owner's newest key has this algorithm. Idempotent.
+
+        The key is among `public_keys` at once, but signs later, when everybody has read it. Older keys stay among them
+        until the last token that they have signed has expired. Raises: KeyNotFound, KeyDestroyed.
         """
         ...
 

@@ -39,13 +39,22 @@ class Developer(msgspec.Struct, frozen=True):
 
 
 class EndUser(msgspec.Struct, frozen=True):
-    """A signed-in user of one project, read from the access token. `uid` is `auth.uid` in rules."""
+    """A signed-in user of one project, read from the access token. `uid` is `auth.uid` in rules.
+
+    `verified`: the user has confirmed the address. `provider`: how the user signed in (`SignInMethod.provider`); empty
+    in tokens of older releases. `anonymous`: the user has not signed up yet. `aal`: the number of factors that were
+    checked.
+    """
 
     uid: str
     email: str | None
     role: str
     claims: dict[str, Any]
     session: str
+    verified: bool = False
+    provider: str = ""
+    anonymous: bool = False
+    aal: int = 1
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -109,6 +109,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", f"{PROJECT}/import"): '{"_id": "rye", "title": "Rye bread"}\n{"_id": "spelt", "title": "Spelt bread"}\n',
     ("PATCH", f"{PROJECT}/auth"): {"app_name": "Bakery", "redirect_urls": ["https://bakery.example/signed-in"]},
     ("POST", "/v1/auth/signup"): {"email": "eve@example.com", "password": "apples and pears", "data": {"name": "Eve"}},
+    ("POST", "/v1/auth/anonymous"): {"data": {"theme": "dark"}},
     ("POST", "/v1/auth/login"): {"email": "eve@example.com", "password": "apples and pears"},
     ("POST", "/v1/auth/login/custom-token"): {"token": "the token of POST /v1/auth/custom-token"},
     ("POST", "/v1/auth/refresh"): {"refresh_token": TOKEN},

@@ -15,7 +15,7 @@ from bunbase.contracts.bunauth.tokens import is_access_token
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
-from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
+from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -24,6 +24,7 @@ from bunbase.gateway.first_uses import FirstUses
 from bunbase.gateway.key_use import KeyUse
 from bunbase.gateway.keyring import Keyring
 from bunbase.gateway.revoked import Revoked
+from bunbase.gateway.user_tokens import UserToken, user_token
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import key_id, unverified_claims
@@ -49,7 +50,7 @@ class Identity:
         self.developer_keys = Keyring(lambda _: in_time(bunauth.jwks()))
         self.user_keys = Keyring(lambda project: in_time(tenant_auth.jwks(project)))
         self.developers: Cache[bytes, dict[str, Any]] = Cache(size, TTL_SECONDS)
-        self.users: Cache[tuple[str, bytes], dict[str, Any]] = Cache(size, TTL_SECONDS)
+        self.users: Cache[tuple[str, bytes], UserToken] = Cache(size, TTL_SECONDS)
         self.holders: Cache[bytes, KeyHolder] = Cache(size, TTL_SECONDS)
         self.memberships: Cache[tuple[str, str], Membership] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.active: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
@@ -110,27 +111,29 @@ class Identity:
 
     def known_user(self, project: str, token: str) -> EndUser | None:
         """Return the end user of a token if the token is cached and still valid, else None."""
-        claims = self.users.get((project, fingerprint(token))) if self.ended_user_sessions.live() else None
-        if claims is None or _expired(claims) or self._ended(claims):
+        known = self.users.get((project, fingerprint(token))) if self.ended_user_sessions.live() else None
+        if known is None or known.expires_at <= time.time() or self._ended(known):
             return None
-        return _user_of(claims)
+        return known.user
 
     async def end_user(self, project: str, token: str) -> EndUser:
         """Return the end user of a token. Raises: InvalidToken, TokenExpired, Unreachable."""
         cached = (project, fingerprint(token))
-        claims = self.users.get(cached)
-        if claims is None:
+        known = self.users.get(cached)
+        if known is None:
             claims = await self.user_keys.claims(project, token)
             if not is_user_token(claims, project):
                 raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
             self.user_first_uses.note(claims, project)
-            self.users.put(cached, claims, _seconds_left(claims))
-        _check_expiry(claims)
-        if self._ended(claims):
+            known = user_token(claims)
+            self.users.put(cached, known, known.seconds_left)
+        if known.seconds_left <= 0:
+            raise TokenExpired
+        if self._ended(known):
             raise InvalidToken
-        if not self.ended_user_sessions.live() and not await self._alive(project, claims):
+        if not self.ended_user_sessions.live() and not await self._alive(project, known):
             raise InvalidToken
-        return _user_of(claims)
+        return known.user
 
     async def key_holder(self, key: str) -> KeyHolder:
         """Return the project and kind of a key. Raises: InvalidKey, Unreachable."""
@@ -188,13 +191,13 @@ class Identity:
         """Return the id of the project. Raises: ProjectNotFound, Unreachable."""
         return await self._cached(self.slugs, slug, lambda: self.platform.project_of(slug))
 
-    def _ended(self, claims: dict[str, Any]) -> bool:
+    def _ended(self, token: UserToken) -> bool:
         """True if a user's token was revoked: its session ended, or the user changed after the token was issued."""
         ended = self.ended_user_sessions
-        return claims["sid"] in ended or user_version(claims["sub"], _version(claims)) in ended
+        return token.user.session in ended or token.user_version in ended
 
-    async def _alive(self, project: str, claims: dict[str, Any]) -> bool:
-        return await in_time(self.tenant_auth.session_alive(project, claims["sid"], _version(claims)))
+    async def _alive(self, project: str, token: UserToken) -> bool:
+        return await in_time(self.tenant_auth.session_alive(project, token.user.session, token.version))
 
     async def _cached(self, cache: Cache[K, V], key: K, look_up: Callable[[], Awaitable[V]]) -> V:
         """Return the cached value. Look it up if it is not cached, or if the revocation feed is interrupted."""
@@ -293,11 +296,3 @@ def _check_expiry(claims: dict[str, Any]) -> None:
 
 def _expired(claims: dict[str, Any]) -> bool:
     return "exp" in claims and claims["exp"] <= time.time()
-
-
-def _version(claims: dict[str, Any]) -> int:
-    return int(claims.get("ver", 0))  # tokens of older releases have no version: they count as version 0
-
-
-def _user_of(claims: dict[str, Any]) -> EndUser:
-    return EndUser(claims["sub"], claims.get("email"), claims.get("role", ""), claims.get("claims", {}), claims["sid"])

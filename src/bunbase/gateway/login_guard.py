@@ -78,6 +78,7 @@ GUARDED: Final = {
     INVITE_PAGE: FORM_LOGIN,
     SIGN_IN_CODE_PAGE: TRADE,
     SIGN_IN_PAGE: FORM_LOGIN,
+    "/v1/auth/anonymous": SIGN_UP,
     "/v1/auth/login": LOGIN,
     "/v1/auth/login/custom-token": TRADE,
     "/v1/auth/refresh": TRADE,

@@ -170,6 +170,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,
     ("PATCH", f"{P}/auth"): Act.AUTH_SETTINGS_UPDATE,
     ("POST", "/v1/auth/signup"): Act.PROFILE_USE,
+    ("POST", "/v1/auth/anonymous"): Act.PROFILE_USE,
     ("POST", "/v1/auth/login"): Act.PROFILE_USE,
     ("POST", "/v1/auth/login/custom-token"): Act.PROFILE_USE,
     ("POST", "/v1/auth/refresh"): Act.PROFILE_USE,

@@ -19,7 +19,7 @@ MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy public_keys sign",
-        "tenant_auth": "public_keys seal sign unseal",
+        "tenant_auth": "public_keys renew_signing_key seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
@@ -50,8 +50,8 @@ MAY_CALL: Final = {
                     knows_address login login_with_code login_with_custom_token login_with_link logout me
                     note_first_uses own_sessions project_auth refresh request_user_code request_user_email_change
                     request_user_link request_user_password_reset request_user_verification reset_user_password
-                    revocations session_alive signup update_me update_user user user_link_target user_page user_sessions
-                    users verify_user_email""",
+                    revocations session_alive sign_in_anonymously signup update_me update_user user user_link_target
+                    user_page user_sessions users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

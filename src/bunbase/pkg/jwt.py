@@ -1,8 +1,9 @@
 """Sign and check JSON Web Tokens (RFC 7519).
 
 `verified` is the only function of BunBase that checks the signature of a token: every verifier calls it, and then
-checks the claims. `SigningKey` and `Verifier` are for the tokens that BunBase issues itself: their only algorithm is
-RS256. `tests/house/token_attacks` sends a table of attacks to every verifier.
+checks the claims. `SigningKey` and `Verifier` are for the tokens that BunBase issues itself. The key decides the
+algorithm, never the token: RS256, or ES256 and EdDSA in projects that choose one of them. `tests/house/token_attacks`
+sends a table of attacks to every verifier.
 
 The exceptions:
 
@@ -22,11 +23,12 @@ from typing import Any, Final
 import msgspec
 from joserfc import jws, jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeyFlexible, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeyFlexible, OKPKey, RSAKey
 
 from bunbase.pkg.cache import Cache
 
 ALGORITHM: Final = "RS256"
+KEY_KINDS: Final[dict[str, type[RSAKey | ECKey | OKPKey]]] = {"RS256": RSAKey, "ES256": ECKey, "EdDSA": OKPKey}
 KEY_BITS: Final = 2048
 MAX_LENGTH: Final = 8192  # characters; no token of BunBase is longer
 MAX_DATE: Final = 2**53  # Unix seconds; JSON cannot carry larger numbers exactly (RFC 8259 §6)
@@ -100,9 +102,9 @@ def new_private_key() -> bytes:
     return RSAKey.generate_key(KEY_BITS).as_der(private=True)
 
 
-def signing_input(kid: str, claims: Mapping[str, Any], typ: str = "JWT") -> bytes:
+def signing_input(kid: str, claims: Mapping[str, Any], typ: str = "JWT", algorithm: str = ALGORITHM) -> bytes:
     """Return the bytes to sign, for a key that another process holds (RFC 7515 §5.1)."""
-    header = {"typ": typ, "alg": ALGORITHM, "kid": kid}
+    header = {"typ": typ, "alg": algorithm, "kid": kid}
     return b".".join(_base64(msgspec.json.encode(part)) for part in (header, claims))
 
 
@@ -132,7 +134,7 @@ class Verifier:
     def __init__(
         self, keys: Iterable[Mapping[str, str]], now: Callable[[], float] = time.time, remember: int = 0
     ) -> None:
-        self._keys = KeySet([RSAKey.import_key(dict(key)) for key in keys])
+        self._keys = {key["kid"]: (KEY_KINDS[key["alg"]].import_key(dict(key)), key["alg"]) for key in keys}
         self._now = now
         self._known: Cache[str, dict[str, Any]] = Cache(remember, REMEMBER_SECONDS)
 
@@ -156,10 +158,13 @@ class Verifier:
         return dict(claims)
 
     def _signed_claims(self, token: str) -> dict[str, Any]:
-        header, claims = verified(token, self._keys, [ALGORITHM])
-        if not isinstance(header.get("kid"), str):
+        kid = unverified_header(token).get("kid")
+        if not isinstance(kid, str):
             raise BadToken("the token does not name its key")
-        return claims
+        if kid not in self._keys:
+            raise UnknownKey("the token names a key that is not in the set")
+        key, algorithm = self._keys[kid]
+        return verified(token, key, [algorithm])[1]
 
 
 def key_id(token: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.tokens import Jwks
-from bunbase.contracts.bunkms import Kms, PublicKey
+from bunbase.contracts.bunkms import Kms, PublicKey, SigningAlgorithm
 from bunbase.contracts.tenant_auth.sessions import CustomToken
 from bunbase.contracts.tenant_auth.tokens import USER_TOKEN_TYPE
 from bunbase.contracts.tenant_auth.users import User
@@ -78,6 +78,7 @@ class UserTokens:
         self.public_url = public_url
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
+        self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
 
     async def sign(self, project: str, subject: Subject, life: Life) -> tuple[str, int]:
         """Return an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
@@ -90,8 +91,15 @@ class UserTokens:
             "type": USER_TOKEN_TYPE,
             "role": user.role,
             "email": user.email,
+            "email_verified": user.email_verified,
+            "anonymous": user.anonymous,
+            "amr": subject.method.amr,
+            "aal": subject.method.aal,
+            "provider": subject.method.provider,
             "claims": subject.claims | user.claims,
         }
+        if subject.act is not None:
+            claims["act"] = subject.act  # RFC 8693 §4.1
         return await self._signed(project, claims), life.expires_at
 
     async def sign_custom(self, project: str, uid: str, claims: dict[str, Any], now: datetime) -> CustomToken:
@@ -119,7 +127,19 @@ class UserTokens:
     async def jwks(self, project: str) -> Jwks:
         """Return the project's public keys. Raises: KeyNotFound, KeyDestroyed."""
         keys = await self._public_keys(project)
-        return Jwks(tuple(_jwk(key) for key in keys))
+        return Jwks(tuple(key.jwk() for key in keys))
+
+    async def use_algorithm(self, project: str, algorithm: SigningAlgorithm) -> None:
+        """Ask BunKMS for a key of another algorithm if the project's key is not of this one.
+
+        The new key signs after a few minutes, so that everybody has read it by then. Nobody is signed out meanwhile.
+        Raises: KeyNotFound, KeyDestroyed.
+        """
+        if (await self._public_keys(project))[0].alg is algorithm or self.renewed.get((project, algorithm)):
+            return
+        await self.kms.renew_signing_key(project, algorithm)
+        self.renewed.put((project, algorithm), True)
+        self.forget_keys(project)
 
     async def check_key(self, project: str) -> None:
         """Check with BunKMS that the project still has a key. Raises: KeyNotFound, KeyDestroyed."""
@@ -140,10 +160,10 @@ class UserTokens:
     async def _signed(self, project: str, claims: dict[str, Any], typ: str = "JWT") -> str:
         """Return a signed token. Its header names a key before BunKMS signs; if BunKMS used another key, try again."""
         for _ in range(ATTEMPTS):
-            kid = (await self._public_keys(project))[0].kid
-            unsigned = signing_input(kid, claims, typ)
+            key = (await self._public_keys(project))[0]
+            unsigned = signing_input(key.kid, claims, typ, key.alg)
             signature = await self.kms.sign(project, unsigned)
-            if signature.kid == kid:
+            if signature.kid == key.kid:
                 return compact(unsigned, signature.signature)
             self.forget_keys(project)
         raise RuntimeError(f"BunKMS signs for {project} with a key that it does not list first")
@@ -173,7 +193,3 @@ class UserTokens:
 
 def _custom_audience(project: str) -> str:
     return f"{project}/custom-token"
-
-
-def _jwk(key: PublicKey) -> dict[str, str]:
-    return {"kid": key.kid, "kty": key.kty, "alg": key.alg, "use": key.use, "n": key.n, "e": key.e}

@@ -17,11 +17,13 @@ from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
 FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
+IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
-def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, Job, Job]:
+def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, ...]:
     return (
+        Job("tenant_auth.delete_idle_anonymous", stores.delete_idle_anonymous, IDLE_SECONDS),
         upkeep_job("tenant_auth", stores.feed, stores.delete_over, clock),
         pairs_job("tenant_auth", stores.sessions.forget_pairs, settings, clock),
         lifetime_job("tenant_auth", stores.settings.note_lifetimes),

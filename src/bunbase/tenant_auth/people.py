@@ -63,6 +63,8 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         password_hash=password_hash or person.password_hash,
         banned_at=(person.banned_at or now) if banned else None,
     )
+    if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
+        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and person.banned_at is None)
     return signed_out(after) if ends else _change(person, after)
 
@@ -148,4 +150,5 @@ def _token_content(person: Person) -> tuple[object, ...]:
 
     The claims are compared as JSON: 1, 1.0 and True are equal in Python, but access rules distinguish them.
     """
-    return person.user.email, person.user.role, msgspec.json.encode(person.user.claims)
+    user = person.user
+    return user.email, user.email_verified, user.anonymous, user.role, msgspec.json.encode(user.claims)

@@ -15,7 +15,25 @@ MAX_CLAIMS: Final = 32
 MAX_LEVELS: Final = 32  # the same limit as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
-    ("iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "ver", "type", "role", "email", "claims")
+    [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "nbf",
+        "iat",
+        "jti",
+        "sid",
+        "gen",
+        "ver",
+        "type",
+        "role",
+        "email",
+        "claims",
+        "aal",
+        "amr",
+        "act",
+    ]
 )
 
 

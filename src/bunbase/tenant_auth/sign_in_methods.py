@@ -26,6 +26,7 @@ class SignInMethod(msgspec.Struct, frozen=True):
         return self.aal > 1 or self.vouched
 
 
+ANONYMOUS: Final = SignInMethod((), "anonymous")
 PASSWORD: Final = SignInMethod(("pwd",), "password")
 EMAIL_CODE: Final = SignInMethod(("otp",), "email_code")
 EMAIL_LINK: Final = SignInMethod(("otp",), "email_link")

@@ -40,7 +40,8 @@ from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import open_passwords
-from tests.bunauth.whole.session_model import (
+from tests.fakes import FakeKms
+from tests.pkg.session_model import (
     ACCESS,
     GRACE,
     KEPT,
@@ -53,7 +54,6 @@ from tests.bunauth.whole.session_model import (
     Outcome,
     whole_seconds,
 )
-from tests.fakes import FakeKms
 from tests.rooms import ANYONE
 from tests.seeds import examples
 

@@ -46,6 +46,16 @@ async def test_a_test_of_saved_rules_shows_the_value_of_each_part(service: Bundo
     assert (admin["allowed"], admin["hidden"]) == (False, [])
 
 
+async def test_a_case_says_how_its_user_has_signed_in(service: BundocService) -> None:
+    rule = "auth.verified && auth.provider == 'google' && !auth.anonymous && auth.aal == 2"
+    case = {"collection": "posts", "op": "get", "doc": {}, "rules": {"get": rule}}
+    careful = {"uid": "ada", "verified": True, "provider": "google", "aal": 2}
+
+    assert (await tried(service, {**case, "auth": careful}))["allowed"]
+    for wrong in ({"verified": False}, {"provider": "password"}, {"anonymous": True}, {"aal": 1}):
+        assert not (await tried(service, {**case, "auth": careful | wrong}))["allowed"]
+
+
 async def test_an_operation_without_a_rule_is_denied_with_that_reason(service: BundocService) -> None:
     case = {"collection": "posts", "op": "delete", "auth": ADA, "doc": {}, "rules": {}}
 

@@ -41,6 +41,9 @@ ROWS = {
     "members listed in the document": Row("read", ("ada", {"members": ["ada"]}), ("eve", {"members": ["ada"]})),
     "administrators": Row("read", ("root", {}), ("ada", {})),
     "members of the team that `doc.team` names": Row("read", ("ada", {"team": "red"}), ("eve", {"team": "red"})),
+    "users who have confirmed their address": Row("read", ("verified", {}), ("ada", {})),
+    "users who have signed up, and no anonymous users": Row("read", ("ada", {}), ("anonymous", {})),
+    "users who have signed in with a second factor": Row("read", ("careful", {}), ("ada", {})),
     "users with a claim": Row("read", ("editor", {}), ("ada", {})),
     "the user who becomes the owner (create)": Row("create", ("ada", MINE), ("eve", MINE)),
     "the owner, who stays the owner (update)": Row("update", ("ada", MINE), ("eve", MINE)),
@@ -56,7 +59,14 @@ def cookbook() -> dict[str, str]:
 
 def caller(uid: str | None) -> Any:
     role, claims = ("admin" if uid == "root" else "user"), {"editor": uid == "editor"}
-    return publishable_caller("prj_a", None if uid is None else EndUser(uid, None, role, claims, "s"))
+    if uid is None:
+        return publishable_caller("prj_a")
+    how: dict[str, Any] = {
+        "verified": uid == "verified",
+        "anonymous": uid == "anonymous",
+        "aal": 2 if uid == "careful" else 1,
+    }
+    return publishable_caller("prj_a", EndUser(uid, None, role, claims, "s", **how))
 
 
 async def allowed(service: BundocService, row: Row, uid: str | None, fields: dict[str, Any]) -> bool:

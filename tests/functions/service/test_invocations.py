@@ -27,7 +27,7 @@ from tests.functions.calls import (
 )
 from tests.rooms import member_caller, publishable_caller, secret_caller
 
-ADA = EndUser("usr_ada", "ada@example.com", "editor", {"team": "one"}, "ses_1")
+ADA = EndUser("usr_ada", "ada@example.com", "editor", {"team": "one"}, "ses_1", True, "password", aal=2)
 NOBODY = Caller(CallerKind.ANONYMOUS, project=PROJECT)
 
 ECHO = """async (req) => ({
@@ -87,6 +87,7 @@ async def test_a_function_can_read_its_own_name_and_its_caller(functions: Functi
     assert signed_in.json["invocation"] == {"id": signed_in.head.invocation}
     assert signed_in.json["caller"] == {
         "uid": "usr_ada", "email": "ada@example.com", "role": "editor", "claims": {"team": "one"},
+        "verified": True, "provider": "password", "anonymous": False, "aal": 2,
     }  # fmt: skip
     assert without.json["caller"] is None
 

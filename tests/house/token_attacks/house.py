@@ -27,7 +27,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bundoc.service import Bundoc
-from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.bunkms import Kms, SigningAlgorithm
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.platform import InvalidKey, InviteNotFound, NewProject
@@ -208,6 +208,7 @@ async def _jwt_verifiers(rooms: Opened) -> list[Verifier]:
             _user_issuer(rooms),
             by_us | no_issuer,
         ),
+        *[await _curve_verifier(rooms, algorithm) for algorithm in (SigningAlgorithm.ES256, SigningAlgorithm.EDDSA)],
         Verifier(
             "gateway: service token",
             ("gateway.keyring.claims", "gateway.identity._service_claims"),
@@ -289,6 +290,26 @@ def _user_issuer(rooms: Opened) -> Issuer:
         return _of_project(rooms, rooms.user, 900) | more | {"claims": {}}
 
     return _project_issuer(rooms, claims)
+
+
+async def _curve_verifier(rooms: Opened, algorithm: SigningAlgorithm) -> Verifier:
+    """Return the row of a project that has changed the algorithm of its tokens. Its old RSA key is still accepted."""
+    project = (await rooms.platform.create_project(rooms.ada, f"Signs with {algorithm}")).id
+    await rooms.kms.renew_signing_key(project, algorithm)
+
+    def claims() -> dict[str, Any]:
+        return _user_issuer(rooms).claims() | {"aud": project}
+
+    name = f"gateway: end user, {algorithm}"
+    by_us = ("issued_in_the_future", "subject_that_postgresql_cannot_store", "subject_that_is_nobody", "other_issuer")
+    return Verifier(
+        name,
+        ("gateway.keyring.claims", "gateway.identity.end_user"),
+        lambda token: refuses(rooms.identity.end_user(project, token), *INVALID),
+        frozenset({name}),
+        Issuer(algorithm.value, f"{project}-2", rooms.kms.signing[project], claims),
+        dict.fromkeys(by_us, SIGNED_BY_US),
+    )
 
 
 def _custom_issuer(rooms: Opened) -> Issuer:

@@ -43,11 +43,7 @@ class PublishedKeys(FakeTenantAuth):
 
     async def jwks(self, project: str) -> Jwks:
         keys = await self.kms.public_keys(project)
-        return Jwks(
-            tuple(
-                {"kid": key.kid, "kty": key.kty, "alg": key.alg, "use": key.use, "n": key.n, "e": key.e} for key in keys
-            )
-        )
+        return Jwks(tuple(key.jwk() for key in keys))
 
 
 @dataclass

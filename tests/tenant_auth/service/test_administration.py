@@ -112,7 +112,7 @@ async def test_a_new_role_revokes_access_tokens_and_the_next_refresh_has_it(
 async def test_a_change_of_data_revokes_no_tokens(tenant_auth: TenantAuthService) -> None:
     new = await signed_up(tenant_auth)
 
-    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(data={"n": 1}, email_verified=True, role="user"))
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(data={"n": 1}, role="user"))
     changed = await tenant_auth.update_user(SERVER, new.user.id, UserChanges(data={"n": True}))
 
     assert changed.data["n"] is True

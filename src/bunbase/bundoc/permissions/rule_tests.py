@@ -39,6 +39,10 @@ class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str | None = None
     role: str = ""
     claims: dict[str, Any] = {}
+    verified: bool = False
+    provider: str = ""
+    anonymous: bool = False
+    aal: int = 1
 
 
 class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,7 +177,7 @@ class Trial:
 
 
 def _caller(who: Who | None) -> Caller:
-    user = None if who is None else EndUser(who.uid, who.email, who.role, who.claims, "")
+    user = None if who is None else EndUser(session="", **msgspec.structs.asdict(who))
     return Caller(CallerKind.PUBLISHABLE, user=user)
 
 

@@ -101,4 +101,13 @@ def auth_of(user: EndUser | None) -> dict[str, Any] | None:
     """Return the value of `auth` in rules; None if no user is signed in."""
     if user is None:
         return None
-    return {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims}
+    return {
+        "uid": user.uid,
+        "email": user.email,
+        "role": user.role,
+        "claims": user.claims,
+        "verified": user.verified,
+        "provider": user.provider,
+        "anonymous": user.anonymous,
+        "aal": user.aal,
+    }

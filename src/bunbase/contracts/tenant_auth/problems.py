@@ -5,6 +5,10 @@ from __future__ import annotations
 from bunbase.pkg.errors import Problem
 
 
+class AnonymousUsersOff(Problem):
+    status, code, title = 403, "anonymous_users_off", "The project has no anonymous users"
+
+
 class UserBanned(Problem):
     status, code, title = 403, "user_banned", "This account has been banned"
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
@@ -17,7 +18,7 @@ from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(UserMails, UserPages, UserPasswordless, UserPasswords, UserSettings, Protocol):
+class TenantAuth(AnonymousUsers, UserMails, UserPages, UserPasswordless, UserPasswords, UserSettings, Protocol):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
@@ -28,7 +29,10 @@ class TenantAuth(UserMails, UserPages, UserPasswordless, UserPasswords, UserSett
     """
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Raises: EmailTaken, TooManyUsers, InvalidInput."""
+        """Create a user. If the caller has the token of an anonymous user, this user gets the address and the password.
+
+        Raises: EmailTaken, TooManyUsers, InvalidInput, InvalidToken.
+        """
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:

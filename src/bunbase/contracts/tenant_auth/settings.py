@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Protocol
 
 import msgspec
 
+from bunbase.contracts.bunkms import SigningAlgorithm
 from bunbase.contracts.caller import Caller
 
 DAY_SECONDS: Final = 86400
@@ -45,12 +46,6 @@ class SecondFactorPolicy(StrEnum):
     REQUIRED = "required"
 
 
-class SigningAlgorithm(StrEnum):
-    RS256 = "RS256"
-    ES256 = "ES256"
-    EDDSA = "EdDSA"
-
-
 class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`breached`: refuse passwords of data breaches. `history`: how many of the last passwords are refused."""
 
@@ -60,11 +55,18 @@ class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The lifetimes of tokens; None: as the settings of the installation say."""
+    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures."""
 
     access_ttl_seconds: AccessSeconds | None = None
     refresh_ttl_seconds: RefreshSeconds | None = None
     algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+
+
+class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`idle_days`: an anonymous user who was away for this long is deleted."""
+
+    enabled: bool = False
+    idle_days: Annotated[int, msgspec.Meta(ge=2, le=3650)] = 30  # an access token lives for at most one day
 
 
 class UserSessionLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,6 +154,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enumeration: Enumeration = Enumeration.OPEN
     redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
     password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
+    anonymous: AnonymousSettings = msgspec.field(default_factory=AnonymousSettings)
     tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)
     sessions: UserSessionLimits = msgspec.field(default_factory=UserSessionLimits)
     second_factor: SecondFactorPolicy = SecondFactorPolicy.OPTIONAL

@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from bunbase.contracts.caller import EndUser
+
 USER_TOKEN_TYPE: Final = "user"
+# tokens of older releases lack some claims; the defaults are those that rules trust least
+DEFAULTS: Final[dict[str, Any]] = {
+    "aal": 1,
+    "anonymous": False,
+    "claims": {},
+    "email_verified": False,
+    "provider": "",
+    "role": "",
+    "ver": 0,
+}
 
 
 def is_user_token(claims: dict[str, Any], project: str) -> bool:
     """True if the claims of a checked token are those of an end user's access token: the key also signs others."""
     texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
-    others = isinstance(claims.get("claims", {}), dict) and type(claims.get("ver", 0)) is int
+    others = all(type(claims.get(name, default)) is type(default) for name, default in DEFAULTS.items())
     return texts and others and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE
+
+
+def end_user_of(claims: dict[str, Any]) -> EndUser:
+    """Return the user of checked claims (`is_user_token`)."""
+    said = DEFAULTS | claims
+    return EndUser(
+        uid=said["sub"],
+        email=said.get("email"),
+        role=said["role"],
+        claims=said["claims"],
+        session=said["sid"],
+        verified=said["email_verified"],
+        provider=said["provider"],
+        anonymous=said["anonymous"],
+        aal=said["aal"],
+    )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.caller import EndUser
 from bunbase.functions.workers.deployment import Request
 from bunbase.functions.workers.frames import join_payload
 from bunbase.functions.workers.limits import WINDOW_BYTES
@@ -15,10 +20,15 @@ def invoke_payload(request: Request) -> bytes:
         "method": request.method,
         "path": request.path,
         "headers": request.headers,
-        "caller": user and {"uid": user.uid, "email": user.email, "role": user.role, "claims": user.claims},
+        "caller": user and _shown(user),
         "trigger": trigger
         and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
         "credit": WINDOW_BYTES,
         "more": request.more,
     }
     return join_payload(meta, request.body)
+
+
+def _shown(user: EndUser) -> dict[str, Any]:
+    """Return `ctx.caller`: what a function may know of the signed-in user. The session is a secret of the user."""
+    return {name: value for name, value in msgspec.structs.asdict(user).items() if name != "session"}

@@ -45,7 +45,16 @@ VARIABLES: Final = {
 }
 TYPES: Final = {"auth": ANY, "doc": "map", "next": "map", "now": "timestamp", "request": "map"}
 KNOWN_FIELDS: Final = {
-    "auth": {"uid": "string", "email": ANY, "role": "string", "claims": "map"},
+    "auth": {
+        "uid": "string",
+        "email": ANY,
+        "role": "string",
+        "claims": "map",
+        "verified": "bool",
+        "provider": "string",
+        "anonymous": "bool",
+        "aal": "int",
+    },
     "request": {"op": "string", "collection": "string", "id": "string"},
 }
 SYSTEM_FIELDS: Final = {"_id": "string", "_rev": "int", "_created": "string", "_updated": "string"}

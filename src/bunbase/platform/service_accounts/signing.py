@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.bunkms import Kms, PublicKey
 from bunbase.contracts.service_accounts import TOKEN_TYPE, ServiceAccessToken
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.ids import new_id
@@ -22,7 +22,7 @@ class TokenSigner:
     def __init__(self, kms: Kms, public_url: str) -> None:
         self.kms = kms
         self.public_url = public_url
-        self.kids: Cache[str, str] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
+        self.keys: Cache[str, PublicKey] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
 
     async def sign(
         self, project: str, client: str, scopes: tuple[str, ...], now: datetime, until: float
@@ -45,17 +45,17 @@ class TokenSigner:
             "scope": scope,
         }
         for _ in range(ATTEMPTS):  # the header names a key before BunKMS signs
-            kid = await self._kid(project)
-            unsigned = signing_input(kid, claims, HEADER)
+            key = await self._key(project)
+            unsigned = signing_input(key.kid, claims, HEADER, key.alg)
             signature = await self.kms.sign(project, unsigned)
-            if signature.kid == kid:
+            if signature.kid == key.kid:
                 return ServiceAccessToken(compact(unsigned, signature.signature), seconds, scope)
-            self.kids.drop(project)
+            self.keys.drop(project)
         raise RuntimeError(f"BunKMS signs for {project} with a key that it does not list first")
 
-    async def _kid(self, project: str) -> str:
-        kid = self.kids.get(project)
-        if kid is None:
-            kid = (await self.kms.public_keys(project))[0].kid
-            self.kids.put(project, kid)
-        return kid
+    async def _key(self, project: str) -> PublicKey:
+        key = self.keys.get(project)
+        if key is None:
+            key = (await self.kms.public_keys(project))[0]
+            self.keys.put(project, key)
+        return key

@@ -32,6 +32,12 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: dict[str, Any] = {}
 
 
+class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`data`: as for a sign-up."""
+
+    data: dict[str, Any] = {}
+
+
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str
     password: str
@@ -54,10 +60,21 @@ class UserMe(msgspec.Struct, frozen=True):
 
 
 @post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
-async def user_signup(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
-    """The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
+async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
+    """With the access token of an anonymous user, this user gets the address and the password, and keeps its id.
+
+    The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
     account. Every sign-up form that sends no confirmation mail first reveals this."""
-    return await tenant_auth.signup(keyed, data.email, data.password, data.data)
+    return await tenant_auth.signup(client, data.email, data.password, data.data)
+
+
+@post("/v1/auth/anonymous", summary="Sign in without an address", tags=TAGS, cache_control=NO_STORE)
+async def anonymous_sign_in(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: AnonymousSignIn
+) -> UserSignedIn:
+    """Creates an anonymous user, if the setting `anonymous.enabled` of the project allows it. A sign-up with the access
+    token of this user makes it an ordinary one, with the same id."""
+    return await tenant_auth.sign_in_anonymously(keyed, data.data)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
@@ -119,12 +136,13 @@ async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
-    """The RS256 keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
+    """The keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
     return await tenant_auth.jwks(project)
 
 
 ROUTES = (
     user_signup,
+    anonymous_sign_in,
     user_login,
     custom_token_login,
     user_refresh,

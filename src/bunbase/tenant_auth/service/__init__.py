@@ -18,6 +18,7 @@ from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
+from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.leaving import Leaving
@@ -47,11 +48,12 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
+        self.anonymous = Anonymous(self.opening, places)
         self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)
-        self.sign_in = SignIn(self.opening, pools.passwords, places)
+        self.sign_in = SignIn(self.opening, pools.passwords, places, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
         self.settings = ProjectSettings(pools)
@@ -60,6 +62,9 @@ class TenantAuthService:
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         return await self.sign_in.sign_up(caller, email, password, data)
+
+    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
+        return await self.anonymous.sign_in(caller, data)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         return await self.sign_in.with_password(caller, email, password)

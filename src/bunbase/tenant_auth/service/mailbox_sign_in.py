@@ -30,10 +30,11 @@ from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, claimed_by_mailbox
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.service.anonymous import ROLE
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
-from bunbase.tenant_auth.service.sign_in import POOL, ROLE
+from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
 Take = Callable[[], Awaitable[None]]  # uses a code or link up, or raises a Problem if somebody was faster

@@ -28,6 +28,8 @@ Claims = dict[str, Any]
 BeforeToken = Callable[[Caller, Person, SignInMethod], Awaitable[Claims]]  # returns claims to add to the session's
 Also = Callable[[], Awaitable[None]]  # runs in the transaction that stores the session; a Problem undoes both
 
+Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
+
 
 async def no_claims(_caller: Caller, _person: Person, _method: SignInMethod) -> Claims:
     """Add no claims. This is the default."""
@@ -74,6 +76,23 @@ class OpenSession:
         new = await self._new(caller, person, method, None)
         async with self.stores.db.transaction():
             await self.stores.users.add(caller.project, person)
+            await self.stores.sessions.add(caller.project, new)
+            await also()
+        return self.tokens.answer(person.user, new.pair)
+
+    async def open_changed_session(
+        self, caller: Caller, person: Person, method: SignInMethod, store: Store, also: Also = nothing
+    ) -> UserSignedIn | None:
+        """Store a changed user with a new session. `person`: the user after the change.
+
+        `store`: changes the user; it returns False, and changes nothing, if the user was changed meanwhile. Return None
+        then: begin again. Raises: UserBanned, KeyNotFound, KeyDestroyed, and what `store` raises.
+        """
+        refuse_banned(person)
+        new = await self._new(caller, person, method, None)
+        async with self.stores.db.transaction():
+            if not await store():
+                return None
             await self.stores.sessions.add(caller.project, new)
             await also()
         return self.tokens.answer(person.user, new.pair)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
@@ -16,26 +18,33 @@ from bunbase.pkg.passwords import Passwords
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_data
+from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
 
 POOL: Final = "users"  # the label of end users in the metric of sign-ins
-ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
 
 
 class SignIn:
-    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places) -> None:
+    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places, anonymous: Anonymous) -> None:
         self.opening = opening
         self.stores = opening.stores
         self.tokens = opening.tokens
         self.passwords = passwords
         self.places = places
+        self.anonymous = anonymous
 
     async def sign_up(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Create a user and open the first session. Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy."""
+        """Create a user and open the first session. An anonymous user keeps the id and gets the address.
+
+        Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy, InvalidToken.
+        """
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
+        if is_anonymous(caller):
+            become = partial(_with_password, email=email, hash=await self.passwords.hash(project, password), data=data)
+            return await self.anonymous.upgrade(caller, PASSWORD, become)
         async with self.places.reserve(project):
             hash = await self.passwords.hash(project, password)
             person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
@@ -73,3 +82,14 @@ class SignIn:
                 raise InvalidCredentials
             refuse_banned(found)
             return found
+
+
+def _with_password(person: Person, email: str, hash: str, data: dict[str, Any]) -> Person:
+    """Return an anonymous user with an address and a password. The data of the sign-up is added to the user's own.
+
+    Raises: InvalidInput.
+    """
+    merged = person.user.data | data
+    check_data(merged)
+    user = msgspec.structs.replace(person.user, email=email, data=merged)
+    return msgspec.structs.replace(person, user=user, password_hash=hash)

@@ -15,7 +15,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.tenant_auth.store import dropping
+from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
@@ -41,6 +41,10 @@ class Stores:
         await self.sessions.delete_over(before)
         await self.codes.delete_expired(self.clock.now() - KEEP_CODES)
         await delete_expired(self.db, before, self.clock.now())
+
+    async def delete_idle_anonymous(self) -> None:
+        """Delete the anonymous users of all projects who were away for longer than their project keeps them."""
+        await anonymous.delete_idle(self.db, self.clock.now())
 
     async def drop_project(self, project: str) -> None:
         """Delete everything of a project. Idempotent."""

@@ -1,4 +1,7 @@
-"""A plain model of accounts and sessions, as docs/accounts.md describes them. It uses no code of BunAuth."""
+"""A plain model of accounts and sessions, as docs/accounts.md and docs/users.md describe them.
+
+It uses no code of BunAuth and of tenant-auth. The histories of both rooms are compared with it.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ class Outcome(Enum):
 
 @dataclass(eq=False)
 class ModelAccount:
-    email: str
-    password: str
+    email: str = ""
+    password: str = ""
     old_passwords: list[str] = field(default_factory=list)
     id: str = ""
     deleted: bool = False
+    version: int = 0  # only end users have versions: a change of the user ends the access tokens of older versions
     sessions: list[ModelSession] = field(default_factory=list)
 
     def end_sessions(self, now: datetime, keep: ModelSession | None = None) -> None:
@@ -101,9 +105,11 @@ class ModelAccess:
     text: str
     generation: int
     expires_at: datetime
+    version: int = 0
 
     def usable(self, now: datetime) -> bool:
-        return self.session.alive(now) and self.expires_at > now
+        outdated = self.version != self.session.account.version
+        return self.session.alive(now) and self.expires_at > now and not outdated
 
 
 def whole_seconds(time: datetime) -> datetime:

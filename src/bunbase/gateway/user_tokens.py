@@ -1,0 +1,32 @@
+"""Access tokens of end users in the cache: everything that a repeated request needs is made once."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+
+from bunbase.contracts.caller import EndUser
+from bunbase.contracts.revocations import user_version
+from bunbase.contracts.tenant_auth.tokens import end_user_of
+
+
+class UserToken(msgspec.Struct, frozen=True):
+    """A checked token. `version`: of the user. `user_version`: the id under which all tokens of it are revoked."""
+
+    user: EndUser
+    version: int
+    user_version: str
+    expires_at: float
+
+    @property
+    def seconds_left(self) -> float:
+        return self.expires_at - time.time()
+
+
+def user_token(claims: dict[str, Any]) -> UserToken:
+    """Return the token with these checked claims (`is_user_token`)."""
+    user = end_user_of(claims)
+    version = claims.get("ver", 0)  # tokens of older releases have no version: they count as version 0
+    return UserToken(user, version, user_version(user.uid, version), float(claims["exp"]))

@@ -1,0 +1,91 @@
+"""Anonymous users: sign in without an address, and become an ordinary user later, with the same id.
+
+The life of one upgrade (a sign-up that carries the token of an anonymous user):
+
+    1. A way to sign up (a password, a code, a provider, …) has checked the new address, and calls `upgrade`.
+    2. `become` returns the user with the address. The user gets a new version, so that all anonymous tokens end.
+    3. BunKMS signs the tokens of a new session. No transaction is open meanwhile.
+    4. One transaction changes the user, ends the anonymous sessions, and stores the new session. It stores nothing if
+       the user was changed since step 2: then begin again at 2. Two upgrades at once: the second one finds a user that
+       is not anonymous any more, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import AnonymousUsersOff
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.people import Change, Person, signed_in_person, signed_out
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.profiles import check_data
+from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
+from bunbase.tenant_auth.sign_in_methods import ANONYMOUS, SignInMethod
+from bunbase.tenant_auth.store.users import Alter
+
+ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
+
+Become = Callable[[Person], Person]  # returns the user with an address, a phone number or an identity
+
+
+class Anonymous:
+    def __init__(self, opening: OpenSession, places: Places) -> None:
+        self.opening = opening
+        self.stores = opening.stores
+        self.pools = opening.pools
+        self.places = places
+        self.clock = opening.tokens.clock
+
+    async def sign_in(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
+        """Create an anonymous user with a session. Raises: AnonymousUsersOff, TooManyUsers, InvalidInput."""
+        project = keyed_project(caller)
+        if not (await self.pools.of(project)).auth.anonymous.enabled:
+            raise AnonymousUsersOff("A member of the project turns them on with the setting anonymous.enabled.")
+        check_data(data)
+        async with self.places.reserve(project):
+            user = User(new_id("usr"), None, False, ROLE, {}, data, self.clock.now(), anonymous=True)
+            return await self.opening.open_first_session(caller, Person(user), ANONYMOUS)
+
+    async def upgrade(self, caller: Caller, method: SignInMethod, become: Become, also: Also = nothing) -> UserSignedIn:
+        """Make the anonymous user of the caller an ordinary one, and open a session. Do not call it in a transaction.
+
+        `become`: a pure function. `also`: runs in the transaction that stores both. Raises: EmailTaken, InvalidToken,
+        Unauthenticated.
+        """
+        project, uid, until = keyed_project(caller), caller.end_user().uid, await self.pools.revoked_until()
+        while True:
+            person = signed_in_person(await self.stores.users.by_id(project, uid))
+            if not person.user.anonymous:
+                raise InvalidToken("This user has signed up meanwhile. Sign in.")
+            after = signed_out(_ordinary(become(person)))
+            alter = partial(_if_unchanged, before=person, change=after)
+
+            async def store(alter: Alter = alter, after: Person = after.person) -> bool:
+                return await self.stores.users.change(project, uid, alter, self.clock.now(), until) == after
+
+            signed_in = await self.opening.open_changed_session(caller, after.person, method, store, also)
+            if signed_in is not None:
+                return signed_in
+
+
+def is_anonymous(caller: Caller) -> bool:
+    """True if the caller has the token of an anonymous user."""
+    return caller.user is not None and caller.user.anonymous
+
+
+def _ordinary(person: Person) -> Person:
+    return msgspec.structs.replace(person, user=msgspec.structs.replace(person.user, anonymous=False))
+
+
+def _if_unchanged(current: Person, before: Person, change: Change) -> Change:
+    """Return the change, or no change if the user is different from what the change was made of."""
+    return change if current == before else Change(current)

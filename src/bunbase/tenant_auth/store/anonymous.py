@@ -1,0 +1,51 @@
+"""Delete anonymous users who were away for long. Nobody can sign in as such a user again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.settings import AnonymousSettings
+from bunbase.pkg.db.database import Database
+
+BATCH: Final = 500
+
+# The last use of a session is its sign-in or its last refresh. No access token is left: `idle_days` is at least two,
+# and a token lives at most one day. A user with an address, a phone number, an identity or a passkey can come back.
+LOCK: Final = """
+SELECT users.project, users.id
+FROM users LEFT JOIN auth_settings USING (project)
+    CROSS JOIN LATERAL (SELECT $1::timestamptz
+        - make_interval(days => coalesce((settings #>> '{anonymous,idle_days}')::int, $2::int)) AS since) AS kept
+WHERE anonymous AND email IS NULL AND phone IS NULL AND password_hash IS NULL AND created_at < since
+    AND NOT EXISTS (SELECT FROM sessions AS s
+        WHERE s.project = users.project AND user_id = users.id AND last_used_at >= since)
+    AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
+    AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)
+LIMIT $3 FOR UPDATE OF users SKIP LOCKED"""
+# The second statement sees a refresh, or another way to sign in, that was stored between the two.
+DELETE: Final = """
+DELETE FROM users WHERE (project, id) IN (SELECT * FROM unnest($2::text[], $3::text[]))
+    AND NOT EXISTS (SELECT FROM sessions AS s
+        WHERE s.project = users.project AND user_id = users.id AND last_used_at > $1::timestamptz - interval '1 day')
+    AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
+    AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)"""
+
+
+class _Locked(msgspec.Struct, frozen=True):
+    project: str
+    id: str
+
+
+async def delete_idle(db: Database, now: datetime) -> int:
+    """Delete the idle anonymous users of all projects, with their sessions. Return how many there were."""
+    deleted, days = 0, AnonymousSettings().idle_days
+    while True:
+        async with db.transaction():
+            found = await db.all(_Locked, LOCK, now, days, BATCH)
+            pairs = [user.project for user in found], [user.id for user in found]
+            deleted += await db.execute(DELETE, now, *pairs)
+        if len(found) < BATCH:
+            return deleted
