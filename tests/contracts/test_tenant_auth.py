@@ -159,7 +159,7 @@ async def test_a_user_lists_and_ends_own_sessions_and_first_uses_are_noted(tenan
 async def test_an_address_is_confirmed_by_mail(tenant_auth: TenantAuth) -> None:
     server = secret_caller(BAKERY)
     made = await tenant_auth.create_user(server, NewUser("eve@example.com"))
-    await tenant_auth.request_user_verification(AT_BAKERY, "eve@example.com")
+    await tenant_auth.request_user_verification(AT_BAKERY, "eve@example.com", "")
     await until_true(lambda: tenant_auth.dev_mails("eve@example.com", BAKERY, 1, ""))
     [mail] = await tenant_auth.dev_mails("eve@example.com", BAKERY, 1, "")
     link = parse_qs(urlsplit(mail.text[mail.text.index("http") :].split()[0]).query)

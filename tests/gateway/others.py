@@ -340,7 +340,7 @@ class FakeTenantAuth(Room):
         self.calls["jwks"] += 1
         return Jwks((signing_key(project).public_jwk(),))
 
-    async def request_user_verification(self, caller: Caller, email: str) -> None:
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
         self.calls["request_user_verification"] += 1
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:

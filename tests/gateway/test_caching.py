@@ -70,6 +70,8 @@ NEVER_STORED = {
     ("POST", "/v1/auth/identities/link"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
+    ("POST", "/v1/auth/login/link"),
+    ("POST", "/v1/auth/login/code"),
     ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/login/enrolment"),
     ("POST", "/v1/auth/login/enrolment/confirm"),

@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.tokens import end_user_of
+from bunbase.contracts.tenant_auth.users import NewUser
+from bunbase.pkg.clock import Clock
 from bunbase.pkg.jwt import Verifier
-from tests.rooms import publishable_caller
+from bunbase.tenant_auth.service import TenantAuthService
+from tests.rooms import member_caller, publishable_caller, secret_caller
 
 BAKERY, LIBRARY = "prj_bakery", "prj_library"
 AT_BAKERY, AT_LIBRARY = publishable_caller(BAKERY), publishable_caller(LIBRARY)
@@ -23,6 +26,23 @@ async def signed_up(
     room: TenantAuth, caller: Caller = AT_BAKERY, email: str = "eve@example.com", **data: Any
 ) -> UserSignedIn:
     return await room.signup(caller, email, PASSWORD, data)
+
+
+async def without_password(
+    room: TenantAuth, email: str, clock: Clock, caller: Caller = AT_BAKERY, *, email_verified: bool = False
+) -> Caller:
+    """Add a user without a password, which would cost time to hash, and return the user signed in."""
+    server = secret_caller(caller.project)
+    made = await room.create_user(server, NewUser(email, email_verified=email_verified))
+    custom = (await room.custom_token(server, made.id, {})).token
+    signed_in = await room.login_with_custom_token(caller, custom)
+    return await as_user(room, caller, signed_in.access_token, clock.now().timestamp)
+
+
+async def change_settings(room: TenantAuthService, project: str = BAKERY, **patch: Any) -> None:
+    """Apply a merge patch to the settings of a project, and wait for no feed."""
+    await room.change_project_auth(member_caller(project, Role.ADMIN), patch, None)
+    room.pools.cache.known.drop(project)
 
 
 async def claims_of(room: TenantAuth, project: str, token: str, now: Callable[[], float]) -> dict[str, Any]:

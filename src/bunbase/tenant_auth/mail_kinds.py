@@ -6,4 +6,7 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
+    PASSWORD_RESET = "password_reset"
+    SIGN_IN_CODE = "sign_in_code"
+    SIGN_IN_LINK = "sign_in_link"
     VERIFY_EMAIL = "verify_email"

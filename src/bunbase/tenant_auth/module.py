@@ -28,7 +28,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         open_database(site.database_url, "tenant_auth", "bunbase.tenant_auth.migrations") as db,
         open_passwords() as passwords,
     ):
-        mails = MailOutbox(db, site.clock, site.mail, site.dev)
+        mails = MailOutbox(db, site.clock, site.mail, site.dev, settings.max_mails_per_hour)
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], passwords, settings, site)

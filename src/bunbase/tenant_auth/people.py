@@ -88,6 +88,30 @@ def with_identity(person: Person, email: str | None, name: str) -> Change:
     return next_version(msgspec.structs.replace(person, user=user))
 
 
+def with_new_email(person: Person, email: str) -> Change:
+    """Return the user with another address, which is confirmed."""
+    user = msgspec.structs.replace(person.user, email=email, email_verified=True)
+    return _change(person, msgspec.structs.replace(person, user=user))
+
+
+def claimed_by_mailbox(person: Person) -> Change:
+    """Return the user with a confirmed address and without a password, which another person may have set.
+
+    All sessions end.
+    """
+    return signed_out(with_verified_email(msgspec.structs.replace(person, password_hash=None)).person)
+
+
+def with_password(person: Person, hash: str, now: datetime) -> Change:
+    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
+    return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))
+
+
+def reset_by_mail(person: Person, hash: str, now: datetime) -> Change:
+    """Return the user with a new password, set by a link that was sent to the address. All sessions end."""
+    return signed_out(with_verified_email(with_password(person, hash, now).person).person)
+
+
 def signed_out(person: Person) -> Change:
     return Change(_with_next_version(person), ends_sessions=True)
 

@@ -17,8 +17,10 @@ import msgspec
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
 from bunbase.pkg.identity.authenticator_apps import AuthenticatorApps
+from bunbase.pkg.identity.email_changes import EmailChanges
 from bunbase.pkg.identity.external_login import ExternalLogins
 from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
@@ -39,7 +41,9 @@ from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.providers import ProviderClients, SealedProvider, settings_of
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
+from bunbase.tenant_auth.sign_in_codes import SignInCodes
 from bunbase.tenant_auth.store import Stores
+from bunbase.tenant_auth.store.addresses import PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -104,6 +108,15 @@ class Pool:
     @cached_property
     def links(self) -> MailLinks:
         return MailLinks(self.stores, LINK_PREFIX, self.clock)
+
+    @cached_property
+    def codes(self) -> SignInCodes:
+        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock)
+
+    @cached_property
+    def email_changes(self) -> EmailChanges:
+        addresses = PoolAddresses(self._all.stores.users, self.project, self._all.revoked_until)
+        return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
 
     @cached_property
     def challenges(self) -> SignInChallenges:
@@ -171,6 +184,26 @@ class Pool:
             and not (await self.stores.factors.counts(user)).passkeys
         ):
             raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
+
+    async def forget_ways_in(self, user: str) -> None:
+        """Delete the second factors, passkeys and identities of a user. Call this inside a transaction.
+
+        Somebody may have opened the account with the address of another person. When that person shows by mail that
+        the address is theirs, nothing of the first one may open the account any more.
+        """
+        await self.stores.factors.delete_all(user)
+        await self.stores.identities.delete_all(user)
+
+    def checked_redirect(self, redirect_to: str) -> str:
+        """Return an address of the app to which a page may lead, or "" for none. Raises: InvalidInput."""
+        return listed_redirect(redirect_to, self.auth.redirect_urls) if redirect_to else ""
+
+    def way_back(self, redirect_to: str) -> str:
+        """Return a checked address, or "" if the project allows it no longer."""
+        try:
+            return self.checked_redirect(redirect_to)
+        except InvalidInput:
+            return ""
 
     def page(self, name: str, token: str) -> str:
         """Return the address of a page of this installation that a mail of the project links to."""

@@ -14,6 +14,7 @@ import msgspec
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import fault_in
+from bunbase.tenant_auth.mail_texts import check_texts
 from bunbase.tenant_auth.passkey_settings import check_passkeys
 
 MAX_BYTES: Final = 64 << 10
@@ -64,6 +65,7 @@ def checked(patch: Json, result: Json) -> ProjectAuth:
     except msgspec.ValidationError as error:
         raise InvalidInput.at(*fault_in(error)) from None
     check_passkeys(settings)
+    check_texts(settings.mail.templates)
     return settings
 
 

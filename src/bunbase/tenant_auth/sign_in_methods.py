@@ -67,6 +67,8 @@ def answered_by(answer: SecondFactor) -> Checked:
 ANONYMOUS: Final = SignInMethod((), "anonymous")
 PASSWORD: Final = SignInMethod(("pwd",), "password")
 PASSKEY: Final = SignInMethod(BY_PASSKEY.amr, "passkey", BY_PASSKEY.aal)
+EMAIL_CODE: Final = SignInMethod(("otp",), "email_code")
+EMAIL_LINK: Final = SignInMethod(("otp",), "email_link")
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)
 
 

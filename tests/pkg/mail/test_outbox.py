@@ -195,6 +195,21 @@ async def test_an_address_gets_no_more_mails_than_the_limits_allow(db: Database,
     assert len(await rows(outbox)) == 8
 
 
+async def test_a_project_sends_no_more_mails_in_an_hour_than_its_limit_but_all_notices(
+    db: Database, clock: ManualClock
+) -> None:
+    outbox = MailOutbox(db, clock, SETTINGS, max_per_project=2)
+    for number in range(3):
+        for project in ("prj_a", "prj_b", ""):
+            await outbox.post(Letter(f"{project}{number}@example.com", "Code", "1", project=project, kind="code"))
+    await outbox.post(Letter("ada@example.com", "Changed", "2", project="prj_a", kind="changed", notice=True))
+
+    assert len(await rows(outbox)) == 2 + 2 + 3 + 1
+    clock.advance(3600)
+    await outbox.post(Letter("ada@example.com", "Code", "3", project="prj_a", kind="code"))
+    assert len(await rows(outbox)) == 9
+
+
 async def test_requests_at_once_do_not_pass_the_limit(db: Database, clock: ManualClock) -> None:
     outbox = MailOutbox(db, clock, MailSettings(host="mail.test", sender="a@b.c", max_of_a_kind=3))
 

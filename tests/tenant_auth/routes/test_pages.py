@@ -18,7 +18,7 @@ READER_OF_MAIL = Caller(CallerKind.ANONYMOUS, project=BAKERY)
 
 async def test_only_the_form_of_the_page_confirms_an_address(tenant_auth: TenantAuthService) -> None:
     id = (await tenant_auth.create_user(secret_caller(BAKERY), NewUser(EVE))).id
-    await tenant_auth.request_user_verification(AT_BAKERY, EVE)
+    await tenant_auth.request_user_verification(AT_BAKERY, EVE, "")
     token = await link(tenant_auth, EVE, "verify-email")
 
     async with client_of(ROUTES, tenant_auth=tenant_auth, visitor=READER_OF_MAIL) as http:

@@ -142,7 +142,7 @@ async def test_the_owner_of_an_address_takes_over_a_user_that_somebody_else_has_
     service.person_there = Person("sub-thief", "thief@example.com", True)
     await signed_in(room, link=(await room.create_user_link_ticket(thief, "google")).ticket)
     ticket = (await room.create_user_link_ticket(thief, "google")).ticket
-    await room.request_user_verification(AT_BAKERY, EVE)
+    await room.request_user_verification(AT_BAKERY, EVE, "")
     old_link = await link(room, EVE, "verify-email")
 
     service.person_there = Person("sub-eve", EVE, True, "Eve")

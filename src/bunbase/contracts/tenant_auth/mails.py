@@ -4,20 +4,51 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bunbase.contracts.bunauth.accounts import EmailConfirmed
+import msgspec
+
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.mail.letters import DevMail
 
 
+class AddressConfirmed(msgspec.Struct, frozen=True):
+    """`redirect_to`: the address of the app that the request for the mail named; empty if it named none."""
+
+    status: str
+    redirect_to: str = ""
+
+
 class UserMails(Protocol):
-    async def request_user_verification(self, caller: Caller, email: str) -> None:
-        """Send a link that confirms an address. The answer does not show whether the address has a user."""
+    """`redirect_to`: the address of the app to which the page behind the link leads back; empty for none.
+
+    It must be below one of the project's `redirect_urls`: otherwise a request for a mail raises InvalidInput.
+    """
+
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+        """Send a link that confirms an address. The answer does not show whether the address has a user.
+
+        Raises: InvalidInput.
+        """
         ...
 
-    async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
+    async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         """Confirm the address that a link was sent to. `caller`: of the project that the link belongs to.
 
         Raises: LinkExpired.
+        """
+        ...
+
+    async def request_user_email_change(self, caller: Caller, email: str) -> None:
+        """Send links to both addresses of the signed-in user. An old address that was never verified is not asked.
+
+        The answer does not show whether another user has the new address.
+        Raises: ReauthenticationRequired, InvalidInput.
+        """
+        ...
+
+    async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
+        """Confirm a change for the address that the link was sent to. `caller`: as in `verify_user_email`.
+
+        The status is "pending" until the other address has confirmed too, and then "changed". Raises: LinkExpired.
         """
         ...
 

@@ -31,5 +31,9 @@ class CustomTokenUsed(Problem):
     status, code, title = 401, "custom_token_used", "This custom token was used before"
 
 
+class InvalidCode(Problem):
+    status, code, title = 401, "invalid_code", "This code is wrong, or it is not valid any more"
+
+
 class StaleSettings(Problem):
     status, code, title = 412, "stale_settings", "The settings have changed since you read them"

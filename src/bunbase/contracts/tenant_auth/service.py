@@ -13,13 +13,26 @@ from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
+from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
+from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(AnonymousUsers, UserFactors, UserIdentities, UserMails, UserPages, UserProofs, UserSettings, Protocol):
+class TenantAuth(
+    AnonymousUsers,
+    UserFactors,
+    UserIdentities,
+    UserMails,
+    UserPages,
+    UserPasswordless,
+    UserPasswords,
+    UserProofs,
+    UserSettings,
+    Protocol,
+):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
@@ -83,6 +96,10 @@ class TenantAuth(AnonymousUsers, UserFactors, UserIdentities, UserMails, UserPag
 
     async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
         """Replace the user's own `data` (at most 16 KiB of JSON)."""
+        ...
+
+    async def delete_me(self, caller: Caller) -> None:
+        """Delete the signed-in user. Raises: ReauthenticationRequired."""
         ...
 
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:

@@ -24,7 +24,9 @@ AGAIN: Final = "Ask for the change again."
 
 class OwnAddress(Protocol):
     @property
-    def email(self) -> str: ...
+    def email(self) -> str:
+        """The present address; empty if the account has none. Such an address is never verified."""
+        ...
 
     @property
     def verified(self) -> bool: ...
@@ -74,10 +76,12 @@ class EmailChanges:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
         now, stores = self.clock.now(), self.stores
         async with stores.db.transaction():
+            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            seen = await self.links.find(token, CHANGE_OF_OLD, CHANGE_OF_NEW)
+            account = await self.addresses.locked(seen.user_id) if seen and seen.user_id else None
             found = await self.links.take(token, CHANGE_OF_OLD, CHANGE_OF_NEW)
             if found is None or found.user_id is None:
                 raise LinkExpired(AGAIN)
-            account = await self.addresses.locked(found.user_id)
             change = await stores.email_changes.confirm(found.user_id, found.kind == CHANGE_OF_OLD, now)
             if account is None or change is None:
                 raise LinkExpired(AGAIN)
@@ -87,7 +91,8 @@ class EmailChanges:
             if not await self.addresses.set_email(found.user_id, change.new_email, now):
                 raise LinkExpired("The change is no longer possible: ask for it again.")
             await note(found.user_id, CredentialEvent.EMAIL_CHANGED, "")
-            await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
+            if account.email:
+                await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
         return "changed"
 
     async def _ask_old(self, user: str, old: str, new: str) -> Letter:

@@ -15,6 +15,7 @@ VERIFY_SECONDS: Final = templates.DAY
 UNNAMED: Final = "unknown"
 VERIFY_FOR: Final = "24 hours"
 RESET_SECONDS: Final = templates.HOUR
+SIGN_IN_SECONDS: Final = 10 * templates.MINUTE
 
 
 class AccountLetters:
@@ -41,6 +42,12 @@ class AccountLetters:
 
     def password_changed(self, email: str) -> Letter:
         return self.compose(templates.PASSWORD_CHANGED, email, {"email": email})
+
+    def sign_in_code(self, email: str, code: str) -> Letter:
+        return self.compose(templates.SIGN_IN_CODE, email, {"code": code, "valid_for": in_words(SIGN_IN_SECONDS)})
+
+    def sign_in_link(self, email: str, url: str) -> Letter:
+        return self.compose(templates.SIGN_IN_LINK, email, {"url": url, "valid_for": in_words(SIGN_IN_SECONDS)})
 
     def change_of_old(self, old: str, new: str, url: str) -> Letter:
         """Return the letter to the present address, which must agree to a new one."""

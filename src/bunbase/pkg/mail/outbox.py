@@ -61,6 +61,9 @@ POST = """
 INSERT INTO mails (id, project, kind, notice, recipient, mailbox, subject, plain, html, state,
     created_at, due_at, useful_until, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13)"""
+COUNT_OF_PROJECT = """
+SELECT count(*) FROM (
+    SELECT FROM mails WHERE project = $1 AND created_at > $2 AND NOT notice LIMIT $3) AS recent"""
 HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <= $1)"
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
@@ -105,9 +108,21 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class MailOutbox:
-    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox, also of dead letters."""
+    """The mails of one room. `dev`: dev mode keeps the bodies of all mails for its mailbox, also of dead letters.
 
-    def __init__(self, db: Database, clock: Clock, settings: MailSettings | None = None, dev: bool = False) -> None:
+    `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
+    needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        settings: MailSettings | None = None,
+        dev: bool = False,
+        max_per_project: int | None = None,
+    ) -> None:
+        self.max_per_project = max_per_project
         self.db = db
         self.clock = clock
         self.settings = settings or MailSettings()
@@ -212,6 +227,15 @@ class MailOutbox:
                 sender_room=self.db.schema,
             )
             return
+        if await self._project_has_sent_too_many(letter):
+            self._count("dropped")
+            log.warning(
+                "a mail was dropped: the project has sent too many within the hour",
+                kind=letter.kind,
+                project=letter.project,
+                sender_room=self.db.schema,
+            )
+            return
         await self._insert(letter, recipient)
         self._count("posted")
 
@@ -223,6 +247,14 @@ class MailOutbox:
         if had is None:
             return False
         return had.of_all >= self.settings.max_per_address or had.of_kind >= self.settings.max_of_a_kind
+
+    async def _project_has_sent_too_many(self, letter: Letter) -> bool:
+        """True if the project may send no further mail now. Notices are always sent."""
+        if self.max_per_project is None or not letter.project or letter.notice:
+            return False
+        since = self.clock.now() - HOUR
+        sent: int = await self.db.value(COUNT_OF_PROJECT, letter.project, since, self.max_per_project)
+        return sent >= self.max_per_project
 
     async def _insert(self, letter: Letter, recipient: str) -> None:
         now = self.clock.now()

@@ -1,20 +1,30 @@
-"""Confirm the addresses of users by mail: `/v1/auth/verify-email`."""
+"""Confirm and change the addresses of users by mail: `/v1/auth/verify-email` and `/v1/auth/email`."""
 
 from __future__ import annotations
 
 import msgspec
 from litestar import post
 
-from bunbase.contracts.bunauth.accounts import Accepted, EmailConfirmed
+from bunbase.contracts.bunauth.accounts import Accepted
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.http import Injected
+from bunbase.pkg.openapi import SIGNED_IN_USER
 
 TAGS = ["End users"]
 
 
 class UserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`redirect_to`: the address of the app to which the page behind the link leads back. It must be below one of the
+    project's `redirect_urls`."""
+
+    email: Email
+    redirect_to: str = ""
+
+
+class NewUserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
 
 
@@ -29,16 +39,40 @@ async def request_user_verification(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress
 ) -> Accepted:
     """The answer is the same whether or not the address has a user. The link is valid for 24 hours and works once."""
-    await tenant_auth.request_user_verification(keyed, data.email)
+    await tenant_auth.request_user_verification(keyed, data.email, data.redirect_to)
     return Accepted()
 
 
 @post("/v1/auth/verify-email/confirm", summary="Confirm an address", tags=TAGS, status_code=200)
 async def confirm_user_email(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken
-) -> EmailConfirmed:
+) -> AddressConfirmed:
     """The token of the link works once, and only if the user still has this address."""
     return await tenant_auth.verify_user_email(keyed, data.token)
 
 
-ROUTES = (request_user_verification, confirm_user_email)
+@post(
+    "/v1/auth/email",
+    summary="Change the address of the signed-in user",
+    tags=TAGS,
+    status_code=202,
+    security=SIGNED_IN_USER,
+)
+async def request_user_email_change(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserAddress
+) -> Accepted:
+    """Needs a fresh proof. Both addresses get a mail, and both must confirm the change; an old address that was never
+    verified is not asked. The answer does not show whether another user has the new address."""
+    await tenant_auth.request_user_email_change(client, data.email)
+    return Accepted()
+
+
+@post("/v1/auth/email/confirm", summary="Confirm a change of address by a mail", tags=TAGS, status_code=200)
+async def confirm_user_email_change(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken
+) -> AddressConfirmed:
+    """`status` is `pending` until the other address has confirmed the change too, and then `changed`."""
+    return await tenant_auth.confirm_user_email_change(keyed, data.token)
+
+
+ROUTES = (request_user_verification, confirm_user_email, request_user_email_change, confirm_user_email_change)

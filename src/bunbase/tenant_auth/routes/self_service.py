@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import get, patch, post
+from litestar import delete, get, patch, post
 from litestar.datastructures import CacheControlHeader
 from litestar.params import QueryParameter
 
@@ -128,6 +128,12 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
     return UserMe(await tenant_auth.update_me(client, data.data))
 
 
+@delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
+async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
+    """Needs a fresh proof. All sessions end within a second; the user's documents stay."""
+    await tenant_auth.delete_me(client)
+
+
 @get("/v1/auth/jwks.json", summary="Get a project's public keys", tags=TAGS, cache_control=PUBLIC_FOR_A_WHILE)
 async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId) -> Jwks:
     """The keys with which anyone can check the access tokens of the project's users (RFC 7517)."""
@@ -143,5 +149,6 @@ ROUTES = (
     user_logout,
     get_user_me,
     update_user_me,
+    delete_user_me,
     get_project_jwks,
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from bunbase.contracts.bunauth.accounts import EmailConfirmed
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
+from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
@@ -41,10 +41,14 @@ from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
+from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
+from bunbase.tenant_auth.service.password import Password
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
@@ -70,6 +74,10 @@ class TenantAuthService:
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
+        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
+        self.email_change = EmailChange(self.proofs)
+        self.leaving = Leaving(self.proofs, places)
+        self.password = Password(self.mail_requests, self.proofs)
         self.sign_in = SignIn(self.opening, pools.passwords, places, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
@@ -123,10 +131,10 @@ class TenantAuthService:
     async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
         return await self.profile.replace_data(caller, data)
 
-    async def request_user_verification(self, caller: Caller, email: str) -> None:
-        await self.verify_email.request(caller, email)
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.verify_email.request(caller, email, redirect_to)
 
-    async def verify_user_email(self, caller: Caller, token: str) -> EmailConfirmed:
+    async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.verify_email.confirm(caller, token)
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
@@ -206,6 +214,36 @@ class TenantAuthService:
     async def delete_user_identity(self, caller: Caller, id: str) -> None:
         await self.external.delete(caller, id)
 
+    async def request_user_code(self, caller: Caller, email: str) -> None:
+        await self.by_mailbox.request_code(caller, email)
+
+    async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
+        return await self.by_mailbox.with_code(caller, email, code)
+
+    async def request_user_link(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.by_mailbox.request_link(caller, email, redirect_to)
+
+    async def user_link_target(self, caller: Caller, token: str) -> str:
+        return await self.by_mailbox.link_target(caller, token)
+
+    async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
+        return await self.by_mailbox.with_link(caller, token)
+
+    async def request_user_email_change(self, caller: Caller, email: str) -> None:
+        await self.email_change.request(caller, email)
+
+    async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
+        return await self.email_change.confirm(caller, token)
+
+    async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.password.request_reset(caller, email, redirect_to)
+
+    async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
+        return await self.password.reset(caller, token, password)
+
+    async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
+        await self.password.change(caller, password, current)
+
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)
 
@@ -218,6 +256,9 @@ class TenantAuthService:
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))
+
+    async def delete_me(self, caller: Caller) -> None:
+        await self.leaving.delete(caller)
 
     async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         return await self.administration.list_users(caller, only, limit, cursor)

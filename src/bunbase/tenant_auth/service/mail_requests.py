@@ -8,7 +8,8 @@ from typing import assert_never
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
-from bunbase.pkg.mail.account_letters import VERIFY_SECONDS
+from bunbase.pkg.mail.account_letters import RESET_SECONDS, SIGN_IN_SECONDS, VERIFY_SECONDS
+from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
@@ -23,10 +24,13 @@ class MailRequests:
         self.pools = pools
         self.nudge: Callable[[], None] = lambda: None
 
-    async def request(self, project: str, kind: MailKind, email: str) -> None:
-        """Store a request. A text that is not an address is dropped, with the same answer."""
+    async def request(self, project: str, kind: MailKind, email: str, redirect_to: str = "") -> None:
+        """Store a request. A text that is not an address is dropped, with the same answer.
+
+        `redirect_to`: the address of the app to which the page behind the link leads. Raises: InvalidInput.
+        """
         pool = await self.pools.of(project)
-        if await request_mail(pool.stores, kind, email, pool.clock):
+        if await request_mail(pool.stores, kind, email, pool.clock, pool.checked_redirect(redirect_to)):
             self.nudge()
 
     async def answer_all(self) -> None:
@@ -37,18 +41,65 @@ class MailRequests:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
         person = await self.stores.users.by_email(asked.project, asked.email)
         match kind:
+            case MailKind.PASSWORD_RESET:
+                await _password_reset(pool, person, asked)
+            case MailKind.SIGN_IN_CODE:
+                await _sign_in_code(pool, person, asked)
+            case MailKind.SIGN_IN_LINK:
+                await _sign_in_link(pool, person, asked)
             case MailKind.VERIFY_EMAIL:
-                await _verify_email(pool, person, asked.email)
+                await _verify_email(pool, person, asked)
             case other:
                 assert_never(other)
 
 
-async def _verify_email(pool: Pool, person: Person | None, email: str) -> None:
+async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
+    if person is not None and person.banned_at is None:
+        email = asked.email
+        await pool.links.post(
+            MailKind.PASSWORD_RESET,
+            email,
+            person.id,
+            RESET_SECONDS,
+            lambda token: pool.letters.password_reset(email, pool.page("reset-password", token)),
+            asked.name,
+        )
+
+
+async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -> None:
+    # a code is made for every address: so a guess takes the same way whether or not the address has a user
+    code = await pool.codes.make(MailKind.SIGN_IN_CODE, asked.email)
+    if code and _may_sign_in(pool, person, asked.email):
+        await pool.stores.mails.post(pool.letters.sign_in_code(asked.email, code))
+
+
+async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
+    email, kind = asked.email, MailKind.SIGN_IN_LINK
+    if _may_sign_in(pool, person, email):
+        await pool.stores.mail_tokens.forget_of_address(email, kind)
+        await pool.links.post(
+            kind,
+            email,
+            None,  # the link is for the mailbox, which may have no user yet
+            SIGN_IN_SECONDS,
+            lambda token: pool.letters.sign_in_link(email, pool.page("sign-in-link", token)),
+            asked.name,
+        )
+
+
+def _may_sign_in(pool: Pool, person: Person | None, email: str) -> bool:
+    """True if the owner of a mailbox may sign in, or may sign up."""
+    return admits(pool.auth, email) if person is None else person.banned_at is None
+
+
+async def _verify_email(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     if person is not None and not person.user.email_verified:
+        email = asked.email
         await pool.links.post(
             MailKind.VERIFY_EMAIL,
             email,
             person.id,
             VERIFY_SECONDS,
             lambda token: pool.letters.verify_email(email, pool.page("verify-email", token)),
+            asked.name,
         )

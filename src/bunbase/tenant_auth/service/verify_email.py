@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from bunbase.contracts.bunauth.accounts import EmailConfirmed
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, with_verified_email
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
@@ -19,10 +19,10 @@ class VerifyEmail:
         self.stores = requests.stores
         self.pools = requests.pools
 
-    async def request(self, caller: Caller, email: str) -> None:
-        await self.requests.request(keyed_project(caller), MailKind.VERIFY_EMAIL, email)
+    async def request(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.requests.request(keyed_project(caller), MailKind.VERIFY_EMAIL, email, redirect_to)
 
-    async def confirm(self, caller: Caller, token: str) -> EmailConfirmed:
+    async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:
         """Confirm the address that a link was sent to. Raises: LinkExpired."""
         project = linked_project(caller)
         pool, until = await self.pools.of(project), await self.pools.revoked_until()
@@ -35,7 +35,7 @@ class VerifyEmail:
             changed = await self.stores.users.change(project, found.user_id, alter, pool.clock.now(), until)
             if changed is None or await pool.links.take(token, MailKind.VERIFY_EMAIL) is None:
                 raise _expired()
-        return EmailConfirmed("verified")
+        return AddressConfirmed("verified", pool.way_back(found.name))
 
 
 def _verified(person: Person, email: str) -> Change:

@@ -6,7 +6,7 @@ tables of credentials have their SQL in `pkg/identity/store`; `pool.py` makes th
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.clock import Clock
@@ -16,9 +16,12 @@ from bunbase.pkg.db.lifetimes import Lifetimes
 from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
+from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.users import UserStore
+
+KEEP_CODES = timedelta(hours=1)  # the codes of an address are counted for an hour
 
 
 class Stores:
@@ -28,6 +31,7 @@ class Stores:
         self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
+        self.codes = CodeStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.users = UserStore(db, self.feed, self.sessions)
@@ -35,6 +39,7 @@ class Stores:
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and links of all projects that ended or expired before a time."""
         await self.sessions.delete_over(before)
+        await self.codes.delete_expired(self.clock.now() - KEEP_CODES)
         await delete_expired(self.db, before, self.clock.now())
 
     async def delete_idle_anonymous(self) -> None:

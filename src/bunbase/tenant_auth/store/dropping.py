@@ -17,6 +17,7 @@ TABLES: Final = (
     "mail_tokens",
     "mails",
     "passkey_challenges",
+    "sign_in_codes",
     "used_custom_tokens",
 )
 DROP: Final = """

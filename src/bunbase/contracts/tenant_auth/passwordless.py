@@ -1,0 +1,49 @@
+"""Sign end users in without a password, by a mail."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+
+
+class UserPasswordless(Protocol):
+    """A person whose address has no user yet signs up by this, if the project lets strangers sign up.
+
+    If a user has the address but never confirmed it, the person who reads its mails gets the account: it is confirmed,
+    and the password, the factors and the sessions of the person who opened it end.
+    """
+
+    async def request_user_code(self, caller: Caller, email: str) -> None:
+        """Send a code of six digits. The answer does not show whether the address has a user."""
+        ...
+
+    async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
+        """Sign in with the newest code of an address, once.
+
+        Raises: InvalidCode, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
+        ...
+
+    async def request_user_link(self, caller: Caller, email: str, redirect_to: str) -> None:
+        """Send a link that signs in. The answer does not show whether the address has a user.
+
+        `redirect_to`: the address of the app that gets the token; empty for the first of the project's `redirect_urls`.
+        Raises: InvalidInput.
+        """
+        ...
+
+    async def user_link_target(self, caller: Caller, token: str) -> str:
+        """Return the address of the app with the token of a link, which stays valid. `caller`: of the link's project.
+
+        Raises: LinkExpired.
+        """
+        ...
+
+    async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
+        """Sign in with the token of a link, once.
+
+        Raises: LinkExpired, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
+        ...

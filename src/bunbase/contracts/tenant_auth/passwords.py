@@ -1,0 +1,31 @@
+"""Reset and change the passwords of end users."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bunbase.contracts.caller import Caller
+
+
+class UserPasswords(Protocol):
+    async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
+        """Send a link that sets a new password. The answer does not show whether the address has a user.
+
+        `redirect_to`: as in UserMails. Raises: InvalidInput.
+        """
+        ...
+
+    async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
+        """Set a new password by a link, and end all sessions of the user. The address of the user is confirmed.
+
+        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
+        """
+        ...
+
+    async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
+        """Set a new password for the signed-in user. All other sessions of the user end.
+
+        `current`: the current password, which is a proof; None if a proof is fresh.
+        Raises: ReauthenticationRequired, WrongProof, InvalidInput, SignInBusy.
+        """
+        ...

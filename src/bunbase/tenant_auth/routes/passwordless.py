@@ -1,0 +1,59 @@
+"""Sign in without a password: `/v1/auth/code` and `/v1/auth/link`."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import post
+
+from bunbase.contracts.bunauth.accounts import Accepted
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import Email
+from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.tenant_auth.routes.mails import UserAddress, UserMailToken
+
+TAGS = ["End users"]
+
+
+class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+
+
+class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`code`: of the newest mail."""
+
+    email: str
+    code: str
+
+
+@post("/v1/auth/code", summary="Send a sign-in code by mail", tags=TAGS, status_code=202)
+async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeRequest) -> Accepted:
+    """The answer is the same whether or not the address has a user. The code has six digits, is valid for ten minutes
+    and works once. Only the newest code of an address is valid; an address gets at most five codes an hour."""
+    await tenant_auth.request_user_code(keyed, data.email)
+    return Accepted()
+
+
+@post("/v1/auth/login/code", summary="Sign in with a code", tags=TAGS, status_code=200, cache_control=NO_STORE)
+async def code_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
+    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one."""
+    return await tenant_auth.login_with_code(keyed, data.email, data.code)
+
+
+@post("/v1/auth/link", summary="Send a sign-in link by mail", tags=TAGS, status_code=202)
+async def request_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress) -> Accepted:
+    """The answer is the same whether or not the address has a user. The link is valid for ten minutes and works once.
+    It opens a page whose button leads to `redirect_to?token=…`; without `redirect_to`, to the first of the project's
+    `redirect_urls`."""
+    await tenant_auth.request_user_link(keyed, data.email, data.redirect_to)
+    return Accepted()
+
+
+@post("/v1/auth/login/link", summary="Sign in with a link", tags=TAGS, status_code=200, cache_control=NO_STORE)
+async def link_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken) -> UserSignedIn:
+    """`token`: the parameter `token` with which the page of the link has opened your app."""
+    return await tenant_auth.login_with_link(keyed, data.token)
+
+
+ROUTES = (request_user_code, code_login, request_user_link, link_login)

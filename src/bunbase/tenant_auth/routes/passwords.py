@@ -1,0 +1,64 @@
+"""Reset and change the passwords of users: `/v1/auth/password-reset` and `/v1/auth/password`."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import post
+
+from bunbase.contracts.bunauth.accounts import Accepted
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.http import Injected
+from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.tenant_auth.routes.mails import UserAddress
+
+TAGS = ["End users"]
+
+
+class NewUserPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token`: of the link in the mail."""
+
+    token: str
+    password: str
+
+
+class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`current`: the current password; null if a proof is fresh."""
+
+    password: str
+    current: str | None = None
+
+
+@post("/v1/auth/password-reset", summary="Send a link that sets a new password", tags=TAGS, status_code=202)
+async def request_user_password_reset(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress
+) -> Accepted:
+    """The answer is the same whether or not the address has a user. The link is valid for one hour and works once."""
+    await tenant_auth.request_user_password_reset(keyed, data.email, data.redirect_to)
+    return Accepted()
+
+
+@post("/v1/auth/password-reset/confirm", summary="Set a new password by a link", tags=TAGS, status_code=204)
+async def reset_user_password(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserPassword
+) -> None:
+    """All sessions of the user end. The address of the user is confirmed by this, too."""
+    await tenant_auth.reset_user_password(keyed, data.token, data.password)
+
+
+@post(
+    "/v1/auth/password",
+    summary="Change the password of the signed-in user",
+    tags=TAGS,
+    status_code=204,
+    security=SIGNED_IN_USER,
+)
+async def change_user_password(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserPasswordChange
+) -> None:
+    """Needs the current password, or a fresh proof. All other sessions of the user end. The access tokens end too:
+    trade the refresh token for a new pair."""
+    await tenant_auth.change_user_password(client, data.password, data.current)
+
+
+ROUTES = (request_user_password_reset, reset_user_password, change_user_password)

@@ -1,0 +1,87 @@
+"""Change the password of a user, or reset it by mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from bunbase.contracts.bunauth.problems import LinkExpired
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.identity.factors import Proof
+from bunbase.pkg.passwords import check_password
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.proofs import Proofs
+
+
+class Password:
+    def __init__(self, requests: MailRequests, proofs: Proofs) -> None:
+        self.requests = requests
+        self.proofs = proofs
+        self.stores = requests.stores
+        self.pools = requests.pools
+
+    async def change(self, caller: Caller, password: str, current: str | None) -> None:
+        """Set a new password. The other sessions end; the caller's session stays, and needs a refresh.
+
+        Raises: ReauthenticationRequired, WrongProof, InvalidInput, SignInBusy.
+        """
+        check_password(password)
+        if current is not None:
+            await self.proofs.reauthenticate(caller, Proof(current))
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        hash = await self.pools.passwords.hash(pool.project, password)
+        until, now = await self.pools.revoked_until(), pool.clock.now()
+        async with self.stores.db.transaction():
+            alter = partial(with_password, hash=hash, now=now)
+            person = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
+            await self.stores.sessions.end_others(pool.project, user.uid, user.session, now, until)
+            await self._tell(pool, person)
+
+    async def request_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
+        await self.requests.request(keyed_project(caller), MailKind.PASSWORD_RESET, email, redirect_to)
+
+    async def reset(self, caller: Caller, token: str, password: str) -> str:
+        """Set a new password by a link. All sessions end, and the address is confirmed.
+
+        Second factors and identities stay, because a mailbox alone must not replace them. But if the address was not
+        confirmed before, somebody else may have signed up with it: then they end too.
+        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
+        """
+        check_password(password)
+        pool, until = await self.pools.of(linked_project(caller)), await self.pools.revoked_until()
+        link = await pool.links.find(token, MailKind.PASSWORD_RESET)
+        if link is None or link.user_id is None:  # before the password is hashed
+            raise _expired()
+        hash, now = await self.pools.passwords.hash(pool.project, password), pool.clock.now()
+        async with self.stores.db.transaction():
+            # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
+            before = await self.stores.users.locked(pool.project, link.user_id)
+            alter = partial(_reset, email=link.email, hash=hash, now=now)
+            person = await self.stores.users.change(pool.project, link.user_id, alter, now, until)
+            if before is None or person is None or await pool.links.take(token, MailKind.PASSWORD_RESET) is None:
+                raise _expired()
+            if not before.user.email_verified:
+                await pool.forget_ways_in(person.id)
+            await self._tell(pool, person)
+        return pool.way_back(link.name)
+
+    async def _tell(self, pool: Pool, person: Person) -> None:
+        """Make other links to a new password useless, and tell the owner. Call this inside the transaction."""
+        await pool.stores.mail_tokens.forget_of_account(person.id, MailKind.PASSWORD_RESET)
+        if person.email:
+            await pool.stores.mails.post(pool.letters.password_changed(person.email))
+
+
+def _reset(person: Person, email: str, hash: str, now: datetime) -> Change:
+    """Return the user with a new password. Raises: LinkExpired, if the user has another address by now."""
+    if person.email != email:
+        raise _expired()
+    return reset_by_mail(person, hash, now)
+
+
+def _expired() -> LinkExpired:
+    return LinkExpired("Ask for a new mail, and use its link.")

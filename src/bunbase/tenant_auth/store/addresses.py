@@ -1,0 +1,42 @@
+"""The addresses of one project's users in PostgreSQL, for a change of an address (`pkg/identity/email_changes.py`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import EmailTaken
+from bunbase.tenant_auth.people import with_new_email
+from bunbase.tenant_auth.store.holders import Until
+from bunbase.tenant_auth.store.users import UserStore
+
+
+class PoolAddress(msgspec.Struct, frozen=True):
+    """`email`: empty for a user without an address."""
+
+    email: str
+    verified: bool
+
+
+class PoolAddresses:
+    """The addresses of one project's users."""
+
+    def __init__(self, users: UserStore, project: str, until: Until) -> None:
+        self.users = users
+        self.project = project
+        self.until = until
+
+    async def locked(self, id: str) -> PoolAddress | None:
+        """Return the address of a user; it cannot change until the transaction ends."""
+        person = await self.users.locked(self.project, id)
+        return None if person is None else PoolAddress(person.email or "", person.user.email_verified)
+
+    async def set_email(self, id: str, email: str, now: datetime) -> bool:
+        """Change the address, which is verified. Return False if another user has it: then undo the transaction."""
+        alter = partial(with_new_email, email=email)
+        try:
+            return await self.users.change(self.project, id, alter, now, await self.until()) is not None
+        except EmailTaken:
+            return False

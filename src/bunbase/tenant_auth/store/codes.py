@@ -1,0 +1,66 @@
+"""Short codes with which users sign in, in PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.pkg.db.database import Database
+
+# A new code takes the place of the older one. Nothing is stored if too many were made.
+REPLACE: Final = """
+INSERT INTO sign_in_codes AS code (project, kind, address, sealed, made, counted_since, expires_at)
+VALUES ($1, $2, $3, $4, 1, $5, $6)
+ON CONFLICT (project, kind, address) DO UPDATE
+SET sealed = $4, compared = 0, expires_at = $6,
+    made = CASE WHEN code.counted_since <= $7 THEN 1 ELSE code.made + 1 END,
+    counted_since = CASE WHEN code.counted_since <= $7 THEN $5 ELSE code.counted_since END
+WHERE code.counted_since <= $7 OR code.made < $8"""
+COMPARE: Final = """
+UPDATE sign_in_codes SET compared = compared + 1
+WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4 AND compared < $5
+RETURNING sealed"""
+# The row stays for the count of codes. It is useless from now on, because it has expired.
+TAKE: Final = """
+UPDATE sign_in_codes SET expires_at = $5
+WHERE project = $1 AND kind = $2 AND address = $3 AND sealed = $4 AND expires_at > $5"""
+DELETE_EXPIRED: Final = """
+DELETE FROM sign_in_codes WHERE (project, kind, address) IN (
+    SELECT project, kind, address FROM sign_in_codes WHERE expires_at < $1 LIMIT $2)"""
+
+
+class NewCode(msgspec.Struct, frozen=True):
+    """`count_from`: codes that were made since then are counted; `most`: their maximum."""
+
+    kind: str
+    address: str
+    sealed: str
+    made_at: datetime
+    expires_at: datetime
+    count_from: datetime
+    most: int
+
+
+class CodeStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def replace(self, project: str, new: NewCode) -> bool:
+        """Store a code in place of an older one. Return False if too many codes were made for the address."""
+        times = (new.made_at, new.expires_at, new.count_from)
+        return bool(await self.db.execute(REPLACE, project, new.kind, new.address, new.sealed, *times, new.most))
+
+    async def compare(self, project: str, kind: str, address: str, now: datetime, most: int) -> str | None:
+        """Return the sealed code and count this comparison; None if there is no code that may still be compared."""
+        found: str | None = await self.db.value(COMPARE, project, kind, address, now, most)
+        return found
+
+    async def take(self, project: str, kind: str, address: str, sealed: str, now: datetime) -> bool:
+        """Use a code up. Return False if it was used or replaced meanwhile."""
+        return bool(await self.db.execute(TAKE, project, kind, address, sealed, now))
+
+    async def delete_expired(self, before: datetime) -> None:
+        """Delete the codes of all projects that expired before a time."""
+        await self.db.delete_in_batches(DELETE_EXPIRED, before)
