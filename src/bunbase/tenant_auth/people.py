@@ -62,6 +62,7 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         user=msgspec.structs.replace(person.user, **named),
         password_hash=password_hash or person.password_hash,
         banned_at=(person.banned_at or now) if banned else None,
+        password_changed_at=now if password_hash else person.password_changed_at,
     )
     ends = password_hash is not None or (banned and person.banned_at is None)
     return signed_out(after) if ends else _change(person, after)

@@ -28,8 +28,10 @@ from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.templates import TEMPLATES, Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
+from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.tenant_auth.new_passwords import UserPasswords
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
@@ -113,6 +115,12 @@ class Pool:
         sessions = PoolSessions(self._all.stores.db, self.project)
         return FreshProofs(self.checks, sessions, PoolPasswords(self._all, self.project), PROOF)
 
+    @cached_property
+    def new_passwords(self) -> UserPasswords:
+        policy, all = self.auth.password, self._all
+        rules = PasswordRules(self.app_name, all.breached if policy.breached else None)
+        return UserPasswords(all.passwords, rules, policy, self.project, all.stores.users.history)
+
     async def need_way_in(self, user: str) -> None:
         """Check that a user still has a way to sign in. Call this after a removal, while the user is locked.
 
@@ -151,15 +159,21 @@ class PoolPasswords:
         return person.password_hash if person else None
 
 
+class Helpers(msgspec.Struct, frozen=True):
+    """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
+
+    passwords: Passwords
+    breached: Breached | None = None
+
+
 class Pools:
     """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
 
-    def __init__(
-        self, stores: Stores, kms: Kms, passwords: Passwords, settings: TenantAuthSettings, site: Site
-    ) -> None:
+    def __init__(self, stores: Stores, kms: Kms, helpers: Helpers, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
         self.kms = kms
-        self.passwords = passwords
+        self.passwords = helpers.passwords
+        self.breached = helpers.breached
         self.settings = settings
         self.site = site
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)

@@ -13,6 +13,12 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     """Settings for all projects.
 
     `max_users_per_project`: how many users a project may have; further sign-ups are refused with `too_many_users`.
+    `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. Projects with
+    `password.breached` refuse new passwords that it contains.
+    `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
+    five digits of a hash; if it does not answer within two seconds, the password is accepted.
     """
 
     max_users_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
+    breached_passwords_file: str = ""
+    breached_passwords_url: str = ""

@@ -48,8 +48,12 @@ class SettingsCache(Generic[T]):
         async for news in feed:
             self.heard_at = self.now()
             if news.kind is RevokedKind.SETTINGS:
-                self.epoch += 1
-                self.known.drop(news.id)
+                self.forget(news.id)
+
+    def forget(self, project: str) -> None:
+        """Read the settings of a project again at their next use. This process has changed them, or hears of it."""
+        self.epoch += 1
+        self.known.drop(project)
 
     def _forget_all(self) -> None:
         self.epoch += 1

@@ -14,6 +14,7 @@ import msgspec
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import fault_in
+from bunbase.tenant_auth.settings_checks import check_meaning
 
 MAX_BYTES: Final = 64 << 10
 MAX_SECRET: Final = 10_000  # characters; a private key of Apple has about 250
@@ -59,9 +60,11 @@ def checked(patch: Json, result: Json) -> ProjectAuth:
     if len(msgspec.json.encode(result)) > MAX_BYTES:
         raise InvalidInput(f"The settings of a project have at most {MAX_BYTES} bytes of JSON.")
     try:
-        return msgspec.convert(known(result), ProjectAuth)
+        settings = msgspec.convert(known(result), ProjectAuth)
     except msgspec.ValidationError as error:
         raise InvalidInput.at(*fault_in(error)) from None
+    check_meaning(settings)
+    return settings
 
 
 def known(stored: Any, kind: Any = ProjectAuth) -> Any:

@@ -26,7 +26,7 @@ class TenantAuth(UserMails, UserPages, UserSettings, Protocol):
     """
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Raises: EmailTaken, TooManyUsers, InvalidInput."""
+        """Raises: EmailTaken, TooManyUsers, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:

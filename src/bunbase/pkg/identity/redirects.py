@@ -36,6 +36,20 @@ def listed_redirect(url: str, allowed: Sequence[str]) -> str:
     return url
 
 
+def fault_in_entry(entry: str) -> str | None:
+    """Return what is wrong with an entry of a list of allowed addresses, or None.
+
+    An app on a device has a scheme of its own, which contains a domain that its makers own (RFC 8252 §7.1). So no entry
+    can have a scheme that runs code in a browser, such as `javascript`.
+    """
+    parts = _parsed(entry)
+    if parts is None or parts.query or "*" in entry or any(part in parts.path for part in UNSETTLED):
+        return "Send a whole address such as https://example.com/signed-in, without ? and #. There are no wildcards."
+    if parts.scheme == "https" or "." in parts.scheme or (parts.scheme == "http" and _is_this_machine(parts.hostname)):
+        return None
+    return "Send an https address, http://localhost:<port>, or an app's own scheme such as com.example.app://signed-in."
+
+
 def with_parameters(url: str, **parameters: str) -> str:
     """Return an address with more parameters."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
@@ -75,6 +89,10 @@ def _is_loopback(host: str | None) -> bool:
         return host is not None and ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_this_machine(host: str | None) -> bool:
+    return host == "localhost" or (host or "").endswith(".localhost") or _is_loopback(host)
 
 
 def _refused(message: str) -> InvalidInput:

@@ -43,12 +43,12 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
-        self.sign_in = SignIn(self.opening, pools.passwords, places)
+        self.sign_in = SignIn(self.opening, places)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
         self.settings = ProjectSettings(pools)
         self.verify_email = VerifyEmail(self.mail_requests)
-        self.administration = Administration(self.opening, pools.passwords, places)
+        self.administration = Administration(self.opening, places)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
         return await self.sign_in.sign_up(caller, email, password, data)

@@ -17,6 +17,7 @@ from typing import Any
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.tenant_auth.admissions import check_admission
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
@@ -69,7 +70,11 @@ class OpenSession:
     async def open_first_session(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing
     ) -> UserSignedIn:
-        """Store a new user with a first session. Raises: EmailTaken, KeyNotFound, KeyDestroyed."""
+        """Store a new user with a first session. Raises: EmailTaken, KeyNotFound, KeyDestroyed.
+
+        Raises also: SignupsClosed, EmailDomainNotAllowed.
+        """
+        check_admission((await self.pools.of(caller.project)).auth, person.email)
         # sign before storing the user: a project whose key was destroyed must not get another user
         new = await self._new(caller, person, method, None)
         async with self.stores.db.transaction():

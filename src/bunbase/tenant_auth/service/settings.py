@@ -8,7 +8,8 @@ import msgspec
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.problems import StaleSettings
-from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
+from bunbase.pkg.errors import InvalidInput
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -35,10 +36,22 @@ class ProjectSettings:
             if version is not None and version != before.version:
                 raise StaleSettings(f"Read the settings again: they have the version {before.version} now.")
             result = merged(raw, plain)
-            after = StoredSettings(checked(plain, result), await self._sealed(caller.project, before, secrets, result))
+            settings = checked(plain, result)
+            self._check_list(settings)
+            after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, result))
             after = msgspec.structs.replace(after, version=before.version)
             if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
+                self.pools.cache.forget(caller.project)
                 return _shown(msgspec.structs.replace(after, version=before.version + 1))
+
+    def _check_list(self, settings: ProjectAuth) -> None:
+        """Raises: InvalidInput, if the project wants a list of breached passwords, but this server has none."""
+        if settings.password.breached and self.pools.breached is None:
+            raise InvalidInput.at(
+                "/password/breached",
+                "This server has no list of breached passwords. Its operator names one with "
+                "tenant_auth.breached_passwords_file or tenant_auth.breached_passwords_url.",
+            )
 
     async def _sealed(
         self, project: str, before: StoredSettings, secrets: Secrets, result: dict[str, Any]

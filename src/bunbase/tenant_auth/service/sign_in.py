@@ -12,7 +12,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.ids import new_id
-from bunbase.pkg.passwords import Passwords
+from bunbase.tenant_auth.admissions import check_admission
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_data
@@ -25,19 +25,25 @@ ROLE: Final = "user"  # the role of all users who sign up; only the project's se
 
 
 class SignIn:
-    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places) -> None:
+    def __init__(self, opening: OpenSession, places: Places) -> None:
         self.opening = opening
         self.stores = opening.stores
         self.tokens = opening.tokens
-        self.passwords = passwords
+        self.pools = opening.pools
+        self.passwords = opening.pools.passwords
         self.places = places
 
     async def sign_up(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Create a user and open the first session. Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy."""
+        """Create a user and open the first session. Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy.
+
+        Raises also: SignupsClosed, EmailDomainNotAllowed, WeakPassword.
+        """
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
+        pool = await self.pools.of(project)
+        check_admission(pool.auth, email)  # before hashing the password, which is expensive
         async with self.places.reserve(project):
-            hash = await self.passwords.hash(project, password)
+            hash = await pool.new_passwords.hash(password, email)
             person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
             return await self.opening.open_first_session(caller, person, PASSWORD)
 
@@ -47,6 +53,7 @@ class SignIn:
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
             person = await self._checked_person(project, found, password)
+            await self._upgrade_hash(project, person, password)
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
             if signed_in is not None:
                 return signed_in
@@ -64,6 +71,13 @@ class SignIn:
             signed_in = await self.opening.open_session(caller, person, CUSTOM_TOKEN, voucher.claims, use)
             if signed_in is not None:
                 return signed_in
+
+    async def _upgrade_hash(self, project: str, person: Person, password: str) -> None:
+        """Store a hash with the parameters of today, if the user has an older one."""
+        assert person.password_hash is not None, "the password has matched it"
+        upgraded = await self.passwords.upgraded(project, password, person.password_hash)
+        if upgraded is not None:
+            await self.stores.users.upgrade_hash(project, person.id, person.password_hash, upgraded)
 
     async def _checked_person(self, project: str, found: Person | None, password: str) -> Person:
         """Return the user if the password is right. Raises: InvalidCredentials, UserBanned, SignInBusy."""

@@ -1,0 +1,18 @@
+"""The people who may become users of a project by themselves. The project's server and its developers add anybody."""
+
+from __future__ import annotations
+
+from bunbase.contracts.bunauth.problems import SignupsClosed
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
+from bunbase.contracts.tenant_auth.settings import ProjectAuth, Signups
+
+
+def check_admission(auth: ProjectAuth, email: str | None) -> None:
+    """Check that a person may sign up, by any way to sign in. `email`: in its normal form; None for a person without.
+
+    Raises: SignupsClosed, EmailDomainNotAllowed.
+    """
+    if auth.signups is not Signups.OPEN:
+        raise SignupsClosed("Ask the people who run this app to add you.")
+    if auth.email_domains and (email is None or email.rpartition("@")[2] not in auth.email_domains):
+        raise EmailDomainNotAllowed("Use an address of your organisation, or ask the people who run this app.")
