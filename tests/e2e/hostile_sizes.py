@@ -86,6 +86,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("POST", "/v1/jobs"),
             ("PATCH", f"{P}/auth"),
             ("POST", "/v1/auth/signup"),
+            ("POST", "/v1/auth/signup/confirm"),
             ("POST", "/v1/auth/login"),
             ("POST", "/v1/auth/login/custom-token"),
             ("POST", "/v1/auth/refresh"),

@@ -40,6 +40,7 @@ SERVERS: Final = {SECRET}
 SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
 OF_REPORTER: Final = {  # routes that this key may use, besides those for everybody
     ("POST", "/v1/auth/signup"),
+    ("POST", "/v1/auth/signup/confirm"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/v1/auth/refresh"),
@@ -269,6 +270,7 @@ PERMISSIONS: Final = (
     row("GET", f"{P}/auth", DEVELOPERS),
     row("PATCH", f"{P}/auth", ADMINS),
     row("POST", "/v1/auth/signup", KEYS),
+    row("POST", "/v1/auth/signup/confirm", KEYS),
     row("POST", "/v1/auth/login", KEYS),
     row("POST", "/v1/auth/login/custom-token", KEYS, body={"token": "{custom_token}"}),
     row("POST", "/v1/auth/refresh", KEYS, body={"refresh_token": "{user_refresh_token}"}),

@@ -209,6 +209,10 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
         Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/signup/confirm", "/v1/auth/signup/confirm"),
+            *("key", (410,), {"token": "umt_x", "password": "apples and pears"}),
+        ),
         Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
         Try(
             *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),

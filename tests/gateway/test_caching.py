@@ -66,6 +66,7 @@ NEVER_STORED = {
     ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
+    ("POST", "/v1/auth/signup/confirm"),
 }
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),

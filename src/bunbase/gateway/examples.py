@@ -113,6 +113,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/auth/login/custom-token"): {"token": "the token of POST /v1/auth/custom-token"},
     ("POST", "/v1/auth/refresh"): {"refresh_token": TOKEN},
     ("PATCH", "/v1/auth/me"): {"data": {"name": "Eve", "theme": "dark"}},
+    ("POST", "/v1/auth/signup/confirm"): {"token": LINK_TOKEN, "password": "apples and pears"},
     ("POST", "/v1/auth/verify-email"): {"email": "eve@example.com"},
     ("POST", "/v1/auth/verify-email/confirm"): {"token": LINK_TOKEN},
     ("POST", "/v1/auth/users"): {"email": "new@example.com", "password": "plums and cherries", "role": "editor"},

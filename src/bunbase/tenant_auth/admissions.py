@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from bunbase.contracts.bunauth.problems import SignupsClosed
 from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
-from bunbase.contracts.tenant_auth.settings import ProjectAuth, Signups
+from bunbase.contracts.tenant_auth.settings import Enumeration, ProjectAuth, Signups
+
+
+def confirms_addresses(auth: ProjectAuth) -> bool:
+    """True if people who sign up with a password must first confirm their address by mail.
+
+    Without this, anybody could sign up with an address of an allowed domain, and the answer to a sign-up would show
+    which addresses have a user.
+    """
+    return auth.verify_emails or bool(auth.email_domains) or auth.enumeration is Enumeration.CLOSED
 
 
 def check_admission(auth: ProjectAuth, email: str | None) -> None:

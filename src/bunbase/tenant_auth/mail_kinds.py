@@ -6,4 +6,5 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
+    SIGN_UP = "sign_up"
     VERIFY_EMAIL = "verify_email"

@@ -13,13 +13,13 @@ from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
-from bunbase.pkg.mail.templates import INSTALLATION_INVITE, MEMBER_INVITE, TEMPLATES, Template
+from bunbase.pkg.mail.templates import ALREADY_REGISTERED, INSTALLATION_INVITE, MEMBER_INVITE, TEMPLATES, Template
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 CAPTCHAS: Final = ("turnstile", "hcaptcha")
-OF_DEVELOPERS: Final = {INSTALLATION_INVITE.kind, MEMBER_INVITE.kind}
+OF_DEVELOPERS: Final = {ALREADY_REGISTERED.kind, INSTALLATION_INVITE.kind, MEMBER_INVITE.kind}
 LETTERS: Final = {kind: template for kind, template in TEMPLATES.items() if kind not in OF_DEVELOPERS}
 
 

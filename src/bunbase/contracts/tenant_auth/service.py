@@ -12,10 +12,11 @@ from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.signups import UserSignups
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
-class TenantAuth(UserMails, UserPages, UserSettings, Protocol):
+class TenantAuth(UserMails, UserPages, UserSettings, UserSignups, Protocol):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
 
     The calls from `users` to `custom_token` are for the secret key and for members of the project: the role viewer may
@@ -25,8 +26,11 @@ class TenantAuth(UserMails, UserPages, UserSettings, Protocol):
     deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.
     """
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Raises: EmailTaken, TooManyUsers, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed."""
+    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
+        """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
+
+        Raises: EmailTaken, TooManyUsers, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed.
+        """
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:

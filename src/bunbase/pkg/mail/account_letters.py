@@ -35,6 +35,9 @@ class AccountLetters:
     def already_registered(self, email: str, url: str) -> Letter:
         return self.compose(templates.ALREADY_REGISTERED, email, {"email": email, "url": url})
 
+    def already_a_user(self, email: str) -> Letter:
+        return self.compose(templates.ALREADY_A_USER, email, {"email": email})
+
     def password_reset(self, email: str, url: str) -> Letter:
         fields = {"email": email, "url": url, "valid_for": in_words(RESET_SECONDS)}
         return self.compose(templates.PASSWORD_RESET, email, fields)

@@ -91,6 +91,15 @@ ALREADY_REGISTERED: Final = Template(
     footer="If it was not you, you can ignore this mail. Nothing has changed.",
     fields=frozenset({"email"}),
 )
+ALREADY_A_USER: Final = Template(
+    "already_a_user",
+    subject="You can already sign in to $app",
+    heading="You can already sign in",
+    body="Someone tried to sign up at $app with $email, but this address has an account there. If it was you, sign in. "
+    "If you forgot your password, ask for a new one where you sign in.",
+    footer="If it was not you, you can ignore this mail. Nothing has changed.",
+    fields=frozenset({"email"}),
+)
 PASSWORD_RESET: Final = Template(
     "password_reset",
     subject="Reset your password for $app",
@@ -241,6 +250,7 @@ TEMPLATES: Final = {
         EMAIL_CHANGE_REQUESTED,
         EMAIL_CHANGED,
         ALREADY_REGISTERED,
+        ALREADY_A_USER,
         PASSWORD_RESET,
         PASSWORD_CHANGED,
         FACTOR_ADDED,

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.tenant_auth.pages import mails
@@ -40,6 +41,23 @@ async def act_on_user_verification(
     return html(mails.email_verified((await tenant_auth.user_page(visitor)).app_name))
 
 
+@PAGES.shows(mails.SIGN_UP)
+async def show_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
+    look = await tenant_auth.user_page(visitor)
+    return html(mails.sign_up(look.app_name, visitor.project, given(token)))
+
+
+@PAGES.acts(mails.SIGN_UP)
+async def act_on_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token, app = given(fields.get("token", "")), (await tenant_auth.user_page(visitor)).app_name
+    try:
+        await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
+    except InvalidInput as problem:  # another password may be accepted
+        return html(mails.sign_up(app, visitor.project, token, problem.detail), problem.status)
+    return html(mails.signed_up(app))
+
+
 def given(token: str) -> str:
     """Return the token of a link. Raises: LinkExpired, if there is none."""
     if not 0 < len(token) <= MAX_TOKEN:
@@ -47,4 +65,4 @@ def given(token: str) -> str:
     return token
 
 
-ROUTES = (show_user_verification, act_on_user_verification)
+ROUTES = (show_user_verification, act_on_user_verification, show_user_signup, act_on_user_signup)

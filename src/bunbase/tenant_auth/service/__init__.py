@@ -27,6 +27,7 @@ from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
+from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
@@ -43,15 +44,22 @@ class TenantAuthService:
         self.opening = OpenSession(stores, pools, tokens)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools)
-        self.sign_in = SignIn(self.opening, places)
+        self.sign_in = SignIn(self.opening)
+        self.sign_up = SignUp(self.opening, places, self.mail_requests)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
         self.settings = ProjectSettings(pools)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.administration = Administration(self.opening, places)
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        return await self.sign_in.sign_up(caller, email, password, data)
+    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
+        return await self.sign_up.sign_up(caller, email, password, data)
+
+    async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
+        return await self.sign_up.confirm(caller, token, password)
+
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
+        await self.sign_up.open_confirmed(caller, token, password)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         return await self.sign_in.with_password(caller, email, password)

@@ -23,10 +23,13 @@ class MailRequests:
         self.pools = pools
         self.nudge: Callable[[], None] = lambda: None
 
-    async def request(self, project: str, kind: MailKind, email: str) -> None:
-        """Store a request. A text that is not an address is dropped, with the same answer."""
+    async def request(self, project: str, kind: MailKind, email: str, kept: str = "") -> None:
+        """Store a request. A text that is not an address is dropped, with the same answer.
+
+        `kept`: a text for the link of the mail.
+        """
         pool = await self.pools.of(project)
-        if await request_mail(pool.stores, kind, email, pool.clock):
+        if await request_mail(pool.stores, kind, email, pool.clock, kept):
             self.nudge()
 
     async def answer_all(self) -> None:
@@ -37,10 +40,28 @@ class MailRequests:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
         person = await self.stores.users.by_email(asked.project, asked.email)
         match kind:
+            case MailKind.SIGN_UP:
+                await _sign_up(pool, person, asked)
             case MailKind.VERIFY_EMAIL:
                 await _verify_email(pool, person, asked.email)
             case other:
                 assert_never(other)
+
+
+async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> None:
+    email = asked.email
+    if person is not None:
+        await pool.stores.mails.post(pool.letters.already_a_user(email))
+        return
+    await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
+    await pool.links.post(
+        MailKind.SIGN_UP,
+        email,
+        None,
+        VERIFY_SECONDS,
+        lambda token: pool.letters.verify_email(email, pool.page("sign-up", token)),
+        asked.name,
+    )
 
 
 async def _verify_email(pool: Pool, person: Person | None, email: str) -> None:

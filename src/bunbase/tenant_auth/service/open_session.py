@@ -83,6 +83,14 @@ class OpenSession:
             await also()
         return self.tokens.answer(person.user, new.pair)
 
+    async def add_user(self, project: str, person: Person, also: Also = nothing) -> None:
+        """Store a new user without a session. Raises: as `open_first_session`."""
+        check_admission((await self.pools.of(project)).auth, person.email)
+        await self.tokens.access.check_key(project)
+        async with self.stores.db.transaction():
+            await self.stores.users.add(project, person)
+            await also()
+
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         added = await self.before_token(caller, person, method)
         pool = await self.pools.of(caller.project)

@@ -8,8 +8,9 @@ import msgspec
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.problems import StaleSettings
-from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
+from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth, Signups
 from bunbase.pkg.errors import InvalidInput
+from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -38,6 +39,7 @@ class ProjectSettings:
             result = merged(raw, plain)
             settings = checked(plain, result)
             self._check_list(settings)
+            self._check_mail(settings)
             after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, result))
             after = msgspec.structs.replace(after, version=before.version)
             if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
@@ -51,6 +53,15 @@ class ProjectSettings:
                 "/password/breached",
                 "This server has no list of breached passwords. Its operator names one with "
                 "tenant_auth.breached_passwords_file or tenant_auth.breached_passwords_url.",
+            )
+
+    def _check_mail(self, settings: ProjectAuth) -> None:
+        """Raises: InvalidInput, if people must confirm their address, but this server cannot send mail."""
+        site = self.pools.site
+        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not (site.dev or site.mail.configured):
+            raise InvalidInput(
+                "These settings ask people to confirm their address (verify_emails, email_domains or enumeration), but "
+                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host."
             )
 
     async def _sealed(

@@ -1,59 +1,40 @@
-"""Open a session: with a sign-up, a password, or a custom token from the project's own server."""
+"""Open a session: with a password, or a custom token from the project's own server."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none, normal_email
-from bunbase.pkg.ids import new_id
-from bunbase.tenant_auth.admissions import check_admission
+from bunbase.pkg.addresses import email_or_none
 from bunbase.tenant_auth.people import Person, refuse_banned
-from bunbase.tenant_auth.places import Places
-from bunbase.tenant_auth.profiles import check_data
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
 
 POOL: Final = "users"  # the label of end users in the metric of sign-ins
-ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
 
 
 class SignIn:
-    def __init__(self, opening: OpenSession, places: Places) -> None:
+    def __init__(self, opening: OpenSession) -> None:
         self.opening = opening
         self.stores = opening.stores
         self.tokens = opening.tokens
         self.pools = opening.pools
         self.passwords = opening.pools.passwords
-        self.places = places
-
-    async def sign_up(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Create a user and open the first session. Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy.
-
-        Raises also: SignupsClosed, EmailDomainNotAllowed, WeakPassword.
-        """
-        project, email = keyed_project(caller), normal_email(email)
-        check_data(data)
-        pool = await self.pools.of(project)
-        check_admission(pool.auth, email)  # before hashing the password, which is expensive
-        async with self.places.reserve(project):
-            hash = await pool.new_passwords.hash(password, email)
-            person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
-            return await self.opening.open_first_session(caller, person, PASSWORD)
 
     async def with_password(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Open a session. Raises: InvalidCredentials, UserBanned, SignInBusy."""
+        """Open a session. Raises: InvalidCredentials, UserBanned, EmailNotVerified, SignInBusy."""
         project, normal = keyed_project(caller), email_or_none(email)
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
             person = await self._checked_person(project, found, password)
             await self._upgrade_hash(project, person, password)
+            await self._check_verified(person, project)
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
             if signed_in is not None:
                 return signed_in
@@ -71,6 +52,11 @@ class SignIn:
             signed_in = await self.opening.open_session(caller, person, CUSTOM_TOKEN, voucher.claims, use)
             if signed_in is not None:
                 return signed_in
+
+    async def _check_verified(self, person: Person, project: str) -> None:
+        """Raises: EmailNotVerified. Only somebody with the right password learns this."""
+        if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
+            raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")
 
     async def _upgrade_hash(self, project: str, person: Person, password: str) -> None:
         """Store a hash with the parameters of today, if the user has an older one."""

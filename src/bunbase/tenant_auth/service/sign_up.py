@@ -1,0 +1,116 @@
+"""Create users who sign up by themselves, with a password.
+
+There are two ways. If the project asks for no confirmation, the user exists at once and is signed in. Otherwise the
+answer is the same for a new address and for one that has a user: a mail tells the owner of the address how to go on.
+The password is chosen with the link of the mail, so nobody can prepare a user with the address of somebody else and
+wait until its owner confirms it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.settings import Enumeration
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.identity.store.mail_tokens import MailToken
+from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.admissions import check_admission, confirms_addresses
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.profiles import check_data
+from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.sign_in_methods import PASSWORD
+
+ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
+
+Data = dict[str, Any]
+
+
+class SignUp:
+    def __init__(self, opening: OpenSession, places: Places, requests: MailRequests) -> None:
+        self.opening = opening
+        self.stores = opening.stores
+        self.pools = opening.pools
+        self.places = places
+        self.requests = requests
+
+    async def sign_up(self, caller: Caller, email: str, password: str, data: Data) -> UserSignedIn | None:
+        """Create a user and open the first session. Return None if a mail was sent instead.
+
+        Raises: InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed, EmailTaken, TooManyUsers, SignInBusy.
+        """
+        project, email = keyed_project(caller), normal_email(email)
+        check_data(data)
+        pool = await self.pools.of(project)
+        check_admission(pool.auth, email)  # before hashing the password, which is expensive
+        if confirms_addresses(pool.auth):
+            await self._send_link(pool, email, password, data)
+            return None
+        async with self.places.reserve(project):
+            person = await self._person(pool, email, password, data)
+            return await self.opening.open_first_session(caller, person, PASSWORD)
+
+    async def confirm(self, caller: Caller, token: str, password: str) -> UserSignedIn:
+        """Create the user that a link is for, and open the first session.
+
+        Raises: LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed, TooManyUsers.
+        """
+        pool, found = await self._found(keyed_project(caller), token)
+        async with self.places.reserve(pool.project):
+            person = await self._person(pool, found.email, password, _data(found), verified=True)
+            return await self.opening.open_first_session(caller, person, PASSWORD, _taking(pool, token))
+
+    async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
+        """Create the user that a link is for, without a session. Raises: as `confirm`."""
+        pool, found = await self._found(linked_project(caller), token)
+        async with self.places.reserve(pool.project):
+            person = await self._person(pool, found.email, password, _data(found), verified=True)
+            await self.opening.add_user(pool.project, person, _taking(pool, token))
+
+    async def _send_link(self, pool: Pool, email: str, password: str, data: Data) -> None:
+        """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address."""
+        await pool.new_passwords.check(password, email)
+        if pool.auth.enumeration is Enumeration.OPEN and await self.stores.users.by_email(pool.project, email):
+            raise EmailTaken("Sign in instead, or use another address.")
+        kept = msgspec.json.encode(data).decode() if data else ""
+        await self.requests.request(pool.project, MailKind.SIGN_UP, email, kept)
+
+    async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
+        """Return the link, which stays valid: it is used up in the transaction that stores the user."""
+        pool = await self.pools.of(project)
+        found = await pool.links.find(token, MailKind.SIGN_UP)
+        if found is None:
+            raise _expired()
+        return pool, found
+
+    async def _person(self, pool: Pool, email: str, password: str, data: Data, verified: bool = False) -> Person:
+        hash = await pool.new_passwords.hash(password, email)
+        return Person(User(new_id("usr"), email, verified, ROLE, {}, data, pool.clock.now()), hash)
+
+
+def _data(found: MailToken) -> Data:
+    data: Data = msgspec.json.decode(found.name) if found.name else {}
+    return data
+
+
+def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:
+    async def take() -> None:
+        if await pool.links.take(token, MailKind.SIGN_UP) is None:
+            raise _expired()
+
+    return take
+
+
+def _expired() -> LinkExpired:
+    return LinkExpired("Sign up again, and use the link of the new mail.")
