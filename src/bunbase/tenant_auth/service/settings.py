@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.problems import StaleSettings
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth, Signups
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.holders import Vault
 from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
@@ -26,7 +28,7 @@ class ProjectSettings:
     async def read(self, caller: Caller) -> ShownAuth:
         """Raises: Forbidden, InsufficientScope."""
         caller.check(Act.AUTH_SETTINGS_READ)
-        return _shown(await self.store.read(caller.project))
+        return shown_auth(await self.store.read(caller.project))
 
     async def change(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
         """Apply a merge patch. Raises: InvalidInput, StaleSettings, Forbidden, InsufficientScope."""
@@ -42,9 +44,11 @@ class ProjectSettings:
             self._check_mail(settings)
             after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, result))
             after = msgspec.structs.replace(after, version=before.version)
+            if (result, after.sealed) == (raw, before.sealed):
+                return shown_auth(before)
             if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
                 self.pools.cache.forget(caller.project)
-                return _shown(msgspec.structs.replace(after, version=before.version + 1))
+                return shown_auth(msgspec.structs.replace(after, version=before.version + 1))
 
     def _check_list(self, settings: ProjectAuth) -> None:
         """Raises: InvalidInput, if the project wants a list of breached passwords, but this server has none."""
@@ -72,11 +76,17 @@ class ProjectSettings:
         sealed = {name: text for name, text in before.sealed.items() if name not in secrets}
         for name, secret in secrets.items():
             if secret is not None:
-                sealed[name] = await vault.sealed(PURPOSE + name, secret)
+                sealed[name] = await self._sealed_once(vault, before.sealed.get(name), PURPOSE + name, secret)
         known = {"captcha", *(f"providers.{name}" for name in result.get("providers", {}))}
         return {name: text for name, text in sealed.items() if name in known}
 
+    async def _sealed_once(self, vault: Vault, before: str | None, purpose: str, secret: str) -> str:
+        """Return the sealed secret. A secret that is stored already stays: the same patch again changes nothing."""
+        if before is not None and compare_digest((await vault.unsealed(purpose, before)).encode(), secret.encode()):
+            return before
+        return await vault.sealed(purpose, secret)
 
-def _shown(stored: StoredSettings) -> ShownAuth:
+
+def shown_auth(stored: StoredSettings) -> ShownAuth:
     fields = {name: getattr(stored.settings, name) for name in stored.settings.__struct_fields__}
     return ShownAuth(**fields, secrets=tuple(sorted(stored.sealed)), version=stored.version)
