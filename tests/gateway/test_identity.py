@@ -267,6 +267,22 @@ async def test_a_key_that_is_revoked_during_its_look_up_is_not_cached(asking: As
     assert await asking.refused_key(SECRET)
 
 
+async def test_a_role_that_is_lost_during_the_look_up_of_a_token_is_not_cached(asking: Asking) -> None:
+    token = asking.bunauth.personal_token("admin")
+    asking.bunauth.personal[token]["role"] = "admin"
+    asking.bunauth.answering.clear()
+    slow = asyncio.create_task(asking.identity.developer(token))
+    await eventually(lambda: asking.bunauth.calls["verify"])  # the room has read the role, but has not returned it yet
+
+    asking.bunauth.personal[token] = asking.bunauth.personal[token] | {"role": "user"}
+    asking.bunauth.tell(RevokedKind.ACCOUNT, ADA)
+    await eventually(lambda: asking.identity.epoch == 1)
+    asking.bunauth.answering.set()
+    await slow
+
+    assert not (await asking.identity.developer(token)).admin
+
+
 async def test_while_a_feed_is_broken_every_check_calls_the_room(asking: Asking) -> None:
     developer, user = asking.bunauth.token(), asking.tenant_auth.token()
     await asking.identity.developer(developer)

@@ -110,6 +110,18 @@ async def sent_counts(platform: PlatformService) -> list[int]:
     return found
 
 
+async def test_an_admin_cannot_end_the_invitation_of_an_owner_with_another_one(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    invite = await invited(platform, made, Role.OWNER)
+    await joined(platform, at(made), EVE, Role.ADMIN)
+    admin = await entering(platform, EVE, made.id)
+
+    with pytest.raises(Forbidden):
+        await platform.create_invite(admin, None, "bob@example.com", Role.VIEWER)
+
+    assert (await platform.accept_invite(BOB, token_of(invite))).role is Role.OWNER
+
+
 async def test_an_invitation_to_an_organisation_gives_a_role_in_its_projects(platform: PlatformService) -> None:
     org = await platform.create_org(ADA, "Guild")
     made = await platform.create_project(ADA, "Bakery", org.id)

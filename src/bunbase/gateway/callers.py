@@ -32,6 +32,7 @@ from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.service_accounts import TOKEN_TYPE
+from bunbase.gateway.audit.policy import refined
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -53,7 +54,7 @@ from bunbase.pkg.http import HOST_SLUG
 from bunbase.pkg.jwt import unverified_claims
 
 # BunAuth checks its own acts itself
-NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME})
+NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME, Act.PROJECT_DELETE, Act.VARIABLE_REVEAL})
 
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
 
@@ -88,14 +89,15 @@ class Callers:
         """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
             caller = await self.kinds[name](request)
-            if act_of(request.method, request.scope["path_template"]) in NEEDING_PROOF and caller.developer:
+            act = act_of(request.method, request.scope["path_template"])
+            if act and refined(act, caller, request.path_params, request.query_params.keys()) in NEEDING_PROOF:
                 await self._check_proof(caller)
             if caller.limits is not None:
                 check_scopes(caller, request.method, request.scope["path_template"])
 
     async def _check_proof(self, caller: Caller) -> None:
         """Check that a session has a fresh proof. Raises: ReauthenticationRequired, Unreachable."""
-        if caller.signed_in().session:
+        if caller.developer and caller.developer.session:
             await in_time(self.identity.bunauth.need_fresh_proof(caller))
 
     def dependencies(self) -> dict[str, Provide]:

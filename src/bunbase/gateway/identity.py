@@ -213,9 +213,11 @@ class Identity:
         cached = fingerprint(token)
         claims = self.developers.get(cached)
         if claims is None:
+            epoch = self.epoch
             claims = await self._verified(token) if personal else await self._checked(token)
             self.first_uses.note(claims)
-            self.developers.put(cached, claims, _seconds_left(claims))
+            if epoch == self.epoch:  # else an account may have lost its role after the look-up
+                self.developers.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
         return claims
 

@@ -125,3 +125,15 @@ async def test_a_change_needs_a_fresh_proof_and_another_address(bunauth: BunAuth
 
     with pytest.raises(ReauthenticationRequired):
         await bunauth.request_email_change(caller, NEW)
+
+
+async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(bunauth: BunAuthService) -> None:
+    callers = []
+    for email in (ADA, NEW):
+        signed_in = await registered(bunauth, email)
+        await bunauth.verify_email(await link(bunauth, email, "verify-email"))
+        callers.append(await caller_with(bunauth, signed_in.access_token))
+    ada, other = callers
+
+    for _ in range(10):  # raises DatabaseBusy after a deadlock
+        await asyncio.gather(bunauth.request_email_change(ada, NEW), bunauth.request_email_change(other, ADA))

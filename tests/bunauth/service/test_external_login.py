@@ -333,6 +333,16 @@ async def test_an_error_of_the_provider_reaches_the_client_as_one_of_two_words(
         ("http://10.0.0.1:80/", False),
         ("https://app.example.com/" + "x" * 500, False),
         ("https://app.example.com:x/", False),
+        # a function of any project could answer these, and would get the code
+        ("https://app.example.com/v1/functions/steal?project=prj_1", False),
+        ("https://app.example.com/V1/functions/steal", False),
+        ("https://app.example.com/./v1/functions/steal", False),
+        ("https://app.example.com/account/../v1/functions/steal", False),
+        ("https://app.example.com/%761/functions/steal", False),
+        ("https://app.example.com//v1/functions/steal", False),
+        ("https://app.example.com/v1", False),
+        ("https://app.example.com/behind/a/proxy/v1/functions/steal", False),
+        ("https://app.example.com/v10/done", True),
     ],
 )
 def test_the_browser_is_sent_only_to_this_installation_or_to_a_program_on_its_machine(url: str, allowed: bool) -> None:

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.store.oauth_requests import MOVE
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.openid import (
     AuthorizationExpired,
@@ -589,3 +590,19 @@ async def test_administrators_register_clients_and_see_each_secret_once(
     for act in (bunauth.oauth_clients(own), new_client(bunauth, own), bunauth.delete_oauth_client(own, shop.id)):
         with pytest.raises(Forbidden):
             await act
+
+
+# requests that strangers have begun, each in a browser without a session
+REQUESTS = """
+INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
+SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
+
+
+async def test_a_sign_in_does_not_scan_the_requests_of_strangers(bunauth: BunAuthService, admin: Caller) -> None:
+    client, db = await new_client(bunauth, admin), bunauth.stores.db
+    await db.execute(REQUESTS, client.id)
+    await db.execute("ANALYZE oauth_requests")
+
+    plan: str = await db.value(f"EXPLAIN (FORMAT JSON) {MOVE}", b"old", b"new")
+
+    assert "Seq Scan" not in str(plan)

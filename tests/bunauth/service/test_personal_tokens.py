@@ -7,13 +7,15 @@ import pytest
 
 from bunbase.bunauth.routes.personal_tokens import CreateToken
 from bunbase.bunauth.service import BunAuthService
-from bunbase.contracts.bunauth.problems import TokenNotFound
+from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenNotFound
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from tests.bunauth.feeds import feed_of
-from tests.bunauth.people import caller_with, registered
+from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.rooms import ANYONE
 
 BOTH = ("read", "write")
 
@@ -55,6 +57,22 @@ async def test_a_personal_token_has_the_claims_of_an_access_token_and_its_scopes
         "email": "ada@example.com",
         "scopes": ["read"],
     }
+
+
+@pytest.mark.parametrize("scope", ["admin", "secrets", "admin@prj_bakery"])
+async def test_a_token_that_replaces_proofs_needs_a_fresh_proof(
+    bunauth: BunAuthService, clock: ManualClock, scope: str
+) -> None:
+    mine = await registered(bunauth)
+    clock.advance(600)
+    caller = await caller_with(bunauth, (await bunauth.refresh(ANYONE, mine.refresh_token)).access_token)
+
+    with pytest.raises(ReauthenticationRequired):
+        await bunauth.create_token(caller, "thief", ("read", scope), None)
+
+    await bunauth.create_token(caller, "ci", BOTH, None)
+    await bunauth.reauthenticate(caller, Proof(PASSWORD))
+    await bunauth.create_token(caller, "mine", ("read", scope), None)
 
 
 async def test_a_personal_token_expires_only_if_it_has_an_expiry(bunauth: BunAuthService, clock: ManualClock) -> None:

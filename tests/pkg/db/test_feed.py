@@ -139,6 +139,19 @@ async def test_a_fact_published_twice_is_valid_until_the_later_time(feed: Feed[F
     await hang_up(followed)
 
 
+@pytest.mark.usefixtures("_quiet")
+async def test_many_facts_are_published_at_once(feed: Feed[Fact]) -> None:
+    followed = feed.follow()
+    assert await anext(followed) == READY
+
+    await feed.publish_all("session", ["a", "b"], NOW + 5)
+    await feed.publish_all("session", [], NOW + 5)
+    news = [await anext(followed) for _ in range(2)]
+    await hang_up(followed)
+
+    assert news == [Fact("session", "a", NOW + 5), Fact("session", "b", NOW + 5)]
+
+
 async def test_expired_facts_are_deleted(feed: Feed[Fact]) -> None:
     await feed.publish("session", "past", NOW - 1)
     await feed.publish("session", "later", NOW + 1)

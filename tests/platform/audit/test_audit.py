@@ -244,6 +244,16 @@ async def test_an_organisation_reads_the_acts_on_itself_and_on_its_projects(plat
     assert (await platform.audit(at(made), ALL_ENTRIES, 20, None)).items[0].org == guild.id
 
 
+async def test_a_stranger_writes_nothing_into_the_log_of_an_organisation(platform: PlatformService) -> None:
+    guild = await platform.create_org(ADA, "Guild")
+    made = await platform.create_project(ADA, "Bakery", guild.id)
+
+    for ref in (made.id, made.slug):
+        await platform.note_refusals(EVE, AuditedAct("project.suspend", ref), 1)
+
+    assert (await platform.audit(ADA, ALL_ENTRIES, 20, None, guild.id)).items == ()
+
+
 async def test_only_admins_and_owners_read_the_log_of_an_organisation(platform: PlatformService) -> None:
     guild = await platform.create_org(ADA, "Guild")
     await joined(platform, ADA, BOB, Role.DEVELOPER, guild.id)

@@ -65,7 +65,7 @@ async def start_login(
 ) -> Redirect:
     """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
     together with the PKCE verifier, or with `error`: `access_denied` or `provider_error`. `redirect_to` is an address
-    of this installation, or `http://127.0.0.1:<port>/…` of a program."""
+    of this installation that is not below `/v1`, or `http://127.0.0.1:<port>/…` of a program."""
     browser = request.cookies.get(_cookie_name(site), "")
     redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
     cookie = Cookie(

@@ -40,7 +40,8 @@ async def list_tokens(developer: Injected[Caller], bunauth: Injected[BunAuth]) -
 @post("/api/auth/tokens", summary="Make a personal access token", tags=TAGS, cache_control=NO_STORE)
 async def create_token(developer: Injected[Caller], bunauth: Injected[BunAuth], data: CreateToken) -> PersonalToken:
     """The token is shown only in this answer. A token may do what its owner may do at the time of each request, and
-    only what its scopes allow. By default it has the scopes `read` and `write`."""
+    only what its scopes allow. By default it has the scopes `read` and `write`. The scopes `admin` and
+    `secrets` need a fresh proof."""
     return await bunauth.create_token(developer, data.name, data.scopes, data.expires_in_seconds, data.projects)
 
 

@@ -165,7 +165,7 @@ class BunAuthService:
         self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         self.leaving = Leaving(stores, self.proofs, tokens)
-        self.personal_tokens = PersonalTokenService(stores.personal_tokens, tokens.activity)
+        self.personal_tokens = PersonalTokenService(stores.personal_tokens, self.proofs)
         self.verification = Verification(stores, access, site.clock)
         self.signing = Signing(access.keys, self.proofs)
         self.administration = Administration(stores.administration, self.proofs, tokens)

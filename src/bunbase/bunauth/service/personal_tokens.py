@@ -6,26 +6,30 @@ from datetime import timedelta
 from typing import Final
 
 from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_projects, checked_scopes
-from bunbase.bunauth.service.activity import ActivityService, Happened
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.names import checked_name, invalid_name
+from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import TokenNotFound
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.scopes import ADMIN, SECRETS
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 
+NEEDING_PROOF: Final = frozenset({ADMIN, SECRETS})
 REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
 
 
 class PersonalTokenService:
-    def __init__(self, store: PersonalTokenStore, activity: ActivityService) -> None:
+    def __init__(self, store: PersonalTokenStore, proofs: Proofs) -> None:
         self.store = store
-        self.activity = activity
-        self.clock = activity.clock
+        self.proofs = proofs
+        self.activity = proofs.tokens.activity
+        self.clock = proofs.clock
 
     async def create(
         self,
@@ -35,12 +39,18 @@ class PersonalTokenService:
         expires_in_seconds: int | None,
         projects: tuple[str, ...],
     ) -> PersonalToken:
-        """Make a token; only this answer shows it. Raises: InvalidInput, Forbidden."""
+        """Make a token; only this answer shows it.
+
+        Acts that need a fresh proof of a session need none of a token. So a token that may do them needs the proof.
+        Raises: ReauthenticationRequired, InvalidInput, Forbidden.
+        """
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")
         name, scopes, now = checked_name(name), checked_scopes(scopes), self.clock.now()
         if not name:
             raise invalid_name("Enter a name that tells you where the token is used.")
         projects = checked_projects(projects)
+        if NEEDING_PROOF & {scope.partition("@")[0] for scope in scopes}:
+            await self.proofs.need_fresh(caller)
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(PREFIX)
         token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret, projects)

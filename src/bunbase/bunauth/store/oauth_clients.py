@@ -83,6 +83,6 @@ class OAuthClientStore:
         async with self.db.transaction():
             if await self.db.value(LOCK_CLIENT, id) is None:
                 return False
-            for session in await self.db.value(DELETE_SESSIONS, id) or []:
-                await self.feed.publish(RevokedKind.SESSION, session, until)
+            sessions = await self.db.value(DELETE_SESSIONS, id) or []  # of everybody who uses the client
+            await self.feed.publish_all(RevokedKind.SESSION, sessions, until)
             return bool(await self.db.execute(DELETE, id))

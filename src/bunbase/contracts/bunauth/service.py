@@ -392,10 +392,11 @@ class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, Protocol):
         expires_in_seconds: int | None,
         projects: tuple[str, ...] = (),
     ) -> PersonalToken:
-        """Create a personal access token. The caller needs a session. `scopes`: as in `contracts/scopes.py`.
-        `projects`: the ids of the projects to which it is bound; empty for all projects.
+        """Create a personal access token. The caller needs a session, and a fresh proof for the scopes `admin` and
+        `secrets`. `scopes`: as in `contracts/scopes.py`. `projects`: the ids of the projects to which it is bound;
+        empty for all projects.
 
-        Raises: InvalidInput, Forbidden.
+        Raises: ReauthenticationRequired, InvalidInput, Forbidden.
         """
         ...
 

@@ -30,7 +30,7 @@ A room that uses a feed has this table:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Generic, TypeVar
 
 import msgspec
@@ -48,6 +48,10 @@ ADD = """
 INSERT INTO revocations (kind, id, until) VALUES ($1, $2, $3)
 ON CONFLICT (kind, id) DO UPDATE SET until = greatest(revocations.until, excluded.until)"""
 TELL = "SELECT pg_notify($1, $2)"
+ADD_ALL = """
+INSERT INTO revocations (kind, id, until) SELECT $1, id, $3 FROM unnest($2::text[]) AS id
+ON CONFLICT (kind, id) DO UPDATE SET until = greatest(revocations.until, excluded.until)"""
+TELL_ALL = "SELECT count(pg_notify($1, fact)) FROM unnest($2::text[]) AS fact"
 STANDING = "SELECT kind, id, until FROM revocations WHERE until > $1 ORDER BY until"
 FORGET = "DELETE FROM revocations WHERE until <= $1"
 
@@ -67,6 +71,13 @@ class Feed(Generic[T]):
         async with self.db.transaction():
             await self.db.execute(ADD, kind, id, until)
             await self.db.execute(TELL, self.channel, msgspec.json.encode(fact).decode())
+
+    async def publish_all(self, kind: str, ids: Collection[str], until: float) -> None:
+        """Publish facts of one kind about different ids. This takes two statements, however many they are."""
+        facts = [msgspec.json.encode(self._fact(kind, id, until)).decode() for id in ids]
+        async with self.db.transaction():
+            await self.db.execute(ADD_ALL, kind, list(ids), until)
+            await self.db.value(TELL_ALL, self.channel, facts)
 
     async def follow(self) -> AsyncIterator[T]:
         """Yield every stored fact that has not expired, then a fact of kind `ready`, then every new fact.

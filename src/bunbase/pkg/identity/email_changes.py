@@ -15,6 +15,7 @@ from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.mail.account_letters import VERIFY_SECONDS, AccountLetters
+from bunbase.pkg.mail.letters import Letter
 
 CHANGE_OF_OLD: Final = "change_of_old"  # the link with which the present address agrees to a new one
 CHANGE_OF_NEW: Final = "change_of_new"  # the link with which the new address exists and agrees
@@ -66,9 +67,8 @@ class EmailChanges:
                 raise InvalidInput.at("/email", "This is the address of the account already.")
             await self.stores.mail_tokens.forget_of_account(user, CHANGE_OF_OLD, CHANGE_OF_NEW)
             await self.stores.email_changes.replace(user, new, not account.verified, expires_at)
-            if account.verified:
-                await self._ask_old(user, account.email, new)
-            await self._ask_new(user, new)
+            asked = [await self._ask_old(user, account.email, new)] if account.verified else []
+            await self.stores.mails.post(*asked, await self._ask_new(user, new))  # in one call, or two could deadlock
 
     async def confirm(self, token: str, note: Note = no_note) -> Literal["pending", "changed"]:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
@@ -90,16 +90,14 @@ class EmailChanges:
             await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
         return "changed"
 
-    async def _ask_old(self, user: str, old: str, new: str) -> None:
-        await self.links.post(
-            CHANGE_OF_OLD,
-            old,
-            user,
-            VERIFY_SECONDS,
-            lambda token: self.letters.change_of_old(old, new, self.url(token)),
-        )
+    async def _ask_old(self, user: str, old: str, new: str) -> Letter:
+        def letter(token: str) -> Letter:
+            return self.letters.change_of_old(old, new, self.url(token))
 
-    async def _ask_new(self, user: str, new: str) -> None:
-        await self.links.post(
-            CHANGE_OF_NEW, new, user, VERIFY_SECONDS, lambda token: self.letters.change_of_new(new, self.url(token))
-        )
+        return await self.links.make(CHANGE_OF_OLD, old, user, VERIFY_SECONDS, letter)
+
+    async def _ask_new(self, user: str, new: str) -> Letter:
+        def letter(token: str) -> Letter:
+            return self.letters.change_of_new(new, self.url(token))
+
+        return await self.links.make(CHANGE_OF_NEW, new, user, VERIFY_SECONDS, letter)

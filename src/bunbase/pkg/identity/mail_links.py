@@ -33,9 +33,15 @@ class MailLinks:
 
         `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: its lifetime.
         """
+        await self.stores.mails.post(await self.make(kind, email, user, seconds, letter, name))
+
+    async def make(
+        self, kind: str, email: str, user: str | None, seconds: int, letter: Callable[[str], Letter], name: str = ""
+    ) -> Letter:
+        """Make a link and return its mail, for an act that posts several mails at once. Otherwise as `post`."""
         token, expires_at = new_secret(self.prefix), self.clock.now() + timedelta(seconds=seconds)
         await self.stores.mail_tokens.add(NewMailToken(fingerprint(token), kind, user, email, expires_at, name))
-        await self.stores.mails.post(letter(token))
+        return letter(token)
 
     async def find(self, token: str, *kinds: str) -> MailToken | None:
         """Return a valid link, which stays valid."""

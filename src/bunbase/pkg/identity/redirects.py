@@ -12,16 +12,18 @@ from bunbase.pkg.errors import InvalidInput
 MAX_URL_LENGTH: Final = 500
 UNSAFE: Final = frozenset(' \\"<>@#')
 UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as one outside of the folder
+OF_PROJECTS: Final = "/v1/"  # functions answer here: a developer would get the codes of other people's sign-ins
 
 
 def checked_redirect(url: str, public_url: str) -> str:
     """Return an address of this installation, or of a program on the same machine (RFC 8252 §7.3).
 
-    Raises: InvalidInput for every other address.
+    Raises: InvalidInput for every other address, and for those below `/v1`, which projects answer.
     """
     parts = _parsed(url)
-    if parts is None or not (_origin(parts) == _origin(urlsplit(public_url)) or _is_program(parts)):
-        raise _refused(f"Send an address below {public_url}, or http://127.0.0.1:<port>/… of a program.")
+    ours = parts is not None and _origin(parts) == _origin(urlsplit(public_url))
+    if parts is None or not (_is_of_no_project(parts) if ours else _is_program(parts)):
+        raise _refused(f"Send an address below {public_url} but not /v1, or http://127.0.0.1:<port>/… of a program.")
     return url
 
 
@@ -69,6 +71,12 @@ def _parsed(url: str) -> SplitResult | None:
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
+
+
+def _is_of_no_project(parts: SplitResult) -> bool:
+    """True if the installation itself answers this path. Browsers drop a `.` in a path, and servers decode a `%`."""
+    path = parts.path.lower()
+    return not any(part in path for part in (*UNSETTLED, "/.")) and OF_PROJECTS not in f"{path}/"
 
 
 def _is_program(parts: SplitResult) -> bool:

@@ -3,6 +3,9 @@
 Concern: after kill -9 of BunBase, none of its code runs any more, and PostgreSQL would continue alone. Decision: the
 kernel sends the signal to end (PR_SET_PDEATHSIG). The kernel does this when the *thread* that forked ends, so only the
 main thread may start programs.
+
+Concern: the handlers of Ctrl-C and SIGTERM raise an exception. In the middle of a fork, Python drops it or loses the
+process that was just started. Decision: these signals wait until the program runs, and then end it first.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from bunbase.pkg.postgres.account import Account
 
 PR_SET_PDEATHSIG: Final = 1
 POLL_SECONDS: Final = 0.01
+HELD: Final = (signal.SIGINT, signal.SIGTERM)
 FAST: Final = signal.SIGINT  # fast shutdown: PostgreSQL ends all sessions, writes a checkpoint and exits
 IMMEDIATE: Final = signal.SIGQUIT  # immediate shutdown: PostgreSQL exits without a checkpoint
 
@@ -34,23 +38,41 @@ def spawn(
     prctl, ourselves = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
 
     def die_with_us() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unheld)
         prctl(PR_SET_PDEATHSIG, FAST)  # a change of user clears this setting; preexec_fn runs after that change
         if os.getppid() != ourselves:
             os._exit(1)  # the parent ended before prctl was called
 
-    return subprocess.Popen(  # noqa: S603  find_binaries found these programs
-        arguments,
-        cwd=directory,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C then reaches only BunBase, which stops PostgreSQL after the rooms
-        umask=0o077,
-        pass_fds=(lock,),
-        preexec_fn=die_with_us,  # this is safe, because there is no other thread yet
-        **account.become,
-    )
+    process = None
+    unheld = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        process = subprocess.Popen(  # noqa: S603  find_binaries found these programs
+            arguments,
+            cwd=directory,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C then reaches only BunBase, which stops PostgreSQL after the rooms
+            umask=0o077,
+            pass_fds=(lock,),
+            preexec_fn=die_with_us,  # this is safe, because there is no other thread yet
+            **account.become,
+        )
+    finally:
+        _release(unheld, process)
+    return process
+
+
+def _release(mask: set[int], process: subprocess.Popen[bytes] | None) -> None:
+    """Let signals arrive again. If one has waited, its handler raises here: then end the process, and raise."""
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    except BaseException:
+        if process is not None:
+            process.kill()  # it has just begun, so there is nothing to save
+            process.wait()
+        raise
 
 
 def until(condition: Callable[[], bool], seconds: float) -> bool:

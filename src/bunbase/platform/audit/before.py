@@ -55,9 +55,12 @@ class BeforeActs:
 
         An organisation has no entries of people who are not members of it: for them, it does not exist.
         """
+        if caller.developer is None:
+            return ""
         if act.action in SEEN_BY_ORG:
-            return await self._org_of(caller.project or act.target)
-        if not act.org or caller.developer is None or "\0" in act.org:
+            named = act.target if caller.developer.admin else ""  # administrators act on projects of other people
+            return await self._org_of(caller.project or named)
+        if not act.org or "\0" in act.org:
             return ""
         found = await self.stores.orgs.find(act.org, caller.developer.id)
         return "" if found is None else found.id

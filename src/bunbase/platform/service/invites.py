@@ -73,7 +73,8 @@ class Invitations:
         name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, self._url(token))
         async with self.stores.changing(group):
-            check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role)
+            earlier = await self.stores.invites.earlier_role(group, email, now)  # which this one ends
+            check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role, earlier or role)
             await self.stores.invites.add(
                 group, NewInvite(invite.id, email, role, fingerprint(token), inviter.id, now, invite.expires_at)
             )

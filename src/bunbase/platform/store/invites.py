@@ -18,6 +18,7 @@ COLUMNS: Final = "SELECT id, email, role, created_at, expires_at FROM invites"
 ADD = """
 INSERT INTO invites ({kind}, id, email, role, hash, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+EARLIER = f"SELECT role FROM invites WHERE {OPEN} AND email = $3"
 END_EARLIER = "DELETE FROM invites WHERE {kind} = $1 AND email = $2 AND accepted_by IS NULL"
 COUNT = f"SELECT count(*) FROM invites WHERE {OPEN}"
 LIST = f"{COLUMNS} WHERE {OPEN} AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4"
@@ -78,6 +79,11 @@ class InviteStore:
             await self.db.execute(_sql(END_EARLIER, group), group.id, new.email)
             args = (new.id, new.email, new.role, new.hash, new.invited_by, new.created_at, new.expires_at)
             await self.db.execute(_sql(ADD, group), group.id, *args)
+
+    async def earlier_role(self, group: Group, email: str, now: datetime) -> Role | None:
+        """Return the role of the open invitation of an address, which `add` would end."""
+        found: str | None = await self.db.value(_sql(EARLIER, group), group.id, now, email)
+        return None if found is None else Role(found)
 
     async def count(self, group: Group, now: datetime) -> int:
         found: int = await self.db.value(_sql(COUNT, group), group.id, now)

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import get, patch
+from litestar import Request, get, patch
 from litestar.params import HeaderParameter
 from msgspec import UNSET, UnsetType
 
@@ -16,6 +16,7 @@ from bunbase.contracts.tenant_auth.settings import Captcha, ProjectAuth, ShownAu
 from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.http import Injected
 from bunbase.pkg.json_bodies import read_json
+from bunbase.pkg.media import check_json
 from bunbase.pkg.openapi import reads
 
 TAGS = ["End users: administration"]
@@ -73,12 +74,15 @@ async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[Tenan
 async def change_project_auth(
     member: Injected[Caller],
     tenant_auth: Injected[TenantAuth],
+    request: Request[Any, Any, Any],
     body: bytes,
     if_match: IfVersion = None,
 ) -> ShownAuth:
     """The body is a merge patch (RFC 7396): `null` restores a default. Secrets are `providers.<name>.client_secret` and
     `captcha.secret`."""
-    return await tenant_auth.change_project_auth(member, _object(body), _version(if_match))
+    check_json(request.headers.get("content-type", ""), "origin" in request.headers)
+    patched, version = _object(body), _version(if_match)
+    return await tenant_auth.change_project_auth(member, patched, version)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -1,0 +1,29 @@
+"""Acts of members that need a fresh proof of a session."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateway.door import door_of
+from tests.gateway.others import BAKERY
+
+AT = f"/api/projects/{BAKERY}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needs"),
+    [
+        ("DELETE", AT, True),
+        ("GET", f"{AT}/env?reveal=true", True),
+        ("GET", f"{AT}/env", False),
+    ],
+)
+async def test_a_dangerous_act_needs_a_fresh_proof(method: str, path: str, needs: bool) -> None:
+    async with door_of() as door:
+
+        async def refused(session: str) -> bool:
+            headers = {"authorization": f"Bearer {door.bunauth.token(session)}"}
+            answer = await door.http.request(method, path, headers=headers)
+            return "reauthentication_required" in answer.text
+
+        assert (await refused("ses_unproved"), await refused("ses_1")) == (needs, False)
