@@ -10,12 +10,13 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser
 from bunbase.pkg.http import Injected
 from bunbase.tenant_auth.service.settings import shown_auth
 from bunbase.tenant_auth.settings_patch import checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
-from tests.cli.fake_api import AnyRequest, FakeApi
+from tests.cli.fake_api import NOW, AnyRequest, FakeApi
 
 
 @get("/v1/auth/users")
@@ -53,6 +54,13 @@ async def create_user(api: Injected[FakeApi], request: AnyRequest) -> ManagedUse
     shown = {"role": new.role, "email_verified": new.email_verified, "has_password": new.password is not None}
     api.users[id] = msgspec.structs.replace(api.users[id], **shown)
     return api.users[id]
+
+
+@post("/v1/auth/invites")
+async def invite_user(api: Injected[FakeApi], request: AnyRequest) -> UserInvite:
+    api.administrator(request)
+    new = msgspec.convert(await request.json(), NewUserInvite)
+    return UserInvite(new.email, new.role, NOW, f"{api.url}/v1/auth/ui/sign-up?project=prj_1&token=umt_1")
 
 
 @patch("/v1/auth/users/{id:str}")
@@ -105,6 +113,7 @@ USER_ROUTES: Final = (
     list_users,
     get_user,
     create_user,
+    invite_user,
     update_user,
     delete_user,
     end_user_sessions,

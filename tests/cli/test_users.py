@@ -38,6 +38,14 @@ def test_users_are_created_listed_found_by_address_and_changed(
     assert bunbase("users", "update", "eve@example.com").code == 2
 
 
+def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("users", "invite", "fred@example.com", "--role", "editor")
+
+    assert said.code == 0
+    assert "token=umt_1" in said.out.replace("\n", "")
+    assert "will not be shown again" in said.err
+
+
 def test_a_user_is_banned_signed_out_and_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.add_user("usr_1", "eve@example.com")
     in_project.sessions.add("at_usr_1")

@@ -9,6 +9,7 @@ from bunbase.contracts.bunauth.problems import LinkExpired, SignupsClosed
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
 from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from tests.contracts.test_tenant_auth import tenant_auth as tenant_auth  # the fixture, local and remote
 from tests.pkg.waiting import until_true
 from tests.rooms import member_caller
@@ -26,6 +27,9 @@ async def test_people_sign_up_as_the_settings_say(tenant_auth: TenantAuth) -> No
     await tenant_auth.change_project_auth(ada, {"signups": None, "email_domains": ["example.com"]}, None)
     with pytest.raises(EmailDomainNotAllowed):
         await signed_up(tenant_auth, AT_BAKERY, "eve@example.org")
+
+    invite = await tenant_auth.invite_user(ada, NewUserInvite("fred@example.org", "editor"))
+    assert invite.url.endswith(await _token(tenant_auth, invite.email))
 
     tokens = []
     for email in (EVE, "ada@example.com"):

@@ -95,6 +95,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("POST", "/v1/auth/verify-email/confirm"),
             ("POST", "/v1/auth/users"),
             ("PATCH", "/v1/auth/users/{user_id}"),
+            ("POST", "/v1/auth/invites"),
             ("POST", "/v1/auth/custom-token"),
             ("PUT", "/v1/collections/{collection}"),
             ("POST", "/v1/collections/{collection}/misfits"),

@@ -288,6 +288,7 @@ PERMISSIONS: Final = (
     row("DELETE", "/v1/auth/users/{user_id}", SERVERS | DEVELOPERS),
     row("GET", "/v1/auth/users/{user_id}/sessions", SERVERS | VIEWERS),
     row("DELETE", "/v1/auth/users/{user_id}/sessions", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/invites", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/custom-token", SERVERS | DEVELOPERS),
     # collections
     row("GET", "/v1/collections", SERVERS | VIEWERS),

@@ -61,6 +61,7 @@ NEVER_STORED = {
     ),
     ("POST", "/rpc"),
     ("POST", "/v1/auth/custom-token"),
+    ("POST", "/v1/auth/invites"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/api/projects/{project}/service-accounts"),

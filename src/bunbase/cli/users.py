@@ -15,6 +15,7 @@ from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
 from bunbase.cli.session import Session, open_session
+from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 
 USERS = "/v1/auth/users"
@@ -86,6 +87,27 @@ def create(
     with open_session(flags) as session:
         made = _Users(session, flags.project).ask(ManagedUser, "POST", USERS, body)
         _show(made, Output(flags.json))
+
+
+@app.command
+def invite(
+    email: Annotated[str, Parameter(help="The address to send the invitation to.")],
+    /,
+    *,
+    role: RoleFlag = None,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        body = {"email": email, **_given(role, None)}
+        made = _Users(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
+    if flags.json:
+        out.document(made)
+        return
+    out.facts((("email", made.email), ("role", made.role), ("expires", made.expires_at)))
+    out.line(made.url)
+    out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")
 
 
 @app.command

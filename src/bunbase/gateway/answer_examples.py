@@ -415,6 +415,12 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
     | {"secrets": ["providers.google"], "version": 3},
+    "UserInvite": {
+        "email": "fred@example.com",
+        "role": "editor",
+        "expires_at": "2026-01-08T00:00:00Z",
+        "url": "https://bunbase.example.com/v1/auth/ui/sign-up?project=prj_bakery&token=umt_…",
+    },
     "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
     # documents and collections
     "Document": DOCUMENT,

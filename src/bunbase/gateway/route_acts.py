@@ -188,6 +188,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/auth/ui/verify-email"): Act.PROFILE_USE,
     ("GET", "/v1/auth/users"): Act.USER_READ,
     ("POST", "/v1/auth/users"): Act.USER_CREATE,
+    ("POST", "/v1/auth/invites"): Act.USER_CREATE,
     ("GET", "/v1/auth/users/{user_id}"): Act.USER_READ,
     ("PATCH", "/v1/auth/users/{user_id}"): Act.USER_UPDATE,
     ("DELETE", "/v1/auth/users/{user_id}"): Act.USER_DELETE,

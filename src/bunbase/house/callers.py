@@ -46,10 +46,10 @@ MAY_CALL: Final = {
     },
     "tenant_auth": {
         GATEWAY: """change_project_auth confirm_user_signup create_user custom_token delete_user dev_mails
-                    end_own_session end_own_sessions end_user_sessions jwks knows_address login login_with_custom_token
-                    logout me note_first_uses open_confirmed_user own_sessions project_auth refresh
-                    request_user_verification revocations session_alive signup update_me update_user user user_page
-                    user_sessions users verify_user_email""",
+                    end_own_session end_own_sessions end_user_sessions invite_user jwks knows_address login
+                    login_with_custom_token logout me note_first_uses open_confirmed_user own_sessions project_auth
+                    refresh request_user_verification revocations session_alive signup update_me update_user user
+                    user_page user_sessions users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

@@ -6,5 +6,6 @@ from enum import StrEnum
 
 
 class MailKind(StrEnum):
+    INVITE = "invite"
     SIGN_UP = "sign_up"
     VERIFY_EMAIL = "verify_email"

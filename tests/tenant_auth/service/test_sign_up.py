@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -9,10 +10,11 @@ from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsC
 from bunbase.contracts.caller import Role
 from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.password_rules import WeakPassword
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import member_caller, secret_caller
@@ -103,6 +105,32 @@ async def test_an_open_enumeration_answers_that_an_address_is_taken(tenant_auth:
     for password in ("short", "a" * 12):
         with pytest.raises(InvalidInput):
             await tenant_auth.signup(AT_BAKERY, EVE, password, {})
+
+
+async def test_an_invited_person_becomes_a_user_with_a_role_where_nobody_may_sign_up(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await change(tenant_auth, signups="invite", email_domains=["example.org"])
+    invites = [await tenant_auth.invite_user(SERVER, NewUserInvite(EVE, "editor", {"plan": "free"})) for _ in range(2)]
+    tokens = [unquote(one.url.rpartition("=")[2]) for one in invites]
+
+    assert tokens[1] == await link(tenant_auth, EVE, "sign-up")
+    with pytest.raises(LinkExpired):
+        await tenant_auth.confirm_user_signup(AT_BAKERY, tokens[0], CHOSEN)
+    with pytest.raises(SignupsClosed):
+        await tenant_auth.signup(AT_BAKERY, EVE, PASSWORD, {})
+    made = (await tenant_auth.confirm_user_signup(AT_BAKERY, tokens[1], CHOSEN)).user
+
+    assert (made.email, made.email_verified, made.role, made.data) == (EVE, True, "editor", {"plan": "free"})
+    with pytest.raises(EmailTaken):
+        await tenant_auth.invite_user(ADA, NewUserInvite(EVE))
+    for caller, refusal in ((AT_BAKERY, Forbidden), (member_caller(BAKERY, Role.VIEWER), Forbidden)):
+        with pytest.raises(refusal):
+            await tenant_auth.invite_user(caller, NewUserInvite("fred@example.com"))
+    late = await tenant_auth.invite_user(ADA, NewUserInvite("fred@example.com"))
+    clock.advance(7 * 24 * 3600)
+    with pytest.raises(LinkExpired):
+        await tenant_auth.confirm_user_signup(AT_BAKERY, unquote(late.url.rpartition("=")[2]), CHOSEN)
 
 
 async def test_a_link_ends_with_a_newer_one_with_time_and_when_sign_ups_close(

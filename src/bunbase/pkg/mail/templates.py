@@ -222,6 +222,16 @@ MEMBER_INVITE: Final = Template(
     fields=frozenset({"inviter", "inviter_email", "target", "role", "valid_for"}),
     useful_seconds=DAY,
 )
+USER_INVITE: Final = Template(
+    "user_invite",
+    subject="You are invited to $app",
+    heading="You are invited to $app",
+    body="You can open an account at $app with $email. The invitation is valid for $valid_for.",
+    button="Accept the invitation",
+    footer="If you do not know $app, you can ignore this mail.",
+    fields=frozenset({"email", "valid_for"}),
+    useful_seconds=DAY,
+)
 SIGN_IN_CODE: Final = Template(
     "sign_in_code",
     subject="Your code for $app",
@@ -263,6 +273,7 @@ TEMPLATES: Final = {
         WRONG_CODES,
         INSTALLATION_INVITE,
         MEMBER_INVITE,
+        USER_INVITE,
         SIGN_IN_CODE,
         SIGN_IN_LINK,
     )

@@ -12,6 +12,7 @@ from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
@@ -19,6 +20,7 @@ from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.profile import Profile
@@ -48,12 +50,16 @@ class TenantAuthService:
         self.sign_up = SignUp(self.opening, places, self.mail_requests)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
+        self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.administration = Administration(self.opening, places)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
         return await self.sign_up.sign_up(caller, email, password, data)
+
+    async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
+        return await self.invites.invite(caller, new)
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
         return await self.sign_up.confirm(caller, token, password)

@@ -44,6 +44,8 @@ class MailRequests:
                 await _sign_up(pool, person, asked)
             case MailKind.VERIFY_EMAIL:
                 await _verify_email(pool, person, asked.email)
+            case MailKind.INVITE:
+                raise ValueError("only administrators invite people")
             case other:
                 assert_never(other)
 

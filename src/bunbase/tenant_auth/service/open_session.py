@@ -68,13 +68,14 @@ class OpenSession:
         return self.tokens.answer(person.user, new.pair)
 
     async def open_first_session(
-        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing
+        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
     ) -> UserSignedIn:
-        """Store a new user with a first session. Raises: EmailTaken, KeyNotFound, KeyDestroyed.
+        """Store a new user with a first session. `invited`: the settings cannot exclude the person.
 
-        Raises also: SignupsClosed, EmailDomainNotAllowed.
+        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, KeyNotFound, KeyDestroyed.
         """
-        check_admission((await self.pools.of(caller.project)).auth, person.email)
+        if not invited:
+            check_admission((await self.pools.of(caller.project)).auth, person.email)
         # sign before storing the user: a project whose key was destroyed must not get another user
         new = await self._new(caller, person, method, None)
         async with self.stores.db.transaction():
@@ -83,9 +84,10 @@ class OpenSession:
             await also()
         return self.tokens.answer(person.user, new.pair)
 
-    async def add_user(self, project: str, person: Person, also: Also = nothing) -> None:
+    async def add_user(self, project: str, person: Person, also: Also = nothing, invited: bool = False) -> None:
         """Store a new user without a session. Raises: as `open_first_session`."""
-        check_admission((await self.pools.of(project)).auth, person.email)
+        if not invited:
+            check_admission((await self.pools.of(project)).auth, person.email)
         await self.tokens.access.check_key(project)
         async with self.stores.db.transaction():
             await self.stores.users.add(project, person)

@@ -34,6 +34,8 @@ from bunbase.tenant_auth.sign_in_methods import PASSWORD
 
 ROLE: Final = "user"  # the role of all users who sign up; only the project's server assigns other roles
 
+KINDS: Final = (MailKind.SIGN_UP, MailKind.INVITE)
+
 Data = dict[str, Any]
 
 
@@ -68,15 +70,17 @@ class SignUp:
         """
         pool, found = await self._found(keyed_project(caller), token)
         async with self.places.reserve(pool.project):
-            person = await self._person(pool, found.email, password, _data(found), verified=True)
-            return await self.opening.open_first_session(caller, person, PASSWORD, _taking(pool, token))
+            person = await self._confirmed_person(pool, found, password)
+            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
         """Create the user that a link is for, without a session. Raises: as `confirm`."""
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
-            person = await self._person(pool, found.email, password, _data(found), verified=True)
-            await self.opening.add_user(pool.project, person, _taking(pool, token))
+            person = await self._confirmed_person(pool, found, password)
+            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            await self.opening.add_user(pool.project, person, taking, invited)
 
     async def _send_link(self, pool: Pool, email: str, password: str, data: Data) -> None:
         """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address."""
@@ -89,28 +93,31 @@ class SignUp:
     async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
         """Return the link, which stays valid: it is used up in the transaction that stores the user."""
         pool = await self.pools.of(project)
-        found = await pool.links.find(token, MailKind.SIGN_UP)
+        found = await pool.links.find(token, *KINDS)
         if found is None:
             raise _expired()
         return pool, found
 
-    async def _person(self, pool: Pool, email: str, password: str, data: Data, verified: bool = False) -> Person:
+    async def _person(self, pool: Pool, email: str, password: str, data: Data) -> Person:
         hash = await pool.new_passwords.hash(password, email)
-        return Person(User(new_id("usr"), email, verified, ROLE, {}, data, pool.clock.now()), hash)
+        return Person(User(new_id("usr"), email, False, ROLE, {}, data, pool.clock.now()), hash)
 
-
-def _data(found: MailToken) -> Data:
-    data: Data = msgspec.json.decode(found.name) if found.name else {}
-    return data
+    async def _confirmed_person(self, pool: Pool, found: MailToken, password: str) -> Person:
+        """Return the user that a link is for. An invitation names the role too."""
+        kept: Data = msgspec.json.decode(found.name) if found.name else {}
+        invited = found.kind == MailKind.INVITE
+        role, data = (kept["role"], kept["data"]) if invited else (ROLE, kept)
+        hash = await pool.new_passwords.hash(password, found.email)
+        return Person(User(new_id("usr"), found.email, True, role, {}, data, pool.clock.now()), hash)
 
 
 def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:
     async def take() -> None:
-        if await pool.links.take(token, MailKind.SIGN_UP) is None:
+        if await pool.links.take(token, *KINDS) is None:
             raise _expired()
 
     return take
 
 
 def _expired() -> LinkExpired:
-    return LinkExpired("Sign up again, and use the link of the new mail.")
+    return LinkExpired("Sign up again, or ask for a new invitation, and use the link of the new mail.")
