@@ -33,6 +33,7 @@ from bunbase.contracts.platform import Invite, Key, Organisation, Project, Proje
 from bunbase.contracts.service_accounts import ServiceAccount
 from bunbase.contracts.tenant_auth.users import ManagedUser
 from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.tenant_auth.store.settings import StoredSettings
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -91,6 +92,8 @@ class FakeApi:
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
         self.exposed: dict[str, bool | None] = {}
+        self.auth = StoredSettings()
+        self.auth_json: dict[str, Any] = {}
         self.users: dict[str, ManagedUser] = {}
         self.sessions: set[str] = set()  # access tokens of end users
         self.lines: list[LogLine] = []

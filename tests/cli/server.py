@@ -54,7 +54,6 @@ from bunbase.contracts.platform import (
 from bunbase.contracts.service_accounts import NewServiceAccount, ServiceAccount, ServiceAccounts
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSignedIn
-from bunbase.contracts.tenant_auth.users import ManagedUsers
 from bunbase.pkg.db.connecting import DatabaseBusy
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
@@ -62,6 +61,7 @@ from bunbase.pkg.serve import listen, serving
 from tests.cli.fake_accounts import ACCOUNT_ROUTES
 from tests.cli.fake_api import EMAIL, LINES_A_CONNECTION, NOW, REQUEST_ID, AnyRequest, FakeApi, Upload
 from tests.cli.fake_teams import TEAM_ROUTES
+from tests.cli.fake_users import USER_ROUTES
 
 
 @post("/api/auth/device", status_code=200)
@@ -441,13 +441,6 @@ async def list_runs(api: Injected[FakeApi], request: AnyRequest, name: FromPath[
     return Runs(tuple(run for run in api.runs if run.function == name and wanted in (None, run.outcome)))
 
 
-@get("/v1/auth/users")
-async def list_users(api: Injected[FakeApi], request: AnyRequest, email: FromQuery[str] = "") -> ManagedUsers:
-    api.administrator(request)
-    found = [user for user in api.users.values() if email in ("", user.email)]
-    return ManagedUsers(tuple(found))
-
-
 @post("/v1/auth/custom-token", status_code=200)
 async def make_custom_token(api: Injected[FakeApi], request: AnyRequest) -> CustomToken:
     api.administrator(request)
@@ -549,13 +542,13 @@ ROUTES = (
     unset_env,
     try_rules,
     put_collection,
-    list_users,
     make_custom_token,
     use_custom_token,
     end_user_session,
     invoke,
     *ACCOUNT_ROUTES,
     *TEAM_ROUTES,
+    *USER_ROUTES,
 )
 
 

@@ -50,6 +50,8 @@ NO_JSON = {
     "tokens",
     "service-accounts",
     "oauth-clients",
+    "users",
+    "auth",
 }
 
 

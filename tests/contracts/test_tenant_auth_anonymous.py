@@ -15,7 +15,7 @@ from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from tests.fakes import FakeKms
 from tests.rooms import member_caller, opened, site
-from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, as_user, signed_up
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
@@ -33,7 +33,7 @@ async def test_an_anonymous_user_signs_up_and_keeps_the_id(tenant_auth: TenantAu
     visitor = await tenant_auth.sign_in_anonymously(AT_BAKERY, {"theme": "dark"})
     caller = await as_user(tenant_auth, AT_BAKERY, visitor.access_token, time.time)
 
-    eve = await tenant_auth.signup(caller, "eve@example.com", PASSWORD, {})
+    eve = await signed_up(tenant_auth, caller)
 
     assert (visitor.user.anonymous, eve.user.anonymous) == (True, False)
     assert (eve.user.id, eve.user.data) == (visitor.user.id, {"theme": "dark"})

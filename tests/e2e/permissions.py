@@ -41,6 +41,7 @@ SIGN_IN_PASSWORD: Final = {"password": SIGN_IN["password"]}
 OF_REPORTER: Final = {  # routes that this key may use, besides those for everybody
     ("POST", "/v1/auth/signup"),
     ("POST", "/v1/auth/anonymous"),
+    ("POST", "/v1/auth/signup/confirm"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/v1/auth/login/enrolment"),
@@ -286,6 +287,7 @@ PERMISSIONS: Final = (
     row("PATCH", f"{P}/auth", ADMINS),
     row("POST", "/v1/auth/signup", KEYS),
     row("POST", "/v1/auth/anonymous", KEYS),
+    row("POST", "/v1/auth/signup/confirm", KEYS),
     row("POST", "/v1/auth/login", KEYS),
     row("POST", "/v1/auth/login/custom-token", KEYS, body={"token": "{custom_token}"}),
     row("POST", "/v1/auth/refresh", KEYS, body={"refresh_token": "{user_refresh_token}"}),
@@ -337,6 +339,7 @@ PERMISSIONS: Final = (
     row("GET", "/v1/auth/users/{user_id}/sessions", SERVERS | VIEWERS),
     row("DELETE", "/v1/auth/users/{user_id}/sessions", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/users/{user_id}/reset-factors", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/invites", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/custom-token", SERVERS | DEVELOPERS),
     # collections
     row("GET", "/v1/collections", SERVERS | VIEWERS),

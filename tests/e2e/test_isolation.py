@@ -215,6 +215,7 @@ def tries(owner: Project) -> list[Try]:
         ("GET", "/v1/changes", "/v1/changes", None),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
+        ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
         *managing_users(owner),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
@@ -308,6 +309,10 @@ def tries(owner: Project) -> list[Try]:
             {"email": account["email"]},
         ),
         Try("POST", "/v1/auth/login/link", "/v1/auth/login/link", "key", (410,), {"token": "umt_x"}),
+        Try(
+            *("POST", "/v1/auth/signup/confirm", "/v1/auth/signup/confirm"),
+            *("key", (410,), {"token": "umt_x", "password": "apples and pears"}),
+        ),
         Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
         Try(
             *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),
@@ -320,6 +325,7 @@ def tries(owner: Project) -> list[Try]:
         Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # it needs the client's own secret
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
+        Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),

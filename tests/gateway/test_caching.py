@@ -68,6 +68,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/oauth/{provider}/callback"),
     ("POST", "/v1/auth/oauth/exchange"),
     ("POST", "/v1/auth/identities/link"),
+    ("POST", "/v1/auth/invites"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/v1/auth/login/link"),
@@ -86,6 +87,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/reauthenticate/options"),
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
+    ("POST", "/v1/auth/signup/confirm"),
 }
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),

@@ -25,7 +25,9 @@ PASSWORD = "correct horse battery"
 async def signed_up(
     room: TenantAuth, caller: Caller = AT_BAKERY, email: str = "eve@example.com", **data: Any
 ) -> UserSignedIn:
-    return await room.signup(caller, email, PASSWORD, data)
+    signed_in = await room.signup(caller, email, PASSWORD, data)
+    assert signed_in is not None, "the project confirms addresses first"
+    return signed_in
 
 
 async def without_password(

@@ -27,7 +27,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.oidc.person import Provider
 from bunbase.pkg.oidc.providers import open_provider
 from bunbase.pkg.oidc.settings import ProviderSettings, check_provider
-from bunbase.pkg.password_rules import Breached, open_breached
+from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -38,7 +38,7 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
     async with (
         open_database(site.database_url, "bunauth", "bunbase.bunauth.migrations") as db,
         open_passwords() as passwords,
-        opened_breached(settings) as breached,
+        opened_breached(settings.breached_passwords_file, settings.breached_passwords_url) as breached,
         opened_providers(settings, site) as providers,
     ):
         mails = MailOutbox(db, site.clock, site.mail, site.dev)
@@ -57,17 +57,6 @@ async def open_bunauth(settings: BunAuthSettings, rooms: Rooms, site: Site) -> A
         jobs = (requests, *upkeep, *activity_jobs(activity, settings, site.clock), *mail_jobs(mails))
         async with activity.storing_the_rest(), running(*jobs):
             yield service
-
-
-@asynccontextmanager
-async def opened_breached(settings: BunAuthSettings) -> AsyncIterator[Breached | None]:
-    """Yield the list of breached passwords that the settings name. Raises: CannotStart."""
-    breached = open_breached(settings.breached_passwords_file, settings.breached_passwords_url)
-    try:
-        yield breached
-    finally:
-        if breached is not None:
-            await breached.close()
 
 
 @asynccontextmanager

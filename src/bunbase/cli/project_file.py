@@ -1,6 +1,6 @@
 """bunbase.toml of the current folder, or of the nearest folder above that has one.
 
-bunbase.toml names the project of its folder and holds the settings of its functions:
+bunbase.toml names the project of its folder, and holds the settings of its functions and for its users:
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
@@ -9,6 +9,9 @@ bunbase.toml names the project of its folder and holds the settings of its funct
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
     access = "public"               # this and every other field of FunctionConfig
+
+    [auth]                          # the settings for users: auth_file.py
+    signups = "open"
 
 The tables `[server.…]` of the same file configure the server; this module ignores them.
 """
@@ -30,7 +33,7 @@ from bunbase.contracts.functions.deployments import FunctionConfig
 from bunbase.pkg.plain_messages import plain
 
 NAME: Final = "bunbase.toml"
-ALLOWED: Final = ("project", "functions", "server")
+ALLOWED: Final = ("project", "auth", "functions", "server")
 FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -48,11 +51,15 @@ class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
-    """The file's content. `configs`: each function's settings as written; the server fills in the defaults."""
+    """The file's content. `configs`: each function's settings as written; the server fills in the defaults.
+
+    `auth`: the table as written, which `auth_file.py` checks.
+    """
 
     project: ProjectSection = ProjectSection()
     functions: dict[str, FunctionSection] = {}
     configs: dict[str, dict[str, Any]] = {}
+    auth: dict[str, Any] = {}
 
 
 def project_folder() -> Path:
@@ -93,10 +100,13 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
         mistakes.append(f"{path}: there is no [{name}]; allowed: {', '.join(ALLOWED)}")
     project = _section(ProjectSection, document.get("project", {}), f"{path} [project]", mistakes)
     functions = _functions(document.get("functions", {}), path, mistakes)
+    auth = document.get("auth", {})
+    if not isinstance(auth, dict):
+        mistakes.append(f"{path}: auth must be a table: [auth]")
     if mistakes:
         raise Usage("\n".join(mistakes), "invalid_project_file")
     configs = {name: _without_entry(document["functions"][name]) for name in functions}
-    return ProjectFile(project or ProjectSection(), functions, configs)
+    return ProjectFile(project or ProjectSection(), functions, configs, auth)
 
 
 def write_project(id: str, slug: str) -> None:
@@ -114,6 +124,22 @@ def write_project(id: str, slug: str) -> None:
         section = tomlkit.table()
         document["project"] = section
     section["id"], section["slug"] = id, slug
+    _write(path, tomlkit.dumps(document))
+
+
+def write_auth(table: dict[str, Any]) -> None:
+    """Replace the table `[auth]`; make the file if there is none. The rest of the file stays, including comments."""
+    import tomlkit
+
+    path = project_file_path()
+    try:
+        document = tomlkit.parse(_text(path))
+    except FileNotFoundError:
+        document = tomlkit.document()
+    if "auth" in document:
+        document.remove("auth")
+    if table:
+        document["auth"] = _tables(table)
     _write(path, tomlkit.dumps(document))
 
 
@@ -184,6 +210,20 @@ def _inline(value: Any) -> Any:
             return table
         case _:
             return value
+
+
+def _tables(content: dict[str, Any]) -> Any:
+    """Return a TOML table with tables inside, each under its own heading. `{ env = … }` stays on one line."""
+    import tomlkit
+
+    table = tomlkit.table()
+    for name, value in content.items():
+        if not isinstance(value, dict):
+            table.add(name, value)
+    for name, value in content.items():
+        if isinstance(value, dict):
+            table.add(name, _inline(value) if set(value) == {"env"} else _tables(value))
+    return table
 
 
 def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:

@@ -197,6 +197,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "last_used_at": LATER,
     },
     "EmailConfirmed": {"status": "verified"},
+    "AddressConfirmed": {"status": "verified", "redirect_to": "https://bakery.example/"},
     "LoginProvider": {"name": "google", "title": "Google", "kind": "oidc"},
     "LinkTicket": {"ticket": "blt_…", "expires_in": 300},
     "Identity": {
@@ -433,6 +434,12 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
     | {"secrets": ["providers.google"], "version": 3},
+    "UserInvite": {
+        "email": "fred@example.com",
+        "role": "editor",
+        "expires_at": "2026-01-08T00:00:00Z",
+        "url": "https://bunbase.example.com/v1/auth/ui/sign-up?project=prj_bakery&token=umt_…",
+    },
     "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
     # documents and collections
     "Document": DOCUMENT,

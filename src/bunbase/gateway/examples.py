@@ -134,10 +134,12 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/auth/login/code"): {"email": "eve@example.com", "code": "123456"},
     ("POST", "/v1/auth/link"): {"email": "eve@example.com", "redirect_to": "https://bakery.example/"},
     ("POST", "/v1/auth/login/link"): {"token": LINK_TOKEN},
+    ("POST", "/v1/auth/signup/confirm"): {"token": LINK_TOKEN, "password": "apples and pears"},
     ("POST", "/v1/auth/verify-email"): {"email": "eve@example.com"},
     ("POST", "/v1/auth/verify-email/confirm"): {"token": LINK_TOKEN},
     ("POST", "/v1/auth/users"): {"email": "new@example.com", "password": "plums and cherries", "role": "editor"},
     ("PATCH", "/v1/auth/users/{user_id}"): {"role": "editor", "claims": {"team": "bread"}},
+    ("POST", "/v1/auth/invites"): {"email": "fred@example.com", "role": "editor"},
     ("POST", "/v1/auth/custom-token"): {"uid": USER, "claims": {"team": "bread"}},
     ("PUT", "/v1/collections/{collection}"): {
         "indexes": [{"fields": ["author"]}, {"fields": ["title"], "type": "text", "stemming": "english"}],

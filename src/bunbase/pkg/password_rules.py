@@ -17,6 +17,8 @@ import hashlib
 import os
 import re
 import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -125,6 +127,17 @@ def open_breached(file: str, url: str) -> Breached | None:
     if file:
         return BreachedFile(file)
     return BreachedServer(url) if url else None
+
+
+@asynccontextmanager
+async def opened_breached(file: str, url: str) -> AsyncIterator[Breached | None]:
+    """Yield the list that the settings name, or None. Raises: CannotStart."""
+    breached = open_breached(file, url)
+    try:
+        yield breached
+    finally:
+        if breached is not None:
+            await breached.close()
 
 
 class PasswordRules:

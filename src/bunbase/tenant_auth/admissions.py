@@ -1,11 +1,36 @@
-"""Decide who may open an account by a mail or a phone, without a password."""
+"""The people who may become users of a project by themselves. The project's server and its developers add anybody."""
 
 from __future__ import annotations
 
-from bunbase.contracts.tenant_auth.settings import ProjectAuth, Signups
+from bunbase.contracts.bunauth.problems import SignupsClosed
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
+from bunbase.contracts.tenant_auth.settings import Enumeration, ProjectAuth, Signups
+
+
+def confirms_addresses(auth: ProjectAuth) -> bool:
+    """True if people who sign up with a password must first confirm their address by mail.
+
+    Without this, anybody could sign up with an address of an allowed domain, and the answer to a sign-up would show
+    which addresses have a user.
+    """
+    return auth.verify_emails or bool(auth.email_domains) or auth.enumeration is Enumeration.CLOSED
+
+
+def check_admission(auth: ProjectAuth, email: str | None) -> None:
+    """Check that a person may sign up, by any way to sign in. `email`: in its normal form; None for a person without.
+
+    Raises: SignupsClosed, EmailDomainNotAllowed.
+    """
+    if auth.signups is not Signups.OPEN:
+        raise SignupsClosed("Ask the people who run this app to add you.")
+    if auth.email_domains and (email is None or email.rpartition("@")[2] not in auth.email_domains):
+        raise EmailDomainNotAllowed("Use an address of your organisation, or ask the people who run this app.")
 
 
 def admits(auth: ProjectAuth, email: str) -> bool:
-    """True if the project lets a stranger with this address sign up."""
-    domain = email.rpartition("@")[2]
-    return auth.signups is Signups.OPEN and (not auth.email_domains or domain in auth.email_domains)
+    """True if a person with this address may sign up. This is for answers that must not show it."""
+    try:
+        check_admission(auth, email)
+    except (SignupsClosed, EmailDomainNotAllowed):
+        return False
+    return True

@@ -23,10 +23,10 @@ MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> tuple[Job, ...]:
     return (
-        Job("tenant_auth.delete_idle_anonymous", stores.delete_idle_anonymous, IDLE_SECONDS),
         upkeep_job("tenant_auth", stores.feed, stores.delete_over, clock),
         pairs_job("tenant_auth", stores.sessions.forget_pairs, settings, clock),
         lifetime_job("tenant_auth", stores.settings.note_lifetimes),
+        Job("tenant_auth.delete_idle_anonymous", stores.delete_idle_anonymous, IDLE_SECONDS),
     )
 
 

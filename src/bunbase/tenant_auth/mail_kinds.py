@@ -9,4 +9,6 @@ class MailKind(StrEnum):
     PASSWORD_RESET = "password_reset"
     SIGN_IN_CODE = "sign_in_code"
     SIGN_IN_LINK = "sign_in_link"
+    INVITE = "invite"
+    SIGN_UP = "sign_up"
     VERIFY_EMAIL = "verify_email"

@@ -12,10 +12,11 @@ from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.modules import Module, Rooms, Site
+from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.jobs import mail_request_job, settings_job, upkeep_jobs
-from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.settings import TenantAuthSettings
@@ -27,11 +28,12 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
     async with (
         open_database(site.database_url, "tenant_auth", "bunbase.tenant_auth.migrations") as db,
         open_passwords() as passwords,
+        opened_breached(settings.breached_passwords_file, settings.breached_passwords_url) as breached,
     ):
         mails = MailOutbox(db, site.clock, site.mail, site.dev, settings.max_mails_per_hour)
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
-        pools = Pools(stores, rooms[Kms], passwords, settings, site)
+        pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
         jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests))
         async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):

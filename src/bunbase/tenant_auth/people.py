@@ -62,6 +62,7 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         user=msgspec.structs.replace(person.user, **named),
         password_hash=password_hash or person.password_hash,
         banned_at=(person.banned_at or now) if banned else None,
+        password_changed_at=now if password_hash else person.password_changed_at,
     )
     if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
@@ -92,14 +93,6 @@ def with_new_email(person: Person, email: str) -> Change:
     """Return the user with another address, which is confirmed."""
     user = msgspec.structs.replace(person.user, email=email, email_verified=True)
     return _change(person, msgspec.structs.replace(person, user=user))
-
-
-def claimed_by_mailbox(person: Person) -> Change:
-    """Return the user with a confirmed address and without a password, which another person may have set.
-
-    All sessions end.
-    """
-    return signed_out(with_verified_email(msgspec.structs.replace(person, password_hash=None)).person)
 
 
 def with_password(person: Person, hash: str, now: datetime) -> Change:

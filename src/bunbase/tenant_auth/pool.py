@@ -35,8 +35,11 @@ from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.templates import TEMPLATES, Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
+from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.new_passwords import UserPasswords
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.providers import ProviderClients, SealedProvider, settings_of
 from bunbase.tenant_auth.settings import TenantAuthSettings
@@ -161,7 +164,7 @@ class Pool:
         def callback(provider: str) -> str:
             return f"{url}/v1/auth/oauth/{provider}/callback"
 
-        check = partial(listed_redirect, allowed=self.auth.redirect_urls)
+        check = partial(listed_redirect, allowed=self.auth.redirect_urls, public_url=self._all.site.public_url)
         return ExternalLogins(self.stores, providers, callback, check, LINK, self.clock)
 
     def _provider(self, name: str, chosen: UserProvider) -> SealedProvider:
@@ -172,6 +175,12 @@ class Pool:
             return await self.vault.unsealed(SETTINGS + secret, sealed) if sealed else ""
 
         return SealedProvider(partial(self._all.clients.of, self.project, name, chosen, sealed, unsealed))
+
+    @cached_property
+    def new_passwords(self) -> UserPasswords:
+        policy, all = self.auth.password, self._all
+        rules = PasswordRules(self.app_name, all.breached if policy.breached else None)
+        return UserPasswords(all.passwords, rules, policy, self.project, all.stores.users.history)
 
     async def need_way_in(self, user: str) -> None:
         """Check that a user still has a way to sign in. Call this after a removal, while the user is locked.
@@ -186,17 +195,25 @@ class Pool:
             raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
 
     async def forget_ways_in(self, user: str) -> None:
-        """Delete the second factors, passkeys and identities of a user. Call this inside a transaction.
+        """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.
 
         Somebody may have opened the account with the address of another person. When that person shows by mail that
         the address is theirs, nothing of the first one may open the account any more.
         """
         await self.stores.factors.delete_all(user)
         await self.stores.identities.delete_all(user)
+        await self.forget_links(user)
+
+    async def forget_links(self, user: str) -> None:
+        """Make the links that were mailed to a user useless, and end a change of the address."""
+        await self.stores.mail_tokens.forget_of_account(user, *MailKind)
+        await self.stores.email_changes.forget(user)
 
     def checked_redirect(self, redirect_to: str) -> str:
         """Return an address of the app to which a page may lead, or "" for none. Raises: InvalidInput."""
-        return listed_redirect(redirect_to, self.auth.redirect_urls) if redirect_to else ""
+        if not redirect_to:
+            return ""
+        return listed_redirect(redirect_to, self.auth.redirect_urls, self._all.site.public_url)
 
     def way_back(self, redirect_to: str) -> str:
         """Return a checked address, or "" if the project allows it no longer."""
@@ -231,15 +248,21 @@ class PoolPasswords:
         return person.password_hash if person else None
 
 
+class Helpers(msgspec.Struct, frozen=True):
+    """The parts that all pools share. `breached`: the list of breached passwords, None without one."""
+
+    passwords: Passwords
+    breached: Breached | None = None
+
+
 class Pools:
     """The pools of all projects. `await pools.of(project)` reads no row if the settings are in memory."""
 
-    def __init__(
-        self, stores: Stores, kms: Kms, passwords: Passwords, settings: TenantAuthSettings, site: Site
-    ) -> None:
+    def __init__(self, stores: Stores, kms: Kms, helpers: Helpers, settings: TenantAuthSettings, site: Site) -> None:
         self.stores = stores
         self.kms = kms
-        self.passwords = passwords
+        self.passwords = helpers.passwords
+        self.breached = helpers.breached
         self.settings = settings
         self.site = site
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())

@@ -17,8 +17,14 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     providers of projects must have public addresses and https.
     `max_mails_per_hour`: how many mails a project may send to its users in an hour; further mails are dropped. Notices,
     such as "your password has changed", do not count.
+    `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. Projects with
+    `password.breached` refuse new passwords that it contains.
+    `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
+    five digits of a hash; if it does not answer within two seconds, the password is accepted.
     """
 
     max_users_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     provider_hosts: tuple[str, ...] = ()
     max_mails_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    breached_passwords_file: str = ""
+    breached_passwords_url: str = ""

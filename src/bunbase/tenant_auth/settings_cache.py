@@ -42,11 +42,6 @@ class SettingsCache(Generic[T]):
             self.known.put(project, read)
         return read
 
-    def forget(self, project: str) -> None:
-        """Read the settings of a project anew. The process that changes them calls this before the feed tells it."""
-        self.epoch += 1
-        self.known.drop(project)
-
     async def follow(self, feed: AsyncIterator[Revocation]) -> None:
         """Forget the settings that other processes change, until the feed breaks off. A job calls this."""
         self._forget_all()  # changes may have been missed
@@ -54,6 +49,11 @@ class SettingsCache(Generic[T]):
             self.heard_at = self.now()
             if news.kind is RevokedKind.SETTINGS:
                 self.forget(news.id)
+
+    def forget(self, project: str) -> None:
+        """Read the settings of a project again at their next use. This process has changed them, or hears of it."""
+        self.epoch += 1
+        self.known.drop(project)
 
     def _forget_all(self) -> None:
         self.epoch += 1

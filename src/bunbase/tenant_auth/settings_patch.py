@@ -14,8 +14,8 @@ import msgspec
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.json_bodies import fault_in
-from bunbase.tenant_auth.mail_texts import check_texts
 from bunbase.tenant_auth.passkey_settings import check_passkeys
+from bunbase.tenant_auth.settings_checks import check_meaning
 
 MAX_BYTES: Final = 64 << 10
 MAX_SECRET: Final = 10_000  # characters; a private key of Apple has about 250
@@ -55,8 +55,11 @@ def merged(target: Any, patch: Any) -> Any:
     return result
 
 
-def checked(patch: Json, result: Json) -> ProjectAuth:
-    """Return the settings after a patch. Raises: InvalidInput, which names the field."""
+def checked(patch: Json, result: Json, public_url: str) -> ProjectAuth:
+    """Return the settings after a patch. `public_url`: of this installation.
+
+    Raises: InvalidInput, which names the field.
+    """
     _refuse_unknown(patch, ProjectAuth, "")
     if len(msgspec.json.encode(result)) > MAX_BYTES:
         raise InvalidInput(f"The settings of a project have at most {MAX_BYTES} bytes of JSON.")
@@ -64,8 +67,8 @@ def checked(patch: Json, result: Json) -> ProjectAuth:
         settings = msgspec.convert(known(result), ProjectAuth)
     except msgspec.ValidationError as error:
         raise InvalidInput.at(*fault_in(error)) from None
+    check_meaning(settings, public_url)
     check_passkeys(settings)
-    check_texts(settings.mail.templates)
     return settings
 
 

@@ -139,6 +139,7 @@ async def test_a_function_sees_no_documents_of_another_project(functions: Functi
 
 async def test_a_function_can_read_which_user_called_it(functions: FunctionsService, rooms: Rooms) -> None:
     signed_in = await rooms[TenantAuth].signup(publishable_caller(PROJECT), "ada@example.com", "a long password", {})
+    assert signed_in is not None
     await deploy(
         functions,
         "f",

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from bunbase.pkg.errors import InvalidInput
-from bunbase.pkg.identity.redirects import listed_redirect, with_parameters
+from bunbase.pkg.identity.redirects import fault_in_entry, listed_redirect, with_parameters
 
 ALLOWED = ("https://app.example", "https://other.example/signed-in/", "http://127.0.0.1", "com.example.app://done")
+PUBLIC = "https://bunbase.example"
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ ALLOWED = ("https://app.example", "https://other.example/signed-in/", "http://12
     ],
 )
 def test_an_address_at_or_below_an_entry_is_allowed(url: str) -> None:
-    assert listed_redirect(url, ALLOWED) == url
+    assert listed_redirect(url, ALLOWED, PUBLIC) == url
 
 
 @pytest.mark.parametrize(
@@ -52,9 +53,32 @@ def test_an_address_at_or_below_an_entry_is_allowed(url: str) -> None:
 )
 def test_every_other_address_is_refused(url: str) -> None:
     with pytest.raises(InvalidInput):
-        listed_redirect(url, ALLOWED)
+        listed_redirect(url, ALLOWED, PUBLIC)
 
 
 def test_parameters_are_added_to_those_of_the_address() -> None:
     assert with_parameters("https://app.example/", code="a&b") == "https://app.example/?code=a%26b"
     assert with_parameters("https://app.example/?a=1", code="c") == "https://app.example/?a=1&code=c"
+
+
+OF_FUNCTIONS = [
+    "https://bunbase.example/v1",
+    "https://bunbase.example/v1/http/take",
+    "https://bunbase.example/V1/http/take",
+    "https://bunbase.example:443/v1/http/take",
+    "https://bunbase.example./v1/http/take",
+    "https://bunbase.example/./v1/http/take",
+    "https://bunbase.example//v1/http/take",
+    "https://bunbase.example/%761/http/take",
+]
+
+
+@pytest.mark.parametrize("url", OF_FUNCTIONS)
+def test_functions_of_projects_get_no_codes_of_sign_ins(url: str) -> None:
+    allowed = ("https://bunbase.example", "https://bunbase.example:443", "https://bunbase.example.")
+
+    with pytest.raises(InvalidInput):
+        listed_redirect(url, allowed, PUBLIC)
+    assert fault_in_entry(url, PUBLIC)
+    assert fault_in_entry("https://bunbase.example/app/", PUBLIC) is None
+    assert listed_redirect("https://bunbase.example/app/", allowed, PUBLIC)

@@ -7,11 +7,12 @@ from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.bunauth.web import client_of
-from tests.rooms import secret_caller
+from tests.rooms import member_caller, secret_caller
 from tests.tenant_auth.mailbox import link
-from tests.tenant_auth.people import AT_BAKERY, BAKERY
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD
 
 EVE = "eve@example.com"
+SIGN_UP = f"/v1/auth/ui/sign-up?project={BAKERY}"
 VERIFY = f"/v1/auth/ui/verify-email?project={BAKERY}"
 READER_OF_MAIL = Caller(CallerKind.ANONYMOUS, project=BAKERY)
 
@@ -36,6 +37,25 @@ async def test_only_the_form_of_the_page_confirms_an_address(tenant_auth: Tenant
     assert [answer.status_code for answer in foreign] == [403] * 3
     assert (before, done.status_code) == (False, 200)
     assert (await tenant_auth.user(secret_caller(BAKERY), id)).email_verified
+
+
+async def test_the_form_of_the_page_creates_the_user_and_asks_again_after_a_bad_password(
+    tenant_auth: TenantAuthService,
+) -> None:
+    await tenant_auth.change_project_auth(member_caller(BAKERY), {"verify_emails": True}, None)
+    await tenant_auth.signup(AT_BAKERY, EVE, PASSWORD, {})
+    token = await link(tenant_auth, EVE, "sign-up")
+
+    async with client_of(ROUTES, tenant_auth=tenant_auth, visitor=READER_OF_MAIL) as http:
+        page = await http.get(f"{SIGN_UP}&token={token}")
+        short = await http.post(SIGN_UP, data={"token": token, "password": "short"})
+        done = await http.post(SIGN_UP, data={"token": token, "password": "chosen with the link"})
+        again = await http.post(SIGN_UP, data={"token": token, "password": "chosen with the link"})
+
+    assert [answer.status_code for answer in (page, short, done, again)] == [200, 422, 200, 410]
+    assert "8 to 256 characters" in short.text
+    assert token in short.text
+    assert (await tenant_auth.login(AT_BAKERY, EVE, "chosen with the link")).user.email_verified
 
 
 async def test_a_page_without_a_valid_link_says_what_to_do(tenant_auth: TenantAuthService) -> None:

@@ -341,7 +341,7 @@ async def test_a_project_whose_key_is_destroyed_gets_no_users(tenant_auth: Tenan
 async def test_a_key_destroyed_during_the_hashing_of_a_password_prevents_the_new_user(
     tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passwords = tenant_auth.administration.passwords
+    passwords = tenant_auth.pools.passwords
     hash_at_once = passwords.hash
 
     async def slowly(pool: str, password: str) -> str:

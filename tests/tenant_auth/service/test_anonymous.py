@@ -7,18 +7,32 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bunbase.contracts.bunauth.problems import EmailTaken, InvalidToken
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidToken, SignupsClosed
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth.problems import AnonymousUsersOff, UserNotFound
+from bunbase.contracts.tenant_auth.problems import (
+    AnonymousUsersOff,
+    EmailDomainNotAllowed,
+    UpgradeUnavailable,
+    UserNotFound,
+)
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.settings import AnonymousSettings, ProjectAuth
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.errors import InvalidInput, Unauthenticated
+from bunbase.pkg.errors import InvalidInput, Problem, Unauthenticated
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.store.settings import StoredSettings
 from tests.rooms import secret_caller
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, claims_of
+from tests.tenant_auth.people import (
+    AT_BAKERY,
+    AT_LIBRARY,
+    BAKERY,
+    PASSWORD,
+    as_user,
+    change_settings,
+    claims_of,
+    signed_up,
+)
 
 SERVER = secret_caller(BAKERY)
 DAY = 86400
@@ -57,7 +71,7 @@ async def test_a_sign_up_keeps_the_id_and_the_data_of_the_visitor_and_ends_the_a
 ) -> None:
     before, caller = await visitor(tenant_auth, clock)
 
-    after = await tenant_auth.signup(caller, " Eve@example.com", PASSWORD, {"plan": "free"})
+    after = await signed_up(tenant_auth, caller, " Eve@example.com", plan="free")
 
     assert after.user.id == before.user.id
     assert (after.user.email, after.user.anonymous) == ("eve@example.com", False)
@@ -69,6 +83,41 @@ async def test_a_sign_up_keeps_the_id_and_the_data_of_the_visitor_and_ends_the_a
         await tenant_auth.refresh(AT_BAKERY, before.refresh_token)
     assert (await tenant_auth.refresh(AT_BAKERY, after.refresh_token)).user == after.user
     assert (await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)).user == after.user
+
+
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [
+        ({"verify_emails": True}, UpgradeUnavailable),
+        ({"enumeration": "closed"}, UpgradeUnavailable),
+        ({"email_domains": ["example.com"]}, UpgradeUnavailable),
+        ({"email_domains": ["example.org"]}, EmailDomainNotAllowed),
+        ({"signups": "invite"}, SignupsClosed),
+    ],
+)
+async def test_a_visitor_gets_no_address_that_nobody_has_confirmed_or_that_the_settings_exclude(
+    tenant_auth: TenantAuthService, clock: ManualClock, settings: dict[str, Any], refusal: type[Problem]
+) -> None:
+    before, caller = await visitor(tenant_auth, clock)
+    await change_settings(tenant_auth, **settings)
+
+    with pytest.raises(refusal):
+        await tenant_auth.signup(caller, "eve@example.com", PASSWORD, {})
+
+    assert await tenant_auth.me(caller) == before.user
+
+
+@pytest.mark.parametrize(
+    ("settings", "refusal"),
+    [({"signups": "closed"}, SignupsClosed), ({"email_domains": ["example.com"]}, EmailDomainNotAllowed)],
+)
+async def test_a_project_that_admits_not_everybody_has_no_new_visitors(
+    tenant_auth: TenantAuthService, settings: dict[str, Any], refusal: type[Problem]
+) -> None:
+    await change_settings(tenant_auth, **settings)
+
+    with pytest.raises(refusal):
+        await tenant_auth.sign_in_anonymously(AT_BAKERY, {})
 
 
 async def test_a_visitor_stays_anonymous_if_the_address_has_a_user_or_the_data_is_too_large(
@@ -111,7 +160,7 @@ async def test_a_change_during_the_upgrade_is_kept(tenant_auth: TenantAuthServic
         return await really(*given)
 
     tenant_auth.opening.before_token = changing
-    after = await tenant_auth.signup(caller, "eve@example.com", PASSWORD, {})
+    after = await signed_up(tenant_auth, caller)
 
     claims = await claims_of(tenant_auth, BAKERY, after.access_token, clock.now().timestamp)
     assert (claims["role"], claims["ver"], after.user.role) == ("editor", 2, "editor")

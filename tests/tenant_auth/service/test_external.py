@@ -26,7 +26,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
-from bunbase.contracts.tenant_auth.problems import UserBanned
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed, UserBanned
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.pkg.clock import ManualClock
@@ -184,7 +184,7 @@ async def test_only_people_whom_the_settings_admit_become_users(
 ) -> None:
     await configure(room, BAKERY, **settings)
 
-    with pytest.raises(SignupsClosed):
+    with pytest.raises((SignupsClosed, EmailDomainNotAllowed)):
         await signed_in(room)
     await room.create_user(SERVER, NewUser(EVE, email_verified=True))
 

@@ -215,7 +215,7 @@ async def test_a_pair_that_nobody_has_used_is_kept_and_can_still_be_asked_for(
     lost = await tenant_auth.refresh(AT_BAKERY, first.refresh_token)
     clock.advance(3600)
 
-    _, pairs, _ = upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock)
+    _, pairs, *_ = upkeep_jobs(tenant_auth.stores, TenantAuthSettings(), clock)
     await pairs.work()
 
     assert (await tenant_auth.refresh(AT_BAKERY, first.refresh_token)).refresh_token == lost.refresh_token

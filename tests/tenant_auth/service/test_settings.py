@@ -61,6 +61,15 @@ async def test_a_secret_is_stored_sealed_and_never_answered(tenant_auth: TenantA
     assert (cleared.secrets, cleared.providers) == ((), {})
 
 
+async def test_the_same_patch_again_changes_nothing(tenant_auth: TenantAuthService) -> None:
+    patch = {"app_name": "Bakery", "providers": {"google": GOOGLE}}
+    first = await change(tenant_auth, **patch)
+    again = await change(tenant_auth, **patch)
+    other = await change(tenant_auth, providers={"google": {"client_secret": "another"}})
+
+    assert (first.version, again, other.version) == (1, first, 2)
+
+
 @pytest.mark.parametrize(
     ("patch", "path", "words"),
     [

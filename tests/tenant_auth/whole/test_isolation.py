@@ -43,6 +43,7 @@ OPERATIONS: Final = [
 async def test_the_same_email_in_two_projects_is_two_users(tenant_auth: TenantAuthService) -> None:
     baker = await signed_up(tenant_auth, AT_BAKERY)
     reader = await tenant_auth.signup(AT_LIBRARY, "eve@example.com", "another password", {})
+    assert reader is not None
 
     assert baker.user.id != reader.user.id
     assert (await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)).user == baker.user

@@ -44,7 +44,7 @@ class EmailTaken(Problem):
 
 
 class SignupsClosed(Problem):
-    status, code, title = 403, "signups_closed", "This installation does not accept new accounts"
+    status, code, title = 403, "signups_closed", "New accounts are not accepted here"
 
 
 class SetupTokenRequired(Problem):

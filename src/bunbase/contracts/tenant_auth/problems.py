@@ -13,6 +13,18 @@ class UserBanned(Problem):
     status, code, title = 403, "user_banned", "This account has been banned"
 
 
+class EmailNotVerified(Problem):
+    status, code, title = 403, "email_not_verified", "This address is not confirmed yet"
+
+
+class EmailDomainNotAllowed(Problem):
+    status, code, title = 403, "email_domain_not_allowed", "This app is only for addresses of certain domains"
+
+
+class UpgradeUnavailable(Problem):
+    status, code, title = 403, "upgrade_unavailable", "An anonymous user cannot sign up with a password here"
+
+
 class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 

@@ -18,6 +18,7 @@ from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.signups import UserSignups
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
@@ -31,6 +32,7 @@ class TenantAuth(
     UserPasswords,
     UserProofs,
     UserSettings,
+    UserSignups,
     Protocol,
 ):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.
@@ -42,10 +44,12 @@ class TenantAuth(
     deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.
     """
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Create a user. If the caller has the token of an anonymous user, this user gets the address and the password.
+    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
+        """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
 
-        Raises: EmailTaken, TooManyUsers, InvalidInput, InvalidToken.
+        If the caller has the token of an anonymous user, this user gets the address and the password.
+        Raises: EmailTaken, TooManyUsers, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed,
+        UpgradeUnavailable, InvalidToken.
         """
         ...
 

@@ -12,6 +12,7 @@ from bunbase.pkg.errors import InvalidInput
 MAX_URL_LENGTH: Final = 500
 UNSAFE: Final = frozenset(' \\"<>@#')
 UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as one outside of the folder
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 OF_PROJECTS: Final = "/v1/"  # functions answer here: a developer would get the codes of other people's sign-ins
 
 
@@ -27,15 +28,36 @@ def checked_redirect(url: str, public_url: str) -> str:
     return url
 
 
-def listed_redirect(url: str, allowed: Sequence[str]) -> str:
+def listed_redirect(url: str, allowed: Sequence[str], public_url: str) -> str:
     """Return an address whose origin is that of an entry, and whose path is that of the entry or below it.
 
-    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. Raises: InvalidInput.
+    There are no wildcards. An entry http://127.0.0.1 allows every port of this machine. `public_url`: of this
+    installation. Raises: InvalidInput, also for an address that projects of this installation answer.
     """
     parts = _parsed(url)
-    if parts is None or not any(_is_below(parts, urlsplit(entry)) for entry in allowed):
+    if (
+        parts is None
+        or _is_of_a_project(parts, public_url)
+        or not any(_is_below(parts, urlsplit(entry)) for entry in allowed)
+    ):
         raise _refused("Send an address that the project allows (auth.redirect_urls).")
     return url
+
+
+def fault_in_entry(entry: str, public_url: str) -> str | None:
+    """Return what is wrong with an entry of a list of allowed addresses, or None.
+
+    An app on a device has a scheme of its own, which contains a domain that its makers own (RFC 8252 §7.1). So no entry
+    can have a scheme that runs code in a browser, such as `javascript`.
+    """
+    parts = _parsed(entry)
+    if parts is None or parts.query or "*" in entry or any(part in parts.path for part in UNSETTLED):
+        return "Send a whole address such as https://example.com/signed-in, without ? and #. There are no wildcards."
+    if _is_of_a_project(parts, public_url):
+        return "Addresses below /v1 of this server are answered by the functions of projects. Send one of your app."
+    if parts.scheme == "https" or "." in parts.scheme or (parts.scheme == "http" and _is_this_machine(parts.hostname)):
+        return None
+    return "Send an https address, http://localhost:<port>, or an app's own scheme such as com.example.app://signed-in."
 
 
 def with_parameters(url: str, **parameters: str) -> str:
@@ -65,6 +87,17 @@ def _is_of_no_project(parts: SplitResult) -> bool:
     return not any(part in path for part in (*UNSETTLED, "/.")) and OF_PROJECTS not in f"{path}/"
 
 
+def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
+    """True if projects answer this address: it is below `/v1` of this installation, or could be read so."""
+    ours = urlsplit(public_url)
+    return _place(parts) == _place(ours) and not _is_of_no_project(parts)
+
+
+def _place(parts: SplitResult) -> tuple[str, int | None]:
+    """Return the host and the port that a browser asks."""
+    return (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
 def _is_program(parts: SplitResult) -> bool:
     return parts.scheme == "http" and parts.port is not None and _is_loopback(parts.hostname)
 
@@ -83,6 +116,10 @@ def _is_loopback(host: str | None) -> bool:
         return host is not None and ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_this_machine(host: str | None) -> bool:
+    return host == "localhost" or (host or "").endswith(".localhost") or _is_loopback(host)
 
 
 def _refused(message: str) -> InvalidInput:

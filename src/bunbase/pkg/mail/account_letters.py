@@ -14,6 +14,7 @@ from bunbase.pkg.mail.templates import TEMPLATES, Template
 VERIFY_SECONDS: Final = templates.DAY
 UNNAMED: Final = "unknown"
 VERIFY_FOR: Final = "24 hours"
+INVITE_SECONDS: Final = 7 * templates.DAY
 RESET_SECONDS: Final = templates.HOUR
 SIGN_IN_SECONDS: Final = 10 * templates.MINUTE
 
@@ -35,6 +36,13 @@ class AccountLetters:
 
     def already_registered(self, email: str, url: str) -> Letter:
         return self.compose(templates.ALREADY_REGISTERED, email, {"email": email, "url": url})
+
+    def already_a_user(self, email: str) -> Letter:
+        return self.compose(templates.ALREADY_A_USER, email, {"email": email})
+
+    def user_invite(self, email: str, url: str) -> Letter:
+        fields = {"email": email, "url": url, "valid_for": in_words(INVITE_SECONDS)}
+        return self.compose(templates.USER_INVITE, email, fields)
 
     def password_reset(self, email: str, url: str) -> Letter:
         fields = {"email": email, "url": url, "valid_for": in_words(RESET_SECONDS)}

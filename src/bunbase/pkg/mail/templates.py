@@ -91,6 +91,15 @@ ALREADY_REGISTERED: Final = Template(
     footer="If it was not you, you can ignore this mail. Nothing has changed.",
     fields=frozenset({"email"}),
 )
+ALREADY_A_USER: Final = Template(
+    "already_a_user",
+    subject="You can already sign in to $app",
+    heading="You can already sign in",
+    body="Someone tried to sign up at $app with $email, but this address has an account there. If it was you, sign in. "
+    "If you forgot your password, ask for a new one where you sign in.",
+    footer="If it was not you, you can ignore this mail. Nothing has changed.",
+    fields=frozenset({"email"}),
+)
 PASSWORD_RESET: Final = Template(
     "password_reset",
     subject="Reset your password for $app",
@@ -213,6 +222,16 @@ MEMBER_INVITE: Final = Template(
     fields=frozenset({"inviter", "inviter_email", "target", "role", "valid_for"}),
     useful_seconds=DAY,
 )
+USER_INVITE: Final = Template(
+    "user_invite",
+    subject="You are invited to $app",
+    heading="You are invited to $app",
+    body="You can open an account at $app with $email. The invitation is valid for $valid_for.",
+    button="Accept the invitation",
+    footer="If you do not know $app, you can ignore this mail.",
+    fields=frozenset({"email", "valid_for"}),
+    useful_seconds=DAY,
+)
 SIGN_IN_CODE: Final = Template(
     "sign_in_code",
     subject="Your code for $app",
@@ -241,6 +260,7 @@ TEMPLATES: Final = {
         EMAIL_CHANGE_REQUESTED,
         EMAIL_CHANGED,
         ALREADY_REGISTERED,
+        ALREADY_A_USER,
         PASSWORD_RESET,
         PASSWORD_CHANGED,
         FACTOR_ADDED,
@@ -253,6 +273,7 @@ TEMPLATES: Final = {
         WRONG_CODES,
         INSTALLATION_INVITE,
         MEMBER_INVITE,
+        USER_INVITE,
         SIGN_IN_CODE,
         SIGN_IN_LINK,
     )

@@ -12,6 +12,7 @@ from bunbase.pkg.web_pages.layout import POLICY, alert, link, page, paragraph, s
 CHANGE: Final = "/v1/auth/ui/change-email"
 LINK: Final = "/v1/auth/ui/sign-in-link"
 RESET: Final = "/v1/auth/ui/reset-password"
+SIGN_UP: Final = "/v1/auth/ui/sign-up"
 VERIFY: Final = "/v1/auth/ui/verify-email"
 
 ACCOUNT: Final = "Your account"  # in place of the name of the app, if the request does not say which project it is for
@@ -51,6 +52,16 @@ def reset_password(app: str, project: str, token: str, error: str = "") -> str:
 def password_set(app: str, back: str) -> str:
     text = paragraph("You are signed out on every device. Sign in with the new password.")
     return page(app, "Your password is set", text, _ending(app, back))
+
+
+def sign_up(app: str, project: str, token: str, error: str = "") -> str:
+    text = paragraph("Choose a password. Your account is created, and your address is confirmed.")
+    fields = (_new_password(), button("Create the account"))
+    return page(app, "Choose a password", alert(error), text, _token_form(SIGN_UP, project, token, *fields))
+
+
+def signed_up(app: str) -> str:
+    return page(app, "Your account is ready", paragraph("You can close this page, and sign in to the app."))
 
 
 def failed(title: str, detail: str, path: str) -> str:

@@ -95,6 +95,23 @@ async def act_on_user_link(
     return Redirect(target, status_code=303, headers=HEADERS)
 
 
+@PAGES.shows(mails.SIGN_UP)
+async def show_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
+    look = await tenant_auth.user_page(visitor)
+    return html(mails.sign_up(look.app_name, visitor.project, given(token)))
+
+
+@PAGES.acts(mails.SIGN_UP)
+async def act_on_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+    fields = await fields_of(request)
+    token, app = given(fields.get("token", "")), (await tenant_auth.user_page(visitor)).app_name
+    try:
+        await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
+    except InvalidInput as problem:  # another password may be accepted
+        return html(mails.sign_up(app, visitor.project, token, problem.detail), problem.status)
+    return html(mails.signed_up(app))
+
+
 def given(token: str) -> str:
     """Return the token of a link. Raises: LinkExpired, if there is none."""
     if not 0 < len(token) <= MAX_TOKEN:
@@ -111,4 +128,6 @@ ROUTES = (
     act_on_user_email_change,
     show_user_link,
     act_on_user_link,
+    show_user_signup,
+    act_on_user_signup,
 )

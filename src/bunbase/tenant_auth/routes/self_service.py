@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.datastructures import CacheControlHeader
+from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
 
+from bunbase.contracts.bunauth.accounts import SignupPending
 from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -38,6 +40,13 @@ class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: dict[str, Any] = {}
 
 
+class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token`: of the link in the mail."""
+
+    token: str
+    password: str
+
+
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     email: str
     password: str
@@ -59,13 +68,42 @@ class UserMe(msgspec.Struct, frozen=True):
     user: User
 
 
-@post("/v1/auth/signup", summary="Sign an end user up", tags=TAGS, cache_control=NO_STORE)
-async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> UserSignedIn:
+@post(
+    "/v1/auth/signup",
+    summary="Sign an end user up",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    responses={
+        201: ResponseSpec(UserSignedIn, description="The user exists and is signed in."),
+        202: ResponseSpec(SignupPending, description="A mail was sent: its link creates the user."),
+    },
+)
+async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: Signup) -> Response[Any]:
     """With the access token of an anonymous user, this user gets the address and the password, and keeps its id.
 
-    The answer is 409 if the email is taken. A caller who may sign up can therefore find out which emails have an
-    account. Every sign-up form that sends no confirmation mail first reveals this."""
-    return await tenant_auth.signup(client, data.email, data.password, data.data)
+    If the settings of the project ask people to confirm their address (`verify_emails`, `email_domains` or a closed
+    `enumeration`), the answer is 202, and the mail tells the owner of the address how to go on. The password is chosen
+    with the link of the mail.
+
+    If the email is taken, the answer is 409, so a caller can find out which emails have an account. With
+    `enumeration: "closed"`, the answer is 202 for every email."""
+    signed_in = await tenant_auth.signup(client, data.email, data.password, data.data)
+    if signed_in is None:
+        return Response(SignupPending(), status_code=202)
+    return Response(signed_in)
+
+
+@post(
+    "/v1/auth/signup/confirm",
+    summary="Create a user by the link of a mail",
+    tags=TAGS,
+    cache_control=NO_STORE,
+)
+async def confirm_user_signup(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: SignupConfirmation
+) -> UserSignedIn:
+    """For the link of the mail after a sign-up that was answered with 202. The password is chosen here."""
+    return await tenant_auth.confirm_user_signup(keyed, data.token, data.password)
 
 
 @post("/v1/auth/anonymous", summary="Sign in without an address", tags=TAGS, cache_control=NO_STORE)
@@ -143,6 +181,7 @@ async def get_project_jwks(tenant_auth: Injected[TenantAuth], project: ProjectId
 ROUTES = (
     user_signup,
     anonymous_sign_in,
+    confirm_user_signup,
     user_login,
     custom_token_login,
     user_refresh,

@@ -11,6 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -59,6 +60,13 @@ async def list_users(
 async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUser) -> ManagedUser:
     """A user without a password can sign in only with custom tokens. `role` is `user` by default."""
     return await tenant_auth.create_user(operator, data)
+
+
+@post("/v1/auth/invites", summary="Invite a person", tags=TAGS, cache_control=NO_STORE)
+async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUserInvite) -> UserInvite:
+    """The person gets a mail. Its link creates the user, whoever may sign up (`signups`, `email_domains`); it works
+    once, for seven days. A new invitation for the same address ends the earlier one."""
+    return await tenant_auth.invite_user(operator, data)
 
 
 @get("/v1/auth/users/{user_id:str}", summary="Get a user", tags=TAGS)
@@ -112,6 +120,7 @@ async def make_custom_token(
 ROUTES = (
     list_users,
     create_user,
+    invite_user,
     get_user,
     update_user,
     delete_user,

@@ -15,6 +15,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
@@ -43,6 +44,7 @@ from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
+from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
@@ -56,6 +58,7 @@ from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
+from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
@@ -78,19 +81,30 @@ class TenantAuthService:
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)
-        self.sign_in = SignIn(self.opening, pools.passwords, places, self.anonymous)
+        self.sign_in = SignIn(self.opening)
+        self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
+        self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools)
         self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
-        self.administration = Administration(self.opening, pools.passwords, places)
+        self.administration = Administration(self.opening, places)
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        return await self.sign_in.sign_up(caller, email, password, data)
+    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
+        return await self.sign_up.sign_up(caller, email, password, data)
+
+    async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
+        return await self.invites.invite(caller, new)
+
+    async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
+        return await self.sign_up.confirm(caller, token, password)
+
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
+        await self.sign_up.open_confirmed(caller, token, password)
 
     async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
         return await self.anonymous.sign_in(caller, data)

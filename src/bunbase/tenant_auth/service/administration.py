@@ -15,7 +15,6 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUs
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.ids import new_id
-from bunbase.pkg.passwords import Passwords
 from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_banned, signed_out, with_changes
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
@@ -25,10 +24,9 @@ from bunbase.tenant_auth.store.users import Alter
 
 
 class Administration:
-    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places) -> None:
+    def __init__(self, opening: OpenSession, places: Places) -> None:
         self.stores = opening.stores
         self.pools = opening.pools
-        self.passwords = passwords
         self.places = places
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
@@ -54,7 +52,8 @@ class Administration:
         check_claims(new.claims)
         check_data(new.data)
         async with self.places.reserve(project):
-            hash = None if new.password is None else await self.passwords.hash(project, new.password)
+            pool = await self.pools.of(project)
+            hash = None if new.password is None else await pool.new_passwords.hash(new.password, email)
             # hashing may wait in a queue; check after it: a project whose key was destroyed must not get another user
             await self.access.check_key(project)
             user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
@@ -64,7 +63,11 @@ class Administration:
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
         project, changes = managed_project(caller, Act.USER_UPDATE), _checked(changes)
-        hash = None if changes.password is UNSET else await self.passwords.hash(project, changes.password)
+        hash = None
+        if changes.password is not UNSET:
+            pool, person = await self.pools.of(project), await self._existing(project, id)
+            email = person.email if changes.email is UNSET else changes.email
+            hash = await pool.new_passwords.hash(changes.password, email or "", person)
         alter = partial(with_changes, changes=changes, password_hash=hash, now=self.clock.now())
         return (await self._change(project, id, alter)).shown()
 

@@ -6,11 +6,9 @@ from functools import partial
 
 import msgspec
 
-from bunbase.contracts.bunauth.problems import SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.settings import Signups
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
@@ -25,6 +23,7 @@ from bunbase.pkg.identity.problems import ExternalLoginExpired
 from bunbase.pkg.identity.store.external_logins import ExternalCode, project_of_login
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint
+from bunbase.tenant_auth.admissions import check_admission
 from bunbase.tenant_auth.people import Person, with_identity
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
@@ -118,7 +117,7 @@ class ExternalAccounts:
     async def _opened(self, pool: Pool, person: ExternalCode) -> str:
         """Open a user, and return its id. The service has verified the address of the person."""
         assert person.email is not None, "a person without an address is refused before"
-        _admit(pool, person.email)
+        check_admission(pool.auth, person.email)
         user = User(new_id("usr"), person.email, True, ROLE, {}, {}, pool.clock.now(), name=person.name)
         async with self.places.reserve(pool.project):
             await self.stores.users.add(pool.project, Person(user))
@@ -139,16 +138,9 @@ class ExternalAccounts:
     async def _no_longer_anonymous(self, pool: Pool, user: Person, person: ExternalCode, until: float) -> Person:
         """Store the identity's address with an anonymous user. The id stays, and so do the data. Raises: EmailTaken."""
         email = person.email if person.email_verified and user.email is None else None
-        _admit(pool, email or "")
+        check_admission(pool.auth, email)
         alter = partial(with_identity, email=email, name=person.name)
         changed = await self.stores.users.change(pool.project, user.id, alter, pool.clock.now(), until)
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")
         return changed
-
-
-def _admit(pool: Pool, email: str) -> None:
-    """Raises: SignupsClosed, if the settings of the project admit no new user with this address."""
-    domains = pool.auth.email_domains
-    if pool.auth.signups is not Signups.OPEN or (domains and email.rpartition("@")[2] not in domains):
-        raise SignupsClosed("This app does not admit new users with your address.")

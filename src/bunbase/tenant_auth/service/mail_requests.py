@@ -24,13 +24,15 @@ class MailRequests:
         self.pools = pools
         self.nudge: Callable[[], None] = lambda: None
 
-    async def request(self, project: str, kind: MailKind, email: str, redirect_to: str = "") -> None:
+    async def request(self, project: str, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
         """Store a request. A text that is not an address is dropped, with the same answer.
 
-        `redirect_to`: the address of the app to which the page behind the link leads. Raises: InvalidInput.
+        `redirect_to`: the address of the app to which the page behind the link leads. `kept`: another text for the
+        link. Raises: InvalidInput.
         """
         pool = await self.pools.of(project)
-        if await request_mail(pool.stores, kind, email, pool.clock, pool.checked_redirect(redirect_to)):
+        name = kept or pool.checked_redirect(redirect_to)
+        if await request_mail(pool.stores, kind, email, pool.clock, name):
             self.nudge()
 
     async def answer_all(self) -> None:
@@ -47,8 +49,12 @@ class MailRequests:
                 await _sign_in_code(pool, person, asked)
             case MailKind.SIGN_IN_LINK:
                 await _sign_in_link(pool, person, asked)
+            case MailKind.SIGN_UP:
+                await _sign_up(pool, person, asked)
             case MailKind.VERIFY_EMAIL:
                 await _verify_email(pool, person, asked)
+            case MailKind.INVITE:
+                raise ValueError("only administrators invite people")
             case other:
                 assert_never(other)
 
@@ -90,6 +96,22 @@ async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -
 def _may_sign_in(pool: Pool, person: Person | None, email: str) -> bool:
     """True if the owner of a mailbox may sign in, or may sign up."""
     return admits(pool.auth, email) if person is None else person.banned_at is None
+
+
+async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> None:
+    email = asked.email
+    if person is not None:
+        await pool.stores.mails.post(pool.letters.already_a_user(email))
+        return
+    await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
+    await pool.links.post(
+        MailKind.SIGN_UP,
+        email,
+        None,
+        VERIFY_SECONDS,
+        lambda token: pool.letters.verify_email(email, pool.page("sign-up", token)),
+        asked.name,
+    )
 
 
 async def _verify_email(pool: Pool, person: Person | None, asked: MailRequest) -> None:

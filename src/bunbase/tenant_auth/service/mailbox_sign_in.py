@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SecondFactorRequired
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import InvalidCode
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
@@ -27,7 +27,7 @@ from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Person, claimed_by_mailbox
+from bunbase.tenant_auth.people import Person, taken_over
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE
@@ -105,17 +105,10 @@ class MailboxSignIn:
                 await self._claim(pool, person.id, email)
                 continue
             else:
-                signed_in = await self._sign_in(caller, person, method, take)
+                signed_in = await self.opening.open_session(caller, person, method, also=take)
             if signed_in is not None:
                 return signed_in
             # else the user was changed or added meanwhile: look again
-
-    async def _sign_in(self, caller: Caller, person: Person, method: SignInMethod, take: Take) -> UserSignedIn | None:
-        try:
-            return await self.opening.open_session(caller, person, method, also=take)
-        except SecondFactorRequired:
-            await take()  # the next step has a challenge of its own
-            raise
 
     async def _sign_up(
         self, caller: Caller, pool: Pool, email: str, method: SignInMethod, take: Take
@@ -137,7 +130,7 @@ class MailboxSignIn:
             before = await self.stores.users.locked(pool.project, id)
             if before is None or before.email != email or before.user.email_verified:
                 return
-            await self.stores.users.change(pool.project, id, claimed_by_mailbox, pool.clock.now(), until)
+            await self.stores.users.change(pool.project, id, taken_over, pool.clock.now(), until)
             await pool.forget_ways_in(id)
 
 

@@ -20,6 +20,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.errors import Problem
+from bunbase.tenant_auth.admissions import check_admission
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.enrolment_demands import demands_factor, enrolment_required, needs_more
@@ -80,13 +81,15 @@ class OpenSession:
         return self.tokens.answer(person.user, new.pair, method)
 
     async def open_first_session(
-        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing
+        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
     ) -> UserSignedIn:
-        """Store a new user with a first session.
+        """Store a new user with a first session. `invited`: the settings cannot exclude the person.
 
-        Raises: EmailTaken, MfaEnrolmentRequired (then the user is stored, and signs in next), KeyNotFound,
-        KeyDestroyed.
+        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, MfaEnrolmentRequired (then the user is stored, and
+        signs in next), KeyNotFound, KeyDestroyed.
         """
+        if not invited:
+            check_admission((await self.pools.of(caller.project)).auth, person.email)
         # sign before storing the user: a project whose key was destroyed must not get another user
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
         needed: MfaEnrolmentRequired | None = None
@@ -138,6 +141,15 @@ class OpenSession:
         if needed is not None:
             raise needed
         return self.tokens.answer(person.user, new.pair, method)
+
+    async def add_user(self, project: str, person: Person, also: Also = nothing, invited: bool = False) -> None:
+        """Store a new user without a session. Raises: as `open_first_session`."""
+        if not invited:
+            check_admission((await self.pools.of(project)).auth, person.email)
+        await self.tokens.access.check_key(project)
+        async with self.stores.db.transaction():
+            await self.stores.users.add(project, person)
+            await also()
 
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         added = await self.before_token(caller, person, method)

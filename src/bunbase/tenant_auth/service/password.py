@@ -8,7 +8,6 @@ from functools import partial
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.factors import Proof
-from bunbase.pkg.passwords import check_password
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
@@ -27,19 +26,21 @@ class Password:
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password. The other sessions end; the caller's session stays, and needs a refresh.
 
-        Raises: ReauthenticationRequired, WrongProof, InvalidInput, SignInBusy.
+        Raises: ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
         """
-        check_password(password)
+        pool = await self.pools.of(keyed_project(caller))
+        pool.new_passwords.check_length(password)
         if current is not None:
             await self.proofs.reauthenticate(caller, Proof(current))
-        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
-        hash = await self.pools.passwords.hash(pool.project, password)
+        user = await self.proofs.need_fresh(caller)
+        person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
+        hash = await pool.new_passwords.hash(password, person.email or "", person)
         until, now = await self.pools.revoked_until(), pool.clock.now()
         async with self.stores.db.transaction():
             alter = partial(with_password, hash=hash, now=now)
-            person = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
+            changed = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
             await self.stores.sessions.end_others(pool.project, user.uid, user.session, now, until)
-            await self._tell(pool, person)
+            await self._tell(pool, changed)
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
         await self.requests.request(keyed_project(caller), MailKind.PASSWORD_RESET, email, redirect_to)
@@ -49,14 +50,16 @@ class Password:
 
         Second factors and identities stay, because a mailbox alone must not replace them. But if the address was not
         confirmed before, somebody else may have signed up with it: then they end too.
-        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput, SignInBusy.
+        Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput,
+        WeakPassword, SignInBusy.
         """
-        check_password(password)
         pool, until = await self.pools.of(linked_project(caller)), await self.pools.revoked_until()
+        pool.new_passwords.check_length(password)
         link = await pool.links.find(token, MailKind.PASSWORD_RESET)
         if link is None or link.user_id is None:  # before the password is hashed
             raise _expired()
-        hash, now = await self.pools.passwords.hash(pool.project, password), pool.clock.now()
+        known = await self.stores.users.by_id(pool.project, link.user_id)
+        hash, now = await pool.new_passwords.hash(password, link.email, known), pool.clock.now()
         async with self.stores.db.transaction():
             # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
             before = await self.stores.users.locked(pool.project, link.user_id)

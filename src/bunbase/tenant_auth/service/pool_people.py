@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bunbase.pkg.identity.external_people import JoinedAccount
-from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, taken_over
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.store import Stores
@@ -35,5 +34,4 @@ class PoolPeople:
     async def take_over(self, id: str) -> None:
         """End the password, the phone, the sessions and the mail links from before, and verify the address."""
         await self.users.change(self.project, id, taken_over, self.pool.clock.now(), self.until)
-        await self.pool.stores.mail_tokens.forget_of_account(id, *MailKind)
-        await self.pool.stores.email_changes.forget(id)
+        await self.pool.forget_links(id)

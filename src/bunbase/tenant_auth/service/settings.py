@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Any
 
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.problems import StaleSettings
-from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth, UserProvider
+from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth, Signups, UserProvider
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.holders import Vault
+from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.pool import SETTINGS, Pools
 from bunbase.tenant_auth.providers import check_providers, kind_of
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
@@ -23,7 +27,7 @@ class ProjectSettings:
     async def read(self, caller: Caller) -> ShownAuth:
         """Raises: Forbidden, InsufficientScope."""
         caller.check(Act.AUTH_SETTINGS_READ)
-        return _shown(await self.store.read(caller.project))
+        return shown_auth(await self.store.read(caller.project))
 
     async def change(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
         """Apply a merge patch. Raises: InvalidInput, StaleSettings, Forbidden, InsufficientScope."""
@@ -34,13 +38,35 @@ class ProjectSettings:
             if version is not None and version != before.version:
                 raise StaleSettings(f"Read the settings again: they have the version {before.version} now.")
             result = merged(raw, plain)
-            settings = checked(plain, result)
+            settings = checked(plain, result, self.pools.site.public_url)
             check_providers(_named(settings, plain), secrets, self.pools.settings.provider_hosts)
+            self._check_list(settings)
+            self._check_mail(settings)
             after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, settings))
             after = msgspec.structs.replace(after, version=before.version)
+            if (result, after.sealed) == (raw, before.sealed):
+                return shown_auth(before)
             if await self.store.replace(caller.project, after, self.pools.site.clock.now(), result):
                 self.pools.cache.forget(caller.project)
-                return _shown(msgspec.structs.replace(after, version=before.version + 1))
+                return shown_auth(msgspec.structs.replace(after, version=before.version + 1))
+
+    def _check_list(self, settings: ProjectAuth) -> None:
+        """Raises: InvalidInput, if the project wants a list of breached passwords, but this server has none."""
+        if settings.password.breached and self.pools.breached is None:
+            raise InvalidInput.at(
+                "/password/breached",
+                "This server has no list of breached passwords. Its operator names one with "
+                "tenant_auth.breached_passwords_file or tenant_auth.breached_passwords_url.",
+            )
+
+    def _check_mail(self, settings: ProjectAuth) -> None:
+        """Raises: InvalidInput, if people must confirm their address, but this server cannot send mail."""
+        site = self.pools.site
+        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not (site.dev or site.mail.configured):
+            raise InvalidInput(
+                "These settings ask people to confirm their address (verify_emails, email_domains or enumeration), but "
+                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host."
+            )
 
     async def _sealed(
         self, project: str, before: StoredSettings, secrets: Secrets, after: ProjectAuth
@@ -55,8 +81,14 @@ class ProjectSettings:
         sealed = {name: text for name, text in before.sealed.items() if name in known and name not in secrets}
         for name, secret in secrets.items():
             if secret is not None:
-                sealed[name] = await vault.sealed(SETTINGS + name, secret)
+                sealed[name] = await self._sealed_once(vault, before.sealed.get(name), SETTINGS + name, secret)
         return sealed
+
+    async def _sealed_once(self, vault: Vault, before: str | None, purpose: str, secret: str) -> str:
+        """Return the sealed secret. A secret that is stored already stays: the same patch again changes nothing."""
+        if before is not None and compare_digest((await vault.unsealed(purpose, before)).encode(), secret.encode()):
+            return before
+        return await vault.sealed(purpose, secret)
 
 
 def _named(settings: ProjectAuth, patch: dict[str, Any]) -> dict[str, UserProvider]:
@@ -75,6 +107,6 @@ def _at_the_same_server(before: ProjectAuth, after: ProjectAuth) -> set[str]:
     }
 
 
-def _shown(stored: StoredSettings) -> ShownAuth:
+def shown_auth(stored: StoredSettings) -> ShownAuth:
     fields = {name: getattr(stored.settings, name) for name in stored.settings.__struct_fields__}
     return ShownAuth(**fields, secrets=tuple(sorted(stored.sealed)), version=stored.version)

@@ -1,24 +1,17 @@
-"""Open a session: with a sign-up, a password, or a custom token from the project's own server."""
+"""Open a session: with a password, or a custom token from the project's own server."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none, normal_email
-from bunbase.pkg.ids import new_id
-from bunbase.pkg.passwords import Passwords
+from bunbase.pkg.addresses import email_or_none
 from bunbase.tenant_auth.people import Person, refuse_banned
-from bunbase.tenant_auth.places import Places
-from bunbase.tenant_auth.profiles import check_data
-from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
@@ -27,35 +20,21 @@ POOL: Final = "users"  # the label of end users in the metric of sign-ins
 
 
 class SignIn:
-    def __init__(self, opening: OpenSession, passwords: Passwords, places: Places, anonymous: Anonymous) -> None:
+    def __init__(self, opening: OpenSession) -> None:
         self.opening = opening
         self.stores = opening.stores
         self.tokens = opening.tokens
-        self.passwords = passwords
-        self.places = places
-        self.anonymous = anonymous
-
-    async def sign_up(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
-        """Create a user and open the first session. An anonymous user keeps the id and gets the address.
-
-        Raises: InvalidInput, EmailTaken, TooManyUsers, SignInBusy, InvalidToken.
-        """
-        project, email = keyed_project(caller), normal_email(email)
-        check_data(data)
-        if is_anonymous(caller):
-            become = partial(_with_password, email=email, hash=await self.passwords.hash(project, password), data=data)
-            return await self.anonymous.upgrade(caller, PASSWORD, become)
-        async with self.places.reserve(project):
-            hash = await self.passwords.hash(project, password)
-            person = Person(User(new_id("usr"), email, False, ROLE, {}, data, self.tokens.clock.now()), hash)
-            return await self.opening.open_first_session(caller, person, PASSWORD)
+        self.pools = opening.pools
+        self.passwords = opening.pools.passwords
 
     async def with_password(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Open a session. Raises: InvalidCredentials, UserBanned, SignInBusy."""
+        """Open a session. Raises: InvalidCredentials, UserBanned, EmailNotVerified, SignInBusy."""
         project, normal = keyed_project(caller), email_or_none(email)
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
             person = await self._checked_person(project, found, password)
+            await self._upgrade_hash(project, person, password)
+            await self._check_verified(person, project)
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
             if signed_in is not None:
                 return signed_in
@@ -74,6 +53,18 @@ class SignIn:
             if signed_in is not None:
                 return signed_in
 
+    async def _check_verified(self, person: Person, project: str) -> None:
+        """Raises: EmailNotVerified. Only somebody with the right password learns this."""
+        if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
+            raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")
+
+    async def _upgrade_hash(self, project: str, person: Person, password: str) -> None:
+        """Store a hash with the parameters of today, if the user has an older one."""
+        assert person.password_hash is not None, "the password has matched it"
+        upgraded = await self.passwords.upgraded(project, password, person.password_hash)
+        if upgraded is not None:
+            await self.stores.users.upgrade_hash(project, person.id, person.password_hash, upgraded)
+
     async def _checked_person(self, project: str, found: Person | None, password: str) -> Person:
         """Return the user if the password is right. Raises: InvalidCredentials, UserBanned, SignInBusy."""
         matches = await self.passwords.matches(project, password, found.password_hash if found else None)
@@ -82,14 +73,3 @@ class SignIn:
                 raise InvalidCredentials
             refuse_banned(found)
             return found
-
-
-def _with_password(person: Person, email: str, hash: str, data: dict[str, Any]) -> Person:
-    """Return an anonymous user with an address and a password. The data of the sign-up is added to the user's own.
-
-    Raises: InvalidInput.
-    """
-    merged = person.user.data | data
-    check_data(merged)
-    user = msgspec.structs.replace(person.user, email=email, data=merged)
-    return msgspec.structs.replace(person, user=user, password_hash=hash)

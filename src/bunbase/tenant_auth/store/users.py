@@ -13,6 +13,7 @@ from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
+from bunbase.tenant_auth.store.password_history import PasswordHistory
 from bunbase.tenant_auth.store.sessions import SessionStore
 
 LAST: Final = "\U0010ffff"  # sorts after every character of an address
@@ -37,6 +38,7 @@ WHERE project = $1 AND id = $2"""
 UPDATE_DATA = """
 UPDATE users SET data = $3 WHERE project = $1 AND id = $2
 RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous"""
+UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
 
 Alter = Callable[[Person], Change]
@@ -66,6 +68,7 @@ class UserStore:
         self.db = db
         self.feed = feed
         self.sessions = sessions
+        self.history = PasswordHistory(db)
 
     async def count(self, project: str) -> int:
         return int(await self.db.value(COUNT_USERS, project))
@@ -106,6 +109,10 @@ class UserStore:
     async def update_data(self, project: str, id: str, data: dict[str, Any]) -> User | None:
         return await self.db.one(User, UPDATE_DATA, project, id, data)
 
+    async def upgrade_hash(self, project: str, id: str, old: str, new: str) -> None:
+        """Replace the hash of a password by another hash of the same password, unless the password has changed."""
+        await self.db.execute(UPGRADE_HASH, project, id, old, new)
+
     async def delete(self, project: str, id: str, until: float) -> bool:
         """Delete a user with all sessions and tokens. Return False if there is no such user."""
         async with self.db.transaction():
@@ -124,6 +131,8 @@ class UserStore:
         await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times)
         if after.version != before.version:
             await self.feed.publish(RevokedKind.USER, user_version(user.id, before.version), until)
+        if before.password_hash is not None and after.password_hash != before.password_hash:
+            await self.history.keep(project, user.id, before.password_hash, now)
         if change.ends_sessions:
             await self.sessions.end_all(project, user.id, now)
         return after

@@ -1,0 +1,96 @@
+"""`bunbase auth`: the settings of a project for its users, on the server and in `[auth]` of bunbase.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from cyclopts import App
+
+from bunbase.cli.auth_file import checked, differences, patch_of, pulled
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.errors import Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.project_file import project_file_path, read_project_file, write_auth
+from bunbase.cli.session import Session, open_session
+
+DIFFERENT = 1  # the exit code of `diff`, as that of the program diff
+
+app = App(name="auth", help="Show, pull, push and compare the settings for the users of a project's app.")
+
+
+@app.command
+def show(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show the settings that differ from the defaults. Secrets are never shown."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        shown = _shown(session, flags.project)
+    if flags.json:
+        out.document(shown)
+        return
+    chosen = differences(pulled({**shown, "secrets": ()}, {}), {"secrets": ()})
+    out.table(("setting", "value"), [(name, _text(value)) for name, value, _ in chosen])
+    out.line(f"Secrets that are set: {', '.join(shown['secrets']) or 'none'}.")
+
+
+@app.command
+def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Write the settings of the project to [auth] of bunbase.toml. Secrets become names of environment variables."""
+    out = Output(flags.json)
+    before = read_project_file().auth
+    with open_session(flags) as session:
+        table = pulled(_shown(session, flags.project), before)
+    write_auth(table)
+    if flags.json:
+        out.document({"auth": table})
+    out.done(f"[auth] in {project_file_path()} has the settings of the project.")
+
+
+@app.command
+def push(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values."""
+    out = Output(flags.json)
+    patch = patch_of(_table())
+    with open_session(flags) as session:
+        shown = _shown(session, flags.project)
+        path = at("projects", needed_project(flags.project, session), "auth")
+        headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
+        after = session.ask(dict, Call("PATCH", path, headers=headers, content=msgspec.json.encode(patch)))
+    changed = after["version"] != shown["version"]
+    if flags.json:
+        out.document({"changed": changed, "version": after["version"]})
+    out.done("The settings are in force." if changed else "The project has these settings already.")
+
+
+@app.command
+def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
+    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 1."""
+    out = Output(flags.json)
+    table = _table()
+    with open_session(flags) as session:
+        found = differences(table, _shown(session, flags.project))
+    if flags.json:
+        out.document({"items": [{"setting": name, "file": mine, "server": theirs} for name, mine, theirs in found]})
+    elif found:
+        out.table(("setting", "in the file", "on the server"), [(name, _text(a), _text(b)) for name, a, b in found])
+    else:
+        out.done("The project has all settings of the file.")
+    return DIFFERENT if found else 0
+
+
+def _table() -> dict[str, Any]:
+    """Raises: Usage."""
+    table = read_project_file().auth
+    if not table:
+        raise Usage(f"{project_file_path()} has no table [auth]. To write it: bunbase auth pull", "no_auth_table")
+    return checked(table)
+
+
+def _shown(session: Session, project: str) -> dict[str, Any]:
+    return session.ask(dict, Call("GET", at("projects", needed_project(project, session), "auth")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

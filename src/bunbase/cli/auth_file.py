@@ -1,0 +1,156 @@
+"""The table `[auth]` of bunbase.toml: the settings of a project for its users, as `GET /api/projects/{project}/auth`
+shows them.
+
+    [auth]
+    signups = "open"
+    redirect_urls = ["https://app.example.com"]
+
+    [auth.providers.google]
+    kind = "google"
+    client_id = "1234"
+    client_secret = { env = "GOOGLE_SECRET" }   # a secret stands in the environment, never in this file
+
+Settings that the table does not name keep their values on the server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.cli.errors import Usage
+from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
+
+OPTIONS: Final = "options"  # of a provider: one value, whatever is in it
+DEFAULTS: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(ProjectAuth()))
+# the tables with names that a project chooses, and the defaults of what they hold
+NAMED: Final[dict[tuple[str, ...], dict[str, Any]]] = {
+    ("providers",): msgspec.json.decode(msgspec.json.encode(UserProvider())),
+    ("mail", "templates"): msgspec.json.decode(msgspec.json.encode(MailTexts())),
+}
+
+Json = dict[str, Any]
+At = tuple[str, ...]
+
+
+def checked(table: Json) -> Json:
+    """Return the table. Raises: Usage for an unknown setting, and for a secret that stands in the file."""
+    for at, value in _leaves(table):
+        _check_name(at)
+        if _is_secret(at) and _variable(value) is None:
+            raise Usage(
+                f'{_dotted(at)}: write {{ env = "NAME" }} and put the secret into the environment, because '
+                "bunbase.toml is often committed."
+            )
+    return table
+
+
+def patch_of(table: Json) -> Json:
+    """Return the table as a merge patch, with the secrets of the environment. Raises: Usage, if one is not set."""
+    result: Json = {}
+    for name, value in table.items():
+        if variable := _variable(value):
+            if not os.environ.get(variable):
+                raise Usage(f"Set the environment variable {variable}, which {name} in [auth] names.", "missing_secret")
+            result[name] = os.environ[variable]
+        else:
+            result[name] = patch_of(value) if isinstance(value, dict) else value
+    return result
+
+
+def differences(table: Json, shown: Json) -> list[tuple[str, Any, Any]]:
+    """Return the settings of the table that the server has otherwise: name, value of the table, value of the server.
+
+    Of a secret, only a missing one is a difference: no answer shows a secret.
+    """
+    found: list[tuple[str, Any, Any]] = []
+    for at, value in _leaves(table):
+        if _is_secret(at):
+            if _dotted(at[:-1]) not in shown["secrets"]:
+                found.append((_dotted(at), f"${_variable(value)}", "not set"))
+            continue
+        there = _value(shown, at)
+        if there != value:
+            found.append((_dotted(at), value, there))
+    return found
+
+
+def pulled(shown: Json, before: Json) -> Json:
+    """Return a table with everything that differs from the defaults. `before`: its names of variables are kept."""
+    table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, DEFAULTS, ())
+    for name in shown["secrets"]:
+        at = (*name.split(".", 1), "secret" if name == "captcha" else "client_secret")
+        inner = table
+        for step in at[:-1]:
+            inner = inner.setdefault(step, {})
+        old = _value(before, at)
+        inner[at[-1]] = {"env": _variable(old) or f"AUTH_{'_'.join(at[:-1]).upper().replace('-', '_')}_SECRET"}
+    return table
+
+
+def _chosen(value: Json, defaults: Json, at: At) -> Json:
+    """Return the members that differ from the defaults."""
+    result: Json = {}
+    for name, one in value.items():
+        inside = (*at, name)
+        if at in NAMED:
+            result[name] = _chosen(one, NAMED[at], inside)
+        elif isinstance(one, dict) and name != OPTIONS:
+            if chosen := _chosen(one, defaults.get(name, {}), inside):
+                result[name] = chosen
+        elif one != defaults.get(name) and one is not None:
+            result[name] = one
+    return result
+
+
+def _leaves(table: Json, at: At = ()) -> Iterator[tuple[At, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict) and _variable(value) is None and name != OPTIONS:
+            yield from _leaves(value, (*at, name))
+        else:
+            yield (*at, name), value
+
+
+def _check_name(at: At) -> None:
+    """Raises: Usage, which names the nearest setting."""
+    known: Json = DEFAULTS
+    for depth, name in enumerate(at):
+        if at[:depth] in NAMED:
+            known = NAMED[at[:depth]]
+            continue
+        secrets = [] if not _is_secret(at[: depth + 1]) else [name]
+        if name not in known and not secrets:
+            near = get_close_matches(name, known, 1)
+            advice = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(known))}."
+            raise Usage(f"[auth] has no setting {_dotted(at[: depth + 1])}.{advice}", "invalid_project_file")
+        inner = known.get(name)
+        known = inner if isinstance(inner, dict) else {}
+
+
+def _is_secret(at: At) -> bool:
+    return at == ("captcha", "secret") or (len(at) == 3 and at[0] == "providers" and at[2] == "client_secret")
+
+
+def _variable(value: Any) -> str | None:
+    """Return the name in a table `{ env = "NAME" }`, or None."""
+    if isinstance(value, dict) and set(value) == {"env"} and isinstance(value["env"], str):
+        name: str = value["env"]
+        return name
+    return None
+
+
+def _value(shown: Json, at: At) -> Any:
+    found: Any = shown
+    for depth, name in enumerate(at):
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name, NAMED[at[: depth - 1]].get(name) if at[: depth - 1] in NAMED else None)
+    return found
+
+
+def _dotted(at: At) -> str:
+    return ".".join(at)

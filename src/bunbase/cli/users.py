@@ -1,0 +1,239 @@
+"""`bunbase users`: manage the people who use the app of a project."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from cyclopts import App, Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.end_users import USER_ID
+from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.tenant_auth.signups import UserInvite
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
+
+USERS = "/v1/auth/users"
+
+Named = Annotated[str, Parameter(help="The user's id or email address.")]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
+RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
+Verified = Annotated[
+    bool | None,
+    Parameter(
+        name="--verified", negative="--not-verified", show_default=False, help="Whether the address is confirmed."
+    ),
+]
+FromInput = Annotated[
+    bool, Parameter(name="--password-stdin", negative="", show_default=False, help="Read the password from stdin.")
+]
+
+app = App(name="users", help="List, create, change, ban and delete the users of a project's app.")
+
+
+@app.command(name="list")
+def list_users(
+    *,
+    email: Annotated[str, Parameter(show_default=False, help="Only the user with this address.")] = "",
+    begins: Annotated[str, Parameter(show_default=False, help="Only addresses that begin with this text.")] = "",
+    role: RoleFlag = None,
+    banned: Annotated[bool | None, Parameter(show_default=False, help="Only banned users, or only others.")] = None,
+    limit: Annotated[int, Parameter(help="The greatest number of users.")] = 100,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show the users, newest first."""
+    out = Output(flags.json)
+    if limit < 1:
+        raise Usage("--limit must be at least 1.")
+    only = {"email": email or None, "q": begins or None, "role": role, "banned": banned}
+    asked = {
+        name: str(value).lower() if value is banned else value for name, value in only.items() if value is not None
+    }
+    with open_session(flags) as session:
+        users = _Users(session, flags.project).some(asked, limit)
+    if flags.json:
+        out.document(ManagedUsers(tuple(users)))
+        return
+    rows = [(user.email or "-", user.id, user.role, _state(user), user.created_at) for user in users]
+    out.table(("email", "id", "role", "state", "created"), rows)
+
+
+@app.command
+def get(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Show one user."""
+    with open_session(flags) as session:
+        _show(_Users(session, flags.project).one(user), Output(flags.json))
+
+
+@app.command
+def create(
+    email: Annotated[str, Parameter(help="The user's email address.")],
+    /,
+    *,
+    role: RoleFlag = None,
+    verified: Verified = None,
+    password_stdin: FromInput = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Create a user. Without a password, the user signs in with a link of a mail or a custom token."""
+    body: dict[str, Any] = {"email": email, **_given(role, verified)}
+    if password_stdin:
+        body["password"] = secret_from_input()
+    with open_session(flags) as session:
+        made = _Users(session, flags.project).ask(ManagedUser, "POST", USERS, body)
+        _show(made, Output(flags.json))
+
+
+@app.command
+def invite(
+    email: Annotated[str, Parameter(help="The address to send the invitation to.")],
+    /,
+    *,
+    role: RoleFlag = None,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        body = {"email": email, **_given(role, None)}
+        made = _Users(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
+    if flags.json:
+        out.document(made)
+        return
+    out.facts((("email", made.email), ("role", made.role), ("expires", made.expires_at)))
+    out.line(made.url)
+    out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")
+
+
+@app.command
+def update(
+    user: Named,
+    /,
+    *,
+    email: Annotated[str | None, Parameter(show_default=False, help="The new email address.")] = None,
+    role: RoleFlag = None,
+    verified: Verified = None,
+    password: Annotated[bool, Parameter(negative="", show_default=False, help="Ask for a new password.")] = False,
+    password_stdin: FromInput = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Change a user. A new password signs the user out everywhere."""
+    changes = _given(role, verified) | ({} if email is None else {"email": email})
+    if password_stdin:
+        changes["password"] = secret_from_input()
+    elif password:
+        changes["password"] = ask_secret("New password", "To set a password without a terminal: --password-stdin")
+    if not changes:
+        raise Usage("Name what to change: --email, --role, --verified or --password.")
+    with open_session(flags) as session:
+        users = _Users(session, flags.project)
+        _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
+
+
+@app.command
+def ban(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Ban a user. The user is signed out everywhere within a second, and cannot sign in any more."""
+    _set_banned(user, True, flags)
+
+
+@app.command
+def unban(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """End the ban of a user."""
+    _set_banned(user, False, flags)
+
+
+@app.command
+def sign_out(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """End all sessions of a user. The user can sign in again."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        users = _Users(session, flags.project)
+        path = users.path(user)
+        users.ask(type(None), "DELETE", f"{path}/sessions")
+    if flags.json:
+        out.document({"id": path.rpartition("/")[2], "signed_out": True})
+    out.done("All sessions of the user have ended.")
+
+
+@app.command
+def delete(user: Named, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Delete a user for good, with all sessions. Documents of the user stay."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        users = _Users(session, flags.project)
+        found = users.one(user)
+        out.say(f"This deletes {found.email or found.id} ({found.id}) for good.")
+        confirm(yes)
+        users.ask(type(None), "DELETE", users.path(found.id))
+    if flags.json:
+        out.document({"id": found.id, "deleted": True})
+    out.done("The user is deleted.")
+
+
+class _Users:
+    """The users of the chosen project, as its signed-in developer sees them."""
+
+    def __init__(self, session: Session, project: str) -> None:
+        self.session = session
+        self.headers = {"x-bunbase-project": needed_project(project, session)}
+
+    def ask(self, kind: type[Any], method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        return self.session.ask(kind, Call(method, path, headers=self.headers, json=body))
+
+    def one(self, named: str) -> ManagedUser:
+        """Raises: Failure, if there is no user with this address; Refused."""
+        if named.startswith(USER_ID):
+            found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
+            return found
+        asked = Call("GET", USERS, params={"email": named}, headers=self.headers)
+        users = self.session.ask(ManagedUsers, asked).items
+        if not users:
+            raise Failure("user_not_found", f"The project has no user {named} at {self.session.url}.")
+        return users[0]
+
+    def path(self, named: str) -> str:
+        return f"{USERS}/{quote(named if named.startswith(USER_ID) else self.one(named).id, safe='')}"
+
+    def some(self, asked: dict[str, Any], limit: int) -> list[ManagedUser]:
+        """Return the newest users that match, at most `limit`."""
+        users: list[ManagedUser] = []
+        params = dict(asked)
+        while len(users) < limit:
+            params["limit"] = min(limit - len(users), 100)
+            page = self.session.ask(ManagedUsers, Call("GET", USERS, params=params, headers=self.headers))
+            users += page.items
+            if page.next is None:
+                break
+            params["cursor"] = page.next
+        return users
+
+
+def _set_banned(user: str, banned: bool, flags: ProjectFlags) -> None:
+    with open_session(flags) as session:
+        users = _Users(session, flags.project)
+        _show(users.ask(ManagedUser, "PATCH", users.path(user), {"banned": banned}), Output(flags.json))
+
+
+def _given(role: str | None, verified: bool | None) -> dict[str, Any]:
+    named = {"role": role, "email_verified": verified}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def _state(user: ManagedUser) -> str:
+    if user.banned:
+        return "banned"
+    return "verified" if user.email_verified else "not verified"
+
+
+def _show(user: ManagedUser, out: Output) -> None:
+    if out.json:
+        out.document(user)
+        return
+    facts = [("email", user.email or "-"), ("id", user.id), ("role", user.role), ("state", _state(user))]
+    more = [("password", "yes" if user.has_password else "no"), ("claims", user.claims), ("data", user.data)]
+    out.facts([*facts, *more, ("created", user.created_at)])

@@ -1,0 +1,50 @@
+"""Sign-ups of end users whose address is confirmed first, and invitations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import Email
+
+
+class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`role`, `data`: of the user whom the invitation creates; `data` has at most 16 KiB of JSON."""
+
+    email: Email
+    role: str = "user"
+    data: dict[str, Any] = {}
+
+
+class UserInvite(msgspec.Struct, frozen=True):
+    """`url`: the link of the mail. It works once; only this answer shows it."""
+
+    email: str
+    role: str
+    expires_at: datetime
+    url: str
+
+
+class UserSignups(Protocol):
+    """The calls raise LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed and
+    TooManyUsers.
+    """
+
+    async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
+        """Send a link that creates a user, whoever may sign up. An earlier invitation of the address ends.
+
+        Raises: Forbidden too.
+        """
+        ...
+
+    async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
+        """Create the user that the link of a mail is for, with a password, and sign the user in."""
+        ...
+
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
+        """Create the user that the link of a mail is for, with a password. For the page of the link."""
+        ...

@@ -1,0 +1,153 @@
+"""Create users who sign up by themselves, with a password.
+
+There are two ways. If the project asks for no confirmation, the user exists at once and is signed in. Otherwise the
+answer is the same for a new address and for one that has a user: a mail tells the owner of the address how to go on.
+The password is chosen with the link of the mail, so nobody can prepare a user with the address of somebody else and
+wait until its owner confirms it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import UpgradeUnavailable
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.settings import Enumeration
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.identity.store.mail_tokens import MailToken
+from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.admissions import check_admission, confirms_addresses
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.profiles import check_data
+from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
+from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.sign_in_methods import PASSWORD
+
+KINDS: Final = (MailKind.SIGN_UP, MailKind.INVITE)
+
+Data = dict[str, Any]
+
+
+class SignUp:
+    def __init__(self, opening: OpenSession, places: Places, requests: MailRequests, anonymous: Anonymous) -> None:
+        self.opening = opening
+        self.stores = opening.stores
+        self.pools = opening.pools
+        self.places = places
+        self.requests = requests
+        self.anonymous = anonymous
+
+    async def sign_up(self, caller: Caller, email: str, password: str, data: Data) -> UserSignedIn | None:
+        """Create a user and open the first session. Return None if a mail was sent instead.
+
+        An anonymous user keeps the id and gets the address. Raises: InvalidInput, WeakPassword, SignupsClosed,
+        EmailDomainNotAllowed, UpgradeUnavailable, EmailTaken, TooManyUsers, SignInBusy, InvalidToken.
+        """
+        project, email = keyed_project(caller), normal_email(email)
+        check_data(data)
+        pool = await self.pools.of(project)
+        check_admission(pool.auth, email)  # before hashing the password, which is expensive
+        if is_anonymous(caller):
+            return await self._upgrade(caller, pool, email, password, data)
+        if confirms_addresses(pool.auth):
+            await self._send_link(pool, email, password, data)
+            return None
+        async with self.places.reserve(project):
+            person = await self._person(pool, email, password, data)
+            return await self.opening.open_first_session(caller, person, PASSWORD)
+
+    async def confirm(self, caller: Caller, token: str, password: str) -> UserSignedIn:
+        """Create the user that a link is for, and open the first session.
+
+        Raises: LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed, TooManyUsers.
+        """
+        pool, found = await self._found(keyed_project(caller), token)
+        async with self.places.reserve(pool.project):
+            person = await self._confirmed_person(pool, found, password)
+            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
+
+    async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
+        """Create the user that a link is for, without a session. Raises: as `confirm`."""
+        pool, found = await self._found(linked_project(caller), token)
+        async with self.places.reserve(pool.project):
+            person = await self._confirmed_person(pool, found, password)
+            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            await self.opening.add_user(pool.project, person, taking, invited)
+
+    async def _upgrade(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> UserSignedIn:
+        """Set the address and the password of an anonymous user.
+
+        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a sign-in by another
+        service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
+        """
+        if confirms_addresses(pool.auth):
+            raise UpgradeUnavailable(
+                "This app confirms addresses first. Sign in by another service (POST /v1/auth/oauth/exchange) with the "
+                "same token to keep the data, or sign up without the token: then the data of the visitor stay behind."
+            )
+        become = partial(_with_password, email=email, hash=await pool.new_passwords.hash(password, email), data=data)
+        return await self.anonymous.upgrade(caller, PASSWORD, become)
+
+    async def _send_link(self, pool: Pool, email: str, password: str, data: Data) -> None:
+        """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address."""
+        await pool.new_passwords.check(password, email)
+        if pool.auth.enumeration is Enumeration.OPEN and await self.stores.users.by_email(pool.project, email):
+            raise EmailTaken("Sign in instead, or use another address.")
+        kept = msgspec.json.encode(data).decode() if data else ""
+        await self.requests.request(pool.project, MailKind.SIGN_UP, email, kept=kept)
+
+    async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
+        """Return the link, which stays valid: it is used up in the transaction that stores the user."""
+        pool = await self.pools.of(project)
+        found = await pool.links.find(token, *KINDS)
+        if found is None:
+            raise _expired()
+        return pool, found
+
+    async def _person(self, pool: Pool, email: str, password: str, data: Data) -> Person:
+        hash = await pool.new_passwords.hash(password, email)
+        return Person(User(new_id("usr"), email, False, ROLE, {}, data, pool.clock.now()), hash)
+
+    async def _confirmed_person(self, pool: Pool, found: MailToken, password: str) -> Person:
+        """Return the user that a link is for. An invitation names the role too."""
+        kept: Data = msgspec.json.decode(found.name) if found.name else {}
+        invited = found.kind == MailKind.INVITE
+        role, data = (kept["role"], kept["data"]) if invited else (ROLE, kept)
+        hash = await pool.new_passwords.hash(password, found.email)
+        return Person(User(new_id("usr"), found.email, True, role, {}, data, pool.clock.now()), hash)
+
+
+def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:
+    async def take() -> None:
+        if await pool.links.take(token, *KINDS) is None:
+            raise _expired()
+
+    return take
+
+
+def _expired() -> LinkExpired:
+    return LinkExpired("Sign up again, or ask for a new invitation, and use the link of the new mail.")
+
+
+def _with_password(person: Person, email: str, hash: str, data: dict[str, Any]) -> Person:
+    """Return an anonymous user with an address and a password. The data of the sign-up is added to the user's own.
+
+    Raises: InvalidInput.
+    """
+    merged = person.user.data | data
+    check_data(merged)
+    user = msgspec.structs.replace(person.user, email=email, data=merged)
+    return msgspec.structs.replace(person, user=user, password_hash=hash)

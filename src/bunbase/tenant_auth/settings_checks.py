@@ -1,0 +1,64 @@
+"""Checks of the meaning of a project's settings, beyond their types: each names the field that is wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.settings import ProjectAuth
+from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
+
+PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+CAPTCHAS: Final = ("turnstile", "hcaptcha")
+
+
+def check_meaning(settings: ProjectAuth, public_url: str) -> None:
+    """`public_url`: of this installation. Raises: InvalidInput."""
+    _check_names(settings)
+    _check_addresses(settings, public_url)
+    _check_mail(settings)
+
+
+def _check_names(settings: ProjectAuth) -> None:
+    need_one_line("/app_name", settings.app_name)
+    for name, provider in settings.providers.items():
+        if not PROVIDER_NAME.fullmatch(name):
+            raise _wrong(f"/providers/{name[:80]}", "A name has at most 32 lower-case letters, digits and hyphens.")
+        need_one_line(f"/providers/{name}/label", provider.label)
+    if settings.captcha.provider and settings.captcha.provider not in CAPTCHAS:
+        raise _wrong("/captcha/provider", f"Send one of: {', '.join(CAPTCHAS)}.")
+    for event, function in msgspec.structs.asdict(settings.hooks).items():
+        if isinstance(function, str) and function and not FUNCTION_NAME.fullmatch(function):
+            raise _wrong(f"/hooks/{event}", "Send the name of a function of this project.")
+    for at, language in enumerate(settings.sign_in_page.languages):
+        if not LANGUAGE.fullmatch(language):
+            raise _wrong(f"/sign_in_page/languages/{at}", "Send the tag of a language, such as en or pt-BR.")
+
+
+def _check_addresses(settings: ProjectAuth, public_url: str) -> None:
+    for at, domain in enumerate(settings.email_domains):
+        normal = email_or_none(f"a@{domain}")
+        if normal != f"a@{domain}":
+            near = f" Did you mean {normal.removeprefix('a@')}?" if normal and normal.count("@") == 1 else ""
+            raise _wrong(f"/email_domains/{at}", f"Send a domain in lower case, such as example.com.{near}")
+    for at, url in enumerate(settings.redirect_urls):
+        if fault := fault_in_entry(url, public_url):
+            raise _wrong(f"/redirect_urls/{at}", fault)
+
+
+def _check_mail(settings: ProjectAuth) -> None:
+    need_one_line("/mail/from", settings.mail.sender)
+    if settings.mail.reply_to and email_or_none(settings.mail.reply_to) is None:
+        raise _wrong("/mail/reply_to", "Send an email address such as ada@example.com.")
+    check_texts(settings.mail.templates)
+
+
+def _wrong(at: str, message: str) -> InvalidInput:
+    return InvalidInput.at(at, message)

@@ -1,0 +1,120 @@
+"""The routes of the fake server about the users of a project."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.params import FromPath, FromQuery
+
+from bunbase.contracts.tenant_auth.problems import UserNotFound
+from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser
+from bunbase.pkg.http import Injected
+from bunbase.tenant_auth.service.settings import shown_auth
+from bunbase.tenant_auth.settings_patch import checked, merged, split
+from bunbase.tenant_auth.store.settings import StoredSettings
+from tests.cli.fake_api import NOW, AnyRequest, FakeApi
+
+
+@get("/v1/auth/users")
+async def list_users(
+    api: Injected[FakeApi],
+    request: AnyRequest,
+    email: FromQuery[str] = "",
+    banned: FromQuery[str] = "",
+    limit: FromQuery[int] = 50,
+    cursor: FromQuery[int] = 0,
+) -> ManagedUsers:
+    """Return at most `api.page` users."""
+    api.administrator(request)
+    found = [
+        user for user in api.users.values() if email in ("", user.email) and banned in ("", str(user.banned).lower())
+    ]
+    end = cursor + min(limit, api.page)
+    return ManagedUsers(tuple(found[cursor:end]), str(end) if len(found) > end else None)
+
+
+@get("/v1/auth/users/{id:str}")
+async def get_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> ManagedUser:
+    api.administrator(request)
+    if id not in api.users:
+        raise UserNotFound
+    return api.users[id]
+
+
+@post("/v1/auth/users")
+async def create_user(api: Injected[FakeApi], request: AnyRequest) -> ManagedUser:
+    api.administrator(request)
+    new = msgspec.convert(await request.json(), NewUser)
+    id = f"usr_{len(api.users) + 1}"
+    api.add_user(id, new.email)
+    shown = {"role": new.role, "email_verified": new.email_verified, "has_password": new.password is not None}
+    api.users[id] = msgspec.structs.replace(api.users[id], **shown)
+    return api.users[id]
+
+
+@post("/v1/auth/invites")
+async def invite_user(api: Injected[FakeApi], request: AnyRequest) -> UserInvite:
+    api.administrator(request)
+    new = msgspec.convert(await request.json(), NewUserInvite)
+    return UserInvite(new.email, new.role, NOW, f"{api.url}/v1/auth/ui/sign-up?project=prj_1&token=umt_1")
+
+
+@patch("/v1/auth/users/{id:str}")
+async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> ManagedUser:
+    api.administrator(request)
+    changes = await request.json()
+    api.changes.append(changes)
+    api.users[id] = msgspec.structs.replace(
+        api.users[id], **{name: value for name, value in changes.items() if name != "password"}
+    )
+    return api.users[id]
+
+
+@delete("/v1/auth/users/{id:str}", status_code=204)
+async def delete_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.administrator(request)
+    del api.users[id]
+
+
+@delete("/v1/auth/users/{id:str}/sessions", status_code=204)
+async def end_user_sessions(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.administrator(request)
+    api.sessions.discard(f"at_{id}")
+
+
+@get("/api/projects/{project:str}/auth")
+async def get_auth(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> ShownAuth:
+    api.signed_in(request)
+    api.project(project)
+    return shown_auth(api.auth)
+
+
+@patch("/api/projects/{project:str}/auth")
+async def change_auth(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> ShownAuth:
+    """Apply the patch as the server does. `sealed` has the secrets in plain text."""
+    api.signed_in(request)
+    assert request.headers["if-match"] == f'"{api.auth.version}"'
+    plain, secrets = split(await request.json())
+    result = merged(api.auth_json, plain)
+    sealed = {**api.auth.sealed, **{name: secret or "" for name, secret in secrets.items()}}
+    settings = checked(plain, result, "https://bunbase.example")
+    if (result, sealed) != (api.auth_json, api.auth.sealed):
+        api.auth_json, api.auth = result, StoredSettings(settings, sealed, api.auth.version + 1)
+    return shown_auth(api.auth)
+
+
+USER_ROUTES: Final = (
+    get_auth,
+    change_auth,
+    list_users,
+    get_user,
+    create_user,
+    invite_user,
+    update_user,
+    delete_user,
+    end_user_sessions,
+)

@@ -1,0 +1,65 @@
+"""`bunbase users`."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from tests.cli.conftest import Bunbase
+from tests.cli.fake_api import FakeApi
+
+
+def given(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+
+def test_users_are_created_listed_found_by_address_and_changed(
+    in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(monkeypatch, "a long password\n")
+    made = bunbase("users", "create", "eve@example.com", "--role", "editor", "--password-stdin", "--json").document
+    for name in ("ada", "bob"):
+        assert bunbase("users", "create", f"{name}@example.com", "--verified").code == 0
+
+    listed = bunbase("users", "list", "--json").document["items"]
+    first = bunbase("users", "list", "--limit", "1", "--json").document["items"]
+    shown = bunbase("users", "get", "eve@example.com").out
+    given(monkeypatch, "another password")
+    changed = bunbase("users", "update", "eve@example.com", "--verified", "--password-stdin", "--json").document
+
+    assert (made["role"], made["email_verified"], made["has_password"]) == ("editor", False, True)
+    assert ([user["email"][:3] for user in listed], len(first)) == (["eve", "ada", "bob"], 1)
+    assert made["id"] in shown
+    assert "not verified" in shown
+    assert changed["email_verified"]
+    assert in_project.changes == [{"email_verified": True, "password": "another password"}]
+    assert bunbase("users", "update", "eve@example.com").code == 2
+
+
+def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+    said = bunbase("users", "invite", "fred@example.com", "--role", "editor")
+
+    assert said.code == 0
+    assert "token=umt_1" in said.out.replace("\n", "")
+    assert "will not be shown again" in said.err
+
+
+def test_a_user_is_banned_signed_out_and_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.add_user("usr_1", "eve@example.com")
+    in_project.sessions.add("at_usr_1")
+
+    banned = bunbase("users", "ban", "eve@example.com", "--json").document["banned"]
+    of_banned = [bunbase("users", "list", flag, "--json").document["items"] for flag in ("--banned", "--no-banned")]
+    unbanned = bunbase("users", "unban", "usr_1", "--json").document["banned"]
+    out = bunbase("users", "sign-out", "usr_1", "--json").document
+    kept = bunbase("users", "delete", "usr_1")
+    deleted = bunbase("users", "delete", "eve@example.com", "--yes", "--json").document
+
+    assert (banned, unbanned, [len(found) for found in of_banned]) == (True, False, [1, 0])
+    assert (out, in_project.sessions) == ({"id": "usr_1", "signed_out": True}, set())
+    assert kept.code == 2
+    assert (deleted, in_project.users) == ({"id": "usr_1", "deleted": True}, {})
+    assert bunbase("users", "get", "usr_1", "--json").problem["code"] == "user_not_found"
+    assert bunbase("users", "get", "eve@example.com", "--json").problem["code"] == "user_not_found"
