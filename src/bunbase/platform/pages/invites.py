@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.contracts.bunauth.page_sign_in import SECOND_FACTOR as CODE_OF_PASS
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, facts, link, paragraph, small
+from bunbase.pkg.web_pages.sign_in import code_form, service_links
 from bunbase.platform.pages.app import page
 
 PATH: Final = "/invite"
+CONTINUE: Final = "/invite/continue"  # with a pass
 SECOND_FACTOR: Final = "/invite/code"
 NO_ACCOUNT: Final = (
     "No account yet? Open one first: with the command bunbase register, or by a link from an administrator of this "
     "server. Then open this page again."
 )
 NO_PASSWORD: Final = (
-    "You sign in with a passkey or by another service? Then sign the command in, and accept there: "
+    "You sign in with a passkey? Then sign the command in, and accept there: "
     "bunbase invites accept '<the link of the mail>'"
 )
 
@@ -44,14 +48,21 @@ def accept(token: str, invitation: OpenInvitation, email: str = "", error: str =
         field("password", "Password", "current-password", "password", maxlength="256"),
         button("Accept"),
     )
+    to, ways = ActPage(PageName.INVITE, token), invitation.ways
+    if ways.challenge:
+        typed = (("page", to.page.value), ("key", to.key), ("challenge", ways.challenge))
+        return page("You are invited", alert(error), about, code_form(CODE_OF_PASS, typed))
+    going_on = form(CONTINUE, hidden("token", token), button(f"Accept as {ways.email}")) if ways.email else ""
     sign_in = paragraph("Sign in to accept. The account may have another address than the one invited.")
     forgot = link("/account/forgot-password", "Forgot your password?")
     return page(
         "You are invited",
         alert(error),
         about,
+        going_on,
         sign_in,
         form(PATH, *fields),
+        service_links([(one.title, to.start(one.name)) for one in ways.providers]),
         forgot,
         small(NO_ACCOUNT),
         small(NO_PASSWORD),
