@@ -105,6 +105,8 @@ async def test_a_page_without_services_has_no_other_ways_in_and_takes_no_unknown
         await bunauth.finish_page_sign_in(ANYONE, PageReturn("unsealed", "bbs_unknown", "bxc_unknown"))
     with pytest.raises(ChallengeExpired):
         await bunauth.page_second_factor(ANYONE, to, "bsc_unknown", "123456")
+    with pytest.raises(WrongPasskey):
+        await bunauth.page_passkey(ANYONE, to, "", {})
     with pytest.raises(ChallengeExpired):
         await bunauth.identify_by_pass(ANYONE, to, "bpp_unknown")
     with pytest.raises(DeviceNotFound):

@@ -58,6 +58,7 @@ GUARDED: Final = {
     "/account/invite": SIGN_UP,
     "/account/send-verification": MAIL,
     "/account/sign-in/code": TRADE,
+    "/account/sign-in/passkey": TRADE,
     "/account/sign-in/return": START,
     "/account/sign-in/with/{provider}": START,
     "/account/sign-up": SIGN_UP,

@@ -34,13 +34,13 @@ MAY_CALL: Final = {
                     login_with_passkey login_with_second_factor logout managed_account managed_accounts me
                     need_fresh_proof new_recovery_codes note_first_uses oauth_allow oauth_authorize oauth_clients
                     oauth_continue oauth_deny oauth_introspect oauth_page oauth_revoke oauth_second_factor oauth_sign_in
-                    oauth_sign_out oauth_token oauth_userinfo open_account page_second_factor page_session page_ways
-                    passkey_login_options passkey_options passkeys poll_device_login proof_options reauthenticate
-                    refresh register register_passkey remove_factors remove_totp rename_passkey replace_signing_keys
-                    request_email_change request_email_verification request_password_reset reset_password resume_account
-                    revocations rotate_oauth_client sessions set_account_role signup_state start_device_login
-                    start_external_login start_page_sign_in start_totp suspend_account tokens totp_state update_me
-                    verify verify_email waiting_device""",
+                    oauth_sign_out oauth_token oauth_userinfo open_account page_passkey page_second_factor page_session
+                    page_ways passkey_login_options passkey_options passkeys poll_device_login proof_options
+                    reauthenticate refresh register register_passkey remove_factors remove_totp rename_passkey
+                    replace_signing_keys request_email_change request_email_verification request_password_reset
+                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role signup_state
+                    start_device_login start_external_login start_page_sign_in start_totp suspend_account tokens
+                    totp_state update_me verify verify_email waiting_device""",
         "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code identify_by_pass
                        identify_by_password page_ways unaudited_activity""",
         CLIENTS: "jwks verify",

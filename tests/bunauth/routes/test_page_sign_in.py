@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -21,8 +22,9 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.oidc.person import Person, ProviderRefused
 from bunbase.pkg.oidc.settings import ProviderSettings
+from bunbase.pkg.web_pages.passkeys import SCRIPT_HASH
 from tests.bunauth.external import FakeProvider, signed_in
-from tests.bunauth.factors import with_totp
+from tests.bunauth.factors import with_passkey, with_totp
 from tests.bunauth.openid import new_client, request_of
 from tests.bunauth.people import caller_with, registered
 from tests.bunauth.web import client_of
@@ -202,6 +204,29 @@ async def test_a_person_of_another_service_still_needs_the_second_factor(
     assert "signed in as" not in asked.text
     assert (early.status_code, wrong.status_code, right.status_code) == (410, 403, 303)
     assert f"signed in as {EVE}" in page.text
+    assert "The device is signed in" in approved.text
+
+
+async def test_a_passkey_is_the_second_factor_on_a_page(
+    bunauth: BunAuthService, http: httpx.AsyncClient, ada: SignedIn, clock: ManualClock
+) -> None:
+    eve = await caller_with(bunauth, (await signed_in(bunauth)).access_token)
+    await with_totp(bunauth, eve, clock)
+    authenticator, _ = await with_passkey(bunauth, eve)
+    _, code = await waiting(http)
+
+    asked = await returned(http, f"/device?user_code={code}")
+    fields = dict(HIDDEN.findall(asked.text))
+    options = (await http.post("/api/auth/login/passkey/options", json={"challenge": fields["challenge"]})).json()
+    unreadable = await http.post("/account/sign-in/passkey", data=fields | {"credential": "[]"})
+    fields["credential"] = json.dumps(authenticator.get(options["public_key"]))
+    right = await http.post("/account/sign-in/passkey", data=fields)
+    again = await http.post("/account/sign-in/passkey", data=fields)
+    approved = await http.post("/device/continue", data={"user_code": code, "decision": "approve"})
+
+    assert f"script-src 'sha256-{SCRIPT_HASH}'" in asked.headers["content-security-policy"]
+    assert "script-src" not in approved.headers["content-security-policy"]
+    assert (unreadable.status_code, right.status_code, again.status_code) == (422, 303, 410)
     assert "The device is signed in" in approved.text
 
 

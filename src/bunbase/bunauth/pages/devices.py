@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.pages.app import page
-from bunbase.bunauth.pages.ways import other_ways, second_step, signed_in_as
+from bunbase.bunauth.pages.ways import by_passkey, other_ways, second_step, signed_in_as
 from bunbase.contracts.bunauth.devices import WaitingDevice
 from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
@@ -78,8 +78,8 @@ def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: 
         field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
         button("Approve" if approve else "Deny"),
     )
-    other = "Only a passkey at hand? Sign in at a client that uses passkeys, and approve the code there."
-    return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), small(other))
+    passkey = by_passkey(ActPage(PageName.DEVICE, user_code), challenge)
+    return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), passkey)
 
 
 def decided(approved: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.pages.app import page
-from bunbase.bunauth.pages.ways import other_ways, second_step
+from bunbase.bunauth.pages.ways import by_passkey, other_ways, second_step
 from bunbase.contracts.bunauth.openid import PageStep
 from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
@@ -72,7 +72,8 @@ def second_factor(step: PageStep) -> str:
         field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
         button("Continue"),
     )
-    return page("Second factor", alert(step.error), explained, form(SECOND_FACTOR, *fields), _leaving(step, "Cancel"))
+    parts = (alert(step.error), explained, form(SECOND_FACTOR, *fields), _leaving(step, "Cancel"))
+    return page("Second factor", *parts, by_passkey(ActPage(PageName.OAUTH, step.request), step.challenge))
 
 
 def consent(step: PageStep) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bunbase.bunauth.pages.app import page
-from bunbase.contracts.bunauth.page_sign_in import SECOND_FACTOR, ActPage, PageWays
+from bunbase.contracts.bunauth.page_sign_in import PASSKEY, PASSKEY_OPTIONS, SECOND_FACTOR, ActPage, PageWays
 from bunbase.pkg.web_pages.layout import alert, link, small
+from bunbase.pkg.web_pages.passkeys import passkey_form
 from bunbase.pkg.web_pages.sign_in import code_form, service_links
 
 REFUSED = "The sign-in was refused at the other service."
@@ -12,12 +13,17 @@ UNFINISHED = "The other service did not answer as expected. Try again, or sign i
 
 
 def other_ways(to: ActPage, ways: PageWays) -> str:
-    return service_links([(one.title, to.start(one.name)) for one in ways.providers])
+    return service_links([(one.title, to.start(one.name)) for one in ways.providers]) + "\n" + by_passkey(to)
+
+
+def by_passkey(to: ActPage, challenge: str = "") -> str:
+    return passkey_form(PASSKEY, PASSKEY_OPTIONS, to.fields, challenge)
 
 
 def second_step(to: ActPage, challenge: str) -> str:
-    fields = (("page", to.page.value), ("key", to.key), ("challenge", challenge))
-    return code_form(SECOND_FACTOR, fields) if challenge else ""
+    if not challenge:
+        return ""
+    return code_form(SECOND_FACTOR, (*to.fields, ("challenge", challenge))) + "\n" + by_passkey(to, challenge)
 
 
 def wrong_code(to: ActPage, challenge: str, error: str) -> str:

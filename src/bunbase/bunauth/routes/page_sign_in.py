@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from litestar import Response
 from litestar.datastructures import Cookie
 from litestar.params import QueryParameter
@@ -15,6 +16,7 @@ from bunbase.bunauth.routes.pages import acts, shows
 from bunbase.contracts.bunauth.page_sign_in import (
     MAX_KEY,
     PASS_SECONDS,
+    PASSKEY,
     RETURN,
     SECOND_FACTOR,
     START,
@@ -24,7 +26,7 @@ from bunbase.contracts.bunauth.page_sign_in import (
     PageReturn,
     pass_cookie,
 )
-from bunbase.contracts.bunauth.problems import ChallengeExpired, WrongCode
+from bunbase.contracts.bunauth.problems import ChallengeExpired, WrongCode, WrongPasskey
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, RateLimited
@@ -85,6 +87,21 @@ async def second_factor_on_page(
         return html(ways.wrong_code(to, "", problem.detail), problem.status)
 
 
+@acts(PASSKEY)
+async def passkey_on_page(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Next:
+    fields = await fields_of(request)
+    to = _act_page(fields.get("page", ""), fields.get("key", ""))
+    try:
+        credential = msgspec.json.decode(fields.get("credential", ""), type=dict[str, Any])
+        return _answer(await bunauth.page_passkey(anyone, to, fields.get("challenge", ""), credential), site)
+    except (msgspec.MsgspecError, RecursionError):
+        raise InvalidInput("The answer of the browser could not be read. Open the page once more.") from None
+    except (WrongPasskey, ChallengeExpired) as problem:
+        return html(ways.wrong_code(to, "", problem.detail), problem.status)
+
+
 def cookie_of_pass(request: AnyRequest, site: Site) -> str:
     return request.cookies.get(pass_cookie(site.public_url), "")
 
@@ -106,4 +123,4 @@ def _answer(done: PagePass, site: Site) -> Next:
     return Redirect(done.to.address, status_code=303, cookies=[cookie], headers=PRIVATE)
 
 
-ROUTES: Final = (start_on_page, return_to_page, second_factor_on_page)
+ROUTES: Final = (start_on_page, return_to_page, second_factor_on_page, passkey_on_page)

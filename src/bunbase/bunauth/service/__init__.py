@@ -168,8 +168,8 @@ class BunAuthService:
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
-        ways = (self.page_passes, self.external_accounts, self.second_factor, site.public_url)
-        self.page_ways_in = PageWaysIn(*ways)
+        ways = (self.page_passes, self.external_accounts, self.second_factor)
+        self.page_ways_in = PageWaysIn(*ways, self.account_passkeys.passkeys, site.public_url)
         self.leaving = Leaving(stores, self.proofs, tokens)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, tokens.activity)
         self.verification = Verification(stores, access, site.clock)
@@ -247,6 +247,9 @@ class BunAuthService:
 
     async def page_second_factor(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
         return await self.page_ways_in.by_code(caller, to, challenge, code)
+
+    async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        return await self.page_ways_in.by_passkey(caller, to, challenge, credential)
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
         return await self.page_ways_in.ways(to, cookie)

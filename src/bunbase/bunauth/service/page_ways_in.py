@@ -1,4 +1,4 @@
-"""Sign in on a page by another service. `contracts/bunauth/page_sign_in.py` has the life of one sign-in.
+"""Sign in on a page by another service or a passkey. `contracts/bunauth/page_sign_in.py` has the life of one sign-in.
 
 The page has no script that could keep a PKCE verifier, so the verifier is derived from the cookie of the browser and
 the sealed name of the page. Therefore a code works only in the browser that began, and only for the page and the act
@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -30,6 +30,7 @@ from bunbase.contracts.bunauth.page_sign_in import MAX_KEY, RETURN, ActPage, Pag
 from bunbase.contracts.bunauth.problems import ExternalLoginExpired, SecondFactorRequired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.account_passkeys import AccountPasskeys
 from bunbase.pkg.identity.external_login import BROWSER, BROWSER_PREFIX
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.pkg.identity.sign_in_challenges import PREFIX as CHALLENGE_PREFIX
@@ -39,15 +40,22 @@ from bunbase.pkg.totp import is_totp_code
 
 MARK_LENGTH: Final = 16  # characters; distinguishes the pages of one browser, and protects nothing
 MAX_SEALED: Final = 400
+BY_PASSKEY: Final = ("pop", "user", "mfa")  # the methods in an ID token (RFC 8176)
 
 
 class PageWaysIn:
     def __init__(
-        self, passes: PagePasses, external: ExternalAccounts, second_factor: SecondFactorSignIn, public_url: str
+        self,
+        passes: PagePasses,
+        external: ExternalAccounts,
+        second_factor: SecondFactorSignIn,
+        passkeys: AccountPasskeys[Credentials],
+        public_url: str,
     ) -> None:
         self.passes = passes
         self.external = external
         self.second_factor = second_factor
+        self.passkeys = passkeys
         self.tokens = passes.tokens
         self.public_url = public_url.rstrip("/")
 
@@ -81,6 +89,15 @@ class PageWaysIn:
         open = partial(self._give, to, signed_in_by(method), ("otp", "mfa") if totp else ("mfa",))
         secret = await self.second_factor.second_step.finish(challenge, SecondFactor(code), open, refused)
         return PagePass(to, secret)
+
+    async def by_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        """Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited."""
+        open = partial(self._give, to, signed_in_by(ActivityMethod.PASSKEY), BY_PASSKEY)
+        refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, ActivityMethod.PASSKEY)
+        if challenge:
+            answer = SecondFactor(passkey=credential)
+            return PagePass(to, await self.second_factor.second_step.finish(challenge, answer, open, refused))
+        return PagePass(to, await self.passkeys.sign_in(credential, open, refused))
 
     async def ways(self, to: ActPage, cookie: str) -> PageWays:
         providers = self.external.logins.list().items

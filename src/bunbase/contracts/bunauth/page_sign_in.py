@@ -8,7 +8,7 @@ The page then shows the account, and the person decides there.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,6 +20,8 @@ from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 START: Final = "/account/sign-in/with"  # and the name of a provider
 RETURN: Final = "/account/sign-in/return"
 SECOND_FACTOR: Final = "/account/sign-in/code"
+PASSKEY: Final = "/account/sign-in/passkey"
+PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
 PASS_COOKIE: Final = "bunbase_pass"
 PASS_SECONDS: Final = 300
 MAX_KEY: Final = 100  # characters
@@ -53,6 +55,11 @@ class ActPage(msgspec.Struct, frozen=True):
     def start(self, provider: str) -> str:
         """Return the address that leads from this page to another service."""
         return f"{START}/{provider}?{urlencode({'page': self.page.value, 'key': self.key})}"
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of the hidden fields that name the page."""
+        return ("page", self.page.value), ("key", self.key)
 
 
 class PageReturn(msgspec.Struct, frozen=True):
@@ -108,6 +115,13 @@ class PageSignIns(Protocol):
 
     async def page_second_factor(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
         """Return the pass after the second factor. Raises: ChallengeExpired, WrongCode, RateLimited."""
+        ...
+
+    async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        """Return the pass of a passkey. `challenge`: of a sign-in whose second factor it is, or "".
+
+        Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited.
+        """
         ...
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
