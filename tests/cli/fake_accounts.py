@@ -175,8 +175,9 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
             return Response(refreshed(api, body["refresh_token"]), status_code=200)
         case _:
             api.signed_in(request)
-            api.access.clear()
-            api.fresh.clear()
+            token = request.headers["authorization"].removeprefix("Bearer ")
+            api.access.discard(token)
+            api.fresh.discard(token.replace("at_", "rt_"))
             return Response(None, status_code=204)
 
 

@@ -13,7 +13,7 @@ from bunbase.cli.credentials import KnownServer, credentials_file
 from bunbase.cli.http import Call
 from bunbase.contracts.bunauth.accounts import AccountSession
 from bunbase.pkg.api_json import api_json
-from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
+from tests.cli.conftest import EXECUTABLE, Bunbase, Said, executable, kept
 from tests.cli.fake_api import EMAIL, NOW, PASSWORD, REQUEST_ID, FakeApi
 
 
@@ -305,6 +305,41 @@ def test_a_token_from_the_environment_needs_no_credentials_file(
     assert bunbase("whoami").code == 0
 
     assert not credentials_file().path.exists()
+
+
+def login(email: str = EMAIL, password: str = PASSWORD) -> Said:
+    return executable("login", "--email", email, "--password-stdin", input=password)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_second_login_of_the_same_account_ends_the_session_before(signed_in: FakeApi, expired: bool) -> None:
+    if expired:
+        signed_in.expire()
+
+    said = login()
+
+    assert said.code == 0
+    assert signed_in.access == {kept().server(signed_in.url).access_token}
+    assert signed_in.fresh == {kept().server(signed_in.url).refresh_token}
+
+
+def test_a_failed_login_and_a_login_of_another_account_leave_the_session_open(signed_in: FakeApi) -> None:
+    failed = login(password="wrong")
+    after_failure = set(signed_in.access)
+    other = login("bob@example.com")
+
+    assert (failed.code, other.code) == (1, 0)
+    assert after_failure == {"at_1"}
+    assert "at_1" in signed_in.access
+
+
+def test_a_personal_token_stays_valid_after_a_login(api: FakeApi, bunbase: Bunbase) -> None:
+    api.access.add("bpt_1")
+    assert bunbase("login", "--token", "bpt_1").code == 0
+
+    assert login().code == 0
+
+    assert "bpt_1" in api.access
 
 
 def test_logout_ends_the_session_and_deletes_all_credentials_of_the_server(

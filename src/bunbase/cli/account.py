@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -13,6 +14,7 @@ from cyclopts import Parameter
 from bunbase.cli.address import is_loopback
 from bunbase.cli.attempts import MOST, until_right
 from bunbase.cli.browser_login import check_provider, sign_in_by_provider
+from bunbase.cli.credentials import KnownServer
 from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
@@ -28,6 +30,8 @@ WRONG_CODE: Final = "wrong_code"
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
 MAIL_SENT: Final = 202
+UNAUTHENTICATED: Final = 401
+END: Final = Call("POST", "/api/auth/logout")
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -179,8 +183,24 @@ def _enter(session: Session, call: Call, out: Output) -> None:
 def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
     with session.file.changing() as credentials:
         credentials.current = session.url
-        keep_sign_in(credentials.server(session.url), signed_in)
+        known = credentials.server(session.url)
+        earlier = msgspec.structs.replace(known)
+        keep_sign_in(known, signed_in)
+    if earlier.refresh_token and earlier.email == signed_in.user.email:
+        _end_earlier(session, earlier)
     _welcome(session, signed_in.user, out)
+
+
+def _end_earlier(session: Session, earlier: KnownServer) -> None:
+    """End the session that a new sign-in of the same account replaces: nothing on this machine knows it any more.
+
+    The sign-in has succeeded, so a failure here is no failure of the command. The session then expires by itself.
+    """
+    with suppress(Failure):
+        ended = session.http.send(END, earlier.access_token)
+        if ended.status_code == UNAUTHENTICATED:  # the access token has expired, the session perhaps not
+            call = Call("POST", "/api/auth/refresh", json={"refresh_token": earlier.refresh_token})
+            session.http.send(END, decode(session.http.send(call), SignedIn).access_token)
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
@@ -232,7 +252,7 @@ def _end(session: Session, out: Output) -> None:
     if session.known().access_token.startswith(PERSONAL):
         return
     try:
-        decode(session.send(Call("POST", "/api/auth/logout")), type(None))
+        decode(session.send(END), type(None))
     except NotSignedIn:
         return
     except Failure as failure:

@@ -26,6 +26,7 @@ INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
+DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # after a sign-in by another service
 
 
 class Kind(Enum):
@@ -57,6 +58,10 @@ GUARDED: Final = {
     "/account/forgot-password": MAIL,
     "/account/invite": SIGN_UP,
     "/account/send-verification": MAIL,
+    "/account/sign-in/code": TRADE,
+    "/account/sign-in/passkey": TRADE,
+    "/account/sign-in/return": START,
+    "/account/sign-in/with/{provider}": START,
     "/account/sign-up": SIGN_UP,
     "/api/auth/device": TRADE,
     "/api/auth/login": LOGIN,
@@ -74,6 +79,9 @@ GUARDED: Final = {
     "/oauth/revoke": TRADE,
     "/oauth/token": TRADE,
     DEVICE_CODE_PAGE: TRADE,
+    "/invite/continue": TRADE,
+    "/oauth/sign-in/continue": TRADE,
+    DEVICE_CONTINUE_PAGE: TRADE,
     DEVICE_PAGE: FORM_LOGIN,
     INVITE_CODE_PAGE: TRADE,
     INVITE_PAGE: FORM_LOGIN,
@@ -110,7 +118,13 @@ GUARDED: Final = {
 }
 PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # the first step was right
 # people type a short code: requests for codes that do not exist are counted by address
-DEVICE_CODES: Final = (DEVICE_PAGE, DEVICE_CODE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")
+DEVICE_CODES: Final = (
+    DEVICE_PAGE,
+    DEVICE_CODE_PAGE,
+    DEVICE_CONTINUE_PAGE,
+    "/api/auth/device/approve",
+    "/api/auth/device/deny",
+)
 
 OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE, INVITE_PAGE)
 MAX_FIELDS: Final = 20

@@ -27,6 +27,7 @@ from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     DeviceCodeExpired,
@@ -134,6 +135,16 @@ class DeviceLogins:
         """
         await self.waiting(user_code)  # before the code is used up
         account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
+        await self._decide(caller, account.id, user_code, approve)
+
+    async def decide_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
+        """Approve or deny a sign-in with a pass of this page and code.
+
+        Raises: DeviceNotFound, ChallengeExpired, AccountSuspended.
+        """
+        await self.waiting(user_code)  # before the pass is used up
+        to = ActPage(PageName.DEVICE, user_code)
+        account = await self.approvers.page_sign_in.by_pass(caller, to, cookie)
         await self._decide(caller, account.id, user_code, approve)
 
     async def _decide(self, caller: Caller, user: str, user_code: str, approve: bool) -> None:
