@@ -49,6 +49,7 @@ from bunbase.contracts.bunauth.accounts import (
     AccountSessions,
     EmailConfirmed,
     NewAccount,
+    PasswordReset,
     ProfileChanges,
     Proof,
     Registered,
@@ -255,8 +256,8 @@ class BunAuthService:
     async def request_password_reset(self, email: str) -> None:
         await self.password.request_reset(email)
 
-    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
-        await self.password.reset(caller, token, password)
+    async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
+        return await self.password.reset(caller, token, password)
 
     async def request_email_verification(self, email: str) -> None:
         await self.email.request_verification(email)
