@@ -8,11 +8,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.store import oauth_requests
 from bunbase.bunauth.store.oauth_requests import MOVE
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.openid import (
@@ -48,6 +50,7 @@ from tests.bunauth.openid import (
     exchanged,
     new_client,
     refreshed,
+    request_of,
 )
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.conftest import new_database
@@ -596,6 +599,33 @@ async def test_administrators_register_clients_and_see_each_secret_once(
 REQUESTS = """
 INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
 SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
+
+
+async def test_of_too_many_open_sign_ins_of_a_browser_or_a_network_the_oldest_are_forgotten(
+    bunauth: BunAuthService, admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_requests, "MAX_OF_BROWSER", 2)
+    monkeypatch.setattr(oauth_requests, "MAX_OF_NETWORK", 4)
+    client, here = await new_client(bunauth, admin), msgspec.structs.replace(BROWSER, ip="192.0.2.1")
+
+    async def begin(browser: str = "") -> PageStep:
+        return await bunauth.oauth_authorize(here, request_of(client), browser)
+
+    async def left() -> int:
+        found: int = await bunauth.stores.db.value(
+            "SELECT count(*) FROM oauth_requests WHERE client_id = $1", client.id
+        )
+        return found
+
+    cookie = (await begin()).browser
+    for _ in range(3):
+        await begin(cookie)
+    of_browser = await left()
+    await asyncio.gather(*(begin() for _ in range(6)))
+    last = await begin()
+
+    assert (of_browser, await left()) == (2, 4)
+    assert (await bunauth.oauth_page(here, last.request, last.browser)).kind is PageKind.SIGN_IN
 
 
 async def test_a_sign_in_does_not_scan_the_requests_of_strangers(bunauth: BunAuthService, admin: Caller) -> None:
