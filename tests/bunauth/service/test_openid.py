@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextvars
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -55,6 +56,7 @@ from tests.bunauth.openid import (
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.conftest import new_database
 from tests.fakes import FakeKms
+from tests.pkg.waiting import until_true
 from tests.rooms import ANYONE, opened, site
 
 PROGRAM = "http://127.0.0.1/callback"
@@ -599,6 +601,26 @@ async def test_administrators_register_clients_and_see_each_secret_once(
 REQUESTS = """
 INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
 SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
+
+
+async def test_the_deletion_of_an_account_and_the_exchange_of_its_code_do_not_wait_for_each_other(
+    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, own: Caller
+) -> None:
+    code, db = await visitor.code(shop), bunauth.stores.db
+    owner = own.developer.id if own.developer else ""
+
+    async with db.transaction():  # as the deletion: first the account, then what it has
+        await bunauth.stores.accounts.locked(owner)
+        exchange = contextvars.Context().run(asyncio.create_task, exchanged(bunauth, shop, code))
+        await until_true(lambda: db.value(WAITING))
+        await bunauth.stores.accounts.delete(owner)
+
+    with pytest.raises(OAuthRefused) as refused:
+        await exchange
+    assert refused.value.extra["error"] == "invalid_grant"
+
+
+WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())"
 
 
 async def test_of_too_many_open_sign_ins_of_a_browser_or_a_network_the_oldest_are_forgotten(

@@ -21,7 +21,10 @@ CHANGE: Final = "/account/change-email"
 INVITE: Final = "/account/invite"
 SEND_AGAIN: Final = "/account/send-verification"
 
-SIGN_IN: Final = "Now sign in on your machine, in a terminal: bunbase login"
+SIGN_IN: Final = (
+    "Now sign in. Developers do this on their machine, in a terminal: bunbase login. If you came from an application, "
+    "go back to it and sign in there. This server has no other page to sign in to."
+)
 CLOSE: Final = "You can close this page."
 
 

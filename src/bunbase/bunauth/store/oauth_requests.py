@@ -49,6 +49,8 @@ LOCKED_CODE = """
 SELECT client_id, user_id, user_version, redirect_uri, code_challenge, scopes, nonce, signed_in_at, amr, ip, agent,
     expires_at, session
 FROM oauth_codes WHERE hash = $1 AND client_id = $2 FOR UPDATE"""
+KEEP_OWNER = """
+SELECT FROM users WHERE id = (SELECT user_id FROM oauth_codes WHERE hash = $1 AND client_id = $2) FOR SHARE"""
 USE_CODE = "UPDATE oauth_codes SET session = $2 WHERE hash = $1"
 DELETE_CODES = "DELETE FROM oauth_codes WHERE user_id = $1 AND client_id = $2"
 DELETE_OLD_CODES = """
@@ -147,7 +149,12 @@ class OAuthCodeStore:
         await self.db.execute(ADD_CODE, hash, *who, *what)
 
     async def locked(self, hash: bytes, client: str) -> OAuthCode | None:
-        """Return a code of this client; no other request can use it until the transaction ends."""
+        """Return a code of this client; no other request can use it until the transaction ends.
+
+        The account is locked first, as its deletion does, which goes on to the codes: otherwise both could wait for
+        each other.
+        """
+        await self.db.execute(KEEP_OWNER, hash, client)
         return await self.db.one(OAuthCode, LOCKED_CODE, hash, client)
 
     async def use(self, hash: bytes, session: str) -> None:
