@@ -277,6 +277,10 @@ async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthSer
     await bunauth.login(msgspec.structs.replace(PHONE, ip="192.0.2.200", agent="Tablet"), ADA, PASSWORD)
     assert await bunauth.stores.db.value("SELECT count(*) FROM known_devices") == MAX_DEVICES
 
+    await bunauth.stores.db.execute("DELETE FROM known_devices")  # as for an account that was idle for a year
+    await bunauth.login(PHONE, ADA, PASSWORD)
+    assert (await kinds(bunauth, ADA)).count("new_sign_in") == 5
+
 
 @pytest_asyncio.fixture
 async def silent(rooms: Rooms, here: Site) -> AsyncIterator[BunAuthService]:

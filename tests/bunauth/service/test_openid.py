@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
-from bunbase.bunauth.store import oauth_requests
+from bunbase.bunauth.store import oauth_clients, oauth_requests
 from bunbase.bunauth.store.oauth_requests import MOVE
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.openid import (
@@ -422,7 +422,7 @@ async def test_without_offline_access_a_session_ends_with_its_access_token(
 
 
 async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_tokens(
-    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str
+    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await new_client(bunauth, admin, name="Other")
 
@@ -443,12 +443,14 @@ async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_
     changed, waiting = await signed_in(shop)
     await bunauth.change_password(own, "another horse battery", PASSWORD)
     late = await refusal_of(bunauth, shop, waiting)
-    deleted, _ = await signed_in(other, "another horse battery")
+    deleted, waits_too = await signed_in(other, "another horse battery")
+    also_deleted = (await exchanged(bunauth, other, waits_too)).access_token
+    monkeypatch.setattr(oauth_clients, "SESSIONS_AT_ONCE", 1)
     suspended, waits = await signed_in(shop, "another horse battery")
     await bunauth.delete_oauth_client(admin, other.id)
     await bunauth.suspend_account(admin, own.signed_in().id)
 
-    assert [await ended(token) for token in (changed, deleted, suspended)] == [True, True, True]
+    assert [await ended(token) for token in (changed, deleted, also_deleted, suspended)] == [True] * 4
     assert (late, await refusal_of(bunauth, shop, waits)) == ("invalid_grant", "invalid_grant")
     assert await refusal_of(bunauth, other, "oco_any") == "invalid_client"
     with pytest.raises(OAuthClientNotFound):
