@@ -15,7 +15,7 @@ from bunbase.bunauth.jobs import activity_jobs
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.bunauth.store.activity import MAX_REFUSED
+from bunbase.bunauth.store.activity import MAX_REFUSED, UNAUDITED
 from bunbase.bunauth.store.known_devices import MAX_DEVICES
 from bunbase.contracts.bunauth.activity import Activity, ActivityEntry, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.factors import SecondFactor
@@ -258,6 +258,25 @@ async def test_the_audit_log_needs_what_the_gateway_does_not_see(
     clock.advance(3700)
     assert await needed() == [("account.sign_in", ADA, "refused")]
     assert await bunauth.stores.db.value("SELECT count(*) FROM activity WHERE email = $1", BOB) == 0
+
+
+WAITING = """
+INSERT INTO activity SELECT 'acv_' || n, $1, NULL, $2, $2, 'account.sign_in', '', '', 'refused', '', '', 1, $2,
+    n::text, true
+FROM generate_series(1, 2000) AS n"""
+
+
+async def test_refused_attempts_of_the_hour_that_is_open_are_not_read_again_and_again(
+    bunauth: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    db, now = bunauth.stores.db, clock.now()
+    await db.execute(WAITING, ada.signed_in().id, now)
+    await db.execute("ANALYZE activity")
+
+    plan: str = await db.value(f"EXPLAIN (ANALYZE, FORMAT JSON) {UNAUDITED}", now, 500)
+
+    assert "activity_unaudited" in str(plan)
+    assert "Removed by Filter" not in str(plan)
 
 
 async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthService, ada: Caller) -> None:
