@@ -16,6 +16,7 @@ def test_without_a_terminal_the_second_factor_is_turned_on_in_two_steps(signed_i
 
     assert "SECRET32" in shown.out
     assert "second-factor confirm" in shown.err
+    assert "Your address is not confirmed yet" in shown.err
     assert (wrong.code, signed_in.has_app) == (1, True)
     assert confirmed.document == {"recovery_codes": ["code-1", "code-2"]}
     assert bunbase(*FACTOR, "status", "--json").document["recovery_codes_left"] == 2

@@ -24,6 +24,12 @@ TOTP: Final = "/api/auth/totp"
 CODES: Final = "/api/auth/recovery-codes"
 WRONG_CODE: Final = "wrong_code"
 
+UNVERIFIED: Final = (
+    "Your address is not confirmed yet. Until it is, a reset of the password also turns the second factor off. "
+    "Use the link of the mail that you got, or ask for a new one on the page /account/send-verification of the server."
+)
+
+
 app = App(
     name="account",
     help="Change your account: its second factor, password, address and name; show who used it; or delete it.",
@@ -59,6 +65,8 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         if flags.json:
             out.document(new)
             return
+        if not session.ask(Me, Call("GET", ME)).user.email_verified:
+            out.hint(UNVERIFIED)
         out.line("Add this secret to your authenticator app, by hand or as a link:")
         out.facts((("secret", new.secret), ("link", new.uri)))
         if not sys.stdin.isatty():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -35,7 +35,8 @@ class Kind(Enum):
     LOGIN = "login"  # failures are counted by the account that the body names, and by address
     SIGN_UP = "sign_up"  # counted by address
     MAIL = "mail"  # anybody may ask for a mail to any address: counted by address, as sign-ups
-    TRADE = "trade"  # a secret that nobody can guess, or a start of a sign-in: counted by address
+    TRADE = "trade"  # a secret that nobody can guess: counted by address
+    START = "start"  # a link that opens a sign-in: counted by address, apart from TRADE, because any page can embed it
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -50,8 +51,8 @@ class Guarded(msgspec.Struct, frozen=True):
     any_method: bool = False
 
 
-LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in Kind)
-START: Final = Guarded(Kind.TRADE, any_method=True)
+LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in (Kind.LOGIN, Kind.SIGN_UP, Kind.MAIL, Kind.TRADE))
+START: Final = Guarded(Kind.START, any_method=True)
 FORM_LOGIN: Final = Guarded(Kind.LOGIN, form=True)
 
 GUARDED: Final = {
@@ -180,7 +181,16 @@ class LoginGuard:
         """Count a request by its address. Raises: RateLimited, InvalidKey, Unreachable."""
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         if not _speaks_for_many(holder):
-            (self.limits.trade if kind is Kind.TRADE else self.limits.sign_up)(_pool(holder), ip)
+            self._counting(kind)(_pool(holder), ip)
+
+    def _counting(self, kind: Kind) -> Callable[[str, str], None]:
+        match kind:
+            case Kind.TRADE:
+                return self.limits.trade
+            case Kind.START:
+                return self.limits.start
+            case _:
+                return self.limits.sign_up
 
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
         """Return the project and kind of the key in a request of an end user.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextvars
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.store import oauth_clients, oauth_requests
 from bunbase.bunauth.store.oauth_requests import MOVE
 from bunbase.contracts.bunauth.accounts import Proof
 from bunbase.contracts.bunauth.openid import (
@@ -48,10 +51,12 @@ from tests.bunauth.openid import (
     exchanged,
     new_client,
     refreshed,
+    request_of,
 )
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.conftest import new_database
 from tests.fakes import FakeKms
+from tests.pkg.waiting import until_true
 from tests.rooms import ANYONE, opened, site
 
 PROGRAM = "http://127.0.0.1/callback"
@@ -417,7 +422,7 @@ async def test_without_offline_access_a_session_ends_with_its_access_token(
 
 
 async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_tokens(
-    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str
+    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await new_client(bunauth, admin, name="Other")
 
@@ -438,12 +443,14 @@ async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_
     changed, waiting = await signed_in(shop)
     await bunauth.change_password(own, "another horse battery", PASSWORD)
     late = await refusal_of(bunauth, shop, waiting)
-    deleted, _ = await signed_in(other, "another horse battery")
+    deleted, waits_too = await signed_in(other, "another horse battery")
+    also_deleted = (await exchanged(bunauth, other, waits_too)).access_token
+    monkeypatch.setattr(oauth_clients, "SESSIONS_AT_ONCE", 1)
     suspended, waits = await signed_in(shop, "another horse battery")
     await bunauth.delete_oauth_client(admin, other.id)
     await bunauth.suspend_account(admin, own.signed_in().id)
 
-    assert [await ended(token) for token in (changed, deleted, suspended)] == [True, True, True]
+    assert [await ended(token) for token in (changed, deleted, also_deleted, suspended)] == [True] * 4
     assert (late, await refusal_of(bunauth, shop, waits)) == ("invalid_grant", "invalid_grant")
     assert await refusal_of(bunauth, other, "oco_any") == "invalid_client"
     with pytest.raises(OAuthClientNotFound):
@@ -596,6 +603,53 @@ async def test_administrators_register_clients_and_see_each_secret_once(
 REQUESTS = """
 INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
 SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
+
+
+async def test_the_deletion_of_an_account_and_the_exchange_of_its_code_do_not_wait_for_each_other(
+    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, own: Caller
+) -> None:
+    code, db = await visitor.code(shop), bunauth.stores.db
+    owner = own.developer.id if own.developer else ""
+
+    async with db.transaction():  # as the deletion: first the account, then what it has
+        await bunauth.stores.accounts.locked(owner)
+        exchange = contextvars.Context().run(asyncio.create_task, exchanged(bunauth, shop, code))
+        await until_true(lambda: db.value(WAITING))
+        await bunauth.stores.accounts.delete(owner)
+
+    with pytest.raises(OAuthRefused) as refused:
+        await exchange
+    assert refused.value.extra["error"] == "invalid_grant"
+
+
+WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())"
+
+
+async def test_of_too_many_open_sign_ins_of_a_browser_or_a_network_the_oldest_are_forgotten(
+    bunauth: BunAuthService, admin: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(oauth_requests, "MAX_OF_BROWSER", 2)
+    monkeypatch.setattr(oauth_requests, "MAX_OF_NETWORK", 4)
+    client, here = await new_client(bunauth, admin), msgspec.structs.replace(BROWSER, ip="192.0.2.1")
+
+    async def begin(browser: str = "") -> PageStep:
+        return await bunauth.oauth_authorize(here, request_of(client), browser)
+
+    async def left() -> int:
+        found: int = await bunauth.stores.db.value(
+            "SELECT count(*) FROM oauth_requests WHERE client_id = $1", client.id
+        )
+        return found
+
+    cookie = (await begin()).browser
+    for _ in range(3):
+        await begin(cookie)
+    of_browser = await left()
+    await asyncio.gather(*(begin() for _ in range(6)))
+    last = await begin()
+
+    assert (of_browser, await left()) == (2, 4)
+    assert (await bunauth.oauth_page(here, last.request, last.browser)).kind is PageKind.SIGN_IN
 
 
 async def test_a_sign_in_does_not_scan_the_requests_of_strangers(bunauth: BunAuthService, admin: Caller) -> None:

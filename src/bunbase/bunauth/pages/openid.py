@@ -86,7 +86,7 @@ def consent(step: PageStep) -> str:
         form(f"{CONSENT}/{step.client_id}", hidden("request", step.request), button("Allow")),
         _leaving(step, "Deny"),
         form(SIGN_OUT, hidden("request", step.request), button("Use another account", second=True)),
-        small("You can end this at any time, in the list of the applications that you have allowed."),
+        small("You can end this at any time, in a terminal: bunbase account authorizations"),
     )
     return page(f"Allow {step.client}?", *parts)
 

@@ -51,6 +51,7 @@ from bunbase.contracts.bunauth.accounts import (
     AccountSessions,
     EmailConfirmed,
     NewAccount,
+    PasswordReset,
     ProfileChanges,
     Proof,
     Registered,
@@ -170,11 +171,11 @@ class BunAuthService:
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
         ways = (self.page_passes, self.external_accounts, self.second_factor)
         self.page_ways_in = PageWaysIn(*ways, self.account_passkeys.passkeys, site.public_url)
-        self.leaving = Leaving(stores, self.proofs, tokens)
+        self.leaving = Leaving(stores, self.proofs, tokens, letters.account)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, self.proofs)
         self.verification = Verification(stores, access, site.clock)
         self.signing = Signing(access.keys, self.proofs)
-        self.administration = Administration(stores.administration, self.proofs, tokens)
+        self.administration = Administration(stores, self.proofs, tokens, letters.account)
         self.exchanging = Exchange(settings, site.service_tokens)
         page_settings = msgspec.structs.replace(settings, session_ttl_seconds=PAGE_SESSION_SECONDS)
         page_tokens = tokens.changed(page_settings)
@@ -283,8 +284,8 @@ class BunAuthService:
     async def request_password_reset(self, email: str) -> None:
         await self.password.request_reset(email)
 
-    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
-        await self.password.reset(caller, token, password)
+    async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
+        return await self.password.reset(caller, token, password)
 
     async def request_email_verification(self, email: str) -> None:
         await self.email.request_verification(email)

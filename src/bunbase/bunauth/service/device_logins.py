@@ -38,6 +38,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
+from bunbase.pkg.ip_addresses import network_around
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.user_codes import new_user_code, shown, typed
 
@@ -46,6 +47,7 @@ LIFETIME_SECONDS: Final = 600
 INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
 MAX_OPEN: Final = 10_000  # of the installation: more would make user codes easier to guess
+MAX_OPEN_OF_NETWORK: Final = 100  # otherwise one stranger takes all places, and nobody can sign a device in
 MAX_CLIENT_LENGTH: Final = 100
 
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
@@ -72,13 +74,13 @@ class DeviceLogins:
         if len(client) > MAX_CLIENT_LENGTH or not client.isprintable():
             raise InvalidInput.at("/client", f"A name has at most {MAX_CLIENT_LENGTH} printable characters.")
         code, now = new_secret(PREFIX), self.clock.now()
-        expires_at = now + timedelta(seconds=LIFETIME_SECONDS)
+        expires_at, network = now + timedelta(seconds=LIFETIME_SECONDS), network_around(caller.ip)
         async with self.stores.db.transaction():
-            if not await self.stores.device_logins.has_room(now, MAX_OPEN):
+            if not await self.stores.device_logins.has_room(now, MAX_OPEN, network, MAX_OPEN_OF_NETWORK):
                 raise RateLimited("Too many devices wait for approval.", retry_after_seconds=LIFETIME_SECONDS)
             while True:
                 user_code = new_user_code()
-                who = (client, caller.ip, caller.agent, now, expires_at, INTERVAL_SECONDS)
+                who = (client, caller.ip, caller.agent, now, expires_at, network, INTERVAL_SECONDS)
                 if await self.stores.device_logins.add(NewDeviceLogin(fingerprint(code), user_code, *who)):
                     break
         complete = f"{self.page}?user_code={shown(user_code)}"

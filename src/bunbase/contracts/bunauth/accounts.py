@@ -96,6 +96,12 @@ class EmailConfirmed(msgspec.Struct, frozen=True):
     status: str
 
 
+class PasswordReset(msgspec.Struct, frozen=True):
+    """`removed`: the other ways into the account that the reset has ended, in words; empty for a verified address."""
+
+    removed: tuple[str, ...] = ()
+
+
 class SignupState(msgspec.Struct, frozen=True):
     """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists."""
 

@@ -10,6 +10,7 @@ from bunbase.contracts.bunauth.accounts import (
     AccountSessions,
     EmailConfirmed,
     NewAccount,
+    PasswordReset,
     ProfileChanges,
     Proof,
     Registered,
@@ -189,7 +190,7 @@ class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, PageSignIns, P
         """Send a link to the address if it has an account. The caller cannot see whether it has one."""
         ...
 
-    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
+    async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
         """Set a new password by the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
         ...
 

@@ -48,6 +48,7 @@ from bunbase.contracts.bunauth.problems import ChallengeExpired, InvalidCredenti
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.ip_addresses import network_around
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.openid_provider.redirect_uris import form_target, is_local, is_registered, with_parameters
@@ -117,7 +118,7 @@ class SignInPages:
             return await self._finish(caller, request, person)
         if asked.silent:
             return self._refused(redirect_uri, asked.state, (missing or Missing.SIGN_IN).value)
-        await self.stores.oauth_requests.add(request)
+        await self.stores.oauth_requests.add(request, network_around(caller.ip))
         return PageStep(PageKind.CONTINUE, request=secret, browser=kept if kept != browser else "")
 
     async def page(self, caller: Caller, secret: str, browser: str) -> PageStep:
