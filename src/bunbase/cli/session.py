@@ -15,7 +15,7 @@ import msgspec
 
 from bunbase.cli.address import server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
-from bunbase.cli.errors import Failure, NotSignedIn, Refused
+from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.cli.proofs import REQUIRED, prove, unattended
@@ -28,6 +28,7 @@ TOKEN: Final = "BUNBASE_TOKEN"
 EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
+INVALID_TOKEN: Final = "invalid_token"
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -170,9 +171,14 @@ class Session:
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
+        request_id = str(problem.get("request_id", ""))
+        if problem.get("code") == INVALID_TOKEN:
+            advice = f"Use another one in {TOKEN}." if self.token else f"Sign in again: {self._way_in()}"
+            what = "This token is not valid" if self.token else "Your session has ended"
+            return NotSignedIn(f"{what} at {self.url}. {advice}", request_id)
         advice = "use another token" if self.token else f"run: {self._way_in()}"
-        reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
-        return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
+        reason = said(problem).rstrip(".") or "it does not accept this token"
+        return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", request_id)
 
 
 @contextmanager
