@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from bunbase.cli.address import server_url
+from bunbase.cli.address import server_of_link, server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
 from bunbase.cli.flags import ServerFlags
@@ -32,9 +32,13 @@ INVALID_TOKEN: Final = "invalid_token"
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account."""
+    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account.
+
+    `confirms_signups`: a stranger chooses the password on the page that a mail links to.
+    """
 
     setup_complete: bool
+    confirms_signups: bool = False
 
 
 class NamedProject(msgspec.Struct, frozen=True):
@@ -182,10 +186,15 @@ class Session:
 
 
 @contextmanager
-def open_session(flags: ServerFlags) -> Iterator[Session]:
-    """Yield a session for the flags, the environment and the credentials file."""
-    file = credentials_file()
-    url, token = server_url(flags.url, file.read().current), os.environ.get(TOKEN, "")
+def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
+    """Yield a session for the flags, the environment and the credentials file.
+
+    `link`: from a mail. It names its server, unless a flag or the environment does. A token in the environment is sent
+    to no server that only a link names, because anybody can send a link.
+    """
+    file, token = credentials_file(), os.environ.get(TOKEN, "")
+    named = "" if token else server_of_link(link)
+    url = server_url(flags.url, named or file.read().current)
     session = Session(url, file, token, flags.ca_file, attended=not flags.json and sys.stdin.isatty())
     try:
         yield session
