@@ -204,7 +204,7 @@ def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -
 
 
 def _tell_of_codes_left(session: Session, out: Output) -> None:
-    """Say after a sign-in with a recovery code how many are left. A failure is no failure of the sign-in."""
+    """Tell the person how many recovery codes are left. A failure is no failure of the sign-in."""
     try:
         left = session.ask(TotpState, Call("GET", "/api/auth/totp")).recovery_codes_left
     except Failure:
@@ -231,7 +231,7 @@ def _asked_name(out: Output) -> str:
 
 
 def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
-    """Say what comes next, and let the next commands use this server."""
+    """Tell the person what comes next, and let the next commands use this server."""
     with session.file.changing() as credentials:
         credentials.current = session.url
     if out.json:
