@@ -130,8 +130,11 @@ def register(
         setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
         mailed = setup.confirms_signups and not invite
         _warn_of_plain_http(session.url, out)
-        name = name or _asked_name(out)
-        account = {"email": _email(credentials), "password": _first_password(credentials, mailed), "name": name}
+        account = {
+            "email": _email(credentials),
+            "password": _first_password(credentials, mailed),
+            "name": name or _asked_name(out),
+        }
         if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
             account["setup_token"] = setup_token
         if invite:
