@@ -10,7 +10,9 @@ import pytest
 
 from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
+from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call
+from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import AccountSession
 from bunbase.pkg.api_json import api_json
 from tests.cli.conftest import EXECUTABLE, Bunbase, Said, executable, kept
@@ -98,7 +100,17 @@ def test_login_sends_the_code_of_the_second_factor_from_the_command_line(api: Fa
     assert (wrong.code, said.code) == (1, 0)
     assert "This code is wrong" in wrong.err
     assert f"Signed in to {api.url}" in said.err
+    assert "recovery code" not in said.err
     assert kept().server(api.url).access_token == "at_1"
+
+
+def test_a_sign_in_with_a_recovery_code_tells_how_many_are_left(api: FakeApi) -> None:
+    api.code, api.has_app = "abcd-efgh", True
+
+    said = executable("login", "--email", EMAIL, "--password-stdin", "--code", "abcd-efgh", input=PASSWORD)
+
+    assert "2 are left" in said.err
+    assert "bunbase account second-factor on" in said.err
 
 
 def test_login_asks_for_the_code_of_the_second_factor_until_it_is_right(
@@ -390,6 +402,31 @@ def test_a_registration_that_needs_a_confirmation_tells_of_the_mail(api: FakeApi
 
     assert said.document == {"status": "confirmation_sent", "email": EMAIL}
     assert kept().server(api.url).access_token == ""
+    assert kept().current == api.url
+
+
+def test_nobody_types_a_password_that_the_server_would_not_use(api: FakeApi, bunbase: Bunbase) -> None:
+    api.verifies_signups, api.any_password = True, True
+
+    said = bunbase("register", "--email", EMAIL, "--name", "Ada")
+
+    assert said.code == 0
+    assert f"bunbase login --url {api.url}" in said.err
+
+
+def test_a_link_names_its_server_unless_a_token_from_the_environment_would_be_sent_there(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BUNBASE_URL")
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    link = f"{api.url}/account/invite?token=biv_abc"
+
+    assert bunbase("register", "--email", EMAIL, "--invite", link).code == 0
+    assert (api.invite, kept().current) == ("biv_abc", api.url)
+
+    monkeypatch.setenv("BUNBASE_TOKEN", "bpt_secret")
+    with open_session(ServerFlags(), "https://attacker.example/invite#token=x") as session:
+        assert session.url == api.url
 
 
 @pytest.mark.parametrize("invite", ["biv_abc", "https://api.example.com/account/invite?token=biv_abc"])
@@ -414,5 +451,7 @@ def test_sessions_are_listed_and_ended(signed_in: FakeApi, bunbase: Bunbase) -> 
 
     assert set(signed_in.own_sessions) == {"ses_1"}
     assert "203.0.113.7" in listed.out
+    assert "application" in listed.out
     assert bunbase("sessions", "end", "ses_2").code == 1
+    assert "not both" in bunbase("sessions", "end", "ses_1", "--others").err
     assert bunbase("sessions", "end").code == bunbase("sessions", "end", "ses_1", "--others").code == 2

@@ -103,7 +103,11 @@ class PasswordReset(msgspec.Struct, frozen=True):
 
 
 class SignupState(msgspec.Struct, frozen=True):
-    """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists."""
+    """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists.
+
+    `confirms_signups`: strangers choose their password on the page that a mail links to, so none is asked before.
+    """
 
     signups: str
     setup_complete: bool
+    confirms_signups: bool = False

@@ -68,7 +68,7 @@ class AuthenticatorApps(Generic[H]):
                 await self._tell_confirmed(holder, replaced=row is not None and row.confirmed_at is not None)
                 return await self._replace_codes(user)
             await self.stores.factors.fail_pending(user)
-        raise WrongCode("Check the clock of your phone, and send the code that the app shows now.")
+        raise WrongCode("This code is wrong. Check the clock of your phone, and send the code that the app shows now.")
 
     async def new_codes(self, user: str, note: Note = no_note) -> RecoveryCodes:
         """Replace all recovery codes. Raises: TotpNotFound."""
