@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthTokens, PageKind, PageStep
+import pytest
+
+from bunbase.contracts.bunauth.openid import (
+    ClientKind,
+    NewOAuthClient,
+    OAuthClient,
+    OAuthRefused,
+    OAuthTokens,
+    PageKind,
+    PageStep,
+)
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller, CallerKind, Developer
 from bunbase.pkg.oidc.person import challenge_of
@@ -110,3 +120,10 @@ async def exchanged(bunauth: BunAuth, client: OAuthClient, code: str, **changes:
 async def refreshed(bunauth: BunAuth, client: OAuthClient, token: str, **changes: str) -> OAuthTokens:
     fields = {"grant_type": "refresh_token", "refresh_token": token}
     return await bunauth.oauth_token(CLIENT, credentials(client), {**fields, **changes})
+
+
+async def refusal_of(bunauth: BunAuth, client: OAuthClient, code: str, **changes: str) -> str:
+    """Return the error that the token endpoint answers to an exchange."""
+    with pytest.raises(OAuthRefused) as refused:
+        await exchanged(bunauth, client, changes.pop("code_sent", code), **changes)
+    return str(refused.value.extra["error"])

@@ -12,6 +12,7 @@ from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedI
 from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
+from bunbase.contracts.bunauth.openid import Authorizations
 from bunbase.contracts.bunauth.problems import (
     InvalidCredentials,
     InvalidToken,
@@ -40,6 +41,18 @@ async def list_activity(api: Injected[FakeApi], request: AnyRequest) -> AccountA
     entry = ActivityEntry("acv_1", NOW, "account.sign_in", "203.0.113.7", "curl", refused, count=3)
     by_shop = (ActivityOutcome.DONE, ActivityMethod.OPENID, "Shop")
     return AccountActivity((entry, ActivityEntry("acv_0", NOW, "account.sign_in", "203.0.113.7", "curl", *by_shop)))
+
+
+@get("/api/auth/authorizations")
+async def list_authorizations(api: Injected[FakeApi], request: AnyRequest) -> Authorizations:
+    api.signed_in(request)
+    return Authorizations(tuple(api.authorizations))
+
+
+@delete("/api/auth/authorizations/{id:str}")
+async def end_authorization(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.signed_in(request)
+    api.authorizations = [one for one in api.authorizations if one.id != id]
 
 
 @delete("/api/auth/sessions")
@@ -163,7 +176,7 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
     body = await request.json() if verb != "logout" else {}
     match verb:
         case "login" | "register":
-            if body["password"] != PASSWORD:
+            if body["password"] != PASSWORD and not api.any_password:
                 raise InvalidCredentials
             if verb == "login" and api.code:
                 raise SecondFactorRequired(challenge="bsc_1", methods=["totp", "recovery_code"])
@@ -175,8 +188,9 @@ async def auth(api: Injected[FakeApi], request: AnyRequest, verb: FromPath[str])
             return Response(refreshed(api, body["refresh_token"]), status_code=200)
         case _:
             api.signed_in(request)
-            api.access.clear()
-            api.fresh.clear()
+            token = request.headers["authorization"].removeprefix("Bearer ")
+            api.access.discard(token)
+            api.fresh.discard(token.replace("at_", "rt_"))
             return Response(None, status_code=204)
 
 
@@ -195,6 +209,8 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
 
 
 ACCOUNT_ROUTES: Final = (
+    list_authorizations,
+    end_authorization,
     list_activity,
     list_own_sessions,
     end_own_sessions,

@@ -10,8 +10,9 @@ import msgspec
 from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
+from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount
 from bunbase.contracts.bunauth.invites import AccountInvite
-from bunbase.contracts.bunauth.openid import OAuthClient
+from bunbase.contracts.bunauth.openid import Authorization, OAuthClient
 from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenExpired
 from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import CallerKind, Role
@@ -63,6 +64,12 @@ class FakeApi:
         self.device_errors: list[type[Problem]] = []
         self.setup_complete = True
         self.without_factors: list[str] = []  # accounts whose factors an administrator has removed
+        self.suspended: list[str] = []  # accounts that an administrator has suspended
+        self.all_accounts = [
+            ManagedAccount(id, email, "", AccountRole.USER, NOW, None, NOW, 0, 0)
+            for id, email in (("usr_bob", "bob@example.com"), ("usr_bobby", "bob@example.com.au"))
+        ]
+        self.authorizations: list[Authorization] = []
         self.code = ""  # if it is set, a sign-in needs this code
         self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
         self.replaced_keys = 0
@@ -74,6 +81,7 @@ class FakeApi:
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False
+        self.any_password = False
         self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900
         self.projects: dict[str, Project] = {}

@@ -19,6 +19,7 @@ from litestar.response import Stream
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthClients
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
@@ -82,7 +83,26 @@ async def device_token(api: Injected[FakeApi], request: AnyRequest) -> SignedIn:
 
 @get("/api/instance")
 async def instance(api: Injected[FakeApi]) -> dict[str, bool]:
-    return {"setup_complete": api.setup_complete}
+    return {"setup_complete": api.setup_complete, "confirms_signups": api.verifies_signups}
+
+
+@get("/.well-known/openid-configuration")
+async def discovery(api: Injected[FakeApi]) -> dict[str, str]:
+    return {"issuer": api.url}
+
+
+@get("/api/admin/accounts")
+async def list_accounts(api: Injected[FakeApi], request: AnyRequest, email: FromQuery[str] = "") -> ManagedAccounts:
+    api.signed_in(request)
+    found = [one for one in api.all_accounts if one.email.startswith(email.casefold())]
+    return ManagedAccounts(tuple(found), None)
+
+
+@post("/api/admin/accounts/{account:str}/suspend", status_code=200)
+async def suspend_account(api: Injected[FakeApi], request: AnyRequest, account: FromPath[str]) -> ManagedAccount:
+    api.signed_in(request)
+    api.suspended.append(account)
+    return next(one for one in api.all_accounts if one.id == account)
 
 
 @post("/api/admin/accounts/{account:str}/reset-factors", status_code=204)
@@ -500,6 +520,9 @@ ROUTES = (
     device_token,
     instance,
     reset_factors,
+    discovery,
+    list_accounts,
+    suspend_account,
     me,
     list_projects,
     create_project,

@@ -10,10 +10,12 @@ import pytest
 
 from bunbase import __version__
 from bunbase.cli.credentials import KnownServer, credentials_file
+from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call
+from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import AccountSession
 from bunbase.pkg.api_json import api_json
-from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
+from tests.cli.conftest import EXECUTABLE, Bunbase, Said, executable, kept
 from tests.cli.fake_api import EMAIL, NOW, PASSWORD, REQUEST_ID, FakeApi
 
 
@@ -98,7 +100,17 @@ def test_login_sends_the_code_of_the_second_factor_from_the_command_line(api: Fa
     assert (wrong.code, said.code) == (1, 0)
     assert "This code is wrong" in wrong.err
     assert f"Signed in to {api.url}" in said.err
+    assert "recovery code" not in said.err
     assert kept().server(api.url).access_token == "at_1"
+
+
+def test_a_sign_in_with_a_recovery_code_tells_how_many_are_left(api: FakeApi) -> None:
+    api.code, api.has_app = "abcd-efgh", True
+
+    said = executable("login", "--email", EMAIL, "--password-stdin", "--code", "abcd-efgh", input=PASSWORD)
+
+    assert "2 are left" in said.err
+    assert "bunbase account second-factor on" in said.err
 
 
 def test_login_asks_for_the_code_of_the_second_factor_until_it_is_right(
@@ -307,6 +319,41 @@ def test_a_token_from_the_environment_needs_no_credentials_file(
     assert not credentials_file().path.exists()
 
 
+def login(email: str = EMAIL, password: str = PASSWORD) -> Said:
+    return executable("login", "--email", email, "--password-stdin", input=password)
+
+
+@pytest.mark.parametrize("expired", [False, True])
+def test_a_second_login_of_the_same_account_ends_the_session_before(signed_in: FakeApi, expired: bool) -> None:
+    if expired:
+        signed_in.expire()
+
+    said = login()
+
+    assert said.code == 0
+    assert signed_in.access == {kept().server(signed_in.url).access_token}
+    assert signed_in.fresh == {kept().server(signed_in.url).refresh_token}
+
+
+def test_a_failed_login_and_a_login_of_another_account_leave_the_session_open(signed_in: FakeApi) -> None:
+    failed = login(password="wrong")
+    after_failure = set(signed_in.access)
+    other = login("bob@example.com")
+
+    assert (failed.code, other.code) == (1, 0)
+    assert after_failure == {"at_1"}
+    assert "at_1" in signed_in.access
+
+
+def test_a_personal_token_stays_valid_after_a_login(api: FakeApi, bunbase: Bunbase) -> None:
+    api.access.add("bpt_1")
+    assert bunbase("login", "--token", "bpt_1").code == 0
+
+    assert login().code == 0
+
+    assert "bpt_1" in api.access
+
+
 def test_logout_ends_the_session_and_deletes_all_credentials_of_the_server(
     in_project: FakeApi, bunbase: Bunbase
 ) -> None:
@@ -355,6 +402,31 @@ def test_a_registration_that_needs_a_confirmation_tells_of_the_mail(api: FakeApi
 
     assert said.document == {"status": "confirmation_sent", "email": EMAIL}
     assert kept().server(api.url).access_token == ""
+    assert kept().current == api.url
+
+
+def test_nobody_types_a_password_that_the_server_would_not_use(api: FakeApi, bunbase: Bunbase) -> None:
+    api.verifies_signups, api.any_password = True, True
+
+    said = bunbase("register", "--email", EMAIL, "--name", "Ada")
+
+    assert said.code == 0
+    assert f"bunbase login --url {api.url}" in said.err
+
+
+def test_a_link_names_its_server_unless_a_token_from_the_environment_would_be_sent_there(
+    api: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BUNBASE_URL")
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    link = f"{api.url}/account/invite?token=biv_abc"
+
+    assert bunbase("register", "--email", EMAIL, "--invite", link).code == 0
+    assert (api.invite, kept().current) == ("biv_abc", api.url)
+
+    monkeypatch.setenv("BUNBASE_TOKEN", "bpt_secret")
+    with open_session(ServerFlags(), "https://attacker.example/invite#token=x") as session:
+        assert session.url == api.url
 
 
 @pytest.mark.parametrize("invite", ["biv_abc", "https://api.example.com/account/invite?token=biv_abc"])
@@ -379,5 +451,7 @@ def test_sessions_are_listed_and_ended(signed_in: FakeApi, bunbase: Bunbase) -> 
 
     assert set(signed_in.own_sessions) == {"ses_1"}
     assert "203.0.113.7" in listed.out
+    assert "application" in listed.out
     assert bunbase("sessions", "end", "ses_2").code == 1
+    assert "not both" in bunbase("sessions", "end", "ses_1", "--others").err
     assert bunbase("sessions", "end").code == bunbase("sessions", "end", "ses_1", "--others").code == 2

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.cli.conftest import Bunbase
+from tests.cli.conftest import Bunbase, executable
 from tests.cli.fake_api import FakeApi
 
 
@@ -9,6 +9,18 @@ def test_an_administrator_removes_the_factors_of_an_account(signed_in: FakeApi, 
 
     assert (said.code, signed_in.without_factors) == (0, ["usr_bob"])
     assert "usr_bob has no factors any more" in said.err
+
+
+def test_an_administrator_names_an_account_by_its_email_address(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    unconfirmed = executable("admin", "suspend", "bob@example.com")
+    suspended = bunbase("admin", "suspend", "Bob@example.com", "--yes")
+    reset = bunbase("admin", "reset-factors", "bob@example.com")
+    unknown = bunbase("admin", "role", "bob@example", "admin")
+
+    assert (unconfirmed.code, suspended.code, reset.code, unknown.code) == (2, 0, 0, 1)
+    assert "its sessions and personal tokens stop working" in unconfirmed.err
+    assert (signed_in.suspended, signed_in.without_factors) == (["usr_bob"], ["usr_bob"])
+    assert "bunbase admin accounts" in unknown.err
 
 
 def test_an_administrator_invites_people_with_and_without_an_address_and_withdraws_an_invitation(

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from bunbase.cli.qr import qr_lines
+from bunbase.contracts.bunauth.openid import Authorization
 from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.fake_accounts import FIRST_CODE
-from tests.cli.fake_api import EMAIL, FakeApi
+from tests.cli.fake_api import EMAIL, NOW, FakeApi
 
 FACTOR = ("account", "second-factor")
 
@@ -16,6 +18,7 @@ def test_without_a_terminal_the_second_factor_is_turned_on_in_two_steps(signed_i
 
     assert "SECRET32" in shown.out
     assert "second-factor confirm" in shown.err
+    assert "Your address is not confirmed yet" in shown.err
     assert (wrong.code, signed_in.has_app) == (1, True)
     assert confirmed.document == {"recovery_codes": ["code-1", "code-2"]}
     assert bunbase(*FACTOR, "status", "--json").document["recovery_codes_left"] == 2
@@ -33,6 +36,24 @@ def test_at_a_terminal_the_command_asks_for_the_first_code_until_it_is_right(
     assert (said.code, signed_in.has_app) == (0, True)
     assert "otpauth://totp/" in said.out
     assert "code-1\ncode-2\n" in said.out
+
+
+def test_a_terminal_shows_the_secret_as_a_qr_code_of_24_lines_at_most() -> None:
+    lines = qr_lines(f"otpauth://totp/BunBase:{EMAIL}?secret={'A' * 32}&issuer=BunBase")
+
+    assert len(lines) <= 24
+    assert set("".join(lines)) <= set("█▀▄ ")
+
+
+def test_the_applications_that_were_allowed_are_listed_and_ended(signed_in: FakeApi, bunbase: Bunbase) -> None:
+    signed_in.authorizations = [Authorization("oau_1", "oac_1", "Shop", False, ("openid", "email"), NOW, NOW)]
+
+    listed = bunbase("account", "authorizations", "list").out
+    ended = bunbase("account", "authorizations", "end", "oau_1")
+
+    assert "Shop" in listed
+    assert "openid email" in listed
+    assert (ended.code, signed_in.authorizations) == (0, [])
 
 
 def test_recovery_codes_are_replaced_and_the_second_factor_turned_off(signed_in: FakeApi, bunbase: Bunbase) -> None:

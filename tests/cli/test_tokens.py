@@ -48,10 +48,12 @@ def test_an_application_is_registered_gets_a_new_secret_and_is_deleted(in_projec
     shop = bunbase("oauth-clients", "create", "Shop", *uris, "--confidential")
     page = bunbase("oauth-clients", "create", "Page", uris[0], "--first-party", "--json").document
     listed = bunbase("oauth-clients", "list").out
-    rotated = bunbase("oauth-clients", "rotate", "oac_1").out
-    deleted = bunbase("oauth-clients", "delete", "oac_1", "--json").document
+    rotated = bunbase("oauth-clients", "rotate", "oac_1", "--yes").out
+    deleted = bunbase("oauth-clients", "delete", "oac_1", "--yes", "--json").document
 
     assert "ocs_1" in shop.out
+    assert in_project.url in shop.out
+    assert bunbase("oauth-clients", "delete", "oac_1").code == bunbase("oauth-clients", "rotate", "oac_1").code == 2
     assert (page["kind"], page["first_party"], "client_secret" in page) == ("public", True, False)
     assert in_project.oauth_clients[0].name == "Page"
     assert " ".join(uris)[:20] in listed

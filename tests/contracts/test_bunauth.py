@@ -14,13 +14,17 @@ from bunbase.bunauth.settings import BunAuthSettings
 from bunbase.contracts.bunauth.accounts import NewAccount, Proof, SignupState
 from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, AccountSuspended
 from bunbase.contracts.bunauth.factors import SecondFactor
-from bunbase.contracts.bunauth.openid import ClientMistaken, OAuthRefused
+from bunbase.contracts.bunauth.openid import AuthorizationExpired, ClientMistaken, OAuthRefused
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName, PageReturn, PageWays
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
+    DeviceNotFound,
     EmailTaken,
+    ExternalLoginExpired,
     InvalidCredentials,
     InvalidToken,
     PasskeyNotFound,
+    ProviderNotFound,
     SecondFactorRequired,
     ServiceExchangeOff,
     SetupTokenRequired,
@@ -89,6 +93,26 @@ async def test_accounts_are_found_by_their_ids(bunauth: BunAuth) -> None:
     assert await bunauth.accounts(()) == ()
     with pytest.raises(InvalidInput):
         await bunauth.accounts(tuple(f"usr_{number}" for number in range(501)))
+
+
+async def test_a_page_without_services_has_no_other_ways_in_and_takes_no_unknown_pass(bunauth: BunAuth) -> None:
+    to = ActPage(PageName.DEVICE, "BBBB-BBBB")
+
+    assert await bunauth.page_ways(to, "bpp_unknown") == PageWays()
+    with pytest.raises(ProviderNotFound):
+        await bunauth.start_page_sign_in("github", to, "")
+    with pytest.raises(ExternalLoginExpired):
+        await bunauth.finish_page_sign_in(ANYONE, PageReturn("unsealed", "bbs_unknown", "bxc_unknown"))
+    with pytest.raises(ChallengeExpired):
+        await bunauth.page_second_factor(ANYONE, to, "bsc_unknown", "123456")
+    with pytest.raises(WrongPasskey):
+        await bunauth.page_passkey(ANYONE, to, "", {})
+    with pytest.raises(ChallengeExpired):
+        await bunauth.identify_by_pass(ANYONE, to, "bpp_unknown")
+    with pytest.raises(DeviceNotFound):
+        await bunauth.decide_device_login_by_pass(ANYONE, "BBBB-BBBB", "bpp_unknown", approve=True)
+    with pytest.raises(AuthorizationExpired):
+        await bunauth.oauth_continue(ANYONE, "orq_unknown", "ops_unknown", "bpp_unknown")
 
 
 async def test_problems_of_bunauth_keep_their_class_over_http(bunauth: BunAuth) -> None:

@@ -169,7 +169,7 @@ def test_a_suspended_project_refuses_keys_and_changes_and_its_members_still_read
         return reply.json()["code"] if reply.status_code >= 400 else reply.status_code
 
     assert code(bob.keys["secret"]) == 200
-    command("admin", "suspend", bob.slug)
+    command("admin", "suspend", bob.slug, "--yes")
 
     poll(lambda: code(bob.keys["secret"]) == "project_suspended")
     poll(lambda: code(bob.keys["publishable"]) == "project_suspended")
@@ -202,7 +202,7 @@ def test_the_sessions_and_tokens_of_a_suspended_account_end(
     token = {"Authorization": f"Bearer {made.raise_for_status().json()['token']}"}
     assert http.get(bob.at, headers=token).status_code == 200
 
-    command("admin", "suspend", bob.id)
+    command("admin", "suspend", bob.id, "--yes")
 
     def is_refused(headers: dict[str, str]) -> bool:
         return http.get(bob.at, headers=headers).status_code == 401

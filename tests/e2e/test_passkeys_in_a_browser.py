@@ -69,3 +69,18 @@ def test_a_passkey_of_a_browser_registers_and_signs_in_without_an_email(page: Pa
     (listed,) = instance.http.get("/api/auth/passkeys", headers=headers).json()["items"]
     assert signed_in["user"]["email"] == ACCOUNT["email"]
     assert (listed["id"], listed["name"], listed["last_used_at"] is not None) == (made["id"], "Chromium", True)
+
+
+def test_a_passkey_of_the_browser_approves_a_device_on_its_page(page: Page, instance: Instance) -> None:
+    def send(path: str, body: Any = None, token: str = "") -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return instance.http.post(f"/api/auth/{path}", json=body, headers=headers).raise_for_status().json()
+
+    login = send("device", {"client": "a machine"})
+    page.goto(f"http://localhost:{instance.port}/device?user_code={login['user_code']}")
+    page.get_by_role("button", name="Use a passkey").click()
+    page.get_by_text(f"signed in as {ACCOUNT['email']}").wait_for()
+    page.get_by_role("button", name="Approve").first.click()
+    page.get_by_role("heading", name="The device is signed in").wait_for()
+
+    assert send("device/token", {"device_code": login["device_code"]})["user"]["email"] == ACCOUNT["email"]

@@ -15,6 +15,7 @@ from bunbase.contracts.bunauth.accounts import Account, NewAccount, Registered, 
 from bunbase.contracts.bunauth.devices import WaitingDevice
 from bunbase.contracts.bunauth.factors import PasskeyOptions, SecondFactor
 from bunbase.contracts.bunauth.identities import CodeExchange, ExternalRedirect, ExternalStart
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageWays
 from bunbase.contracts.bunauth.problems import (
     DeviceNotFound,
     InvalidCredentials,
@@ -207,6 +208,9 @@ class FakeBunAuth(Room):
         await self.waiting_device(user_code)
         await self.login(caller, email, password)
 
+    async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
+        return PageWays()
+
     async def decide_device_login_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
     ) -> None:
@@ -253,7 +257,7 @@ class FakePlatform(Room):
     async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
         return AcceptedInvite(Role.VIEWER)
 
-    async def invitation(self, token: str) -> OpenInvitation:
+    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
         return OpenInvitation("Bakery", Role.VIEWER, "ada@example.com", "bob@example.com")
 
     async def begin_act(self, caller: Caller, act: AuditedAct) -> str:

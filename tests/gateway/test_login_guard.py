@@ -276,6 +276,16 @@ async def test_invented_tokens_in_the_explain_header_have_the_same_limit() -> No
         assert asked == MOST
 
 
+async def test_embedded_links_that_open_a_sign_in_use_up_no_refreshes_of_the_address() -> None:
+    async with door_of(GatewaySettings(token_requests_per_minute=MOST)) as door:
+        embedded = [(await door.http.get("/oauth/authorize")).status_code for _ in range(MOST + 1)]
+        by_service = await door.http.get("/api/auth/oauth/google/start")
+        refresh = await door.http.post("/api/auth/refresh", json={"refresh_token": "brt_x"})
+
+    assert (429 in embedded[:MOST], embedded[MOST], by_service.status_code) == (False, 429, 429)
+    assert refresh.status_code == 200
+
+
 async def test_guesses_of_device_codes_are_limited_by_address() -> None:
     settings = GatewaySettings(token_requests_per_minute=MOST, trusted_proxies=("127.0.0.1",))
     async with door_of(settings) as door:

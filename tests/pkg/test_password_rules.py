@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bunbase.pkg import metrics
+from bunbase.pkg.common_passwords import COMMON
 from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.password_rules import BreachedFile, BreachedServer, PasswordRules, WeakPassword, open_breached
 from tests.seeds import examples
@@ -28,7 +29,23 @@ def written(path: Path, hashes: list[str], ending: str = "\r\n") -> Path:
 
 @pytest.mark.parametrize(
     "password",
-    ["ada.lovelace@example.com", "ADA.Lovelace", "The Product", "\uff34he Product", "aaaaaaaa", "12345678", "Qwertyui"],
+    [
+        "ada.lovelace@example.com",
+        "ADA.Lovelace",
+        "ada.lovelace1815",
+        "The Product",
+        "\uff34he Product",
+        "The Product1",
+        "aaaaaaaa",
+        "12345678",
+        "Qwertyui",
+        "password",
+        "Password1",
+        "PASSWORD2026!",
+        "P@ssw0rd",
+        "iloveyou",
+        " letmein99 ",
+    ],
 )
 async def test_passwords_that_attackers_try_first_are_refused(password: str) -> None:
     with pytest.raises(WeakPassword) as refused:
@@ -37,7 +54,13 @@ async def test_passwords_that_attackers_try_first_are_refused(password: str) -> 
 
 
 async def test_another_password_is_accepted() -> None:
-    await PasswordRules("the product", None).check("correct horse battery", EMAIL)
+    for password in ("correct horse battery", "password of my first cat", "dragon837162", "a password"):
+        await PasswordRules("the product", None).check(password, EMAIL)
+
+
+def test_the_built_in_list_is_small_and_in_small_letters() -> None:
+    assert len(COMMON) <= 200
+    assert {one.casefold() for one in COMMON} == COMMON
 
 
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])

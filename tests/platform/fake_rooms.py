@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.activity import UnauditedActivity
+from bunbase.contracts.bunauth.identities import LoginProvider
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName, PageWays
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
     InvalidCredentials,
@@ -25,6 +27,7 @@ from bunbase.pkg.modules import Rooms
 from tests.fakes import FakeKms
 
 PASSWORD, CODE = "correct horse battery", "123456"  # of every account
+SERVICES = (LoginProvider("github", "GitHub", "github"),)
 
 
 class Hearing:
@@ -83,6 +86,15 @@ class FakeBunAuth:
         if id in self.two_factors:
             raise SecondFactorRequired(challenge=f"bsc_{id}", methods=["totp"])
         return account_of(id)
+
+    async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
+        """A pass is the name of its account here, and is for an invitation."""
+        return PageWays(SERVICES, cookie if cookie and to.page is PageName.INVITE else "")
+
+    async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
+        if not (await self.page_ways(to, cookie)).email:
+            raise ChallengeExpired("Sign in again.")
+        return account_of(f"usr_{cookie}")
 
     async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
         if challenge == "expired":

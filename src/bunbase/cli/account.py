@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -13,14 +16,16 @@ from cyclopts import Parameter
 from bunbase.cli.address import is_loopback
 from bunbase.cli.attempts import MOST, until_right
 from bunbase.cli.browser_login import check_provider, sign_in_by_provider
+from bunbase.cli.credentials import KnownServer
 from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
-from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
+from bunbase.cli.session import TOKEN, Session, Setup, keep_sign_in, open_session
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.factors import TotpState
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
 SECOND_FACTOR: Final = "second_factor_required"
@@ -28,6 +33,9 @@ WRONG_CODE: Final = "wrong_code"
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
 MAIL_SENT: Final = 202
+UNAUTHENTICATED: Final = 401
+END: Final = Call("POST", "/api/auth/logout")
+APP_CODE: Final = re.compile(r"\d{6}")
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -122,16 +130,22 @@ def register(
     A server where everybody may register first sends a mail, whose link opens the account.
     """
     out = Output(flags.json)
-    with open_session(flags) as session:
+    with open_session(flags, invite) as session:
+        setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
+        mailed = setup.confirms_signups and not invite
         _warn_of_plain_http(session.url, out)
-        account = {"email": _email(credentials), "password": _password(credentials, again=True), "name": name}
+        account = {
+            "email": _email(credentials),
+            "password": _first_password(credentials, mailed),
+            "name": name or _asked_name(out),
+        }
         if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
             account["setup_token"] = setup_token
         if invite:
             account["invite"] = invite.rpartition("token=")[2]
         answer = session.http.send(Call("POST", "/api/auth/register", json=account))
         if answer.status_code == MAIL_SENT:
-            _tell_of_the_mail(account["email"], out)
+            _tell_of_the_mail(session, account["email"], out)
             return
         _keep(session, decode(answer, SignedIn), out)
         out.hint("Next: bunbase projects create <name>")
@@ -179,18 +193,49 @@ def _enter(session: Session, call: Call, out: Output) -> None:
 def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
     with session.file.changing() as credentials:
         credentials.current = session.url
-        keep_sign_in(credentials.server(session.url), signed_in)
+        known = credentials.server(session.url)
+        earlier = msgspec.structs.replace(known)
+        keep_sign_in(known, signed_in)
+    if earlier.refresh_token and earlier.email == signed_in.user.email:
+        _end_earlier(session, earlier)
     _welcome(session, signed_in.user, out)
+
+
+def _end_earlier(session: Session, earlier: KnownServer) -> None:
+    """End the session that a new sign-in of the same account replaces: nothing on this machine knows it any more.
+
+    The sign-in has succeeded, so a failure here is no failure of the command. The session then expires by itself.
+    """
+    with suppress(Failure):
+        ended = session.http.send(END, earlier.access_token)
+        if ended.status_code == UNAUTHENTICATED:  # the access token has expired, the session perhaps not
+            call = Call("POST", "/api/auth/refresh", json={"refresh_token": earlier.refresh_token})
+            session.http.send(END, decode(session.http.send(call), SignedIn).access_token)
 
 
 def _enter_with_code(session: Session, challenge: str, code: str, out: Output) -> None:
     """End a sign-in with a code. A person may correct a wrong code; a code from the command line is sent once."""
 
     def attempt() -> None:
-        answer = {"challenge": challenge, "code": code or _asked_code(out)}
+        typed = code or _asked_code(out)
+        answer = {"challenge": challenge, "code": typed}
         _enter(session, Call("POST", "/api/auth/login/second-factor", json=answer), out)
+        if not APP_CODE.fullmatch(typed.replace(" ", "")):
+            _tell_of_codes_left(session, out)
 
     until_right(attempt, WRONG_CODE, out, most=1 if code else MOST)
+
+
+def _tell_of_codes_left(session: Session, out: Output) -> None:
+    """Tell the person how many recovery codes are left. A failure is no failure of the sign-in."""
+    try:
+        left = session.ask(TotpState, Call("GET", "/api/auth/totp")).recovery_codes_left
+    except Failure:
+        return
+    out.warn(
+        f"You have used a recovery code; {left} are left. If you have lost your phone, set up another one: "
+        "bunbase account second-factor on. For new codes: bunbase account second-factor recovery-codes"
+    )
 
 
 def _asked_code(out: Output) -> str:
@@ -203,11 +248,19 @@ def _asked_code(out: Output) -> str:
         raise Usage(usage.detail, SECOND_FACTOR) from None
 
 
-def _tell_of_the_mail(email: str, out: Output) -> None:
+def _asked_name(out: Output) -> str:
+    """Ask a person at a terminal for a name. An empty line is no name; scripts pass `--name`."""
+    return ask("Your name, which other members see", "") if sys.stdin.isatty() and not out.json else ""
+
+
+def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
+    """Tell the person what comes next, and let the next commands use this server."""
+    with session.file.changing() as credentials:
+        credentials.current = session.url
     if out.json:
         out.document({"status": "confirmation_sent", "email": email})
     out.done(f"A mail is on its way to {email}. Its link opens the account, and the password is chosen there.")
-    out.hint("Then: bunbase login")
+    out.hint(f"Then: bunbase login --url {session.url}")
 
 
 def _accept_token(session: Session, token: str, out: Output) -> None:
@@ -232,7 +285,7 @@ def _end(session: Session, out: Output) -> None:
     if session.known().access_token.startswith(PERSONAL):
         return
     try:
-        decode(session.send(Call("POST", "/api/auth/logout")), type(None))
+        decode(session.send(END), type(None))
     except NotSignedIn:
         return
     except Failure as failure:
@@ -269,6 +322,13 @@ def _password(given: PasswordFlags, again: bool) -> str:
     if again and ask_secret("Password again", "") != password:
         raise Usage("The two passwords are not the same.")
     return password
+
+
+def _first_password(given: PasswordFlags, mailed: bool) -> str:
+    """Return the password of a new account. `mailed`: the server does not use it, so nobody has to think of one."""
+    if mailed and not given.password_stdin and not os.environ.get(PASSWORD, ""):
+        return secrets.token_urlsafe(24)
+    return _password(given, again=True)
 
 
 def _warn_of_plain_http(url: str, out: Output) -> None:

@@ -11,6 +11,7 @@ from bunbase.cli.errors import Usage
 DEFAULT_URL = "http://127.0.0.1:7070"
 VARIABLE = "BUNBASE_URL"
 PORT = "BUNBASE_PORT"
+PAGES = ("/account/invite", "/invite")  # of links that a command takes
 
 
 def server_url(flag: str, last: str) -> str:
@@ -19,6 +20,15 @@ def server_url(flag: str, last: str) -> str:
     Raises: Usage.
     """
     return normal_url(flag or os.environ.get(VARIABLE, "") or last or default_url())
+
+
+def server_of_link(link: str) -> str:
+    """Return the address of the server that has sent a link to one of its pages, or "" if it is no such link."""
+    for page in PAGES:
+        before, found, _ = link.strip().partition(page)
+        if found and urlsplit(before).scheme in ("http", "https"):
+            return normal_url(before)
+    return ""
 
 
 def default_url() -> str:

@@ -11,6 +11,7 @@ from bunbase.cli.account_invites import app as account_invites
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.people import account_id
 from bunbase.cli.prompts import confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
@@ -20,7 +21,8 @@ ACCOUNT: Final = "usr_"
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
-Target = Annotated[str, Parameter(help="The id of an account (usr_…), or the id or slug of a project.")]
+Named = Annotated[str, Parameter(help="The email address or id of the account.")]
+Target = Annotated[str, Parameter(help="The email address or id of an account, or the id or slug of a project.")]
 
 app = App(name="admin", help="Manage the accounts and projects of the installation, as its administrator.")
 app.command(account_invites)
@@ -97,8 +99,10 @@ def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 @app.command
-def suspend(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+def suspend(target: Target, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Suspend an account or a project. Sessions, tokens and keys stop working within a second."""
+    Output(flags.json).warn(f"This suspends {target}: {_stops(target)} stop working within a second.")
+    confirm(yes)
     _change(target, "suspend", f"{target} is suspended.", flags)
 
 
@@ -110,7 +114,7 @@ def resume(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def role(
-    account: Annotated[str, Parameter(help="The id of the account (usr_…).")],
+    account: Named,
     role: Annotated[Literal["admin", "user"], Parameter(help="The new role in the installation.")],
     /,
     *,
@@ -119,7 +123,8 @@ def role(
     """Change the role of an account in the installation. Its sessions end."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        changed = session.ask(ManagedAccount, Call("PATCH", at("admin", "accounts", account), json={"role": role}))
+        id = account_id(account, session)
+        changed = session.ask(ManagedAccount, Call("PATCH", at("admin", "accounts", id), json={"role": role}))
     if flags.json:
         out.document(changed)
     out.done(f"{changed.email} now has the role {changed.role.value}.")
@@ -127,7 +132,7 @@ def role(
 
 @app.command
 def reset_factors(
-    account: Annotated[str, Parameter(help="The id of the account (usr_…).")],
+    account: Named,
     /,
     *,
     flags: ServerFlags = SERVER_FLAGS,
@@ -135,9 +140,10 @@ def reset_factors(
     """Remove the authenticator app, recovery codes and passkeys of an account whose owner has lost them."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        session.ask(type(None), Call("POST", at("admin", "accounts", account, "reset-factors")))
+        id = account_id(account, session)
+        session.ask(type(None), Call("POST", at("admin", "accounts", id, "reset-factors")))
     if flags.json:
-        out.document({"id": account, "factors_removed": True})
+        out.document({"id": id, "factors_removed": True})
     out.done(f"{account} has no factors any more. Its owner signs in with the password.")
 
 
@@ -159,12 +165,21 @@ def replace_signing_keys(*, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS)
     out.done("All signing keys are replaced.")
 
 
+def _is_account(target: str) -> bool:
+    return target.startswith(ACCOUNT) or "@" in target
+
+
+def _stops(target: str) -> str:
+    return "its sessions and personal tokens" if _is_account(target) else "its keys, functions and end users"
+
+
 def _change(target: str, verb: str, done: str, flags: ServerFlags) -> None:
     out = Output(flags.json)
     with open_session(flags) as session:
         changed: ManagedAccount | ManagedProject
-        if target.startswith(ACCOUNT):
-            changed = session.ask(ManagedAccount, Call("POST", at("admin", "accounts", target, verb)))
+        if _is_account(target):
+            id = account_id(target, session)
+            changed = session.ask(ManagedAccount, Call("POST", at("admin", "accounts", id, verb)))
         else:
             changed = session.ask(ManagedProject, Call("POST", at("admin", "projects", target, verb)))
     if flags.json:

@@ -19,15 +19,20 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import GROUP_FLAGS, GroupFlags
 from bunbase.cli.groups import group_path
 from bunbase.cli.http import Call, at, refuse
-from bunbase.cli.logs import shown_time, time_of
+from bunbase.cli.logs import time_of
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.people import account_id, member_id
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.tables import visible
+from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import AuditEntry, AuditPage
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.pkg.clock import rfc3339
 
+NAMES: Final = frozenset([*(act.value for act in Act), *(act.value for act in Activity)])
 SILENCE_SECONDS: Final = 120.0
 PAGE: Final = 500
+MAX_AFTER: Final = 80  # characters; `--json` shows all
 SHOWN: Final = 50
 SHOWN_BEFORE_NEW: Final = 10  # as `bunbase logs --follow`
 
@@ -37,10 +42,15 @@ SHOWN_BEFORE_NEW: Final = 10  # as `bunbase logs --follow`
 class LogFlags:
     """The acts that a command shows."""
 
-    actor: Annotated[str, Parameter(show_default=False, help="Only acts of this account or key, by its id.")] = ""
+    actor: Annotated[
+        str,
+        Parameter(
+            show_default=False, help="Only acts of this account, by email address or id, or of a key, by its id."
+        ),
+    ] = ""
     action: Annotated[str, Parameter(show_default=False, help="Only acts with this name, such as key.create.")] = ""
     since: Annotated[
-        str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 1d) or an RFC 3339 time.")
+        str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 7d) or an RFC 3339 time.")
     ] = ""
     until: Annotated[str, Parameter(show_default=False, help="End of the range, in the same formats as --since.")] = ""
     installation: Annotated[
@@ -57,6 +67,7 @@ app = App(name="audit", help="List, follow and export the audit log: who did wha
 class ExportedLog(msgspec.Struct, frozen=True):
     file: str
     bytes: int
+    acts: int
 
 
 @app.command(name="list")
@@ -87,7 +98,7 @@ def list_audit(
     if follow and acts.until:
         raise Usage("--follow has no end: leave --until out.")
     with open_session(flags) as session:
-        path, params = _log(session, flags, acts), _filter(acts)
+        path, params = _log(session, flags, acts), _filter(session, flags, acts)
         shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
         page = session.ask(AuditPage, Call("GET", path, params={"limit": shown, **params}))
         if follow:
@@ -96,7 +107,14 @@ def list_audit(
     if flags.json:
         out.document(page)
         return
-    out.table(("when", "who", "what", "target", "outcome", "from"), [_row(entry) for entry in page.items])
+    columns: tuple[str, ...] = ("when", "who", "what", "target", "changed to", "outcome", "from")
+    rows: list[tuple[Any, ...]] = [_row(entry) for entry in page.items]
+    if acts.installation:
+        columns = (*columns, "in")
+        rows = [(*row, entry.project or entry.org) for row, entry in zip(rows, page.items, strict=True)]
+    out.table(columns, rows)
+    if not page.items and acts.action and acts.action not in NAMES:
+        out.hint(f"This command knows no act named {acts.action}. docs/reference/permissions.md lists the names.")
     if page.next:
         out.hint("There are older acts: use --until, --limit, or `bunbase audit export`.")
 
@@ -118,10 +136,10 @@ def export_audit(
     out = Output(flags.json)
     if file is not None and file.exists():
         raise Usage(f"{file} exists already. Delete it, or choose another name.", "file_exists")
-    written = 0
+    written, number = 0, 0
     with open_session(flags) as session:
         path = f"{_log(session, flags, acts)}/export"
-        call = Call("GET", path, params=_filter(acts), seconds=SILENCE_SECONDS)
+        call = Call("GET", path, params=_filter(session, flags, acts), seconds=SILENCE_SECONDS)
         reply = session.send(call, stream=True)
         refuse(reply)
         with session.http.parts(reply) as parts:
@@ -130,13 +148,14 @@ def export_audit(
                 for part in parts:
                     target.write(part)
                     written += len(part)
+                    number += part.count(b"\n")
             finally:
                 target.flush() if file is None else target.close()
     if file is None:
         return
     if flags.json:
-        out.document(ExportedLog(str(file), written))
-    out.done(f"{size_text(written)} were exported to {file}.")
+        out.document(ExportedLog(str(file), written, number))
+    out.done(f"{number} acts ({size_text(written)}) were exported to {file}.")
 
 
 def entries_since(
@@ -162,9 +181,9 @@ def _show(entry: AuditEntry, out: Output) -> None:
     if out.json:
         out.document(entry)
         return
-    _, who, what, target, outcome, ip = _row(entry)
-    text = " ".join(visible(str(part)) for part in (who, what, target, outcome, ip) if part)
-    out.results.print(Text.assemble((f"{shown_time(entry.at)} ", "dim"), text), soft_wrap=True)
+    text = " ".join(visible(str(part)) for part in _row(entry)[1:] if part)
+    at = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S} "
+    out.results.print(Text.assemble((at, "dim"), text), soft_wrap=True)
 
 
 def _log(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
@@ -173,13 +192,36 @@ def _log(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
     return at("admin", "audit") if acts.installation else f"{group_path(flags, session)}/audit"
 
 
-def _filter(acts: LogFlags) -> dict[str, Any]:
+def _filter(session: Session, flags: GroupFlags, acts: LogFlags) -> dict[str, Any]:
     now = datetime.now(UTC)
     times = {"since": time_of(acts.since, now), "until": time_of(acts.until, now)}
-    return {name: value for name, value in {"actor": acts.actor, "action": acts.action, **times}.items() if value}
+    return {
+        name: value
+        for name, value in {"actor": _actor(session, flags, acts), "action": acts.action, **times}.items()
+        if value
+    }
+
+
+def _actor(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
+    """Return the id of the actor. An email address is looked up among the people of the log. Raises: Failure."""
+    if "@" not in acts.actor:
+        return acts.actor
+    if acts.installation:
+        return account_id(acts.actor, session)
+    return member_id(acts.actor, f"{group_path(flags, session)}/members", session)
 
 
 def _row(entry: AuditEntry) -> tuple[Any, ...]:
     who = entry.actor.email or entry.actor.id or entry.actor.kind.value
     times = f" ({entry.count} times)" if entry.count > 1 else ""
-    return entry.at, who, entry.action + times, entry.target, entry.outcome.value, entry.ip
+    return entry.at, who, entry.action + times, entry.target, _after(entry), entry.outcome.value, entry.ip
+
+
+def _after(entry: AuditEntry) -> str:
+    """Return the new values, such as the address and the role of an invitation, in one short line."""
+    text = ", ".join(f"{name}: {_plain(value)}" for name, value in (entry.after or {}).items())
+    return text if len(text) <= MAX_AFTER else f"{text[:MAX_AFTER]}…"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

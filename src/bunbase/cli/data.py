@@ -26,6 +26,7 @@ from bunbase.contracts.bundoc.backups import Imported, ImportMode, RefusedLine
 SILENCE_SECONDS: Final = 120.0
 # the size of one request of an import: progress is shown after each request, and a failure repeats at most one request
 BLOCK_BYTES: Final = 4 << 20
+STDOUT: Final = Path("-")
 MAX_ERRORS: Final = 100
 SOME_FAILED: Final = 1
 NAME: Final = re.compile(r"[\w-]*\d[\w-]*")
@@ -59,8 +60,11 @@ def export_data(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Export documents to a file, ordered by id."""
+    """Export documents to a file, ordered by id. The file - is standard output."""
     out = Output(flags.json)
+    if file == STDOUT:
+        _to_stdout(collection, resume, flags)
+        return
     if file.exists() and not resume:
         way = "name another file" if _is_gzip(file) else "use --resume to continue the export"
         raise Usage(f"{file} exists already. Delete it, or {way}.", "file_exists")
@@ -85,6 +89,21 @@ def export_data(
     if flags.json:
         out.document(Exported(str(file), written))
     out.done(f"Exported {size_text(written)} to {file}.")
+
+
+def _to_stdout(collection: str, resume: bool, flags: ProjectFlags) -> None:
+    """Write the documents to standard output. Raises: Usage, if another flag needs a file."""
+    if resume or flags.json:
+        raise Usage("Standard output (-) cannot be used with --resume or --json: name a file.")
+    with open_session(flags) as session:
+        path = at("projects", needed_project(flags.project, session), "export")
+        params = {"collection": collection} if collection else {}
+        reply = session.send(Call("GET", path, params=params, seconds=SILENCE_SECONDS), stream=True)
+        refuse(reply)
+        with session.http.parts(reply) as parts:
+            for part in parts:
+                sys.stdout.buffer.write(part)
+    sys.stdout.buffer.flush()
 
 
 @app.command(name="import")

@@ -27,7 +27,31 @@ COMMANDS: Final = {
     r"; PUT replaces a document, PATCH changes it": "",
     r"`setup_token`": "`--setup-token`",
     r"send the rest of the lines with from_line": "import the rest with --from-line",
+    r"GET /api/orgs lists": "`bunbase orgs list` lists",
+    r": POST /api/orgs\.": ": bunbase orgs create",
+    r"GET …/members lists": "`bunbase members list` lists",
+    r"in the project: POST …/members\.": "in the project: bunbase members add",
+    r'Send \{"confirm": "(\S+?)"\}': r"Pass --confirm \1",
+    r"POST /api/projects/(\S+)/restore\.": r"bunbase projects restore \1",
+    r"begin again with POST /api/auth/totp\.": "begin again: bunbase account second-factor on",
+    r"first: POST /api/auth/totp\.": "first: bunbase account second-factor on",
+    r"Prove that this account is yours: POST /api/auth/reauthenticate, and then repeat this request": (
+        "Sign in again (`bunbase login`), and then repeat the command"
+    ),
+    r"Send this challenge with a code to POST /api/auth/login/second-factor": "Pass a code: bunbase login --code",
+    r"delete them with \"now\": true\.": "delete them: bunbase projects delete <slug> --now",
+    r"Delete one first, with \"now\": true:": "Delete one first, with `bunbase projects delete <slug> --now`:",
+    r"This is a personal access token: (.+?): sign in\.": (
+        r"This is a personal access token: \1. Sign in with `bunbase login`, and unset BUNBASE_TOKEN if it is set."
+    ),
 }
+
+# problems whose titles speak of HTTP requests: their details alone say what is wrong
+DETAIL_SAYS_ALL: Final = frozenset(
+    {"invalid_input", "malformed_request", "payload_too_large", "not_found", "function_error", "invalid_query"}
+)
+
+NAMED: Final = ("projects", "organisations")  # members of problems that list the things in the way, by their slugs
 
 
 class Failure(Exception):
@@ -53,8 +77,7 @@ class Refused(Failure):
     """
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        detail = str(problem.get("detail", problem.get("title", "")))
-        super().__init__(str(problem.get("code", "")), in_commands(detail))
+        super().__init__(str(problem.get("code", "")), said(problem))
         self.problem = problem
         self.request_id = str(problem.get("request_id", ""))
         self.asked: dict[str, str] = {}
@@ -63,11 +86,25 @@ class Refused(Failure):
         return self.problem | ({"asked": self.asked} if self.asked else {})
 
 
+def said(problem: dict[str, Any]) -> str:
+    """Return what a problem says to a person: what is wrong, which is its title, and then the detail, what to do."""
+    title, detail = str(problem.get("title", "")), in_commands(str(problem.get("detail", "")))
+    named = [f" The {what}: {', '.join(map(str, problem[what]))}." for what in NAMED if problem.get(what)]
+    if not title or problem.get("code") in DETAIL_SAYS_ALL or _same_start(title, detail):
+        title = ""
+    return ". ".join(part for part in (title, detail) if part) + "".join(named)
+
+
 def in_commands(detail: str) -> str:
     """Return the detail of a problem with commands in place of the routes that it advises."""
     for route, command in COMMANDS.items():
         detail = re.sub(route, command, detail)
     return detail
+
+
+def _same_start(title: str, detail: str) -> bool:
+    """True if the detail says the title itself, as in "This proof is wrong. After 9 more wrong proofs, …"."""
+    return detail.lower().startswith(title.lower())
 
 
 class Usage(Failure):

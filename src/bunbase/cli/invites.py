@@ -74,7 +74,7 @@ def accept(
 ) -> None:
     """Accept an invitation with the account that you are signed in with."""
     out = Output(flags.json)
-    with open_session(flags) as session:
+    with open_session(flags, link) as session:
         token = link.rpartition("#")[2].rpartition("token=")[2].strip()  # links of older mails have it after #
         joined = session.ask(AcceptedInvite, Call("POST", "/api/invites/accept", json={"token": token}))
     if flags.json:

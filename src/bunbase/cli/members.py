@@ -7,13 +7,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from bunbase.cli.errors import Failure
 from bunbase.cli.flags import GROUP_FLAGS, PROJECT_FLAGS, GroupFlags, ProjectFlags
-from bunbase.cli.groups import RoleName, group_path
+from bunbase.cli.groups import RoleName, group_name, group_path
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.people import member_id
 from bunbase.cli.prompts import confirm
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.platform import Member, Members
 
@@ -42,7 +42,7 @@ def list_members(*, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def add(
-    user: Annotated[str, Parameter(help="The account's id, from `bunbase members list --org <organisation>`.")],
+    user: Annotated[str, Parameter(help="The email address or id of a member of the project's organisation.")],
     role: Annotated[RoleName, Parameter(help="The role in the project.")],
     /,
     *,
@@ -52,7 +52,9 @@ def add(
     out = Output(flags.json)
     with open_session(flags) as session:
         of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)
-        call = Call("POST", f"{group_path(of_project, session)}/members", json={"user": user, "role": role})
+        members = f"{group_path(of_project, session)}/members"
+        id = member_id(user, members, session) if "@" in user else user
+        call = Call("POST", members, json={"user": id, "role": role})
         _show(session.ask(Member, call), out)
 
 
@@ -68,7 +70,7 @@ def change(
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        call = Call("PATCH", f"{members}/{_id_of(member, members, session)}", json={"role": role})
+        call = Call("PATCH", f"{members}/{member_id(member, members, session)}", json={"role": role})
         _show(session.ask(Member, call), out)
 
 
@@ -78,7 +80,7 @@ def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAG
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        id = _id_of(member, members, session)
+        id = member_id(member, members, session)
         out.warn(f"This removes {member}.")
         confirm(yes)
         session.ask(type(None), Call("DELETE", f"{members}/{id}"))
@@ -91,20 +93,12 @@ def leave(*, yes: Yes = False, flags: GroupFlags = GROUP_FLAGS) -> None:
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        out.warn("You will need a new invitation to come back.")
+        place = group_name(flags, session)
+        out.warn(f"You leave {place}. You will need a new invitation to come back.")
         confirm(yes)
         id = session.ask(_Me, Call("GET", "/api/auth/me")).user.id
         session.ask(type(None), Call("DELETE", f"{members}/{id}"))
-    _removed(id, out, "You have left.")
-
-
-def _id_of(member: str, members: str, session: Session) -> str:
-    """Return the id of the member with this email address or id. Raises: Failure."""
-    listed = session.ask_all(Members, Call("GET", members)).items
-    found = [one.user.id for one in listed if member in (one.user.id, one.user.email)]
-    if not found:
-        raise Failure("member_not_found", f"There is no member {member}. See: bunbase members list")
-    return found[0]
+    _removed(id, out, f"You have left {place}.")
 
 
 def _show(member: Member, out: Output) -> None:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
 from cyclopts import App, Parameter
 
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.session import open_session
+from bunbase.cli.prompts import confirm
+from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.openid import OAuthClient, OAuthClients
 
 PATH = "oauth-clients"
 
 app = App(name=PATH, help="List, create, rotate and delete applications that sign people in with BunBase.")
 
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 Id = Annotated[str, Parameter(help="The client's id, from `bunbase oauth-clients list`.")]
+
+
+class Issuer(msgspec.Struct, frozen=True):
+    """The part of the discovery document that this module reads."""
+
+    issuer: str
 
 
 @app.command(name="list")
@@ -54,22 +63,28 @@ def create(
     kind = "confidential" if confidential else "public"
     body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "kind": kind, "first_party": first_party}
     with open_session(flags) as session:
+        issuer = "" if flags.json else _issuer(session)  # first: a failure afterwards would lose the secret
         made = session.ask(OAuthClient, Call("POST", at("admin", PATH), json=body))
-    _show(made, flags)
+    _show(made, issuer, flags)
 
 
 @app.command
-def rotate(id: Id, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Make a new client secret, and show it once. The old one stops working at once."""
+    Output(flags.json).warn(f"The present secret of {id} stops working at once.")
+    confirm(yes)
     with open_session(flags) as session:
+        issuer = "" if flags.json else _issuer(session)
         made = session.ask(OAuthClient, Call("POST", at("admin", PATH, id, "rotate")))
-    _show(made, flags)
+    _show(made, issuer, flags)
 
 
 @app.command
-def delete(id: Id, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
+def delete(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Delete a client. All its sessions end within a second."""
     out = Output(flags.json)
+    out.warn(f"This deletes {id}: nobody can sign in to the application with BunBase any more.")
+    confirm(yes)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", at("admin", PATH, id)))
     if flags.json:
@@ -77,11 +92,19 @@ def delete(id: Id, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
     out.done(f"{id} is deleted.")
 
 
-def _show(made: OAuthClient, flags: ServerFlags) -> None:
+def _issuer(session: Session) -> str:
+    """Return the issuer, which the application compares with the tokens character by character."""
+    return session.ask(Issuer, Call("GET", "/.well-known/openid-configuration")).issuer
+
+
+def _show(made: OAuthClient, issuer: str, flags: ServerFlags) -> None:
     out = Output(flags.json)
     if flags.json:
         out.document(made)
     else:
-        out.table(("id", "name", "client secret"), [(made.id, made.name, made.client_secret or "none")])
+        secret = (("client secret", made.client_secret),) if made.client_secret else ()
+        out.facts((("issuer", issuer), ("client id", made.id), ("name", made.name), *secret))
+        if not made.client_secret:
+            out.hint("A public client has no secret.")
     if made.client_secret:
         out.hint("The client secret will not be shown again.")

@@ -48,6 +48,16 @@ class Output:
         styled = ((part, "") if isinstance(part, str) else part for part in parts)
         self.results.print(Text.assemble(*((visible(text), style) for text, style in styled)), soft_wrap=True)
 
+    def drawing(self, lines: Sequence[str]) -> None:
+        """Print a drawing if stdout is a terminal that is wide enough and can show it."""
+        try:
+            "".join(lines).encode(sys.stdout.encoding or "ascii")
+        except UnicodeEncodeError:
+            return
+        if self.results.is_terminal and max(map(len, lines)) <= self.results.width:
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+
     def say(self, text: str) -> None:
         """Print a text on stderr that the user needs for the next step, also with `--json`."""
         self.asides.print(Text(visible(text)), soft_wrap=True)

@@ -10,11 +10,13 @@ from cyclopts import App, Parameter
 from bunbase.cli.account import Me
 from bunbase.cli.account_activity import activity
 from bunbase.cli.attempts import until_right
+from bunbase.cli.authorizations import app as authorizations
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
+from bunbase.cli.qr import qr_lines
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
@@ -24,6 +26,12 @@ TOTP: Final = "/api/auth/totp"
 CODES: Final = "/api/auth/recovery-codes"
 WRONG_CODE: Final = "wrong_code"
 
+UNVERIFIED: Final = (
+    "Your address is not confirmed yet. Until it is, a reset of the password also turns the second factor off. "
+    "Use the link of the mail that you got, or ask for a new one on the page /account/send-verification of the server."
+)
+
+
 app = App(
     name="account",
     help="Change your account: its second factor, password, address and name; show who used it; or delete it.",
@@ -31,6 +39,7 @@ app = App(
 second_factor = App(name="second-factor", help="Turn the second factor of your account on or off.")
 app.command(second_factor)
 app.command(activity)
+app.command(authorizations)
 
 
 @second_factor.command
@@ -59,7 +68,10 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         if flags.json:
             out.document(new)
             return
-        out.line("Add this secret to your authenticator app, by hand or as a link:")
+        if not session.ask(Me, Call("GET", ME)).user.email_verified:
+            out.hint(UNVERIFIED)
+        out.line("Add this secret to your authenticator app: scan the code, or type the secret, or open the link.")
+        out.drawing(qr_lines(new.uri))
         out.facts((("secret", new.secret), ("link", new.uri)))
         if not sys.stdin.isatty():
             out.hint("Then, within 15 minutes: bunbase account second-factor confirm <code>")

@@ -80,7 +80,9 @@ def create(
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
         keep_project(session, new, out, in_file=False)
-    out.done(f"Made {new.name} ({new.slug}). The secret key will not be shown again.")
+    out.done(
+        f"Made {new.name} ({new.slug}), and chose it for the next commands. The secret key will not be shown again."
+    )
     if file.project.id or file.project.slug:
         out.warn(
             f"{project_file_path().absolute()} still names {file.project.slug or file.project.id}, so commands in its "

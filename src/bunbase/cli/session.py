@@ -13,9 +13,9 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from bunbase.cli.address import server_url
+from bunbase.cli.address import server_of_link, server_url
 from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
-from bunbase.cli.errors import Failure, NotSignedIn, Refused
+from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.cli.proofs import REQUIRED, prove, unattended
@@ -28,12 +28,17 @@ TOKEN: Final = "BUNBASE_TOKEN"
 EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which saves a refused request
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
+INVALID_TOKEN: Final = "invalid_token"
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account."""
+    """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account.
+
+    `confirms_signups`: a stranger chooses the password on the page that a mail links to.
+    """
 
     setup_complete: bool
+    confirms_signups: bool = False
 
 
 class NamedProject(msgspec.Struct, frozen=True):
@@ -170,16 +175,26 @@ class Session:
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
         reply.close()
+        request_id = str(problem.get("request_id", ""))
+        if problem.get("code") == INVALID_TOKEN:
+            advice = f"Use another one in {TOKEN}." if self.token else f"Sign in again: {self._way_in()}"
+            what = "This token is not valid" if self.token else "Your session has ended"
+            return NotSignedIn(f"{what} at {self.url}. {advice}", request_id)
         advice = "use another token" if self.token else f"run: {self._way_in()}"
-        reason = str(problem.get("detail", "it does not accept this token")).rstrip(".")
-        return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", str(problem.get("request_id", "")))
+        reason = said(problem).rstrip(".") or "it does not accept this token"
+        return NotSignedIn(f"{self.url} asks you to sign in ({reason}); {advice}", request_id)
 
 
 @contextmanager
-def open_session(flags: ServerFlags) -> Iterator[Session]:
-    """Yield a session for the flags, the environment and the credentials file."""
-    file = credentials_file()
-    url, token = server_url(flags.url, file.read().current), os.environ.get(TOKEN, "")
+def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
+    """Yield a session for the flags, the environment and the credentials file.
+
+    `link`: from a mail. It names its server, unless a flag or the environment does. A token in the environment is sent
+    to no server that only a link names, because anybody can send a link.
+    """
+    file, token = credentials_file(), os.environ.get(TOKEN, "")
+    named = "" if token else server_of_link(link)
+    url = server_url(flags.url, named or file.read().current)
     session = Session(url, file, token, flags.ca_file, attended=not flags.json and sys.stdin.isatty())
     try:
         yield session

@@ -20,7 +20,10 @@ app = App(name="sessions", help="List and end the sessions of your account: the 
 
 @app.command(name="list")
 def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show your open sessions, newest first, with their devices and addresses."""
+    """Show your open sessions, newest first, with their devices, addresses and applications.
+
+    A command or page that is in use refreshes its session about every 15 minutes.
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(AccountSessions, Call("GET", SESSIONS))
@@ -28,10 +31,19 @@ def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         out.document(found)
         return
     rows = [
-        (one.id, "this one" if one.current else "", one.ip, one.agent, one.last_used_at, one.expires_at)
+        (
+            one.id,
+            "this one" if one.current else "",
+            one.client,
+            one.ip,
+            one.agent,
+            one.created_at,
+            one.last_used_at,
+            one.expires_at,
+        )
         for one in found.items
     ]
-    out.table(("id", "current", "address", "device", "last used", "ends"), rows)
+    out.table(("id", "current", "application", "address", "device", "signed in", "last refresh", "ends"), rows)
 
 
 @app.command
@@ -43,7 +55,9 @@ def end(
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """End one session, or all others. Their tokens stop working everywhere within a second."""
-    if bool(id) == others:
+    if id and others:
+        raise Usage("Name one session or pass --others, not both.")
+    if not id and not others:
         raise Usage("Name a session, or pass --others.")
     out = Output(flags.json)
     with open_session(flags) as session:

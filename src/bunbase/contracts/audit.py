@@ -35,7 +35,8 @@ class ActorKind(StrEnum):
 
 class AuditOutcome(StrEnum):
     DONE = "done"
-    REFUSED = "refused"  # the caller may not do this: 401 or 403
+    REFUSED = "refused"  # the caller may not do this: 403; or a sign-in failed: 401
+    CHALLENGED = "challenged"  # the caller must prove first that the account is theirs: 401. Nothing was done
     FAILED = "failed"  # another error
     UNKNOWN = "unknown"  # the server stopped, or lost the log, before the act ended
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bunbase.contracts.audit import AuditLog
+from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, PageWays
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.project_administration import ProjectAdministration
@@ -248,13 +249,14 @@ class Invites(msgspec.Struct, frozen=True):
 class OpenInvitation(msgspec.Struct, frozen=True):
     """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
 
-    `email`: the address that was invited; an account with another address may accept it too.
+    `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
     """
 
     target: str
     role: Role
     email: str
     inviter: str
+    ways: PageWays = NO_WAYS
 
 
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -376,14 +378,21 @@ class Platform(AuditLog, ProjectAdministration, Protocol):
         """
         ...
 
-    async def invitation(self, token: str) -> OpenInvitation:
-        """Return the invitation of a link. It stays open. Raises: InviteNotFound."""
+    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
+        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: InviteNotFound."""
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         """Sign a person in for this act alone, and make the account a member.
 
         Raises: as `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        """Do the same with a pass of BunAuth (`page_sign_in.py`).
+
+        Raises: as `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
         """
         ...
 

@@ -92,6 +92,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "signups": "closed",
         "setup_complete": True,
         "sandbox": {"functions": ["landlock", "seccomp", "rlimits"]},
+        "confirms_signups": False,
     },
     "RpcAnswer": {"jsonrpc": "2.0", "id": 1, "result": {"valid": False}},
     "Problem": {

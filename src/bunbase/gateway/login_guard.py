@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -26,6 +26,7 @@ INVITE_PAGE: Final = "/invite"
 INVITE_CODE_PAGE: Final = "/invite/code"
 SIGN_IN_PAGE: Final = "/oauth/sign-in"
 SIGN_IN_CODE_PAGE: Final = "/oauth/sign-in/code"
+DEVICE_CONTINUE_PAGE: Final = "/device/continue"  # after a sign-in by another service
 
 
 class Kind(Enum):
@@ -34,7 +35,8 @@ class Kind(Enum):
     LOGIN = "login"  # failures are counted by the account that the body names, and by address
     SIGN_UP = "sign_up"  # counted by address
     MAIL = "mail"  # anybody may ask for a mail to any address: counted by address, as sign-ups
-    TRADE = "trade"  # a secret that nobody can guess, or a start of a sign-in: counted by address
+    TRADE = "trade"  # a secret that nobody can guess: counted by address
+    START = "start"  # a link that opens a sign-in: counted by address, apart from TRADE, because any page can embed it
 
 
 class Guarded(msgspec.Struct, frozen=True):
@@ -49,14 +51,18 @@ class Guarded(msgspec.Struct, frozen=True):
     any_method: bool = False
 
 
-LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in Kind)
-START: Final = Guarded(Kind.TRADE, any_method=True)
+LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in (Kind.LOGIN, Kind.SIGN_UP, Kind.MAIL, Kind.TRADE))
+START: Final = Guarded(Kind.START, any_method=True)
 FORM_LOGIN: Final = Guarded(Kind.LOGIN, form=True)
 
 GUARDED: Final = {
     "/account/forgot-password": MAIL,
     "/account/invite": SIGN_UP,
     "/account/send-verification": MAIL,
+    "/account/sign-in/code": TRADE,
+    "/account/sign-in/passkey": TRADE,
+    "/account/sign-in/return": START,
+    "/account/sign-in/with/{provider}": START,
     "/account/sign-up": SIGN_UP,
     "/api/auth/device": TRADE,
     "/api/auth/login": LOGIN,
@@ -74,6 +80,9 @@ GUARDED: Final = {
     "/oauth/revoke": TRADE,
     "/oauth/token": TRADE,
     DEVICE_CODE_PAGE: TRADE,
+    "/invite/continue": TRADE,
+    "/oauth/sign-in/continue": TRADE,
+    DEVICE_CONTINUE_PAGE: TRADE,
     DEVICE_PAGE: FORM_LOGIN,
     INVITE_CODE_PAGE: TRADE,
     INVITE_PAGE: FORM_LOGIN,
@@ -112,7 +121,13 @@ GUARDED: Final = {
 }
 PASSED: Final = (SecondFactorRequired.code, MfaEnrolmentRequired.code)  # the first step was right
 # people type a short code: requests for codes that do not exist are counted by address
-DEVICE_CODES: Final = (DEVICE_PAGE, DEVICE_CODE_PAGE, "/api/auth/device/approve", "/api/auth/device/deny")
+DEVICE_CODES: Final = (
+    DEVICE_PAGE,
+    DEVICE_CODE_PAGE,
+    DEVICE_CONTINUE_PAGE,
+    "/api/auth/device/approve",
+    "/api/auth/device/deny",
+)
 
 OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE, INVITE_PAGE)
 MAX_FIELDS: Final = 20
@@ -168,7 +183,16 @@ class LoginGuard:
         """Count a request by its address. Raises: RateLimited, InvalidKey, Unreachable."""
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         if not _speaks_for_many(holder):
-            (self.limits.trade if kind is Kind.TRADE else self.limits.sign_up)(_pool(holder), ip)
+            self._counting(kind)(_pool(holder), ip)
+
+    def _counting(self, kind: Kind) -> Callable[[str, str], None]:
+        match kind:
+            case Kind.TRADE:
+                return self.limits.trade
+            case Kind.START:
+                return self.limits.start
+            case _:
+                return self.limits.sign_up
 
     async def _holder(self, request: Request[Any, Any, Any]) -> KeyHolder | None:
         """Return the project and kind of the key in a request of an end user.

@@ -114,6 +114,7 @@ class LoginLimits:
         self.strangers = SlidingWindow(STRANGERS_REMEMBERED, HOUR)
         self.sign_ups = SlidingWindow(settings.signups_per_hour, HOUR)
         self.trades = SlidingWindow(settings.token_requests_per_minute, MINUTE)
+        self.starts = SlidingWindow(settings.token_requests_per_minute, MINUTE)
         self.proven: Cache[bytes, bool] = Cache(settings.cached_credentials, PROVEN_SECONDS)
         self.queue = queue or SignInQueue()
         self.under_way: Counter[Name] = Counter()
@@ -143,6 +144,14 @@ class LoginLimits:
     def trade(self, pool: str, ip: str) -> None:
         """Count an exchange of a refresh token or a custom token. Raises: RateLimited."""
         self._count(self.trades, ("trade", pool, neighbourhood(ip)), "Too many tokens from this address")
+
+    def start(self, pool: str, ip: str) -> None:
+        """Count a link that opens a sign-in by a browser. Raises: RateLimited.
+
+        Any web page can embed such a link, for example as a picture. So it has a window of its own: a page that is open
+        in an office must not use up the refreshes of this office.
+        """
+        self._count(self.starts, ("start", pool, neighbourhood(ip)), "Too many sign-ins began at this address")
 
     @contextmanager
     def check(self, ip: str) -> Iterator[Attempt]:

@@ -33,13 +33,18 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """`sandbox.functions`: the layers that sandbox functions on this machine; empty if there is no sandbox."""
+    """`sandbox.functions`: the layers that sandbox functions on this machine; empty if there is no sandbox.
+
+    `confirms_signups`: a person who registers without an invitation chooses the password on the page that a mail links
+    to; the password in the request is not used.
+    """
 
     version: str
     mode: str
     signups: str
     setup_complete: bool
     sandbox: dict[str, tuple[str, ...]]
+    confirms_signups: bool
 
 
 class DependencyCheck(msgspec.Struct, frozen=True):
@@ -106,8 +111,10 @@ async def get_readiness(readiness: Injected[Readiness]) -> Response[dict[str, An
 @get("/api/instance", summary="Describe this installation", tags=TAGS)
 async def get_instance(bunauth: Injected[BunAuth], functions: Injected[Functions], site: Injected[Site]) -> Instance:
     state = await bunauth.signup_state()
-    layers = await functions.sandbox_layers()
-    return Instance(__version__, site.mode, state.signups, state.setup_complete, {"functions": layers})
+    sandbox = {"functions": await functions.sandbox_layers()}
+    return Instance(
+        __version__, site.mode, state.signups, state.setup_complete, sandbox, confirms_signups=state.confirms_signups
+    )
 
 
 CHARSET: Final = "; charset=utf-8"  # Litestar adds it to every type of text

@@ -37,7 +37,8 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     `failed_logins_per_account_per_hour`: the limit of failed sign-ins to one account. Above it, sign-ins to the account
     from addresses that it never used before are slowed down to one at a time.
     `signups_per_hour`: the limit of sign-ups from one address.
-    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Invalid keys and tokens from
+    `token_requests_per_minute`: the limit of refreshes and custom tokens from one address. Links that open a sign-in
+    by OpenID Connect or another service are counted in the same way, but apart from them. Invalid keys and tokens from
     one address are counted in the same way, over all pools together.
     """
 

@@ -27,21 +27,22 @@ MAY_CALL: Final = {
     "bunauth": {
         GATEWAY: """accept_invite activity authorizations change_password confirm_email_change confirm_signup
                     confirm_totp create_invite create_link_ticket create_oauth_client create_token decide_device_login
-                    decide_device_login_by_code decide_device_login_by_password delete_authorization delete_identity
-                    delete_invite delete_oauth_client delete_passkey delete_token dev_mails discovery end_session
-                    end_sessions exchange exchange_code finish_external_login identities invitation invites jwks
-                    knows_address login login_providers login_with_passkey login_with_second_factor logout
-                    managed_account managed_accounts me need_fresh_proof new_recovery_codes note_first_uses
-                    oauth_allow oauth_authorize oauth_clients oauth_deny oauth_introspect oauth_page oauth_revoke
-                    oauth_second_factor oauth_sign_in oauth_sign_out oauth_token oauth_userinfo open_account
-                    page_session passkey_login_options passkey_options passkeys poll_device_login proof_options
+                    decide_device_login_by_code decide_device_login_by_pass decide_device_login_by_password
+                    delete_authorization delete_identity delete_invite delete_oauth_client delete_passkey delete_token
+                    dev_mails discovery end_session end_sessions exchange exchange_code finish_external_login
+                    finish_page_sign_in identities invitation invites jwks knows_address login login_providers
+                    login_with_passkey login_with_second_factor logout managed_account managed_accounts me
+                    need_fresh_proof new_recovery_codes note_first_uses oauth_allow oauth_authorize oauth_clients
+                    oauth_continue oauth_deny oauth_introspect oauth_page oauth_revoke oauth_second_factor oauth_sign_in
+                    oauth_sign_out oauth_token oauth_userinfo open_account page_passkey page_second_factor page_session
+                    page_ways passkey_login_options passkey_options passkeys poll_device_login proof_options
                     reauthenticate refresh register register_passkey remove_factors remove_totp rename_passkey
                     replace_signing_keys request_email_change request_email_verification request_password_reset
-                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role
-                    signup_state start_device_login start_external_login start_totp suspend_account tokens totp_state
-                    update_me verify verify_email waiting_device""",
-        "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code
-                       identify_by_password unaudited_activity""",
+                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role signup_state
+                    start_device_login start_external_login start_page_sign_in start_totp suspend_account tokens
+                    totp_state update_me verify verify_email waiting_device""",
+        "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code identify_by_pass
+                       identify_by_password page_ways unaudited_activity""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
@@ -76,15 +77,15 @@ MAY_CALL: Final = {
         "platform": "drop_project pause_project",
     },
     "platform": {
-        GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_password add_member audit begin_act
-                    change_member check_active create_invite create_key create_org create_project
+        GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit
+                    begin_act change_member check_active create_invite create_key create_org create_project
                     create_service_account custody delete_account delete_invite delete_org delete_project
                     delete_service_account dev_mails end_act exchange_token export_audit export_installation_audit
-                    inspection installation_audit installation_projects installation_usage invitation invites
-                    key_holder keys keys_used managed_project members membership note_refusals org orgs project
-                    project_of projects remove_member rename_org resend_invite restore_project resume_project
-                    revocations revoke_key rotate_key service_accounts service_holder suspend_project transfer_project
-                    update_key update_project""",
+                    inspection installation_audit installation_projects installation_usage invitation invites key_holder
+                    keys keys_used managed_project members membership note_refusals org orgs project project_of projects
+                    remove_member rename_org resend_invite restore_project resume_project revocations revoke_key
+                    rotate_key service_accounts service_holder suspend_project transfer_project update_key
+                    update_project""",
     },
 }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.contracts.acts import OF_ADMINISTRATORS, Act
+from bunbase.contracts.roles import Role
 from bunbase.gateway.route_acts import ROUTE_ACTS
+from bunbase.platform.service.groups import IN_ORGS
 
 HEAD: Final = """\
 # Permissions
@@ -19,6 +21,12 @@ owner. [Tokens and scopes](../tokens.md) explains the scopes. This page is gener
 """
 
 OF_ORGANISATIONS: Final = frozenset(act for act in Act if act.startswith("org")) - {Act.ORG_CREATE, Act.ORG_LIST}
+IN_ORGANISATION: Final = {
+    Act.ORG_READ: Role.VIEWER,
+    Act.ORG_UPDATE: Role.ADMIN,
+    Act.ORG_DELETE: Role.OWNER,
+    **{in_org: act.role or Role.VIEWER for act, in_org in IN_ORGS.items()},
+}  # the least role for each act on an organisation
 
 
 def permissions_page() -> str:
@@ -37,5 +45,5 @@ def _role(act: Act) -> str:
     if act in OF_ADMINISTRATORS:
         return "administrator of the installation"
     if act in OF_ORGANISATIONS:
-        return "a role in the organisation"
+        return f"{IN_ORGANISATION[act].value} in the organisation"
     return "any account" if act.role is None else act.role.value

@@ -1,7 +1,7 @@
-"""Refuse passwords that attackers try first: breached ones, the address of the account, and sequences.
+"""Refuse passwords that attackers try first: common and breached ones, the address of the account, and sequences.
 
-Length is the business of `passwords.py`. There is no built-in list of common passwords: the operator names the list of
-haveibeenpwned (a file or a server), which has all of them and is kept up to date by others.
+Length is the business of `passwords.py`. The built-in list of common passwords (`common_passwords.py`) is small: the
+operator names the list of haveibeenpwned (a file or a server), which has all and is kept up to date by others.
 
     file    the sorted list of SHA-1 hashes, as the haveibeenpwned downloader writes it: `HASH:COUNT` in each line. It
             is searched by bisection in the file, so its size does not matter: 36 reads of 256 bytes in 40 GB.
@@ -24,6 +24,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from bunbase.pkg import metrics
+from bunbase.pkg.common_passwords import TAIL, is_common
 from bunbase.pkg.errors import CannotStart, InvalidInput
 from bunbase.pkg.logger import logger
 from bunbase.pkg.outgoing import Outgoing, RequestFailed
@@ -150,8 +151,14 @@ class PasswordRules:
     async def check(self, password: str, email: str) -> None:
         """Check a new password of the account with this address. Raises: WeakPassword."""
         plain = unicodedata.normalize("NFKC", password)
-        if plain.casefold().strip() in {email.casefold(), email.partition("@")[0].casefold(), self.product.casefold()}:
-            raise _weak("A password is neither the address of the account nor the name of this service.")
+        names = {email.casefold(), email.partition("@")[0].casefold(), self.product.casefold()}
+        text = plain.casefold().strip()
+        if text in names or text.rstrip(TAIL) in names:
+            raise _weak(
+                "A password is neither the address of the account nor the name of this service, also not with digits."
+            )
+        if is_common(plain):
+            raise _weak("This is one of the most common passwords, so attackers try it first. Choose several words.")
         if _is_sequence(plain.casefold()):
             raise _weak(
                 "This password is a sequence of neighbouring or equal characters. Choose several words instead."

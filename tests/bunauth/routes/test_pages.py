@@ -13,8 +13,10 @@ from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, VerifySignups
 from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
-from tests.bunauth.mailbox import link
+from tests.bunauth.factors import with_totp
+from tests.bunauth.mailbox import kinds, link
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.bunauth.web import client_of
 from tests.rooms import ANYONE, opened
@@ -119,8 +121,26 @@ async def test_a_forgotten_password_is_replaced_by_the_pages_alone(
 
     assert asked.text == unknown.text
     assert title(done) == "Your password is set"
+    assert "console" not in done.text, "this server has none"
     assert (again.status_code, '<a href="/account/forgot-password">' in again.text) == (410, True)
     assert (await verifying.login(ANYONE, "ada@example.com", "another horse battery")).user.email_verified
+
+
+async def test_a_reset_that_removes_a_second_factor_says_so_on_the_page_in_a_mail_and_in_the_activity(
+    http: httpx.AsyncClient, verifying: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    await with_totp(verifying, ada, clock)
+    await verifying.create_token(ada, "backup", ("read",), None)
+    await verifying.request_password_reset("ada@example.com")
+    token = await link(verifying, "ada@example.com", "reset-password")
+
+    done = await http.post("/account/reset-password", data={"token": token, "password": "another horse battery"})
+
+    assert "the authenticator app, the recovery codes and all passkeys; all personal access tokens" in done.text
+    assert (await kinds(verifying, "ada@example.com"))[-2:] == ["factor_removed", "password_changed"]
+    signed_in = await verifying.login(ANYONE, "ada@example.com", "another horse battery")
+    activity = await verifying.activity(await caller_with(verifying, signed_in.access_token), 10, None)
+    assert {"account.reset_factors", "token.delete"} <= {one.action for one in activity.items}
 
 
 async def test_both_links_of_a_change_of_address_lead_to_the_same_page(

@@ -15,7 +15,7 @@ from bunbase.bunauth.jobs import activity_jobs
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.bunauth.store.activity import MAX_REFUSED
+from bunbase.bunauth.store.activity import MAX_REFUSED, UNAUDITED
 from bunbase.bunauth.store.known_devices import MAX_DEVICES
 from bunbase.contracts.bunauth.activity import Activity, ActivityEntry, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.factors import SecondFactor
@@ -260,6 +260,25 @@ async def test_the_audit_log_needs_what_the_gateway_does_not_see(
     assert await bunauth.stores.db.value("SELECT count(*) FROM activity WHERE email = $1", BOB) == 0
 
 
+WAITING = """
+INSERT INTO activity SELECT 'acv_' || n, $1, NULL, $2, $2, 'account.sign_in', '', '', 'refused', '', '', 1, $2,
+    n::text, true
+FROM generate_series(1, 2000) AS n"""
+
+
+async def test_refused_attempts_of_the_hour_that_is_open_are_not_read_again_and_again(
+    bunauth: BunAuthService, ada: Caller, clock: ManualClock
+) -> None:
+    db, now = bunauth.stores.db, clock.now()
+    await db.execute(WAITING, ada.signed_in().id, now)
+    await db.execute("ANALYZE activity")
+
+    plan: str = await db.value(f"EXPLAIN (ANALYZE, FORMAT JSON) {UNAUDITED}", now, 500)
+
+    assert "activity_unaudited" in str(plan)
+    assert "Removed by Filter" not in str(plan)
+
+
 async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthService, ada: Caller) -> None:
     updated = msgspec.structs.replace(PHONE, ip="203.0.113.200", agent="Phone/1.3")  # the same program and network
     for by in (ANYONE, PHONE, updated, PHONE):
@@ -276,6 +295,10 @@ async def test_the_owner_gets_one_mail_about_each_new_device(bunauth: BunAuthSer
     await bunauth.stores.db.execute(many, ada.signed_in().id, MAX_DEVICES)
     await bunauth.login(msgspec.structs.replace(PHONE, ip="192.0.2.200", agent="Tablet"), ADA, PASSWORD)
     assert await bunauth.stores.db.value("SELECT count(*) FROM known_devices") == MAX_DEVICES
+
+    await bunauth.stores.db.execute("DELETE FROM known_devices")  # as for an account that was idle for a year
+    await bunauth.login(PHONE, ADA, PASSWORD)
+    assert (await kinds(bunauth, ADA)).count("new_sign_in") == 5
 
 
 @pytest_asyncio.fixture

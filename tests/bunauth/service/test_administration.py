@@ -19,6 +19,7 @@ from bunbase.contracts.revocations import RevokedKind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from tests.bunauth.feeds import feed_of
+from tests.bunauth.mailbox import kinds
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import ANYONE
 
@@ -91,6 +92,8 @@ async def test_a_resumed_account_signs_in_again(bunauth: BunAuthService) -> None
 
     assert shown.suspended_at is None
     assert await bunauth.login(ANYONE, BOB, PASSWORD)
+    await bunauth.resume_account(ada, id_of(bob))  # again: nothing changes, and there is no further mail
+    assert (await kinds(bunauth, BOB))[-2:] == ["account_suspended", "account_resumed"]
 
 
 async def test_no_sign_in_survives_a_suspension_at_the_same_time(bunauth: BunAuthService) -> None:

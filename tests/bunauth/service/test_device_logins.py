@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -196,10 +197,18 @@ async def test_of_many_polls_at_once_one_gets_the_tokens(
     assert any(isinstance(answer, SignedIn) for answer in answers)
 
 
-async def test_the_number_of_waiting_devices_and_the_length_of_their_names_have_limits(
+async def test_the_number_of_waiting_devices_in_total_and_of_one_network_and_the_length_of_their_names_have_limits(
     bunauth: BunAuthService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_OPEN", 3)
+    monkeypatch.setattr(limits, "MAX_OPEN_OF_NETWORK", 2)
+    for ip in ("198.51.100.1", "198.51.100.2"):
+        await bunauth.start_device_login(msgspec.structs.replace(LAPTOP, ip=ip), "")
+    with pytest.raises(RateLimited):
+        await bunauth.start_device_login(msgspec.structs.replace(LAPTOP, ip="198.51.100.3"), "")
+    await bunauth.start_device_login(LAPTOP, "")  # other networks go on
+
+    monkeypatch.setattr(limits, "MAX_OPEN_OF_NETWORK", 9)
+    monkeypatch.setattr(limits, "MAX_OPEN", 6)
     answers = await asyncio.gather(*(bunauth.start_device_login(LAPTOP, "") for _ in range(6)), return_exceptions=True)
 
     assert [type(answer).__name__ for answer in answers].count("DeviceLogin") == 3

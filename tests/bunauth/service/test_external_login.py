@@ -189,6 +189,8 @@ async def test_a_takeover_removes_the_factors_of_whoever_prepared_the_account(
     owner = await caller_with(bunauth, (await signed_in(bunauth)).access_token)
 
     assert not (await bunauth.totp_state(owner)).enabled
+    assert "account.reset_factors" in {one.action for one in (await bunauth.activity(owner, 20, None)).items}
+    assert "factor_removed" in await kinds(bunauth, "ada@example.com")
     options = await bunauth.passkey_login_options(None)
     with pytest.raises(WrongPasskey):
         await bunauth.login_with_passkey(ANYONE, authenticator.get(options.public_key))
@@ -202,10 +204,12 @@ async def test_the_first_reset_of_an_unverified_account_removes_its_identities(
     await signed_in(bunauth, (await bunauth.create_link_ticket(thief, NAME)).ticket)
 
     await bunauth.request_password_reset("ada@example.com")
-    await bunauth.reset_password(
+    reset = await bunauth.reset_password(
         ANYONE, await link(bunauth, "ada@example.com", "reset-password"), "owner's own battery"
     )
 
+    assert reset.removed == ("the sign-in by other services",)
+    assert "identity_removed" in await kinds(bunauth, "ada@example.com")
     assert (await signed_in(bunauth)).user.id != ada.user.id
 
 

@@ -47,7 +47,7 @@ async def test_the_answer_to_a_registration_is_the_same_for_a_new_and_a_known_ad
 
     assert new == known
     assert new.signed_in is None
-    assert await kinds(verifying, BOB) == ["verify_email"]
+    assert await kinds(verifying, BOB) == ["open_account"]
     assert (await kinds(verifying, "ada@example.com"))[-1] == "already_registered"
 
 
@@ -173,6 +173,7 @@ async def test_a_deleted_account_ends_with_its_sessions_and_tokens(bunauth: BunA
 
     await bunauth.delete_account(caller)
 
+    assert (await kinds(bunauth, BOB))[-1] == "account_deleted"
     assert not (await bunauth.verify(bob.access_token)).valid
     assert not (await bunauth.verify(token)).valid
     with pytest.raises(Unauthenticated):

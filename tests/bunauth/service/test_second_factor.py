@@ -74,6 +74,7 @@ async def test_a_change_of_the_phone_keeps_the_old_one_until_the_new_one_is_conf
     await bunauth.login_with_second_factor(ANYONE, await challenged(bunauth), SecondFactor(old.code()))
     await bunauth.confirm_totp(caller, new.code())
 
+    assert (await kinds(bunauth, ADA))[-2:] == ["factor_added", "factor_replaced"]
     clock.advance(30)
     for code in (old.code(), old_codes[0]):
         with pytest.raises(WrongCode):

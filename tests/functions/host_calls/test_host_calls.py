@@ -406,17 +406,18 @@ async def test_a_worker_that_never_reads_is_no_longer_served(functions: Function
         } })()""",
         timeout_ms=1000,
     )
-    waiting_bytes = []
+    waiting_bytes = [0]
 
-    calling = asyncio.create_task(call(functions, "f"))
-    while not calling.done():
-        for worker in functions.starter.alive:
-            waiting_bytes.append(worker.connection.unsent_bytes)
-        await asyncio.sleep(0.005)
+    while max(waiting_bytes) <= 64 << 10:  # a busy machine may leave the worker no time before its deadline
+        calling = asyncio.create_task(call(functions, "f"))
+        while not calling.done():
+            for worker in functions.starter.alive:
+                waiting_bytes.append(worker.connection.unsent_bytes)
+            await asyncio.sleep(0.005)
+        await asyncio.gather(calling, return_exceptions=True)
 
-    await asyncio.gather(calling, return_exceptions=True)
     await until(lambda: not functions.starter.alive)
-    assert 64 << 10 < max(waiting_bytes) < 8 << 20  # without a limit about 200 MB would wait
+    assert max(waiting_bytes) < 8 << 20  # without a limit about 200 MB would wait
 
 
 async def test_work_in_wait_until_goes_on_if_the_client_leaves(functions: FunctionsService, rooms: Rooms) -> None:

@@ -72,6 +72,7 @@ async def test_an_act_that_never_ended_is_shown_with_an_unknown_outcome(platform
     [
         (200, AuditOutcome.DONE),
         (204, AuditOutcome.DONE),
+        (401, AuditOutcome.CHALLENGED),
         (403, AuditOutcome.REFUSED),
         (409, AuditOutcome.FAILED),
         (500, AuditOutcome.FAILED),

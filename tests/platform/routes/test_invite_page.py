@@ -133,3 +133,21 @@ async def test_unknown_tokens_and_forms_of_other_sites_are_refused(http: httpx.A
     assert all("<h1>" in answer.text for answer in unknown)
     assert foreign.status_code == 403
     assert (await http.get("/invite", params={"token": token})).status_code == 200
+
+
+async def test_a_person_of_another_service_accepts_with_a_click_on_the_page(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    without = await http.post("/invite/continue", data={"token": token})
+    http.cookies["bunbase_pass"] = "bob"
+    page = await http.get("/invite", params={"token": token})
+    members_before = await platform.members(at(made), None, 20, None)
+    foreign = await http.post("/invite/continue", data={"token": token}, headers={"sec-fetch-site": "cross-site"})
+    accepted = await http.post("/invite/continue", data={"token": token})
+
+    assert (without.status_code, foreign.status_code) == (410, 403)
+    assert "Accept as bob" in page.text
+    assert f'href="/account/sign-in/with/github?page=invite&amp;key={token}"' in page.text
+    assert len(members_before.items) == 1
+    assert DONE in accepted.text
+    assert (await platform.membership(BOB_ID, made.id)).role is Role.DEVELOPER

@@ -144,7 +144,7 @@ async def test_a_project_without_second_factors_lets_nobody_set_one_up_and_still
     assert await challenged(tenant_auth)
 
 
-async def test_what_the_first_step_has_used_is_used_when_the_challenge_is_made(
+async def test_the_link_or_code_of_the_first_step_is_used_up_when_the_challenge_is_made(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     eve = await user_of(tenant_auth, await signed_up(tenant_auth), clock)

@@ -21,7 +21,10 @@ CHANGE: Final = "/account/change-email"
 INVITE: Final = "/account/invite"
 SEND_AGAIN: Final = "/account/send-verification"
 
-SIGN_IN: Final = "Now sign in: in the console, or on your machine with the command bunbase login."
+SIGN_IN: Final = (
+    "Now sign in. Developers do this on their machine, in a terminal: bunbase login. If you came from an application, "
+    "go back to it and sign in there. This server has no other page to sign in to."
+)
 CLOSE: Final = "You can close this page."
 
 
@@ -50,8 +53,11 @@ def reset_password(token: str, error: str = "") -> str:
     return page("Set a new password", alert(error), text, _token_form(RESET, token, *fields))
 
 
-def password_set() -> str:
-    return page("Your password is set", paragraph("All sessions have ended."), paragraph(SIGN_IN))
+def password_set(removed: tuple[str, ...] = ()) -> str:
+    """`removed`: the other ways into the account that have ended with the reset."""
+    return page(
+        "Your password is set", *_no_longer_works(removed), paragraph("All sessions have ended."), paragraph(SIGN_IN)
+    )
 
 
 def forgot_password(email: str = "", error: str = "") -> str:
@@ -110,6 +116,14 @@ def _token_form(path: str, token: str, *parts: str) -> str:
 
 def _address_form(path: str, email: str) -> str:
     return form(path, field("email", "Email", "username", "email", email, maxlength="254"), button("Send the mail"))
+
+
+def _no_longer_works(removed: tuple[str, ...]) -> tuple[str, ...]:
+    if not removed:
+        return ()
+    reason = "The address of this account was never confirmed, so somebody else may have set up other ways into it."
+    text = f"{reason} These no longer work: {'; '.join(removed)}. Set up those that you need again."
+    return (alert(text),)
 
 
 def _new_password() -> str:

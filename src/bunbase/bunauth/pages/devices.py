@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.pages.app import page
+from bunbase.bunauth.pages.ways import by_passkey, other_ways, second_step, signed_in_as
 from bunbase.contracts.bunauth.devices import WaitingDevice
+from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, code, facts, link, paragraph, small
 
 PATH: Final = "/device"
 SECOND_FACTOR: Final = "/device/code"
+CONTINUE: Final = "/device/continue"  # with a pass
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 WARNING: Final = (
@@ -26,7 +29,7 @@ def ask_for_code(error: str = "") -> str:
     return page("Sign a device in", alert(error), paragraph("Type the code that your device shows."), asking)
 
 
-def decide(device: WaitingDevice, email: str = "", error: str = "") -> str:
+def decide(device: WaitingDevice, email: str = "", error: str = "", ways: PageWays = NO_WAYS) -> str:
     """Return the page that shows the device, and asks for the sign-in and the decision."""
     about = facts(
         ("Device (says it is)", device.client or "unknown"),
@@ -42,8 +45,25 @@ def decide(device: WaitingDevice, email: str = "", error: str = "") -> str:
         button("Deny", "decision", DENY, second=True),
     )
     compare = paragraph("Your device must show this code:")
-    parts = (alert(error), compare, code(device.user_code), about, alert(WARNING) if not error else small(WARNING))
-    return page("Sign this device in?", *parts, form(PATH, *fields))
+    parts: tuple[str, ...] = (
+        alert(error),
+        compare,
+        code(device.user_code),
+        about,
+        alert(WARNING) if not error else small(WARNING),
+    )
+    to = ActPage(PageName.DEVICE, device.user_code)
+    if ways.challenge:
+        return page("Sign this device in?", *parts, second_step(to, ways.challenge))
+    if ways.email:
+        parts = (*parts, signed_in_as(ways.email), _decision(device.user_code))
+    return page("Sign this device in?", *parts, form(PATH, *fields), other_ways(to, ways))
+
+
+def _decision(user_code: str) -> str:
+    """Return the form for a person who came back from another service."""
+    approve, deny = button("Approve", "decision", APPROVE), button("Deny", "decision", DENY, second=True)
+    return form(CONTINUE, hidden("user_code", user_code), approve, deny)
 
 
 def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: str = "") -> str:
@@ -58,8 +78,8 @@ def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: 
         field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
         button("Approve" if approve else "Deny"),
     )
-    other = "Only a passkey at hand? Sign in at a client that uses passkeys, and approve the code there."
-    return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), small(other))
+    passkey = by_passkey(ActPage(PageName.DEVICE, user_code), challenge)
+    return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), passkey)
 
 
 def decided(approved: bool) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.pages.app import page
+from bunbase.bunauth.pages.ways import by_passkey, other_ways, second_step
 from bunbase.contracts.bunauth.openid import PageStep
+from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import HEADERS, POLICY, alert, facts, items, paragraph, small
 
@@ -13,6 +15,7 @@ AUTHORIZE: Final = "/oauth/authorize"
 CONSENT: Final = "/oauth/consent"
 SIGN_IN: Final = "/oauth/sign-in"
 SECOND_FACTOR: Final = "/oauth/sign-in/code"
+CONTINUE: Final = "/oauth/sign-in/continue"  # with a pass
 DENY: Final = "/oauth/deny"
 SIGN_OUT: Final = "/oauth/sign-out"
 
@@ -41,7 +44,7 @@ def headers_of(form_target: str) -> dict[str, str]:
     return HEADERS | {"content-security-policy": policy, "cross-origin-opener-policy": "unsafe-none"}
 
 
-def sign_in(step: PageStep) -> str:
+def sign_in(step: PageStep, ways: PageWays = NO_WAYS) -> str:
     fields = (
         hidden("request", step.request),
         field("email", "Email", "username", "email", step.email, maxlength="254"),
@@ -49,7 +52,14 @@ def sign_in(step: PageStep) -> str:
         button("Sign in"),
     )
     why = paragraph(f"{step.client} asks you to sign in.")
-    return page("Sign in", alert(step.error), why, form(SIGN_IN, *fields), _leaving(step, "Cancel"))
+    to = ActPage(PageName.OAUTH, step.request)
+    parts: tuple[str, ...] = (alert(step.error), why)
+    if ways.challenge:
+        return page("Sign in", *parts, second_step(to, ways.challenge), _leaving(step, "Cancel"))
+    if ways.email:
+        going_on = form(CONTINUE, hidden("request", step.request), button(f"Continue as {ways.email}"))
+        parts = (*parts, going_on)
+    return page("Sign in", *parts, form(SIGN_IN, *fields), other_ways(to, ways), _leaving(step, "Cancel"))
 
 
 def second_factor(step: PageStep) -> str:
@@ -62,7 +72,8 @@ def second_factor(step: PageStep) -> str:
         field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
         button("Continue"),
     )
-    return page("Second factor", alert(step.error), explained, form(SECOND_FACTOR, *fields), _leaving(step, "Cancel"))
+    parts = (alert(step.error), explained, form(SECOND_FACTOR, *fields), _leaving(step, "Cancel"))
+    return page("Second factor", *parts, by_passkey(ActPage(PageName.OAUTH, step.request), step.challenge))
 
 
 def consent(step: PageStep) -> str:
@@ -75,7 +86,7 @@ def consent(step: PageStep) -> str:
         form(f"{CONSENT}/{step.client_id}", hidden("request", step.request), button("Allow")),
         _leaving(step, "Deny"),
         form(SIGN_OUT, hidden("request", step.request), button("Use another account", second=True)),
-        small("You can end this at any time, in the list of the applications that you have allowed."),
+        small("You can end this at any time, in a terminal: bunbase account authorizations"),
     )
     return page(f"Allow {step.client}?", *parts)
 

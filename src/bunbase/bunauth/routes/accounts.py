@@ -146,7 +146,8 @@ async def request_password_reset(anyone: Injected[Caller], bunauth: Injected[Bun
 
 @post("/api/auth/password-reset/confirm", summary="Set a new password by a mail", tags=TAGS, status_code=204)
 async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenAndPassword) -> None:
-    """Ends all sessions of the account. The link works once, for one hour."""
+    """Ends all sessions of the account. The link works once, for one hour. If the address was never verified, second
+    factors, passkeys, linked services and personal access tokens end too, and mails tell about it."""
     await bunauth.reset_password(anyone, data.token, data.password)
 
 

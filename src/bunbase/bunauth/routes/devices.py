@@ -9,9 +9,11 @@ from litestar import post
 from litestar.params import QueryParameter
 
 from bunbase.bunauth.pages import devices
+from bunbase.bunauth.routes.page_sign_in import cookie_of_pass
 from bunbase.bunauth.routes.pages import acts, shows
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.devices import DeviceLogin
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
     DeviceNotFound,
@@ -23,6 +25,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, fields_of, html
 
 TAGS = ["Developers"]
@@ -79,11 +82,19 @@ async def deny_device_login(developer: Injected[Caller], bunauth: Injected[BunAu
 
 
 @shows(devices.PATH)
-async def show_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], user_code: TypedCode = "") -> Html:
+async def show_device(
+    anyone: Injected[Caller],
+    bunauth: Injected[BunAuth],
+    site: Injected[Site],
+    request: AnyRequest,
+    user_code: TypedCode = "",
+) -> Html:
     if not user_code:
         return html(devices.ask_for_code())
     try:
-        return html(devices.decide(await bunauth.waiting_device(user_code)))
+        device = await bunauth.waiting_device(user_code)
+        ways = await bunauth.page_ways(ActPage(PageName.DEVICE, device.user_code), cookie_of_pass(request, site))
+        return html(devices.decide(device, ways=ways))
     except DeviceNotFound as problem:
         return html(devices.not_found(problem.detail), problem.status)
 
@@ -103,6 +114,22 @@ async def decide_device(anyone: Injected[Caller], bunauth: Injected[BunAuth], re
     except InvalidCredentials as problem:
         device = await bunauth.waiting_device(user_code)
         return html(devices.decide(device, email, problem.detail), problem.status)
+
+
+@acts(devices.CONTINUE)
+async def decide_device_with_pass(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Html:
+    fields = await fields_of(request)
+    user_code, approve = fields.get("user_code", ""), fields.get("decision") == devices.APPROVE
+    try:
+        await bunauth.decide_device_login_by_pass(anyone, user_code, cookie_of_pass(request, site), approve)
+        return html(devices.decided(approve))
+    except DeviceNotFound as problem:
+        return html(devices.not_found(problem.detail), problem.status)
+    except ChallengeExpired as problem:
+        device = await bunauth.waiting_device(user_code)
+        return html(devices.decide(device, error=problem.detail), problem.status)
 
 
 @acts(devices.SECOND_FACTOR)
@@ -132,5 +159,6 @@ ROUTES = (
     deny_device_login,
     show_device,
     decide_device,
+    decide_device_with_pass,
     decide_device_with_second_factor,
 )

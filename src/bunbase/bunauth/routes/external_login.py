@@ -67,18 +67,9 @@ async def start_login(
     """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
     together with the PKCE verifier, or with `error`: `access_denied` or `provider_error`. `redirect_to` is an address
     of this installation that is not below `/v1`, or `http://127.0.0.1:<port>/…` of a program."""
-    browser = request.cookies.get(_cookie_name(site), "")
+    browser = cookie_of_browser(request, site)
     redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
-    cookie = Cookie(
-        _cookie_name(site),
-        path="/",
-        value=redirect.browser,
-        max_age=COOKIE_SECONDS,
-        httponly=True,
-        secure=_is_https(site),
-        samesite="lax",
-    )
-    return Redirect(redirect.url, status_code=302, cookies=[cookie])
+    return Redirect(redirect.url, status_code=302, cookies=[browser_cookie(redirect.browser, site)])
 
 
 @get(
@@ -100,7 +91,7 @@ async def finish_login(
     error: Sent = "",
 ) -> Redirect:
     """The service sends the browser here. Register this address at the service."""
-    answer = ExternalAnswer(known_state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
+    answer = ExternalAnswer(known_state, cookie_of_browser(request, site), code, iss, error)
     redirect = await bunauth.finish_external_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
@@ -155,6 +146,16 @@ async def list_identities(developer: Injected[Caller], bunauth: Injected[BunAuth
 async def delete_identity(developer: Injected[Caller], bunauth: Injected[BunAuth], identity_id: IdentityId) -> None:
     """Needs a fresh proof. The last way to sign in cannot be removed."""
     await bunauth.delete_identity(developer, identity_id)
+
+
+def cookie_of_browser(request: Request[Any, Any, Any], site: Site) -> str:
+    return request.cookies.get(_cookie_name(site), "")
+
+
+def browser_cookie(value: str, site: Site) -> Cookie:
+    secure = _is_https(site)
+    name = _cookie_name(site)
+    return Cookie(name, "/", value, max_age=COOKIE_SECONDS, httponly=True, secure=secure, samesite="lax")
 
 
 def _is_https(site: Site) -> bool:

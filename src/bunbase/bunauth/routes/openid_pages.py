@@ -11,7 +11,9 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 
 from bunbase.bunauth.pages import openid
+from bunbase.bunauth.routes.page_sign_in import cookie_of_pass
 from bunbase.contracts.bunauth.openid import ClientMistaken, PageKind, PageStep, cookie_name
+from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
@@ -55,7 +57,10 @@ async def show_consent(
     request: AnyRequest,
     stored: Stored = "",
 ) -> Next:
-    return _answer(await bunauth.oauth_page(anyone, stored, _cookie(request, site)), site)
+    step, ways = await bunauth.oauth_page(anyone, stored, _cookie(request, site)), NO_WAYS
+    if step.kind is PageKind.SIGN_IN:
+        ways = await bunauth.page_ways(ActPage(PageName.OAUTH, stored), cookie_of_pass(request, site))
+    return _answer(step, site, ways)
 
 
 @acts(openid.SIGN_IN)
@@ -72,6 +77,15 @@ async def sign_in_with_code(
 ) -> Next:
     stored, challenge, code = await _fields(request, "request", "challenge", "code")
     return _answer(await bunauth.oauth_second_factor(anyone, stored, _cookie(request, site), challenge, code), site)
+
+
+@acts(openid.CONTINUE)
+async def sign_in_with_pass(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Next:
+    (stored,) = await _fields(request, "request")
+    cookies = (_cookie(request, site), cookie_of_pass(request, site))
+    return _answer(await bunauth.oauth_continue(anyone, stored, *cookies), site)
 
 
 @acts(openid.CONSENT + "/{client_id:str}")
@@ -118,7 +132,7 @@ def _parameters(query: bytes) -> dict[str, str]:
     return sent
 
 
-def _answer(step: PageStep, site: Site) -> Next:
+def _answer(step: PageStep, site: Site, ways: PageWays = NO_WAYS) -> Next:
     """Send the browser on, or show a page."""
     match step.kind:
         case PageKind.REDIRECT:
@@ -127,7 +141,7 @@ def _answer(step: PageStep, site: Site) -> Next:
             to = f"{openid.CONSENT}?{urlencode({'request': step.request})}"
             answer = Redirect(to, status_code=303, headers=PRIVATE)
         case PageKind.SIGN_IN:
-            answer = html(openid.sign_in(step), step.status, openid.headers_of(step.form_target))
+            answer = html(openid.sign_in(step, ways), step.status, openid.headers_of(step.form_target))
         case PageKind.SECOND_FACTOR:
             answer = html(openid.second_factor(step), step.status, openid.headers_of(step.form_target))
         case PageKind.CONSENT:
@@ -153,6 +167,7 @@ ROUTES: Final = (
     show_consent,
     sign_in,
     sign_in_with_code,
+    sign_in_with_pass,
     allow,
     deny,
     sign_out,

@@ -72,8 +72,8 @@ async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], r
     token = _given(fields.get("token", ""))
 
     async def act() -> str:
-        await bunauth.reset_password(anyone, token, fields.get("password", ""))
-        return account.password_set()
+        reset = await bunauth.reset_password(anyone, token, fields.get("password", ""))
+        return account.password_set(reset.removed)
 
     return await done_or_form(act, partial(account.reset_password, token))
 

@@ -28,7 +28,9 @@ from bunbase.bunauth.service.openid.pages import PAGE_SESSION_SECONDS, SignInPag
 from bunbase.bunauth.service.openid.signers import Signers
 from bunbase.bunauth.service.openid.token_checks import TokenChecks
 from bunbase.bunauth.service.openid.tokens import OAuthTokenService
+from bunbase.bunauth.service.page_passes import PagePasses
 from bunbase.bunauth.service.page_sign_in import PageSignIn
+from bunbase.bunauth.service.page_ways_in import PageWaysIn
 from bunbase.bunauth.service.passkeys import PasskeyService
 from bunbase.bunauth.service.password import Password
 from bunbase.bunauth.service.personal_tokens import PersonalTokenService
@@ -49,6 +51,7 @@ from bunbase.contracts.bunauth.accounts import (
     AccountSessions,
     EmailConfirmed,
     NewAccount,
+    PasswordReset,
     ProfileChanges,
     Proof,
     Registered,
@@ -88,6 +91,7 @@ from bunbase.contracts.bunauth.openid import (
     PageStep,
     UserInfo,
 )
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PagePass, PageReturn, PageWays
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -154,7 +158,8 @@ class BunAuthService:
         checks = factor_checks(stores, helpers.kms, letters.account, site)
         self.proofs = Proofs(stores, passwords, checks, tokens)
         self.second_factor = SecondFactorSignIn(checks, tokens)
-        self.page_sign_in = PageSignIn(self.sign_in, self.second_factor, self.account_sessions)
+        self.page_passes = PagePasses(stores, tokens)
+        self.page_sign_in = PageSignIn(self.sign_in, self.second_factor, self.account_sessions, self.page_passes)
         approvers = Approvers(self.page_sign_in, self.proofs)
         self.device_logins = DeviceLogins(stores, tokens, approvers, site.public_url)
         self.totp = Totp(stores, self.proofs)
@@ -164,11 +169,13 @@ class BunAuthService:
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
-        self.leaving = Leaving(stores, self.proofs, tokens)
+        ways = (self.page_passes, self.external_accounts, self.second_factor)
+        self.page_ways_in = PageWaysIn(*ways, self.account_passkeys.passkeys, site.public_url)
+        self.leaving = Leaving(stores, self.proofs, tokens, letters.account)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, self.proofs)
         self.verification = Verification(stores, access, site.clock)
         self.signing = Signing(access.keys, self.proofs)
-        self.administration = Administration(stores.administration, self.proofs, tokens)
+        self.administration = Administration(stores, self.proofs, tokens, letters.account)
         self.exchanging = Exchange(settings, site.service_tokens)
         page_settings = msgspec.structs.replace(settings, session_ttl_seconds=PAGE_SESSION_SECONDS)
         page_tokens = tokens.changed(page_settings)
@@ -180,6 +187,7 @@ class BunAuthService:
             SecondFactorSignIn(checks, page_tokens),
             self.oauth_client_service,
             page_tokens,
+            self.page_passes,
         )
         of_clients = (stores, self.oauth_client_service, signers, self.account_sessions)
         self.oauth_tokens = OAuthTokenService(*of_clients)
@@ -226,6 +234,27 @@ class BunAuthService:
     async def identify_by_code(self, caller: Caller, challenge: str, code: str) -> Account:
         return await self.page_sign_in.by_code(caller, challenge, code)
 
+    async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
+        return await self.page_sign_in.by_pass(caller, to, cookie)
+
+    async def decide_device_login_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
+        await self.device_logins.decide_by_pass(caller, user_code, cookie, approve)
+
+    async def start_page_sign_in(self, provider: str, to: ActPage, browser: str) -> ExternalRedirect:
+        return await self.page_ways_in.start(provider, to, browser)
+
+    async def finish_page_sign_in(self, caller: Caller, back: PageReturn) -> PagePass:
+        return await self.page_ways_in.finish(caller, back)
+
+    async def page_second_factor(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
+        return await self.page_ways_in.by_code(caller, to, challenge, code)
+
+    async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        return await self.page_ways_in.by_passkey(caller, to, challenge, credential)
+
+    async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
+        return await self.page_ways_in.ways(to, cookie)
+
     async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> SignedIn:
         return await self.second_factor.finish(caller, challenge, answer)
 
@@ -255,8 +284,8 @@ class BunAuthService:
     async def request_password_reset(self, email: str) -> None:
         await self.password.request_reset(email)
 
-    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
-        await self.password.reset(caller, token, password)
+    async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
+        return await self.password.reset(caller, token, password)
 
     async def request_email_verification(self, email: str) -> None:
         await self.email.request_verification(email)
@@ -443,6 +472,9 @@ class BunAuthService:
         self, caller: Caller, request: str, browser: str, challenge: str, code: str
     ) -> PageStep:
         return await self.sign_in_pages.sign_in_with_code(caller, request, browser, challenge, code)
+
+    async def oauth_continue(self, caller: Caller, request: str, browser: str, cookie: str) -> PageStep:
+        return await self.sign_in_pages.sign_in_with_pass(caller, request, browser, cookie)
 
     async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
         return await self.sign_in_pages.allow(caller, request, client)

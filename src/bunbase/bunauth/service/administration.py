@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from bunbase.bunauth.service.personal_tokens import REMEMBER_SECONDS
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
-from bunbase.bunauth.store.administration import AdministrationStore
+from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.administration import AccountNotFound, AccountRole, ManagedAccount, ManagedAccounts
 from bunbase.contracts.caller import Act, Caller, Developer
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.mail.account_letters import AccountLetters
+from bunbase.pkg.mail.letters import Letter
 
 MAX_SEARCH: Final = 254  # characters; no email is longer
 
 
 class Administration:
-    def __init__(self, store: AdministrationStore, proofs: Proofs, tokens: SessionTokens) -> None:
-        self.store = store
+    def __init__(self, stores: Stores, proofs: Proofs, tokens: SessionTokens, letters: AccountLetters) -> None:
+        self.stores = stores
+        self.store = stores.administration
+        self.letters = letters
         self.proofs = proofs
         self.tokens = tokens
         self.clock = tokens.clock
@@ -42,13 +47,17 @@ class Administration:
         await self._existing(id)
         now = self.clock.now()
         until = await self.tokens.revoked_until(now)
-        await self.store.suspend(id, now, until, now.timestamp() + REMEMBER_SECONDS)
+        async with self.stores.db.transaction():
+            if await self.store.suspend(id, now, until, now.timestamp() + REMEMBER_SECONDS):
+                await self._tell(id, self.letters.account_suspended)
         return await self._existing(id)
 
     async def resume(self, caller: Caller, id: str) -> ManagedAccount:
         await self._acting(caller, Act.ACCOUNT_RESUME)
         await self._existing(id)
-        await self.store.resume(id)
+        async with self.stores.db.transaction():
+            if await self.store.resume(id):
+                await self._tell(id, self.letters.account_resumed)
         return await self._existing(id)
 
     async def set_role(self, caller: Caller, id: str, role: AccountRole) -> ManagedAccount:
@@ -62,6 +71,9 @@ class Administration:
         """Return the administrator, who needs a fresh proof or a personal token with the scope `admin`."""
         developer = caller.administrator(act)
         return await self.proofs.need_fresh(caller) if developer.session else developer
+
+    async def _tell(self, id: str, letter: Callable[[str], Letter]) -> None:
+        await self.stores.mails.post(letter((await self._existing(id)).email))
 
     async def _existing(self, id: str) -> ManagedAccount:
         found = await self.store.account(id, self.clock.now()) if "\0" not in id else None

@@ -27,6 +27,7 @@ from bunbase.bunauth.store.device_logins import NewDeviceLogin, PolledLogin
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.devices import DeviceLogin, WaitingDevice
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     DeviceCodeExpired,
@@ -37,6 +38,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
+from bunbase.pkg.ip_addresses import network_around
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.user_codes import new_user_code, shown, typed
 
@@ -45,6 +47,7 @@ LIFETIME_SECONDS: Final = 600
 INTERVAL_SECONDS: Final = 5
 MAX_INTERVAL_SECONDS: Final = 60
 MAX_OPEN: Final = 10_000  # of the installation: more would make user codes easier to guess
+MAX_OPEN_OF_NETWORK: Final = 100  # otherwise one stranger takes all places, and nobody can sign a device in
 MAX_CLIENT_LENGTH: Final = 100
 
 BY_DEVICE: Final = signed_in_by(ActivityMethod.DEVICE)
@@ -71,13 +74,13 @@ class DeviceLogins:
         if len(client) > MAX_CLIENT_LENGTH or not client.isprintable():
             raise InvalidInput.at("/client", f"A name has at most {MAX_CLIENT_LENGTH} printable characters.")
         code, now = new_secret(PREFIX), self.clock.now()
-        expires_at = now + timedelta(seconds=LIFETIME_SECONDS)
+        expires_at, network = now + timedelta(seconds=LIFETIME_SECONDS), network_around(caller.ip)
         async with self.stores.db.transaction():
-            if not await self.stores.device_logins.has_room(now, MAX_OPEN):
+            if not await self.stores.device_logins.has_room(now, MAX_OPEN, network, MAX_OPEN_OF_NETWORK):
                 raise RateLimited("Too many devices wait for approval.", retry_after_seconds=LIFETIME_SECONDS)
             while True:
                 user_code = new_user_code()
-                who = (client, caller.ip, caller.agent, now, expires_at, INTERVAL_SECONDS)
+                who = (client, caller.ip, caller.agent, now, expires_at, network, INTERVAL_SECONDS)
                 if await self.stores.device_logins.add(NewDeviceLogin(fingerprint(code), user_code, *who)):
                     break
         complete = f"{self.page}?user_code={shown(user_code)}"
@@ -134,6 +137,16 @@ class DeviceLogins:
         """
         await self.waiting(user_code)  # before the code is used up
         account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
+        await self._decide(caller, account.id, user_code, approve)
+
+    async def decide_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
+        """Approve or deny a sign-in with a pass of this page and code.
+
+        Raises: DeviceNotFound, ChallengeExpired, AccountSuspended.
+        """
+        await self.waiting(user_code)  # before the pass is used up
+        to = ActPage(PageName.DEVICE, user_code)
+        account = await self.approvers.page_sign_in.by_pass(caller, to, cookie)
         await self._decide(caller, account.id, user_code, approve)
 
     async def _decide(self, caller: Caller, user: str, user_code: str, approve: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.external_people import AccountPeople
 from bunbase.bunauth.service.journal import noted
@@ -15,6 +16,7 @@ from bunbase.bunauth.service.registration import Registration
 from bunbase.bunauth.service.session_tokens import Factors, SessionTokens, signed_in_by
 from bunbase.bunauth.service.ways_in import need_way_in
 from bunbase.bunauth.store import Stores
+from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.activity import ActivityMethod
 from bunbase.contracts.bunauth.identities import CodeExchange, Identities, LinkTicket
@@ -68,11 +70,16 @@ class ExternalAccounts:
         InvalidInvite, EmailTaken, SecondFactorRequired, AccountSuspended.
         """
         person = await self.logins.take(exchange.code, exchange.verifier)
-        note = noted(self.tokens.activity, caller)
-        account = await self.people.account(person, partial(self._opened, exchange.invite), note)
+        account, by = await self._account(caller, person, exchange.invite)
         factors = Factors.TWO if person.link_session else Factors.ONE
-        by = signed_in_by(ActivityMethod.EXTERNAL, person.provider)
         return await self.tokens.open_session(caller, account, factors=factors, by=by)
+
+    async def identified(self, caller: Caller, code: str, verifier: str) -> tuple[Credentials, Happened]:
+        """Return the account of a code for one act on a page. The second factor is not checked yet.
+
+        Raises: as `exchange`.
+        """
+        return await self._account(caller, await self.logins.take(code, verifier), "")
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -86,6 +93,11 @@ class ExternalAccounts:
         """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired, Forbidden."""
         user = (await self.proofs.need_fresh(caller)).id
         await self.people.remove(user, id, noted(self.tokens.activity, caller))
+
+    async def _account(self, caller: Caller, person: ExternalCode, invite: str) -> tuple[Credentials, Happened]:
+        note = noted(self.tokens.activity, caller)
+        account = await self.people.account(person, partial(self._opened, invite), note)
+        return account, signed_in_by(ActivityMethod.EXTERNAL, person.provider)
 
     async def _opened(self, invite: str, person: ExternalCode) -> str:
         """Open an account, and return its id. The provider has verified the address of the person."""

@@ -9,15 +9,17 @@ from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.problems import LastAdministrator
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.mail.account_letters import AccountLetters
 
 ANOTHER_FIRST: Final = "Make another account an administrator first."
 
 
 class Leaving:
-    def __init__(self, stores: Stores, proofs: Proofs, tokens: SessionTokens) -> None:
+    def __init__(self, stores: Stores, proofs: Proofs, tokens: SessionTokens, letters: AccountLetters) -> None:
         self.stores = stores
         self.proofs = proofs
         self.tokens = tokens
+        self.letters = letters
 
     async def check(self, caller: Caller) -> None:
         """Check that `delete` would delete the account. Raises: as `delete`."""
@@ -26,15 +28,19 @@ class Leaving:
             raise LastAdministrator(ANOTHER_FIRST)
 
     async def delete(self, caller: Caller) -> None:
-        """Delete the account with its sessions and tokens, which end within a second.
+        """Delete the account with its sessions and tokens, which end within a second, and tell its owner by mail.
 
         Raises: ReauthenticationRequired, LastAdministrator, Forbidden.
         """
         developer, now = await self.proofs.need_fresh(caller), self.tokens.clock.now()
         until = await self.tokens.revoked_until(now)
         async with self.stores.db.transaction():
+            await self.stores.accounts.lock_admins()  # all acts lock in this order: administrators, account, the rest
+            account = await self.stores.accounts.locked(developer.id)
             await self.stores.sessions.end_all(developer.id, now, until)
             await self.stores.personal_tokens.delete_all(developer.id, until)
             if not await self.stores.accounts.delete(developer.id):
                 raise LastAdministrator(ANOTHER_FIRST)
             await self.stores.activity.delete_of_account(developer.id)
+            if account is not None:
+                await self.stores.mails.post(self.letters.account_deleted(account.email))

@@ -5,12 +5,20 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
+import msgspec
+
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.pkg.mail import templates
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
 APP: Final = "BunBase"
+CHECK: Final = "check who is signed in to your account."
+CHECK_BY_COMMAND: Final = "check who is signed in to your account, in a terminal: bunbase sessions list."
+TEXTS: Final = {
+    kind: msgspec.structs.replace(template, footer=template.footer.replace(CHECK, CHECK_BY_COMMAND))
+    for kind, template in templates.TEMPLATES.items()
+}
 INVITE_SECONDS: Final = 7 * templates.DAY
 
 
@@ -19,14 +27,14 @@ class Letters:
 
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url.rstrip("/")
-        self.account = AccountLetters(APP)
+        self.account = AccountLetters(APP, texts=TEXTS)
 
     def page(self, name: str, token: str) -> str:
         """Return the address of a page that a mail links to."""
         return f"{self.public_url}/account/{name}?token={quote(token, safe='')}"
 
     def sign_up(self, email: str, token: str) -> Letter:
-        return self.account.verify_email(email, self.page("sign-up", token))
+        return self.account.open_account(email, self.page("sign-up", token))
 
     def verify_email(self, email: str, token: str) -> Letter:
         return self.account.verify_email(email, self.page("verify-email", token))

@@ -34,7 +34,8 @@ class NewDevices:
     async def note(self, caller: Caller, account: Credentials, happened: Happened) -> None:
         """Note the device of a sign-in. Call this inside the transaction that opens the session.
 
-        The first device of an account causes no mail: its owner has just opened the account there.
+        A registration causes no mail: the owner has just opened the account on this device. Any other first device may
+        be that of a thief, at an account that was idle, or is older than the list of devices.
         """
         now = self.clock.now()
         new = await self.stores.known_devices.note(account.id, device_of(caller), now)

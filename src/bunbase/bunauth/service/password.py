@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from bunbase.bunauth.service.activity import Happened
+from bunbase.bunauth.service.earlier_access import EarlierAccess
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
-from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.contracts.bunauth.accounts import PasswordReset, Proof
 from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
@@ -32,6 +33,7 @@ class Password:
         self.requests = requests
         self.letters = requests.letters
         self.clock = tokens.clock
+        self.earlier_access = EarlierAccess(stores, tokens, self.letters.account)
 
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password. All other sessions end; the caller's session and personal tokens stay.
@@ -52,12 +54,12 @@ class Password:
     async def request_reset(self, email: str) -> None:
         await self.requests.request(MailKind.PASSWORD_RESET, email)
 
-    async def reset(self, caller: Caller, token: str, password: str) -> None:
+    async def reset(self, caller: Caller, token: str, password: str) -> PasswordReset:
         """Set a new password by a link. All sessions end, and the address is verified.
 
         Second factors and passkeys stay, because a mailbox alone must not replace them. But if the address was not
         verified before, somebody else may have opened the account: then all factors, identities and personal tokens end
-        too.
+        too, and the answer names them.
         Raises: LinkExpired, InvalidInput.
         """
         check_password(password)
@@ -71,14 +73,13 @@ class Password:
             account = await self.stores.accounts.locked(found.user_id) if found and found.user_id else None
             if found is None or found.user_id is None or account is None or account.email != found.email:
                 raise _link_expired()
+            removed: tuple[str, ...] = ()
             if not account.verified:
-                until = await self.tokens.revoked_until(now)
-                await self.stores.personal_tokens.delete_all(found.user_id, until)
-                await self.stores.factors.delete_all(found.user_id)
-                await self.stores.identities.delete_all(found.user_id)
+                removed = await self.earlier_access.end(caller, found.user_id, account.email)
             await self.stores.accounts.verify_email(found.user_id, found.email, now)
             await self.tokens.activity.add(caller, found.user_id, Happened(Activity.RESET_PASSWORD))
             await self._replace(found.user_id, hash)
+        return PasswordReset(removed)
 
     async def _replace(self, user: str, hash: str, keep: str = "") -> None:
         """Store a new password, end the sessions but `keep`, and tell the owner. Call this inside a transaction."""

@@ -135,7 +135,9 @@ class Registration:
         return account
 
     async def state(self) -> SignupState:
-        return SignupState(self.admissions.signups.value, await self.stores.accounts.has_admin())
+        has_admin = await self.stores.accounts.has_admin()
+        confirms = has_admin and self.admissions.verifies and self.admissions.signups is Signups.OPEN
+        return SignupState(self.admissions.signups.value, has_admin, confirms)
 
     async def _add_first(self, account: Credentials) -> bool:
         async with self.stores.db.transaction():

@@ -83,7 +83,7 @@ class SessionTokens:
         `by`: the sign-in as the owner sees it. It is stored together with the session.
         """
         if factors is Factors.ONE:
-            await self._check_second_factor(caller, found, by)
+            await self.check_second_factor(caller, found, by)
         account, now = found.account(), self.clock.now()
         session = new_session(account.id, caller.ip, caller.agent, now, self.settings)
         pair = self.new_pair(account, session.id, 0, session.expires_at, now)
@@ -97,7 +97,7 @@ class SessionTokens:
             raise AccountSuspended("Ask an administrator of this installation to resume it.")
         raise InvalidCredentials
 
-    async def _check_second_factor(self, caller: Caller, found: Credentials, by: Happened) -> None:
+    async def check_second_factor(self, caller: Caller, found: Credentials, by: Happened) -> None:
         """Return if one factor is enough for the account. Raises: SecondFactorRequired."""
         try:
             await self.challenges.check(found)

@@ -14,6 +14,7 @@ from bunbase.bunauth.store.known_devices import KnownDeviceStore
 from bunbase.bunauth.store.oauth_clients import OAuthClientStore
 from bunbase.bunauth.store.oauth_requests import OAuthCodeStore, OAuthRequestStore
 from bunbase.bunauth.store.oauth_sessions import OAuthSessionStore
+from bunbase.bunauth.store.page_passes import PagePassStore
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.bunauth.store.sessions import SessionStore
 from bunbase.bunauth.store.signing_keys import SigningKeyStore
@@ -40,6 +41,7 @@ class Stores:
         self.personal_tokens = PersonalTokenStore(db, self.feed)
         self.device_logins = DeviceLoginStore(db)
         self.invites = InviteStore(db)
+        self.page_passes = PagePassStore(db)
         self.pool = IdentityStores(db, mails, INSTALLATION)
         self.factors = self.pool.factors
         self.mail_tokens = self.pool.mail_tokens
@@ -60,6 +62,7 @@ class Stores:
             self.personal_tokens,
             self.invites,
             self.device_logins,
+            self.page_passes,
             self.oauth_codes,
         ):
             await expiring.delete_expired(before)

@@ -177,6 +177,10 @@ class AccountStore:
         """True if the account is an administrator, and no other active administrator is left."""
         return bool(await self.db.value(IS_LAST_ADMIN, id))
 
+    async def lock_admins(self) -> None:
+        """Let no other request change the administrators until the transaction ends. Call this before other locks."""
+        await self.db.execute(LOCK_ADMINS)
+
     async def delete(self, id: str) -> bool:
         """Delete an account. Return False if no other active administrator is left."""
         async with self.db.transaction():

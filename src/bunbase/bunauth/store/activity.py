@@ -41,8 +41,12 @@ SELECT id, at, action, ip, agent, outcome, nullif(method, '') AS method, target,
 FROM activity"""
 PAGE = f"""{SELECTED}
 WHERE user_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3"""
-UNAUDITED = f"""{SELECTED}
-WHERE unaudited AND (outcome = 'done' OR hour < $1) ORDER BY id LIMIT $2"""
+# Two ranges of the index, not one with OR: the waiting refusals of this hour, of which there can be many, are not read.
+UNAUDITED = f"""
+({SELECTED} WHERE unaudited AND outcome = 'done' ORDER BY hour, id LIMIT $2)
+UNION ALL
+({SELECTED} WHERE unaudited AND outcome = 'refused' AND hour < $1 ORDER BY hour, id LIMIT $2)
+ORDER BY id LIMIT $2"""
 AUDITED = "UPDATE activity SET unaudited = false WHERE id = ANY ($1::text[])"
 FORGET_DELETED = """
 DELETE FROM activity WHERE id = ANY ($1::text[]) AND NOT EXISTS (SELECT FROM users WHERE users.id = user_id)"""

@@ -36,7 +36,7 @@ ORDER BY email COLLATE "C" LIMIT $5"""
 ONE = MANAGED + "WHERE users.id = $2"
 SUSPEND = "UPDATE users SET suspended_at = $2 WHERE id = $1 AND suspended_at IS NULL"
 IS_SUSPENDED = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND suspended_at IS NOT NULL)"
-RESUME = "UPDATE users SET suspended_at = NULL WHERE id = $1"
+RESUME = "UPDATE users SET suspended_at = NULL WHERE id = $1 AND suspended_at IS NOT NULL"
 SET_ROLE = "UPDATE users SET role = $2 WHERE id = $1 AND role <> $2"
 HAS_ACTIVE_ADMIN = "SELECT EXISTS (SELECT FROM users WHERE role = 'admin' AND suspended_at IS NULL)"
 END_SESSIONS = """
@@ -58,21 +58,27 @@ class AdministrationStore:
     async def account(self, id: str, now: datetime) -> ManagedAccount | None:
         return await self.db.one(ManagedAccount, ONE, now, id)
 
-    async def suspend(self, id: str, now: datetime, sessions_until: float, tokens_until: float) -> None:
-        """Suspend an account and end its sessions and tokens, in one transaction. Raises: LastAdministrator."""
+    async def suspend(self, id: str, now: datetime, sessions_until: float, tokens_until: float) -> bool:
+        """Suspend an account and end its sessions and tokens, in one transaction.
+
+        Return False if it was suspended before. Raises: LastAdministrator.
+        """
         async with self.db.transaction():
             await self.db.execute(LOCK_ADMINS)
-            if await self.db.execute(SUSPEND, id, now):
-                await self._check_administrators()
-                await self._end_sessions(id, now, sessions_until)
-                for token in await self.db.value(DELETE_TOKENS, id) or ():
-                    await self.feed.publish(RevokedKind.TOKEN, token, tokens_until)
+            if not await self.db.execute(SUSPEND, id, now):
+                return False
+            await self._check_administrators()
+            await self._end_sessions(id, now, sessions_until)
+            for token in await self.db.value(DELETE_TOKENS, id) or ():
+                await self.feed.publish(RevokedKind.TOKEN, token, tokens_until)
+            return True
 
     async def is_suspended(self, id: str) -> bool:
         return bool(await self.db.value(IS_SUSPENDED, id))
 
-    async def resume(self, id: str) -> None:
-        await self.db.execute(RESUME, id)
+    async def resume(self, id: str) -> bool:
+        """Return False if the account was not suspended."""
+        return bool(await self.db.execute(RESUME, id))
 
     async def set_role(self, id: str, role: AccountRole, now: datetime, until: float) -> None:
         """Change a role, end the sessions that contain the old role, and let all processes read the tokens again.

@@ -11,9 +11,11 @@ from bunbase.pkg.db.database import Database
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: device logins', 0))"
 COUNT = "SELECT count(*) FROM device_logins WHERE expires_at > $1"
+COUNT_OF_NETWORK = COUNT + " AND network = $2"
 ADD = """
-INSERT INTO device_logins (hash, user_code, client, ip, agent, created_at, expires_at, state, interval_seconds)
-VALUES ($1, $2, $3, $4, $5, $6, $7, 'waiting', $8) ON CONFLICT (user_code) DO NOTHING"""
+INSERT INTO device_logins (hash, user_code, client, ip, agent, created_at, expires_at, network, state,
+    interval_seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9) ON CONFLICT (user_code) DO NOTHING"""
 WAITING = """
 SELECT user_code, client, ip, agent, created_at FROM device_logins
 WHERE user_code = $1 AND state = 'waiting' AND expires_at > $2"""
@@ -37,6 +39,7 @@ class NewDeviceLogin(msgspec.Struct, frozen=True):
     agent: str
     created_at: datetime
     expires_at: datetime
+    network: str
     interval_seconds: int
 
 
@@ -54,15 +57,19 @@ class DeviceLoginStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def has_room(self, now: datetime, limit: int) -> bool:
-        """True if fewer than `limit` sign-ins are open. Call this inside the transaction that adds one."""
+    async def has_room(self, now: datetime, limit: int, network: str, limit_of_network: int) -> bool:
+        """True if fewer than `limit` sign-ins are open, and fewer than `limit_of_network` of them in this network.
+
+        Call this inside the transaction that adds one. `network`: empty if it is unknown; then it has no limit.
+        """
         await self.db.execute(LOCK)
+        if network and await self.db.value(COUNT_OF_NETWORK, now, network) >= limit_of_network:
+            return False
         return bool(await self.db.value(COUNT, now) < limit)
 
     async def add(self, new: NewDeviceLogin) -> bool:
         """Add a sign-in. Return False if another one has the same user code."""
-        values = (new.hash, new.user_code, new.client, new.ip, new.agent, new.created_at, new.expires_at)
-        return bool(await self.db.execute(ADD, *values, new.interval_seconds))
+        return bool(await self.db.execute(ADD, *msgspec.structs.astuple(new)))
 
     async def waiting(self, user_code: str, now: datetime) -> WaitingDevice | None:
         return await self.db.one(WaitingDevice, WAITING, user_code, now)

@@ -12,14 +12,13 @@ MAX_DEVICES: Final = 100  # of one account; the ones that were not seen for the 
 # A row that was inserted, and not updated, has no older version (xmax is 0). The time of a known device changes at most
 # once a day, so that sign-ins from one device at once do not wait for each other.
 NOTE = """
-WITH others AS (SELECT EXISTS (SELECT FROM known_devices WHERE user_id = $1) AS known),
-noted AS (
+WITH noted AS (
     INSERT INTO known_devices (user_id, device, seen_at) VALUES ($1, $2, $3)
     ON CONFLICT (user_id, device) DO UPDATE SET seen_at = excluded.seen_at
         WHERE known_devices.seen_at < excluded.seen_at - interval '1 day'
     RETURNING xmax = 0 AS new
 )
-SELECT new AND known FROM noted, others"""
+SELECT new FROM noted"""
 FORGET_MOST = """
 DELETE FROM known_devices WHERE user_id = $1 AND device IN (
     SELECT device FROM known_devices WHERE user_id = $1 ORDER BY seen_at DESC OFFSET $2)"""
@@ -33,7 +32,7 @@ class KnownDeviceStore:
         self.db = db
 
     async def note(self, user: str, device: bytes, now: datetime) -> bool:
-        """Store that an account signs in from a device. Return True if it has only signed in from other ones before."""
+        """Store that an account signs in from a device. Return True if it has never done so before."""
         new = bool(await self.db.value(NOTE, user, device, now))
         if new:
             await self.db.execute(FORGET_MOST, user, MAX_DEVICES)

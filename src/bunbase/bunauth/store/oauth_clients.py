@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -10,6 +11,9 @@ from bunbase.contracts.bunauth.openid import ClientKind, OAuthClient
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
+
+# 90,000 sessions in one statement took 5.8 s of the 10 s that a statement may take.
+SESSIONS_AT_ONCE: Final = 5000
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: oauth clients', 0))"
 ADD = """
@@ -23,11 +27,18 @@ LOCK_CLIENT = "SELECT id FROM oauth_clients WHERE id = $1 FOR UPDATE"
 ROTATE = "UPDATE oauth_clients SET secret_hash = $2, rotated_at = $3 WHERE id = $1 AND secret_hash IS NOT NULL"
 DELETE_SESSIONS = """
 WITH deleted AS (
-    DELETE FROM sessions USING oauth_sessions WHERE session = sessions.id AND client_id = $1
-    RETURNING sessions.id, ended_at
+    DELETE FROM sessions WHERE id IN (SELECT session FROM oauth_sessions WHERE client_id = $1 LIMIT $2)
+    RETURNING id, ended_at
 )
-SELECT array_agg(id) FILTER (WHERE ended_at IS NULL) FROM deleted"""
+SELECT array_agg(id) FILTER (WHERE ended_at IS NULL) AS open, count(*) AS deleted FROM deleted"""
 DELETE = "DELETE FROM oauth_clients WHERE id = $1"
+
+
+class DeletedSessions(msgspec.Struct, frozen=True):
+    """`open`: the ids of those that had not ended; None if there are none."""
+
+    open: tuple[str, ...] | None
+    deleted: int
 
 
 class StoredClient(msgspec.Struct, frozen=True):
@@ -83,6 +94,12 @@ class OAuthClientStore:
         async with self.db.transaction():
             if await self.db.value(LOCK_CLIENT, id) is None:
                 return False
-            sessions = await self.db.value(DELETE_SESSIONS, id) or []  # of everybody who uses the client
-            await self.feed.publish_all(RevokedKind.SESSION, sessions, until)
+            while await self._delete_sessions(id, until) == SESSIONS_AT_ONCE:
+                pass
             return bool(await self.db.execute(DELETE, id))
+
+    async def _delete_sessions(self, id: str, until: float) -> int:
+        """Delete sessions of a client. Return how many they were: at most SESSIONS_AT_ONCE."""
+        (batch,) = await self.db.all(DeletedSessions, DELETE_SESSIONS, id, SESSIONS_AT_ONCE)
+        await self.feed.publish_all(RevokedKind.SESSION, batch.open or (), until)
+        return batch.deleted

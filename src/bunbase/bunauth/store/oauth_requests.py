@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -10,8 +11,18 @@ from bunbase.pkg.db.database import Database
 from bunbase.pkg.openid_provider.requests import AuthorizationRequest
 
 ADD = """
-INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at,
+    network)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+# Two requests at once may choose the same rows: SKIP LOCKED keeps them from waiting for each other in a circle.
+DELETE_MOST = """
+DELETE FROM oauth_requests WHERE hash IN (
+    SELECT hash FROM oauth_requests WHERE hash IN (
+        (SELECT hash FROM oauth_requests WHERE browser_hash = $1 AND hash <> $5 ORDER BY created_at DESC OFFSET $2)
+        UNION ALL
+        (SELECT hash FROM oauth_requests WHERE network = $3 AND $3 <> '' AND hash <> $5
+            ORDER BY created_at DESC OFFSET $4)
+    ) FOR UPDATE SKIP LOCKED)"""
 REQUEST = """
 SELECT hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at FROM oauth_requests
 WHERE hash = $1 AND expires_at > $2"""
@@ -38,10 +49,15 @@ LOCKED_CODE = """
 SELECT client_id, user_id, user_version, redirect_uri, code_challenge, scopes, nonce, signed_in_at, amr, ip, agent,
     expires_at, session
 FROM oauth_codes WHERE hash = $1 AND client_id = $2 FOR UPDATE"""
+KEEP_OWNER = """
+SELECT FROM users WHERE id = (SELECT user_id FROM oauth_codes WHERE hash = $1 AND client_id = $2) FOR SHARE"""
 USE_CODE = "UPDATE oauth_codes SET session = $2 WHERE hash = $1"
 DELETE_CODES = "DELETE FROM oauth_codes WHERE user_id = $1 AND client_id = $2"
 DELETE_OLD_CODES = """
 DELETE FROM oauth_codes WHERE hash IN (SELECT hash FROM oauth_codes WHERE expires_at < $1 LIMIT $2)"""
+
+MAX_OF_BROWSER: Final = 20
+MAX_OF_NETWORK: Final = 1000
 
 
 class StoredRequest(msgspec.Struct, frozen=True):
@@ -87,10 +103,16 @@ class OAuthRequestStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def add(self, new: StoredRequest) -> None:
+    async def add(self, new: StoredRequest, network: str) -> None:
+        """Add a request. The oldest ones are deleted if its browser or its network has too many.
+
+        A refusal instead would let one page with many embedded links close the sign-in of a whole office.
+        """
         asked = msgspec.to_builtins(new.asked)
         args = (new.hash, new.browser_hash, new.client_id, new.redirect_uri, asked)
-        await self.db.execute(ADD, *args, new.created_at, new.expires_at)
+        await self.db.execute(ADD, *args, new.created_at, new.expires_at, network)
+        others = (new.browser_hash, MAX_OF_BROWSER - 1, network, MAX_OF_NETWORK - 1)
+        await self.db.execute(DELETE_MOST, *others, new.hash)
 
     async def find(self, hash: bytes, now: datetime) -> StoredRequest | None:
         return await self.db.one(StoredRequest, REQUEST, hash, now)
@@ -127,7 +149,12 @@ class OAuthCodeStore:
         await self.db.execute(ADD_CODE, hash, *who, *what)
 
     async def locked(self, hash: bytes, client: str) -> OAuthCode | None:
-        """Return a code of this client; no other request can use it until the transaction ends."""
+        """Return a code of this client; no other request can use it until the transaction ends.
+
+        The account is locked first, as its deletion does, which goes on to the codes: otherwise both could wait for
+        each other.
+        """
+        await self.db.execute(KEEP_OWNER, hash, client)
         return await self.db.one(OAuthCode, LOCKED_CODE, hash, client)
 
     async def use(self, hash: bytes, session: str) -> None:

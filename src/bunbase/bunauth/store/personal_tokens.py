@@ -71,11 +71,13 @@ class PersonalTokenStore:
             await self.feed.publish(RevokedKind.TOKEN, id, until)
             return True
 
-    async def delete_all(self, user: str, until: float) -> None:
-        """Delete all tokens of an account and tell all processes."""
+    async def delete_all(self, user: str, until: float) -> list[str]:
+        """Delete all tokens of an account and tell all processes. Return their ids."""
         async with self.db.transaction():
-            for id in await self.db.value(DELETE_ALL_TOKENS, user) or []:
+            ids: list[str] = await self.db.value(DELETE_ALL_TOKENS, user) or []
+            for id in ids:
                 await self.feed.publish(RevokedKind.TOKEN, id, until)
+        return ids
 
     async def delete_expired(self, before: datetime) -> None:
         await self.db.delete_in_batches(DELETE_EXPIRED_TOKENS, before)

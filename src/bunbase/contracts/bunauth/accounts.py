@@ -96,8 +96,18 @@ class EmailConfirmed(msgspec.Struct, frozen=True):
     status: str
 
 
+class PasswordReset(msgspec.Struct, frozen=True):
+    """`removed`: the other ways into the account that the reset has ended, in words; empty for a verified address."""
+
+    removed: tuple[str, ...] = ()
+
+
 class SignupState(msgspec.Struct, frozen=True):
-    """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists."""
+    """`signups`: "open", "invite" or "closed"; `setup_complete`: true if an administrator exists.
+
+    `confirms_signups`: strangers choose their password on the page that a mail links to, so none is asked before.
+    """
 
     signups: str
     setup_complete: bool
+    confirms_signups: bool = False

@@ -202,6 +202,10 @@ class OpenIdProvider(Protocol):
         """Do the same with the second factor. Raises: AuthorizationExpired, AccountSuspended, RateLimited."""
         ...
 
+    async def oauth_continue(self, caller: Caller, request: str, browser: str, cookie: str) -> PageStep:
+        """Do the same with a pass (`page_sign_in.py`). Raises: AuthorizationExpired, AccountSuspended."""
+        ...
+
     async def oauth_allow(self, caller: Caller, request: str, client: str) -> PageStep:
         """Send a code to the client, and remember the consent. `caller`: the person of the cookie.
 

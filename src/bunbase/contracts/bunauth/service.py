@@ -10,6 +10,7 @@ from bunbase.contracts.bunauth.accounts import (
     AccountSessions,
     EmailConfirmed,
     NewAccount,
+    PasswordReset,
     ProfileChanges,
     Proof,
     Registered,
@@ -39,6 +40,7 @@ from bunbase.contracts.bunauth.identities import (
 )
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.openid import OpenIdProvider
+from bunbase.contracts.bunauth.page_sign_in import PageSignIns
 from bunbase.contracts.bunauth.tokens import (
     Discovery,
     FirstUse,
@@ -53,7 +55,7 @@ from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 
 
-class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, Protocol):
+class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, PageSignIns, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
         needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
@@ -188,7 +190,7 @@ class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, Protocol):
         """Send a link to the address if it has an account. The caller cannot see whether it has one."""
         ...
 
-    async def reset_password(self, caller: Caller, token: str, password: str) -> None:
+    async def reset_password(self, caller: Caller, token: str, password: str) -> PasswordReset:
         """Set a new password by the link of a mail; all sessions end. Raises: LinkExpired, InvalidInput."""
         ...
 

@@ -65,10 +65,10 @@ class AuthenticatorApps(Generic[H]):
                 await self.stores.factors.confirm_totp(user, now, step)
                 await self.holders.change_version(user)
                 await note(user, CredentialEvent.TOTP_CONFIRMED, "")
-                await self._tell_added(holder)
+                await self._tell_confirmed(holder, replaced=row is not None and row.confirmed_at is not None)
                 return await self._replace_codes(user)
             await self.stores.factors.fail_pending(user)
-        raise WrongCode("Check the clock of your phone, and send the code that the app shows now.")
+        raise WrongCode("This code is wrong. Check the clock of your phone, and send the code that the app shows now.")
 
     async def new_codes(self, user: str, note: Note = no_note) -> RecoveryCodes:
         """Replace all recovery codes. Raises: TotpNotFound."""
@@ -112,9 +112,10 @@ class AuthenticatorApps(Generic[H]):
         await self.stores.factors.replace_codes(user, [recovery_hash(user, code) for code in codes])
         return RecoveryCodes(codes)
 
-    async def _tell_added(self, holder: H) -> None:
+    async def _tell_confirmed(self, holder: H, replaced: bool) -> None:
         if holder.email is not None:
-            await self.stores.mails.post(self.letters.factor_added(holder.email, FACTOR))
+            letter = self.letters.factor_replaced if replaced else self.letters.factor_added
+            await self.stores.mails.post(letter(holder.email, FACTOR))
 
     async def _tell_removed(self, holder: H | None, factor: str) -> None:
         if holder is not None and holder.email is not None:

@@ -14,6 +14,7 @@ from typing import Final, Generic, Protocol
 
 import msgspec
 
+from bunbase.pkg.identity.authenticator_apps import ALL_FACTORS
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.external import Identities
 from bunbase.pkg.identity.external_login import ExternalLogins
@@ -159,5 +160,9 @@ class ExternalPeople(Generic[H]):
         await self.people.locked(user)
         await self.people.take_over(user)
         await self.stores.identities.delete_all(user)
-        await self.stores.factors.delete_all(user)
+        removed = await self.stores.factors.delete_all(user)
         await note(user, CredentialEvent.TAKEN_OVER, person.provider)
+        if removed.any:
+            await note(user, CredentialEvent.FACTORS_REMOVED, "")
+            if person.email is not None:
+                await self.stores.mails.post(self.letters.factor_removed(person.email, ALL_FACTORS))

@@ -44,7 +44,10 @@ log = logger("identity")
 
 CHALLENGE_SECONDS: Final = 300
 NO_SECRET: Final = ("", "")
-ANOTHER_CODE: Final = "Wait for the next code of your app and send that, or send a recovery code."
+ANOTHER_CODE: Final = (
+    "This code is wrong, or it was used before. Wait for the next code of your app and send that, or send a recovery "
+    "code."
+)
 
 
 class FactorChecks(Generic[H]):
@@ -108,7 +111,9 @@ class FactorChecks(Generic[H]):
     async def recovery_code(self, user: str, code: str) -> Problem | None:
         """Check a recovery code, delete it and tell the owner. Wrong ones are not counted: nobody can guess one."""
         if not await self.stores.factors.use_code(user, recovery_hash(user, code)):
-            return WrongCode("Send another recovery code, or a code of your authenticator app.")
+            return WrongCode(
+                "This recovery code is wrong, or it was used before. Send another one, or a code of your app."
+            )
         left = (await self.stores.factors.counts(user)).recovery_codes
         await self._tell(user, lambda email: self.letters.recovery_code_used(email, left))
         return None

@@ -73,6 +73,14 @@ class SecondStep(Generic[H]):
         if not await self.stores.sign_in_challenges.delete(fingerprint(challenge)):
             raise challenge_expired()
 
+    async def is_open(self, challenge: str) -> bool:
+        """True if the challenge waits for an answer."""
+        try:
+            await self._open(fingerprint(challenge))
+        except ChallengeExpired:
+            return False
+        return True
+
     async def _open(self, hash: bytes) -> SignInChallenge:
         found = await self.stores.sign_in_challenges.find(hash, self.clock.now())
         if found is None or found.failed >= MAX_FAILED:

@@ -34,6 +34,11 @@ class AccountLetters:
         fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
         return self.compose(templates.VERIFY_EMAIL, email, fields)
 
+    def open_account(self, email: str, url: str) -> Letter:
+        """Return the letter to a new address; its link opens the account."""
+        fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
+        return self.compose(templates.OPEN_ACCOUNT, email, fields)
+
     def already_registered(self, email: str, url: str) -> Letter:
         return self.compose(templates.ALREADY_REGISTERED, email, {"email": email, "url": url})
 
@@ -72,6 +77,9 @@ class AccountLetters:
     def factor_added(self, email: str, factor: str) -> Letter:
         return self.compose(templates.FACTOR_ADDED, email, {"factor": factor})
 
+    def factor_replaced(self, email: str, factor: str) -> Letter:
+        return self.compose(templates.FACTOR_REPLACED, email, {"factor": factor})
+
     def factor_removed(self, email: str, factor: str) -> Letter:
         return self.compose(templates.FACTOR_REMOVED, email, {"factor": factor})
 
@@ -93,6 +101,15 @@ class AccountLetters:
 
     def wrong_codes(self, email: str) -> Letter:
         return self.compose(templates.WRONG_CODES, email, {})
+
+    def account_deleted(self, email: str) -> Letter:
+        return self.compose(templates.ACCOUNT_DELETED, email, {"email": email})
+
+    def account_suspended(self, email: str) -> Letter:
+        return self.compose(templates.ACCOUNT_SUSPENDED, email, {"email": email})
+
+    def account_resumed(self, email: str) -> Letter:
+        return self.compose(templates.ACCOUNT_RESUMED, email, {"email": email})
 
     def compose(self, template: Template, email: str, fields: Mapping[str, str]) -> Letter:
         """Return a letter of this pool, with the texts of the pool."""

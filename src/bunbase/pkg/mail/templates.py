@@ -40,6 +40,10 @@ class Template(msgspec.Struct, frozen=True):
 
 NOT_YOU: Final = "If you did not ask for this, you can ignore this mail. Nothing changes until the link is used."
 CHECK_ACCOUNT: Final = "If this was not you, reset your password at once and check who is signed in to your account."
+CHECK_FACTOR: Final = (
+    f"{CHECK_ACCOUNT} A new password does not remove this factor: remove it yourself, or ask the people who run $app "
+    "to remove it."
+)
 
 VERIFY_EMAIL: Final = Template(
     "verify_email",
@@ -48,6 +52,16 @@ VERIFY_EMAIL: Final = Template(
     body="Please confirm that $email is your address. The link works for $valid_for.",
     button="Confirm this address",
     footer="If you have no account at $app, you can ignore this mail.",
+    fields=frozenset({"email", "valid_for"}),
+)
+OPEN_ACCOUNT: Final = Template(
+    "open_account",
+    subject="Open your account at $app",
+    heading="Open your account",
+    body="Someone asked to open an account at $app with the address $email. Was it you? Then choose a password: this "
+    "opens your account. The link works for $valid_for.",
+    button="Choose a password",
+    footer="If you did not ask for this, you can ignore this mail. No account is opened until the link is used.",
     fields=frozenset({"email", "valid_for"}),
 )
 CONFIRM_NEW_EMAIL: Final = Template(
@@ -126,7 +140,18 @@ FACTOR_ADDED: Final = Template(
     subject="A second factor was added to your account at $app",
     heading="A second factor was added",
     body="You can now use this second factor to sign in to $app: $factor.",
-    footer=CHECK_ACCOUNT,
+    footer=CHECK_FACTOR,
+    fields=frozenset({"factor"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+FACTOR_REPLACED: Final = Template(
+    "factor_replaced",
+    subject="A second factor of your account at $app was replaced",
+    heading="A second factor was replaced",
+    body="Another device now has this second factor of your account at $app: $factor. The one before no longer works, "
+    "and there are new recovery codes.",
+    footer=CHECK_FACTOR,
     fields=frozenset({"factor"}),
     notice=True,
     useful_seconds=DAY,
@@ -201,6 +226,36 @@ WRONG_CODES: Final = Template(
     notice=True,
     useful_seconds=DAY,
 )
+ACCOUNT_DELETED: Final = Template(
+    "account_deleted",
+    subject="Your account at $app was deleted",
+    heading="Your account was deleted",
+    body="The account of $email at $app was deleted, with its sessions and its access tokens.",
+    footer="If this was not you, tell the people who run $app at once.",
+    fields=frozenset({"email"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+ACCOUNT_SUSPENDED: Final = Template(
+    "account_suspended",
+    subject="Your account at $app was suspended",
+    heading="Your account was suspended",
+    body="An administrator has suspended the account of $email at $app. Nobody can sign in to it, and all sessions "
+    "and access tokens have ended. Your projects stay.",
+    footer="Ask the people who run $app for the reason.",
+    fields=frozenset({"email"}),
+    notice=True,
+    useful_seconds=DAY,
+)
+ACCOUNT_RESUMED: Final = Template(
+    "account_resumed",
+    subject="Your account at $app is open again",
+    heading="Your account is open again",
+    body="An administrator has ended the suspension of the account of $email at $app. You can sign in again.",
+    fields=frozenset({"email"}),
+    notice=True,
+    useful_seconds=DAY,
+)
 INSTALLATION_INVITE: Final = Template(
     "installation_invite",
     subject="You are invited to $app",
@@ -256,6 +311,7 @@ TEMPLATES: Final = {
     template.kind: template
     for template in (
         VERIFY_EMAIL,
+        OPEN_ACCOUNT,
         CONFIRM_NEW_EMAIL,
         EMAIL_CHANGE_REQUESTED,
         EMAIL_CHANGED,
@@ -264,6 +320,7 @@ TEMPLATES: Final = {
         PASSWORD_RESET,
         PASSWORD_CHANGED,
         FACTOR_ADDED,
+        FACTOR_REPLACED,
         FACTOR_REMOVED,
         RECOVERY_CODE_USED,
         RECOVERY_CODES_REPLACED,
@@ -271,6 +328,9 @@ TEMPLATES: Final = {
         IDENTITY_REMOVED,
         NEW_SIGN_IN,
         WRONG_CODES,
+        ACCOUNT_DELETED,
+        ACCOUNT_SUSPENDED,
+        ACCOUNT_RESUMED,
         INSTALLATION_INVITE,
         MEMBER_INVITE,
         USER_INVITE,

@@ -1,7 +1,8 @@
 """The HTML of all pages, and the headers with which they are sent.
 
-A page has no scripts, no images and no addresses of other servers; the policy in `HEADERS` forbids them. So a text that
-was not escaped by mistake could not run as a script, and could not send a token or a password elsewhere.
+A page has no scripts except the one in `passkeys.py`, no images and no addresses of other servers; the policy in
+`HEADERS` forbids them. So a text that was not escaped by mistake could not run as a script, and could not send a token
+or a password elsewhere.
 
 The addresses of pages contain tokens. `Referrer-Policy: same-origin` never sends an address to another site. The
 stricter `no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could

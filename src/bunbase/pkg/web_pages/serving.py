@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException
 from bunbase.pkg.errors import Forbidden, Problem
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
 from bunbase.pkg.web_pages.layout import HEADERS
+from bunbase.pkg.web_pages.passkeys import SCRIPT_TAG, with_script
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
@@ -52,7 +53,11 @@ class PageRoutes:
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    return Response(text, media_type="text/html", status_code=status, headers=HEADERS | (headers or {}))
+    """Return a page. Its policy allows the script of passkeys only if the page has it; all other texts are escaped."""
+    sent = HEADERS | (headers or {})
+    if SCRIPT_TAG in text:
+        sent["content-security-policy"] = with_script(sent["content-security-policy"])
+    return Response(text, media_type="text/html", status_code=status, headers=sent)
 
 
 async def fields_of(request: AnyRequest) -> dict[str, str]:

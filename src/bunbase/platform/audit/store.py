@@ -62,7 +62,7 @@ class AuditRow(msgspec.Struct, frozen=True):
             action=self.action,
             target=self.target,
             ip=self.ip,
-            outcome=outcome_of(self.status),
+            outcome=outcome_of(self.status, self.actor_kind),
             status=self.status,
             agent=self.agent,
             request_id=self.request_id,
@@ -141,9 +141,12 @@ def page_statement(log: Log, filter: AuditFilter, limit: int, after: Position) -
     return f"SELECT * FROM ({both}) AS entries ORDER BY at DESC, id DESC LIMIT {most}", args
 
 
-def outcome_of(status: int | None) -> AuditOutcome:
+def outcome_of(status: int | None, actor: ActorKind) -> AuditOutcome:
+    """Return the outcome. A known caller who gets 401 is asked for a fresh proof; without one, a sign-in failed."""
     if status is None:
         return AuditOutcome.UNKNOWN
     if status < 400:
         return AuditOutcome.DONE
+    if status == 401 and actor is not ActorKind.ANONYMOUS:
+        return AuditOutcome.CHALLENGED
     return AuditOutcome.REFUSED if status in (401, 403) else AuditOutcome.FAILED

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.contracts.bunauth.page_sign_in import PASSKEY, PASSKEY_OPTIONS, ActPage, PageName
+from bunbase.contracts.bunauth.page_sign_in import SECOND_FACTOR as CODE_OF_PASS
 from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, facts, link, paragraph, small
+from bunbase.pkg.web_pages.passkeys import passkey_form
+from bunbase.pkg.web_pages.sign_in import code_form, service_links
 from bunbase.platform.pages.app import page
 
 PATH: Final = "/invite"
+CONTINUE: Final = "/invite/continue"  # with a pass
 SECOND_FACTOR: Final = "/invite/code"
 NO_ACCOUNT: Final = (
     "No account yet? Open one first: with the command bunbase register, or by a link from an administrator of this "
     "server. Then open this page again."
-)
-NO_PASSWORD: Final = (
-    "You sign in with a passkey or by another service? Then sign the command in, and accept there: "
-    "bunbase invites accept '<the link of the mail>'"
 )
 
 
@@ -44,17 +45,25 @@ def accept(token: str, invitation: OpenInvitation, email: str = "", error: str =
         field("password", "Password", "current-password", "password", maxlength="256"),
         button("Accept"),
     )
+    to, ways = ActPage(PageName.INVITE, token), invitation.ways
+    if ways.challenge:
+        typed = (*to.fields, ("challenge", ways.challenge))
+        passkey = passkey_form(PASSKEY, PASSKEY_OPTIONS, to.fields, ways.challenge)
+        return page("You are invited", alert(error), about, code_form(CODE_OF_PASS, typed), passkey)
+    going_on = form(CONTINUE, hidden("token", token), button(f"Accept as {ways.email}")) if ways.email else ""
     sign_in = paragraph("Sign in to accept. The account may have another address than the one invited.")
     forgot = link("/account/forgot-password", "Forgot your password?")
     return page(
         "You are invited",
         alert(error),
         about,
+        going_on,
         sign_in,
         form(PATH, *fields),
+        service_links([(one.title, to.start(one.name)) for one in ways.providers]),
+        passkey_form(PASSKEY, PASSKEY_OPTIONS, to.fields),
         forgot,
         small(NO_ACCOUNT),
-        small(NO_PASSWORD),
     )
 
 
@@ -67,7 +76,8 @@ def ask_for_second_factor(token: str, challenge: str, error: str = "") -> str:
         field("code", "Code", "one-time-code", spellcheck="false", maxlength="40"),
         button("Accept"),
     )
-    return page("Second factor", alert(error), paragraph(text), form(SECOND_FACTOR, *fields), small(NO_PASSWORD))
+    passkey = passkey_form(PASSKEY, PASSKEY_OPTIONS, ActPage(PageName.INVITE, token).fields, challenge)
+    return page("Second factor", alert(error), paragraph(text), form(SECOND_FACTOR, *fields), passkey)
 
 
 def accepted(joined: AcceptedInvite) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
+from bunbase.contracts.bunauth.page_sign_in import pass_cookie
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
     InvalidCredentials,
@@ -16,6 +17,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import InviteNotFound, Platform
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import Injected
+from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.platform.pages import invites
 
@@ -26,11 +28,17 @@ Link = Annotated[str, QueryParameter(max_length=MAX_LINK)]
 
 
 @PAGES.shows(invites.PATH)
-async def show_invite(anyone: Injected[Caller], platform: Injected[Platform], token: Link = "") -> Html:
+async def show_invite(
+    anyone: Injected[Caller],
+    platform: Injected[Platform],
+    site: Injected[Site],
+    request: AnyRequest,
+    token: Link = "",
+) -> Html:
     given = _token_in(token)
     if not given:
         return html(invites.ask_for_link())
-    return html(invites.accept(given, await platform.invitation(given)))
+    return html(invites.accept(given, await platform.invitation(given, _pass(request, site))))
 
 
 @PAGES.acts(invites.PATH)
@@ -43,6 +51,19 @@ async def accept_on_page(anyone: Injected[Caller], platform: Injected[Platform],
         return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
     except InvalidCredentials as problem:
         return html(invites.accept(token, await platform.invitation(token), email, problem.detail), problem.status)
+    return html(invites.accepted(joined))
+
+
+@PAGES.acts(invites.CONTINUE)
+async def accept_with_pass(
+    anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
+) -> Html:
+    token = (await fields_of(request)).get("token", "")
+    try:
+        joined = await platform.accept_invite_by_pass(anyone, _given(token), _pass(request, site))
+    except ChallengeExpired as problem:
+        page = invites.accept(token, await platform.invitation(token), error=problem.detail)
+        return html(page, problem.status)
     return html(invites.accepted(joined))
 
 
@@ -68,6 +89,10 @@ def _token_in(link: str) -> str:
     return link.rpartition("#")[2].rpartition("token=")[2].strip()
 
 
+def _pass(request: AnyRequest, site: Site) -> str:
+    return request.cookies.get(pass_cookie(site.public_url), "")
+
+
 def _given(token: str) -> str:
     """Return the token of a form. Raises: InviteNotFound."""
     if not 0 < len(token) <= MAX_LINK:
@@ -75,4 +100,4 @@ def _given(token: str) -> str:
     return token
 
 
-ROUTES: Final = (show_invite, accept_on_page, accept_with_second_factor)
+ROUTES: Final = (show_invite, accept_on_page, accept_with_pass, accept_with_second_factor)

@@ -166,14 +166,17 @@ class PlatformService:
     async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
         return await self.invitations.accept(caller, token)
 
-    async def invitation(self, token: str) -> OpenInvitation:
-        return await self.invite_acceptance.invitation(token)
+    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
+        return await self.invite_acceptance.invitation(token, cookie)
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         return await self.invite_acceptance.by_password(caller, token, email, password)
 
     async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
         return await self.invite_acceptance.by_code(caller, token, challenge, code)
+
+    async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        return await self.invite_acceptance.by_pass(caller, token, cookie)
 
     async def keys(self, caller: Caller) -> Keys:
         return await self.project_keys.list_keys(caller)

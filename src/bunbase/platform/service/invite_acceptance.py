@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
@@ -22,11 +23,12 @@ class InviteAcceptance:
         self.bunauth = bunauth
         self.audit = audit
 
-    async def invitation(self, token: str) -> OpenInvitation:
+    async def invitation(self, token: str, cookie: str) -> OpenInvitation:
         found = await self.invitations.find_open(token)
         inviters = await self.bunauth.accounts((found.invited_by,))
         target = await self.invitations.stores.name_of(found.group)
-        return OpenInvitation(target, found.role, found.email, inviters[0].email if inviters else "")
+        ways = await self.bunauth.page_ways(ActPage(PageName.INVITE, token), cookie)
+        return OpenInvitation(target, found.role, found.email, inviters[0].email if inviters else "", ways)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         await self.invitations.check(token)  # before the password is hashed, which is expensive
@@ -35,6 +37,11 @@ class InviteAcceptance:
     async def by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
         await self.invitations.check(token)  # before the code is used up
         return await self._accept(caller, token, await self.bunauth.identify_by_code(caller, challenge, code))
+
+    async def by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        await self.invitations.check(token)  # before the pass is used up
+        account = await self.bunauth.identify_by_pass(caller, ActPage(PageName.INVITE, token), cookie)
+        return await self._accept(caller, token, account)
 
     async def _accept(self, caller: Caller, token: str, account: Account) -> AcceptedInvite:
         person = Developer(account.id, account.email, admin=account.role == "admin")

@@ -24,6 +24,7 @@ from typing import Final
 
 from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.openid.clients import OAuthClientService
+from bunbase.bunauth.service.page_passes import PagePasses
 from bunbase.bunauth.service.second_factor import SecondFactorSignIn
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.service.sign_in import SignIn
@@ -42,10 +43,12 @@ from bunbase.contracts.bunauth.openid import (
     PageSession,
     PageStep,
 )
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.problems import ChallengeExpired, InvalidCredentials, SecondFactorRequired, WrongCode
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.ip_addresses import network_around
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.openid_provider.redirect_uris import form_target, is_local, is_registered, with_parameters
@@ -77,12 +80,14 @@ class SignInPages:
         second_factor: SecondFactorSignIn,
         clients: OAuthClientService,
         tokens: SessionTokens,
+        passes: PagePasses,
     ) -> None:
         self.stores = stores
         self.sign_in = sign_in
         self.second_factor = second_factor
         self.clients = clients
         self.tokens = tokens
+        self.passes = passes
         self.clock = tokens.clock
         self.issuer = tokens.access.issuer
 
@@ -113,7 +118,7 @@ class SignInPages:
             return await self._finish(caller, request, person)
         if asked.silent:
             return self._refused(redirect_uri, asked.state, (missing or Missing.SIGN_IN).value)
-        await self.stores.oauth_requests.add(request)
+        await self.stores.oauth_requests.add(request, network_around(caller.ip))
         return PageStep(PageKind.CONTINUE, request=secret, browser=kept if kept != browser else "")
 
     async def page(self, caller: Caller, secret: str, browser: str) -> PageStep:
@@ -157,6 +162,16 @@ class SignInPages:
             return _step(PageKind.SIGN_IN, secret, request, client, wrong=(over.detail, over.status))
         methods = ("pwd", "otp", "mfa") if is_totp_code(code) else ("pwd", "mfa")
         return await self._signed_in(secret, browser, signed_in, methods)
+
+    async def sign_in_with_pass(self, caller: Caller, secret: str, browser: str, cookie: str) -> PageStep:
+        """Sign in as the person who came back from another service. Raises: AuthorizationExpired, AccountSuspended."""
+        request, client = await self._stored(secret, browser)  # before the pass is used up
+        try:
+            to = ActPage(PageName.OAUTH, secret)
+            signed_in, amr = await self.passes.use(caller, to, cookie, self.tokens)
+        except (ChallengeExpired, InvalidCredentials) as wrong:
+            return _step(PageKind.SIGN_IN, secret, request, client, wrong=(wrong.detail, wrong.status))
+        return await self._signed_in(secret, browser, signed_in, amr)
 
     async def allow(self, caller: Caller, secret: str, client_id: str) -> PageStep:
         """Allow the client what it asks for, and send the code to it. Raises: AuthorizationExpired, Unauthenticated."""

@@ -5,21 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-import pytest_asyncio
 
-from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
-from bunbase.bunauth.store.oauth_requests import MOVE
-from bunbase.contracts.bunauth.accounts import Proof
+from bunbase.bunauth.store import oauth_clients
 from bunbase.contracts.bunauth.openid import (
     AuthorizationExpired,
     AuthorizationNotFound,
     ClientKind,
-    ClientMistaken,
     OAuthClient,
     OAuthClientNotFound,
     OAuthRefused,
@@ -28,13 +23,9 @@ from bunbase.contracts.bunauth.openid import (
     PageStep,
 )
 from bunbase.contracts.bunauth.problems import InvalidToken
-from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.errors import Forbidden, InvalidInput
-from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import Verifier, unverified_claims
-from bunbase.pkg.modules import Rooms
 from bunbase.pkg.openid_provider.id_tokens import access_token_hash
 from tests.bunauth.factors import with_totp
 from tests.bunauth.openid import (
@@ -48,71 +39,14 @@ from tests.bunauth.openid import (
     exchanged,
     new_client,
     refreshed,
+    refusal_of,
 )
-from tests.bunauth.people import PASSWORD, caller_with, registered
-from tests.conftest import new_database
-from tests.fakes import FakeKms
-from tests.rooms import ANYONE, opened, site
+from tests.bunauth.people import PASSWORD, caller_with
+from tests.rooms import ANYONE
 
 PROGRAM = "http://127.0.0.1/callback"
 
-
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture(scope="module")
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bunauth(
-    postgres: str, filled: str, tmp_path_factory: pytest.TempPathFactory, clock: ManualClock
-) -> AsyncIterator[BunAuthService]:
-    """Yield one service for all tests of this file. Each test has its own account and clients."""
-    async with new_database(postgres, filled) as url:
-        here = site(tmp_path_factory.mktemp("bunauth"), url, clock)
-        async with opened(MODULE, Rooms({Kms: FakeKms()}), here) as service:
-            yield service
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def administrator(bunauth: BunAuthService) -> Caller:
-    return await caller_with(bunauth, (await registered(bunauth)).access_token)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def admin(bunauth: BunAuthService, administrator: Caller) -> Caller:
-    """Return the administrator with a fresh proof."""
-    await bunauth.reauthenticate(administrator, Proof(PASSWORD))
-    return administrator
-
-
-@pytest.fixture
-def email() -> str:
-    return f"{new_id()}@example.com"
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def own(bunauth: BunAuthService, administrator: Caller, email: str) -> Caller:
-    """Return the person who sits at the browser, in a session of their own."""
-    return await caller_with(bunauth, (await registered(bunauth, email)).access_token)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def shop(bunauth: BunAuthService, admin: Caller) -> OAuthClient:
-    return await new_client(bunauth, admin)
-
-
-@pytest.fixture
-def visitor(bunauth: BunAuthService, own: Caller, email: str) -> Visitor:
-    return Visitor(bunauth, email)
-
-
-async def refusal_of(bunauth: BunAuthService, client: OAuthClient, code: str, **changes: str) -> str:
-    with pytest.raises(OAuthRefused) as refused:
-        await exchanged(bunauth, client, changes.pop("code_sent", code), **changes)
-    return str(refused.value.extra["error"])
 
 
 async def test_a_person_signs_in_and_the_client_gets_what_its_scopes_name(
@@ -417,7 +351,7 @@ async def test_without_offline_access_a_session_ends_with_its_access_token(
 
 
 async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_tokens(
-    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str
+    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await new_client(bunauth, admin, name="Other")
 
@@ -438,12 +372,14 @@ async def test_a_password_change_a_suspension_and_the_end_of_the_client_end_its_
     changed, waiting = await signed_in(shop)
     await bunauth.change_password(own, "another horse battery", PASSWORD)
     late = await refusal_of(bunauth, shop, waiting)
-    deleted, _ = await signed_in(other, "another horse battery")
+    deleted, waits_too = await signed_in(other, "another horse battery")
+    also_deleted = (await exchanged(bunauth, other, waits_too)).access_token
+    monkeypatch.setattr(oauth_clients, "SESSIONS_AT_ONCE", 1)
     suspended, waits = await signed_in(shop, "another horse battery")
     await bunauth.delete_oauth_client(admin, other.id)
     await bunauth.suspend_account(admin, own.signed_in().id)
 
-    assert [await ended(token) for token in (changed, deleted, suspended)] == [True, True, True]
+    assert [await ended(token) for token in (changed, deleted, also_deleted, suspended)] == [True] * 4
     assert (late, await refusal_of(bunauth, shop, waits)) == ("invalid_grant", "invalid_grant")
     assert await refusal_of(bunauth, other, "oco_any") == "invalid_client"
     with pytest.raises(OAuthClientNotFound):
@@ -475,134 +411,3 @@ async def test_revocation_and_introspection_are_for_the_client_of_the_token(
     assert (refresh.active, kept.active, by_another.active) == (True, True, False)
     assert public.value.extra["error"] == "invalid_client"
     assert [one.active for one in after] == [False, False]
-
-
-# a request that is answered on a page, because nobody knows whether its redirect URI belongs to the client
-MISTAKEN = (
-    {"client_id": "oac_unknown"},
-    {"client_id": "o'; DROP TABLE users; --\0"},
-    {"redirect_uri": "https://evil.example/callback"},
-    {"redirect_uri": f"{CALLBACK}?next=https://evil.example"},
-    {"redirect_uri": "https://shop.example/callback/../evil"},
-    {"redirect_uri": "https://shop.example:444/callback"},
-    {"redirect_uri": "http://127.0.0.1:5000/callback"},
-    {"redirect_uri": ""},
-)
-# error that the client gets → request
-REFUSED = {
-    "invalid_request": {"code_challenge_method": "plain"},
-    "invalid_request ": {"code_challenge": ""},
-    "invalid_request  ": {"code_challenge_method": ""},
-    "invalid_request   ": {"response_mode": "fragment"},
-    "invalid_request    ": {"prompt": "none login"},
-    "invalid_request     ": {"max_age": "-1"},
-    "invalid_request      ": {"nonce": "a\0b"},
-    "unsupported_response_type": {"response_type": "token"},
-    "invalid_scope": {"scope": "profile"},
-    "request_not_supported": {"request": "e30.e30."},
-    "request_uri_not_supported": {"request_uri": "https://evil.example"},
-}
-
-
-async def test_a_mistaken_request_goes_to_no_unregistered_address(
-    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor
-) -> None:
-    for changes in MISTAKEN:
-        with pytest.raises(ClientMistaken):
-            await visitor.to(shop, **changes)
-    for error, changes in REFUSED.items():
-        answer = answer_in(await visitor.to(shop, **changes))
-        assert (answer["error"], answer["state"], answer["iss"]) == (error.strip(), "xyz", ISSUER)
-    without_state = answer_in(await visitor.to(shop, state="", scope="profile"))
-    assert "state" not in without_state
-
-
-async def test_a_request_continues_only_in_its_own_browser_and_once(
-    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor, clock: ManualClock
-) -> None:
-    thief = Visitor(bunauth, visitor.email)
-    await thief.code(shop)  # is signed in, in another browser
-    own = await visitor.sign_in(await visitor.to(shop, prompt="consent"))
-
-    for stolen in (thief.cookie, "", "ops_invented"):
-        with pytest.raises(AuthorizationExpired):
-            await bunauth.oauth_page(BROWSER, own.request, stolen)
-        with pytest.raises(AuthorizationExpired):
-            await bunauth.oauth_deny(own.request, stolen)
-        with pytest.raises(AuthorizationExpired):
-            await bunauth.oauth_sign_in(BROWSER, own.request, stolen, visitor.email, PASSWORD)
-    with pytest.raises(AuthorizationExpired):
-        await bunauth.oauth_allow(await thief.person(), own.request, shop.id)
-    with pytest.raises(AuthorizationExpired):  # the form was changed to another client
-        await bunauth.oauth_allow(await visitor.person(), own.request, "oac_another")
-    await visitor.allow(own)
-    with pytest.raises(AuthorizationExpired):
-        await bunauth.oauth_allow(await visitor.person(), own.request, shop.id)
-    late = await visitor.to(shop, prompt="consent")
-    clock.advance(600)
-    with pytest.raises(AuthorizationExpired):
-        await bunauth.oauth_allow(await visitor.person(), late.request, shop.id)
-
-
-async def test_a_person_refuses_or_leaves_the_page_to_another_person(
-    bunauth: BunAuthService, shop: OAuthClient, visitor: Visitor
-) -> None:
-    bob = f"bob-{visitor.email}"
-    await registered(bunauth, bob)
-    consent = await visitor.sign_in(await visitor.to(shop))
-
-    page = await visitor.follow(await bunauth.oauth_sign_out(consent.request, visitor.cookie))
-    others = await visitor.sign_in(page, bob)
-    denied = answer_in(await bunauth.oauth_deny(others.request, visitor.cookie))
-
-    assert (page.kind, others.email) == (PageKind.SIGN_IN, bob)
-    assert (denied["error"], denied["state"]) == ("access_denied", "xyz")
-
-
-async def test_a_page_session_is_for_the_page_alone(
-    bunauth: BunAuthService, own: Caller, shop: OAuthClient, visitor: Visitor, clock: ManualClock
-) -> None:
-    consent = await visitor.sign_in(await visitor.to(shop))
-
-    assert not (await bunauth.verify(visitor.cookie)).valid
-    await bunauth.end_sessions(own, keep_current=True)
-    assert (await bunauth.oauth_page(BROWSER, consent.request, visitor.cookie)).kind is PageKind.SIGN_IN
-    assert await bunauth.page_session(visitor.cookie) is None
-
-
-async def test_administrators_register_clients_and_see_each_secret_once(
-    bunauth: BunAuthService, admin: Caller, own: Caller, shop: OAuthClient
-) -> None:
-    public = await new_client(bunauth, admin, name="Page", kind=ClientKind.PUBLIC)
-
-    rotated = await bunauth.rotate_oauth_client(admin, shop.id)
-    listed = (await bunauth.oauth_clients(admin)).items
-
-    assert [(one.name, one.client_secret) for one in listed[:2]] == [("Page", None), ("Shop", None)]
-    assert rotated.client_secret not in (None, shop.client_secret)
-    assert public.client_secret is None
-    assert await refusal_of(bunauth, shop, "oco_any") == "invalid_client"
-    assert await refusal_of(bunauth, rotated, "oco_any") == "invalid_grant"
-    with pytest.raises(InvalidInput):
-        await bunauth.rotate_oauth_client(admin, public.id)
-    with pytest.raises(OAuthClientNotFound):
-        await bunauth.rotate_oauth_client(admin, "oac_unknown")
-    for act in (bunauth.oauth_clients(own), new_client(bunauth, own), bunauth.delete_oauth_client(own, shop.id)):
-        with pytest.raises(Forbidden):
-            await act
-
-
-# requests that strangers have begun, each in a browser without a session
-REQUESTS = """
-INSERT INTO oauth_requests (hash, browser_hash, client_id, redirect_uri, asked, created_at, expires_at)
-SELECT sha256(n::text::bytea), sha256(n::text::bytea), $1, '', '{}', now(), now() FROM generate_series(1, 20000) AS n"""
-
-
-async def test_a_sign_in_does_not_scan_the_requests_of_strangers(bunauth: BunAuthService, admin: Caller) -> None:
-    client, db = await new_client(bunauth, admin), bunauth.stores.db
-    await db.execute(REQUESTS, client.id)
-    await db.execute("ANALYZE oauth_requests")
-
-    plan: str = await db.value(f"EXPLAIN (FORMAT JSON) {MOVE}", b"old", b"new")
-
-    assert "Seq Scan" not in str(plan)

@@ -1,0 +1,126 @@
+"""Sign in by another service on a page of the server: `/account/sign-in/…`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Response
+from litestar.datastructures import Cookie
+from litestar.params import QueryParameter
+from litestar.response import Redirect
+
+from bunbase.bunauth.pages import ways
+from bunbase.bunauth.routes.external_login import MAX_CODE, ProviderName, browser_cookie, cookie_of_browser
+from bunbase.bunauth.routes.pages import acts, shows
+from bunbase.contracts.bunauth.page_sign_in import (
+    MAX_KEY,
+    PASS_SECONDS,
+    PASSKEY,
+    RETURN,
+    SECOND_FACTOR,
+    START,
+    ActPage,
+    PageName,
+    PagePass,
+    PageReturn,
+    pass_cookie,
+)
+from bunbase.contracts.bunauth.problems import ChallengeExpired, WrongCode, WrongPasskey
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import InvalidInput, RateLimited
+from bunbase.pkg.http import Injected
+from bunbase.pkg.modules import Site
+from bunbase.pkg.web_pages.serving import AnyRequest, check_same_origin, fields_of, html
+
+PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+Page = Annotated[str, QueryParameter(max_length=500)]
+Key = Annotated[str, QueryParameter(max_length=MAX_KEY)]
+Sent = Annotated[str, QueryParameter(max_length=MAX_CODE)]
+Next = Response[Any]
+
+
+@shows(START + "/{provider:str}")
+async def start_on_page(
+    anyone: Injected[Caller],
+    bunauth: Injected[BunAuth],
+    site: Injected[Site],
+    request: AnyRequest,
+    provider: ProviderName,
+    page: Page = "",
+    key: Key = "",
+) -> Next:
+    """Only links of our own pages begin a sign-in: a link of a stranger would end on an act that the stranger chose."""
+    check_same_origin(request)
+    redirect = await bunauth.start_page_sign_in(provider, _act_page(page, key), cookie_of_browser(request, site))
+    cookies = [browser_cookie(redirect.browser, site)]
+    return Redirect(redirect.url, status_code=302, cookies=cookies, headers=PRIVATE)
+
+
+@shows(RETURN)
+async def return_to_page(
+    anyone: Injected[Caller],
+    bunauth: Injected[BunAuth],
+    site: Injected[Site],
+    request: AnyRequest,
+    page: Page = "",
+    code: Sent = "",
+    error: Sent = "",
+) -> Next:
+    back = PageReturn(page, cookie_of_browser(request, site), code, error)
+    return _answer(await bunauth.finish_page_sign_in(anyone, back), site)
+
+
+@acts(SECOND_FACTOR)
+async def second_factor_on_page(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Next:
+    fields = await fields_of(request)
+    to, challenge = _act_page(fields.get("page", ""), fields.get("key", "")), fields.get("challenge", "")
+    try:
+        return _answer(await bunauth.page_second_factor(anyone, to, challenge, fields.get("code", "")), site)
+    except (WrongCode, RateLimited) as problem:
+        return html(ways.wrong_code(to, challenge, problem.detail), problem.status, problem.headers())
+    except ChallengeExpired as problem:
+        return html(ways.wrong_code(to, "", problem.detail), problem.status)
+
+
+@acts(PASSKEY)
+async def passkey_on_page(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Next:
+    fields = await fields_of(request)
+    to = _act_page(fields.get("page", ""), fields.get("key", ""))
+    try:
+        credential = msgspec.json.decode(fields.get("credential", ""), type=dict[str, Any])
+        return _answer(await bunauth.page_passkey(anyone, to, fields.get("challenge", ""), credential), site)
+    except (msgspec.MsgspecError, RecursionError):
+        raise InvalidInput("The answer of the browser could not be read. Open the page once more.") from None
+    except (WrongPasskey, ChallengeExpired) as problem:
+        return html(ways.wrong_code(to, "", problem.detail), problem.status)
+
+
+def cookie_of_pass(request: AnyRequest, site: Site) -> str:
+    return request.cookies.get(pass_cookie(site.public_url), "")
+
+
+def _act_page(page: str, key: str) -> ActPage:
+    """Raises: InvalidInput."""
+    if page not in set(PageName) or not 0 < len(key) <= MAX_KEY:
+        raise InvalidInput("Open the page once more, and sign in there.")
+    return ActPage(PageName(page), key)
+
+
+def _answer(done: PagePass, site: Site) -> Next:
+    """Send the browser back to its page, with the pass in a cookie."""
+    if done.error:
+        return html(ways.unfinished(done.to, done.error), 400)
+    https = site.public_url.startswith("https://")
+    name = pass_cookie(site.public_url)
+    cookie = Cookie(name, "/", done.cookie, max_age=PASS_SECONDS, httponly=True, secure=https, samesite="lax")
+    return Redirect(done.to.address, status_code=303, cookies=[cookie], headers=PRIVATE)
+
+
+ROUTES: Final = (start_on_page, return_to_page, second_factor_on_page, passkey_on_page)

@@ -1,0 +1,62 @@
+"""End what somebody else may have left in an account whose address was never verified (pre-hijacking).
+
+Its owner may have set these things up too. So each of them has an entry in the activity, and a mail as after a removal
+by hand.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bunbase.bunauth.service.activity import Happened
+from bunbase.bunauth.service.session_tokens import SessionTokens
+from bunbase.bunauth.store import Stores
+from bunbase.contracts.bunauth.activity import Activity
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.identity.authenticator_apps import ALL_FACTORS
+from bunbase.pkg.mail.account_letters import AccountLetters
+
+IDENTITIES: Final = "the sign-in by other services"
+TOKENS: Final = "all personal access tokens"
+
+
+class EarlierAccess:
+    def __init__(self, stores: Stores, tokens: SessionTokens, letters: AccountLetters) -> None:
+        self.stores = stores
+        self.tokens = tokens
+        self.letters = letters
+
+    async def end(self, caller: Caller, user: str, email: str) -> tuple[str, ...]:
+        """Remove all factors, identities and personal tokens. Return the names of what was there.
+
+        Call this inside a transaction.
+        """
+        names = (
+            (ALL_FACTORS, await self._end_factors(caller, user, email)),
+            (IDENTITIES, await self._end_identities(caller, user, email)),
+            (TOKENS, await self._end_tokens(caller, user)),
+        )
+        return tuple(name for name, found in names if found)
+
+    async def _end_factors(self, caller: Caller, user: str, email: str) -> bool:
+        removed = await self.stores.factors.delete_all(user)
+        if removed.any:
+            await self.tokens.activity.add(caller, user, Happened(Activity.RESET_FACTORS))
+            await self.stores.mails.post(self.letters.factor_removed(email, ALL_FACTORS))
+        return removed.any
+
+    async def _end_identities(self, caller: Caller, user: str, email: str) -> bool:
+        providers = [identity.provider for identity in await self.stores.identities.of_account(user)]
+        await self.stores.identities.delete_all(user)
+        for provider in providers:
+            await self.tokens.activity.add(caller, user, Happened(Activity.IDENTITY_DELETE, target=provider))
+            await self.stores.mails.post(self.letters.identity_removed(email, provider))
+        return bool(providers)
+
+    async def _end_tokens(self, caller: Caller, user: str) -> bool:
+        ids = await self.stores.personal_tokens.delete_all(
+            user, await self.tokens.revoked_until(self.tokens.clock.now())
+        )
+        for id in ids:
+            await self.tokens.activity.add(caller, user, Happened(Activity.TOKEN_DELETE, target=id))
+        return bool(ids)

@@ -1,0 +1,129 @@
+"""Sign in on a page by another service or a passkey. `contracts/bunauth/page_sign_in.py` has the life of one sign-in.
+
+The page has no script that could keep a PKCE verifier, so the verifier is derived from the cookie of the browser and
+the sealed name of the page. Therefore a code works only in the browser that began, and only for the page and the act
+for which it began. A code that a stranger has put into a link fits no other browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from bunbase.bunauth.service.activity import Happened
+from bunbase.bunauth.service.external_accounts import ExternalAccounts
+from bunbase.bunauth.service.journal import counted
+from bunbase.bunauth.service.page_passes import PagePasses, page_hash
+from bunbase.bunauth.service.second_factor import SecondFactorSignIn
+from bunbase.bunauth.service.session_tokens import signed_in_by
+from bunbase.bunauth.store.accounts import Credentials
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
+from bunbase.contracts.bunauth.factors import SecondFactor
+from bunbase.contracts.bunauth.identities import ExternalRedirect, ExternalStart
+from bunbase.contracts.bunauth.page_sign_in import MAX_KEY, RETURN, ActPage, PagePass, PageReturn, PageWays
+from bunbase.contracts.bunauth.problems import ExternalLoginExpired, SecondFactorRequired
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.account_passkeys import AccountPasskeys
+from bunbase.pkg.identity.external_login import BROWSER, BROWSER_PREFIX
+from bunbase.pkg.identity.redirects import with_parameters
+from bunbase.pkg.identity.sign_in_challenges import PREFIX as CHALLENGE_PREFIX
+from bunbase.pkg.oidc.person import challenge_of
+from bunbase.pkg.opaque import new_secret, open_with, seal_with
+from bunbase.pkg.totp import is_totp_code
+
+MARK_LENGTH: Final = 16  # characters; distinguishes the pages of one browser, and protects nothing
+MAX_SEALED: Final = 400
+BY_PASSKEY: Final = ("pop", "user", "mfa")  # the methods in an ID token (RFC 8176)
+
+
+class PageWaysIn:
+    def __init__(
+        self,
+        passes: PagePasses,
+        external: ExternalAccounts,
+        second_factor: SecondFactorSignIn,
+        passkeys: AccountPasskeys[Credentials],
+        public_url: str,
+    ) -> None:
+        self.passes = passes
+        self.external = external
+        self.second_factor = second_factor
+        self.passkeys = passkeys
+        self.tokens = passes.tokens
+        self.public_url = public_url.rstrip("/")
+
+    async def start(self, provider: str, to: ActPage, browser: str) -> ExternalRedirect:
+        """Raises: ProviderNotFound, ProviderUnavailable, InvalidInput."""
+        if not 0 < len(to.key) <= MAX_KEY:
+            raise InvalidInput("Open the page once more, and choose the service there.")
+        kept = browser if BROWSER.fullmatch(browser) else new_secret(BROWSER_PREFIX)
+        sealed = base64.urlsafe_b64encode(seal_with(kept, msgspec.json.encode(to))).decode().rstrip("=")
+        back = with_parameters(self.public_url + RETURN, page=sealed)
+        start = ExternalStart(back, challenge_of(_verifier(kept, sealed)), "", kept)
+        return await self.external.logins.start(provider, start)
+
+    async def finish(self, caller: Caller, back: PageReturn) -> PagePass:
+        """Raises: ExternalLoginExpired, and what opens no account: see `ExternalAccounts.exchange`."""
+        to = _opened(back)
+        if back.error:
+            return PagePass(to, error=back.error)
+        account, by = await self.external.identified(caller, back.code, _verifier(back.browser, back.sealed))
+        try:
+            await self.tokens.check_second_factor(caller, account, by)
+        except SecondFactorRequired as needed:  # the next step, not an error
+            return PagePass(to, f"{needed.extra['challenge']}.{_mark(to)}")
+        return PagePass(to, await self.passes.give(account, to, by, ()))
+
+    async def by_code(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
+        """Raises: ChallengeExpired, WrongCode, RateLimited."""
+        totp = is_totp_code(code)
+        method = ActivityMethod.TOTP if totp else ActivityMethod.RECOVERY_CODE
+        refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, method)
+        open = partial(self._give, to, signed_in_by(method), ("otp", "mfa") if totp else ("mfa",))
+        secret = await self.second_factor.second_step.finish(challenge, SecondFactor(code), open, refused)
+        return PagePass(to, secret)
+
+    async def by_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        """Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited."""
+        open = partial(self._give, to, signed_in_by(ActivityMethod.PASSKEY), BY_PASSKEY)
+        refused = counted(self.tokens.activity, caller, Activity.SIGN_IN, ActivityMethod.PASSKEY)
+        if challenge:
+            answer = SecondFactor(passkey=credential)
+            return PagePass(to, await self.second_factor.second_step.finish(challenge, answer, open, refused))
+        return PagePass(to, await self.passkeys.sign_in(credential, open, refused))
+
+    async def ways(self, to: ActPage, cookie: str) -> PageWays:
+        providers = self.external.logins.list().items
+        secret, _, mark = cookie.partition(".")
+        if secret.startswith(f"{CHALLENGE_PREFIX}_"):
+            waits = mark == _mark(to) and await self.second_factor.second_step.is_open(secret)
+            return PageWays(providers, challenge=secret if waits else "")
+        return PageWays(providers, await self.passes.email_of(to, secret) if secret else "")
+
+    async def _give(self, to: ActPage, by: Happened, amr: tuple[str, ...], account: Credentials) -> str:
+        return await self.passes.give(account, to, by, amr)
+
+
+def _opened(back: PageReturn) -> ActPage:
+    """Return the page that this browser has left. Raises: ExternalLoginExpired."""
+    try:
+        sealed = base64.urlsafe_b64decode(back.sealed[:MAX_SEALED] + "==")
+        return msgspec.json.decode(open_with(back.browser, sealed), type=ActPage)
+    except (ValueError, InvalidTag):
+        raise ExternalLoginExpired("Begin on the page again, and finish in the same browser.") from None
+
+
+def _verifier(browser: str, sealed: str) -> str:
+    digest = hmac.digest(browser.encode(), f"bunbase page sign-in v1 {sealed}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _mark(to: ActPage) -> str:
+    return page_hash(to).hex()[:MARK_LENGTH]

@@ -1,0 +1,140 @@
+"""Sign-in by another service or a passkey on a page of the server, for one act on that page.
+
+The life of one sign-in: the person leaves a page, such as `/device`, for another service, and returns with a code. The
+code becomes a *pass*: a secret in a cookie, which is good for one act on that very page, once, and for nothing else.
+The page then shows the account, and the person decides there.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final, Protocol
+from urllib.parse import urlencode
+
+import msgspec
+
+from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.caller import Caller
+from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
+
+START: Final = "/account/sign-in/with"  # and the name of a provider
+RETURN: Final = "/account/sign-in/return"
+SECOND_FACTOR: Final = "/account/sign-in/code"
+PASSKEY: Final = "/account/sign-in/passkey"
+PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
+PASS_COOKIE: Final = "bunbase_pass"
+PASS_SECONDS: Final = 300
+MAX_KEY: Final = 100  # characters
+
+
+class PageName(StrEnum):
+    DEVICE = "device"
+    INVITE = "invite"
+    OAUTH = "oauth"
+
+
+ADDRESSES: Final = {
+    PageName.DEVICE: ("/device", "user_code"),
+    PageName.INVITE: ("/invite", "token"),
+    PageName.OAUTH: ("/oauth/consent", "request"),
+}
+
+
+class ActPage(msgspec.Struct, frozen=True):
+    """The page on which a person acts. `key`: the code of the device, or the token of the invitation or request."""
+
+    page: PageName
+    key: str
+
+    @property
+    def address(self) -> str:
+        """The path of the page. It is made from a table, so a changed form leads to no other address."""
+        path, parameter = ADDRESSES[self.page]
+        return f"{path}?{urlencode({parameter: self.key})}"
+
+    def start(self, provider: str) -> str:
+        """Return the address that leads from this page to another service."""
+        return f"{START}/{provider}?{urlencode({'page': self.page.value, 'key': self.key})}"
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Names and values of the hidden fields that name the page."""
+        return ("page", self.page.value), ("key", self.key)
+
+
+class PageReturn(msgspec.Struct, frozen=True):
+    """The request with which a browser returns from another service. `browser`: the value of its cookie.
+
+    `sealed`: the page that it left, as the start has sealed it. `error`: why there is no code.
+    """
+
+    sealed: str
+    browser: str
+    code: str = ""
+    error: str = ""
+
+
+class PagePass(msgspec.Struct, frozen=True):
+    """The page to return to, and the value of the cookie. `error`: why the other service has signed nobody in."""
+
+    to: ActPage
+    cookie: str = ""
+    error: str = ""
+
+
+class PageWays(msgspec.Struct, frozen=True):
+    """The ways to sign in on a page. `email`: of the account whose pass the browser has.
+
+    `challenge`: of a sign-in on this page that waits for its second factor.
+    """
+
+    providers: tuple[LoginProvider, ...] = ()
+    email: str = ""
+    challenge: str = ""
+
+
+NO_WAYS: Final = PageWays()
+
+
+def pass_cookie(public_url: str) -> str:
+    """Return the name of the cookie. With the prefix, no other host of the domain can set it."""
+    return f"__Host-{PASS_COOKIE}" if public_url.startswith("https://") else PASS_COOKIE
+
+
+class PageSignIns(Protocol):
+    async def start_page_sign_in(self, provider: str, to: ActPage, browser: str) -> ExternalRedirect:
+        """Send a browser to another service. Raises: ProviderNotFound, ProviderUnavailable, InvalidInput."""
+        ...
+
+    async def finish_page_sign_in(self, caller: Caller, back: PageReturn) -> PagePass:
+        """Return the pass of a person who comes back. No session is opened.
+
+        Raises: ExternalLoginExpired, if another browser, page or person began; what `exchange_code` raises.
+        """
+        ...
+
+    async def page_second_factor(self, caller: Caller, to: ActPage, challenge: str, code: str) -> PagePass:
+        """Return the pass after the second factor. Raises: ChallengeExpired, WrongCode, RateLimited."""
+        ...
+
+    async def page_passkey(self, caller: Caller, to: ActPage, challenge: str, credential: dict[str, Any]) -> PagePass:
+        """Return the pass of a passkey. `challenge`: of a sign-in whose second factor it is, or "".
+
+        Raises: ChallengeExpired, WrongPasskey, PasskeysUnavailable, RateLimited.
+        """
+        ...
+
+    async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
+        """Return the ways to sign in on a page. `cookie`: of the pass."""
+        ...
+
+    async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
+        """Return the account of a pass, which is used up. No session stays open.
+
+        Raises: ChallengeExpired, AccountSuspended, InvalidCredentials.
+        """
+        ...
+
+    async def decide_device_login_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
+        """Approve or deny the sign-in of a device. Raises: DeviceNotFound, and as `identify_by_pass`."""
+        ...
