@@ -152,7 +152,7 @@ def test_an_empty_or_ambiguous_folder_is_a_usage_error(
         ('[functions.hello]\naccess = "nobody"', "Invalid enum value 'nobody'"),
         ("[functions.hello]\nmemory_mb = 1", "This must be a whole number of at least 64"),
         ("[functions.Hello]", "lower-case letters"),
-        ("[function.hello]", "there is no [function]; allowed: project, functions, server"),
+        ("[function.hello]", "there is no [function]; allowed: project, auth, functions, server"),
         ("[project]\nname = 'x'", "[project]: there is no setting name; allowed: id, slug"),
         ("functions = 1", "a table of tables"),
         ("[project", "cannot be read as TOML"),

@@ -19,6 +19,7 @@ async def test_health_and_instance_return_the_version_and_the_state(door: Door) 
         "signups": "open",
         "setup_complete": True,
         "sandbox": {"functions": []},
+        "confirms_signups": False,
     }
 
 
