@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, without_pass
 
 EVE, NEW = "eve@example.com", "eve@new.example"
 SERVER = secret_caller(BAKERY)
+CODE = re.compile(r"\b\d{6}\b")
 READER_OF_MAIL = Caller(CallerKind.ANONYMOUS, project=BAKERY)
 
 
@@ -52,6 +54,21 @@ async def test_an_address_that_was_never_verified_is_not_asked(
     token = await link(tenant_auth, NEW, "change-email")
 
     assert await tenant_auth.confirm_user_email_change(AT_BAKERY, token) == AddressConfirmed("changed")
+
+
+async def test_a_change_that_somebody_else_has_prepared_ends_when_the_owner_of_the_address_signs_in(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    mallory = await without_password(tenant_auth, EVE, clock)
+    await tenant_auth.request_user_email_change(mallory, NEW)
+    prepared = await link(tenant_auth, NEW, "change-email")
+
+    await tenant_auth.request_user_code(AT_BAKERY, EVE)
+    [code] = [found[0] for mail in await mails(tenant_auth, EVE) if (found := CODE.search(mail.text))]
+    await tenant_auth.login_with_code(AT_BAKERY, EVE, code)
+
+    with pytest.raises(LinkExpired):
+        await tenant_auth.confirm_user_email_change(AT_BAKERY, prepared)
 
 
 async def test_the_address_of_another_user_cannot_be_taken_and_the_answer_does_not_show_it(
