@@ -1,0 +1,369 @@
+"""The table of isolation: the requests by which a stranger would reach a project, and what may answer them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+MARKER = "only-for-the-owner-4711"
+FUNCTION = f'export default () => {{ console.log("{MARKER}"); return new Response("{MARKER}"); }};\n'
+RULE_TEST = {  # the trace of this rule would show the document of the owner
+    "collection": "papers",
+    "op": "get",
+    "doc": {},
+    "rules": {"get": 'get("papers", "paper").text == ""'},
+}
+PROOF = {"password": "apples and pears"}
+OF_SIGNED_IN: list[tuple[str, str, str, Any]] = [
+    ("GET", "/v1/auth/passkeys", "/v1/auth/passkeys", None),
+    ("POST", "/v1/auth/passkeys/options", "/v1/auth/passkeys/options", None),
+    ("POST", "/v1/auth/passkeys/register", "/v1/auth/passkeys/register", {"credential": {}}),
+    ("PATCH", "/v1/auth/passkeys/{passkey_id}", "/v1/auth/passkeys/psk_x", {"name": "mine"}),
+    ("DELETE", "/v1/auth/passkeys/{passkey_id}", "/v1/auth/passkeys/psk_x", None),
+    ("GET", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/totp/confirm", "/v1/auth/totp/confirm", {"code": "123456"}),
+    ("DELETE", "/v1/auth/totp", "/v1/auth/totp", None),
+    ("POST", "/v1/auth/recovery-codes", "/v1/auth/recovery-codes", None),
+]
+SECOND_STEPS = [
+    ("/v1/auth/login/enrolment", (410,), {"challenge": "bsc_x"}),
+    ("/v1/auth/login/enrolment/confirm", (410,), {"challenge": "bsc_x", "code": "123456"}),
+    ("/v1/auth/login/passkey/options", (200, 409), {}),
+    ("/v1/auth/login/passkey/verify", (403, 409), {"credential": {}}),
+    ("/v1/auth/login/second-factor", (410,), {"challenge": "bsc_x", "code": "123456"}),
+]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project with one object of each kind; `developer` and `user` are Authorization headers."""
+
+    id: str
+    slug: str
+    secret: dict[str, str]
+    public: dict[str, str]
+    developer: dict[str, str]
+    user: dict[str, str]
+    refresh_token: str
+    key_ids: tuple[str, ...]
+    user_id: str = "usr_x"
+    client_id: str = "sa_x"
+    custom_token: str = "no token"
+    backup: str = "bkp_x"
+    backup_job: str = "job_x"
+    queued_job: str = "job_x"
+    org: str = "org_x"
+    member: str = "usr_x"
+    invite: str = "ivt_x"
+    org_invite: str = "ivt_x"
+
+
+@dataclass(frozen=True)
+class Try:
+    """A request that must not reach the other project.
+
+    `allowed`: statuses of answers that show nothing of the other project and change nothing in it.
+
+    `as_who`: "key" (the stranger's own project key), "developer" (the stranger's own account).
+    """
+
+    method: str
+    route: str
+    path: str
+    as_who: str
+    allowed: tuple[int, ...]
+    json: Any = None
+    files: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def tries(owner: Project) -> list[Try]:
+    """Return requests to every route that serves a project; a stranger sends them to reach the owner's project."""
+    found = []
+    for ref in (owner.id, owner.slug):
+        at = f"/api/projects/{ref}"
+        route = "/api/projects/{project}"
+        key = f"/keys/{owner.key_ids[0]}"
+        form = {"bundle": ("b.js", b"exports.default = () => 1"), "config": (None, b"{}")}
+        developer = [
+            ("GET", "", "", None, {}),
+            ("PATCH", "", "", {"name": "Mine now"}, {}),
+            ("DELETE", "", "", {"confirm": owner.slug}, {}),
+            ("POST", "/restore", "/restore", None, {}),
+            ("POST", "/transfer", "/transfer", {"org": "personal"}, {}),
+            ("GET", "/members", "/members", None, {}),
+            ("POST", "/members", "/members", {"user": owner.member, "role": "owner"}, {}),
+            ("PATCH", "/members/{user}", f"/members/{owner.member}", {"role": "viewer"}, {}),
+            ("DELETE", "/members/{user}", f"/members/{owner.member}", None, {}),
+            ("GET", "/invites", "/invites", None, {}),
+            ("POST", "/invites", "/invites", {"email": "mine@example.com", "role": "owner"}, {}),
+            ("POST", "/invites/{invite_id}/resend", f"/invites/{owner.invite}/resend", None, {}),
+            ("DELETE", "/invites/{invite_id}", f"/invites/{owner.invite}", None, {}),
+            ("GET", "/keys", "/keys", None, {}),
+            ("POST", "/keys", "/keys", {"kind": "secret", "name": "mine"}, {}),
+            ("DELETE", "/keys/{key_id}", key, None, {}),
+            ("PATCH", "/keys/{key_id}", key, {"name": "mine"}, {}),
+            ("GET", "/service-accounts", "/service-accounts", None, {}),
+            ("POST", "/service-accounts", "/service-accounts", {"name": "mine", "scopes": ["read"]}, {}),
+            ("DELETE", "/service-accounts/{client_id}", f"/service-accounts/{owner.client_id}", None, {}),
+            ("POST", "/keys/{key_id}/rotate", f"{key}/rotate", {"grace_seconds": 0}, {}),
+            ("GET", "/audit", "/audit", None, {}),
+            ("GET", "/audit/export", "/audit/export", None, {}),
+            ("GET", "/data-key", "/data-key", None, {}),
+            ("POST", "/data-key/rotate", "/data-key/rotate", None, {}),
+            ("GET", "/env", "/env?reveal=true", None, {}),
+            ("PUT", "/env/{name}", "/env/MARKER", {"value": "mine"}, {}),
+            ("DELETE", "/env/{name}", "/env/MARKER", None, {}),
+            ("GET", "/functions", "/functions", None, {}),
+            ("GET", "/functions/{name}", "/functions/shared", None, {}),
+            ("PUT", "/functions/{name}", "/functions/shared", None, form),
+            ("DELETE", "/functions/{name}", "/functions/shared", None, {}),
+            ("GET", "/functions/{name}/runs", "/functions/shared/runs", None, {}),
+            ("GET", "/schedules", "/schedules", None, {}),
+            ("GET", "/jobs", "/jobs", None, {}),
+            ("POST", "/jobs", "/jobs", {"function": "shared"}, {}),
+            ("GET", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
+            ("POST", "/jobs/{job_id}/replay", f"/jobs/{owner.queued_job}/replay", None, {}),
+            ("DELETE", "/jobs/{job_id}", f"/jobs/{owner.queued_job}", None, {}),
+            ("GET", "/functions/{name}/logs", "/functions/shared/logs", None, {}),
+            ("GET", "/functions/{name}/versions", "/functions/shared/versions", None, {}),
+            (
+                *("GET", "/functions/{name}/versions/{version}/bundle"),
+                *("/functions/shared/versions/1/bundle", None, {}),
+            ),
+            ("GET", "/logs", "/logs", None, {}),
+            ("POST", "/functions/{name}/rollback", "/functions/shared/rollback", {}, {}),
+            ("GET", "/functions/{name}/stats", "/functions/shared/stats", None, {}),
+            ("GET", "/usage", "/usage", None, {}),
+            ("GET", "/auth", "/auth", None, {}),
+            ("PATCH", "/auth", "/auth", {"app_name": "Mine now"}, {}),
+            ("POST", "/backups", "/backups", None, {}),
+            ("GET", "/backups", "/backups", None, {}),
+            ("GET", "/backups/schedule", "/backups/schedule", None, {}),
+            ("PUT", "/backups/schedule", "/backups/schedule", {"every_hours": 0, "kept": 1}, {}),
+            ("DELETE", "/backups/schedule", "/backups/schedule", None, {}),
+            ("POST", "/backups/restore", "/backups/restore", {"backup": owner.backup}, {}),
+            ("GET", "/backups/jobs/{job}", f"/backups/jobs/{owner.backup_job}", None, {}),
+            ("GET", "/backups/{backup}", f"/backups/{owner.backup}", None, {}),
+            ("DELETE", "/backups/{backup}", f"/backups/{owner.backup}", None, {}),
+            ("POST", "/backups/{backup}/verify", f"/backups/{owner.backup}/verify", None, {}),
+            ("GET", "/export", "/export", None, {}),
+            ("POST", "/import", "/import?collection=papers", {"_id": "paper", "of": "the stranger"}, {}),
+        ]
+        found += [
+            Try(method, route + template, at + path, "developer", (404,), json, files)
+            for method, template, path, json, files in developer
+        ]
+    for method, below, path, sent in (
+        ("GET", "", "", None),
+        ("PATCH", "", "", {"name": "Mine now"}),
+        ("DELETE", "", "", {"confirm": "guild-of-owner"}),
+        ("GET", "/members", "/members", None),
+        ("PATCH", "/members/{user}", f"/members/{owner.member}", {"role": "viewer"}),
+        ("DELETE", "/members/{user}", f"/members/{owner.member}", None),
+        ("GET", "/invites", "/invites", None),
+        ("POST", "/invites", "/invites", {"email": "mine@example.com", "role": "owner"}),
+        ("POST", "/invites/{invite_id}/resend", f"/invites/{owner.org_invite}/resend", None),
+        ("DELETE", "/invites/{invite_id}", f"/invites/{owner.org_invite}", None),
+        ("GET", "/audit", "/audit", None),
+        ("GET", "/audit/export", "/audit/export", None),
+    ):
+        for org in (owner.org, "guild-of-owner"):
+            found.append(Try(method, f"/api/orgs/{{org}}{below}", f"/api/orgs/{org}{path}", "developer", (404,), sent))
+    meant = {"X-Bunbase-Project": owner.id}
+    for method, template, path, sent in (
+        ("GET", "/v1/collections", "/v1/collections", None),
+        ("GET", "/v1/collections/{collection}", "/v1/collections/papers", None),
+        ("PUT", "/v1/collections/{collection}", f"/v1/collections/papers?project={owner.slug}", {"indexes": []}),
+        ("POST", "/v1/collections/{collection}/misfits", "/v1/collections/papers/misfits", {}),
+        ("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", None),
+        ("POST", "/v1/rules/test", "/v1/rules/test", RULE_TEST),
+        ("GET", "/v1/data/{collection}", "/v1/data/papers", None),
+        ("POST", "/v1/data/{collection}", "/v1/data/papers", {"of": "the stranger"}),
+        ("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", {"of": "the stranger"}),
+        ("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", None),
+        ("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", {"where": {}}),
+        ("POST", "/v1/data/{collection}/aggregate", "/v1/data/papers/aggregate", {"values": {"n": {"$count": True}}}),
+        ("POST", "/v1/commit", "/v1/commit", {"writes": [{"op": "delete", "collection": "papers", "id": "paper"}]}),
+        ("GET", "/v1/changes", "/v1/changes", None),
+        ("GET", "/v1/auth/users", "/v1/auth/users", None),
+        ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
+        ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
+        *managing_users(owner),
+    ):
+        found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
+    account = {"email": "user@owner.example", "password": "apples and pears"}
+    found += [
+        Try("POST", "/v1/auth/login", "/v1/auth/login", "key", (401,), account),
+        Try("POST", "/v1/auth/signup", "/v1/auth/signup", "key", (201,), account),
+        Try("POST", "/v1/auth/anonymous", "/v1/auth/anonymous", "key", (403,), {}),  # the project has not turned it on
+        Try("POST", "/v1/auth/refresh", "/v1/auth/refresh", "key", (401,), {"refresh_token": owner.refresh_token}),
+        Try("GET", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
+        Try("PATCH", "/v1/auth/me", "/v1/auth/me", "key", (401,), {"data": {}}, headers=owner.user),
+        Try("POST", "/v1/auth/logout", "/v1/auth/logout", "key", (401,), headers=owner.user),
+        *(
+            Try(method, route, path, "key", (401,), sent, headers=owner.user)
+            for method, route, path, sent in OF_SIGNED_IN
+        ),
+        *(Try("POST", route, route, "key", codes, sent) for route, codes, sent in SECOND_STEPS),
+        Try("POST", "/v1/auth/reauthenticate", "/v1/auth/reauthenticate", "key", (401,), PROOF, headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/reauthenticate/options", "/v1/auth/reauthenticate/options"),
+            *("key", (401,)),
+            headers=owner.user,
+        ),
+        Try("GET", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
+        Try("DELETE", "/v1/auth/sessions", "/v1/auth/sessions", "key", (401,), headers=owner.user),
+        Try("DELETE", "/v1/auth/sessions/{session_id}", "/v1/auth/sessions/ses_x", "key", (401,), headers=owner.user),
+        Try("GET", "/v1/auth/providers", "/v1/auth/providers", "key", (200,)),
+        Try(
+            *(
+                "GET",
+                "/v1/auth/oauth/{provider}/start",
+                f"/v1/auth/oauth/google/start?redirect_to=/&code_challenge={'x' * 43}",
+            ),
+            *("key", (404,)),
+        ),
+        Try("GET", "/v1/auth/oauth/{provider}/callback", "/v1/auth/oauth/google/callback?state=bst_x", "key", (400,)),
+        Try(
+            *("POST", "/v1/auth/oauth/exchange", "/v1/auth/oauth/exchange", "key", (400,)),
+            {"code": "bxc_x", "verifier": "x"},
+        ),
+        Try("GET", "/v1/auth/identities", "/v1/auth/identities", "key", (401,), headers=owner.user),
+        Try(
+            *("POST", "/v1/auth/identities/link", "/v1/auth/identities/link", "key", (401,), {"provider": "google"}),
+            headers=owner.user,
+        ),
+        Try(
+            *("DELETE", "/v1/auth/identities/{identity_id}", "/v1/auth/identities/idn_x", "key", (401,)),
+            headers=owner.user,
+        ),
+        Try(
+            "POST",
+            "/v1/auth/password",
+            "/v1/auth/password",
+            "key",
+            (401,),
+            {"password": "another horse battery"},
+            headers=owner.user,
+        ),
+        Try("POST", "/v1/auth/password-reset", "/v1/auth/password-reset", "key", (202,), {"email": account["email"]}),
+        Try(
+            "POST",
+            "/v1/auth/password-reset/confirm",
+            "/v1/auth/password-reset/confirm",
+            "key",
+            (410,),
+            {"token": "umt_x", "password": "another horse battery"},
+        ),
+        Try(
+            "POST", "/v1/auth/email", "/v1/auth/email", "key", (401,), {"email": "new@example.com"}, headers=owner.user
+        ),
+        Try("POST", "/v1/auth/email/confirm", "/v1/auth/email/confirm", "key", (410,), {"token": "umt_x"}),
+        Try("DELETE", "/v1/auth/me", "/v1/auth/me", "key", (401,), headers=owner.user),
+        Try("POST", "/v1/auth/code", "/v1/auth/code", "key", (202,), {"email": account["email"]}),
+        Try(
+            "POST",
+            "/v1/auth/login/code",
+            "/v1/auth/login/code",
+            "key",
+            (401,),
+            {"email": account["email"], "code": "123456"},
+        ),
+        Try(
+            "POST",
+            "/v1/auth/link",
+            "/v1/auth/link",
+            "key",
+            (
+                202,
+                422,
+            ),
+            {"email": account["email"]},
+        ),
+        Try("POST", "/v1/auth/login/link", "/v1/auth/login/link", "key", (410,), {"token": "umt_x"}),
+        Try(
+            *("POST", "/v1/auth/signup/confirm", "/v1/auth/signup/confirm"),
+            *("key", (410,), {"token": "umt_x", "password": "apples and pears"}),
+        ),
+        Try("POST", "/v1/auth/verify-email", "/v1/auth/verify-email", "key", (202,), {"email": account["email"]}),
+        Try(
+            *("POST", "/v1/auth/verify-email/confirm", "/v1/auth/verify-email/confirm"),
+            *("key", (410,), {"token": "umt_x"}),
+        ),
+        Try(
+            *("POST", "/v1/auth/login/custom-token", "/v1/auth/login/custom-token"),
+            *("key", (401,), {"token": owner.custom_token}),
+        ),
+        Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # it needs the client's own secret
+        Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
+        Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
+        Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
+        *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
+        Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
+        Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),
+        Try("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", "key", (200,), {"where": {}}),
+        Try(
+            "POST",
+            "/v1/data/{collection}/aggregate",
+            "/v1/data/papers/aggregate",
+            "key",
+            (200,),
+            {"group": ["text"], "values": {"n": {"$count": True}}},
+        ),
+        Try("POST", "/v1/rules/test", "/v1/rules/test", "key", (200,), RULE_TEST),
+        Try("GET", "/v1/collections", "/v1/collections", "key", (200,)),
+        Try("GET", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,)),
+        Try(
+            "POST",
+            "/v1/collections/{collection}/misfits",
+            "/v1/collections/papers/misfits",
+            "key",
+            (200,),
+            {"schema": {"maxProperties": 0}},
+        ),
+        Try("DELETE", "/v1/collections/{collection}", "/v1/collections/papers", "key", (204,)),
+        Try("PUT", "/v1/collections/{collection}", "/v1/collections/papers", "key", (200,), {"indexes": []}),
+        Try("POST", "/v1/data/{collection}", "/v1/data/papers", "key", (201,), {"_id": "paper", "of": "the stranger"}),
+        Try("GET", "/v1/data/{collection}/{id}", "/v1/data/papers/other", "key", (404,)),
+        Try("PUT", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"of": "the stranger"}),
+        Try("PATCH", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (200,), {"more": 1}),
+        Try("DELETE", "/v1/data/{collection}/{id}", "/v1/data/papers/paper", "key", (204,)),
+        Try("POST", "/v1/jobs", "/v1/jobs", "key", (404,), {"function": "shared"}),
+        Try("GET", "/v1/changes", "/v1/changes", "key", (200,)),
+        Try("GET", "/v1/export", "/v1/export", "key", (200,)),
+        Try(
+            "POST", "/v1/import", "/v1/import?collection=papers&mode=skip", "key", (200,), {"_id": "other", "of": "me"}
+        ),
+        Try(
+            "POST",
+            "/v1/commit",
+            "/v1/commit",
+            "key",
+            (404,),
+            {"writes": [{"op": "patch", "collection": "papers", "id": "paper", "data": {"of": "the stranger"}}]},
+        ),
+    ]
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"):
+        for template, path in (("", ""), ("/{path}", "/deeper")):
+            route, at = f"/v1/functions/{{name}}{template}", f"/v1/functions/shared{path}"
+            found.append(Try(method, route, at, "key", (404,)))
+            found.append(Try(method, route, f"{at}?project={owner.id}", "nobody", (401, 403, 404)))
+    return found
+
+
+def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
+    """Return the requests by which a server manages one user, as method, route, path and body."""
+    route, at = "/v1/auth/users/{user_id}", f"/v1/auth/users/{owner.user_id}"
+    return [
+        ("GET", route, at, None),
+        ("PATCH", route, at, {"role": "admin", "data": {}}),
+        ("DELETE", route, at, None),
+        ("GET", f"{route}/sessions", f"{at}/sessions", None),
+        ("DELETE", f"{route}/sessions", f"{at}/sessions", None),
+        ("POST", f"{route}/reset-factors", f"{at}/reset-factors", None),
+        ("POST", "/v1/auth/custom-token", "/v1/auth/custom-token", {"uid": owner.user_id}),
+    ]
