@@ -26,7 +26,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.di import Provide
 
-from bunbase.contracts.bunauth.openid import cookie_name
+from bunbase.contracts.bunauth.openid import SIGN_IN_COOKIE
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
@@ -52,6 +52,7 @@ from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
 from bunbase.pkg.jwt import unverified_claims
+from bunbase.pkg.own_cookies import own_cookie
 
 # BunAuth checks its own acts itself
 NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME, Act.PROJECT_DELETE, Act.VARIABLE_REVEAL})
@@ -70,7 +71,7 @@ class Callers:
         self.clients = guards.clients
         self.trusted_proxies = trusted_proxies
         self.dev = dev
-        self.page_cookie = cookie_name(public_url)
+        self.page_cookie = own_cookie(SIGN_IN_COOKIE, public_url)
 
         self.kinds: dict[str, Callable[[AnyRequest], Awaitable[Caller]]] = {
             "anyone": self.anyone,

@@ -146,7 +146,7 @@ async def test_a_code_of_a_service_works_once_in_the_browser_and_on_the_page_whe
     good = await http.get(other_link)
     again = await http.get(other_link)
 
-    assert {name: (answer.status_code, "bunbase_pass" in answer.cookies) for name, answer in refused.items()} == (
+    assert {name: (answer.status_code, "bb_pass" in answer.cookies) for name, answer in refused.items()} == (
         dict.fromkeys(refused, (400, False))
     )
     assert good.status_code == 303

@@ -139,7 +139,7 @@ async def test_a_person_of_another_service_accepts_with_a_click_on_the_page(
     platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
 ) -> None:
     without = await http.post("/invite/continue", data={"token": token})
-    http.cookies["bunbase_pass"] = "bob"
+    http.cookies["bb_pass"] = "bob"
     page = await http.get("/invite", params={"token": token})
     members_before = await platform.members(at(made), None, 20, None)
     foreign = await http.post("/invite/continue", data={"token": token}, headers={"sec-fetch-site": "cross-site"})

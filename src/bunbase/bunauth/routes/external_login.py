@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from litestar import Request, delete, get, post
-from litestar.datastructures import Cookie
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 
@@ -24,9 +23,10 @@ from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
+from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
 
 TAGS = ["Developers"]
-COOKIE: Final = "bunbase_oauth"
+COOKIE: Final = "account_oauth"
 COOKIE_SECONDS: Final = 600
 MAX_CODE: Final = 2048
 
@@ -67,9 +67,10 @@ async def start_login(
     """Open this address in a browser. In the end, the browser goes to `redirect_to` with `code`, which you exchange
     together with the PKCE verifier, or with `error`: `access_denied` or `provider_error`. `redirect_to` is an address
     of this installation that is not below `/v1`, or `http://127.0.0.1:<port>/…` of a program."""
-    browser = cookie_of_browser(request, site)
+    browser = sent_cookie(request, COOKIE, site)
     redirect = await bunauth.start_external_login(provider, ExternalStart(redirect_to, code_challenge, link, browser))
-    return Redirect(redirect.url, status_code=302, cookies=[browser_cookie(redirect.browser, site)])
+    cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)
+    return Redirect(redirect.url, status_code=302, cookies=[cookie])
 
 
 @get(
@@ -91,7 +92,7 @@ async def finish_login(
     error: Sent = "",
 ) -> Redirect:
     """The service sends the browser here. Register this address at the service."""
-    answer = ExternalAnswer(known_state, cookie_of_browser(request, site), code, iss, error)
+    answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
     redirect = await bunauth.finish_external_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
@@ -146,25 +147,6 @@ async def list_identities(developer: Injected[Caller], bunauth: Injected[BunAuth
 async def delete_identity(developer: Injected[Caller], bunauth: Injected[BunAuth], identity_id: IdentityId) -> None:
     """Needs a fresh proof. The last way to sign in cannot be removed."""
     await bunauth.delete_identity(developer, identity_id)
-
-
-def cookie_of_browser(request: Request[Any, Any, Any], site: Site) -> str:
-    return request.cookies.get(_cookie_name(site), "")
-
-
-def browser_cookie(value: str, site: Site) -> Cookie:
-    secure = _is_https(site)
-    name = _cookie_name(site)
-    return Cookie(name, "/", value, max_age=COOKIE_SECONDS, httponly=True, secure=secure, samesite="lax")
-
-
-def _is_https(site: Site) -> bool:
-    return site.public_url.startswith("https://")
-
-
-def _cookie_name(site: Site) -> str:
-    """Return the cookie's name. With the prefix, no other host of the domain can set it (RFC 6265bis §4.1.3.2)."""
-    return f"__Host-{COOKIE}" if _is_https(site) else COOKIE
 
 
 ROUTES = (

@@ -12,13 +12,14 @@ from litestar.response import Redirect
 
 from bunbase.bunauth.pages import openid
 from bunbase.bunauth.routes.page_sign_in import cookie_of_pass
-from bunbase.contracts.bunauth.openid import ClientMistaken, PageKind, PageStep, cookie_name
+from bunbase.contracts.bunauth.openid import SIGN_IN_COOKIE, ClientMistaken, PageKind, PageStep
 from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
+from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
 from bunbase.pkg.web_pages.forms import MAX_FIELDS, read_form
 from bunbase.pkg.web_pages.serving import AnyRequest, PageRoutes, fields_of, html
 
@@ -152,13 +153,11 @@ def _answer(step: PageStep, site: Site, ways: PageWays = NO_WAYS) -> Next:
 
 
 def _cookie(request: AnyRequest, site: Site) -> str:
-    return request.cookies.get(cookie_name(site.public_url), "")
+    return sent_cookie(request, SIGN_IN_COOKIE, site)
 
 
 def _new_cookie(value: str, site: Site) -> Cookie:
-    https = site.public_url.startswith("https://")
-    name = cookie_name(site.public_url)
-    return Cookie(name, "/", value, max_age=COOKIE_SECONDS, httponly=True, secure=https, samesite="lax")
+    return new_cookie(SIGN_IN_COOKIE, value, COOKIE_SECONDS, site)
 
 
 ROUTES: Final = (

@@ -6,15 +6,15 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response
-from litestar.datastructures import Cookie
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from bunbase.bunauth.pages import ways
-from bunbase.bunauth.routes.external_login import MAX_CODE, ProviderName, browser_cookie, cookie_of_browser
+from bunbase.bunauth.routes.external_login import COOKIE, COOKIE_SECONDS, MAX_CODE, ProviderName
 from bunbase.bunauth.routes.pages import acts, shows
 from bunbase.contracts.bunauth.page_sign_in import (
     MAX_KEY,
+    PASS_COOKIE,
     PASS_SECONDS,
     PASSKEY,
     RETURN,
@@ -24,7 +24,6 @@ from bunbase.contracts.bunauth.page_sign_in import (
     PageName,
     PagePass,
     PageReturn,
-    pass_cookie,
 )
 from bunbase.contracts.bunauth.problems import ChallengeExpired, WrongCode, WrongPasskey
 from bunbase.contracts.bunauth.service import BunAuth
@@ -32,6 +31,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
+from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
 from bunbase.pkg.web_pages.serving import AnyRequest, check_same_origin, fields_of, html
 
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
@@ -54,8 +54,8 @@ async def start_on_page(
 ) -> Next:
     """Only links of our own pages begin a sign-in: a link of a stranger would end on an act that the stranger chose."""
     check_same_origin(request)
-    redirect = await bunauth.start_page_sign_in(provider, _act_page(page, key), cookie_of_browser(request, site))
-    cookies = [browser_cookie(redirect.browser, site)]
+    redirect = await bunauth.start_page_sign_in(provider, _act_page(page, key), sent_cookie(request, COOKIE, site))
+    cookies = [new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)]
     return Redirect(redirect.url, status_code=302, cookies=cookies, headers=PRIVATE)
 
 
@@ -69,7 +69,7 @@ async def return_to_page(
     code: Sent = "",
     error: Sent = "",
 ) -> Next:
-    back = PageReturn(page, cookie_of_browser(request, site), code, error)
+    back = PageReturn(page, sent_cookie(request, COOKIE, site), code, error)
     return _answer(await bunauth.finish_page_sign_in(anyone, back), site)
 
 
@@ -103,7 +103,7 @@ async def passkey_on_page(
 
 
 def cookie_of_pass(request: AnyRequest, site: Site) -> str:
-    return request.cookies.get(pass_cookie(site.public_url), "")
+    return sent_cookie(request, PASS_COOKIE, site)
 
 
 def _act_page(page: str, key: str) -> ActPage:
@@ -117,10 +117,8 @@ def _answer(done: PagePass, site: Site) -> Next:
     """Send the browser back to its page, with the pass in a cookie."""
     if done.error:
         return html(ways.unfinished(done.to, done.error), 400)
-    https = site.public_url.startswith("https://")
-    name = pass_cookie(site.public_url)
-    cookie = Cookie(name, "/", done.cookie, max_age=PASS_SECONDS, httponly=True, secure=https, samesite="lax")
-    return Redirect(done.to.address, status_code=303, cookies=[cookie], headers=PRIVATE)
+    cookies = [new_cookie(PASS_COOKIE, done.cookie, PASS_SECONDS, site)]
+    return Redirect(done.to.address, status_code=303, cookies=cookies, headers=PRIVATE)
 
 
 ROUTES: Final = (start_on_page, return_to_page, second_factor_on_page, passkey_on_page)

@@ -13,15 +13,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.openid_provider.client_credentials import ClientCredentials
 
-COOKIE: Final = "bunbase_sign_in"
-
-
-def cookie_name(public_url: str) -> str:
-    """Return the name of the cookie of the sign-in page.
-
-    With the prefix, no other host of the domain can set the cookie (RFC 6265bis §4.1.3.2). It needs https.
-    """
-    return f"__Host-{COOKIE}" if public_url.startswith("https://") else COOKIE
+SIGN_IN_COOKIE: Final = "sign_in"  # of the sign-in page
 
 
 class OAuthRefused(Problem):

@@ -22,7 +22,7 @@ RETURN: Final = "/account/sign-in/return"
 SECOND_FACTOR: Final = "/account/sign-in/code"
 PASSKEY: Final = "/account/sign-in/passkey"
 PASSKEY_OPTIONS: Final = "/api/auth/login/passkey/options"
-PASS_COOKIE: Final = "bunbase_pass"
+PASS_COOKIE: Final = "pass"
 PASS_SECONDS: Final = 300
 MAX_KEY: Final = 100  # characters
 
@@ -94,11 +94,6 @@ class PageWays(msgspec.Struct, frozen=True):
 
 
 NO_WAYS: Final = PageWays()
-
-
-def pass_cookie(public_url: str) -> str:
-    """Return the name of the cookie. With the prefix, no other host of the domain can set it."""
-    return f"__Host-{PASS_COOKIE}" if public_url.startswith("https://") else PASS_COOKIE
 
 
 class PageSignIns(Protocol):

@@ -16,7 +16,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-OURS: Final = re.compile(r"(?:__[a-z-]+-)?bb_", re.I)  # browsers ignore case in prefixes such as __Host-
+from bunbase.pkg.own_cookies import PREFIX
+
+OURS: Final = re.compile(rf"(?:__[a-z-]+-)?{PREFIX}", re.I)  # browsers ignore case in prefixes such as __Host-
 PROMISING: Final = re.compile(r"__(?:host|secure|http)-", re.I)
 PROJECT: Final = "prj_"
 BLANK: Final = " \t"

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
-from bunbase.contracts.bunauth.page_sign_in import pass_cookie
+from bunbase.contracts.bunauth.page_sign_in import PASS_COOKIE
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
     InvalidCredentials,
@@ -18,6 +18,7 @@ from bunbase.contracts.platform import InviteNotFound, Platform
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
+from bunbase.pkg.web_pages.cookies import sent_cookie
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 from bunbase.platform.pages import invites
 
@@ -90,7 +91,7 @@ def _token_in(link: str) -> str:
 
 
 def _pass(request: AnyRequest, site: Site) -> str:
-    return request.cookies.get(pass_cookie(site.public_url), "")
+    return sent_cookie(request, PASS_COOKIE, site)
 
 
 def _given(token: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from litestar import Request, delete, get, post
-from litestar.datastructures import Cookie
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Redirect
 
@@ -19,10 +18,11 @@ from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
 
 TAGS = ["End users"]
 # All projects share the cookie: it holds a secret of the browser, and a sign-in belongs to the project of its state.
-COOKIE: Final = "bb_oauth"
+COOKIE: Final = "oauth"
 COOKIE_SECONDS: Final = 600
 MAX_CODE: Final = 2048
 
@@ -63,17 +63,9 @@ async def start_user_login(
     """Send the browser of the user to this address, with the publishable key as `key`. In the end, the browser comes to
     `redirect_to` with `code`, which you exchange together with the PKCE verifier, or with `error`: `access_denied` or
     `provider_error`. The project's settings must allow `redirect_to`: `redirect_urls`."""
-    start = ExternalStart(redirect_to, code_challenge, link, request.cookies.get(_cookie_name(site), ""))
+    start = ExternalStart(redirect_to, code_challenge, link, sent_cookie(request, COOKIE, site))
     redirect = await tenant_auth.start_user_login(keyed, provider, start)
-    cookie = Cookie(
-        _cookie_name(site),
-        path="/",
-        value=redirect.browser,
-        max_age=COOKIE_SECONDS,
-        httponly=True,
-        secure=_is_https(site),
-        samesite="lax",
-    )
+    cookie = new_cookie(COOKIE, redirect.browser, COOKIE_SECONDS, site)
     return Redirect(redirect.url, status_code=302, cookies=[cookie])
 
 
@@ -97,7 +89,7 @@ async def finish_user_login(
 ) -> Redirect:
     """The service sends the browser here. Register this address at the service. It needs no key: the project is the one
     in which the sign-in began."""
-    answer = ExternalAnswer(known_state, request.cookies.get(_cookie_name(site), ""), code, iss, error)
+    answer = ExternalAnswer(known_state, sent_cookie(request, COOKIE, site), code, iss, error)
     redirect = await tenant_auth.finish_user_login(provider, answer)
     return Redirect(redirect.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
@@ -164,15 +156,6 @@ async def delete_user_identity(
 ) -> None:
     """Needs a fresh proof. The last way to sign in cannot be removed."""
     await tenant_auth.delete_user_identity(client, identity_id)
-
-
-def _is_https(site: Site) -> bool:
-    return site.public_url.startswith("https://")
-
-
-def _cookie_name(site: Site) -> str:
-    """Return the cookie's name. With the prefix, no other host of the domain can set it (RFC 6265bis §4.1.3.2)."""
-    return f"__Host-{COOKIE}" if _is_https(site) else COOKIE
 
 
 ROUTES = (

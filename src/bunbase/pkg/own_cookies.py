@@ -1,0 +1,23 @@
+"""Names of BunBase's own cookies.
+
+All of them begin with `bb_`. By this beginning, BunBase keeps them from functions, which answer on the same host: see
+`functions/boundary/cookies.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "bb_"
+
+
+def own_cookie(name: str, public_url: str) -> str:
+    """Return the full name of the cookie `name`.
+
+    With https, it has a prefix with which no other host of the domain can set the cookie (RFC 6265bis §4.1.3.2).
+    """
+    return f"__Host-{PREFIX}{name}" if is_https(public_url) else f"{PREFIX}{name}"
+
+
+def is_https(public_url: str) -> bool:
+    return public_url.startswith("https://")
