@@ -23,7 +23,7 @@ from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import new_cookie, sent_cookie
 
 TAGS = ["Developers"]
 COOKIE: Final = "account_oauth"

@@ -19,9 +19,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
 from bunbase.pkg.web_pages.forms import MAX_FIELDS, read_form
-from bunbase.pkg.web_pages.serving import AnyRequest, PageRoutes, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, PageRoutes, fields_of, html, new_cookie, sent_cookie
 
 COOKIE_SECONDS: Final = 12 * 3600
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}

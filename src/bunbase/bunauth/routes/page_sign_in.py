@@ -31,8 +31,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
-from bunbase.pkg.web_pages.serving import AnyRequest, check_same_origin, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, check_same_origin, fields_of, html, new_cookie, sent_cookie
 
 PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 

@@ -10,9 +10,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException
 
 from bunbase.pkg.errors import Forbidden, Problem
+from bunbase.pkg.modules import Site
+from bunbase.pkg.own_cookies import is_https, own_cookie
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
 from bunbase.pkg.web_pages.layout import HEADERS
 from bunbase.pkg.web_pages.passkeys import SCRIPT_TAG, with_script
@@ -76,3 +79,15 @@ def check_same_origin(request: AnyRequest) -> None:
         ours = not origin or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
     if not ours:
         raise Forbidden("Open the page itself, and send its form again.")
+
+
+def sent_cookie(request: AnyRequest, name: str, site: Site) -> str:
+    """Return the value of one of BunBase's cookies; empty if the browser has not sent it."""
+    return request.cookies.get(own_cookie(name, site.public_url), "")
+
+
+def new_cookie(name: str, value: str, seconds: int, site: Site) -> Cookie:
+    """Return a cookie that survives a redirect from another site (Lax), and that no script reads."""
+    secure = is_https(site.public_url)
+    full_name = own_cookie(name, site.public_url)
+    return Cookie(full_name, "/", value, max_age=seconds, httponly=True, secure=secure, samesite="lax")

@@ -18,8 +18,7 @@ from bunbase.contracts.platform import InviteNotFound, Platform
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
-from bunbase.pkg.web_pages.cookies import sent_cookie
-from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, sent_cookie
 from bunbase.platform.pages import invites
 
 MAX_LINK: Final = 300

@@ -18,7 +18,7 @@ from bunbase.pkg.identity.form_posts import repeated_answer
 from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
-from bunbase.pkg.web_pages.cookies import new_cookie, sent_cookie
+from bunbase.pkg.web_pages.serving import new_cookie, sent_cookie
 
 TAGS = ["End users"]
 # All projects share the cookie: it holds a secret of the browser, and a sign-in belongs to the project of its state.
