@@ -61,7 +61,3 @@ class HookFailed(Problem):
     """The runs and the log of the function have the cause; the answer never has it. `hook`: such as `send_sms`."""
 
     status, code, title = 502, "hook_failed", "A hook of this app failed"
-
-
-class HookLoop(Problem):
-    status, code, title = 409, "hook_loop", "A hook has caused another hook"
