@@ -12,6 +12,7 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.own_ways import own_ways_job
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
@@ -36,8 +37,14 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url), rooms.later(Functions))
+        mails.has_own_way = service.hooks.sends_mail
         jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests), hook_job(stores, service.hooks))
-        async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
+        async with running(
+            *jobs,
+            *upkeep_jobs(stores, settings, site.clock),
+            *mail_jobs(mails, service.hooks.projects),
+            own_ways_job(mails, service.hooks),
+        ):
             yield service
 
 

@@ -394,7 +394,11 @@ async def test_the_hook_decides_about_people_of_other_services_outside_of_the_tr
         await room.delete_user(SERVER, made.id)
         return answers.pop(0)
 
-    answers = [{"refuse": "Bakers only."}, {"role": "baker"}, {"role": "visitor", "data": {"cart": []}}]
+    answers: list[dict[str, Any]] = [
+        {"refuse": "Bakers only."},
+        {"role": "baker"},
+        {"role": "visitor", "data": {"cart": []}},
+    ]
     functions.deploy(BAKERY, "gate", before_signup=hook, after_signup=lambda _: None)
     await room.change_project_auth(MEMBER, {"hooks": {"before_signup": "gate", "after_signup": "gate"}}, None)
 

@@ -21,6 +21,7 @@ from bunbase.tenant_auth.module import MODULE
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.text_messages import TextMessage
 from tests.fakes import FakeKms
+from tests.pkg.waiting import until_true
 from tests.rooms import opened, secret_caller, site
 from tests.tenant_auth.hooking import FakeFunctions, Hook, delivered
 from tests.tenant_auth.people import (
@@ -228,3 +229,30 @@ async def test_text_messages_are_sent_by_the_hook_or_not_at_all(
 
     [call] = functions.asked
     assert call.event == {"message": msgspec.structs.asdict(MESSAGE)}
+
+
+async def test_mails_are_sent_by_the_hook_and_wait_while_it_fails(
+    tenant_auth: TenantAuthService, functions: FakeFunctions, clock: ManualClock
+) -> None:
+    answers: list[Any] = [FunctionError("no"), None]
+
+    def hook(_: Any) -> Any:
+        return failing(answer) if isinstance(answer := answers.pop(0), Exception) else answer
+
+    await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
+    await tenant_auth.create_user(secret_caller(LIBRARY), NewUser("eve@example.com"))
+    await hooked(tenant_auth, functions, send_mail=hook)
+    await change_settings(tenant_auth, mail={"from": "The bakers", "reply_to": "hello@bakery.example"})
+    db, state = tenant_auth.stores.db, "SELECT state FROM mails WHERE project = $1"
+
+    for caller in (AT_BAKERY, AT_LIBRARY):
+        await tenant_auth.request_user_verification(caller, "eve@example.com", "")
+    await until_true(lambda: db.value("SELECT count(*) = 1 FROM mails WHERE reason <> ''"))
+    clock.advance(60)
+    await until_true(lambda: db.value("SELECT count(*) = 1 FROM mails WHERE state = 'sent'"))
+
+    assert (await db.value(state, BAKERY), await db.value(state, LIBRARY)) == ("sent", "kept")
+    first, second = (call.event["mail"] for call in functions.asked)
+    assert first == second, "the id of the mail tells that it is the same"
+    assert (first["to"], first["from"], first["reply_to"]) == ("eve@example.com", "The bakers", "hello@bakery.example")
+    assert "/v1/auth/ui/verify-email?project=prj_bakery" in first["text"]

@@ -8,3 +8,6 @@ CREATE TABLE outbox (
     due_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX outbox_due ON outbox (due_at);
+
+-- The job that sends mails asks every two seconds which projects have a hook for them.
+CREATE INDEX auth_settings_send_mail ON auth_settings (project) WHERE settings -> 'hooks' ->> 'send_mail' <> '';

@@ -27,6 +27,8 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.letters import ClaimedMail
+from bunbase.pkg.mail.smtp import Undelivered
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.hook_answers import added_claims, admitted, failed
 from bunbase.tenant_auth.people import Person
@@ -109,6 +111,35 @@ class Hooks:
             log.warning("a text message was not sent: the project has no hook send_sms", project=project)
             raise failed(HookName.SEND_SMS)
         await self._run(pool, HookName.SEND_SMS, {"message": message})
+
+    async def sends_mail(self, project: str) -> bool:
+        """True if the hook `send_mail` sends the mails of a project."""
+        return bool((await self.pools.of(project)).auth.hooks.send_mail)
+
+    async def projects(self) -> list[str]:
+        """Return the projects whose mails the hook `send_mail` sends."""
+        return await self.stores.settings.projects_that_send_mail()
+
+    async def send(self, mail: ClaimedMail) -> None:
+        """Send a mail of a project by its hook `send_mail`. Raises: Undelivered."""
+        pool = await self.pools.of(mail.project)
+        appearance = pool.auth.mail
+        event = {
+            "id": mail.id,
+            "kind": mail.kind,
+            "to": mail.recipient,
+            "subject": mail.subject,
+            "text": mail.plain,
+            "html": mail.html,
+            "from": appearance.sender,
+            "reply_to": appearance.reply_to,
+        }
+        if not pool.auth.hooks.send_mail:
+            raise Undelivered("the project has no hook send_mail any more", permanent=False)
+        try:
+            await self._run(pool, HookName.SEND_MAIL, {"mail": event})
+        except Problem as problem:
+            raise Undelivered(f"the hook send_mail of the project failed ({problem.code})", permanent=False) from None
 
     async def check_functions(self, project: str, before: HookSettings, after: HookSettings) -> None:
         """Check that the functions exist that a change of the settings names. Raises: InvalidInput.

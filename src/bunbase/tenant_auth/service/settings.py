@@ -65,10 +65,12 @@ class ProjectSettings:
     def _check_mail(self, settings: ProjectAuth) -> None:
         """Raises: InvalidInput, if people must confirm their address, but this server cannot send mail."""
         site = self.pools.site
-        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not (site.dev or site.mail.configured):
+        sends = site.dev or site.mail.configured or settings.hooks.send_mail
+        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not sends:
             raise InvalidInput(
                 "These settings ask people to confirm their address (verify_emails, email_domains or enumeration), but "
-                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host."
+                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host, or a function of "
+                "the project sends the mails (hooks.send_mail)."
             )
 
     async def _sealed(
