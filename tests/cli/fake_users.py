@@ -68,9 +68,8 @@ async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[
     api.administrator(request)
     changes = await request.json()
     api.changes.append(changes)
-    api.users[id] = msgspec.structs.replace(
-        api.users[id], **{name: value for name, value in changes.items() if name != "password"}
-    )
+    known = {name: value for name, value in changes.items() if name != "password"}
+    api.users[id] = msgspec.convert(msgspec.to_builtins(api.users[id]) | known, ManagedUser)
     return api.users[id]
 
 

@@ -411,7 +411,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "token_type": "Bearer",
     },
     "UserMe": {"user": END_USER},
-    "ManagedUser": END_USER | {"banned": False, "has_password": True},
+    "ManagedUser": END_USER | {"banned": False, "has_password": True, "banned_until": None, "last_sign_in_at": LATER},
     "UserSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
         "ip": "203.0.113.7",

@@ -80,7 +80,7 @@ async def update_user(
 ) -> ManagedUser:
     """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. A new email, role
     or claims end the user's access tokens within a second, and the next refresh returns an access token with the new
-    values. A ban or a new password ends all sessions of the user.
+    values. A ban or a new password ends all sessions of the user. `banned_until` is the end of a ban.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 
