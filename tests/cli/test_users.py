@@ -47,6 +47,21 @@ def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase
     assert "will not be shown again" in said.err
 
 
+def test_open_invitations_are_listed_and_withdrawn(in_project: FakeApi, bunbase: Bunbase) -> None:
+    for name in ("ada", "fred"):
+        assert bunbase("users", "invite", f"{name}@example.com").code == 0
+
+    listed = bunbase("users", "invites", "list", "--json").document["items"]
+    assert bunbase("users", "invites", "withdraw", listed[0]["id"]).code == 0
+    again = bunbase("users", "invites", "withdraw", listed[0]["id"], "--json")
+    left = bunbase("users", "invites", "list")
+
+    assert [one["email"] for one in listed] == ["ada@example.com", "fred@example.com"]
+    assert again.problem["code"] == "user_invite_not_found"
+    assert "fred@example.com" in left.out
+    assert "ada@example.com" not in left.out
+
+
 def test_a_ban_ends_at_a_time_or_after_a_duration(in_project: FakeApi, bunbase: Bunbase) -> None:
     in_project.add_user("usr_1", "eve@example.com")
 

@@ -17,6 +17,7 @@ from bunbase.cli.logs import duration_of, time_of
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
 from bunbase.cli.session import Session, open_session
+from bunbase.cli.user_invites import user_invites
 from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 from bunbase.pkg.clock import rfc3339
@@ -37,6 +38,7 @@ FromInput = Annotated[
 ]
 
 app = App(name="users", help="List, create, change, ban and delete the users of a project's app.")
+app.command(user_invites)
 
 
 @app.command(name="list")
@@ -111,7 +113,7 @@ def invite(
     if flags.json:
         out.document(made)
         return
-    out.facts((("email", made.email), ("role", made.role), ("expires", made.expires_at)))
+    out.facts((("email", made.email), ("role", made.role), ("id", made.id), ("expires", made.expires_at)))
     out.line(made.url)
     out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")
 

@@ -173,6 +173,8 @@ class Act(StrEnum):
     AUTH_SETTINGS_UPDATE = "auth_settings.update", ADMINISTRATOR, CHANGES, ADMIN, "settings"
     USER_READ = "user.read", VIEWER, SEES, READ, "users:read", SERVERS
     USER_CREATE = "user.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_INVITE_CREATE = "user_invite.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_INVITE_DELETE = "user_invite.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_UPDATE = "user.update", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS

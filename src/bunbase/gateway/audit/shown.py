@@ -50,6 +50,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.JOB_CREATE: ("function",),
     Act.AUTH_SETTINGS_UPDATE: ("signups", "enumeration", "second_factor", "redirect_urls", "secrets", "version"),
     Act.USER_CREATE: ("role", "email_verified"),
+    Act.USER_INVITE_CREATE: ("email", "role"),
     Act.USER_UPDATE: ("role", "email_verified", "banned", "banned_until"),
     Act.USER_IMPERSONATE: ("uid",),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),

@@ -11,7 +11,7 @@ from litestar.params import PathParameter, QueryParameter
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -21,6 +21,7 @@ from bunbase.pkg.ids import ID
 TAGS = ["End users: administration"]
 
 UserId = Annotated[str, PathParameter(description="The id of the user.", schema_extra={"pattern": ID})]
+InviteId = Annotated[str, PathParameter(description="The id of the invitation.", schema_extra={"pattern": ID})]
 OfEmail = Annotated[
     str | None,
     QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address. Case is ignored."),
@@ -67,6 +68,22 @@ async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
     """The person gets a mail. Its link creates the user, whoever may sign up (`signups`, `email_domains`); it works
     once, for seven days. A new invitation for the same address ends the earlier one."""
     return await tenant_auth.invite_user(operator, data)
+
+
+@get("/v1/auth/invites", summary="List the open invitations", tags=TAGS)
+async def list_user_invites(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> OpenUserInvites:
+    """Lists the invitations that nobody has accepted yet, newest first. No answer shows their links again."""
+    return await tenant_auth.user_invites(operator, limit, cursor)
+
+
+@delete("/v1/auth/invites/{invite_id:str}", summary="Withdraw an invitation", tags=TAGS)
+async def withdraw_user_invite(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], invite_id: InviteId
+) -> None:
+    """The link of the mail ends at once."""
+    await tenant_auth.withdraw_user_invite(operator, invite_id)
 
 
 @get("/v1/auth/users/{user_id:str}", summary="Get a user", tags=TAGS)
@@ -121,6 +138,8 @@ ROUTES = (
     list_users,
     create_user,
     invite_user,
+    list_user_invites,
+    withdraw_user_invite,
     get_user,
     update_user,
     delete_user,
