@@ -215,6 +215,45 @@ OF_ADMINISTRATORS: Final = frozenset(
     }
 )
 
+# acts on the account itself, and those with which somebody could stay in it: no personal access token may do them
+OF_SESSIONS: Final = frozenset(
+    {
+        Act.ACCOUNT_UPDATE,
+        Act.ACCOUNT_CHANGE_PASSWORD,
+        Act.ACCOUNT_REAUTHENTICATE,
+        Act.ACCOUNT_CHANGE_EMAIL,
+        Act.ACCOUNT_DELETE,
+        Act.ACTIVITY_READ,
+        Act.SESSION_READ,
+        Act.SESSION_END,
+        Act.TOTP_READ,
+        Act.TOTP_CREATE,
+        Act.TOTP_CONFIRM,
+        Act.TOTP_DELETE,
+        Act.RECOVERY_CODE_CREATE,
+        Act.PASSKEY_READ,
+        Act.PASSKEY_BEGIN,
+        Act.PASSKEY_CREATE,
+        Act.PASSKEY_UPDATE,
+        Act.PASSKEY_DELETE,
+        Act.IDENTITY_READ,
+        Act.IDENTITY_BEGIN,
+        Act.IDENTITY_LINK,
+        Act.IDENTITY_DELETE,
+        Act.DEVICE_APPROVE,
+        Act.DEVICE_DENY,
+        Act.AUTHORIZATION_READ,
+        Act.AUTHORIZATION_CREATE,
+        Act.AUTHORIZATION_DELETE,
+        Act.TOKEN_CREATE,
+        Act.ACCOUNT_INVITE_READ,
+        Act.ACCOUNT_INVITE_CREATE,
+        Act.ACCOUNT_INVITE_DELETE,
+        Act.SIGNING_KEY_REPLACE,
+        Act.ACCOUNT_RESET_FACTORS,
+    }
+)
+
 
 def within(narrower: Iterable[str], scopes: tuple[str, ...]) -> bool:
     """True if `scopes` allow every act that the scopes `narrower` allow."""

@@ -265,7 +265,7 @@ def act_of(method: str, route: str) -> Act | None:
 
 
 def check_scopes(caller: Caller, method: str, route: str) -> None:
-    """Check that the scopes of a caller allow a route. Raises: InsufficientScope.
+    """Check that the scopes of a caller allow a route. Raises: InsufficientScope; Forbidden for acts of sessions.
 
     A scope for any collection is enough here: the room knows the collection.
     """
