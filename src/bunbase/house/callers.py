@@ -57,8 +57,8 @@ MAY_CALL: Final = {
                     request_user_email_change request_user_link request_user_password_reset
                     request_user_verification reset_user_factors reset_user_password revocations session_alive
                     sign_in_anonymously signup start_enrolment start_totp start_user_login totp_state update_me
-                    update_user user user_identities user_link_target user_login_providers user_page user_sessions
-                    users verify_user_email""",
+                    update_user user user_identities user_invites user_link_target user_login_providers user_page
+                    user_sessions users verify_user_email withdraw_user_invite""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

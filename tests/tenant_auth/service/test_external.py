@@ -174,7 +174,7 @@ async def test_without_a_verified_address_a_person_becomes_no_user_and_joins_non
     with pytest.raises(ExternalEmailNotVerified):
         await signed_in(room)
 
-    assert [one.id for one in (await room.stores.users.page(BAKERY, UserFilter(), "", 9))] == [eve.id]
+    assert [one.id for one in (await room.users(SERVER, UserFilter(), 9, None)).items] == [eve.id]
 
 
 @pytest.mark.parametrize(

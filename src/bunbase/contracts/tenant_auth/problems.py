@@ -29,6 +29,10 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class UserInviteNotFound(Problem):
+    status, code, title = 404, "user_invite_not_found", "There is no such open invitation"
+
+
 class MfaEnrolmentRequired(Problem):
     """`challenge`: a secret for the next request. `expires_in`: its lifetime in seconds."""
 

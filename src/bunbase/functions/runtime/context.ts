@@ -106,7 +106,8 @@ export type Data = Readonly<{
 }>;
 
 /** A user, with the fields that only administration sees. */
-export type ManagedUser = User & Readonly<{ banned: boolean; has_password: boolean }>;
+export type ManagedUser = User &
+  Readonly<{ banned: boolean; has_password: boolean; banned_until: string | null; last_sign_in_at: string | null }>;
 
 /** The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
 export type UserFields = Readonly<{
@@ -135,7 +136,7 @@ export type Users = Readonly<{
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
   /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
-  update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean }>): Promise<ManagedUser>;
+  update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
   /** Ends all the user's sessions. */
   signOut(id: string): Promise<void>;

@@ -16,7 +16,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
@@ -102,6 +102,12 @@ class TenantAuthService:
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         return await self.invites.invite(caller, new)
+
+    async def user_invites(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
+        return await self.invites.list_open(caller, limit, cursor)
+
+    async def withdraw_user_invite(self, caller: Caller, id: str) -> None:
+        await self.invites.withdraw(caller, id)
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
         return await self.sign_up.confirm(caller, token, password)

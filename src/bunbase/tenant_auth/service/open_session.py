@@ -57,7 +57,7 @@ class OpenSession:
         this inside a transaction. `claims`: claims of the session besides the user's own.
         Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, HookFailed, KeyNotFound, KeyDestroyed.
         """
-        refuse_banned(person)
+        refuse_banned(person, self.tokens.clock.now())
         pool = await self.pools.of(caller.project)
         if await needs_more(pool, person, method):
             await self._ask_for_more(pool, person, method, also)
@@ -123,7 +123,7 @@ class OpenSession:
         then: begin again. Raises: UserBanned, HookFailed, MfaEnrolmentRequired (then the user is changed, and signs in
         next), KeyNotFound, KeyDestroyed, and what `store` raises.
         """
-        refuse_banned(person)
+        refuse_banned(person, self.tokens.clock.now())
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
         needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
