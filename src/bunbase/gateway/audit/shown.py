@@ -51,6 +51,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.AUTH_SETTINGS_UPDATE: ("signups", "enumeration", "second_factor", "redirect_urls", "secrets", "version"),
     Act.USER_CREATE: ("role", "email_verified"),
     Act.USER_UPDATE: ("role", "email_verified", "banned"),
+    Act.USER_IMPORT: ("imported", "updated", "skipped", "failed"),
     Act.USER_IMPERSONATE: ("uid",),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
