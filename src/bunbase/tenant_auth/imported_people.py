@@ -40,7 +40,7 @@ def with_line(before: Person, line: UserLine, now: datetime) -> Change:
         after = msgspec.structs.replace(
             after, password_hash=hash, password_changed_at=line.password_changed_at or before.password_changed_at
         )
-    ends = newer or (after.banned_at is not None and before.banned_at is None)
+    ends = newer or (after.is_banned(now) and not before.is_banned(now))
     return signed_out(after) if ends else changed(before, after)
 
 
@@ -49,9 +49,9 @@ def same(before: Person, after: Person) -> bool:
     return msgspec.json.encode(before) == msgspec.json.encode(after)
 
 
-def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool) -> UserLine:
+def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool, now: datetime) -> UserLine:
     """Return the line of an export."""
-    user = person.user
+    user, banned = person.user, person.is_banned(now)
     return UserLine(
         id=user.id,
         email=user.email,
@@ -64,8 +64,8 @@ def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool) 
         claims=user.claims,
         data=user.data,
         anonymous=user.anonymous,
-        banned=person.banned_at is not None,
-        banned_until=person.banned_until,
+        banned=banned,
+        banned_until=person.banned_until if banned else None,
         created_at=user.created_at,
         last_sign_in_at=person.last_sign_in_at,
         password_changed_at=person.password_changed_at,
@@ -79,11 +79,14 @@ def _with_fields(before: Person, line: UserLine, now: datetime) -> Person:
         given["anonymous"] = False
     after = msgspec.structs.replace(before, user=msgspec.structs.replace(before.user, **given))
     until = before.banned_until if line.banned_until is UNSET else line.banned_until
-    banned = before.banned_at is not None if line.banned is UNSET else line.banned
+    was_banned = before.is_banned(now)
+    banned = was_banned if line.banned is UNSET else line.banned
     if line.banned_until:  # some systems write only the end of a ban
         banned = line.banned_until > now
     return msgspec.structs.replace(
-        after, banned_at=(before.banned_at or now) if banned else None, banned_until=until if banned else None
+        after,
+        banned_at=(before.banned_at if was_banned else now) if banned else None,
+        banned_until=until if banned else None,
     )
 
 

@@ -113,7 +113,7 @@ async def test_hashes_may_be_sent_in_parts(tenant_auth: TenantAuthService) -> No
 
     done = await imported(tenant_auth, *lines, *({"id": "x", "password_hash": one} for one in refused))
 
-    stored = [await tenant_auth.stores.users.by_id(BAKERY, line["id"]) for line in lines]
+    stored = [await tenant_auth.stores.users.by_id(BAKERY, f"u{at}") for at in range(3)]
     assert [one and one.password_hash for one in stored] == [firebase, pbkdf2, scrypt]
     assert (done.imported, done.failed, {one.code for one in done.errors}) == (3, len(refused), {"invalid_input"})
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import Final
@@ -97,7 +98,8 @@ class Transfers:
             of = {id: tuple(found) for id, found in groupby(linked, lambda one: one.user_id)}
             for start in range(0, len(page), PART):
                 part = page[start : start + PART]
-                yield ExportPart(b"".join([_line(person, of.get(person.id, ()), hashes) for person in part]))
+                now = self.clock.now()
+                yield ExportPart(b"".join([_line(person, of.get(person.id, ()), hashes, now) for person in part]))
             after = page[-1].id
 
     async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
@@ -177,9 +179,9 @@ class Transfers:
             return changes or bool(new)
 
 
-def _line(person: Person, linked: Sequence[OwnedIdentity], hashes: bool) -> bytes:
+def _line(person: Person, linked: Sequence[OwnedIdentity], hashes: bool, now: datetime) -> bytes:
     identities = tuple(LineIdentity(one.provider, one.subject, one.email) for one in linked)
-    return api_json(line_of(person, identities, hashes)) + b"\n"
+    return api_json(line_of(person, identities, hashes, now)) + b"\n"
 
 
 def _identity(line: LineIdentity) -> NewIdentity:
