@@ -23,7 +23,10 @@ Subject = tuple[str, str]  # a provider, and the id of a person there
 
 
 class Known(msgspec.Struct):
-    """What is taken already, with the ids of the users. Lines of the same batch are added as they are planned."""
+    """The ids, addresses, phones and identities that are taken, with the ids of their users.
+
+    Lines of the same batch are added as they are planned.
+    """
 
     ids: set[str]
     emails: dict[str, str]

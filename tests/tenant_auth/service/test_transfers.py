@@ -239,7 +239,9 @@ async def test_a_hostile_line_is_refused_with_its_number_and_the_others_are_impo
     assert HASH[7:] not in str(done)
 
 
-async def test_what_another_user_has_is_refused_also_within_one_file(tenant_auth: TenantAuthService) -> None:
+async def test_an_address_phone_or_identity_of_another_user_is_refused_also_within_one_file(
+    tenant_auth: TenantAuthService,
+) -> None:
     await imported(tenant_auth, EVE)
     lines = [
         {"id": "a", "email": "EVE@example.COM"},

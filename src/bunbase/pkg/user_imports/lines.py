@@ -1,4 +1,4 @@
-"""What the readers of all systems share."""
+"""Helpers of all readers: times, truth values, identities and roles."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Transfers:
         self.places = places
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
-        self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # who waits keeps a lock
+        self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # waiting imports keep locks
         self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def import_users(
