@@ -7,16 +7,24 @@ from typing import Final
 import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery
+from litestar.response import Stream
 
 from bunbase.contracts.tenant_auth.problems import UserInviteNotFound, UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvite, OpenUserInvites, UserInvite
+from bunbase.contracts.tenant_auth.transfers import ImportedUsers, OnConflict
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser
 from bunbase.pkg.http import Injected
+from bunbase.pkg.ndjson import NDJSON, ImportLine, RefusedLine
+from bunbase.tenant_auth.import_batches import ImportingUsers
+from bunbase.tenant_auth.import_lines import read_user
+from bunbase.tenant_auth.import_plan import Known, planned
 from bunbase.tenant_auth.service.settings import shown_auth
 from bunbase.tenant_auth.settings_patch import checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
 from tests.cli.fake_api import NOW, AnyRequest, FakeApi
+
+HASH: Final = "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i"
 
 
 @get("/v1/auth/users")
@@ -92,6 +100,36 @@ async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[
     return api.users[id]
 
 
+@post("/v1/auth/users/import", status_code=200)
+async def import_users(
+    api: Injected[FakeApi], request: AnyRequest, on_conflict: FromQuery[str] = "skip", dry_run: FromQuery[bool] = False
+) -> ImportedUsers:
+    """Read and decide as the server does."""
+    api.administrator(request)
+
+    async def send(lines: tuple[ImportLine, ...]) -> ImportedUsers:
+        known = Known(set(api.users), {user.email: id for id, user in api.users.items() if user.email}, {}, {})
+        plan = planned([read_user(line, NOW) for line in lines], known, OnConflict(on_conflict))
+        for one in plan.new if not dry_run else ():
+            api.add_user(one.id, one.line.email or "")
+        errors = tuple(RefusedLine(at, problem.code, problem.detail) for at, problem in plan.refused)
+        return ImportedUsers(len(plan.new), len(plan.known), plan.skipped, len(errors), lines[-1].number, errors)
+
+    importing = ImportingUsers(send)
+    await importing.feed(await request.body())
+    return await importing.end()
+
+
+@get("/v1/auth/users/export")
+async def export_users(api: Injected[FakeApi], request: AnyRequest, hashes: FromQuery[bool] = False) -> Stream:
+    api.administrator(request)
+    lines = [
+        {"id": user.id, "email": user.email} | ({"password_hash": HASH} if hashes else {})
+        for user in api.users.values()
+    ]
+    return Stream([msgspec.json.encode(line) + b"\n" for line in lines], media_type=NDJSON)
+
+
 @delete("/v1/auth/users/{id:str}", status_code=204)
 async def delete_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
     api.administrator(request)
@@ -129,6 +167,8 @@ USER_ROUTES: Final = (
     get_auth,
     change_auth,
     list_users,
+    import_users,
+    export_users,
     get_user,
     create_user,
     invite_user,

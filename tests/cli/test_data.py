@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from bunbase.cli import data
-from bunbase.contracts.bundoc.backups import Imported, RefusedLine
+from bunbase.contracts.bundoc.backups import Imported
+from bunbase.pkg.ndjson import RefusedLine
 
 
 def test_lines_that_refer_to_later_blocks_are_sent_again_until_none_is_left(tmp_path: Path) -> None:

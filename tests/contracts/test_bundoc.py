@@ -10,14 +10,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.module import MODULE
-from bunbase.contracts.bundoc.backups import (
-    BackupJobNotFound,
-    BackupNotFound,
-    BackupSchedule,
-    ImportLine,
-    ImportMode,
-    JobState,
-)
+from bunbase.contracts.bundoc.backups import BackupJobNotFound, BackupNotFound, BackupSchedule, ImportMode, JobState
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.contracts.bundoc.documents import (
     NO_PRECONDITION,
@@ -51,6 +44,7 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem, Unauthenticated
 from bunbase.pkg.metrics import metrics_text
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.ndjson import ImportLine
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.bundoc.backups.backed_up import ended
 from tests.fakes import FakeKms

@@ -99,7 +99,7 @@ async def test_a_server_creates_changes_and_deletes_users(tenant_auth: TenantAut
     await tenant_auth.end_user_sessions(server, made.id)
 
     assert (changed.role, changed.claims, changed.email) == ("admin", {"team": 1}, "eve@example.com")
-    assert (told.kind, told.id) == (RevokedKind.USER, user_version(made.id, 0))
+    assert (told.kind, told.id) == (RevokedKind.USER, user_version(BAKERY, made.id, 0))
     assert not await tenant_auth.session_alive(BAKERY, session.id, 0)
     assert await tenant_auth.user(server, made.id) == changed
     await tenant_auth.delete_user(server, made.id)

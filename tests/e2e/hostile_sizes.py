@@ -27,6 +27,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
     ("PUT", FUNCTION): DEPLOYMENT,
     ("POST", f"{P}/import"): STREAMED,
     ("POST", "/v1/import"): STREAMED,
+    ("POST", "/v1/auth/users/import"): STREAMED,
     **dict.fromkeys((("POST", f"/oauth/{name}") for name in ("token", "revoke", "introspect")), 16 << 10),
     ("POST", "/v1/auth/token"): STREAMED,  # it refuses a body of more than 32 KiB with an error of RFC 6749
     **{(method, CALL + below): STREAMED for method in ("POST", "PUT", "PATCH") for below in ("", "/{path}")},
@@ -258,6 +259,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("GET", "/v1/auth/invites"),
             ("DELETE", "/v1/auth/invites/{invite_id}"),
             ("GET", "/v1/auth/users"),
+            ("GET", "/v1/auth/users/export"),
             ("GET", "/v1/auth/users/{user_id}"),
             ("DELETE", "/v1/auth/users/{user_id}"),
             ("GET", "/v1/auth/users/{user_id}/sessions"),

@@ -190,6 +190,13 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/commit", "/v1/commit", {"writes": [{"op": "delete", "collection": "papers", "id": "paper"}]}),
         ("GET", "/v1/changes", "/v1/changes", None),
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
+        ("GET", "/v1/auth/users/export", "/v1/auth/users/export", None),
+        (
+            "POST",
+            "/v1/auth/users/import",
+            "/v1/auth/users/import?on_conflict=update",
+            {"id": owner.user_id, "name": "Me"},
+        ),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
         ("GET", "/v1/auth/invites", "/v1/auth/invites", None),
@@ -302,11 +309,16 @@ def tries(owner: Project) -> list[Try]:
         ),
         Try("POST", "/v1/auth/token", "/v1/auth/token", "key", (400,), {}),  # it needs the client's own secret
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
+        Try("GET", "/v1/auth/users/export", "/v1/auth/users/export?hashes=true", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
         Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
         Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),
         Try("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", "key", (404,)),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
+        # the same id makes a user of the stranger's own project
+        Try(
+            "POST", "/v1/auth/users/import", "/v1/auth/users/import", "key", (200,), {"id": owner.user_id, "name": "Me"}
+        ),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),
         Try("POST", "/v1/data/{collection}/query", "/v1/data/papers/query", "key", (200,), {"where": {}}),

@@ -63,6 +63,7 @@ OF_REPORTER: Final = {  # routes that this key may use, besides those for everyb
     ("POST", "/v1/auth/verify-email"),
     ("POST", "/v1/auth/verify-email/confirm"),
     ("GET", "/v1/auth/users"),
+    ("GET", "/v1/auth/users/export"),
     ("GET", "/v1/auth/users/{user_id}"),
     ("GET", "/v1/auth/users/{user_id}/sessions"),
     ("GET", "/v1/auth/invites"),
@@ -336,6 +337,10 @@ PERMISSIONS: Final = (
     row("DELETE", "/v1/auth/invites/{invite_id}", SERVERS | DEVELOPERS),
     row("GET", "/v1/auth/users", SERVERS | VIEWERS),
     row("POST", "/v1/auth/users", SERVERS | DEVELOPERS),
+    row("GET", "/v1/auth/users/export", SERVERS | DEVELOPERS),
+    # hashes of passwords are secrets, so a token or key needs the scope `secrets`
+    Permission("GET", "/v1/auth/users/export", frozenset(SERVERS | ADMINS - {MANAGER}), "?hashes=true"),
+    row("POST", "/v1/auth/users/import", SERVERS | DEVELOPERS),
     row("GET", "/v1/auth/users/{user_id}", SERVERS | VIEWERS),
     row("PATCH", "/v1/auth/users/{user_id}", SERVERS | DEVELOPERS),
     row("DELETE", "/v1/auth/users/{user_id}", SERVERS | DEVELOPERS),

@@ -340,6 +340,11 @@ class FakeTenantAuth(Room):
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
         return signing_key(project).sign(said | {"claims": {}, "exp": time.time() + seconds} | claims)
 
+    async def export_users(self, *_: Any) -> AsyncIterator[Any]:
+        parts: tuple[Any, ...] = ()
+        for part in parts:
+            yield part
+
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         self.first_uses.extend(uses)
 

@@ -179,9 +179,12 @@ async def test_a_revoked_version_of_a_user_ends_every_session_and_the_next_versi
         await asking.identity.end_user(BAKERY, token)
         assert asking.identity.known_user(BAKERY, token)
 
-    asking.tenant_auth.tell(RevokedKind.USER, user_version("usr_eve", 0))
+    asking.tenant_auth.tell(RevokedKind.USER, user_version(LIBRARY, "usr_eve", 0))  # a user with the same id
+    await eventually(lambda: user_version(LIBRARY, "usr_eve", 0) in asking.identity.ended_user_sessions)
+    assert not await asking.refused_user(before[0])
+    asking.tenant_auth.tell(RevokedKind.USER, user_version(BAKERY, "usr_eve", 0))
 
-    await eventually(lambda: "usr_eve:0" in asking.identity.ended_user_sessions)
+    await eventually(lambda: user_version(BAKERY, "usr_eve", 0) in asking.identity.ended_user_sessions)
     for token in before:
         assert await asking.refused_user(token)
         assert asking.identity.known_user(BAKERY, token) is None

@@ -25,6 +25,8 @@ IMPOSSIBLE_NAMES = {
     ("/v1/auth/identities/link", ("DELETE",)),  # identities: `idn_…`
     ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # passkeys: `psk_…`
     ("/api/auth/passkeys/register", ("DELETE", "PATCH")),
+    ("/v1/auth/users/export", ("DELETE", "PATCH")),  # an import refuses these ids
+    ("/v1/auth/users/import", ("DELETE", "GET", "PATCH")),
     ("/v1/auth/passkeys/options", ("DELETE", "PATCH")),
     ("/v1/auth/passkeys/register", ("DELETE", "PATCH")),
 }

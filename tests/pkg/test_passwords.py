@@ -45,6 +45,37 @@ async def test_an_old_hash_is_upgraded_only_while_the_password_is_acceptable(pas
     assert await passwords.upgraded(POOL, "short", weaker.hash("short")) is None
 
 
+FOREIGN = "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i"
+
+
+async def test_a_foreign_hash_is_replaced_even_if_its_password_is_shorter_than_new_ones_may_be(
+    passwords: Passwords,
+) -> None:
+    assert await passwords.matches(POOL, "abc", FOREIGN)
+    assert not await passwords.matches(POOL, "abd", FOREIGN)
+
+    upgraded = await passwords.upgraded(POOL, "abc", FOREIGN)
+
+    assert upgraded is not None
+    assert upgraded.startswith("$argon2id$")
+    assert await passwords.matches(POOL, "abc", upgraded)
+
+
+async def test_the_slow_hashes_of_one_project_delay_no_sign_in_of_another(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = threading.Event()
+    monkeypatch.setattr(passwords_module, "_matches_foreign", lambda *_: slow.wait(10))
+    waiting = [asyncio.ensure_future(passwords.matches(POOL, "abc", FOREIGN)) for _ in range(11)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(SignInBusy):
+        await passwords.matches(POOL, "abc", FOREIGN)
+    assert not await passwords.matches(OTHER, "a password", None)
+    slow.set()
+    await asyncio.gather(*waiting)
+
+
 async def test_two_unicode_forms_of_a_letter_are_the_same_password(passwords: Passwords) -> None:
     hash = await passwords.hash(POOL, "cafe\u0301-au-lait")
 
@@ -84,7 +115,8 @@ async def test_a_huge_password_is_refused_without_hashing(passwords: Passwords) 
 
 
 async def test_a_broken_hash_matches_nothing(passwords: Passwords) -> None:
-    assert not await passwords.matches(POOL, "correct horse", "not a hash")
+    for broken in ("not a hash", "$argon2id$broken", "$2a$15$", ""):
+        assert not await passwords.matches(POOL, "correct horse", broken)
 
 
 async def test_a_full_queue_of_hashes_refuses_calls_until_it_is_shorter(

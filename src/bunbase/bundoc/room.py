@@ -17,9 +17,7 @@ from bunbase.contracts.bundoc.backups import (
     BackupPage,
     BackupSchedule,
     BackupScheduleState,
-    ExportPart,
     Imported,
-    ImportLine,
     ImportMode,
 )
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
@@ -36,6 +34,7 @@ from bunbase.contracts.bundoc.documents import (
 )
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.ndjson import ExportPart, ImportLine
 
 
 class BundocRoom:

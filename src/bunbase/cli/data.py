@@ -21,7 +21,8 @@ from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.last_line import cut_to_whole_lines
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.bundoc.backups import Imported, ImportMode, RefusedLine
+from bunbase.contracts.bundoc.backups import Imported, ImportMode
+from bunbase.pkg.ndjson import RefusedLine
 
 SILENCE_SECONDS: Final = 120.0
 # the size of one request of an import: progress is shown after each request, and a failure repeats at most one request

@@ -14,7 +14,6 @@ from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSignedIn
 from bunbase.contracts.tenant_auth.users import ManagedUsers
 
 SECRET_KEY: Final = "sk_"
-USER_ID: Final = "usr_"
 
 T = TypeVar("T")
 
@@ -27,7 +26,7 @@ def signed_in_as(user: str, key: str, project: str, session: Session) -> Iterato
     flag that names the project. Raises: Failure, and every error of a call.
     """
     administration = _Administration(key, project, session)
-    uid = user if user.startswith(USER_ID) else administration.id_of(user)
+    uid = administration.id_of(user) if "@" in user else user
     custom = administration.ask(CustomToken, Call("POST", "/v1/auth/custom-token", json={"uid": uid}))
     with_key = {"x-bunbase-key": key}
     login = Call("POST", "/v1/auth/login/custom-token", headers=with_key, json={"token": custom.token})

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.end_users import USER_ID
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
@@ -37,8 +36,10 @@ FromInput = Annotated[
     bool, Parameter(name="--password-stdin", negative="", show_default=False, help="Read the password from stdin.")
 ]
 
-app = App(name="users", help="List, create, change, ban and delete the users of a project's app.")
+app = App(name="users", help="List, create, import, change, ban and delete the users of a project's app.")
 app.command(user_invites)
+app.command("bunbase.cli.user_transfers:import_users", name="import", help="Import users with their passwords.")
+app.command("bunbase.cli.user_transfers:export_users", name="export", help="Export users for another project.")
 
 
 @app.command(name="list")
@@ -207,7 +208,7 @@ class _Users:
 
     def one(self, named: str) -> ManagedUser:
         """Raises: Failure, if there is no user with this address; Refused."""
-        if named.startswith(USER_ID):
+        if "@" not in named:
             found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
             return found
         asked = Call("GET", USERS, params={"email": named}, headers=self.headers)
@@ -217,7 +218,7 @@ class _Users:
         return users[0]
 
     def path(self, named: str) -> str:
-        return f"{USERS}/{quote(named if named.startswith(USER_ID) else self.one(named).id, safe='')}"
+        return f"{USERS}/{quote(named if '@' not in named else self.one(named).id, safe='')}"
 
     def some(self, asked: dict[str, Any], limit: int) -> list[ManagedUser]:
         """Return the newest users that match, at most `limit`."""

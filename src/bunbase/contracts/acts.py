@@ -179,6 +179,9 @@ class Act(StrEnum):
     USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_RESET_FACTORS = "user.reset_factors", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_IMPORT = "user.import", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_EXPORT = "user.export", DEVELOPER, SEES, READ, "users:read", SERVERS
+    USER_EXPORT_HASHES = "user.export_hashes", ADMINISTRATOR, SEES, SECRETS, "", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
 

@@ -17,7 +17,7 @@ class RevokedKind(StrEnum):
     MEMBERSHIP = "membership"  # id: `<project>:<user>`; `<project>:` for all members, `:<user>` for all projects
     PROJECT = "project"
     SIGNING_KEY = "signing_key"  # id: the key's `kid`; all tokens that it has signed
-    USER = "user"  # id: `<user>:<version>` (see `user_version`), for all access tokens of this version of the user
+    USER = "user"  # see `user_version`; all access tokens of this version of the user
     ACCOUNT = "account"  # a developer whose role has changed: personal tokens are still valid, with the new role
     SETTINGS = "settings"  # id: a project; what its developers have chosen for its users has changed
     READY = "ready"  # all earlier revocations have been sent; new ones follow
@@ -32,9 +32,10 @@ class Revocation(msgspec.Struct, frozen=True):
     until: float = 0.0
 
 
-def user_version(user: str, version: int) -> str:
+def user_version(project: str, user: str, version: int) -> str:
     """Return the id that names all access tokens of one version of an end user.
 
-    A user's version increases when a change of the user makes the older access tokens invalid.
+    A user's version increases when a change of the user makes the older access tokens invalid. The project is part of
+    the id, because imported users of two projects may have the same id.
     """
-    return f"{user}:{version}"
+    return f"{project}/{user}:{version}"

@@ -339,6 +339,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "problem": None,
     },
     "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True},
+    "ImportedUsers": {"imported": 2, "updated": 0, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
     "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": [], "unresolved": []},
     # functions
     "Version": {
@@ -411,6 +412,13 @@ ANSWERS: Final[dict[str, Any]] = {
         "token_type": "Bearer",
     },
     "UserMe": {"user": END_USER},
+    "UserLine": {
+        **{"id": USER, "email": "eve@example.com", "email_verified": True, "phone": None, "phone_verified": False},
+        **{"name": "Eve", "role": "editor", "claims": {"team": "bread"}, "data": {"theme": "dark"}},
+        **{"anonymous": False, "banned": False, "banned_until": None, "created_at": AT, "last_sign_in_at": LATER},
+        **{"password_changed_at": None},
+        "identities": [{"provider": "google", "subject": "110169484474386276334", "email": "eve@example.com"}],
+    },
     "ManagedUser": END_USER | {"banned": False, "has_password": True, "banned_until": None, "last_sign_in_at": LATER},
     "UserSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",

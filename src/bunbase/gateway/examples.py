@@ -165,6 +165,11 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
         ]
     },
     ("POST", "/v1/jobs"): {"function": "resize", "payload": {"image": "rye.jpg"}},
+    ("POST", "/v1/auth/users/import"): (
+        '{"id": "kYi4EvWQlQTK", "email": "gina@example.com", "email_verified": true, "password_hash": '
+        '"$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i"}\n'
+        '{"email": "hugo@example.com", "identities": [{"provider": "google", "subject": "110169484474386276334"}]}\n'
+    ),
     ("POST", "/v1/import"): '{"_id": "rye", "title": "Rye bread"}\n{"_id": "spelt", "title": "Spelt bread"}\n',
 }
 

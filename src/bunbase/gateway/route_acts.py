@@ -231,6 +231,8 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/v1/auth/invites"): Act.USER_READ,
     ("POST", "/v1/auth/invites"): Act.USER_INVITE_CREATE,
     ("DELETE", "/v1/auth/invites/{invite_id}"): Act.USER_INVITE_DELETE,
+    ("GET", "/v1/auth/users/export"): Act.USER_EXPORT,
+    ("POST", "/v1/auth/users/import"): Act.USER_IMPORT,
     ("GET", "/v1/auth/users/{user_id}"): Act.USER_READ,
     ("PATCH", "/v1/auth/users/{user_id}"): Act.USER_UPDATE,
     ("DELETE", "/v1/auth/users/{user_id}"): Act.USER_DELETE,

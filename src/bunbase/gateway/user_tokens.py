@@ -29,4 +29,4 @@ def user_token(claims: dict[str, Any]) -> UserToken:
     """Return the token with these checked claims (`is_user_token`)."""
     user = end_user_of(claims)
     version = claims.get("ver", 0)  # tokens of older releases have no version: they count as version 0
-    return UserToken(user, version, user_version(user.uid, version), float(claims["exp"]))
+    return UserToken(user, version, user_version(claims["aud"], user.uid, version), float(claims["exp"]))

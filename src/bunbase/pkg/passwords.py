@@ -2,6 +2,10 @@
 
 Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So many sign-ins in one pool do not
 delay the other pools.
+
+Hashes that other systems made (`password_hashes`) are checked in a thread of their own: one check may take a second,
+and a project that imported such hashes must not delay the sign-ins of other projects. At the next right password such a
+hash is replaced by one of ours.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import re
 import sys
 import threading
 import unicodedata
@@ -22,6 +27,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
+from bunbase.pkg.password_hashes.limits import UnusableHash
+from bunbase.pkg.password_hashes.reading import read_hash
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256  # characters; a longer password would only cost time to hash
@@ -36,11 +43,16 @@ SIGN_INS_OF_POOL = 50
 SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
 SIGN_UPS = 100
+# A foreign hash takes up to a second. The queue is short: a user waits for it only until the first right password.
+FOREIGN_OF_POOL = 10
+FOREIGN = 40
 
 _T = TypeVar("_T")
 
 # the parameters that OWASP recommends; 19 ms per hash
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+OURS: Final = "$argon2id$"
+COSTS: Final = re.compile(r"\$argon2id\$(?:v=\d+\$)?m=(\d{1,9}),t=(\d{1,9}),")
 
 
 class SignInBusy(Problem):
@@ -60,6 +72,8 @@ class Passwords:
         self.turns = HashTurns(
             POOL_THREADS, TurnQueue(SIGN_INS_OF_POOL, SIGN_INS), TurnQueue(SIGN_UPS_OF_POOL, SIGN_UPS)
         )
+        self.foreign_thread = ThreadPoolExecutor(1, thread_name_prefix="foreign-hash", initializer=_step_back)
+        self.foreign_turns = HashTurns(1, TurnQueue(FOREIGN_OF_POOL, FOREIGN), TurnQueue(1, 1))
 
     async def hash(self, pool: str, password: str) -> str:
         """Return an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""
@@ -71,24 +85,29 @@ class Passwords:
         """True if `password` has this hash. False if `hash` is None, which means that the account does not exist.
 
         Both cases take the same time, so that nobody can find out whether an account exists: without a hash, the
-        password is compared with a decoy. Raises: SignInBusy.
+        password is compared with a decoy. Only the hash of another system takes a time of its own, until the first
+        right password replaces it. Raises: SignInBusy.
         """
-        password = _composed(password)
-        if len(password) > MAX_LENGTH:
+        if len(composed := _composed(password)) > MAX_LENGTH:
             return False
-        matching = functools.partial(_matches, password, hash or decoy())
+        if hash is not None and may_be_slow(hash):
+            return await self._run_foreign(pool, functools.partial(_matches_foreign, password, composed, hash))
+        matching = functools.partial(_matches, composed, hash or decoy())
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
     async def upgraded(self, pool: str, password: str, hash: str) -> str | None:
         """Return a new hash of a password that has just matched `hash`; None if `hash` has the parameters of today.
 
-        Return None too if too many requests wait, or if passwords of this length are not accepted any more. The sign-in
-        must not fail then: the next one tries again.
+        Return None too if too many requests wait, or if passwords of this length are not accepted any more; but the
+        hash of another system is replaced whatever the length, because it is often weaker. The sign-in must not fail
+        then: the next one tries again.
         """
         if not needs_upgrade(hash):
             return None
         with suppress(SignInBusy, InvalidInput):
-            return await self.hash(pool, password)
+            if not is_foreign(hash):
+                return await self.hash(pool, password)
+            return await self._run(pool, Purpose.SIGN_UP, functools.partial(HASHER.hash, _composed(password)))
         return None
 
     async def make_decoy(self) -> None:
@@ -96,21 +115,14 @@ class Passwords:
         await self._run("", Purpose.SIGN_IN, functools.partial(decoy))
 
     def close(self) -> None:
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self.threads, self.foreign_thread):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, pool: str, purpose: Purpose, work: functools.partial[_T]) -> _T:
-        try:
-            await self.turns.take(pool, purpose)
-        except NoRoom:
-            raise SignInBusy("Try again in a few seconds.", retry_after_seconds=3) from None
-        try:
-            hashing = asyncio.get_running_loop().run_in_executor(self.threads, work)
-        except BaseException:
-            self.turns.give_back()
-            raise
-        # The turn ends with the thread, not with the caller: the thread continues if the caller leaves.
-        hashing.add_done_callback(lambda _: self.turns.give_back())
-        return await asyncio.shield(hashing)
+        return await _in_turn(self.turns, self.threads, pool, purpose, work)
+
+    async def _run_foreign(self, pool: str, work: functools.partial[_T]) -> _T:
+        return await _in_turn(self.foreign_turns, self.foreign_thread, pool, Purpose.SIGN_IN, work)
 
 
 @asynccontextmanager
@@ -132,7 +144,19 @@ def check_password(password: str) -> None:
 
 def needs_upgrade(hash: str) -> bool:
     """True if the hash was made with other parameters than those of today: hash the password again at a sign-in."""
-    return HASHER.check_needs_rehash(hash)
+    return not hash.startswith(OURS) or HASHER.check_needs_rehash(hash)
+
+
+def is_foreign(hash: str) -> bool:
+    """True if the hash is not of argon2id, so another system made it."""
+    return hash.startswith("$") and not hash.startswith(OURS)
+
+
+def may_be_slow(hash: str) -> bool:
+    """True if a check of the hash may take longer than one of ours."""
+    found = COSTS.match(hash)
+    dear = found is not None and int(found[1]) * int(found[2]) > HASHER.memory_cost * HASHER.time_cost
+    return dear or is_foreign(hash)
 
 
 @functools.cache
@@ -153,6 +177,33 @@ def _composed(password: str) -> str:
     ):  # normalising a huge text would block the event loop; the callers refuse the text
         return password
     return unicodedata.normalize("NFKC", password)
+
+
+async def _in_turn(
+    turns: HashTurns, threads: ThreadPoolExecutor, pool: str, purpose: Purpose, work: functools.partial[_T]
+) -> _T:
+    """Run `work` in a thread when it is the pool's turn. Raises: SignInBusy."""
+    try:
+        await turns.take(pool, purpose)
+    except NoRoom:
+        raise SignInBusy("Try again in a few seconds.", retry_after_seconds=3) from None
+    try:
+        hashing = asyncio.get_running_loop().run_in_executor(threads, work)
+    except BaseException:
+        turns.give_back()
+        raise
+    # The turn ends with the thread, not with the caller: the thread continues if the caller leaves.
+    hashing.add_done_callback(lambda _: turns.give_back())
+    return await asyncio.shield(hashing)
+
+
+def _matches_foreign(password: str, composed: str, hash: str) -> bool:
+    """Check the password as it was sent, because other systems do not normalise; then the form that we would store."""
+    try:
+        known = read_hash(hash)
+        return known.matches(password) or (composed != password and known.matches(composed))
+    except (UnusableHash, ValueError):
+        return False
 
 
 def _matches(password: str, hash: str) -> bool:

@@ -80,7 +80,7 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and not was_banned)
-    return signed_out(after) if ends else _change(person, after)
+    return signed_out(after) if ends else changed(person, after)
 
 
 def _ban_after(person: Person, changes: UserChanges, now: datetime) -> tuple[bool, datetime | None]:
@@ -96,7 +96,7 @@ def _ban_after(person: Person, changes: UserChanges, now: datetime) -> tuple[boo
 def with_verified_email(person: Person) -> Change:
     """Return the user with a confirmed address."""
     user = msgspec.structs.replace(person.user, email_verified=True)
-    return _change(person, msgspec.structs.replace(person, user=user))
+    return changed(person, msgspec.structs.replace(person, user=user))
 
 
 def taken_over(person: Person) -> Change:
@@ -115,7 +115,7 @@ def with_identity(person: Person, email: str | None, name: str) -> Change:
 def with_new_email(person: Person, email: str) -> Change:
     """Return the user with another address, which is confirmed."""
     user = msgspec.structs.replace(person.user, email=email, email_verified=True)
-    return _change(person, msgspec.structs.replace(person, user=user))
+    return changed(person, msgspec.structs.replace(person, user=user))
 
 
 def with_password(person: Person, hash: str, now: datetime) -> Change:
@@ -165,7 +165,7 @@ def refuse_banned(person: Person, now: datetime) -> None:
         raise UserBanned("This user is banned. Ask the operator of this application.")
 
 
-def _change(before: Person, after: Person) -> Change:
+def changed(before: Person, after: Person) -> Change:
     """Return the change. It ends the access tokens if their content is different now."""
     return Change(_with_next_version(after) if _token_content(after) != _token_content(before) else after)
 

@@ -11,12 +11,13 @@ import pytest
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.bundoc.backups import ExportPart, ImportLine, ImportMode
+from bunbase.contracts.bundoc.backups import ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
 from bunbase.contracts.bundoc.problems import UniqueViolation
 from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
 from bunbase.contracts.scopes import InsufficientScope
+from bunbase.pkg.ndjson import ExportPart, ImportLine
 from tests.rooms import secret_caller
 
 PROJECT = "prj_bakery"

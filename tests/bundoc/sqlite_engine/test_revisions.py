@@ -14,12 +14,13 @@ import pytest
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine import revisions
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS, Revisions
-from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.backups import ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Document, Precondition
 from bunbase.contracts.bundoc.problems import StaleRevision
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.ndjson import ImportLine
 from tests.bundoc.backups.backed_up import OTHER_OWNER, OTHER_SERVER, OWNER, SERVER, backed_up, restored, whole_bundoc
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bunbase.bundoc.transfer.batches import Importing
-from bunbase.bundoc.transfer.lines import Lines
-from bunbase.contracts.bundoc.backups import Imported, ImportLine, ImportMode
+from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.problems import BundocBusy, CollectionNotFound, RuleDenied
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, Role
 from bunbase.pkg.errors import Forbidden, InvalidInput
+from bunbase.pkg.ndjson import ImportLine, Lines
 from tests.bundoc.backups.backed_up import OTHER_SERVER, OWNER, SERVER, bodies, put, whole_bundoc
 from tests.fakes import FakeKms
 from tests.rooms import ANYONE, member_caller, publishable_caller

@@ -26,7 +26,7 @@ from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.settings import BundocSettings
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.backups import ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, MisfitQuery, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight, Query
 from bunbase.contracts.bundoc.service import Bundoc
@@ -36,6 +36,7 @@ from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger
 from bunbase.functions.triggers.filters import matching
 from bunbase.pkg.clock import SystemClock
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.ndjson import ImportLine
 from tests.bundoc.engines import sqlite_engine
 from tests.bundoc.whole.metered_loop import MeteredLoop
 from tests.fakes import FakeKms

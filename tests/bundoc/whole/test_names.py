@@ -19,12 +19,13 @@ from bunbase.bundoc.query.sql import _json_path
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.bundoc.transfer.service import TransferService
-from bunbase.contracts.bundoc.backups import ImportLine, ImportMode
+from bunbase.contracts.bundoc.backups import ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Highlight, Query
 from bunbase.contracts.bundoc.problems import InvalidDocument, InvalidQuery, InvalidSchema
 from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.ndjson import ImportLine
 from bunbase.pkg.rules.refusal import InvalidRule
 from tests.rooms import publishable_caller, secret_caller
 from tests.seeds import seeds

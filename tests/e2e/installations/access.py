@@ -43,6 +43,7 @@ NOT_KEPT: Final = {
     "/v1/auth/passkeys": "kept installations have no passkeys",
     "/v1/auth/totp": "kept installations have no second factors",
     "/v1/auth/sessions": "changes with each sign-in",
+    "/v1/auth/users/export": "the users that /v1/auth/users has, in another form",
     "/api/admin/audit": "grows with each request",
     "/api/admin/audit/export": "grows with each request",
     "/api/admin/accounts": "changes with each sign-in",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from bunbase.contracts.bundoc.backups import ExportPart
+from bunbase.pkg.ndjson import ExportPart
 from tests.gateway.lanes import KEY, served
 from tests.pkg.waiting import eventually
 

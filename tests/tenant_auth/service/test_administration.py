@@ -11,7 +11,7 @@ import pytest
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, InvalidToken
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.revocations import Revocation, RevokedKind
+from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
 from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.users import ManagedUser, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg import passwords as passwords_module
@@ -103,7 +103,7 @@ async def test_a_new_role_revokes_access_tokens_and_the_next_refresh_has_it(
         await tenant_auth.update_user(SERVER, new.user.id, UserChanges(role="editor", claims={"team": 1}))
         told = await feed.next()
 
-    assert told == Revocation(RevokedKind.USER, f"{new.user.id}:0", clock.now().timestamp() + 960)
+    assert told == Revocation(RevokedKind.USER, user_version(BAKERY, new.user.id, 0), clock.now().timestamp() + 960)
     assert not await tenant_auth.session_alive(BAKERY, session, 0)
     refreshed = await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
     claims = await _claims(tenant_auth, clock, refreshed.access_token)
@@ -311,7 +311,7 @@ async def test_a_deleted_user_has_no_sessions_and_cannot_sign_in(
         await tenant_auth.delete_user(SERVER, new.user.id)
         told = await feed.next()
 
-    assert (told.kind, told.id) == (RevokedKind.USER, f"{new.user.id}:0")
+    assert (told.kind, told.id) == (RevokedKind.USER, user_version(BAKERY, new.user.id, 0))
     assert not await tenant_auth.session_alive(BAKERY, session, 0)
     with pytest.raises(InvalidToken):
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)

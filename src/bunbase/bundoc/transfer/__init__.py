@@ -1,6 +1,5 @@
 """The streamed export and import of documents as lines of NDJSON.
 
-lines        cuts a stream of bytes into numbered lines of limited length
 import_line  reads one line of an import
 order        orders the collections of an export by their references
 batches      collects the lines of an import into batches, and adds up the results

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bunbase.bundoc.transfer.lines import MAX_LINE_BYTES, Lines
 from bunbase.bundoc.transfer.service import MAX_ERRORS, MAX_LINES
-from bunbase.contracts.bundoc.backups import Imported, ImportLine, RefusedLine
+from bunbase.contracts.bundoc.backups import Imported
 from bunbase.contracts.bundoc.problems import DocumentTooLarge
+from bunbase.pkg.ndjson import ImportLine, Lines, RefusedLine
 
+MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
 BATCH_BYTES: Final = 4 << 20
 KEPT_BYTES: Final = 4 << 20
 MAX_UNRESOLVED: Final = 10_000
@@ -28,7 +29,7 @@ class Importing:
     def __init__(self, send: Send, from_line: int = 1) -> None:
         self.send = send
         self.from_line = from_line
-        self.lines = Lines()
+        self.lines = Lines(MAX_LINE_BYTES)
         self.batch: list[ImportLine] = []
         self.size = 0
         self.done = Imported(last_line=from_line - 1)

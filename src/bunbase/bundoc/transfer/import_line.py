@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import ID, check_collection, document_at, new_document
-from bunbase.contracts.bundoc.backups import ImportLine
 from bunbase.contracts.bundoc.problems import InvalidDocument
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.json_bodies import fault_in, unreadable
+from bunbase.pkg.ndjson import ImportLine
 
 
 class ReadLine(msgspec.Struct, frozen=True):

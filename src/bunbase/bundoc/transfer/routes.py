@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
 
-import msgspec
 from litestar import Request, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
@@ -13,18 +12,17 @@ from litestar.response import Stream
 from bunbase.bundoc.routes.documents import check_query
 from bunbase.bundoc.routes.openapi import lines_response, problems
 from bunbase.bundoc.transfer.batches import Importing
-from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportMode
+from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.closing_stream import ClosingStream
 from bunbase.pkg.errors import DeadlineExceeded, Problem
 from bunbase.pkg.http import Injected
 from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.ndjson import NDJSON, ExportPart, LinesBody
 from bunbase.pkg.openapi import SECRET_KEY, answers, reads
 
 TAGS: Final = ["Export and import"]
-NDJSON: Final = "application/x-ndjson"
-Lines = Annotated[str, msgspec.Meta(description="NDJSON: one JSON object per line.")]
 SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
@@ -80,7 +78,7 @@ async def export_project(
     tags=TAGS,
     security=SECRET_KEY,
     status_code=200,
-    operation_class=reads(Lines, NDJSON),
+    operation_class=reads(LinesBody, NDJSON),
     request_max_body_size=None,
     responses=IMPORTED,
 )
@@ -109,7 +107,7 @@ async def import_documents(
     summary="Import documents as a developer",
     tags=TAGS,
     status_code=200,
-    operation_class=reads(Lines, NDJSON),
+    operation_class=reads(LinesBody, NDJSON),
     request_max_body_size=None,
     responses=IMPORTED,
 )

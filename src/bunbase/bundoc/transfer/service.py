@@ -15,7 +15,7 @@ from bunbase.bundoc.schema.references import REF
 from bunbase.bundoc.service import BundocService
 from bunbase.bundoc.transfer.import_line import ReadLine, read_line
 from bunbase.bundoc.transfer.order import referenced_first
-from bunbase.contracts.bundoc.backups import ExportPart, Imported, ImportLine, ImportMode, RefusedLine
+from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION
 from bunbase.contracts.bundoc.problems import (
     BundocBusy,
@@ -30,6 +30,7 @@ from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
 PAGE: Final = 200  # documents per page; each page occupies a thread of the pool for some milliseconds
 PART_BYTES: Final = 256 << 10

@@ -13,6 +13,7 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 
 
 class BackupNotFound(Problem):
@@ -179,29 +180,10 @@ class BackupScheduleState(msgspec.Struct, frozen=True):
     own: bool
 
 
-class ExportPart(msgspec.Struct, frozen=True):
-    """One or more complete lines of NDJSON."""
-
-    lines: bytes
-
-
 class ImportMode(StrEnum):
     CREATE = "create"  # a line fails if its document exists already
     REPLACE = "replace"
     SKIP = "skip"  # a line is skipped if its document exists already
-
-
-class ImportLine(msgspec.Struct, frozen=True):
-    """`number`: line number; the first line is 1."""
-
-    number: int
-    text: bytes
-
-
-class RefusedLine(msgspec.Struct, frozen=True):
-    line: int
-    code: str
-    detail: str
 
 
 class Imported(msgspec.Struct, frozen=True):

@@ -29,6 +29,14 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class UserExists(Problem):
+    status, code, title = 409, "user_exists", "The project has this user already"
+
+
+class PhoneTaken(Problem):
+    status, code, title = 409, "phone_taken", "Another user has this phone number"
+
+
 class UserInviteNotFound(Problem):
     status, code, title = 404, "user_invite_not_found", "There is no such open invitation"
 

@@ -19,6 +19,7 @@ from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.signups import UserSignups
+from bunbase.contracts.tenant_auth.transfers import UserTransfers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
 
@@ -33,6 +34,7 @@ class TenantAuth(
     UserProofs,
     UserSettings,
     UserSignups,
+    UserTransfers,
     Protocol,
 ):
     """Every call takes its project from the Caller. Problems that `problems.py` does not define are those of BunAuth.

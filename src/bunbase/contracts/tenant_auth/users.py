@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep the ids that other systems gave them
 # described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 

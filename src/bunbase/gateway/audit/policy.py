@@ -8,8 +8,16 @@ from typing import Any, Final
 from bunbase.contracts.acts import Act
 from bunbase.contracts.caller import Caller, CallerKind
 
-# acts that change nothing, but show secrets or all documents
-SENSITIVE_READS: Final = frozenset({Act.VARIABLE_REVEAL, Act.DOCUMENT_EXPORT, Act.FUNCTION_DOWNLOAD})
+# acts that change nothing, but show secrets, all documents or all users
+SENSITIVE_READS: Final = frozenset(
+    {
+        Act.VARIABLE_REVEAL,
+        Act.DOCUMENT_EXPORT,
+        Act.FUNCTION_DOWNLOAD,
+        Act.USER_EXPORT,
+        Act.USER_EXPORT_HASHES,
+    }
+)
 
 # acts of a secret key that are the daily work of a server, and not the administration of the project
 DAILY_WORK: Final = frozenset({Act.DOCUMENT_WRITE, Act.FUNCTION_INVOKE, Act.JOB_CREATE, Act.PROFILE_USE})
@@ -63,5 +71,7 @@ def refined(act: Act, caller: Caller, path: Mapping[str, Any], asked: Collection
     """
     if act is Act.VARIABLE_READ and "reveal" in asked:
         return Act.VARIABLE_REVEAL
+    if act is Act.USER_EXPORT and "hashes" in asked:
+        return Act.USER_EXPORT_HASHES
     leaves = act in LEAVING and caller.developer is not None and path.get("user") == caller.developer.id
     return LEAVING[act] if leaves else act

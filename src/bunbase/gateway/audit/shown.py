@@ -52,6 +52,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.USER_CREATE: ("role", "email_verified"),
     Act.USER_INVITE_CREATE: ("email", "role"),
     Act.USER_UPDATE: ("role", "email_verified", "banned", "banned_until"),
+    Act.USER_IMPORT: ("imported", "updated", "skipped", "failed"),
     Act.USER_IMPERSONATE: ("uid",),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),

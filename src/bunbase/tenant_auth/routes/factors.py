@@ -12,15 +12,15 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import USER_ID
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.identity.bodies import ChallengeAnswer, TotpCode
 from bunbase.pkg.identity.factors import Code, NewTotp, RecoveryCodes, SecondFactor, TotpState
-from bunbase.pkg.ids import ID
 from bunbase.pkg.openapi import SIGNED_IN_USER
 
 TAGS = ["End users"]
 
-UserId = Annotated[str, PathParameter(pattern=ID)]
+UserId = Annotated[str, PathParameter(pattern=USER_ID)]
 
 
 class EnrolmentChallenge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import USER_ID, ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
@@ -20,7 +20,7 @@ from bunbase.pkg.ids import ID
 
 TAGS = ["End users: administration"]
 
-UserId = Annotated[str, PathParameter(description="The id of the user.", schema_extra={"pattern": ID})]
+UserId = Annotated[str, PathParameter(description="The id of the user.", schema_extra={"pattern": USER_ID})]
 InviteId = Annotated[str, PathParameter(description="The id of the invitation.", schema_extra={"pattern": ID})]
 OfEmail = Annotated[
     str | None,

@@ -17,6 +17,7 @@ from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
+from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
@@ -37,6 +38,7 @@ from bunbase.pkg.identity.factors import (
     TotpState,
 )
 from bunbase.pkg.mail.letters import DevMail
+from bunbase.pkg.ndjson import ExportPart, ImportLine
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
@@ -62,6 +64,7 @@ from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.totp import Totp
+from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
@@ -96,6 +99,7 @@ class TenantAuthService:
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
         self.administration = Administration(self.opening, places)
+        self.transfers = Transfers(self.opening, places)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
         return await self.sign_up.sign_up(caller, email, password, data)
@@ -303,6 +307,14 @@ class TenantAuthService:
 
     async def end_user_sessions(self, caller: Caller, id: str) -> None:
         await self.administration.end_sessions(caller, id)
+
+    async def import_users(
+        self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
+    ) -> ImportedUsers:
+        return await self.transfers.import_users(caller, choices, lines)
+
+    def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
+        return self.transfers.export_users(caller, hashes, after)
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         return await self.administration.make_custom_token(caller, uid, claims)

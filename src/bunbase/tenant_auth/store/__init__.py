@@ -21,6 +21,7 @@ from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.invites import UserInviteStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
+from bunbase.tenant_auth.store.transfers import TransferStore
 from bunbase.tenant_auth.store.users import UserStore
 
 KEEP_CODES = timedelta(hours=1)  # the codes of an address are counted for an hour
@@ -38,6 +39,7 @@ class Stores:
         self.outbox = Outbox(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
+        self.transfers = TransferStore(db)
         self.users = UserStore(db, self.feed, self.sessions)
 
     async def delete_over(self, before: datetime) -> None:

@@ -46,7 +46,9 @@ DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING versio
 Alter = Callable[[Person], Change]
 
 
-class _Row(User, frozen=True, kw_only=True):
+class Row(User, frozen=True, kw_only=True):
+    """A row of the table, with all columns of a user."""
+
     password_hash: str | None
     banned_at: datetime | None
     version: int
@@ -84,20 +86,20 @@ class UserStore:
             raise EmailTaken("Sign in instead, or use another address.")
 
     async def by_id(self, project: str, id: str) -> Person | None:
-        return _person(await self.db.one(_Row, BY_ID, project, id))
+        return _person(await self.db.one(Row, BY_ID, project, id))
 
     async def by_email(self, project: str, email: str) -> Person | None:
-        return _person(await self.db.one(_Row, BY_EMAIL, project, email))
+        return _person(await self.db.one(Row, BY_EMAIL, project, email))
 
     async def page(self, project: str, only: UserFilter, before: str, limit: int, now: datetime) -> list[Person]:
         """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
         sql, args = _narrowed(only, before, now)
-        rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
+        rows = await self.db.all(Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
     async def locked(self, project: str, id: str) -> Person | None:
         """Return the user. Nothing about the user changes until the transaction ends."""
-        return _person(await self.db.one(_Row, TO_CHANGE, project, id))
+        return _person(await self.db.one(Row, TO_CHANGE, project, id))
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
         """Change a user with the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
@@ -121,7 +123,7 @@ class UserStore:
             version = await self.db.value(DELETE_USER, project, id)
             if version is None:
                 return False
-            await self.feed.publish(RevokedKind.USER, user_version(id, version), until)
+            await self.feed.publish(RevokedKind.USER, user_version(project, id, version), until)
             return True
 
     async def _change(self, project: str, before: Person, alter: Alter, now: datetime, until: float) -> Person:
@@ -132,7 +134,7 @@ class UserStore:
         times = (after.banned_until, after.last_sign_in_at, after.password_changed_at)
         await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times)
         if after.version != before.version:
-            await self.feed.publish(RevokedKind.USER, user_version(user.id, before.version), until)
+            await self.feed.publish(RevokedKind.USER, user_version(project, user.id, before.version), until)
         if before.password_hash is not None and after.password_hash != before.password_hash:
             await self.history.keep(project, user.id, before.password_hash, now)
         if change.ends_sessions:
@@ -140,7 +142,7 @@ class UserStore:
         return after
 
 
-def _person(row: _Row | None) -> Person | None:
+def _person(row: Row | None) -> Person | None:
     return None if row is None else row.person()
 
 

@@ -1,4 +1,4 @@
-"""Cut a stream of bytes into numbered lines.
+"""Lines of JSON (NDJSON) that arrive as a stream: numbered, and of limited length.
 
 A line that is too long is dropped while it arrives; only its number is kept.
 """
@@ -6,20 +6,40 @@ A line that is too long is dropped while it arrives; only its number is kept.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from typing import Final
+from typing import Annotated, Final
 
-from bunbase.contracts.bundoc.backups import ImportLine
+import msgspec
 
-MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
+NDJSON: Final = "application/x-ndjson"
+LinesBody = Annotated[str, msgspec.Meta(description="NDJSON: one JSON object per line.")]
+
+
+class ImportLine(msgspec.Struct, frozen=True):
+    """`number`: line number; the first line is 1."""
+
+    number: int
+    text: bytes
+
+
+class RefusedLine(msgspec.Struct, frozen=True):
+    line: int
+    code: str
+    detail: str
+
+
+class ExportPart(msgspec.Struct, frozen=True):
+    """One or more complete lines of NDJSON."""
+
+    lines: bytes
 
 
 class Lines:
     """Numbers the lines from 1. An empty line has a number, but is not returned.
 
-    `too_long`: the numbers of the lines that were dropped.
+    `max_bytes`: of one line. `too_long`: the numbers of the lines that were dropped.
     """
 
-    def __init__(self, max_bytes: int = MAX_LINE_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.rest = b""
         self.dropping = False

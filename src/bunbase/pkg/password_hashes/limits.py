@@ -1,0 +1,26 @@
+"""The greatest cost of one check of a password, for hashes that other systems made.
+
+Somebody who may import users of one project chooses these costs, and everybody who can send a sign-in makes the server
+pay them. The comments have the processor time of one check, as measured on the machine of `bench/run auth`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MAX_TEXT: Final = 1024  # characters of a whole hash; the longest known one, of Firebase, has 250
+MAX_SALT: Final = 256  # bytes
+MIN_HASH: Final = 16  # bytes: a shorter hash has other passwords that match it
+MAX_HASH: Final = 64
+MIN_BCRYPT_COST: Final = 4
+MAX_BCRYPT_COST: Final = 14  # 0.9 s
+MAX_PBKDF2_ITERATIONS: Final = 2_000_000  # 1.1 s with SHA-512, 0.5 s with SHA-256
+MAX_SCRYPT_MEMORY: Final = 128 << 20  # bytes; N = 2^17 with r = 8, as OWASP recommends
+MAX_SCRYPT_WORK: Final = 1 << 20  # N·r·p: 1 s
+MAX_ARGON2_MEMORY: Final = 128 << 10  # KiB
+MAX_ARGON2_WORK: Final = 1 << 19  # KiB of memory times iterations: 1.2 s
+MAX_ARGON2_LANES: Final = 8
+
+
+class UnusableHash(ValueError):
+    """The text is no hash of a known scheme, or a check of it would cost too much. The message says what to do."""

@@ -1,0 +1,101 @@
+"""Import and export of users as lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Annotated, Any, Final
+
+from litestar import Request, get, post
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers, OnConflict, UserLine
+from bunbase.contracts.tenant_auth.users import USER_ID
+from bunbase.pkg.closing_stream import ClosingStream
+from bunbase.pkg.errors import DeadlineExceeded, Problem
+from bunbase.pkg.http import Injected
+from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.ndjson import NDJSON, ExportPart, LinesBody
+from bunbase.pkg.openapi import answers, reads
+from bunbase.tenant_auth.import_batches import ImportingUsers
+
+TAGS: Final = ["End users: administration"]
+SILENCE_SECONDS: Final = 60.0
+
+AnyRequest = Request[Any, Any, Any]
+Conflict = Annotated[OnConflict, QueryParameter(description="How to treat a line whose user is there already.")]
+DryRun = Annotated[bool, QueryParameter(description="Check the lines, and write nothing.")]
+FromLine = Annotated[int, QueryParameter(ge=1, le=1 << 53, description="Skip the lines before this number.")]
+Hashes = Annotated[bool, QueryParameter(description="With the hashes of the passwords.")]
+After = Annotated[str, QueryParameter(pattern=f"^$|{USER_ID}", description="Continue after the user with this id.")]
+
+EXPORTED: Final = {200: answers(UserLine, "NDJSON: one user in each line, ordered by id.", NDJSON)}
+IMPORTED: Final = {200: answers(ImportedUsers, "The number of lines of each kind, and the refused lines.")}
+
+
+@post(
+    "/v1/auth/users/import",
+    summary="Import users",
+    tags=TAGS,
+    status_code=200,
+    operation_class=reads(LinesBody, NDJSON),
+    request_max_body_size=None,
+    responses=IMPORTED,
+)
+async def import_users(
+    operator: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    request: AnyRequest,
+    on_conflict: Conflict = OnConflict.SKIP,
+    dry_run: DryRun = False,
+    from_line: FromLine = 1,
+) -> ImportedUsers:
+    """Takes NDJSON of any length, in the form of an export, and adds the user in each line, with the hash of the
+    password that the user had elsewhere. No mail is sent.
+
+    A line that is refused counts as `failed` and does not stop the import; the first 1,000 are listed. The same file
+    again adds nobody twice. If the import itself stops, the problem has `last_line`: send the file again, or only the
+    lines after this one with `from_line`.
+    """
+    choices = ImportChoices(on_conflict, dry_run)
+    await tenant_auth.import_users(operator, choices, ())  # refuses a caller without permission before the body arrives
+    importing = ImportingUsers(lambda lines: tenant_auth.import_users(operator, choices, lines), from_line)
+    silent = DeadlineExceeded(
+        f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
+    )
+    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
+    try:
+        async for piece in request.stream():
+            await importing.feed(piece)
+        return await importing.end()
+    except Problem as problem:
+        problem.extra["last_line"] = importing.done.last_line
+        raise
+
+
+@get("/v1/auth/users/export", summary="Export users", tags=TAGS, responses=EXPORTED)
+async def export_users(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], hashes: Hashes = False, after: After = ""
+) -> Stream:
+    """Streams all users as NDJSON, ordered by id, in the form that an import takes.
+
+    The hashes of the passwords (`hashes`) need the secret key, or the role admin with a fresh proof. Second factors,
+    passkeys and sessions are never part of an export. To continue an export that was interrupted, send the id in its
+    last complete line as `after`.
+    """
+    parts = tenant_auth.export_users(operator, hashes, after)
+    first = await anext(parts, None)  # raises the errors of the request while a status can still be sent
+    return ClosingStream(_lines(first, parts), NDJSON)
+
+
+async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncGenerator[bytes, None]:
+    """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
+    if first is not None:
+        yield first.lines
+        async for part in parts:
+            yield part.lines
+
+
+ROUTES: Final = (import_users, export_users)

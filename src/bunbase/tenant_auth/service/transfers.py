@@ -1,0 +1,188 @@
+"""Import users with the hashes of their passwords, and export them.
+
+The life of one batch of an import:
+
+    1. All lines are read and checked in a thread (`import_lines.py`).
+    2. One transaction reads what exists, decides for each line (`import_plan.py`), and adds all new users together.
+       A crash leaves either the whole batch or nothing of it; the same file again then skips what is there.
+    3. If a sign-up was faster with one of the addresses, the transaction is undone, and the batch is decided again.
+    4. Known users that the file changes follow one by one, as other changes of users do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
+from itertools import groupby
+from typing import Final
+from weakref import WeakValueDictionary
+
+from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.problems import TooManyUsers
+from bunbase.contracts.tenant_auth.transfers import (
+    MAX_IMPORT_LINES,
+    MAX_LINE_IDENTITIES,
+    ImportChoices,
+    ImportedUsers,
+    LineIdentity,
+    UserLine,
+)
+from bunbase.pkg.api_json import api_json
+from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+from bunbase.pkg.identity.problems import IdentityTaken
+from bunbase.pkg.identity.store.identities import NewIdentity, OwnedIdentity
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
+from bunbase.tenant_auth.import_lines import ReadUser, read_user
+from bunbase.tenant_auth.import_plan import Plan, Planned, planned
+from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_line
+from bunbase.tenant_auth.people import Person, existing
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.service.open_session import OpenSession
+
+PAGE: Final = 500  # users in one statement of an export
+PART: Final = 50  # users in one message; at most 1 MiB
+TRIES: Final = 5  # of a batch that sign-ups overtake
+AT_ONCE: Final = 2  # batches of all projects in one process; each holds one of the ten connections
+
+
+class _Overtaken(Exception):
+    """Another request has taken an address, a phone or an identity of a line meanwhile."""
+
+
+class Transfers:
+    def __init__(self, opening: OpenSession, places: Places) -> None:
+        self.stores = opening.stores
+        self.pools = opening.pools
+        self.places = places
+        self.access = opening.tokens.access
+        self.clock = opening.tokens.clock
+        self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # waiting imports keep locks
+        self.turns = asyncio.Semaphore(AT_ONCE)
+
+    async def import_users(
+        self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
+    ) -> ImportedUsers:
+        """Raises: Forbidden, TooManyUsers, InvalidInput, KeyDestroyed, Unreachable."""
+        project = managed_project(caller, Act.USER_IMPORT)
+        if len(lines) > MAX_IMPORT_LINES:
+            raise InvalidInput.at("/lines", f"One call can import at most {MAX_IMPORT_LINES} lines.")
+        if not lines:
+            return ImportedUsers()
+        read = await asyncio.to_thread(lambda: [read_user(line, self.clock.now()) for line in lines])
+        pool = await self.pools.of(project)
+        alone = self.importing.setdefault(project, asyncio.Lock())
+        async with alone, self.turns:
+            # a project whose key was destroyed must not get other users
+            await self.access.check_key(project)
+            plan = await self._added(pool, read, choices)
+            updated = await self._updated(pool, plan, choices)
+        errors = tuple(
+            RefusedLine(at, one.code, one.detail) for at, one in sorted(plan.refused, key=lambda one: one[0])
+        )
+        return ImportedUsers(len(plan.new), updated, plan.skipped, len(errors), lines[-1].number, errors)
+
+    async def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
+        """Raises: Forbidden, InsufficientScope."""
+        project = managed_project(caller, Act.USER_EXPORT)
+        if hashes:
+            managed_project(caller, Act.USER_EXPORT_HASHES)
+        pool = await self.pools.of(project)
+        while page := await self.stores.transfers.page(project, after, PAGE):
+            linked = await pool.stores.identities.of_accounts([one.id for one in page])
+            of = {id: tuple(found) for id, found in groupby(linked, lambda one: one.user_id)}
+            for start in range(0, len(page), PART):
+                part = page[start : start + PART]
+                now = self.clock.now()
+                yield ExportPart(b"".join([_line(person, of.get(person.id, ()), hashes, now) for person in part]))
+            after = page[-1].id
+
+    async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
+        """Decide, and add the new users. Raises: TooManyUsers, Unreachable."""
+        for _ in range(TRIES):
+            try:
+                return await self._tried(pool, read, choices)
+            except _Overtaken:
+                continue
+            except TooManyUsers:
+                self.places.count_again(pool.project)  # the places that the batch has taken are free again
+                raise
+        raise Unreachable("Other requests add the same users at the same time; send the file again.")
+
+    async def _tried(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
+        """Raises: _Overtaken, TooManyUsers."""
+        async with AsyncExitStack() as reserved:
+            async with self.stores.db.transaction():
+                await self.stores.transfers.import_alone(pool.project)
+                plan = await self._plan(pool, read, choices)
+                if choices.dry_run or not plan.new:
+                    return plan
+                for _ in plan.new:
+                    await reserved.enter_async_context(self.places.reserve(pool.project))
+                await self._add(pool, plan.new)
+            return plan
+
+    async def _plan(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
+        lines = [one.user for one in read if isinstance(one.user, UserLine)]
+        known = await self.stores.transfers.known(pool.project, lines)
+        persons = [(one.provider, one.subject) for line in lines for one in line.identities]
+        for found in await pool.stores.identities.owners(persons) if persons else ():
+            known.subjects[found.provider, found.subject] = found.user_id
+            known.ids.add(found.user_id)
+        return planned(read, known, choices.on_conflict)
+
+    async def _add(self, pool: Pool, new: Sequence[Planned]) -> None:
+        """Raises: _Overtaken."""
+        now = self.clock.now()
+        added = await self.stores.transfers.add(pool.project, [new_person(one.id, one.line, now) for one in new])
+        linked = [(one.id, _identity(identity)) for one in new for identity in one.line.identities]
+        if not added or not await pool.stores.identities.add_many(linked, now):
+            raise _Overtaken
+
+    async def _updated(self, pool: Pool, plan: Plan, choices: ImportChoices) -> int:
+        """Change the known users. Return how many were changed; the others have the fields of their lines already."""
+        updated = 0
+        for one in plan.known:
+            try:
+                changed = await self._update(pool, one, choices.dry_run)
+            except Problem as problem:
+                plan.refused.append((one.number, problem))
+                continue
+            updated += changed
+            plan.skipped += not changed
+        return updated
+
+    async def _update(self, pool: Pool, one: Planned, dry_run: bool) -> bool:
+        """Return False if the user has the fields and identities of the line already.
+
+        Raises: UserNotFound, EmailTaken, IdentityTaken.
+        """
+        until, now = await self.pools.revoked_until(), self.clock.now()
+        alter = partial(with_line, line=one.line, now=now)
+        async with self.stores.db.transaction():
+            before = existing(await self.stores.users.locked(pool.project, one.id))
+            changes = not same(before, alter(before).person)
+            known = {(has.provider, has.subject) for has in await pool.stores.identities.of_accounts([one.id])}
+            new = [identity for identity in one.line.identities if (identity.provider, identity.subject) not in known]
+            if changes and not dry_run:
+                await self.stores.users.change(pool.project, one.id, alter, now, until)
+            for identity in new if not dry_run else ():
+                if not await pool.stores.identities.add(one.id, _identity(identity), now, MAX_LINE_IDENTITIES):
+                    raise IdentityTaken(
+                        f"Another user has this identity, or the user has {MAX_LINE_IDENTITIES} of them."
+                    )
+            return changes or bool(new)
+
+
+def _line(person: Person, linked: Sequence[OwnedIdentity], hashes: bool, now: datetime) -> bytes:
+    identities = tuple(LineIdentity(one.provider, one.subject, one.email) for one in linked)
+    return api_json(line_of(person, identities, hashes, now)) + b"\n"
+
+
+def _identity(line: LineIdentity) -> NewIdentity:
+    return NewIdentity(new_id("idn"), line.provider, line.subject, line.email)

@@ -1,0 +1,136 @@
+"""Each scheme with published vectors, and the limits of the costs."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import suppress
+
+import bcrypt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bunbase.pkg.password_hashes.limits import MAX_TEXT, UnusableHash
+from bunbase.pkg.password_hashes.reading import read_hash
+from tests.seeds import examples
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def hex64(text: str) -> str:
+    return base64.b64encode(bytes.fromhex(text)).decode()
+
+
+SIGNER_KEY = "jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA=="
+FIREBASE = (  # the example of github.com/firebase/scrypt
+    f"$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk={SIGNER_KEY}$42xEC+ixf3L2lw==$"
+    "lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ=="
+)
+SCRYPT = (  # RFC 7914 §12
+    "fdbabe1c9d3472007856e7190d01e9fe7c6ad7cbc8237830e77376634b3731622eaf30d92e22a3886ff109279d9830dac727afb94a83ee6d"
+    "8360cbdfa2cc0640",
+    "7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40"
+    "dfcf017b45575887",
+)
+PBKDF2_SHA256 = (  # RFC 7914 §11
+    "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc49ca9cccf179b645991664b39d77ef317c71b845b1e30bd5"
+    "09112041d3a19783"
+)
+PBKDF2_SHA512 = (
+    "867f70cf1ade02cff3752599a3a53dc4af34c7a669815ae5d513554e1c8cf252c02d470a285a0501bad999bfe943c08f050235d7d68b1da5"
+    "5e63f73b60a57fce"
+)
+
+VECTORS = {
+    "bcrypt 2a, of jBCrypt": ("$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i", "abc"),
+    "bcrypt 2a, of crypt_blowfish": ("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"),
+    "bcrypt 2y, of crypt_blowfish": ("$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "U*U"),
+    "argon2i, of the reference": (
+        "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$iekCn0Y3spW+sCcFanM2xBT63UP2sghkUoHLIUpWRS8",
+        "password",
+    ),
+    "argon2id, of the reference": (
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        "password",
+    ),
+    "scrypt with 16 lanes, RFC 7914": (f"$scrypt$ln=10,r=8,p=16${b64('NaCl')}${hex64(SCRYPT[0])}", "password"),
+    "scrypt, RFC 7914": (f"$scrypt$ln=14,r=8,p=1${b64('SodiumChloride')}${hex64(SCRYPT[1])}", "pleaseletmein"),
+    "firebase": (FIREBASE, "user1password"),
+    "pbkdf2-sha1, RFC 6070": (
+        f"$pbkdf2-sha1$i=4096${b64('salt')}${hex64('4b007901b765489abead49d926f721d065a429c1')}",
+        "password",
+    ),
+    "pbkdf2-sha1 as passlib writes it": (
+        f"$pbkdf2$4096$c2FsdA${hex64('4b007901b765489abead49d926f721d065a429c1')}",
+        "password",
+    ),
+    "pbkdf2-sha256, RFC 7914": (f"$pbkdf2-sha256$i=1,l=64${b64('salt')}${hex64(PBKDF2_SHA256)}", "passwd"),
+    "pbkdf2-sha512": (f"$pbkdf2-sha512$i=1${b64('salt')}${hex64(PBKDF2_SHA512)}", "password"),
+}
+
+
+@pytest.mark.parametrize(("text", "password"), VECTORS.values(), ids=VECTORS.keys())
+def test_a_published_vector_matches_its_password_alone_also_after_it_was_stored(text: str, password: str) -> None:
+    stored = read_hash(read_hash(text).text)
+
+    assert stored.matches(password)
+    assert not stored.matches(password + "x")
+    assert not stored.matches("")
+
+
+SALT, HASH = b64("sixteen bytes of"), b64("sixteen bytes of")
+REFUSED = {
+    "bcrypt of cost 15": ("$2b$15$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "4 to 14"),
+    "bcrypt of cost 3": ("$2b$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "4 to 14"),
+    "bcrypt that is cut off": ("$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyO", "60 characters"),
+    "bcrypt of the broken version x": ("$2x$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "unknown"),
+    "scrypt with 256 MiB": (f"$scrypt$ln=18,r=8,p=1${SALT}${HASH}", "128 MiB"),
+    "scrypt with N = 2^999": (f"$scrypt$ln=999,r=8,p=1${SALT}${HASH}", "128 MiB"),
+    "scrypt with too many lanes": (f"$scrypt$ln=14,r=8,p=17${SALT}${HASH}", "N·r·p"),
+    "scrypt with r = 0": (f"$scrypt$ln=14,r=0,p=1${SALT}${HASH}", "from 1"),
+    "scrypt with N = 1": (f"$scrypt$ln=0,r=8,p=1${SALT}${HASH}", "from 1"),
+    "scrypt with a short hash": (f"$scrypt$ln=14,r=8,p=1${SALT}$AAAA", "16 to 64"),
+    "scrypt with a long hash": (f"$scrypt$ln=14,r=8,p=1${SALT}${b64('x' * 65)}", "16 to 64"),
+    "scrypt with a long salt": (f"$scrypt$ln=14,r=8,p=1${b64('x' * 257)}${HASH}", "256 bytes"),
+    "scrypt whose salt is not base64": (f"$scrypt$ln=14,r=8,p=1$ä${HASH}", "not base64"),
+    "firebase with too much memory": (FIREBASE.replace("n=14", "n=18"), "128 MiB"),
+    "firebase with the key of another project": (FIREBASE.replace(SIGNER_KEY, "AAAA"), "signer key"),
+    "pbkdf2 with 2,000,001 iterations": (f"$pbkdf2-sha256$i=2000001${SALT}${HASH}", "2000000"),
+    "pbkdf2 with two blocks of a million and one": (f"$pbkdf2-sha256$i=1000001${SALT}${b64('x' * 33)}", "2000000"),
+    "pbkdf2 without iterations": (f"$pbkdf2-sha256$i=0${SALT}${HASH}", "2000000"),
+    "pbkdf2 with MD5": (f"$pbkdf2-md5$i=1000${SALT}${HASH}", "unknown"),
+    "argon2 with a gibibyte": (f"$argon2id$v=19$m=1048576,t=1,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "131072 KiB"),
+    "argon2 with many rounds": (f"$argon2id$v=19$m=65536,t=9,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "524288 KiB"),
+    "argon2 with 64 lanes": (f"$argon2id$v=19$m=65536,t=1,p=64${SALT.rstrip('=')}${HASH.rstrip('=')}", "lanes"),
+    "argon2d": (f"$argon2d$v=19$m=256,t=2,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "unknown"),
+    "md5 of crypt": ("$1$salt$qJH7.N4xYta3aEG/dfqo/0", "unknown"),
+    "a password": ("correct horse", "unknown"),
+    "nothing": ("", "unknown"),
+    "a huge text": ("$2a$" + "x" * MAX_TEXT, "1024 characters"),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_hash_that_costs_too_much_or_is_unknown_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(UnusableHash, match=reason):
+        read_hash(text)
+
+
+def test_bcrypt_ignores_all_bytes_after_the_72nd_as_it_did_where_the_hash_was_made() -> None:
+    hash = read_hash(bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode())
+
+    assert hash.matches("x" * 256)
+    assert not hash.matches("x" * 71)
+
+
+@given(
+    st.text(alphabet="$2abyrgonifcptscrypvmlk=,-0123456789sha+/.", max_size=60),
+    st.sampled_from(["", *[t for t, _ in VECTORS.values()]]),
+)
+@settings(max_examples=examples(200))
+def test_no_text_raises_another_error(noise: str, text: str) -> None:
+    for candidate in (noise, text[: len(noise)] + noise, text.replace("$", noise[:3], 1), text + noise):
+        with suppress(UnusableHash):
+            assert read_hash(candidate).text
