@@ -60,6 +60,7 @@ class Identity:
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
+        self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -267,6 +268,9 @@ class Identity:
                 self.user_keys.forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
+            case RevokedKind.SETTINGS:
+                for forget in self.on_settings:
+                    forget(news.id)
             case RevokedKind.MEMBERSHIP:
                 project, _, developer = news.id.partition(":")  # an empty one stands for all
                 self.memberships.drop_where(

@@ -47,9 +47,11 @@ MAY_CALL: Final = {
     },
     "tenant_auth": {
         GATEWAY: """change_project_auth change_user_password confirm_enrolment confirm_totp
-                    confirm_user_email_change confirm_user_signup create_user create_user_link_ticket custom_token
+                    confirm_user_email_change confirm_user_signup cookie_access cookie_mode create_user
+                    create_user_link_ticket custom_token
                     delete_me delete_passkey delete_user delete_user_identity dev_mails end_own_session
-                    end_own_sessions end_user_sessions exchange_user_code finish_user_login invite_user jwks
+                    end_own_sessions end_user_sessions exchange_user_code finish_user_login invite_user is_cookie_origin
+                    jwks
                     knows_address login login_with_code login_with_custom_token login_with_link login_with_passkey
                     login_with_second_factor logout me new_recovery_codes note_first_uses open_confirmed_user
                     own_sessions passkey_login_options passkey_options passkeys project_auth proof_options

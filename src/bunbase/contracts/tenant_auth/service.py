@@ -9,6 +9,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
+from bunbase.contracts.tenant_auth.cookies import UserCookies
 from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.mails import UserMails
@@ -24,6 +25,7 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUs
 
 class TenantAuth(
     AnonymousUsers,
+    UserCookies,
     UserFactors,
     UserIdentities,
     UserMails,

@@ -144,7 +144,8 @@ class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`app_name`: the name that mails and pages show. `email_domains`: only these may sign up; empty for all.
 
-    `redirect_urls`: the addresses of the app to which a browser may be sent. `providers`: by the name in addresses.
+    `redirect_urls`: the addresses of the app to which a browser may be sent. `cookies`: pages of these addresses may
+    keep the session of a user in a cookie (`?cookies=1`). `providers`: by the name in addresses.
     `verify_emails`: a user signs in by password only after the address was confirmed.
     """
 
@@ -154,6 +155,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify_emails: bool = False
     enumeration: Enumeration = Enumeration.OPEN
     redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
+    cookies: bool = False
     password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
     anonymous: AnonymousSettings = msgspec.field(default_factory=AnonymousSettings)
     tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)

@@ -8,6 +8,7 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
@@ -42,6 +43,7 @@ from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.cookies import Cookies
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.invites import UserInvites
@@ -84,6 +86,7 @@ class TenantAuthService:
         self.sign_in = SignIn(self.opening)
         self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
+        self.cookies = Cookies(self.sessions)
         self.profile = Profile(stores.users)
         self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools)
@@ -120,6 +123,15 @@ class TenantAuthService:
 
     async def logout(self, caller: Caller) -> None:
         await self.sessions.end_own(caller)
+
+    async def cookie_mode(self, project: str) -> CookieMode:
+        return await self.cookies.mode(project)
+
+    async def is_cookie_origin(self, origin: str) -> bool:
+        return await self.cookies.is_origin(origin)
+
+    async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
+        return await self.cookies.access(project, cookie, anew)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         await self.sessions.note_first_uses(uses)

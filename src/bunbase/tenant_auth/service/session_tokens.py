@@ -69,3 +69,8 @@ class SessionTokens:
     def answer(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
+
+
+def lives(pair: Pair, person: Person, now: datetime) -> bool:
+    """True if the access token of a pair is still valid."""
+    return pair.version == person.version and pair.access_expires_at > now.timestamp()
