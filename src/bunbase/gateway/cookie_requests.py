@@ -1,4 +1,4 @@
-"""What a request says about cookies: a pure reading of its headers, the same for both lanes.
+"""The reading of a request in cookie mode: a pure function of its headers, the same for both lanes.
 
 A browser sends a cookie with every request to this host, whichever page has caused the request. So a cookie counts only
 if the request shows that a page of the app has sent it (`check_page`):

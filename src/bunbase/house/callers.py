@@ -19,7 +19,7 @@ MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy public_keys sign",
-        "tenant_auth": "public_keys renew_signing_key seal sign unseal",
+        "tenant_auth": "public_keys renew_signing_key replace_signing_keys seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
@@ -57,7 +57,8 @@ MAY_CALL: Final = {
                     own_sessions passkey_login_options passkey_options passkeys project_auth proof_options
                     reauthenticate refresh register_passkey remove_totp rename_passkey request_user_code
                     request_user_email_change request_user_link request_user_password_reset
-                    request_user_verification reset_user_factors reset_user_password revocations session_alive
+                    request_user_verification reset_user_factors reset_user_password revocations rotate_user_keys
+                    session_alive
                     sign_in_anonymously signup start_enrolment start_totp start_user_login totp_state update_me
                     update_user user user_identities user_link_target user_login_providers user_page user_sessions
                     users verify_user_email""",

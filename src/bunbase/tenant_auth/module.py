@@ -34,8 +34,9 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
-        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
-        jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests))
+        access = UserTokens(rooms[Kms], site.public_url)
+        service = TenantAuthService(pools, access)
+        jobs = (settings_job(stores, pools, access), mail_request_job(service.mail_requests))
         async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
 

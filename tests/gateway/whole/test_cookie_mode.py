@@ -33,7 +33,7 @@ REMOVED = f'bb_{BAKERY}=""; HttpOnly; Max-Age=0; Path=/; SameSite=lax'
 JSON = "content-type: application/json"
 BODY = b'{"owner":"usr_eve","n":1}'
 
-# (what is sent, besides the key and Eve's cookie; status of a GET; status of a PATCH)
+# (name, headers besides the key and Eve's cookie, status of a GET, status of a PATCH)
 PAGES: list[tuple[str, tuple[str, ...], int, int]] = [
     ("a page of the app", (ORIGIN, CSRF), 200, 200),
     ("a page of this host", (f"origin: {OWN}", CSRF), 200, 200),

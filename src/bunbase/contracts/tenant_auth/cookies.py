@@ -19,7 +19,7 @@ class CookieMode(msgspec.Struct, frozen=True):
 
 
 class CookieAccess(msgspec.Struct, frozen=True):
-    """What a cookie is worth. `cookie`: the value that takes its place; empty if the browser keeps this one.
+    """The access token for a cookie. `cookie`: the value that takes its place; empty if the browser keeps this one.
 
     `seconds`: until the gateway should ask again.
     """

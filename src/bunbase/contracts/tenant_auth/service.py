@@ -19,6 +19,7 @@ from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.signing_keys import UserSigningKeys
 from bunbase.contracts.tenant_auth.signups import UserSignups
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
@@ -34,6 +35,7 @@ class TenantAuth(
     UserPasswords,
     UserProofs,
     UserSettings,
+    UserSigningKeys,
     UserSignups,
     Protocol,
 ):

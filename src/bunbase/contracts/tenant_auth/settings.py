@@ -55,11 +55,14 @@ class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures."""
+    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures.
+    `rotation_days`: how long a key signs before the next one does.
+    """
 
     access_ttl_seconds: AccessSeconds | None = None
     refresh_ttl_seconds: RefreshSeconds | None = None
     algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+    rotation_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
 
 
 class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.identity.external import (
@@ -61,6 +62,7 @@ from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
+from bunbase.tenant_auth.service.signing_keys import UserKeys
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
@@ -90,6 +92,7 @@ class TenantAuthService:
         self.profile = Profile(stores.users)
         self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools)
+        self.keys = UserKeys(pools, access)
         self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
@@ -132,6 +135,9 @@ class TenantAuthService:
 
     async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
         return await self.cookies.access(project, cookie, anew)
+
+    async def rotate_user_keys(self, caller: Caller, now: bool) -> RotatedKeys:
+        return await self.keys.rotate(caller, now)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         await self.sessions.note_first_uses(uses)

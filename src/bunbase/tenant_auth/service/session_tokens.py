@@ -41,7 +41,7 @@ class SessionTokens:
 
     async def new_pair(self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime) -> Pair:
         life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
-        await self.access.use_algorithm(pool.project, pool.auth.tokens.algorithm)
+        await self.access.renew_key(pool.project, pool.auth.tokens.algorithm, pool.key_days)
         access = await self.access.sign(pool.project, subject, life)
         pair = new_pair(REFRESH_PREFIX, access, session_expires_at, now, pool.lifetimes)
         return msgspec.structs.replace(pair, version=subject.version)
