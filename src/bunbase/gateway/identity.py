@@ -268,12 +268,13 @@ class Identity:
                 self.active.drop(news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
+            case RevokedKind.SETTINGS:
+                self.user_keys.forget(news.id)  # another algorithm means other keys
+                for forget in self.on_settings:
+                    forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
                 self.user_keys.forget_key(news.id)
-            case RevokedKind.SETTINGS:
-                for forget in self.on_settings:
-                    forget(news.id)
             case RevokedKind.MEMBERSHIP:
                 project, _, developer = news.id.partition(":")  # an empty one stands for all
                 self.memberships.drop_where(

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.own_ways import own_ways_job
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import mail_request_job, settings_job, upkeep_jobs
+from bunbase.tenant_auth.jobs import hook_job, mail_request_job, settings_job, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -35,9 +37,19 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         access = UserTokens(rooms[Kms], site.public_url)
-        service = TenantAuthService(pools, access)
-        jobs = (settings_job(stores, pools, access), mail_request_job(service.mail_requests))
-        async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
+        service = TenantAuthService(pools, access, rooms.later(Functions))
+        mails.has_own_way = service.hooks.sends_mail
+        jobs = (
+            settings_job(stores, pools, access),
+            mail_request_job(service.mail_requests),
+            hook_job(stores, service.hooks),
+        )
+        async with running(
+            *jobs,
+            *upkeep_jobs(stores, settings, site.clock),
+            *mail_jobs(mails, service.hooks.projects),
+            own_ways_job(mails, service.hooks),
+        ):
             yield service
 
 
@@ -48,4 +60,5 @@ MODULE = Module(
     settings=TenantAuthSettings,
     open=open_tenant_auth,
     routes=ROUTES,
+    calls=(Functions,),
 )

@@ -25,7 +25,7 @@ from bunbase.pkg.sessions import Standing, standing
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.service.session_tokens import lives
+from bunbase.tenant_auth.service.session_tokens import REFRESH, lives
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.store.sessions import StoredToken
 
@@ -86,7 +86,7 @@ class Cookies:
     async def _same(self, pool: Pool, token: StoredToken, now: datetime, until: datetime) -> CookieAccess | None:
         """Return an access token, without a new cookie."""
         _, subject = await self.sessions.subject(pool, token, token.generation)
-        access = await self.tokens.new_access(pool, subject, token.session_expires_at, now)
+        access = await self.tokens.new_access(pool, subject, token.session_expires_at, now, REFRESH)
         return await self._if_open(pool, subject, now, access.access_token, "", min(until, _early(pool, now)))
 
     async def _next(self, pool: Pool, cookie: str, token: StoredToken, now: datetime) -> CookieAccess | None:
