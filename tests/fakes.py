@@ -106,14 +106,19 @@ class FakeKms:
         public = msgspec.structs.replace(public_key(self._signing_key(owner)), kid=self._current_kid(owner))
         return public, *self.older.get(owner, ())
 
-    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
         """The new key signs at once: everybody has read it already."""
         newest, *older = await self.public_keys(owner)
         self._called("renew_signing_key")
-        if newest.alg is not algorithm:
+        if newest.alg is not algorithm or days == 0:  # other keys of a fake are never old
             self.older[owner] = (newest, *older)
             count = len(self.signing) + len(older) + 1
             self.signing[owner] = rsa_key(count) if algorithm is SigningAlgorithm.RS256 else new_private_key(algorithm)
+
+    async def replace_signing_keys(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        self._called("replace_signing_keys")
+        await self.renew_signing_key(owner, algorithm, 0)
+        self.older.pop(owner)
 
     async def rotate(self, owner: str) -> int:
         self._called("rotate")

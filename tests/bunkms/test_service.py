@@ -223,6 +223,18 @@ async def test_a_key_of_another_algorithm_is_published_before_it_signs_and_the_o
     assert at_last[0].kid != first.kid
 
 
+async def test_a_key_in_memory_signs_no_longer_after_it_was_replaced_or_destroyed(kms: KmsService, here: Site) -> None:
+    first = (await kms.sign(BAKERY, b"message")).kid
+    async with opened(MODULE, Rooms(), here) as other:
+        await asyncio.gather(*(other.replace_signing_keys(BAKERY, SigningAlgorithm.ES256) for _ in range(3)))
+        (only,) = await kms.public_keys(BAKERY)
+        assert (await kms.sign(BAKERY, b"message")).kid == only.kid != first
+
+        await other.destroy(BAKERY)
+    with pytest.raises(KeyDestroyed):
+        await kms.sign(BAKERY, b"message")
+
+
 async def test_two_processes_unseal_the_secrets_of_each_other(kms: KmsService, here: Site) -> None:
     async with opened(MODULE, Rooms(), here) as other:
         mine, theirs = await kms.seal(BAKERY, "env", b"mine"), await other.seal(BAKERY, "env", b"theirs")

@@ -11,6 +11,7 @@ from litestar.response import Stream
 
 from bunbase.contracts.tenant_auth.problems import UserInviteNotFound, UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.transfers import ImportedUsers, OnConflict
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser
@@ -163,7 +164,15 @@ async def change_auth(api: Injected[FakeApi], request: AnyRequest, project: From
     return shown_auth(api.auth)
 
 
+@post("/api/projects/{project:str}/auth/signing-keys/rotate", status_code=200)
+async def rotate_user_keys(api: Injected[FakeApi], request: AnyRequest, project: FromPath[str]) -> RotatedKeys:
+    api.signed_in(request)
+    api.project(project)
+    return RotatedKeys(("new",), ("old",) if (await request.json())["now"] else ())
+
+
 USER_ROUTES: Final = (
+    rotate_user_keys,
     get_auth,
     change_auth,
     list_users,

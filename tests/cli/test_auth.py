@@ -114,3 +114,13 @@ def test_a_setting_without_a_meaning_is_refused_by_the_server(
 
     assert said.problem["code"] == "invalid_input"
     assert said.problem["errors"][0]["path"] == "/redirect_urls/0"
+
+
+def test_a_rotation_publishes_the_next_key_and_one_at_once_says_what_it_ends(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
+    assert bunbase("auth", "rotate-key", "--json").document == {"kids": ["new"], "ended": []}
+    now = bunbase("auth", "rotate-key", "--now", "--yes")
+    assert now.code == 0
+    assert "ends all access tokens" in now.err
+    assert bunbase("auth", "rotate-key", "--now", "--yes", "--json").document["ended"] == ["old"]

@@ -86,6 +86,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("PUT", f"{P}/backups/schedule"),
             ("POST", "/v1/jobs"),
             ("PATCH", f"{P}/auth"),
+            ("POST", f"{P}/auth/signing-keys/rotate"),
             ("POST", "/v1/auth/signup"),
             ("POST", "/v1/auth/anonymous"),
             ("POST", "/v1/auth/signup/confirm"),

@@ -138,6 +138,7 @@ def tries(owner: Project) -> list[Try]:
             ("GET", "/usage", "/usage", None, {}),
             ("GET", "/auth", "/auth", None, {}),
             ("PATCH", "/auth", "/auth", {"app_name": "Mine now"}, {}),
+            ("POST", "/auth/signing-keys/rotate", "/auth/signing-keys/rotate", {"now": True}, {}),
             ("POST", "/backups", "/backups", None, {}),
             ("GET", "/backups", "/backups", None, {}),
             ("GET", "/backups/schedule", "/backups/schedule", None, {}),

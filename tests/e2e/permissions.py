@@ -287,6 +287,7 @@ PERMISSIONS: Final = (
     # end users
     row("GET", f"{P}/auth", DEVELOPERS),
     row("PATCH", f"{P}/auth", ADMINS),
+    row("POST", f"{P}/auth/signing-keys/rotate", ADMINS),
     row("POST", "/v1/auth/signup", KEYS),
     row("POST", "/v1/auth/anonymous", KEYS),
     row("POST", "/v1/auth/signup/confirm", KEYS),

@@ -19,6 +19,7 @@ from bunbase.contracts.bunauth.page_sign_in import ActPage, PageWays
 from bunbase.contracts.bunauth.problems import (
     DeviceNotFound,
     InvalidCredentials,
+    InvalidToken,
     ReauthenticationRequired,
     SecondFactorRequired,
     ServiceExchangeOff,
@@ -37,7 +38,8 @@ from bunbase.contracts.platform import (
 )
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
-from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
+from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
@@ -335,6 +337,21 @@ class FakeTenantAuth(Room):
         self.version = 0
         self.first_uses: list[FirstUse] = []
         self.known: set[tuple[str, str, str]] = set()  # project, email of a user, address
+        self.modes: dict[str, CookieMode] = {}
+        self.cookies: dict[tuple[str, str], CookieAccess] = {}  # by project and value
+
+    async def cookie_mode(self, project: str) -> CookieMode:
+        return self.modes.get(project, CookieMode())
+
+    async def is_cookie_origin(self, origin: str) -> bool:
+        return any(origin in mode.origins for mode in self.modes.values())
+
+    async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
+        self.calls["cookie_access"] += 1
+        await asyncio.sleep(0)  # others may ask meanwhile
+        if (project, cookie) not in self.cookies:
+            raise InvalidToken
+        return self.cookies[project, cookie]
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
@@ -374,6 +391,13 @@ class FakeTenantAuth(Room):
 
     async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
         return await self.login(caller, "eve@example.com", PASSWORD)
+
+    async def logout(self, caller: Caller) -> None:
+        caller.end_user()
+
+    async def own_sessions(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
+        caller.end_user()
+        return OwnSessions(())
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         self.calls["login"] += 1

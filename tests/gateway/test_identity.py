@@ -486,6 +486,19 @@ async def test_tokens_of_a_replaced_signing_key_are_refused_although_they_are_ca
     assert await asking.refused(token)
 
 
+async def test_users_tokens_of_a_replaced_key_are_refused_although_they_are_cached(asking: Asking) -> None:
+    token, kid = asking.tenant_auth.token(), signing_key(BAKERY).kid
+    assert (await asking.identity.end_user(BAKERY, token)).uid
+
+    asking.tenant_auth.tell(RevokedKind.SIGNING_KEY, kid)
+
+    await eventually(lambda: kid in asking.identity.ended_user_sessions)
+    assert asking.identity.known_user(BAKERY, token) is None
+    assert asking.identity.user_keys.verifiers.get(BAKERY) is None, "the public keys are fetched again"
+    with pytest.raises(InvalidToken):
+        await asking.identity.end_user(BAKERY, token)
+
+
 async def test_the_public_keys_of_a_project_are_fetched_again_after_its_settings_have_changed(asking: Asking) -> None:
     tenant_auth = asking.tenant_auth
     for project in (BAKERY, LIBRARY):

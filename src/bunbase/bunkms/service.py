@@ -28,6 +28,7 @@ from bunbase.contracts.bunkms import (
     SigningAlgorithm,
 )
 from bunbase.pkg import metrics
+from bunbase.pkg.cache import Cache
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import CannotStart, InvalidInput
 from bunbase.pkg.ids import ID
@@ -39,6 +40,8 @@ counted = partial(metrics.counted, metrics.kms_ops)
 
 MAX_SECRET_BYTES: Final = 64 << 10
 MAX_MACS: Final = 1000
+PRIVATE_KEYS: Final = 1000
+PRIVATE_KEY_SECONDS: Final = 60.0  # to read a key again takes as long as to sign with it
 
 # the purposes of envelopes; an envelope authenticates its purpose, and is not accepted for another purpose
 KEY_VERSION, SIGNING_KEY, DATA_KEY, SECRET = "key-version", "signing-key", "data-key", "secret"
@@ -54,12 +57,15 @@ class WrongMasterKey(CannotStart):
 
 
 class KmsService:
-    """Implements the contract. Only the master key stays in memory; callers may cache other keys for 15 minutes."""
+    """Implements the contract. The master key stays in memory, and signing keys for a minute; callers may cache other
+    keys for 15 minutes. A key in memory signs only while its row is stored: each signature reads the rows.
+    """
 
     def __init__(self, store: KeyStore, master_key: bytes, clock: Clock) -> None:
         self.store = store
         self.clock = clock
         self.master_key = master_key
+        self.private_keys: Cache[tuple[str, str], object] = Cache(PRIVATE_KEYS, PRIVATE_KEY_SECONDS)  # by owner and kid
 
     async def prove_master_key(self) -> None:
         """Check that the master key opens the instance's keys; before these exist, check that it is not easy to guess.
@@ -136,23 +142,38 @@ class KmsService:
     async def sign(self, owner: str, message: bytes) -> Signature:
         with counted("sign"):
             key = (await self._signing_keys(owner))[0]
-            private = envelope.decrypt(self.master_key, key.wrapped, SIGNING_KEY, owner, key.kid)
-            return Signature(key.kid, signing.sign(private, message))
+            private = self.private_keys.get((owner, key.kid))
+            if private is None:
+                unwrapped = envelope.decrypt(self.master_key, key.wrapped, SIGNING_KEY, owner, key.kid)
+                private = signing.read_private_key(unwrapped)
+                self.private_keys.put((owner, key.kid), private)
+            return Signature(key.kid, signing.signed(private, message))
 
     async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
         with counted("public_keys"):
             return tuple([key.public() for key in await self._signing_keys(owner)])
 
-    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
         with counted("renew_signing_key"):
             await self._signing_keys(owner)  # makes the first key; raises if the owner has no keys
             known, now = await self.store.signing_keys(owner), self.clock.now()
-            if not known or known[0].algorithm is not algorithm:
+            due = days is not None and bool(known) and known[0].signs_at + timedelta(days=days) <= now
+            if not known or known[0].algorithm is not algorithm or due:
                 published = {key.kid for key in published_keys(known, now)}
                 old = [key.kid for key in known if key.kid not in published]
                 await self.store.add_signing_key(
                     owner, await self._new_signing_key(owner, algorithm, now + PUBLISHED_BEFORE), known, old
                 )
+
+    async def replace_signing_keys(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        with counted("replace_signing_keys"):
+            await self._signing_keys(owner)  # raises if the owner has no keys
+            new = await self._new_signing_key(owner, algorithm, self.clock.now())
+            while True:
+                known = await self.store.signing_keys(owner)
+                if await self.store.add_signing_key(owner, new, known, [key.kid for key in known]):
+                    return
+                await self._alive(owner)  # else another process has added a key: delete it too
 
     async def rotate(self, owner: str) -> int:
         with counted("rotate"):

@@ -71,10 +71,14 @@ def public_key(key: PrivateKey) -> PublicKey:
             assert_never(never)
 
 
+def read_private_key(private: bytes) -> object:
+    # Without the check of the primes, a call is 15 ms faster. AES-GCM has already proved that nobody changed the key.
+    return load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True)
+
+
 def sign(private: bytes, message: bytes) -> bytes:
     """Return the signature in the form of a JWS (RFC 7515)."""
-    # Without the check of the primes, a call is 15 ms faster. AES-GCM has already proved that nobody changed the key.
-    return signed(load_der_private_key(private, None, unsafe_skip_rsa_key_validation=True), message)
+    return signed(read_private_key(private), message)
 
 
 def signed(key: object, message: bytes) -> bytes:

@@ -98,18 +98,19 @@ class KeyStore:
         """Return all signing keys of an owner, newest first."""
         return await self.db.all(SigningKey, SIGNING, owner)
 
-    async def add_signing_key(self, owner: str, key: SigningKey, known: list[SigningKey], old: list[str]) -> None:
+    async def add_signing_key(self, owner: str, key: SigningKey, known: list[SigningKey], old: list[str]) -> bool:
         """Add a signing key, and delete those that are `old`.
 
-        Do nothing if the owner has other keys than `known` by now, or if its keys are destroyed.
+        Do nothing and return False if the owner has other keys than `known` by now, or if its keys are destroyed.
         """
         async with self.db.transaction():
             held = await self.db.one(OwnerRow, LOCK_OWNER, owner)
             if held is None or held.destroyed_at is not None or await self.signing_keys(owner) != known:
-                return
+                return False
             public = (key.n, key.e, key.x, key.y, key.algorithm)
             await self.db.execute(ADD_SIGNING, owner, key.kid, *public, key.wrapped, key.signs_at)
             await self.db.execute(DELETE_OLD_SIGNING, owner, old)
+            return True
 
     async def bind_directory(self, room: str, directory: str, replaces: str) -> str:
         """Bind a directory to a room, if no directory is bound to the room, or if `replaces` is bound.

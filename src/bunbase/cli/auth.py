@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from bunbase.cli.auth_file import checked, differences, patch_of, pulled
 from bunbase.cli.chosen import needed_project
@@ -14,9 +14,15 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import project_file_path, read_project_file, write_auth
+from bunbase.cli.prompts import confirm
 from bunbase.cli.session import Session, open_session
 
 DIFFERENT = 1  # the exit code of `diff`, as that of the program diff
+
+Now = Annotated[
+    bool, Parameter(negative="", show_default=False, help="Replace all keys at once: one may be in the wrong hands.")
+]
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 app = App(name="auth", help="Show, pull, push and compare the settings for the users of a project's app.")
 
@@ -78,6 +84,27 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     else:
         out.done("The project has all settings of the file.")
     return DIFFERENT if found else 0
+
+
+@app.command
+def rotate_key(*, now: Now = False, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Make a new key for the tokens of the project's users. Nobody is signed out.
+
+    The next key is published at once, and signs a few minutes later. Keys also rotate by their age.
+    """
+    out = Output(flags.json)
+    if now:
+        out.warn(
+            "This ends all access tokens of the project's users, its custom tokens and its service tokens. Users stay "
+            "signed in: their apps refresh. Servers that cache the public keys follow when they read them again."
+        )
+        confirm(yes)
+    with open_session(flags) as session:
+        path = at("projects", needed_project(flags.project, session), "auth", "signing-keys", "rotate")
+        rotated = session.ask(dict, Call("POST", path, json={"now": now}))
+    if flags.json:
+        out.document(rotated)
+    out.done("All keys are replaced." if now else "The next key is published, and signs in a few minutes.")
 
 
 def _table() -> dict[str, Any]:

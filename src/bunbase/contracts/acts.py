@@ -171,6 +171,7 @@ class Act(StrEnum):
     # end users
     AUTH_SETTINGS_READ = "auth_settings.read", DEVELOPER, SEES, READ, "settings"
     AUTH_SETTINGS_UPDATE = "auth_settings.update", ADMINISTRATOR, CHANGES, ADMIN, "settings"
+    USER_KEYS_ROTATE = "user_keys.rotate", ADMINISTRATOR, CHANGES, ADMIN
     USER_READ = "user.read", VIEWER, SEES, READ, "users:read", SERVERS
     USER_CREATE = "user.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_INVITE_CREATE = "user_invite.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS

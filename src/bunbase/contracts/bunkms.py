@@ -151,11 +151,18 @@ class Kms(Protocol):
         """
         ...
 
-    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm) -> None:
-        """Make a new signing key, unless the owner's newest key has this algorithm. Idempotent.
+    async def renew_signing_key(self, owner: str, algorithm: SigningAlgorithm, days: int | None = None) -> None:
+        """Make a new signing key, if the owner's newest key has another algorithm, or signs for `days` already.
 
-        The key is among `public_keys` at once, but signs later, when everybody has read it. Older keys stay among them
-        until the last token that they have signed has expired. Raises: KeyNotFound, KeyDestroyed.
+        Idempotent. The key is among `public_keys` at once, but signs later, when everybody has read it. Older keys stay
+        among them until the last token that they have signed has expired. Raises: KeyNotFound, KeyDestroyed.
+        """
+        ...
+
+    async def replace_signing_keys(self, owner: str, algorithm: SigningAlgorithm) -> None:
+        """Make a new signing key that signs at once, and delete all others: one of them may be in the wrong hands.
+
+        Raises: KeyNotFound, KeyDestroyed.
         """
         ...
 

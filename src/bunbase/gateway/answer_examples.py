@@ -397,6 +397,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
     # end users
     "UserSignedIn": {"user": END_USER, **TOKENS, "aal": 1, "amr": ["pwd"]},
+    "RotatedKeys": {"kids": ["Ih1b0qNxkGNm3nPUtQ2Xt7yQqZpJ5rXxqJ4G3cPz3bE"], "ended": []},
     "EnrolledUser": {
         "user": END_USER,
         **TOKENS,

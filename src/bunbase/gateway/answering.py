@@ -69,12 +69,12 @@ class AnsweringProtocol(Http1Protocol):
         Two kinds of requests get a task from the start: requests whose caller is not cached, and requests to a service
         in another process.
         """
-        turn.caller = self.recent.caller(turn.request, self._peer())
-        if turn.caller is None or not turn.request.mounted.by_hand:
-            self._answer_in_task(turn, self._identify_and_ask(turn))
-            return
         try:
-            answer = self.own.run(_begin, turn, turn.caller)
+            admitted = self.recent.caller(turn.request, self._peer())
+            if admitted is None or not turn.request.mounted.by_hand:
+                self._answer_in_task(turn, self._identify_and_ask(turn))
+                return
+            answer = self.own.run(_begin, turn, turn.admit(admitted))
         except Suspended as suspended:
             self._answer_in_task(turn, suspended.rest)
         except Exception as error:
@@ -97,8 +97,7 @@ class AnsweringProtocol(Http1Protocol):
         self.tasks.add(turn.task)
 
     async def _identify_and_ask(self, turn: Turn) -> Answer:
-        turn.caller = await self.lane.caller(turn.request, self._peer())
-        return await _ask(turn, turn.caller)
+        return await _ask(turn, turn.admit(await self.lane.caller(turn.request, self._peer())))
 
     async def _finish_in_task(self, turn: Turn, answering: Coroutine[Any, Any, Answer]) -> None:
         try:
@@ -153,10 +152,15 @@ class AnsweringProtocol(Http1Protocol):
         """Write the whole answer, or only its head if its body is a stream."""
         if not turn.disconnected and not self.ended and not self.transport.is_closing():
             headers = turn.request.headers
-            cors = b""
+            more = b""
             if b"origin" in headers and not shares_by_itself(answer.headers):
-                cors = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers)
-            self.transport.write(answer_bytes(answer, self._date_lines(), cors, turn.request_id, turn.keep_alive))
+                more = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers, self._shares(turn))
+            if turn.set_cookie:
+                more += f"set-cookie: {turn.set_cookie}\r\n".encode()
+            self.transport.write(answer_bytes(answer, self._date_lines(), more, turn.request_id, turn.keep_alive))
+
+    def _shares(self, turn: Turn) -> bool:
+        return turn.shares if turn.caller is not None else self.lane.shares(turn.request)
 
     def _end(self, turn: Turn, status: int) -> None:
         turn.response_complete = True

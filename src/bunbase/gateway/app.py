@@ -14,6 +14,8 @@ from litestar.types import BeforeRequestHookHandler
 from bunbase.gateway.audit.app import AuditedApp
 from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.callers import Callers
+from bunbase.gateway.cookie_answers import CookieAnswersApp
+from bunbase.gateway.cookie_sharing import ProjectSharing
 from bunbase.gateway.frame import Frame
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.json_requests import ApiRequest
@@ -50,7 +52,7 @@ def front_door(
 ) -> Frame:
     """Build the app. `dependencies`: the values that handlers may take by parameter name, in addition to callers."""
     site, proxies = dependencies["site"], Proxies(settings.trusted_proxies)
-    sharing = cors(settings, site.dev)
+    sharing, cookies = cors(settings, site.dev), guards.clients.cookies
     callers = Callers(guards, proxies, site.dev, site.public_url)
     login_guard = DefineMiddleware(LoginGuard, guards=guards, trusted_proxies=proxies)
 
@@ -70,7 +72,11 @@ def front_door(
 
     given_by_name = {**callers.dependencies(), **given(dependencies)}
     app = AuditedApp(Methods(rooms_app(settings, routes, given_by_name, middleware, before_the_body)), auditor)
-    return Frame(ProjectHostsApp(NormalPaths(SharingApp(app, Cors(sharing))), guards.hosts))
+    return Frame(
+        ProjectHostsApp(
+            NormalPaths(SharingApp(CookieAnswersApp(app, cookies), Cors(sharing), ProjectSharing(guards))), guards.hosts
+        )
+    )
 
 
 class ApiResponse(Response[Any]):

@@ -23,16 +23,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Container
 from typing import Any, Final
 
+import msgspec
 from litestar import Request
 from litestar.di import Provide
 
 from bunbase.contracts.bunauth.openid import SIGN_IN_COOKIE
 from bunbase.contracts.bunauth.problems import InvalidToken
-from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
+from bunbase.contracts.caller import Act, Caller, CallerKind, Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.service_accounts import TOKEN_TYPE
+from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.audit.policy import refined
+from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, SIGN_INS, WANTED, Noted
+from bunbase.gateway.cookie_mode import CookieEnded
+from bunbase.gateway.cookie_requests import CSRF_HEADER, SentCookies
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
     MAX_LENGTH,
@@ -48,15 +53,23 @@ from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
 from bunbase.gateway.origins import check_origin
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.gateway.route_acts import act_of, check_scopes
-from bunbase.pkg.errors import Unauthenticated
+from bunbase.pkg.errors import InvalidInput, Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.own_cookies import own_cookie
 
 # BunAuth checks its own acts itself
 NEEDING_PROOF: Final = frozenset(
-    {Act.PROJECT_SUSPEND, Act.PROJECT_RESUME, Act.PROJECT_DELETE, Act.USER_EXPORT_HASHES, Act.VARIABLE_REVEAL}
+    {
+        Act.PROJECT_SUSPEND,
+        Act.PROJECT_RESUME,
+        Act.PROJECT_DELETE,
+        Act.USER_EXPORT_HASHES,
+        Act.USER_KEYS_ROTATE,
+        Act.VARIABLE_REVEAL,
+    }
 )
 
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
@@ -74,6 +87,7 @@ class Callers:
         self.trusted_proxies = trusted_proxies
         self.dev = dev
         self.page_cookie = own_cookie(SIGN_IN_COOKIE, public_url)
+        self.cookies = guards.clients.cookies
 
         self.kinds: dict[str, Callable[[AnyRequest], Awaitable[Caller]]] = {
             "anyone": self.anyone,
@@ -95,6 +109,8 @@ class Callers:
             act = act_of(request.method, request.scope["path_template"])
             if act and refined(act, caller, request.path_params, request.query_params.keys()) in NEEDING_PROOF:
                 await self._check_proof(caller)
+            if request.scope["path_template"] in SIGN_INS:
+                await self._note_sign_in(request, caller)
             if caller.limits is not None:
                 check_scopes(caller, request.method, request.scope["path_template"])
 
@@ -157,9 +173,11 @@ class Callers:
         with_key = bool(project_key(request.headers, request.query_params))
         token = bearer_token(request.headers) if with_key else ""  # else it is a service token
         explain = await self._explains(request, caller.project)
-        if not token and not explain:
-            return caller
         user = await self.identity.end_user(caller.project, token) if token else None
+        if with_key and not token:
+            user = await self._user_by_cookie(request, caller)
+        if user is None and not explain:
+            return caller
         known = {"project": caller.project, "key": caller.key, "scopes": caller.scopes}
         return self._caller(request, caller.kind, user=user, explain=explain, **known)
 
@@ -187,15 +205,64 @@ class Callers:
                 "Name the project: send its key as X-Bunbase-Key, or ?project=<id> (prj_…) for a public function."
             )
         await self.identity.check_active(project)
-        return self._caller(request, CallerKind.ANONYMOUS, project=project)
+        return await self._visitor_by_cookie(request, project)
 
     async def _visitor_of(self, request: AnyRequest, project: str) -> Caller:
         if not project_key(request.headers, request.query_params):
-            return self._caller(request, CallerKind.ANONYMOUS, project=project)
+            return await self._visitor_by_cookie(request, project)
         caller = await self.client(request)
         if caller.project != project:
             raise InvalidKey("This key belongs to another project than this host: use the host of the key's project.")
         return caller
+
+    async def _visitor_by_cookie(self, request: AnyRequest, project: str) -> Caller:
+        """Return a visitor of a function. A user who is signed in by cookie needs no key to open a page."""
+        caller = self._caller(request, CallerKind.ANONYMOUS, project=project)
+        if not request.scope["path_template"].startswith(FUNCTIONS):
+            return caller
+        user = await self._user_by_cookie(request, caller)
+        return self._caller(request, CallerKind.PUBLISHABLE, project=project, user=user) if user else caller
+
+    async def _user_by_cookie(self, request: AnyRequest, caller: Caller) -> EndUser | None:
+        """Return the user of the project's cookie, or None.
+
+        A cookie whose session has ended is removed. It counts as none where people sign in, and where pages of
+        functions are shown: the function shows its own page then.
+        Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
+        """
+        project, sent, route = caller.project, _cookies(request, caller), request.scope["path_template"]
+        try:
+            found = await self.cookies.user(project, sent, caller.ip, _own_host(request))
+        except CookieEnded as ended:
+            if not (route in SIGN_INS or route.startswith(FUNCTIONS)):
+                raise
+            self._note(request, Noted(project, CookieMode(), set_cookie=ended.set_cookie))
+            return None
+        if found is None:
+            return None
+        value = sent.value(project, self.cookies.public_url)
+        mode = await self.cookies.mode(project)
+        self._note(request, Noted(project, mode, value, found.set_cookie))
+        return found.user
+
+    async def _note_sign_in(self, request: AnyRequest, caller: Caller) -> None:
+        """Note that a sign-in sets the cookie, if `?cookies=1` asks for it. Raises: CookieModeOff, CsrfRefused."""
+        asked = sent_once(request.query_params, PARAMETER, "parameter")
+        if not asked:
+            return
+        if asked != WANTED:
+            raise InvalidInput.at(PARAMETER, "Send cookies=1, or leave the parameter out.")
+        sent = _cookies(request, caller)
+        mode = await self.cookies.check_sign_in(caller.project, sent, _own_host(request))
+        noted: Noted = request.scope["state"].get(NOTE) or Noted(caller.project, mode)
+        if request.scope["path_template"] == REFRESH:  # the route takes the value of the cookie itself
+            noted.value = sent.value(caller.project, self.cookies.public_url)
+            if noted.value:
+                self.cookies.check_page(mode, sent, _own_host(request))
+        self._note(request, msgspec.structs.replace(noted, mode=mode, wanted=True))
+
+    def _note(self, request: AnyRequest, noted: Noted) -> None:
+        request.scope["state"][NOTE] = noted
 
     async def _service(self, request: AnyRequest, token: str) -> Caller:
         """Return the caller of a service token: it has the rights of a secret key with the scopes of the token.
@@ -272,6 +339,25 @@ class Callers:
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
         return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
+
+
+def _cookies(request: AnyRequest, caller: Caller) -> SentCookies:
+    headers = request.headers
+    cookie = "; ".join(headers.getall("cookie", []))
+    return SentCookies(
+        request.method,
+        cookie,
+        origin=headers.get("origin", ""),
+        csrf=headers.get(CSRF_HEADER, ""),
+        site=headers.get("sec-fetch-site", ""),
+        mode=headers.get("sec-fetch-mode", ""),
+        secret=caller.kind is CallerKind.SECRET,
+    )
+
+
+def _own_host(request: AnyRequest) -> str:
+    """Return the project's own host if the request was sent to it, with the port, else ""."""
+    return request.headers.get("host", "").lower() if request.scope["state"].get(HOST_SLUG) is not None else ""
 
 
 def _named_project(request: AnyRequest) -> str:

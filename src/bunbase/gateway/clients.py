@@ -2,48 +2,90 @@
 
 from __future__ import annotations
 
-from bunbase.contracts.caller import Caller
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.platform import KeyHolder
+from bunbase.gateway.cookie_mode import CookieUsers
+from bunbase.gateway.cookie_requests import SentCookies
 from bunbase.gateway.credentials import Sender, bearer_token
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.login_limits import LoginLimits
 from bunbase.gateway.origins import check_origin, is_welcome
 
+NO_COOKIES: Final = SentCookies("GET", "")
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """`shares`: pages of the request's origin may read the answer although the request has a cookie. `set_cookie`: a
+    header of the answer; empty if there is none."""
+
+    caller: Caller
+    shares: bool = False
+    set_cookie: str = ""
+
 
 class Clients:
-    def __init__(self, identity: Identity, limits: LoginLimits) -> None:
+    def __init__(self, identity: Identity, limits: LoginLimits, cookies: CookieUsers) -> None:
         self.identity = identity
         self.limits = limits
+        self.cookies = cookies
 
     def known_caller(
-        self, sender: Sender, key: str, authorization: str | None, origin: str | None = None
-    ) -> Caller | None:
-        """Return the Caller if key and token are cached, else None: then `caller` looks them up or refuses them."""
+        self, sender: Sender, key: str, authorization: str | None, sent: SentCookies, origin: str | None = None
+    ) -> Admitted | None:
+        """Return the caller if key, token and cookie are cached, else None: then `caller` looks them up or refuses
+        them. Raises: CsrfRefused, Malformed."""
         holder = self.identity.known_holder(key)
         if holder is None or not is_welcome(holder, origin):
             return None
-        user = None
+        user, shares = None, False
+        if origin is not None:
+            mode = self.cookies.known_mode(holder.project)
+            if mode is None:
+                return None
+            shares = origin in mode.origins
+        if authorization is None and sent.cookie:
+            sent = of_key(sent, holder)
+            if self.cookies.known_mode(holder.project) is None:
+                return None
+            if sent.value(holder.project, self.cookies.public_url):
+                user = self.cookies.known_user(holder.project, sent)
+                if user is None:
+                    return None
         if authorization is not None:
             scheme, _, token = authorization.partition(" ")
             user = self.identity.known_user(holder.project, token) if scheme == "Bearer" else None
             if user is None:
                 return None
-        return sender.caller(
+        caller = sender.caller(
             holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
         )
+        return Admitted(caller, shares)
 
-    async def caller(self, sender: Sender, key: str, authorization: str, origin: str | None = None) -> Caller:
-        """Return the Caller. `authorization`: the value of the header, "" if the request has none.
+    async def caller(
+        self, sender: Sender, key: str, authorization: str, sent: SentCookies, origin: str | None = None
+    ) -> Admitted:
+        """Return the caller. `authorization`: the value of the header, "" if the request has none. With a token, the
+        cookie does not count.
 
-        Raises: InvalidKey, InvalidToken, TokenExpired, OriginNotAllowed, SecretKeyInBrowser, RateLimited, Unreachable.
+        Raises: InvalidKey, InvalidToken, TokenExpired, CookieEnded, CsrfRefused, Malformed, OriginNotAllowed,
+        SecretKeyInBrowser, RateLimited, Unreachable.
         """
         holder = await self.holder(key, sender.ip)
         check_origin(holder, origin)
         token = bearer_token({"authorization": authorization})
         user = await self.identity.end_user(holder.project, token) if token else None
-        return sender.caller(
+        found = None if token else await self.cookies.user(holder.project, of_key(sent, holder), sender.ip)
+        if found is not None:
+            user = found.user
+        shares = origin is not None and await self.cookies.shares(holder.project, origin)
+        caller = sender.caller(
             holder.kind, project=holder.project, key=holder.key_id, user=user, scopes=holder.limits.scopes
         )
+        return Admitted(caller, shares, found.set_cookie if found else "")
 
     async def holder(self, key: str, ip: str) -> KeyHolder:
         """Return the project and kind of a key. An invalid key counts against the limit of the address that sent it.
@@ -54,3 +96,8 @@ class Clients:
         if known is not None:
             return known
         return await self.limits.look_up(ip, key, lambda: self.identity.key_holder(key))
+
+
+def of_key(sent: SentCookies, holder: KeyHolder) -> SentCookies:
+    """Return what a request with this key says about cookies."""
+    return msgspec.structs.replace(sent, secret=holder.kind is CallerKind.SECRET)

@@ -107,6 +107,7 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", f"{PROJECT}/backups/restore"): {"backup": "bkp_01jd7qv8x2r4m6t0w9c3e5g7hb"},
     ("PUT", f"{PROJECT}/backups/schedule"): {"every_hours": 24, "kept": 7},
     ("POST", f"{PROJECT}/import"): '{"_id": "rye", "title": "Rye bread"}\n{"_id": "spelt", "title": "Spelt bread"}\n',
+    ("POST", f"{PROJECT}/auth/signing-keys/rotate"): {"now": False},
     ("PATCH", f"{PROJECT}/auth"): {"app_name": "Bakery", "redirect_urls": ["https://bakery.example/signed-in"]},
     ("POST", "/v1/auth/signup"): {"email": "eve@example.com", "password": "apples and pears", "data": {"name": "Eve"}},
     ("POST", "/v1/auth/anonymous"): {"data": {"theme": "dark"}},

@@ -60,6 +60,7 @@ class Identity:
         self.slugs: Cache[str, str] = Cache(size, MEMBERSHIP_TTL_SECONDS)
         self.first_uses = FirstUses(bunauth.note_first_uses)
         self.user_first_uses = FirstUses(tenant_auth.note_first_uses)
+        self.on_settings: list[Callable[[str], None]] = []  # called with a project whose settings have changed
         self.epoch = 0  # grows with every revocation; a result that was looked up in an earlier epoch is not cached
         self.ended_sessions = Revoked("bunauth", bunauth.revocations, self._drop)
         self.ended_user_sessions = Revoked("tenant_auth", tenant_auth.revocations, self._drop)
@@ -125,7 +126,7 @@ class Identity:
             if not is_user_token(claims, project):
                 raise InvalidToken("This token belongs to another project, or it is not an end user's access token.")
             self.user_first_uses.note(claims, project)
-            known = user_token(claims)
+            known = user_token(claims, key_id(token))
             self.users.put(cached, known, known.seconds_left)
         if known.seconds_left <= 0:
             raise TokenExpired
@@ -152,9 +153,11 @@ class Identity:
         cached = fingerprint(token)
         claims = self.services.get(cached)
         if claims is None:
-            claims = await self._service_claims(token)
+            claims = await self._service_claims(token) | {KEY: key_id(token)}
             self.services.put(cached, claims, _seconds_left(claims))
         _check_expiry(claims)
+        if claims[KEY] in self.ended_user_sessions:
+            raise InvalidToken
         project, client, scopes = claims["aud"], claims["sub"], tuple(claims["scope"].split())
         try:
             holder = await self._cached(
@@ -194,7 +197,7 @@ class Identity:
     def _ended(self, token: UserToken) -> bool:
         """True if a user's token was revoked: its session ended, or the user changed after the token was issued."""
         ended = self.ended_user_sessions
-        return token.user.session in ended or token.user_version in ended
+        return token.user.session in ended or token.user_version in ended or token.key in ended
 
     async def _alive(self, project: str, token: UserToken) -> bool:
         return await in_time(self.tenant_auth.session_alive(project, token.user.session, token.version))
@@ -267,8 +270,11 @@ class Identity:
                 self.user_keys.forget(news.id)
             case RevokedKind.SETTINGS:
                 self.user_keys.forget(news.id)  # another algorithm means other keys
+                for forget in self.on_settings:
+                    forget(news.id)
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
+                self.user_keys.forget_key(news.id)
             case RevokedKind.MEMBERSHIP:
                 project, _, developer = news.id.partition(":")  # an empty one stands for all
                 self.memberships.drop_where(

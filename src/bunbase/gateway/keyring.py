@@ -39,6 +39,10 @@ class Keyring:
     def forget(self, signer: str) -> None:
         self.verifiers.drop(signer)
 
+    def forget_key(self, kid: str) -> None:
+        """Forget all sets of keys that contain a key: it was replaced."""
+        self.verifiers.drop_where(lambda known: known[1].knows(kid))
+
     async def _verifier(self, signer: str, again: bool = False) -> Verifier:
         known = self.verifiers.get(signer)
         if known is not None and not (again and time.monotonic() - known[0] > REFETCH_SECONDS):

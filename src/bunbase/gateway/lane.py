@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Final
 
-from bunbase.contracts.caller import Caller
+from bunbase.gateway.clients import Admitted
+from bunbase.gateway.cookie_requests import SentCookies
 from bunbase.gateway.credentials import MAX_AGENT, MAX_LENGTH, Sender, caller_address
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.hot_routes import Headers, HotRequest, HotRoutes
 from bunbase.gateway.sharing import Cors
+
+SAID: Final = (b"cookie", b"origin", b"x-bunbase-csrf", b"sec-fetch-site", b"sec-fetch-mode")
 
 
 class Lane:
@@ -20,17 +24,27 @@ class Lane:
         self.trusted_proxies = trusted_proxies
         self.cors = cors
 
-    def known_caller(self, request: HotRequest, peer: str) -> Caller | None:
-        """Return the Caller if it is cached, else None: then `caller` looks it up."""
+    def known_caller(self, request: HotRequest, peer: str) -> Admitted | None:
+        """Return the caller if it is cached, else None: then `caller` looks it up."""
         headers = request.headers
         authorization = str(headers[b"authorization"], "latin-1") if b"authorization" in headers else None
-        return self.clients.known_caller(self._sender(headers, peer), _key(headers), authorization, _origin(headers))
+        return self.clients.known_caller(
+            self._sender(headers, peer), _key(headers), authorization, _cookies(request), _origin(headers)
+        )
 
-    async def caller(self, request: HotRequest, peer: str) -> Caller:
-        """Return the Caller. Raises: as `Clients.caller`."""
+    async def caller(self, request: HotRequest, peer: str) -> Admitted:
+        """Return the caller. Raises: as `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
-        return await self.clients.caller(self._sender(headers, peer), _key(headers), authorization, _origin(headers))
+        return await self.clients.caller(
+            self._sender(headers, peer), _key(headers), authorization, _cookies(request), _origin(headers)
+        )
+
+    def shares(self, request: HotRequest) -> bool:
+        """True if the page may read even a refusal of its request: the origin is one of the project."""
+        holder, origin = self.identity.known_holder(_key(request.headers)), _origin(request.headers)
+        mode = self.clients.cookies.known_mode(holder.project) if holder and origin else None
+        return mode is not None and origin in mode.origins
 
     def still_known(self, signed_in: bool) -> bool:
         """True if this process receives new revocations. `signed_in`: also require the feed of users' sessions."""
@@ -45,6 +59,12 @@ class Lane:
 
 def _origin(headers: Headers) -> str | None:
     return str(headers[b"origin"], "latin-1") if b"origin" in headers else None
+
+
+def _cookies(request: HotRequest) -> SentCookies:
+    headers = request.headers
+    cookie, origin, csrf, site, mode = [str(headers.get(name, b""), "latin-1") for name in SAID]
+    return SentCookies(request.mounted.route.method, cookie, origin, csrf, site, mode)
 
 
 def _key(headers: Headers) -> str:

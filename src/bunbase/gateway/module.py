@@ -13,6 +13,7 @@ from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.gateway.app import cors, front_door
 from bunbase.gateway.audit.auditor import Auditor
 from bunbase.gateway.clients import Clients
+from bunbase.gateway.cookie_mode import CookieUsers
 from bunbase.gateway.dev_mail import get_dev_mail
 from bunbase.gateway.fast_lane import FastLane
 from bunbase.gateway.frame import Frame
@@ -43,7 +44,9 @@ async def open_gateway(
     bunauth = rooms[BunAuth]
     identity = Identity(bunauth, rooms[Platform], rooms[TenantAuth], settings.cached_credentials)
     limits = LoginLimits(settings)
-    guards = Guards(identity, limits, Clients(identity, limits), project_hosts(site.functions_host, site.public_url))
+    cookies = CookieUsers(identity, limits, site, settings.cached_credentials)
+    hosts = project_hosts(site.functions_host, site.public_url)
+    guards = Guards(identity, limits, Clients(identity, limits, cookies), hosts)
     routes = [route for module in modules for route in module.routes]
     dependencies = {
         **{module.name: rooms[module.provides] for module in modules},

@@ -16,8 +16,9 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
 from bunbase import __version__
+from bunbase.gateway.cookie_answers import SIGN_INS
 from bunbase.gateway.examples import with_examples
-from bunbase.gateway.openapi_callers import SCHEMES, add_callers, describe_act, describe_project
+from bunbase.gateway.openapi_callers import COOKIES, SCHEMES, add_callers, describe_act, describe_project
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
 from bunbase.gateway.route_acts import act_of
 from bunbase.pkg.openapi import DescribedBody
@@ -94,6 +95,8 @@ def completed(app: Litestar) -> dict[str, Any]:
     failures = {"Problem": FAILURE}
     for method, path, operation, handler in found:
         _complete(operation, handler)
+        if path in SIGN_INS and method == "POST":
+            operation["parameters"] = [*operation.get("parameters", ()), COOKIES]
         act = act_of(method, path)
         if act is not None:
             describe_act(operation, act)

@@ -10,6 +10,7 @@ from typing import Any, Final
 from litestar.handlers import HTTPRouteHandler
 
 from bunbase.contracts.acts import Act
+from bunbase.gateway.cookie_answers import PARAMETER, WANTED
 from bunbase.gateway.credentials import EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
 from bunbase.pkg.openapi import Security
 
@@ -68,6 +69,13 @@ PROJECT_ID: Final = {
     "in": "query",
     "description": "The id of the project, for a public function that is called without a key.",
     "schema": {"type": "string", "pattern": "^prj_[a-z0-9]{1,60}$"},
+}
+COOKIES: Final = {
+    "name": PARAMETER,
+    "in": "query",
+    "description": "Set the cookie of the session, and leave the tokens out of the answer. The project must allow it "
+    "with the setting `cookies`.",
+    "schema": {"type": "string", "enum": [WANTED]},
 }
 EXPLAIN: Final = {
     "name": EXPLAIN_HEADER.title(),

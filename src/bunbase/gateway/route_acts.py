@@ -169,6 +169,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     # end users
     ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,
     ("PATCH", f"{P}/auth"): Act.AUTH_SETTINGS_UPDATE,
+    ("POST", f"{P}/auth/signing-keys/rotate"): Act.USER_KEYS_ROTATE,
     ("POST", "/v1/auth/signup"): Act.PROFILE_USE,
     ("POST", "/v1/auth/anonymous"): Act.PROFILE_USE,
     ("POST", "/v1/auth/signup/confirm"): Act.PROFILE_USE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from litestar.config.cors import CORSConfig
@@ -20,6 +20,9 @@ from bunbase.pkg import context
 from bunbase.pkg.errors import Problem
 
 PREFIX: Final = "access-control-"
+ALLOW_ORIGIN: Final = "access-control-allow-origin"
+ALLOW_CREDENTIALS: Final = "access-control-allow-credentials"
+OF_USERS: Final = "/v1/"  # only these paths take the cookies of end users
 # Pages of every origin may use these, whatever the settings say: they are for OpenID Connect clients in browsers. They
 # take no cookies, and a client must have its tokens to get anything.
 FOR_CLIENTS: Final = frozenset(
@@ -52,23 +55,30 @@ class Cors:
         self.plain = tuple(common.items())
         self.plain_lines = _lines(self.plain)
 
-    def pairs(self, origin: str, has_cookie: bool) -> Pairs:
-        """Return the headers for an answer to a page. `origin`: the page's origin; "" if the request has none."""
+    def pairs(self, origin: str, has_cookie: bool, credentials: bool = False) -> Pairs:
+        """Return the headers for an answer to a page. `origin`: the page's origin; "" if the request has none.
+
+        `credentials`: the project allows the page to use its cookie (cookie mode).
+        """
         if not origin:
             return ()
+        if credentials:
+            return (*{**self.common, ALLOW_ORIGIN: origin, ALLOW_CREDENTIALS: "true"}.items(), ("vary", "Origin"))
         config = self.config
         if has_cookie if config.is_allow_all_origins else config.is_origin_allowed(origin):
             return (*{**self.common, "access-control-allow-origin": origin}.items(), ("vary", "Origin"))
         return self.plain
 
-    def lines(self, origin: bytes, has_cookie: bool) -> bytes:
+    def lines(self, origin: bytes, has_cookie: bool, credentials: bool = False) -> bytes:
         """Return the same headers as complete header lines."""
-        headers = self.pairs(str(origin, "latin-1"), has_cookie)
+        headers = self.pairs(str(origin, "latin-1"), has_cookie, credentials)
         return self.plain_lines if headers is self.plain else _lines(headers)
 
-    def preflight(self, origin: str, names: str) -> Pairs:
+    def preflight(self, origin: str, names: str, credentials: bool = False) -> Pairs:
         """Return the headers that allow a request. `names`: the headers that the page wants to send, a list."""
         headers = {name.lower(): value for name, value in self.config.preflight_headers.items()}
+        if credentials:
+            headers |= {ALLOW_ORIGIN: origin, ALLOW_CREDENTIALS: "true", "vary": "Origin"}
         headers.setdefault("access-control-allow-origin", origin)
         wanted = sorted({name.strip() for name in names.split(",") if TOKEN.fullmatch(name.strip())})
         if wanted:
@@ -76,10 +86,23 @@ class Cors:
         return tuple(headers.items())
 
 
+class CookieSharing(Protocol):
+    async def shares_answer(self, scope: Any, origin: str) -> bool:
+        """True if pages of this origin may use the cookie of the project that the request was sent to."""
+        ...
+
+    async def shares_preflight(self, origin: str) -> bool:
+        """True if pages of this origin may use the cookie of any project: a preflight names none."""
+        ...
+
+
 class SharingApp:
-    def __init__(self, app: Any, cors: Cors) -> None:
+    """`cookies`: decides which pages may send cookies and read the answers."""
+
+    def __init__(self, app: Any, cors: Cors, cookies: CookieSharing) -> None:
         self.app = app
         self.cors = cors
+        self.cookies = cookies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         headers = Headers.from_scope(scope) if scope["type"] == "http" else {}
@@ -89,29 +112,30 @@ class SharingApp:
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await self._preflight(scope["path"], origin, headers.get("access-control-request-headers", ""), send)
         else:
-            pairs = self._pairs(scope["path"], origin, "cookie" in headers)
-            await self.app(scope, receive, self._sharing(pairs, send))
+            await self.app(scope, receive, self._sharing(scope, origin, "cookie" in headers, send))
 
-    def _pairs(self, path: str, origin: str, has_cookie: bool) -> Pairs:
-        if path in FOR_CLIENTS:
-            return (*{**self.cors.common, "access-control-allow-origin": "*"}.items(),)
-        return self.cors.pairs(origin, has_cookie)
+    async def _pairs(self, scope: Any, origin: str, has_cookie: bool) -> Pairs:
+        if scope["path"] in FOR_CLIENTS:
+            return (*{**self.cors.common, ALLOW_ORIGIN: "*"}.items(),)
+        credentials = scope["path"].startswith(OF_USERS) and await self.cookies.shares_answer(scope, origin)
+        return self.cors.pairs(origin, has_cookie, credentials)
 
-    def _sharing(self, pairs: Pairs, send: Any) -> Any:
+    def _sharing(self, scope: Any, origin: str, has_cookie: bool, send: Any) -> Any:
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
                 own = message.get("headers", ())
                 if not any(name.lower().startswith(PREFIX.encode()) for name, _ in own):
-                    message["headers"] = [*own, *_encoded(pairs)]
+                    message["headers"] = [*own, *_encoded(await self._pairs(scope, origin, has_cookie))]
             await send(message)
 
         return sending
 
     async def _preflight(self, path: str, origin: str, names: str, send: Any) -> None:
-        if path not in FOR_CLIENTS and not self.cors.config.is_origin_allowed(origin):
+        credentials = path.startswith(OF_USERS) and await self.cookies.shares_preflight(origin)
+        if path not in FOR_CLIENTS and not credentials and not self.cors.config.is_origin_allowed(origin):
             await _refuse(origin, send)
             return
-        headers = _encoded(self.cors.preflight(origin, names))
+        headers = _encoded(self.cors.preflight(origin, names, credentials))
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 

@@ -7,6 +7,7 @@ import time
 from typing import Final
 
 from bunbase.contracts.caller import Caller
+from bunbase.gateway.clients import Admitted
 from bunbase.gateway.hot_routes import HotRequest
 from bunbase.pkg.errors import RequestStalled
 
@@ -31,10 +32,17 @@ class Turn:
         self.started = time.perf_counter()
         self.parts: list[bytes] = []
         self.caller: Caller | None = None
+        self.shares = False
+        self.set_cookie = ""
         self.task: asyncio.Task[None] | None = None
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = False
+
+    def admit(self, admitted: Admitted) -> Caller:
+        """Note who has sent the request. Return the caller."""
+        self.caller, self.shares, self.set_cookie = admitted.caller, admitted.shares, admitted.set_cookie
+        return admitted.caller
 
     @property
     def message_event(self) -> Turn:

@@ -13,20 +13,23 @@ from bunbase.contracts.tenant_auth.tokens import end_user_of
 
 
 class UserToken(msgspec.Struct, frozen=True):
-    """A checked token. `version`: of the user. `user_version`: the id under which all tokens of it are revoked."""
+    """A checked token. `version`: of the user. `user_version`: the id under which all tokens of it are revoked.
+    `key`: the id of the key that signed the token.
+    """
 
     user: EndUser
     version: int
     user_version: str
     expires_at: float
+    key: str = ""
 
     @property
     def seconds_left(self) -> float:
         return self.expires_at - time.time()
 
 
-def user_token(claims: dict[str, Any]) -> UserToken:
+def user_token(claims: dict[str, Any], key: str = "") -> UserToken:
     """Return the token with these checked claims (`is_user_token`)."""
     user = end_user_of(claims)
     version = claims.get("ver", 0)  # tokens of older releases have no version: they count as version 0
-    return UserToken(user, version, user_version(claims["aud"], user.uid, version), float(claims["exp"]))
+    return UserToken(user, version, user_version(claims["aud"], user.uid, version), float(claims["exp"]), key)

@@ -16,10 +16,10 @@ TAGGED_LINES: Final = b"".join([b"%b: %b\r\n" % pair for pair in TAGGED])
 CLOSE: Final = b"connection: close\r\n"
 
 
-def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep_alive: bool) -> bytes:
+def answer_bytes(answer: Answer, date: bytes, more: bytes, request_id: str, keep_alive: bool) -> bytes:
     """Return the bytes of an answer, or the bytes of its head if the body is a stream.
 
-    `date` and `cors`: complete header lines.
+    `date` and `more`: complete header lines.
     """
     own = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     if answer.rest is not None:
@@ -30,7 +30,7 @@ def answer_bytes(answer: Answer, date: bytes, cors: bytes, request_id: str, keep
         STATUS_LINE[answer.status],
         date,
         own.encode("latin-1"),
-        cors,
+        more,
         _caching(answer.headers),
         request_id.encode(),
         b"" if keep_alive else CLOSE,

@@ -19,7 +19,7 @@ MAY_CALL: Final = {
     "bunkms": {
         "bunauth": "create_keys seal unseal",
         "platform": "create_keys destroy public_keys sign",
-        "tenant_auth": "public_keys renew_signing_key seal sign unseal",
+        "tenant_auth": "public_keys renew_signing_key replace_signing_keys seal sign unseal",
         "bundoc": "bind_directory check_macs generate_data_key make_mac rewrap_data_key unwrap_data_key",
         "functions": "seal unseal",
         NOBODY: "rotate",
@@ -46,19 +46,20 @@ MAY_CALL: Final = {
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
-        GATEWAY: """change_project_auth change_user_password confirm_enrolment confirm_totp confirm_user_email_change
-                    confirm_user_signup create_user create_user_link_ticket custom_token delete_me delete_passkey
-                    delete_user delete_user_identity dev_mails end_own_session end_own_sessions end_user_sessions
-                    exchange_user_code export_users finish_user_login import_users invite_user jwks knows_address
-                    login login_with_code login_with_custom_token login_with_link login_with_passkey
+        GATEWAY: """change_project_auth change_user_password confirm_enrolment confirm_totp
+                    confirm_user_email_change confirm_user_signup cookie_access cookie_mode create_user
+                    create_user_link_ticket custom_token delete_me delete_passkey delete_user delete_user_identity
+                    dev_mails end_own_session end_own_sessions end_user_sessions exchange_user_code export_users
+                    finish_user_login import_users invite_user is_cookie_origin jwks knows_address login
+                    login_with_code login_with_custom_token login_with_link login_with_passkey
                     login_with_second_factor logout me new_recovery_codes note_first_uses open_confirmed_user
                     own_sessions passkey_login_options passkey_options passkeys project_auth proof_options
                     reauthenticate refresh register_passkey remove_totp rename_passkey request_user_code
-                    request_user_email_change request_user_link request_user_password_reset request_user_verification
-                    reset_user_factors reset_user_password revocations session_alive sign_in_anonymously signup
-                    start_enrolment start_totp start_user_login totp_state update_me update_user user user_identities
-                    user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
-                    withdraw_user_invite""",
+                    request_user_email_change request_user_link request_user_password_reset
+                    request_user_verification reset_user_factors reset_user_password revocations rotate_user_keys
+                    session_alive sign_in_anonymously signup start_enrolment start_totp start_user_login totp_state
+                    update_me update_user user user_identities user_invites user_link_target user_login_providers
+                    user_page user_sessions users verify_user_email withdraw_user_invite""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

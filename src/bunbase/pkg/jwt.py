@@ -138,6 +138,9 @@ class Verifier:
         self._now = now
         self._known: Cache[str, dict[str, Any]] = Cache(remember, REMEMBER_SECONDS)
 
+    def knows(self, kid: str) -> bool:
+        return kid in self._keys
+
     def claims(self, token: str, **expected: str) -> dict[str, Any]:
         """Return the claims of a token after checking its signature, its expiry (without leeway) and `expected` claims.
 

@@ -26,6 +26,7 @@ CUSTOM_TYPE: Final = "custom"
 CUSTOM_HEADER: Final = "custom+jwt"  # explicit typing, RFC 8725 §3.11
 CUSTOM_TTL_SECONDS: Final = 300
 KEYS_TTL_SECONDS: Final = 60.0
+YOUNG_SECONDS: Final = 3600.0  # how often a process asks BunKMS whether a key is due
 KEYS_CACHED: Final = 10_000  # projects
 REFETCH_SECONDS: Final = 5.0  # invented key ids in tokens must not cause a call of BunKMS more often than this
 ATTEMPTS: Final = 2  # the key may be replaced during one attempt, but hardly during two in a row
@@ -80,6 +81,7 @@ class UserTokens:
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
         self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
+        self.young: Cache[tuple[str, int], bool] = Cache(KEYS_CACHED, YOUNG_SECONDS)
 
     async def sign(self, project: str, subject: Subject, life: Life) -> tuple[str, int]:
         """Return an access token and the Unix second in which it expires. Raises: KeyNotFound, KeyDestroyed."""
@@ -130,17 +132,28 @@ class UserTokens:
         keys = await self._public_keys(project)
         return Jwks(tuple(key.jwk() for key in keys))
 
-    async def use_algorithm(self, project: str, algorithm: SigningAlgorithm) -> None:
-        """Ask BunKMS for a key of another algorithm if the project's key is not of this one.
+    async def renew_key(self, project: str, algorithm: SigningAlgorithm, days: int) -> None:
+        """Ask BunKMS for a new key if the project's key has another algorithm, or signs for `days` already.
 
         The new key signs after a few minutes, so that everybody has read it by then. Nobody is signed out meanwhile.
         Raises: KeyNotFound, KeyDestroyed.
         """
-        if (await self._public_keys(project))[0].alg is algorithm or self.renewed.get((project, algorithm)):
+        same = (await self._public_keys(project))[0].alg is algorithm
+        if self.young.get((project, days)) if same else self.renewed.get((project, algorithm)):
             return
-        await self.kms.renew_signing_key(project, algorithm)
-        self.renewed.put((project, algorithm), True)
+        await self.kms.renew_signing_key(project, algorithm, days)
+        self.young.put((project, days), True)
+        self.renewed.put((project, algorithm), not same)
         self.forget_keys(project)
+
+    async def replace_keys(self, project: str, algorithm: SigningAlgorithm) -> None:
+        """Replace all keys at once. Raises: KeyNotFound, KeyDestroyed."""
+        await self.kms.replace_signing_keys(project, algorithm)
+        self.forget_keys(project)
+
+    def end_key(self, kid: str) -> None:
+        """Forget all sets of keys that contain a key: another process has replaced it."""
+        self.keys.drop_where(lambda keys: any(key.kid == kid for key in keys))
 
     async def check_key(self, project: str) -> None:
         """Check with BunKMS that the project still has a key. Raises: KeyNotFound, KeyDestroyed."""

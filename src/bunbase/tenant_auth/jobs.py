@@ -7,10 +7,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
+from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -32,12 +34,16 @@ def upkeep_jobs(stores: Stores, settings: TenantAuthSettings, clock: Clock) -> t
     )
 
 
-def settings_job(stores: Stores, pools: Pools) -> Job:
-    """Return the job that forgets the settings of a project when a process has changed them."""
+def settings_job(stores: Stores, pools: Pools, access: UserTokens) -> Job:
+    """Return the job that forgets the settings and keys of a project when a process has changed them."""
+
+    def forget_keys(news: Revocation) -> None:
+        if news.kind is RevokedKind.SIGNING_KEY:
+            access.end_key(news.id)
 
     async def follow() -> None:
         with suppress(Problem):  # the database is away: begin again
-            await pools.cache.follow(stores.feed.follow())
+            await pools.cache.follow(stores.feed.follow(), forget_keys)
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
 

@@ -36,9 +36,14 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
-        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url), rooms.later(Functions))
+        access = UserTokens(rooms[Kms], site.public_url)
+        service = TenantAuthService(pools, access, rooms.later(Functions))
         mails.has_own_way = service.hooks.sends_mail
-        jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests), hook_job(stores, service.hooks))
+        jobs = (
+            settings_job(stores, pools, access),
+            mail_request_job(service.mail_requests),
+            hook_job(stores, service.hooks),
+        )
         async with running(
             *jobs,
             *upkeep_jobs(stores, settings, site.clock),

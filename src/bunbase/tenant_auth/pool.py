@@ -86,6 +86,11 @@ class Pool:
         return msgspec.structs.replace(self._all.settings, **known)
 
     @property
+    def key_days(self) -> int:
+        """How long a signing key of the project signs."""
+        return self.auth.tokens.rotation_days or self._all.settings.signing_key_days
+
+    @property
     def app_name(self) -> str:
         return self.auth.app_name or APP
 

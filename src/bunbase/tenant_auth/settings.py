@@ -21,8 +21,11 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     `password.breached` refuse new passwords that it contains.
     `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
     five digits of a hash; if it does not answer within two seconds, the password is accepted.
+    `signing_key_days`: a key of a project signs tokens for this time; then the next one does, without an interruption.
+    A project may choose another time (`tokens.rotation_days`).
     """
 
+    signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
     max_users_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     provider_hosts: tuple[str, ...] = ()
     max_mails_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200

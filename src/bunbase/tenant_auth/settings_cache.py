@@ -21,6 +21,10 @@ STALE_SECONDS: Final = 3.0  # a feed sends a heartbeat every second
 T = TypeVar("T")
 
 
+def nothing_else(_news: Revocation) -> None:
+    """Do nothing. This is the default."""
+
+
 class SettingsCache(Generic[T]):
     """`read(project)`: reads the settings of a project and makes what is kept."""
 
@@ -42,11 +46,15 @@ class SettingsCache(Generic[T]):
             self.known.put(project, read)
         return read
 
-    async def follow(self, feed: AsyncIterator[Revocation]) -> None:
-        """Forget the settings that other processes change, until the feed breaks off. A job calls this."""
+    async def follow(self, feed: AsyncIterator[Revocation], also: Callable[[Revocation], None] = nothing_else) -> None:
+        """Forget the settings that other processes change, until the feed breaks off. A job calls this.
+
+        `also`: is told all news.
+        """
         self._forget_all()  # changes may have been missed
         async for news in feed:
             self.heard_at = self.now()
+            also(news)
             if news.kind is RevokedKind.SETTINGS:
                 self.forget(news.id)
 

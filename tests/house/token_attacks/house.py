@@ -151,6 +151,8 @@ async def opened_house(home: Path, database_url: str) -> AsyncIterator[House]:
                 rooms = Opened(
                     kms, bunauth, tenant_auth, platform, identity, ada, bakery, library, user.id, *keys, shop
                 )
+                await tenant_auth.change_project_auth(at(rooms, bakery.id), {"cookies": True}, None)
+                tenant_auth.pools.cache.forget(bakery.id)
                 made = await _tokens(rooms)
                 made |= {"developer": access.access_token, "developer's refresh": access.refresh_token}
                 tokens: dict[str, Callable[[], str]] = {kind: partial(str, token) for kind, token in made.items()}
@@ -472,6 +474,11 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
             lambda token: bunauth.refresh(ANYONE, token),
             InvalidToken,
             frozenset({"developer's refresh"}),
+        ),
+        "user's cookie": (
+            lambda token: tenant_auth.cookie_access(rooms.bakery.id, token, False),
+            InvalidToken,
+            frozenset({"user's refresh"}),
         ),
         "user's refresh": (
             lambda token: tenant_auth.refresh(users, token),

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
+import bunbase
 from bunbase.pkg.db import database as database_module
 from bunbase.pkg.db.connecting import DatabaseBusy, as_problems
 from bunbase.pkg.db.database import POOL_SIZE, Database, ping
@@ -321,3 +324,30 @@ async def elsewhere(db: Database) -> list[str]:
     """Return the names that another connection sees."""
     names: list[str] = await db.pool.fetchval(NAMES)
     return names
+
+
+async def test_a_statement_is_one_round_trip_and_leaves_no_open_transaction(db: Database) -> None:
+    sent: list[str] = []
+    async with db.pool.acquire() as connection:
+        connection.add_query_logger(lambda query: sent.append(query.query))
+    await db.execute(ADD, "a", 1)
+    assert sent == [ADD]
+
+    connection = await db.pool.acquire()
+    await connection.execute("BEGIN")
+    await connection.execute(ADD, "b", 2)
+    with suppress(asyncpg.InterfaceError):  # asyncpg complains, and rolls back
+        await db.pool.release(connection)
+    assert await db.value(NAMES) == ["a"]
+
+
+SESSION_STATE = re.compile(r'pg_(try_)?advisory_lock|set_config\(|"(SET|LISTEN|DECLARE) [a-z_]+|TEMP TABLE')
+
+
+def test_no_statement_changes_the_session_that_the_pool_keeps() -> None:
+    """The pool does not reset connections. Locks and settings must end with their transaction."""
+    source = Path(bunbase.__file__).parent
+    allowed = {"pkg/db/migrations.py", "pkg/db/notifications.py"}  # their connections are outside of the pool
+    found = {str(file.relative_to(source)) for file in source.rglob("*.py") if SESSION_STATE.search(file.read_text())}
+
+    assert found - allowed == set()

@@ -9,6 +9,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
+from bunbase.contracts.tenant_auth.cookies import UserCookies
 from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
 from bunbase.contracts.tenant_auth.mails import UserMails
@@ -18,6 +19,7 @@ from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.signing_keys import UserSigningKeys
 from bunbase.contracts.tenant_auth.signups import UserSignups
 from bunbase.contracts.tenant_auth.transfers import UserTransfers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
@@ -25,6 +27,7 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUs
 
 class TenantAuth(
     AnonymousUsers,
+    UserCookies,
     UserFactors,
     UserIdentities,
     UserMails,
@@ -33,6 +36,7 @@ class TenantAuth(
     UserPasswords,
     UserProofs,
     UserSettings,
+    UserSigningKeys,
     UserSignups,
     UserTransfers,
     Protocol,

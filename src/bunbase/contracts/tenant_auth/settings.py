@@ -55,11 +55,14 @@ class PasswordPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures."""
+    """The lifetimes of tokens; None: as the settings of the installation say. `algorithm`: of their signatures.
+    `rotation_days`: how long a key signs before the next one does.
+    """
 
     access_ttl_seconds: AccessSeconds | None = None
     refresh_ttl_seconds: RefreshSeconds | None = None
     algorithm: SigningAlgorithm = SigningAlgorithm.RS256
+    rotation_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
 
 
 class AnonymousSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +147,8 @@ class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`app_name`: the name that mails and pages show. `email_domains`: only these may sign up; empty for all.
 
-    `redirect_urls`: the addresses of the app to which a browser may be sent. `providers`: by the name in addresses.
+    `redirect_urls`: the addresses of the app to which a browser may be sent. `cookies`: pages of these addresses may
+    keep the session of a user in a cookie (`?cookies=1`). `providers`: by the name in addresses.
     `verify_emails`: a user signs in by password only after the address was confirmed.
     """
 
@@ -154,6 +158,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify_emails: bool = False
     enumeration: Enumeration = Enumeration.OPEN
     redirect_urls: Annotated[tuple[Text, ...], msgspec.Meta(max_length=MAX_REDIRECT_URLS)] = ()
+    cookies: bool = False
     password: PasswordPolicy = msgspec.field(default_factory=PasswordPolicy)
     anonymous: AnonymousSettings = msgspec.field(default_factory=AnonymousSettings)
     tokens: TokenSettings = msgspec.field(default_factory=TokenSettings)

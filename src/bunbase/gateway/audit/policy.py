@@ -41,6 +41,7 @@ ALWAYS_DONE: Final = frozenset(
         Act.KEY_DELETE,
         Act.SERVICE_ACCOUNT_DELETE,
         Act.USER_INVITE_DELETE,
+        Act.USER_KEYS_ROTATE,
         Act.USER_SIGN_OUT,
         Act.ACCOUNT_SUSPEND,
         Act.PROJECT_SUSPEND,

@@ -184,6 +184,7 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
             command_timeout=STATEMENT_SECONDS,
             timeout=CONNECT_SECONDS,
             max_inactive_connection_lifetime=60.0,
+            reset=_nothing_to_reset,
             server_settings={"search_path": schema, "application_name": f"bunbase-{schema}"},
         )
     try:
@@ -192,6 +193,15 @@ async def open_database(url: str, schema: str, migrations: str) -> AsyncIterator
         with suppress(asyncpg.InterfaceError, *LOST):
             async with asyncio.timeout(STATEMENT_SECONDS):  # no statement takes longer; `close` itself would wait on
                 await pool.close()
+
+
+async def _nothing_to_reset(_connection: Any) -> None:
+    """Keep the session as it is. asyncpg has already rolled back an open transaction.
+
+    asyncpg's own reset (RESET ALL, UNLISTEN and more) is one more round trip after each statement. No statement of
+    BunBase changes its session: settings belong to the connection, locks to transactions, and LISTEN has connections of
+    its own (`notifications`). `tests/pkg/db/test_database.py` searches for statements that do.
+    """
 
 
 async def ping(url: str) -> None:

@@ -91,3 +91,8 @@ def new_cookie(name: str, value: str, seconds: int, site: Site) -> Cookie:
     secure = is_https(site.public_url)
     full_name = own_cookie(name, site.public_url)
     return Cookie(full_name, "/", value, max_age=seconds, httponly=True, secure=secure, samesite="lax")
+
+
+def cookie_header(name: str, value: str, seconds: int, site: Site) -> str:
+    """Return the value of the Set-Cookie header of `new_cookie`, for answers that no route makes."""
+    return new_cookie(name, value, seconds, site).to_header(header="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Response, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.datastructures import CacheControlHeader
 from litestar.openapi import ResponseSpec
 from litestar.params import QueryParameter
@@ -16,9 +16,12 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import Email, User
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
+from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.pkg.web_pages.serving import sent_cookie
 
 TAGS = ["End users"]
 PUBLIC_FOR_A_WHILE: Final = CacheControlHeader(public=True, max_age=60)
@@ -57,7 +60,9 @@ class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    refresh_token: str
+    """`refresh_token`: with `?cookies=1`, it may be left out: the cookie has it."""
+
+    refresh_token: str = ""
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,11 +148,21 @@ async def custom_token_login(
     status_code=200,
     cache_control=NO_STORE,
 )
-async def user_refresh(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserRefresh) -> UserSignedIn:
+async def user_refresh(
+    keyed: Injected[Caller],
+    tenant_auth: Injected[TenantAuth],
+    site: Injected[Site],
+    request: Request[Any, Any, Any],
+    data: UserRefresh,
+) -> UserSignedIn:
     """Until a token of the new pair is used, the old refresh token gets the same pair again, because the answer may be
     lost. If the pair's access token has expired, or a change of the user has ended it, the retry gets a new one. A use
     of the old refresh token after that ends the session."""
-    return await tenant_auth.refresh(keyed, data.refresh_token)
+    if data.refresh_token:
+        return await tenant_auth.refresh(keyed, data.refresh_token)
+    if request.query_params.get("cookies") != "1":
+        raise InvalidInput.at("/refresh_token", "Send the refresh token, or ?cookies=1 with the cookie.")
+    return await tenant_auth.refresh(keyed, sent_cookie(request, keyed.project, site))
 
 
 @post("/v1/auth/logout", summary="End the session", tags=TAGS, status_code=204, security=SIGNED_IN_USER)

@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response, get, patch
+from litestar import Request, Response, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter
 from msgspec import UNSET, UnsetType
@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.settings import Captcha, ProjectAuth, ShownAuth, UserProvider
+from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
 from bunbase.pkg.errors import InvalidInput, Malformed
 from bunbase.pkg.http import Injected
 from bunbase.pkg.json_bodies import read_json
@@ -34,6 +35,13 @@ IfVersion = Annotated[
         schema_extra={"pattern": f"^{VERSION.pattern}$"},
     ),
 ]
+
+
+class KeyRotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`now`: replace all keys at once."""
+
+    now: bool = False
+
 
 Secret = Annotated[str | UnsetType | None, msgspec.Meta(description="Stored sealed, and never answered.")]
 
@@ -117,4 +125,20 @@ def _version(if_match: str | None) -> int | None:
     return int(match[1])
 
 
-ROUTES = (get_project_auth, change_project_auth)
+@post(
+    "/api/projects/{project:str}/auth/signing-keys/rotate",
+    summary="Rotate the keys that sign users' tokens",
+    tags=TAGS,
+    status_code=200,
+)
+async def rotate_user_keys(
+    member: Injected[Caller], tenant_auth: Injected[TenantAuth], data: KeyRotation
+) -> RotatedKeys:
+    """Needs a fresh proof. The next key is published at once and signs a few minutes later: nobody is signed out.
+
+    With `now`, all keys are replaced, because one of them may be in the wrong hands. Access tokens, custom tokens and
+    service tokens of the project end within a second; sessions stay, and their clients refresh."""
+    return await tenant_auth.rotate_user_keys(member, data.now)
+
+
+ROUTES = (get_project_auth, change_project_auth, rotate_user_keys)

@@ -9,6 +9,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
@@ -16,6 +17,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
@@ -45,6 +47,7 @@ from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.cookies import Cookies
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.hooks import Hooks
@@ -63,6 +66,7 @@ from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
+from bunbase.tenant_auth.service.signing_keys import UserKeys
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
@@ -90,9 +94,11 @@ class TenantAuthService:
         self.sign_in = SignIn(self.opening)
         self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous)
         self.sessions = Sessions(stores, pools, tokens)
+        self.cookies = Cookies(self.sessions)
         self.profile = Profile(stores.users)
         self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools, self.hooks)
+        self.keys = UserKeys(pools, access)
         self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
@@ -133,6 +139,18 @@ class TenantAuthService:
 
     async def logout(self, caller: Caller) -> None:
         await self.sessions.end_own(caller)
+
+    async def cookie_mode(self, project: str) -> CookieMode:
+        return await self.cookies.mode(project)
+
+    async def is_cookie_origin(self, origin: str) -> bool:
+        return await self.cookies.is_origin(origin)
+
+    async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
+        return await self.cookies.access(project, cookie, anew)
+
+    async def rotate_user_keys(self, caller: Caller, now: bool) -> RotatedKeys:
+        return await self.keys.rotate(caller, now)
 
     async def note_first_uses(self, uses: tuple[FirstUse, ...]) -> None:
         await self.sessions.note_first_uses(uses)

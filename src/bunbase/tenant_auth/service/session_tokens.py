@@ -58,7 +58,7 @@ class SessionTokens:
         self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime, reason: str = REFRESH
     ) -> Pair:
         life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
-        await self.access.use_algorithm(pool.project, pool.auth.tokens.algorithm)
+        await self.access.renew_key(pool.project, pool.auth.tokens.algorithm, pool.key_days)
         access = await self._signed(pool, subject, life, reason)
         pair = new_pair(REFRESH_PREFIX, access, session_expires_at, now, pool.lifetimes)
         return msgspec.structs.replace(pair, version=subject.version)
@@ -75,11 +75,16 @@ class SessionTokens:
         return msgspec.structs.replace(pair, access_token=access, access_expires_at=expires_at, version=subject.version)
 
     async def new_access(
-        self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime
+        self,
+        pool: Pool,
+        subject: Subject,
+        session_expires_at: datetime,
+        now: datetime,
+        reason: str = REAUTHENTICATE,
     ) -> Reauthenticated:
         """Return another access token of a session, without a refresh token."""
         life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
-        access, expires_at = await self._signed(pool, subject, life, REAUTHENTICATE)
+        access, expires_at = await self._signed(pool, subject, life, reason)
         seconds = max(0, expires_at - int(self.clock.now().timestamp()))
         return Reauthenticated(access, seconds, subject.method.aal, subject.method.amr)
 
@@ -90,3 +95,8 @@ class SessionTokens:
     def answer(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
+
+
+def lives(pair: Pair, person: Person, now: datetime) -> bool:
+    """True if the access token of a pair is still valid."""
+    return pair.version == person.version and pair.access_expires_at > now.timestamp()

@@ -15,7 +15,6 @@ The gateway reports the first use of each access token (`note_first_uses`).
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import assert_never
 
 from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
@@ -24,13 +23,13 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
-from bunbase.pkg.sessions import Pair, Standing, knows_address, standing
+from bunbase.pkg.sessions import Standing, knows_address, standing
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.people import Person, signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.enrolment_demands import demands_factor
-from bunbase.tenant_auth.service.session_tokens import SessionTokens
+from bunbase.tenant_auth.service.session_tokens import SessionTokens, lives
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import StoredToken
 
@@ -52,22 +51,22 @@ class Sessions:
                 raise InvalidToken
             match standing(token, now, pool.lifetimes):
                 case Standing.FRESH:
-                    person, subject = await self._subject(pool, token)
+                    person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
                         return self.tokens.answer(person.user, pair, subject.method)
                     # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
-                    person, subject = await self._subject(pool, token)
+                    person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = token.traded_for(refresh_token)
-                    if _lives(pair, person, now):
+                    if lives(pair, person, now):
                         return self.tokens.answer(person.user, pair, subject.method)
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
                         return self.tokens.answer(person.user, pair, subject.method)
                     # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
-                    await self._end(project, token.session)
+                    await self.end(project, token.session)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
                 case Standing.EXPIRED:
                     raise TokenExpired("Sign in again.")
@@ -105,7 +104,7 @@ class Sessions:
 
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
-        await self._end(keyed_project(caller), caller.end_user().session)
+        await self.end(keyed_project(caller), caller.end_user().session)
 
     async def is_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())
@@ -116,21 +115,16 @@ class Sessions:
 
         return await knows_address(email, ip, addresses)
 
-    async def _subject(self, pool: Pool, token: StoredToken) -> tuple[Person, Subject]:
+    async def subject(self, pool: Pool, token: StoredToken, generation: int) -> tuple[Person, Subject]:
         """Return the user of a refresh token, and the subject of the next access token.
 
         Raises: Unauthenticated; InvalidToken, if the project demands a second factor that the session has not checked.
         """
         person = signed_in_person(await self.stores.users.by_id(pool.project, token.user_id))
-        subject = token.subject(person.user, person.version, token.generation + 1)
+        subject = token.subject(person.user, person.version, generation)
         if demands_factor(pool, person, subject.method):
             raise InvalidToken("This app needs a second factor now. Sign in again.")
         return person, subject
 
-    async def _end(self, project: str, session: str) -> None:
+    async def end(self, project: str, session: str) -> None:
         await self.stores.sessions.end(project, session, self.clock.now(), await self.pools.revoked_until())
-
-
-def _lives(pair: Pair, person: Person, now: datetime) -> bool:
-    """True if the access token of a pair is still valid."""
-    return pair.version == person.version and pair.access_expires_at > now.timestamp()

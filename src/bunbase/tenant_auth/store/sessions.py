@@ -33,7 +33,7 @@ session AS (
         provider, proved_at, act)
     SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14 FROM person RETURNING id
 )
-INSERT INTO refresh_tokens (project, hash, session, expires_at) SELECT $1, $15, id, $16 FROM session"""
+INSERT INTO refresh_tokens (project, hash, session, expires_at, issued_at) SELECT $1, $15, id, $16, $7 FROM session"""
 ALIVE = """
 SELECT EXISTS (
     SELECT FROM sessions JOIN users ON users.project = sessions.project AND users.id = user_id
@@ -73,7 +73,7 @@ SELECT array_agg(id) FROM ended"""
 REFRESH_TOKEN = """
 SELECT session, user_id, tokens.expires_at, used_at, sealed_pair,
     sessions.expires_at AS session_expires_at, ended_at AS session_ended_at, claims,
-    child_used_at IS NOT NULL AS child_used, generation, amr, aal, provider, act
+    child_used_at IS NOT NULL AS child_used, child_used_at, issued_at, generation, amr, aal, provider, act
 FROM refresh_tokens AS tokens JOIN sessions ON sessions.project = tokens.project AND sessions.id = session
 WHERE tokens.project = $1 AND hash = $2"""
 ROTATE = """
@@ -90,8 +90,8 @@ closed AS (
         AND older.used_at IS NOT NULL AND older.child_used_at IS NULL
 ),
 touched AS (UPDATE sessions SET last_used_at = $5 FROM used WHERE project = $1 AND sessions.id = used.session)
-INSERT INTO refresh_tokens (project, hash, session, expires_at, generation)
-SELECT $1, $7, session, $8, generation + 1 FROM used"""
+INSERT INTO refresh_tokens (project, hash, session, expires_at, generation, issued_at)
+SELECT $1, $7, session, $8, generation + 1, $5 FROM used"""
 NOTE_USE = """
 UPDATE refresh_tokens SET child_used_at = $4
 WHERE project = $1 AND session = $2 AND generation < $3 AND used_at IS NOT NULL AND child_used_at IS NULL"""
@@ -150,8 +150,12 @@ class SessionContent(msgspec.Struct, frozen=True):
 
 
 class StoredToken(RefreshToken, frozen=True):
-    """A stored refresh token. The other fields are those of its session."""
+    """A stored refresh token. `issued_at`: None in rows of older releases. `child_used_at`: when the pair that it was
+    exchanged for was used first. The other fields are those of its session.
+    """
 
+    issued_at: datetime | None = None
+    child_used_at: datetime | None = None
     claims: dict[str, Any] = msgspec.field(default_factory=dict)
     amr: tuple[str, ...] = ()
     aal: int = 1

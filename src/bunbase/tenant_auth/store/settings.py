@@ -12,17 +12,20 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.settings_patch import known
 
 KEEP_SECONDS = 600.0  # processes that start later read the settings from this table anyway
 
 READ = "SELECT settings, sealed, version FROM auth_settings WHERE project = $1"
 ADD = """
-INSERT INTO auth_settings (project, settings, sealed, version, updated_at) VALUES ($1, $2, $3, 1, $4)
+INSERT INTO auth_settings (project, settings, sealed, version, updated_at, cookie_origins)
+VALUES ($1, $2, $3, 1, $4, $5)
 ON CONFLICT DO NOTHING"""
 REPLACE = """
-UPDATE auth_settings SET settings = $2, sealed = $3, version = version + 1, updated_at = $4
-WHERE project = $1 AND version = $5"""
+UPDATE auth_settings SET settings = $2, sealed = $3, version = version + 1, updated_at = $4, cookie_origins = $5
+WHERE project = $1 AND version = $6"""
+HAS_COOKIE_ORIGIN = "SELECT EXISTS (SELECT FROM auth_settings WHERE cookie_origins @> ARRAY[$1::text])"
 THAT_SEND_MAIL = "SELECT array_agg(project) FROM auth_settings WHERE settings -> 'hooks' ->> 'send_mail' <> ''"
 LONGEST = """
 SELECT max((settings -> 'tokens' ->> 'access_ttl_seconds')::int) FROM auth_settings
@@ -73,17 +76,21 @@ class SettingsStore:
         `raw`: the JSON of the settings, if it has more or less than the Struct.
         """
         settings = msgspec.to_builtins(new.settings) if raw is None else raw
+        args = (project, settings, new.sealed, now, sorted(cookie_origins(new.settings)))
         async with self.db.transaction():
             if new.version:
-                changed = await self.db.execute(REPLACE, project, settings, new.sealed, now, new.version)
+                changed = await self.db.execute(REPLACE, *args, new.version)
             else:
-                changed = await self.db.execute(ADD, project, settings, new.sealed, now)
+                changed = await self.db.execute(ADD, *args)
             if not changed:
                 return False
             if new.settings.tokens.access_ttl_seconds is not None:
                 await self.lifetimes.note(new.settings.tokens.access_ttl_seconds)
             await self.feed.publish(RevokedKind.SETTINGS, project, now.timestamp() + KEEP_SECONDS)
             return True
+
+    async def has_cookie_origin(self, origin: str) -> bool:
+        return bool(await self.db.value(HAS_COOKIE_ORIGIN, origin))
 
     async def note_lifetimes(self) -> None:
         """Store how long the access tokens of this process live, and the longest lifetime that a project has chosen."""

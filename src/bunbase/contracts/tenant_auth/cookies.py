@@ -1,0 +1,47 @@
+"""Cookie mode: a browser holds the session of an end user in a cookie, and the gateway turns it into access tokens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class CookieMode(msgspec.Struct, frozen=True):
+    """The choice of a project. `origins`: the pages that may use the cookie; empty if the project has no cookie mode.
+
+    `seconds`: the lifetime of a cookie that is not used.
+    """
+
+    allowed: bool = False
+    origins: frozenset[str] = frozenset()
+    seconds: int = 0
+
+
+class CookieAccess(msgspec.Struct, frozen=True):
+    """The access token for a cookie. `cookie`: the value that takes its place; empty if the browser keeps this one.
+
+    `seconds`: until the gateway should ask again.
+    """
+
+    access_token: str
+    cookie: str
+    seconds: int
+
+
+class UserCookies(Protocol):
+    """Only the gateway calls these. A cookie has the refresh token of its session as its value."""
+
+    async def cookie_mode(self, project: str) -> CookieMode: ...
+
+    async def is_cookie_origin(self, origin: str) -> bool:
+        """True if a project with cookie mode allows pages of this origin. The answer to a preflight depends on it."""
+        ...
+
+    async def cookie_access(self, project: str, cookie: str, anew: bool) -> CookieAccess:
+        """Return an access token for a cookie. The cookie is replaced when it is as old as an access token may become.
+
+        `anew`: replace it now. The old cookie returns the same new one until the new one is used.
+        Raises: InvalidToken, TokenExpired, TokenReused, Unauthenticated.
+        """
+        ...

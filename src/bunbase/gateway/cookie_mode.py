@@ -1,0 +1,217 @@
+"""Cookie mode: turn the cookie of an end user into an access token, and replace the cookie when it is due.
+
+    Browser             Gateway                           tenant-auth
+     │ bb_<project>      │ cookie → access token, cached    │
+     ├─────────────────▶│ not cached: once per process ───▶│ an access token, and perhaps the next cookie
+     │◀─ Set-Cookie ─────┤ the room is called as with Bearer
+
+Each process may ask for itself: until the next cookie is used, the old one returns the same next one
+(`tenant_auth/service/cookies.py`). The access token is checked as any other, so a revocation reaches it in a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.caller import EndUser
+from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
+from bunbase.gateway.cookie_requests import SentCookies, is_plausible
+from bunbase.gateway.identity import Identity, in_time
+from bunbase.gateway.login_limits import LoginLimits
+from bunbase.pkg.cache import Cache
+from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.pkg.modules import Site
+from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.web_pages.serving import cookie_header
+
+ENDED: Final = (InvalidToken, TokenExpired, TokenReused, Unauthenticated)
+MODES_SECONDS: Final = 60.0
+ORIGINS_SECONDS: Final = 10.0
+MAX_SECONDS: Final = 86400.0
+
+Key = tuple[str, bytes]  # project, hash of the cookie
+
+
+class CookieModeOff(Problem):
+    status, code, title = 403, "cookie_mode_off", "This project has no cookie mode"
+
+
+class CookieEnded(Unauthenticated):
+    """The session of a cookie has ended. The answer removes the cookie. `set_cookie`: the header that does it."""
+
+    status, code, title = 401, "cookie_ended", "The session of this cookie has ended"
+
+    def __init__(self, set_cookie: str = "") -> None:
+        super().__init__("Sign in again.")
+        self.set_cookie = set_cookie
+
+    def headers(self) -> dict[str, str]:
+        return super().headers() | ({"set-cookie": self.set_cookie} if self.set_cookie else {})
+
+
+class ByCookie(msgspec.Struct, frozen=True):
+    """A user who was found by a cookie. `set_cookie`: the header of the answer, if the cookie is replaced."""
+
+    user: EndUser
+    set_cookie: str = ""
+
+
+class CookieUsers:
+    """Finds users by cookies. Both lanes use one object."""
+
+    def __init__(self, identity: Identity, limits: LoginLimits, site: Site, size: int) -> None:
+        self.identity = identity
+        self.tenant_auth = identity.tenant_auth
+        self.limits = limits
+        self.site = site
+        self.public_url = site.public_url
+        self.own = own_origin(site.public_url)
+        self.modes: Cache[str, CookieMode] = Cache(size, MODES_SECONDS)
+        self.origins: Cache[str, bool] = Cache(size, ORIGINS_SECONDS)
+        self.held: Cache[Key, CookieAccess] = Cache(size, MAX_SECONDS)
+        self.asking: dict[Key, asyncio.Task[CookieAccess]] = {}
+        identity.on_settings.append(self._forget_mode)
+
+    def known_mode(self, project: str) -> CookieMode | None:
+        """Return the choice of a project if it is cached."""
+        return self.modes.get(project) if self.identity.ended_user_sessions.live() else None
+
+    async def mode(self, project: str) -> CookieMode:
+        """Return the choice of a project. Raises: Unreachable."""
+        known = self.known_mode(project)
+        if known is None:
+            epoch = self.identity.epoch
+            known = await in_time(self.tenant_auth.cookie_mode(project))
+            if epoch == self.identity.epoch:
+                self.modes.put(project, known)
+        return known
+
+    async def is_origin(self, origin: str) -> bool:
+        """True if a project with cookie mode allows pages of this origin. Raises: Unreachable."""
+        known = self.origins.get(origin)
+        if known is None:
+            known = await in_time(self.tenant_auth.is_cookie_origin(origin))
+            self.origins.put(origin, known)
+        return known
+
+    async def shares(self, project: str, origin: str) -> bool:
+        """True if pages of this origin may read answers to requests with the cookie. Raises: Unreachable."""
+        return origin in (await self.mode(project)).origins
+
+    def known_user(self, project: str, sent: SentCookies) -> EndUser | None:
+        """Return the user of the cookie if everything is cached, and the answer needs no new cookie; else None."""
+        mode = self.known_mode(project)
+        value = sent.value(project, self.public_url) if mode and mode.allowed else ""
+        held = self.held.get((project, fingerprint(value))) if value else None
+        if mode is None or held is None or held.cookie:
+            return None
+        self.check_page(mode, sent)
+        return self.identity.known_user(project, held.access_token)
+
+    async def user(self, project: str, sent: SentCookies, ip: str, own_host: str = "") -> ByCookie | None:
+        """Return the user of the project's cookie, or None if there is no cookie that counts.
+
+        `own_host`: the project's own host, if the request was sent to it.
+        Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
+        """
+        value = sent.value(project, self.public_url)
+        if not value:
+            return None
+        mode = await self.mode(project)
+        if not mode.allowed:
+            return None
+        self.check_page(mode, sent, own_host)
+        try:
+            access, user = await self._user_of(project, value, ip)
+        except ENDED:
+            raise CookieEnded(self.removal(project)) from None
+        return ByCookie(user, self.header(project, access.cookie, mode) if access.cookie else "")
+
+    def check_page(self, mode: CookieMode, sent: SentCookies, own_host: str = "") -> None:
+        """Raises: CsrfRefused, unless a page of the app has sent the request."""
+        sent.check_page(self._pages(mode, own_host))
+
+    async def check_sign_in(self, project: str, sent: SentCookies, own_host: str = "") -> CookieMode:
+        """Check that a sign-in may set the cookie. A request without an Origin does not come from a browser.
+
+        Raises: CookieModeOff, CsrfRefused, Unreachable.
+        """
+        mode = await self.mode(project)
+        if not mode.allowed:
+            raise CookieModeOff("A member of the project turns it on with the setting auth.cookies.")
+        if sent.origin:
+            sent.check_origin(self._pages(mode, own_host))
+        return mode
+
+    async def replaced(self, project: str, value: str, mode: CookieMode) -> str:
+        """Return the header that replaces a cookie now, because the content of its session has changed."""
+        try:
+            access = await in_time(self.tenant_auth.cookie_access(project, value, True))
+        except ENDED:
+            return self.removal(project)
+        self.held.drop((project, fingerprint(value)))
+        return self.header(project, access.cookie or value, mode)
+
+    def header(self, project: str, value: str, mode: CookieMode) -> str:
+        """Return the Set-Cookie header with a new value."""
+        return cookie_header(project, value, mode.seconds, self.site)
+
+    def removal(self, project: str) -> str:
+        return cookie_header(project, "", 0, self.site)
+
+    def _pages(self, mode: CookieMode, own_host: str) -> frozenset[str]:
+        """Return the origins of the pages that may use the cookie: those of the app, and of this host."""
+        own = f"{self.own.partition('://')[0]}://{own_host}" if own_host else self.own
+        return mode.origins | {own}
+
+    async def _user_of(self, project: str, value: str, ip: str) -> tuple[CookieAccess, EndUser]:
+        """Return the access token of a cookie, and its user. Raises: ENDED, RateLimited, Unreachable."""
+        if not is_plausible(value):
+            raise InvalidToken
+        key = (project, fingerprint(value))
+        held = self.held.get(key)
+        if held is not None:
+            try:
+                return held, await self.identity.end_user(project, held.access_token)
+            except (InvalidToken, TokenExpired):  # a change of the user has ended this token, or the session has ended
+                self.held.drop(key)
+        held = await self.limits.look_up(ip, value, lambda: self._ask(key, value))
+        return held, await self.identity.end_user(project, held.access_token)
+
+    async def _ask(self, key: Key, value: str) -> CookieAccess:
+        """Ask tenant-auth, once for all requests that wait for the same cookie. A client that leaves stops nobody."""
+        task = self.asking.get(key)
+        if task is None:
+            task = asyncio.create_task(self._asked(key, value))
+            self.asking[key] = task
+            task.add_done_callback(self._done(key))
+        return await asyncio.shield(task)
+
+    async def _asked(self, key: Key, value: str) -> CookieAccess:
+        access = await in_time(self.tenant_auth.cookie_access(key[0], value, False))
+        self.held.put(key, access, access.seconds)
+        return access
+
+    def _done(self, key: Key) -> Callable[[asyncio.Task[CookieAccess]], None]:
+        def done(task: asyncio.Task[CookieAccess]) -> None:
+            del self.asking[key]
+            if not task.cancelled():
+                task.exception()  # those who wait get it; without them, asyncio would log it as lost
+
+        return done
+
+    def _forget_mode(self, project: str) -> None:
+        self.modes.drop(project)
+        self.origins.clear()
+
+
+def own_origin(public_url: str) -> str:
+    """Return the origin of the pages of this installation."""
+    parts = urlsplit(public_url)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
