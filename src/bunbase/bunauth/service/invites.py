@@ -22,6 +22,10 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 PREFIX: Final = "biv"
 MAX_OPEN: Final = 1000
 QUERY: Final = "invites"
+USED: Final = (
+    "It was used or withdrawn, or it has expired. If you have opened your account with it, sign in. Otherwise ask the "
+    "person who invited you for a new one."
+)
 
 
 class InviteService:
@@ -62,20 +66,22 @@ class InviteService:
         """Raises: InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
-            raise InvalidInvite("It was used or withdrawn, or it has expired: ask for a new one.")
+            raise InvalidInvite(USED)
         return AccountInvitation(found.email, found.role)
 
     async def admission(self, token: str, email: str) -> Admission:
         """Return what an invitation allows. Raises: InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
-        if found is None or found.email not in (None, email):
+        if found is None:
+            raise InvalidInvite(USED)
+        if found.email not in (None, email):
             raise InvalidInvite("Use the address that was invited, or ask for a new invitation.")
         return found
 
     async def use(self, token: str) -> None:
         """Use an invitation up. Call this inside the transaction that opens the account. Raises: InvalidInvite."""
         if not await self.stores.invites.take(fingerprint(token), self.clock.now()):
-            raise InvalidInvite("Somebody has used this invitation: ask for a new one.")
+            raise InvalidInvite(USED)
 
 
 def _administrator(caller: Caller, act: Act) -> Developer:

@@ -16,7 +16,7 @@ INSERT INTO invites (id, hash, email, role, invited_by, created_at, expires_at) 
 PAGE = """
 SELECT id, email, role, created_at, expires_at FROM invites WHERE expires_at > $1 AND ($2 = '' OR id < $2)
 ORDER BY id DESC LIMIT $3"""
-FIND = "SELECT id, email, role FROM invites WHERE hash = $1 AND expires_at > $2"
+FIND = "SELECT id, email, role, invited_by FROM invites WHERE hash = $1 AND expires_at > $2"
 TAKE = "DELETE FROM invites WHERE hash = $1 AND expires_at > $2"
 DELETE = "DELETE FROM invites WHERE id = $1"
 DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)"
@@ -28,6 +28,7 @@ class Admission(msgspec.Struct, frozen=True):
     id: str
     email: str | None
     role: str
+    invited_by: str
 
 
 class InviteStore:
