@@ -114,6 +114,18 @@ async def test_the_settings_decide_whose_invitations_open_accounts(
                     await bunauth.open_invited(ANYONE, invited(inviter))
 
 
+async def test_where_signups_are_closed_the_invitation_of_an_administrator_opens_no_account_either(
+    rooms: Rooms, here: Site
+) -> None:
+    async with opened(MODULE, rooms, here, settings=BunAuthSettings(signups=Signups.CLOSED)) as bunauth:
+        by = await caller_with(bunauth, (await registered(bunauth)).access_token)
+        link = str((await bunauth.create_invite(by, None, "user")).url)
+
+        with pytest.raises(SignupsClosed):
+            await registered(bunauth, BOB, invite=link.rpartition("token=")[2])
+        assert len((await bunauth.invites(by, 20, None)).items) == 1, "it works once the setting is changed"
+
+
 async def test_a_suspended_or_deleted_inviter_admits_nobody(bunauth: BunAuthService, ada: SignedIn) -> None:
     eve = await bunauth.open_invited_on_page(ANYONE, invited(ada, "eve@example.com"))
     assert await bunauth.admits_newcomers(eve.id)

@@ -23,6 +23,7 @@ from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
+from bunbase.bunauth.store.invites import Admission
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
@@ -37,6 +38,10 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import check_password
 
 BY_REGISTRATION: Final = signed_in_by(ActivityMethod.REGISTRATION)
+CLOSED: Final = (
+    "Here, an invitation opens no account either. The operator of this server can change that with the setting "
+    "bunauth.signups."
+)
 USED_SIGN_UP: Final = (
     "It was used already, or it has expired. If you have opened your account with it, sign in. Otherwise register once "
     "more, and use the link of the new mail."
@@ -144,7 +149,7 @@ class Registration:
         if not invite:
             self._check_signups()
             return await self.add_person(email, name, "user")
-        admission = await self.admissions.invites.admission(invite, email)
+        admission = await self._admission(invite, email)
         await self.admissions.invites.use(invite)
         account = await self.add_person(email, name, admission.role)
         await self.note_opened(caller, account, admission.invited_by, ActivityMethod.EXTERNAL)
@@ -187,7 +192,7 @@ class Registration:
             return True
 
     async def _add_invited(self, caller: Caller, email: str, name: str, new: NewAccount) -> Credentials:
-        admission = await self.admissions.invites.admission(new.invite, email)
+        admission = await self._admission(new.invite, email)
         verified = admission.email is not None
         account = await self._credentials(email, name, new.password, admission.role, verified)
         async with self.stores.db.transaction():
@@ -217,6 +222,12 @@ class Registration:
             await self.requests.post_link(
                 MailKind.VERIFY_EMAIL, email, account.id, lambda token: letters.verify_email(email, token)
             )
+
+    async def _admission(self, invite: str, email: str) -> Admission:
+        """Raises: InvalidInvite, SignupsClosed."""
+        if self.admissions.signups is Signups.CLOSED:
+            raise SignupsClosed(CLOSED)
+        return await self.admissions.invites.admission(invite, email)
 
     def _check_signups(self) -> None:
         if self.admissions.signups is not Signups.OPEN:
