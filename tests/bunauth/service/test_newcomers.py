@@ -18,12 +18,13 @@ from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.identities import ExternalAnswer
 from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.page_sign_in import PASS_SECONDS, ActPage, PageName, PageReturn
-from bunbase.contracts.bunauth.problems import ChallengeExpired, EmailTaken, SignupsClosed
+from bunbase.contracts.bunauth.problems import ChallengeExpired, EmailTaken, InvalidInvite, SignupsClosed
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.oidc.person import Person
 from bunbase.pkg.oidc.settings import ProviderSettings
 from tests.bunauth.external import FakeProvider, parameters
+from tests.bunauth.mailbox import link
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import ANYONE, opened
 
@@ -182,3 +183,20 @@ async def test_a_pass_of_a_newcomer_ends_after_five_minutes_and_when_the_account
 async def test_other_pages_admit_no_person_without_an_account(bunauth: BunAuthService, ada: SignedIn) -> None:
     with pytest.raises(SignupsClosed):
         await returned(bunauth, ActPage(PageName.DEVICE, "ABCD-EFGH"))
+
+
+async def test_only_the_mail_of_an_administrators_invitation_confirms_the_address(
+    bunauth: BunAuthService, ada: SignedIn
+) -> None:
+    by = await caller_with(bunauth, ada.access_token)
+    shown = str((await bunauth.create_invite(by, BOB, "user")).url).rpartition("token=")[2]
+    mailed = await link(bunauth, BOB, "invite")
+    await bunauth.create_invite(by, "eve@example.com", "user")
+
+    bob = await registered(bunauth, BOB, invite=shown)
+    eve = await registered(bunauth, "eve@example.com", invite=await link(bunauth, "eve@example.com", "invite"))
+
+    assert (bob.user.email_verified, eve.user.email_verified) == (False, True)
+    assert mailed != shown
+    with pytest.raises(InvalidInvite):  # both links end together
+        await registered(bunauth, BOB, invite=mailed)

@@ -35,18 +35,22 @@ class InviteService:
         self.clock = clock
 
     async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Make an invitation; only this answer shows its link. Raises: InvalidInput, Forbidden."""
+        """Make an invitation; only this answer shows its link. The mail has another one, which proves the mailbox.
+
+        Raises: InvalidInput, Forbidden.
+        """
         administrator, now = _administrator(caller, Act.ACCOUNT_INVITE_CREATE), self.clock.now()
         email = None if email is None else normal_email(email)
-        token = new_secret(PREFIX)
+        token, mailed = new_secret(PREFIX), new_secret(PREFIX)
         url = self.letters.page("invite", token)
         invite = AccountInvite(new_id("ain"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
         inviter = await self.stores.accounts.existing(administrator.id)
         async with self.stores.db.transaction():
-            if not await self.stores.invites.add(invite, fingerprint(token), administrator.id, MAX_OPEN):
+            hashes = fingerprint(token), None if email is None else fingerprint(mailed)
+            if not await self.stores.invites.add(invite, *hashes, administrator.id, MAX_OPEN):
                 raise InvalidInput(f"{MAX_OPEN} invitations are open, and there cannot be more. Delete some first.")
             if email is not None:
-                await self.stores.mails.post(self.letters.invite(email, inviter, url))
+                await self.stores.mails.post(self.letters.invite(email, inviter, self.letters.page("invite", mailed)))
         return invite
 
     async def list(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:

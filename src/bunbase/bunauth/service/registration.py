@@ -193,8 +193,7 @@ class Registration:
 
     async def _add_invited(self, caller: Caller, email: str, name: str, new: NewAccount) -> Credentials:
         admission = await self._admission(new.invite, email)
-        verified = admission.email is not None
-        account = await self._credentials(email, name, new.password, admission.role, verified)
+        account = await self._credentials(email, name, new.password, admission.role, admission.mailed)
         async with self.stores.db.transaction():
             await self.admissions.invites.use(new.invite)
             await self._add(account)
