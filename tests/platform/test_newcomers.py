@@ -47,7 +47,7 @@ async def shown(platform: PlatformService, made: NewProject) -> str:
     return token_of(await platform.create_invite(at(made), None, NEWCOMER, Role.DEVELOPER))
 
 
-async def test_who_opens_the_mail_opens_an_account_that_is_a_member_and_signed_in(
+async def test_the_link_of_the_mail_opens_an_account_that_is_a_member_and_signed_in(
     platform: PlatformService, made: NewProject, shown: str
 ) -> None:
     token = await mailed(platform)
