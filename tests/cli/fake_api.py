@@ -82,6 +82,8 @@ class FakeApi:
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False
+        self.taken = False  # the invited address has an account
+        self.invited_as = ("", "")  # the name and the password of the last account that was opened by an invitation
         self.any_password = False
         self.own_sessions: dict[str, AccountSession] = {}
         self.access_seconds = 900

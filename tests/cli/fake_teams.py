@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath
 
 from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome, AuditPage
+from bunbase.contracts.bunauth.accounts import SignupPending
+from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.caller import Role
 from bunbase.contracts.platform import (
     AcceptedInvite,
     Invite,
+    InvitedSignIn,
     InviteNotFound,
     Invites,
     Member,
@@ -125,6 +128,22 @@ async def accept_invite(api: Injected[FakeApi], request: AnyRequest) -> Accepted
     return AcceptedInvite(invite.role, project=api.project(group.rpartition("/")[2]))
 
 
+@post("/api/invites/register")
+async def register_by_invite(api: Injected[FakeApi], request: AnyRequest) -> Response[Any]:
+    """The token `binm_<id>` is of the link in the mail, `binv_<id>` of the one that was passed on."""
+    body = await request.json()
+    if body["token"].startswith("binv_"):
+        assert body.keys() == {"token"}
+        return Response(SignupPending(), status_code=202)
+    if api.taken:
+        raise EmailTaken
+    _, invite = api.invites.pop(body["token"].removeprefix("binm_"))
+    api.invited_as = body["name"], body["password"]
+    signed_in = msgspec.structs.asdict(api.sign_in(invite.email))
+    joined = AcceptedInvite(invite.role, project=api.project("prj_1"))
+    return Response(InvitedSignIn(**signed_in, joined=joined))
+
+
 @get("/api/orgs")
 async def list_orgs(api: Injected[FakeApi], request: AnyRequest) -> Organisations:
     api.signed_in(request)
@@ -190,6 +209,7 @@ TEAM_ROUTES: Final = (
     resend_invite,
     delete_invite,
     accept_invite,
+    register_by_invite,
     list_orgs,
     create_org,
     get_org,

@@ -38,9 +38,9 @@ from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.platform.module import MODULE
 from tests.bunauth.feeds import feed_of
-from tests.platform.fake_rooms import FakeRooms
+from tests.platform.fake_rooms import PASSWORD, FakeRooms
 from tests.platform.people import ADA, ADA_ID, BOB, BOB_ID, at, token_of, value_of
-from tests.rooms import opened, site
+from tests.rooms import ANYONE, opened, site
 
 
 @pytest_asyncio.fixture(params=["local", "remote"])
@@ -110,6 +110,13 @@ async def test_an_organisation_has_members_invitations_and_projects(platform: Pl
     await platform.remove_member(BOB, org.id, BOB_ID)
     assert [one.id for one in (await platform.orgs(BOB, 20, None)).items] == []
     assert (await platform.transfer_project(at(made), "personal")).org != org.id
+    await platform.create_invite(ADA, org.id, "fay@example.com", Role.VIEWER)
+    (mail,) = await platform.dev_mails("fay@example.com", "", 2, "")
+    link = mail.text.partition("/invite?token=")[2].split()[0]
+    opened = (await platform.register_by_invite(ANYONE, link, "Fay", PASSWORD)).signed_in
+    assert opened is not None
+    assert (opened.user.id, opened.joined.role) == ("usr_fay", Role.VIEWER)
+    await platform.remove_member(ADA, org.id, "usr_fay")
     unused = await platform.create_invite(ADA, org.id, "eve@example.com", Role.VIEWER)
     await platform.delete_invite(ADA, org.id, unused.id)
     await platform.delete_org(ADA, org.id, org.slug)

@@ -70,6 +70,7 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("PATCH", f"{P}/members/{{user}}"),
             ("POST", f"{P}/invites"),
             ("POST", "/api/invites/accept"),
+            ("POST", "/api/invites/register"),
             ("POST", "/api/orgs"),
             ("PATCH", ORG),
             ("DELETE", ORG),

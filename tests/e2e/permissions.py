@@ -212,6 +212,7 @@ PERMISSIONS: Final = (
     row("POST", f"{P}/invites/{{invite_id}}/resend", ADMINS),
     row("DELETE", f"{P}/invites/{{invite_id}}", ADMINS),
     row("POST", "/api/invites/accept", ACCOUNTS),
+    row("POST", "/api/invites/register", EVERYBODY),
     # an organisation, in which each member of the project has the same role
     row("GET", "/api/orgs", ACCOUNTS),
     row("POST", "/api/orgs", ACCOUNTS),

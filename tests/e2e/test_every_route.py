@@ -40,6 +40,7 @@ INVENTED = {
     ("DELETE", who.P): "confirmation_needed",
     ("DELETE", who.ORG): "confirmation_needed",
     ("POST", "/api/invites/accept"): "invite_not_found",
+    ("POST", "/api/invites/register"): "invite_not_found",
     ("POST", "/api/auth/refresh"): "invalid_token",
     ("POST", "/api/auth/device/token"): "expired_token",
     ("POST", "/api/auth/oauth/exchange"): "external_login_expired",

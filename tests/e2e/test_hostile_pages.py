@@ -39,11 +39,14 @@ VICTIMS = (
 FORMS = (
     "/api/auth/login",
     "/api/auth/register",
+    "/api/invites/register",
     "/v1/auth/login",
     "/v1/auth/signup",
     "/rpc",
     "/account/forgot-password",
     "/invite",
+    "/invite/open",
+    "/invite/send",
     "/oauth/sign-in",
 )
 TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")

@@ -149,6 +149,7 @@ OF_THE_CALLER = {  # these routes name no project and no organisation
     ("GET", "/api/orgs"),
     ("POST", "/api/orgs"),
     ("POST", "/api/invites/accept"),
+    ("POST", "/api/invites/register"),
 }
 
 OWNED = {

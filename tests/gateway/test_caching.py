@@ -52,6 +52,7 @@ NEVER_STORED = {
     ("GET", "/oauth/userinfo"),
     *(("POST", f"/oauth/{name}") for name in ("introspect", "revoke", "token", "userinfo")),
     ("POST", "/api/invites"),
+    ("POST", "/api/invites/register"),
     ("POST", "/api/projects"),
     ("POST", "/api/projects/{project}/keys"),
     ("POST", "/api/projects/{project}/keys/{key_id}/rotate"),

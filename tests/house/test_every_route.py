@@ -22,6 +22,7 @@ from tests.gateway.whole.test_both_lanes import HOT
 IMPOSSIBLE_NAMES = {
     ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # backups: `bkp_…`
     ("/api/invites/accept", ("DELETE",)),  # invitations: `ain_…`
+    ("/api/invites/register", ("DELETE",)),
     ("/v1/auth/identities/link", ("DELETE",)),  # identities: `idn_…`
     ("/api/auth/passkeys/options", ("DELETE", "PATCH")),  # passkeys: `psk_…`
     ("/api/auth/passkeys/register", ("DELETE", "PATCH")),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from bunbase.contracts.bunauth.accounts import Account
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.activity import UnauditedActivity
 from bunbase.contracts.bunauth.identities import LoginProvider
+from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName, PageWays
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
+    EmailTaken,
     InvalidCredentials,
     SecondFactorRequired,
     WrongCode,
@@ -24,6 +26,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.passwords import check_password
 from tests.fakes import FakeKms
 
 PASSWORD, CODE = "correct horse battery", "123456"  # of every account
@@ -62,7 +65,9 @@ class FakeBunAuth:
     """Knows an account for every id, except for those in `deleted`. `refusal`: raised when a deletion is checked.
 
     `dies`: raised when an account is to be deleted. `meanwhile`: called before an account is deleted. `unaudited`:
-    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code.
+    activity that the audit log needs. `two_factors`: the ids of the accounts that need a code. `addresses`: those that
+    have an account, as far as newcomers are told. `admits`: whether invitations open accounts. `opening`: called when
+    an account was opened.
     """
 
     def __init__(self) -> None:
@@ -72,6 +77,9 @@ class FakeBunAuth:
         self.two_factors: set[str] = set()
         self.unaudited: list[UnauditedActivity] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.addresses: set[str] = set()
+        self.admits = True
+        self.opening: Callable[[], Awaitable[None]] | None = None
 
     async def unaudited_activity(self) -> tuple[UnauditedActivity, ...]:
         return tuple(self.unaudited)
@@ -88,7 +96,9 @@ class FakeBunAuth:
         return account_of(id)
 
     async def page_ways(self, to: ActPage, cookie: str) -> PageWays:
-        """A pass is the name of its account here, and is for an invitation."""
+        """A pass is the name of its account here, or the address of a newcomer, and is for an invitation."""
+        if "@" in cookie:
+            return PageWays(SERVICES, newcomer=cookie)
         return PageWays(SERVICES, cookie if cookie and to.page is PageName.INVITE else "")
 
     async def identify_by_pass(self, caller: Caller, to: ActPage, cookie: str) -> Account:
@@ -102,6 +112,29 @@ class FakeBunAuth:
         if code != CODE:
             raise WrongCode
         return account_of(challenge.removeprefix("bsc_"))
+
+    async def admits_newcomers(self, inviter: str) -> bool:
+        return self.admits
+
+    async def has_account(self, email: str) -> bool:
+        return email in self.addresses
+
+    async def open_invited_on_page(self, caller: Caller, new: InvitedAccount) -> Account:
+        if new.email in self.addresses:
+            raise EmailTaken
+        check_password(new.password)
+        self.addresses.add(new.email)
+        if self.opening is not None:
+            await self.opening()
+        return account_of(f"usr_{new.email.partition('@')[0]}")
+
+    async def open_invited(self, caller: Caller, new: InvitedAccount) -> SignedIn:
+        return SignedIn(await self.open_invited_on_page(caller, new), "access", "refresh", 900)
+
+    async def open_invited_by_pass(self, caller: Caller, to: ActPage, cookie: str, email: str, inviter: str) -> Account:
+        if cookie != email or not self.admits:
+            raise ChallengeExpired("Sign in again.")
+        return await self.open_invited_on_page(caller, InvitedAccount(email, inviter, "", PASSWORD))
 
     async def check_account_deletion(self, caller: Caller) -> None:
         if self.refusal is not None:

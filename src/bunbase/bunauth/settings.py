@@ -37,6 +37,9 @@ class BunAuthSettings(SessionSettings, frozen=True):
     otherwise.
     `verify_signups`: strangers who register must first confirm their address by mail; the answer then does not show
     which addresses have an account. `auto` is `on` in production with an SMTP server, and `off` otherwise.
+    `members_may_invite`: where `signups` is `invite`, a person whom a member invites to a project or an organisation
+    may open an account for the invited address. If false, only invitations that an administrator of the installation
+    sends open accounts. It has no effect if `signups` is `open` or `closed`.
     `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. New passwords
     that it contains are refused.
     `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
@@ -54,6 +57,7 @@ class BunAuthSettings(SessionSettings, frozen=True):
 
     signups: Signups = Signups.AUTO
     verify_signups: VerifySignups = VerifySignups.AUTO
+    members_may_invite: bool = True
     breached_passwords_file: str = ""
     breached_passwords_url: str = ""
     providers: dict[str, ProviderSettings] = msgspec.field(default_factory=dict)

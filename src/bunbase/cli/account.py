@@ -1,10 +1,9 @@
-"""`bunbase login`, `register`, `logout` and `whoami`: the account that commands use."""
+"""`bunbase login`, `logout` and `whoami`: the account that commands use. `registration.py` has `register`."""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,16 +22,15 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
-from bunbase.cli.session import TOKEN, Session, Setup, keep_sign_in, open_session
+from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.factors import TotpState
+from bunbase.contracts.platform import AcceptedInvite
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
 SECOND_FACTOR: Final = "second_factor_required"
 WRONG_CODE: Final = "wrong_code"
-SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 PERSONAL: Final = "bpt_"
-MAIL_SENT: Final = 202
 UNAUTHENTICATED: Final = 401
 END: Final = Call("POST", "/api/auth/logout")
 APP_CODE: Final = re.compile(r"\d{6}")
@@ -101,54 +99,12 @@ def login(
             check_provider(session.http, provider)
             _sign_in(session, sign_in_by_provider(session.url, provider, out), code, out)
         elif device or not (code or _by_password(credentials)):
-            _keep(session, sign_in_by_browser(session, out), out)
+            keep(session, sign_in_by_browser(session, out), out)
         else:
-            _warn_of_plain_http(session.url, out)
-            email, password = _email(credentials), _password(credentials, again=False)
+            warn_of_plain_http(session.url, out)
+            email, password = email_of(credentials), password_of(credentials, again=False)
             call = Call("POST", "/api/auth/login", json={"email": email, "password": password})
             _sign_in(session, call, code, out)
-
-
-def register(
-    *,
-    credentials: PasswordFlags = NO_PASSWORD_FLAGS,
-    name: Annotated[str, Parameter(show_default=False, help="Your name.")] = "",
-    setup_token: Annotated[
-        str,
-        Parameter(
-            show_default=False,
-            help=f"The setup token, which a production server requires for its first account. Default: {SETUP_TOKEN}.",
-        ),
-    ] = "",
-    invite: Annotated[
-        str, Parameter(show_default=False, help="The link of an invitation, or the token in it (biv_…).")
-    ] = "",
-    flags: ServerFlags = SERVER_FLAGS,
-) -> None:
-    """Create an account; the first one on a server becomes its administrator.
-
-    A server where everybody may register first sends a mail, whose link opens the account.
-    """
-    out = Output(flags.json)
-    with open_session(flags, invite) as session:
-        setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
-        mailed = setup.confirms_signups and not invite
-        _warn_of_plain_http(session.url, out)
-        account = {
-            "email": _email(credentials),
-            "password": _first_password(credentials, mailed),
-            "name": name or _asked_name(out),
-        }
-        if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
-            account["setup_token"] = setup_token
-        if invite:
-            account["invite"] = invite.rpartition("token=")[2]
-        answer = session.http.send(Call("POST", "/api/auth/register", json=account))
-        if answer.status_code == MAIL_SENT:
-            _tell_of_the_mail(session, account["email"], out)
-            return
-        _keep(session, decode(answer, SignedIn), out)
-        out.hint("Next: bunbase projects create <name>")
 
 
 def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
@@ -187,10 +143,11 @@ def _sign_in(session: Session, call: Call, code: str, out: Output) -> None:
 def _enter(session: Session, call: Call, out: Output) -> None:
     with out.busy("signing in"):
         signed_in = decode(session.http.send(call), SignedIn)
-    _keep(session, signed_in, out)
+    keep(session, signed_in, out)
 
 
-def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
+def keep(session: Session, signed_in: SignedIn, out: Output, joined: AcceptedInvite | None = None) -> None:
+    """Store a sign-in, and end the earlier one of the same account."""
     with session.file.changing() as credentials:
         credentials.current = session.url
         known = credentials.server(session.url)
@@ -198,7 +155,7 @@ def _keep(session: Session, signed_in: SignedIn, out: Output) -> None:
         keep_sign_in(known, signed_in)
     if earlier.refresh_token and earlier.email == signed_in.user.email:
         _end_earlier(session, earlier)
-    _welcome(session, signed_in.user, out)
+    welcome(session, signed_in.user, out, joined)
 
 
 def _end_earlier(session: Session, earlier: KnownServer) -> None:
@@ -248,33 +205,19 @@ def _asked_code(out: Output) -> str:
         raise Usage(usage.detail, SECOND_FACTOR) from None
 
 
-def _asked_name(out: Output) -> str:
-    """Ask a person at a terminal for a name. An empty line is no name; scripts pass `--name`."""
-    return ask("Your name, which other members see", "") if sys.stdin.isatty() and not out.json else ""
-
-
-def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
-    """Tell the person what comes next, and let the next commands use this server."""
-    with session.file.changing() as credentials:
-        credentials.current = session.url
-    if out.json:
-        out.document({"status": "confirmation_sent", "email": email})
-    out.done(f"A mail is on its way to {email}. Its link opens the account, and the password is chosen there.")
-    out.hint(f"Then: bunbase login --url {session.url}")
-
-
 def _accept_token(session: Session, token: str, out: Output) -> None:
     session.token = token
     user = session.ask(Me, Call("GET", "/api/auth/me")).user
     with session.file.changing() as credentials:
         credentials.current = session.url
         credentials.server(session.url).sign_in(user.email, token)
-    _welcome(session, user, out)
+    welcome(session, user, out)
 
 
-def _welcome(session: Session, user: Account, out: Output) -> None:
+def welcome(session: Session, user: Account, out: Output, joined: AcceptedInvite | None = None) -> None:
+    """Print the account that is signed in. `joined`: the place that a new account has joined."""
     if out.json:
-        out.document({"user": user, "url": session.url})
+        out.document({"user": user, "url": session.url} | ({"joined": joined} if joined else {}))
     out.done(f"Signed in to {session.url} as {user.email}{_rank(user)}.")
     if os.environ.get(TOKEN, ""):
         out.warn(f"{TOKEN} is set: commands use that token instead of this sign-in.")
@@ -309,11 +252,11 @@ def _by_password(given: PasswordFlags) -> bool:
     return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not sys.stdin.isatty()
 
 
-def _email(given: PasswordFlags) -> str:
+def email_of(given: PasswordFlags) -> str:
     return given.email or ask("Email", "No email address was given. Pass one: --email ada@example.com")
 
 
-def _password(given: PasswordFlags, again: bool) -> str:
+def password_of(given: PasswordFlags, again: bool) -> str:
     if given.password_stdin:
         return secret_from_input()
     if password := os.environ.get(PASSWORD, ""):
@@ -324,13 +267,6 @@ def _password(given: PasswordFlags, again: bool) -> str:
     return password
 
 
-def _first_password(given: PasswordFlags, mailed: bool) -> str:
-    """Return the password of a new account. `mailed`: the server does not use it, so nobody has to think of one."""
-    if mailed and not given.password_stdin and not os.environ.get(PASSWORD, ""):
-        return secrets.token_urlsafe(24)
-    return _password(given, again=True)
-
-
-def _warn_of_plain_http(url: str, out: Output) -> None:
+def warn_of_plain_http(url: str, out: Output) -> None:
     if url.startswith("http://") and not is_loopback(url):
         out.warn(f"{url} is not encrypted: anyone on the network path can read your password.")

@@ -6,11 +6,15 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from bunbase.cli.account import NO_PASSWORD_FLAGS
+from bunbase.cli.errors import NotSignedIn
 from bunbase.cli.flags import GROUP_FLAGS, SERVER_FLAGS, GroupFlags, ServerFlags
 from bunbase.cli.groups import RoleName, group_path
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
-from bunbase.cli.session import open_session
+from bunbase.cli.registration import join_with_a_new_account, tell_what_was_joined, token_in
+from bunbase.cli.session import Session, open_session
+from bunbase.contracts.invitations import MAILED
 from bunbase.contracts.platform import AcceptedInvite, Invite, Invites
 
 InviteId = Annotated[str, Parameter(help="The invitation's id, from `bunbase invites list`.")]
@@ -72,18 +76,31 @@ def accept(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Accept an invitation with the account that you are signed in with."""
+    """Accept an invitation with the account that you are signed in with.
+
+    Without a sign-in, the link of the mail opens an account for the invited address, if there is none yet.
+    """
     out = Output(flags.json)
     with open_session(flags, link) as session:
-        token = link.rpartition("#")[2].rpartition("token=")[2].strip()  # links of older mails have it after #
-        joined = session.ask(AcceptedInvite, Call("POST", "/api/invites/accept", json={"token": token}))
+        if not session.token and not session.known().access_token:
+            _accept_without_account(session, link, out)
+            return
+        joined = session.ask(AcceptedInvite, Call("POST", "/api/invites/accept", json={"token": token_in(link)}))
     if flags.json:
         out.document(joined)
-    place = joined.project or joined.org
-    named = f"{place.name} ({place.slug})" if place else "it"
-    out.done(f"You are a member of {named} now. Your role: {joined.role.value}.")
-    if joined.project:
-        out.hint(f"Next: bunbase projects use {joined.project.slug}")
+    tell_what_was_joined(joined, out)
+
+
+def _accept_without_account(session: Session, link: str, out: Output) -> None:
+    """Open an account if a person at a terminal has the link of the mail. Raises: NotSignedIn otherwise, Failure."""
+    sign_in = f"bunbase login --url {session.url}"
+    if not session.attended or not token_in(link).startswith(MAILED):
+        raise NotSignedIn(
+            f"You are not signed in to {session.url}. Run: {sign_in}. If you have no account there: bunbase register "
+            f"--invite '{link}'"
+        )
+    out.hint(f"You are not signed in, so this opens an account. If you have one, stop this with Ctrl-C: {sign_in}")
+    join_with_a_new_account(session, link, NO_PASSWORD_FLAGS, "", out)
 
 
 def _show(invite: Invite, out: Output) -> None:
@@ -93,3 +110,10 @@ def _show(invite: Invite, out: Output) -> None:
     out.facts((("email", invite.email), ("role", invite.role.value), ("id", invite.id), ("expires", invite.expires_at)))
     out.line(invite.url or "")
     out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")
+    if invite.admits_newcomers:
+        out.hint("A person without an account opens one by the mail; the page of this link can send it again.")
+    else:
+        out.warn(
+            "Here, your invitation opens no account. A person who has none needs an invitation by an administrator of "
+            "the server first."
+        )

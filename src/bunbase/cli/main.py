@@ -40,7 +40,7 @@ COMMANDS: Final = (
     (SERVER, "admin", "admin:app", "Manage accounts and projects of the installation."),
     (SERVER, "oauth-clients", "oauth_clients:app", "Manage applications that sign people in."),
     (SERVER, "version", "version:version", "Show the version of this command."),
-    (ACCOUNT, "register", "account:register", "Create an account."),
+    (ACCOUNT, "register", "registration:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
     (ACCOUNT, "logout", "account:logout", "Sign out."),
     (ACCOUNT, "account", "own_account:app", "Change or delete your account, and show who used it."),

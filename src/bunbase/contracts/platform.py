@@ -10,9 +10,19 @@ from typing import Final, Protocol
 import msgspec
 
 from bunbase.contracts.audit import AuditLog
-from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, PageWays
 from bunbase.contracts.caller import Caller, CallerKind, Role
+from bunbase.contracts.invitations import AcceptedInvite as AcceptedInvite
+from bunbase.contracts.invitations import Invite as Invite
+from bunbase.contracts.invitations import InvitedRegistration as InvitedRegistration
+from bunbase.contracts.invitations import InvitedSignIn as InvitedSignIn
+from bunbase.contracts.invitations import InviteNotFound as InviteNotFound
+from bunbase.contracts.invitations import Invites as Invites
+from bunbase.contracts.invitations import MemberInvitations
+from bunbase.contracts.invitations import Opening as Opening
+from bunbase.contracts.invitations import OpenInvitation as OpenInvitation
 from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
+from bunbase.contracts.places import Organisation as Organisation
+from bunbase.contracts.places import Project as Project
 from bunbase.contracts.project_administration import ProjectAdministration
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.service_accounts import (
@@ -76,12 +86,6 @@ class RoleFromOrganisation(Problem):
     status, code, title = 409, "role_from_organisation", "This role comes from the project's organisation"
 
 
-class InviteNotFound(Problem):
-    """One answer for a wrong token, and for an invitation that was used, withdrawn or has expired."""
-
-    status, code, title = 404, "invite_not_found", "This invitation does not exist, was used or has expired"
-
-
 class ConfirmationNeeded(Problem):
     status, code, title = 422, "confirmation_needed", "The confirmation does not match the project"
 
@@ -117,22 +121,6 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True):
 class Keys(msgspec.Struct, frozen=True):
     items: tuple[Key, ...]
     next: str | None = None
-
-
-class Project(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`role`: the role of the caller in this project. `org`: the id of the organisation that the project belongs to.
-
-    Only deleted projects have `deleted_at` and `destroyed_after`: until `destroyed_after`, the project can be restored.
-    """
-
-    id: str
-    name: str
-    slug: str
-    role: Role
-    created_at: datetime
-    org: str = ""
-    deleted_at: datetime | None = None
-    destroyed_after: datetime | None = None
 
 
 class NewProject(msgspec.Struct, frozen=True):
@@ -178,20 +166,6 @@ class Membership(msgspec.Struct, frozen=True):
     suspended: bool = False
 
 
-class Organisation(msgspec.Struct, frozen=True):
-    """People who own projects together. `role`: the role of the caller in it.
-
-    `personal`: every account gets an organisation of its own with its first project; nobody else can join it.
-    """
-
-    id: str
-    slug: str
-    name: str
-    role: Role
-    created_at: datetime
-    personal: bool = False
-
-
 class Organisations(msgspec.Struct, frozen=True):
     items: tuple[Organisation, ...]
     next: str | None
@@ -230,44 +204,7 @@ class Members(msgspec.Struct, frozen=True):
     next: str | None
 
 
-class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An open invitation. `url`: the link that accepts it; present only in the answer that made the link."""
-
-    id: str
-    email: str
-    role: Role
-    created_at: datetime
-    expires_at: datetime
-    url: str | None = None
-
-
-class Invites(msgspec.Struct, frozen=True):
-    items: tuple[Invite, ...]
-    next: str | None
-
-
-class OpenInvitation(msgspec.Struct, frozen=True):
-    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
-
-    `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
-    """
-
-    target: str
-    role: Role
-    email: str
-    inviter: str
-    ways: PageWays = NO_WAYS
-
-
-class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The project or organisation that the caller has joined, and the caller's role there."""
-
-    role: Role
-    project: Project | None = None
-    org: Organisation | None = None
-
-
-class Platform(AuditLog, ProjectAdministration, Protocol):
+class Platform(AuditLog, MemberInvitations, ProjectAdministration, Protocol):
     """`org` in the methods of members and invitations: an organisation's id or slug, or None for the caller's project.
 
     All methods with an `org` raise OrganisationNotFound if the caller is not a member of the organisation.
@@ -348,58 +285,6 @@ class Platform(AuditLog, ProjectAdministration, Protocol):
         """Remove a member, who may be the caller. Raises: MemberNotFound, RoleFromOrganisation, LastOwner, Forbidden.
 
         The last owner of an organisation is kept.
-        """
-        ...
-
-    async def create_invite(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
-        """Invite a person by mail, and return the link. An earlier invitation of the same address ends.
-
-        The answer does not depend on whether an account has the address.
-        Raises: InvalidInput, Forbidden, RateLimited, PersonalOrganisation.
-        """
-        ...
-
-    async def invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
-        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
-        ...
-
-    async def resend_invite(self, caller: Caller, org: str | None, id: str) -> Invite:
-        """Send a new link, valid for seven days again. The old link ends. Raises: InviteNotFound, RateLimited."""
-        ...
-
-    async def delete_invite(self, caller: Caller, org: str | None, id: str) -> None:
-        """Withdraw an invitation. Raises: InviteNotFound."""
-        ...
-
-    async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
-        """Make the caller a member. A second call by the same account returns the same answer.
-
-        Raises: InviteNotFound, InvalidInput if no more members fit in.
-        """
-        ...
-
-    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: InviteNotFound."""
-        ...
-
-    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
-        """Sign a person in for this act alone, and make the account a member.
-
-        Raises: as `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
-        """
-        ...
-
-    async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        """Do the same with a pass of BunAuth (`page_sign_in.py`).
-
-        Raises: as `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
-        """
-        ...
-
-    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
-
-        Raises: as `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
 

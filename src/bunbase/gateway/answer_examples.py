@@ -262,6 +262,11 @@ ANSWERS: Final[dict[str, Any]] = {
         "url": "https://api.example.com/invite?token=binv_…",
     },
     "AcceptedInvite": {"role": "developer", "project": OWN_PROJECT | {"role": "developer"}},
+    "InvitedSignIn": {
+        "user": ACCOUNT,
+        **TOKENS,
+        "joined": {"role": "developer", "project": OWN_PROJECT | {"role": "developer"}},
+    },
     "ServiceAccount": {
         "client_id": "sa_01jd7qv8x2r4m6t0w9c3e5g7hb",
         "name": "nightly report",

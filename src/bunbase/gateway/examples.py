@@ -68,6 +68,11 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("PATCH", f"{PROJECT}/members/{{user}}"): {"role": "admin"},
     ("POST", f"{PROJECT}/invites"): {"email": "bob@example.com", "role": "developer"},
     ("POST", "/api/invites/accept"): {"token": "binv_…, the token of the link"},
+    ("POST", "/api/invites/register"): {
+        "token": "binm_…, the token of the link in the mail",
+        "password": SIGN_IN["password"],
+        "name": "Bob",
+    },
     ("POST", "/api/orgs"): {"name": "Bakers' Guild"},
     ("PATCH", ORG): {"name": "Guild of Bakers"},
     ("DELETE", ORG): {"confirm": "bakers-guild"},

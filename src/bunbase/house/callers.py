@@ -38,11 +38,12 @@ MAY_CALL: Final = {
                     page_ways passkey_login_options passkey_options passkeys poll_device_login proof_options
                     reauthenticate refresh register register_passkey remove_factors remove_totp rename_passkey
                     replace_signing_keys request_email_change request_email_verification request_password_reset
-                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role signup_state
-                    start_device_login start_external_login start_page_sign_in start_totp suspend_account tokens
-                    totp_state update_me verify verify_email waiting_device""",
-        "platform": """accounts activity_audited check_account_deletion delete_account identify_by_code identify_by_pass
-                       identify_by_password page_ways unaudited_activity""",
+                    reset_password resume_account revocations rotate_oauth_client sessions set_account_role
+                    signup_address signup_state start_device_login start_external_login start_page_sign_in start_totp
+                    suspend_account tokens totp_state update_me verify verify_email waiting_device""",
+        "platform": """accounts activity_audited admits_newcomers check_account_deletion delete_account has_account
+                       identify_by_code identify_by_pass identify_by_password open_invited open_invited_by_pass
+                       open_invited_on_page page_ways unaudited_activity""",
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
@@ -84,9 +85,10 @@ MAY_CALL: Final = {
                     create_service_account custody delete_account delete_invite delete_org delete_project
                     delete_service_account dev_mails end_act exchange_token export_audit export_installation_audit
                     inspection installation_audit installation_projects installation_usage invitation invites key_holder
-                    keys keys_used managed_project members membership note_refusals org orgs project project_of projects
-                    remove_member rename_org resend_invite restore_project resume_project revocations revoke_key
-                    rotate_key service_accounts service_holder suspend_project transfer_project update_key
+                    keys keys_used managed_project members membership note_refusals open_account_by_invite
+                    open_account_by_pass org orgs project project_of projects register_by_invite remove_member
+                    rename_org resend_invite restore_project resume_project revocations revoke_key rotate_key
+                    send_invite_mail service_accounts service_holder suspend_project transfer_project update_key
                     update_project""",
     },
 }

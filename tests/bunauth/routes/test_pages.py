@@ -80,6 +80,7 @@ async def test_a_get_of_the_link_changes_nothing_and_a_post_opens_the_account(
     weak = await http.post("/account/sign-up", data={"token": token, "password": BOB})
     opened = await http.post("/account/sign-up", data={"token": token, "password": PASSWORD})
     repeated = await http.post("/account/sign-up", data={"token": token, "password": PASSWORD})
+    used = await http.get("/account/sign-up", params={"token": token})
 
     assert f'value="{token}"' in shown.text
     for refused in (short, weak):
@@ -87,7 +88,9 @@ async def test_a_get_of_the_link_changes_nothing_and_a_post_opens_the_account(
     assert "address" in weak.text
     assert "8 to 256 characters" in short.text
     assert (opened.status_code, title(opened)) == (200, "Your account is open")
-    assert repeated.status_code == 410
+    for late in (repeated, used):
+        assert late.status_code == 410
+        assert "If you have opened your account with it, sign in." in late.text
     bob = await verifying.login(ANYONE, BOB, PASSWORD)
     assert bob.user.email_verified
     sessions = await verifying.sessions(await caller_with(verifying, bob.access_token), 10, None)

@@ -50,7 +50,9 @@ async def test_a_weak_password_is_refused_wherever_a_password_is_chosen(bunauth:
             await bunauth.open_account(sign_up, password)
     invite = (await bunauth.create_invite(caller, None, "user")).url or ""
     with pytest.raises(WeakPassword):
-        await bunauth.accept_invite(NewAccount("ada@example.com", password, invite=invite.rpartition("token=")[2]))
+        await bunauth.accept_invite(
+            ANYONE, NewAccount("ada@example.com", password, invite=invite.rpartition("token=")[2])
+        )
     with pytest.raises(WeakPassword):
         await bunauth.change_password(caller, password, PASSWORD)
     with pytest.raises(WeakPassword):

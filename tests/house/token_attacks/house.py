@@ -16,6 +16,7 @@ from bunbase.bunauth.module import MODULE as BUNAUTH
 from bunbase.bunauth.service import BunAuthService
 from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.openid import OAuthClient, OAuthRefused, OAuthTokens
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     ChallengeExpired,
@@ -35,7 +36,7 @@ from bunbase.contracts.service_accounts import NewServiceAccount, TokenRefused, 
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.gateway.identity import Identity
-from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.modules import Rooms
@@ -433,6 +434,13 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
     def by_secret(secret: str) -> Awaitable[Any]:
         return platform.exchange_token(TokenRequest("client_credentials", "sa_x", secret, scope="data:read"))
 
+    async def registered_by(token: str) -> bool:
+        """Send a password that is too short, so that a right token stays valid."""
+        try:
+            return await refuses(platform.open_account_by_invite(ANYONE, token, "", "short"), InviteNotFound)
+        except InvalidInput:
+            return True
+
     async def cookie(value: str) -> bool:
         return await bunauth.page_session(value) is not None
 
@@ -468,7 +476,14 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
         "invitation to a project": (
             lambda token: platform.accept_invite(rooms.ada, token),
             InviteNotFound,
-            frozenset({"invitation to a project"}),
+            frozenset({"invitation to a project", "mail of an invitation"}),
+        ),
+        "newcomer's pass": (
+            lambda token: bunauth.open_invited_by_pass(
+                ANYONE, ActPage(PageName.INVITE, token), token, "bob@example.com", str(rooms.ada.signed_in().id)
+            ),
+            ChallengeExpired,
+            frozenset(),
         ),
         "developer's refresh": (
             lambda token: bunauth.refresh(ANYONE, token),
@@ -492,6 +507,9 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
         return Verifier(name, (), lambda token: refuses(ask(token), refusal), kinds)
 
     return [
+        Verifier(
+            "newcomer's registration", (), registered_by, frozenset({"mail of an invitation"})
+        ),  # before the invitation is accepted
         *(row(name) for name in asked),
         Verifier("device code", (), device, frozenset({"device code"})),
         Verifier("sign-in page's cookie", (), cookie, frozenset({"sign-in page's cookie"})),
@@ -557,4 +575,11 @@ async def _tokens(rooms: Opened) -> dict[str, str]:
         "invitation to a project": token_of(
             await platform.create_invite(at_bakery, None, "bob@example.com", Role.VIEWER)
         ),
+        "mail of an invitation": await _mailed_invitation(rooms, at_bakery),
     }
+
+
+async def _mailed_invitation(rooms: Opened, by: Caller) -> str:
+    await rooms.platform.create_invite(by, None, "eve@example.com", Role.VIEWER)
+    (mail,) = await rooms.platform.dev_mails("eve@example.com", "", 2, "")
+    return mail.text.partition("/invite?token=")[2].split()[0]

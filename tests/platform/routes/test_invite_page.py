@@ -151,3 +151,91 @@ async def test_a_person_of_another_service_accepts_with_a_click_on_the_page(
     assert len(members_before.items) == 1
     assert DONE in accepted.text
     assert (await platform.membership(BOB_ID, made.id)).role is Role.DEVELOPER
+
+
+async def mailed(platform: PlatformService) -> str:
+    (mail,) = await platform.dev_mails("bob@example.com", "", 2, "")
+    return mail.text.partition("/invite?token=")[2].split()[0]
+
+
+async def test_the_link_of_the_mail_shows_a_form_that_opens_an_account_for_the_invited_address(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    link = await mailed(platform)
+    form = {"token": link, "email": "eve@example.com", "name": "Bob", "password": PASSWORD}
+
+    page = await http.get("/invite", params={"token": link})
+    instead = await http.get("/invite", params={"token": link, "way": "sign-in"})
+    foreign = await http.post("/invite/open", data=form, headers={"sec-fetch-site": "cross-site"})
+    weak = await http.post("/invite/open", data=form | {"password": "short"})
+    opened = await http.post("/invite/open", data=form)
+
+    assert 'value="bob@example.com" readonly' in page.text
+    assert f'href="/invite?token={link}&amp;way=sign-in"' in page.text
+    assert 'action="/invite"' in instead.text
+    assert (foreign.status_code, weak.status_code) == (403, 422)
+    assert 'value="Bob"' in weak.text
+    assert DONE in opened.text
+    (bob,) = (one for one in (await platform.members(at(made), None, 20, None)).items if one.user.id == BOB_ID)
+    assert bob.user.email == "bob@example.com", "the address that a form sends does not count"
+
+
+async def test_an_address_that_got_an_account_meanwhile_is_asked_to_sign_in(
+    platform: PlatformService, others: FakeRooms, http: httpx.AsyncClient, token: str
+) -> None:
+    link = await mailed(platform)
+    others.bunauth.addresses.add("bob@example.com")
+
+    taken = await http.post("/invite/open", data={"token": link, "password": PASSWORD})
+
+    assert taken.status_code == 409
+    assert all(text in taken.text for text in ("has an account by now", 'action="/invite"', 'value="bob@example.com"'))
+
+
+async def test_a_link_that_was_passed_on_offers_a_mail_and_opens_nothing(
+    platform: PlatformService, others: FakeRooms, http: httpx.AsyncClient, token: str
+) -> None:
+    page = await http.get("/invite", params={"token": token})
+    forged = await http.post("/invite/open", data={"token": token, "password": PASSWORD})
+    sent = await http.post("/invite/send", data={"token": token})
+
+    assert 'action="/invite/open"' not in page.text
+    assert "Send a mail to bob@example.com" in page.text
+    assert forged.status_code == 404
+    assert others.bunauth.addresses == set()
+    assert "A mail is on its way to bob@example.com" in sent.text
+    assert len(await platform.dev_mails("bob@example.com", "", 5, "")) == 2
+
+
+@pytest.mark.parametrize(
+    ("known", "admits", "said", "status"),
+    [
+        ("bob@example.com", True, "Open the account of bob@example.com and accept", 200),
+        ("eve@example.com", True, "opens an account only for bob@example.com", 410),
+        ("bob@example.com", False, "This invitation cannot open one", 410),
+    ],
+    ids=["the invited address", "another address", "members may not invite"],
+)
+async def test_a_person_of_another_service_opens_an_account_if_it_has_the_invited_address(
+    others: FakeRooms, http: httpx.AsyncClient, token: str, known: str, admits: bool, said: str, status: int
+) -> None:
+    others.bunauth.admits = admits
+    http.cookies["bb_pass"] = known
+
+    page = await http.get("/invite", params={"token": token})
+    opened = await http.post("/invite/open-with-service", data={"token": token})
+
+    assert said in page.text
+    assert ('action="/invite/open-with-service"' in page.text) is (status == 200)
+    assert opened.status_code == status
+
+
+async def test_where_the_invitation_opens_no_account_the_page_says_whom_to_ask(
+    platform: PlatformService, others: FakeRooms, http: httpx.AsyncClient, token: str
+) -> None:
+    others.bunauth.admits = False
+
+    for link in (token, await mailed(platform)):
+        page = await http.get("/invite", params={"token": link})
+        assert "ask an administrator of this server" in page.text
+        assert 'action="/invite"' in page.text

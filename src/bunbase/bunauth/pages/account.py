@@ -34,8 +34,8 @@ def email_verified() -> str:
     return page("Your address is confirmed", paragraph(CLOSE))
 
 
-def sign_up(token: str, error: str = "") -> str:
-    text = paragraph("Choose a password. Your account is opened, and your address is confirmed.")
+def sign_up(token: str, email: str, error: str = "") -> str:
+    text = paragraph(f"Choose a password. The account of {email} is opened, and the address is confirmed.")
     fields = (_new_password(), button("Open the account"))
     return page("Open your account", alert(error), text, _token_form(SIGN_UP, token, *fields))
 

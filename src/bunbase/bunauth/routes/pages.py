@@ -47,8 +47,8 @@ async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], req
 
 
 @shows(account.SIGN_UP)
-async def show_sign_up(anyone: Injected[Caller], token: Token = "") -> Html:
-    return html(account.sign_up(_given(token)))
+async def show_sign_up(anyone: Injected[Caller], bunauth: Injected[BunAuth], token: Token = "") -> Html:
+    return html(account.sign_up(token, await bunauth.signup_address(_given(token))))
 
 
 @acts(account.SIGN_UP)
@@ -58,11 +58,13 @@ async def sign_up(
     fields = await fields_of(request)
     token = _given(fields.get("token", ""))
 
+    email = await bunauth.signup_address(token)
+
     async def act() -> str:
         opened = await bunauth.open_account(token, fields.get("password", ""))
         return account.account_opened(opened.email, site.public_url)
 
-    return await done_or_form(act, partial(account.sign_up, token))
+    return await done_or_form(act, partial(account.sign_up, token, email))
 
 
 @shows(account.RESET)
@@ -133,7 +135,8 @@ async def accept_invite(
     token, email, name = (fields.get(key, "") for key in ("token", "email", "name"))
     new = NewAccount(email, fields.get("password", ""), name, invite=_given(token))
     try:
-        return html(account.account_opened((await bunauth.accept_invite(new)).email, site.public_url))
+        opened = await bunauth.accept_invite(anyone, new)
+        return html(account.account_opened(opened.email, site.public_url))
     except (InvalidInput, EmailTaken, InvalidInvite) as problem:
         invitation = await bunauth.invitation(token)  # the form again, unless the invitation itself is not valid
         return html(account.invite(token, invitation, email, name, problem.detail), problem.status)

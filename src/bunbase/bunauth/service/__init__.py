@@ -21,6 +21,7 @@ from bunbase.bunauth.service.leaving import Leaving
 from bunbase.bunauth.service.letters import APP, Letters
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.new_devices import NewDevices
+from bunbase.bunauth.service.newcomers import NewcomerMethods, NewcomerService
 from bunbase.bunauth.service.openid.authorizations import AuthorizationService
 from bunbase.bunauth.service.openid.clients import OAuthClientService
 from bunbase.bunauth.service.openid.metadata import discovery
@@ -129,7 +130,7 @@ class Helpers:
     providers: Mapping[str, tuple[ProviderSettings, Provider]] = field(default_factory=dict)
 
 
-class BunAuthService:
+class BunAuthService(NewcomerMethods):
     """Implements the contract: every method calls the part that does the work."""
 
     def __init__(
@@ -169,7 +170,8 @@ class BunAuthService:
         self.email = Email(stores, self.mail_requests, self.proofs)
         self.external_logins = external_logins(stores, helpers.providers, site)
         self.external_accounts = ExternalAccounts(stores, self.external_logins, self.registration, self.proofs, tokens)
-        ways = (self.page_passes, self.external_accounts, self.second_factor)
+        self.newcomers = NewcomerService(self.external_accounts)
+        ways = (self.page_passes, self.newcomers, self.second_factor)
         self.page_ways_in = PageWaysIn(*ways, self.account_passkeys.passkeys, site.public_url)
         self.leaving = Leaving(stores, self.proofs, tokens, letters.account)
         self.personal_tokens = PersonalTokenService(stores.personal_tokens, self.proofs)
@@ -202,6 +204,9 @@ class BunAuthService:
 
     async def open_account(self, token: str, password: str) -> Account:
         return (await self.registration.open_confirmed(token, password)).account()
+
+    async def signup_address(self, token: str) -> str:
+        return await self.registration.address_of(token)
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
         return await self.sign_in.with_password(caller, email, password)
@@ -314,8 +319,8 @@ class BunAuthService:
     async def invitation(self, token: str) -> AccountInvitation:
         return await self.invitations.of_link(token)
 
-    async def accept_invite(self, new: NewAccount) -> Account:
-        return (await self.registration.open_invited(new)).account()
+    async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
+        return (await self.registration.open_invited(caller, new)).account()
 
     async def delete_invite(self, caller: Caller, id: str) -> None:
         await self.invitations.delete(caller, id)

@@ -74,12 +74,12 @@ class ExternalAccounts:
         factors = Factors.TWO if person.link_session else Factors.ONE
         return await self.tokens.open_session(caller, account, factors=factors, by=by)
 
-    async def identified(self, caller: Caller, code: str, verifier: str) -> tuple[Credentials, Happened]:
-        """Return the account of a code for one act on a page. The second factor is not checked yet.
+    async def identified(self, caller: Caller, person: ExternalCode) -> tuple[Credentials, Happened]:
+        """Return the account of a person for one act on a page. The second factor is not checked yet.
 
         Raises: as `exchange`.
         """
-        return await self._account(caller, await self.logins.take(code, verifier), "")
+        return await self._account(caller, person, "")
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Return a ticket that links an identity to the account. Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -96,11 +96,15 @@ class ExternalAccounts:
 
     async def _account(self, caller: Caller, person: ExternalCode, invite: str) -> tuple[Credentials, Happened]:
         note = noted(self.tokens.activity, caller)
-        account = await self.people.account(person, partial(self._opened, invite), note)
+        account = await self.people.account(person, partial(self._opened, caller, invite), note)
         return account, signed_in_by(ActivityMethod.EXTERNAL, person.provider)
 
-    async def _opened(self, invite: str, person: ExternalCode) -> str:
+    async def _opened(self, caller: Caller, invite: str, person: ExternalCode) -> str:
         """Open an account, and return its id. The provider has verified the address of the person."""
         assert person.email is not None, "a person without an address is refused before"
-        name = person.name[:MAX_NAME_LENGTH]
-        return (await self.registration.open_for_person(person.email, name, invite)).id
+        return (await self.registration.open_for_person(caller, person.email, name_of(person), invite)).id
+
+
+def name_of(person: ExternalCode) -> str:
+    """Return the name of a new account."""
+    return person.name[:MAX_NAME_LENGTH]

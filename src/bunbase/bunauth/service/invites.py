@@ -22,6 +22,10 @@ from bunbase.pkg.opaque import fingerprint, new_secret
 PREFIX: Final = "biv"
 MAX_OPEN: Final = 1000
 QUERY: Final = "invites"
+USED: Final = (
+    "It was used or withdrawn, or it has expired. If you have opened your account with it, sign in. Otherwise ask the "
+    "person who invited you for a new one."
+)
 
 
 class InviteService:
@@ -31,18 +35,22 @@ class InviteService:
         self.clock = clock
 
     async def create(self, caller: Caller, email: str | None, role: str) -> AccountInvite:
-        """Make an invitation; only this answer shows its link. Raises: InvalidInput, Forbidden."""
+        """Make an invitation; only this answer shows its link. The mail has another one, which proves the mailbox.
+
+        Raises: InvalidInput, Forbidden.
+        """
         administrator, now = _administrator(caller, Act.ACCOUNT_INVITE_CREATE), self.clock.now()
         email = None if email is None else normal_email(email)
-        token = new_secret(PREFIX)
+        token, mailed = new_secret(PREFIX), new_secret(PREFIX)
         url = self.letters.page("invite", token)
         invite = AccountInvite(new_id("ain"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
         inviter = await self.stores.accounts.existing(administrator.id)
         async with self.stores.db.transaction():
-            if not await self.stores.invites.add(invite, fingerprint(token), administrator.id, MAX_OPEN):
+            hashes = fingerprint(token), None if email is None else fingerprint(mailed)
+            if not await self.stores.invites.add(invite, *hashes, administrator.id, MAX_OPEN):
                 raise InvalidInput(f"{MAX_OPEN} invitations are open, and there cannot be more. Delete some first.")
             if email is not None:
-                await self.stores.mails.post(self.letters.invite(email, inviter, url))
+                await self.stores.mails.post(self.letters.invite(email, inviter, self.letters.page("invite", mailed)))
         return invite
 
     async def list(self, caller: Caller, limit: int, cursor: str | None) -> AccountInvites:
@@ -62,20 +70,22 @@ class InviteService:
         """Raises: InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
-            raise InvalidInvite("It was used or withdrawn, or it has expired: ask for a new one.")
+            raise InvalidInvite(USED)
         return AccountInvitation(found.email, found.role)
 
     async def admission(self, token: str, email: str) -> Admission:
         """Return what an invitation allows. Raises: InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
-        if found is None or found.email not in (None, email):
+        if found is None:
+            raise InvalidInvite(USED)
+        if found.email not in (None, email):
             raise InvalidInvite("Use the address that was invited, or ask for a new invitation.")
         return found
 
     async def use(self, token: str) -> None:
         """Use an invitation up. Call this inside the transaction that opens the account. Raises: InvalidInvite."""
         if not await self.stores.invites.take(fingerprint(token), self.clock.now()):
-            raise InvalidInvite("Somebody has used this invitation: ask for a new one.")
+            raise InvalidInvite(USED)
 
 
 def _administrator(caller: Caller, act: Act) -> Developer:

@@ -43,7 +43,11 @@ class Letters:
         return self.account.password_reset(email, self.page("reset-password", token))
 
     def invite(self, email: str, inviter: Account, url: str) -> Letter:
-        fields = {"inviter": inviter.name or inviter.email, "inviter_email": inviter.email, "valid_for": "7 days"}
+        fields = {
+            "inviter": inviter.name or inviter.email.partition("@")[0],
+            "inviter_email": inviter.email,
+            "valid_for": "7 days",
+        }
         return self.account.compose(templates.INSTALLATION_INVITE, email, {"url": url, **fields})
 
 

@@ -17,8 +17,9 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from bunbase.bunauth.service.activity import Happened
-from bunbase.bunauth.service.external_accounts import ExternalAccounts
 from bunbase.bunauth.service.journal import counted
+from bunbase.bunauth.service.newcomers import PREFIX as NEWCOMER_PREFIX
+from bunbase.bunauth.service.newcomers import NewcomerService
 from bunbase.bunauth.service.page_passes import PagePasses, page_hash
 from bunbase.bunauth.service.second_factor import SecondFactorSignIn
 from bunbase.bunauth.service.session_tokens import signed_in_by
@@ -26,8 +27,8 @@ from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.factors import SecondFactor
 from bunbase.contracts.bunauth.identities import ExternalRedirect, ExternalStart
-from bunbase.contracts.bunauth.page_sign_in import MAX_KEY, RETURN, ActPage, PagePass, PageReturn, PageWays
-from bunbase.contracts.bunauth.problems import ExternalLoginExpired, SecondFactorRequired
+from bunbase.contracts.bunauth.page_sign_in import MAX_KEY, RETURN, ActPage, PageName, PagePass, PageReturn, PageWays
+from bunbase.contracts.bunauth.problems import ExternalLoginExpired, SecondFactorRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
@@ -47,13 +48,14 @@ class PageWaysIn:
     def __init__(
         self,
         passes: PagePasses,
-        external: ExternalAccounts,
+        newcomers: NewcomerService,
         second_factor: SecondFactorSignIn,
         passkeys: AccountPasskeys[Credentials],
         public_url: str,
     ) -> None:
         self.passes = passes
-        self.external = external
+        self.newcomers = newcomers
+        self.external = newcomers.external
         self.second_factor = second_factor
         self.passkeys = passkeys
         self.tokens = passes.tokens
@@ -74,7 +76,13 @@ class PageWaysIn:
         to = _opened(back)
         if back.error:
             return PagePass(to, error=back.error)
-        account, by = await self.external.identified(caller, back.code, _verifier(back.browser, back.sealed))
+        person = await self.external.logins.take(back.code, _verifier(back.browser, back.sealed))
+        try:
+            account, by = await self.external.identified(caller, person)
+        except SignupsClosed:
+            if to.page is not PageName.INVITE:
+                raise
+            return PagePass(to, await self.newcomers.give_pass(person, to))
         try:
             await self.tokens.check_second_factor(caller, account, by)
         except SecondFactorRequired as needed:  # the next step, not an error
@@ -105,6 +113,9 @@ class PageWaysIn:
         if secret.startswith(f"{CHALLENGE_PREFIX}_"):
             waits = mark == _mark(to) and await self.second_factor.second_step.is_open(secret)
             return PageWays(providers, challenge=secret if waits else "")
+        if secret.startswith(f"{NEWCOMER_PREFIX}_"):
+            person = await self.newcomers.person(to, secret)
+            return PageWays(providers, newcomer=person.email or "" if person else "")
         return PageWays(providers, await self.passes.email_of(to, secret) if secret else "")
 
     async def _give(self, to: ActPage, by: Happened, amr: tuple[str, ...], account: Credentials) -> str:

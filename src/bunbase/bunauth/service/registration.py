@@ -1,6 +1,9 @@
 """Open accounts.
 
-There are three ways. The first account, invited people, and everybody in dev mode get an account and a session at once.
+The first account, invited people, and everybody in dev mode get an account and a session at once. There are two kinds
+of invitations: those of administrators (`invites.py`), and those of members to a project or an organisation, which
+Platform keeps (`newcomers.py`).
+
 Where strangers may register, the address must first be confirmed by mail (`verify_signups`): the answer is then the
 same for a new address and for one that has an account. The password is chosen with the link of the mail, so nobody can
 open an account with the address of somebody else.
@@ -11,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.invites import InviteService
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.names import checked_name
@@ -19,9 +23,11 @@ from bunbase.bunauth.settings import BunAuthSettings, Signups
 from bunbase.bunauth.setup import check_setup
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.accounts import Credentials
+from bunbase.bunauth.store.invites import Admission
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import NewAccount, Registered, SignedIn, SignupState
-from bunbase.contracts.bunauth.activity import ActivityMethod
+from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
+from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
@@ -32,6 +38,14 @@ from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.passwords import check_password
 
 BY_REGISTRATION: Final = signed_in_by(ActivityMethod.REGISTRATION)
+CLOSED: Final = (
+    "Here, an invitation opens no account either. The operator of this server can change that with the setting "
+    "bunauth.signups."
+)
+USED_SIGN_UP: Final = (
+    "It was used already, or it has expired. If you have opened your account with it, sign in. Otherwise register once "
+    "more, and use the link of the new mail."
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +56,12 @@ class Admissions:
     signups: Signups
     verifies: bool
     dev: bool
+    members_may_invite: bool = True
 
 
 def admissions(invites: InviteService, settings: BunAuthSettings, site: Site) -> Admissions:
     verifies = settings.verifies_signups(site.dev, site.mail.configured)
-    return Admissions(invites, settings.signups.on(site.dev), verifies, site.dev)
+    return Admissions(invites, settings.signups.on(site.dev), verifies, site.dev, settings.members_may_invite)
 
 
 class Registration:
@@ -79,7 +94,7 @@ class Registration:
                 return await self._signed_in(caller, first)
             # else another request has made the first account meanwhile
         if new.invite:
-            return await self._signed_in(caller, await self._add_invited(email, name, new))
+            return await self._signed_in(caller, await self._add_invited(caller, email, name, new))
         self._check_signups()
         if self.admissions.verifies:
             await self.requests.request(MailKind.SIGN_UP, email, name)
@@ -103,36 +118,66 @@ class Registration:
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
         found = await tokens.find(link, (MailKind.SIGN_UP,), now)
         if found is None:
-            raise LinkExpired("Register again, and use the link of the new mail.")
+            raise LinkExpired(USED_SIGN_UP)
         account = await self._credentials(found.email, found.name, password, verified=True)
         async with self.stores.db.transaction():
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
-                raise LinkExpired("Register again, and use the link of the new mail.")
+                raise LinkExpired(USED_SIGN_UP)
             await self._add(account)
         return account
 
-    async def open_invited(self, new: NewAccount) -> Credentials:
+    async def address_of(self, token: str) -> str:
+        """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
+        found = await self.stores.mail_tokens.find(fingerprint(token), (MailKind.SIGN_UP,), self.clock.now())
+        if found is None:
+            raise LinkExpired(USED_SIGN_UP)
+        return found.email
+
+    async def open_invited(self, caller: Caller, new: NewAccount) -> Credentials:
         """Open an account by an invitation. Raises: InvalidInvite, EmailTaken, InvalidInput."""
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
-        return await self._add_invited(email, name, new)
+        return await self._add_invited(caller, email, name, new)
 
-    async def open_for_person(self, email: str, name: str, invite: str) -> Credentials:
+    async def open_for_person(self, caller: Caller, email: str, name: str, invite: str) -> Credentials:
         """Open an account without a password for a person whose address another service has verified.
 
         Call this inside a transaction. Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed.
         """
         if not await self.stores.accounts.exist():
             raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
-        role, now = "user", self.clock.now()
-        if invite:
-            role = (await self.admissions.invites.admission(invite, email)).role
-            await self.admissions.invites.use(invite)
-        else:
+        if not invite:
             self._check_signups()
+            return await self.add_person(email, name, "user")
+        admission = await self._admission(invite, email)
+        await self.admissions.invites.use(invite)
+        account = await self.add_person(email, name, admission.role)
+        await self.note_opened(caller, account, admission.invited_by, ActivityMethod.EXTERNAL)
+        return account
+
+    async def add_person(self, email: str, name: str, role: str) -> Credentials:
+        """Add an account without a password, with a verified address. Raises: EmailTaken."""
+        now = self.clock.now()
         account = Credentials(new_id("usr"), email, name, role, now, None, now)
         await self._add(account)
         return account
+
+    async def open_verified(self, caller: Caller, new: InvitedAccount) -> Credentials:
+        """Open an account for an address that a mail has proved. The caller of this method has checked the inviter.
+
+        Raises: EmailTaken, InvalidInput.
+        """
+        email, name = normal_email(new.email), checked_name(new.name)
+        check_password(new.password)
+        account = await self._credentials(email, name, new.password, verified=True)
+        async with self.stores.db.transaction():
+            await self._add(account)
+            await self.note_opened(caller, account, new.inviter, ActivityMethod.REGISTRATION)
+        return account
+
+    async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
+        """Store who has invited the owner of a new account. Call this inside the transaction that opens it."""
+        await self.tokens.activity.add(caller, account.id, Happened(Activity.OPEN, method, inviter))
 
     async def state(self) -> SignupState:
         has_admin = await self.stores.accounts.has_admin()
@@ -146,13 +191,13 @@ class Registration:
             await self._post_verification(account)
             return True
 
-    async def _add_invited(self, email: str, name: str, new: NewAccount) -> Credentials:
-        admission = await self.admissions.invites.admission(new.invite, email)
-        verified = admission.email is not None
-        account = await self._credentials(email, name, new.password, admission.role, verified)
+    async def _add_invited(self, caller: Caller, email: str, name: str, new: NewAccount) -> Credentials:
+        admission = await self._admission(new.invite, email)
+        account = await self._credentials(email, name, new.password, admission.role, admission.mailed)
         async with self.stores.db.transaction():
             await self.admissions.invites.use(new.invite)
             await self._add(account)
+            await self.note_opened(caller, account, admission.invited_by, ActivityMethod.REGISTRATION)
         return account
 
     async def _signed_in(self, caller: Caller, account: Credentials) -> Registered:
@@ -176,6 +221,12 @@ class Registration:
             await self.requests.post_link(
                 MailKind.VERIFY_EMAIL, email, account.id, lambda token: letters.verify_email(email, token)
             )
+
+    async def _admission(self, invite: str, email: str) -> Admission:
+        """Raises: InvalidInvite, SignupsClosed."""
+        if self.admissions.signups is Signups.CLOSED:
+            raise SignupsClosed(CLOSED)
+        return await self.admissions.invites.admission(invite, email)
 
     def _check_signups(self) -> None:
         if self.admissions.signups is not Signups.OPEN:

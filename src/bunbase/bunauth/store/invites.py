@@ -12,35 +12,46 @@ from bunbase.pkg.db.database import Database
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth: invites', 0))"
 COUNT = "SELECT count(*) FROM invites WHERE expires_at > $1"
 ADD = """
-INSERT INTO invites (id, hash, email, role, invited_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+INSERT INTO invites (id, hash, mail_hash, email, role, invited_by, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
 PAGE = """
 SELECT id, email, role, created_at, expires_at FROM invites WHERE expires_at > $1 AND ($2 = '' OR id < $2)
 ORDER BY id DESC LIMIT $3"""
-FIND = "SELECT id, email, role FROM invites WHERE hash = $1 AND expires_at > $2"
-TAKE = "DELETE FROM invites WHERE hash = $1 AND expires_at > $2"
+FIND = """
+SELECT id, email, role, invited_by, hash <> $1 AS mailed FROM invites
+WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2"""
+TAKE = "DELETE FROM invites WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2"
 DELETE = "DELETE FROM invites WHERE id = $1"
 DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)"
 
 
 class Admission(msgspec.Struct, frozen=True):
-    """A valid invitation. `email`: the only address that it admits; None: any address."""
+    """A valid invitation. `email`: the only address that it admits; None: any address.
+
+    `mailed`: the token is of the link in the mail, so its holder reads the mailbox.
+    """
 
     id: str
     email: str | None
     role: str
+    invited_by: str
+    mailed: bool
 
 
 class InviteStore:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    async def add(self, new: AccountInvite, hash: bytes, invited_by: str, limit: int) -> bool:
-        """Add an invitation. Return False if `limit` invitations are open already."""
+    async def add(self, new: AccountInvite, hash: bytes, mail_hash: bytes | None, invited_by: str, limit: int) -> bool:
+        """Add an invitation. Return False if `limit` invitations are open already.
+
+        `hash`: of the token of the link that is shown. `mail_hash`: of the link in the mail, if there is one.
+        """
         async with self.db.transaction():
             await self.db.execute(LOCK)
             if await self.db.value(COUNT, new.created_at) >= limit:
                 return False
-            args = (new.id, hash, new.email, new.role, invited_by, new.created_at, new.expires_at)
+            args = (new.id, hash, mail_hash, new.email, new.role, invited_by, new.created_at, new.expires_at)
             await self.db.execute(ADD, *args)
             return True
 

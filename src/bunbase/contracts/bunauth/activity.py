@@ -15,6 +15,7 @@ from bunbase.contracts.caller import Caller
 class Activity(StrEnum):
     """The name of an action, as in the audit log."""
 
+    OPEN = "account.open"  # by an invitation: the target is the account that has invited the person
     SIGN_IN = "account.sign_in"
     SIGN_OUT = "account.sign_out"
     CHANGE_PASSWORD = Act.ACCOUNT_CHANGE_PASSWORD.value

@@ -85,12 +85,14 @@ class PagePass(msgspec.Struct, frozen=True):
 class PageWays(msgspec.Struct, frozen=True):
     """The ways to sign in on a page. `email`: of the account whose pass the browser has.
 
-    `challenge`: of a sign-in on this page that waits for its second factor.
+    `challenge`: of a sign-in on this page that waits for its second factor. `newcomer`: the address under which another
+    service knows a person without an account here, on the page of an invitation.
     """
 
     providers: tuple[LoginProvider, ...] = ()
     email: str = ""
     challenge: str = ""
+    newcomer: str = ""
 
 
 NO_WAYS: Final = PageWays()

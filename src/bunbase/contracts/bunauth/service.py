@@ -39,6 +39,7 @@ from bunbase.contracts.bunauth.identities import (
     LoginProviders,
 )
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
+from bunbase.contracts.bunauth.newcomers import Newcomers
 from bunbase.contracts.bunauth.openid import OpenIdProvider
 from bunbase.contracts.bunauth.page_sign_in import PageSignIns
 from bunbase.contracts.bunauth.tokens import (
@@ -55,7 +56,7 @@ from bunbase.contracts.revocations import Revocation
 from bunbase.pkg.mail.letters import DevMail
 
 
-class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, PageSignIns, Protocol):
+class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, PageSignIns, Protocol):
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Create an account. The first account becomes the administrator of the instance; in production, its creation
         needs the setup token. Where strangers may register and `verify_signups` is on, a mail is sent instead.
@@ -73,6 +74,10 @@ class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, PageSignIns, P
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
+        ...
+
+    async def signup_address(self, token: str) -> str:
+        """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> SignedIn:
@@ -239,7 +244,7 @@ class BunAuth(AccountAdministration, ActivityLog, OpenIdProvider, PageSignIns, P
         """Return the invitation of a link. It stays valid. Raises: InvalidInvite."""
         ...
 
-    async def accept_invite(self, new: NewAccount) -> Account:
+    async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
         """Open an account by an invitation, without a session. Raises: InvalidInvite, EmailTaken, InvalidInput."""
         ...
 

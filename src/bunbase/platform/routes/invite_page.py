@@ -1,4 +1,7 @@
-"""The page that the link of an invitation opens: `/invite`. A GET shows a form; the POST of the form accepts it."""
+"""The page that the link of an invitation opens: `/invite`. A GET shows a form; the POST of the form accepts it.
+
+A person without an account opens one here. A GET never opens or sends anything.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,21 @@ from litestar.params import QueryParameter
 from bunbase.contracts.bunauth.page_sign_in import PASS_COOKIE
 from bunbase.contracts.bunauth.problems import (
     ChallengeExpired,
+    EmailTaken,
     InvalidCredentials,
     SecondFactorRequired,
     WrongCode,
 )
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import InviteNotFound, Platform
-from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, sent_cookie
 from bunbase.platform.pages import invites
 
 MAX_LINK: Final = 300
+HAS_ACCOUNT: Final = "This address has an account by now: sign in to accept."
 PAGES: Final = PageRoutes(invites.failed)
 
 Link = Annotated[str, QueryParameter(max_length=MAX_LINK)]
@@ -34,11 +39,13 @@ async def show_invite(
     site: Injected[Site],
     request: AnyRequest,
     token: Link = "",
+    way: Link = "",
 ) -> Html:
     given = _token_in(token)
     if not given:
         return html(invites.ask_for_link())
-    return html(invites.accept(given, await platform.invitation(given, _pass(request, site))))
+    invitation = await platform.invitation(given, _pass(request, site))
+    return html((invites.sign_in if way == invites.SIGN_IN else invites.accept)(given, invitation))
 
 
 @PAGES.acts(invites.PATH)
@@ -52,7 +59,7 @@ async def accept_on_page(
     except SecondFactorRequired as problem:  # the next step, not an error
         return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
     except InvalidCredentials as problem:
-        return html(invites.accept(token, await platform.invitation(token), email, problem.detail), problem.status)
+        return html(invites.sign_in(token, await platform.invitation(token), email, problem.detail), problem.status)
     return html(invites.accepted(joined, site.public_url))
 
 
@@ -64,9 +71,47 @@ async def accept_with_pass(
     try:
         joined = await platform.accept_invite_by_pass(anyone, _given(token), _pass(request, site))
     except ChallengeExpired as problem:
-        page = invites.accept(token, await platform.invitation(token), error=problem.detail)
+        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
         return html(page, problem.status)
     return html(invites.accepted(joined, site.public_url))
+
+
+@PAGES.acts(invites.OPEN)
+async def open_account_on_page(
+    anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
+) -> Html:
+    fields = await fields_of(request)
+    token, name, password = (fields.get(name, "") for name in ("token", "name", "password"))
+    try:
+        joined = await platform.open_account_by_invite(anyone, _given(token), name, password)
+    except EmailTaken:
+        page = invites.sign_in(token, await platform.invitation(token), error=HAS_ACCOUNT)
+        return html(page, EmailTaken.status)
+    except InvalidInput as problem:
+        page = invites.open_account(token, await platform.invitation(token), name, problem.detail)
+        return html(page, problem.status)
+    return html(invites.accepted(joined, site.public_url))
+
+
+@PAGES.acts(invites.OPEN_WITH_PASS)
+async def open_account_with_service(
+    anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
+) -> Html:
+    token = (await fields_of(request)).get("token", "")
+    try:
+        joined = await platform.open_account_by_pass(anyone, _given(token), _pass(request, site))
+    except ChallengeExpired as problem:
+        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
+        return html(page, problem.status)
+    return html(invites.accepted(joined, site.public_url))
+
+
+@PAGES.acts(invites.SEND)
+async def send_mail(anyone: Injected[Caller], platform: Injected[Platform], request: AnyRequest) -> Html:
+    token = _given((await fields_of(request)).get("token", ""))
+    invitation = await platform.invitation(token)
+    await platform.send_invite_mail(token)
+    return html(invites.mail_sent(invitation.email))
 
 
 @PAGES.acts(invites.SECOND_FACTOR)
@@ -78,7 +123,7 @@ async def accept_with_second_factor(
     try:
         joined = await platform.accept_invite_by_code(anyone, _given(token), challenge, code)
     except ChallengeExpired as problem:
-        page = invites.accept(token, await platform.invitation(token), error=problem.detail)
+        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
         return html(page, problem.status)
     except (WrongCode, RateLimited) as problem:
         page = invites.ask_for_second_factor(token, challenge, problem.detail)
@@ -102,4 +147,12 @@ def _given(token: str) -> str:
     return token
 
 
-ROUTES: Final = (show_invite, accept_on_page, accept_with_pass, accept_with_second_factor)
+ROUTES: Final = (
+    show_invite,
+    accept_on_page,
+    accept_with_pass,
+    accept_with_second_factor,
+    open_account_on_page,
+    open_account_with_service,
+    send_mail,
+)

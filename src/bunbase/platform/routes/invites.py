@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import delete, get, post
+from litestar import Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter
 
+from bunbase.contracts.bunauth.accounts import SignupPending
 from bunbase.contracts.caller import Caller, Role
-from bunbase.contracts.platform import AcceptedInvite, Invite, Invites, Platform
+from bunbase.contracts.platform import AcceptedInvite, Invite, InvitedSignIn, Invites, Platform
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
@@ -33,12 +35,21 @@ class AcceptInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, msgspec.Meta(max_length=100)]
 
 
+class RegisterByInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`token`: from the link (`binm_…` in the mail, `binv_…` if the link was passed on)."""
+
+    token: Annotated[str, msgspec.Meta(max_length=100)]
+    password: str = ""
+    name: str = ""
+
+
 @post(P, summary="Invite a person to a project", tags=TAGS, cache_control=NO_STORE)
 async def create_invite(member: Injected[Caller], platform: Injected[Platform], data: CreateInvite) -> Invite:
-    """Sends a mail with a link, and shows the link only in this answer. The link works once, for 7 days.
+    """Sends a mail with a link, and shows another link only in this answer. They work for 7 days, and once together.
 
-    The answer is the same whether or not an account has the address. An earlier invitation of the address ends.
-    Needs the role admin. Nobody can give a role above their own.
+    The answer is the same whether or not an account has the address. The link in the mail may open an account for the
+    invited address; `admits_newcomers` is false if this installation does not allow that. An earlier invitation of the
+    address ends. Needs the role admin. Nobody can give a role above their own.
     """
     return await platform.create_invite(member, None, data.email, data.role)
 
@@ -52,7 +63,7 @@ async def list_invites(
 
 @post(f"{P}/{{invite_id:str}}/resend", summary="Send an invitation again", tags=TAGS, cache_control=NO_STORE)
 async def resend_invite(member: Injected[Caller], platform: Injected[Platform], invite_id: InviteId) -> Invite:
-    """Sends a new link that works for 7 days. The old link ends."""
+    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
     return await platform.resend_invite(member, None, invite_id)
 
 
@@ -84,7 +95,7 @@ async def list_org_invites(
 async def resend_org_invite(
     developer: Injected[Caller], platform: Injected[Platform], org: OrgRef, invite_id: InviteId
 ) -> Invite:
-    """Sends a new link that works for 7 days. The old link ends."""
+    """Sends a mail with a new link, and shows a new link. They work for 7 days. The old links end."""
     return await platform.resend_invite(developer, org, invite_id)
 
 
@@ -105,6 +116,29 @@ async def accept_invite(
     return await platform.accept_invite(developer, data.token)
 
 
+@post(
+    "/api/invites/register",
+    summary="Open an account by an invitation to a project or an organisation",
+    tags=TAGS,
+    cache_control=NO_STORE,
+    responses={
+        201: ResponseSpec(InvitedSignIn, description="The account is open, signed in, and a member."),
+        202: ResponseSpec(SignupPending, description="A mail was sent to the invited address: its link goes on."),
+    },
+)
+async def register_by_invite(
+    anyone: Injected[Caller], platform: Injected[Platform], data: RegisterByInvite
+) -> Response[Any]:
+    """The account always has the invited address. The link in the mail has proved the mailbox, so it opens the account
+    at once. For a link that was passed on, the answer is 202 for every address, and a mail is sent; `password` and
+    `name` are not used.
+    """
+    registered = await platform.register_by_invite(anyone, data.token, data.name, data.password)
+    if registered.signed_in is None:
+        return Response(SignupPending(), status_code=202)
+    return Response(registered.signed_in)
+
+
 ROUTES = (
     create_invite,
     list_invites,
@@ -115,4 +149,5 @@ ROUTES = (
     resend_org_invite,
     delete_org_invite,
     accept_invite,
+    register_by_invite,
 )

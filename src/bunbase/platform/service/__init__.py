@@ -14,9 +14,6 @@ from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.platform import (
     UNLIMITED,
-    AcceptedInvite,
-    Invite,
-    Invites,
     Key,
     KeyHolder,
     Keys,
@@ -24,7 +21,6 @@ from bunbase.contracts.platform import (
     Members,
     Membership,
     NewProject,
-    OpenInvitation,
     Organisation,
     Organisations,
     Project,
@@ -51,10 +47,12 @@ from bunbase.platform.service.deletion import Deletion
 from bunbase.platform.service.groups import Groups
 from bunbase.platform.service.invite_acceptance import InviteAcceptance
 from bunbase.platform.service.invite_mail import InviteMail
+from bunbase.platform.service.invite_methods import InviteMethods
 from bunbase.platform.service.invites import Invitations
 from bunbase.platform.service.keys import ProjectKeys
 from bunbase.platform.service.leaving import Leaving
 from bunbase.platform.service.members import People
+from bunbase.platform.service.newcomers import NewcomerAcceptance
 from bunbase.platform.service.orgs import Orgs
 from bunbase.platform.service.projects import ProjectsOfPeople
 from bunbase.platform.service_accounts.service import ServiceAccountService
@@ -67,7 +65,7 @@ from bunbase.platform.store import Stores
 class Surroundings(NamedTuple):
     """The other rooms and the parts of the process that the service needs.
 
-    `tell_others`: wakes the job that relays the outbox.
+    `tell_others`: wakes the job that relays the outbox. `sends_mail`: mails reach people, or the mailbox of dev mode.
     """
 
     kms: Kms
@@ -76,9 +74,10 @@ class Surroundings(NamedTuple):
     clock: Clock
     public_url: str
     tell_others: Callable[[], None]
+    sends_mail: bool
 
 
-class PlatformService:
+class PlatformService(InviteMethods):
     """Implements the contract: every method calls the part that does the work."""
 
     def __init__(self, stores: Stores, around: Surroundings, settings: PlatformSettings) -> None:
@@ -93,7 +92,9 @@ class PlatformService:
         self.invitations = Invitations(stores, groups, self.people, mail, clock, settings, around.public_url)
         self.leaving = Leaving(stores, around.bunauth, clock)
         self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), groups.find, clock)
-        self.invite_acceptance = InviteAcceptance(self.invitations, around.bunauth, self.audit_log)
+        of_invitations = (self.invitations, around.bunauth, self.audit_log)
+        self.newcomers = NewcomerAcceptance(*of_invitations, around.sends_mail)
+        self.invite_acceptance = InviteAcceptance(*of_invitations, self.newcomers)
         projects = ProjectAdministrationStore(stores.db, stores.feed, stores.outbox)
         self.administration = ManageProjects(projects, around.bundoc, clock, around.tell_others)
         self.accounts = ServiceAccountService(
@@ -150,33 +151,6 @@ class PlatformService:
 
     async def remove_member(self, caller: Caller, org: str | None, user: str) -> None:
         await self.people.remove(caller, org, user)
-
-    async def create_invite(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
-        return await self.invitations.create(caller, org, email, role)
-
-    async def invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
-        return await self.invitations.list_invites(caller, org, limit, cursor)
-
-    async def resend_invite(self, caller: Caller, org: str | None, id: str) -> Invite:
-        return await self.invitations.resend(caller, org, id)
-
-    async def delete_invite(self, caller: Caller, org: str | None, id: str) -> None:
-        await self.invitations.delete(caller, org, id)
-
-    async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
-        return await self.invitations.accept(caller, token)
-
-    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        return await self.invite_acceptance.invitation(token, cookie)
-
-    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
-        return await self.invite_acceptance.by_password(caller, token, email, password)
-
-    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
-        return await self.invite_acceptance.by_code(caller, token, challenge, code)
-
-    async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
-        return await self.invite_acceptance.by_pass(caller, token, cookie)
 
     async def keys(self, caller: Caller) -> Keys:
         return await self.project_keys.list_keys(caller)

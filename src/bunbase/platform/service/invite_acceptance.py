@@ -9,26 +9,29 @@ from bunbase.contracts.audit import ActEnd, AuditedAct
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
 from bunbase.contracts.bunauth.service import BunAuth
-from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
+from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
 from bunbase.pkg import context
 from bunbase.pkg.errors import Problem
 from bunbase.platform.audit.service import Audit
 from bunbase.platform.service.invites import Invitations
+from bunbase.platform.service.newcomers import NewcomerAcceptance, as_actor
 
 
 class InviteAcceptance:
-    def __init__(self, invitations: Invitations, bunauth: BunAuth, audit: Audit) -> None:
+    def __init__(self, invitations: Invitations, bunauth: BunAuth, audit: Audit, newcomers: NewcomerAcceptance) -> None:
         self.invitations = invitations
         self.bunauth = bunauth
         self.audit = audit
+        self.newcomers = newcomers
 
     async def invitation(self, token: str, cookie: str) -> OpenInvitation:
         found = await self.invitations.find_open(token)
         inviters = await self.bunauth.accounts((found.invited_by,))
         target = await self.invitations.stores.name_of(found.group)
         ways = await self.bunauth.page_ways(ActPage(PageName.INVITE, token), cookie)
-        return OpenInvitation(target, found.role, found.email, inviters[0].email if inviters else "", ways)
+        inviter, opening = inviters[0].email if inviters else "", await self.newcomers.opening(found)
+        return OpenInvitation(target, found.role, found.email, inviter, ways, opening)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         await self.invitations.check(token)  # before the password is hashed, which is expensive
@@ -44,10 +47,8 @@ class InviteAcceptance:
         return await self._accept(caller, token, account)
 
     async def _accept(self, caller: Caller, token: str, account: Account) -> AcceptedInvite:
-        person = Developer(account.id, account.email, admin=account.role == "admin")
-        actor = Caller(CallerKind.DEVELOPER, developer=person, ip=caller.ip, agent=caller.agent)
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
-        entry = await self.audit.begin_act(actor, act)
+        entry = await self.audit.begin_act(as_actor(caller, account), act)
         try:
             joined = await self.invitations.join(account.id, token)
         except Problem as problem:

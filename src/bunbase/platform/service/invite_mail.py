@@ -10,7 +10,7 @@ from bunbase.contracts.caller import Developer
 from bunbase.contracts.platform import Invite
 from bunbase.pkg.mail.composing import compose, in_words
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.mail.templates import MEMBER_INVITE
+from bunbase.pkg.mail.templates import DAY, HOUR, MEMBER_INVITE
 from bunbase.platform.store.groups import Group, GroupKind
 
 APP: Final = "BunBase"
@@ -25,13 +25,20 @@ class InviteMail:
     async def name_of(self, inviter: Developer) -> str:
         """Return the inviter's name, or the first part of the address if the account has no name."""
         accounts = await self.bunauth.accounts((inviter.id,))
-        names = [account.name for account in accounts if account.name]
-        return names[0] if names else inviter.email.partition("@")[0]
+        return shown_name(accounts[0].name if accounts else "", inviter.email)
 
-    async def post(self, group: Group, target: str, inviter: tuple[str, str], invite: Invite) -> None:
+    async def post(
+        self,
+        group: Group,
+        target: str,
+        inviter: tuple[str, str],
+        invite: Invite,
+        url: str,
+        lifetime: timedelta = LIFETIME,
+    ) -> None:
         """Post the mail, in the transaction that stores the invitation.
 
-        `target`: the name of the project or organisation. `inviter`: name and email.
+        `target`: the name of the project or organisation. `inviter`: name and email. `url`: the link of the mail.
         """
         name, email = inviter
         fields = {
@@ -40,8 +47,19 @@ class InviteMail:
             "inviter_email": email,
             "target": target,
             "role": invite.role.value,
-            "valid_for": in_words(int(LIFETIME.total_seconds())),
-            "url": invite.url or "",
+            "valid_for": in_words(_rest(lifetime)),
+            "url": url,
         }
         project = group.id if group.kind is GroupKind.PROJECT else ""
         await self.mails.post(compose(MEMBER_INVITE, invite.email, fields, project))
+
+
+def shown_name(name: str, email: str) -> str:
+    """Return the name of an inviter, or the first part of the address if the account has no name."""
+    return name or email.partition("@")[0]
+
+
+def _rest(lifetime: timedelta) -> int:
+    """Return the seconds of the whole days that are left, or of the whole hours, but at least one hour."""
+    unit = DAY if lifetime >= timedelta(days=1) else HOUR
+    return max(int(lifetime.total_seconds()) // unit, 1) * unit

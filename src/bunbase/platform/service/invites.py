@@ -4,22 +4,27 @@ The life of an invitation:
 
     1. An admin invites an address. The answer is the same whether or not an account has the address: nobody learns by
        it who has an account.
-    2. The token is in the link, and only its hash is stored. Holding the token is the whole proof. The account that
-       uses it may have another address than the one invited, because many people have several. No account can find or
-       accept an invitation by its address alone: an account's address may be unconfirmed.
+    2. There are two links with a token each, of which only hashes are stored: the inviter gets one, and the mail has
+       the other one. Holding a token is the whole proof. The account that uses it may have another address than the one
+       invited, because many people have several. No account can find or accept an invitation by its address alone: an
+       account's address may be unconfirmed. The token of the mail also proves the mailbox, so its holder may open an
+       account for the invited address (`newcomers.py`).
     3. `accept` makes the caller a member. The invitation is good only while the person who sent it may still give that
        role: an admin who is removed cannot come back through an invitation of their own.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
        account gets the answer to an unknown token. It is deleted a day after its end.
 
-Record: docs/decisions/0047-people-own-projects-through-organisations.md.
+Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0058 for people without an account.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from bunbase.contracts.caller import RANK, Act, Caller, Developer, Role
+from bunbase.contracts.invitations import MAILED, SHOWN
 from bunbase.contracts.platform import (
     AcceptedInvite,
     Invite,
@@ -41,11 +46,24 @@ from bunbase.platform.service.rules import check_strength, forget_at
 from bunbase.platform.settings import PlatformSettings
 from bunbase.platform.store import Stores
 from bunbase.platform.store.groups import Group, GroupKind
-from bunbase.platform.store.invites import NewInvite, SentInvite
+from bunbase.platform.store.invites import Hashes, NewInvite, SentInvite
 
-PREFIX: Final = "binv"
 HOUR_SECONDS: Final = 3600
 ASK_AGAIN: Final = "Ask the person who invited you for a new invitation."
+ACCEPTED: Final = (
+    "It was accepted already. If you accepted it, you are a member: sign in, in a terminal, with bunbase login. "
+    "Otherwise ask the person who invited you for a new invitation."
+)
+EXPIRED: Final = "It has expired. Ask the person who invited you for a new invitation."
+
+
+class Links:
+    """The two links of an invitation. `shown`: for the inviter. `mailed`: for the mail alone."""
+
+    def __init__(self, public_url: str) -> None:
+        tokens = new_secret(SHOWN), new_secret(MAILED)
+        self.shown, self.mailed = (link_with(public_url, token) for token in tokens)
+        self.hashes = Hashes(*(fingerprint(token) for token in tokens))
 
 
 class Invitations:
@@ -70,16 +88,17 @@ class Invitations:
     async def create(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
         inviter, email, now = caller.signed_in(), normal_email(email), self.clock.now()
         group = await self.groups.find_to_change(caller, org, Act.INVITE_CREATE)
-        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
-        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, self._url(token))
+        name, links = await self.mail.name_of(inviter), Links(self.public_url)
+        admits = await self.mail.bunauth.admits_newcomers(inviter.id)
+        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits)
         async with self.stores.changing(group):
             earlier = await self.stores.invites.earlier_role(group, email, now)  # which this one ends
             check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role, earlier or role)
             await self.stores.invites.add(
-                group, NewInvite(invite.id, email, role, fingerprint(token), inviter.id, now, invite.expires_at)
+                group, NewInvite(invite.id, email, role, links.hashes, inviter.id, now, invite.expires_at)
             )
             await self._check_room(group)
-            await self._send(group, inviter, name, invite)
+            await self._send(group, inviter, name, invite, links.mailed)
         return invite
 
     async def list_invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
@@ -93,12 +112,13 @@ class Invitations:
     async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
         inviter, now = caller.signed_in(), self.clock.now()
         group = await self.groups.find_to_change(caller, org, Act.INVITE_RESEND)
-        name, token = await self.mail.name_of(inviter), new_secret(PREFIX)
+        name, links = await self.mail.name_of(inviter), Links(self.public_url)
+        admits = await self.mail.bunauth.admits_newcomers(inviter.id)
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
-            invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, self._url(token))
-            await self.stores.invites.renew(group, id, fingerprint(token), inviter.id, now, invite.expires_at)
-            await self._send(group, inviter, name, invite)
+            invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits)
+            await self.stores.invites.renew(group, id, links.hashes, inviter.id, now, invite.expires_at)
+            await self._send(group, inviter, name, invite, links.mailed)
         return invite
 
     async def delete(self, caller: Caller, org: str | None, id: str) -> None:
@@ -113,36 +133,52 @@ class Invitations:
 
     async def join(self, developer: str, token: str) -> AcceptedInvite:
         """Make an account a member. The caller of this method has checked that a person acts for the account."""
-        hash = fingerprint(token)
-        sent = await self._sent(hash)
-        try:
-            async with self.stores.changing(sent.group):
-                sent = await self._sent(hash)  # as it is now that nobody else can change it
-                if sent.accepted_by is None:
-                    await self._join(sent, developer)
-                elif sent.accepted_by != developer:
-                    raise InviteNotFound
-        except (ProjectNotFound, OrganisationNotFound):
-            raise InviteNotFound from None
-        return await self._joined(sent.group, developer)
+        async with self.locked(token) as sent:
+            if sent.accepted_by is None:
+                await self.join_now(sent, developer)
+            elif sent.accepted_by != developer:
+                raise InviteNotFound(ACCEPTED)
+        return await self.joined(sent.group, developer)
 
     async def find_open(self, token: str) -> SentInvite:
         """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
         found = await self._sent(fingerprint(token))
-        if found.accepted_by is not None or found.expires_at <= self.clock.now():
-            raise InviteNotFound(ASK_AGAIN)
+        self.check_open(found)
         return found
+
+    def check_open(self, sent: SentInvite) -> None:
+        """Raises: InviteNotFound."""
+        if sent.accepted_by is not None:
+            raise InviteNotFound(ACCEPTED)
+        if sent.expires_at <= self.clock.now():
+            raise InviteNotFound(EXPIRED)
+
+    @asynccontextmanager
+    async def locked(self, token: str) -> AsyncIterator[SentInvite]:
+        """Run the block in a transaction, while nobody else changes the invitation. Raises: InviteNotFound."""
+        hash = fingerprint(token)
+        sent = await self._sent(hash)
+        try:
+            async with self.stores.changing(sent.group):
+                yield await self._sent(hash)  # as it is now that nobody else can change it
+        except (ProjectNotFound, OrganisationNotFound):
+            raise InviteNotFound(ASK_AGAIN) from None
 
     async def check(self, token: str) -> None:
         """Raises: InviteNotFound, unless the link belongs to an invitation, which may be accepted already."""
         await self._sent(fingerprint(token))
 
-    async def _join(self, sent: SentInvite, developer: str) -> None:
+    async def check_acceptable(self, sent: SentInvite) -> None:
+        """Raises: InviteNotFound, unless the invitation can be accepted now."""
+        self.check_open(sent)
+        inviter = await self.stores.members.role(sent.group, sent.invited_by)
+        if inviter is None or RANK[inviter] < max(RANK[Role.ADMIN], RANK[sent.role]):
+            raise InviteNotFound(ASK_AGAIN)
+
+    async def join_now(self, sent: SentInvite, developer: str) -> None:
+        """Make an account a member. Call this in the block of `locked`. Raises: InviteNotFound, InvalidInput."""
         members, group, now = self.stores.members, sent.group, self.clock.now()
-        inviter = await members.role(group, sent.invited_by)
-        may_give = inviter is not None and RANK[inviter] >= max(RANK[Role.ADMIN], RANK[sent.role])
-        if sent.expires_at <= now or not may_give:
-            raise InviteNotFound
+        await self.check_acceptable(sent)
         found = await members.find(group, developer)
         own = None if found is None else found.own_role
         if own is None:
@@ -151,7 +187,7 @@ class Invitations:
             await members.put(group, developer, sent.role, now, forget_at(self.clock))
         await self.stores.invites.accept(sent.id, developer)
 
-    async def _joined(self, group: Group, developer: str) -> AcceptedInvite:
+    async def joined(self, group: Group, developer: str) -> AcceptedInvite:
         """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
         if group.kind is GroupKind.PROJECT:
             row = await self.stores.projects.find(group.id, developer)
@@ -183,7 +219,7 @@ class Invitations:
                 f"There are {limit} open invitations here, and there cannot be more. Withdraw one first."
             )
 
-    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite) -> None:
+    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite, url: str) -> None:
         """Post the mail. Raises: RateLimited if the group or the inviter has sent too many in this hour."""
         now = self.clock.now()
         for sender in (group.id, inviter.id):
@@ -194,7 +230,8 @@ class Invitations:
                     retry_after_seconds=wait,
                 )
         target = await self.stores.name_of(group)
-        await self.mail.post(group, target, (name, inviter.email), invite)
+        await self.mail.post(group, target, (name, inviter.email), invite, url)
 
-    def _url(self, token: str) -> str:
-        return f"{self.public_url}/invite?token={token}"
+
+def link_with(public_url: str, token: str) -> str:
+    return f"{public_url}/invite?token={token}"

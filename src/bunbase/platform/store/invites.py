@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,19 +16,20 @@ from bunbase.platform.store.groups import Group, GroupKind
 OPEN: Final = "{kind} = $1 AND accepted_by IS NULL AND expires_at > $2"
 COLUMNS: Final = "SELECT id, email, role, created_at, expires_at FROM invites"
 ADD = """
-INSERT INTO invites ({kind}, id, email, role, hash, invited_by, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
+INSERT INTO invites ({kind}, id, email, role, hash, mail_hash, invited_by, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
 EARLIER = f"SELECT role FROM invites WHERE {OPEN} AND email = $3"
 END_EARLIER = "DELETE FROM invites WHERE {kind} = $1 AND email = $2 AND accepted_by IS NULL"
 COUNT = f"SELECT count(*) FROM invites WHERE {OPEN}"
 LIST = f"{COLUMNS} WHERE {OPEN} AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4"
 FIND = f"{COLUMNS} WHERE {OPEN} AND id = $3"
-RENEW = f"UPDATE invites SET hash = $4, invited_by = $5, expires_at = $6 WHERE {OPEN} AND id = $3"
+RENEW = f"UPDATE invites SET hash = $4, mail_hash = $5, invited_by = $6, expires_at = $7 WHERE {OPEN} AND id = $3"
+RENEW_MAIL = f"UPDATE invites SET mail_hash = $4 WHERE {OPEN} AND id = $3"
 DELETE = f"DELETE FROM invites WHERE {OPEN} AND id = $3"
 BY_HASH = """
 SELECT id, coalesce(project, org) AS group_id, CASE WHEN project IS NULL THEN 'org' ELSE 'project' END AS kind, role,
-    email, invited_by, accepted_by, expires_at
-FROM invites WHERE hash = $1"""
+    email, invited_by, accepted_by, created_at, expires_at, hash <> $1 AS mailed
+FROM invites WHERE hash = $1 OR mail_hash = $1"""
 ACCEPT = "UPDATE invites SET accepted_by = $2 WHERE id = $1"
 COUNT_SENT = """
 INSERT INTO invites_sent (sender, hour, count) VALUES ($1, date_trunc('hour', $2::timestamptz), 1)
@@ -40,20 +41,29 @@ DELETE FROM invites_sent WHERE (sender, hour) IN (SELECT sender, hour FROM invit
 )
 
 
+class Hashes(NamedTuple):
+    """SHA-256 of the tokens of an invitation: of the link that the inviter passes on, and of the link in the mail."""
+
+    shown: bytes
+    mailed: bytes
+
+
 class NewInvite(msgspec.Struct, frozen=True):
-    """An invitation to store. `hash`: SHA-256 of its token."""
+    """An invitation to store."""
 
     id: str
     email: str
     role: Role
-    hash: bytes
+    hashes: Hashes
     invited_by: str
     created_at: datetime
     expires_at: datetime
 
 
 class SentInvite(msgspec.Struct, frozen=True):
-    """The invitation of a token. `accepted_by`: the account that used it, or None."""
+    """The invitation of a token. `accepted_by`: the account that used it, or None. `mailed`: the token is of the link
+    in the mail, so its holder reads the mailbox.
+    """
 
     id: str
     group_id: str
@@ -62,7 +72,9 @@ class SentInvite(msgspec.Struct, frozen=True):
     email: str
     invited_by: str
     accepted_by: str | None
+    created_at: datetime
     expires_at: datetime
+    mailed: bool
 
     @property
     def group(self) -> Group:
@@ -77,7 +89,7 @@ class InviteStore:
         """Add an invitation. An earlier invitation of the same address ends."""
         async with self.db.transaction():
             await self.db.execute(_sql(END_EARLIER, group), group.id, new.email)
-            args = (new.id, new.email, new.role, new.hash, new.invited_by, new.created_at, new.expires_at)
+            args = (new.id, new.email, new.role, *new.hashes, new.invited_by, new.created_at, new.expires_at)
             await self.db.execute(_sql(ADD, group), group.id, *args)
 
     async def earlier_role(self, group: Group, email: str, now: datetime) -> Role | None:
@@ -96,10 +108,14 @@ class InviteStore:
         return await self.db.one(Invite, _sql(FIND, group), group.id, now, id)
 
     async def renew(
-        self, group: Group, id: str, hash: bytes, invited_by: str, now: datetime, expires_at: datetime
+        self, group: Group, id: str, hashes: Hashes, invited_by: str, now: datetime, expires_at: datetime
     ) -> None:
-        """Replace the token of an open invitation."""
-        await self.db.execute(_sql(RENEW, group), group.id, now, id, hash, invited_by, expires_at)
+        """Replace both tokens of an open invitation."""
+        await self.db.execute(_sql(RENEW, group), group.id, now, id, *hashes, invited_by, expires_at)
+
+    async def renew_mail(self, group: Group, id: str, hash: bytes, now: datetime) -> None:
+        """Replace the token of the link in the mail."""
+        await self.db.execute(_sql(RENEW_MAIL, group), group.id, now, id, hash)
 
     async def delete(self, group: Group, id: str, now: datetime) -> None:
         await self.db.execute(_sql(DELETE, group), group.id, now, id)
@@ -111,7 +127,9 @@ class InviteStore:
         await self.db.execute(ACCEPT, id, developer)
 
     async def count_sent(self, sender: str, now: datetime) -> int:
-        """Count one more invitation of a project, an organisation or an account; return their number in this hour."""
+        """Count one more mail of a project, an organisation, an account or an invitation; return its number in this
+        hour.
+        """
         found: int = await self.db.value(COUNT_SENT, sender, now)
         return found
 

@@ -24,6 +24,9 @@ ADD_CODE: Final = """
 INSERT INTO external_codes
     (project, hash, provider, code_challenge, link_session, subject, email, email_verified, name, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"""
+FIND_CODE: Final = """
+SELECT provider, code_challenge, link_session, subject, email, email_verified, name FROM external_codes
+WHERE project = $1 AND hash = $2 AND expires_at > $3"""
 TAKE_CODE: Final = """
 DELETE FROM external_codes WHERE project = $1 AND hash = $2 AND expires_at > $3
 RETURNING provider, code_challenge, link_session, subject, email, email_verified, name"""
@@ -86,6 +89,10 @@ class ExternalLoginStore:
 
     async def add_code(self, hash: bytes, code: ExternalCode, expires_at: datetime) -> None:
         await self.db.execute(ADD_CODE, self.project, hash, *msgspec.structs.astuple(code), expires_at)
+
+    async def find_code(self, hash: bytes, now: datetime) -> ExternalCode | None:
+        """Return the person of a code, which stays valid."""
+        return await self.db.one(ExternalCode, FIND_CODE, self.project, hash, now)
 
     async def take_code(self, hash: bytes, now: datetime) -> ExternalCode | None:
         return await self.db.one(ExternalCode, TAKE_CODE, self.project, hash, now)

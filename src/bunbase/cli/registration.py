@@ -1,0 +1,145 @@
+"""`bunbase register`: open an account, also by an invitation."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from bunbase.cli.account import (
+    NO_PASSWORD_FLAGS,
+    PASSWORD,
+    PasswordFlags,
+    email_of,
+    keep,
+    password_of,
+    warn_of_plain_http,
+)
+from bunbase.cli.errors import Failure, Refused
+from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.http import Call, decode
+from bunbase.cli.output import Output
+from bunbase.cli.prompts import ask
+from bunbase.cli.session import Session, Setup, open_session
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.invitations import MAILED, SHOWN, AcceptedInvite, InvitedSignIn
+
+SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
+MAIL_SENT: Final = 202
+EMAIL_TAKEN: Final = "email_taken"
+INVITED: Final = "the invited address"
+
+
+def register(
+    *,
+    credentials: PasswordFlags = NO_PASSWORD_FLAGS,
+    name: Annotated[str, Parameter(show_default=False, help="Your name.")] = "",
+    setup_token: Annotated[
+        str,
+        Parameter(
+            show_default=False,
+            help=f"The setup token, which a production server requires for its first account. Default: {SETUP_TOKEN}.",
+        ),
+    ] = "",
+    invite: Annotated[
+        str,
+        Parameter(show_default=False, help="The link of an invitation, or the token in it (biv_…, binm_… or binv_…)."),
+    ] = "",
+    flags: ServerFlags = SERVER_FLAGS,
+) -> None:
+    """Create an account; the first one on a server becomes its administrator.
+
+    A server where everybody may register first sends a mail, whose link opens the account. With an invitation to a
+    project or an organisation, the account has the invited address, and becomes a member.
+    """
+    out = Output(flags.json)
+    with open_session(flags, invite) as session:
+        if of_members(invite):
+            join_with_a_new_account(session, invite, credentials, name, out)
+            return
+        setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
+        mailed = setup.confirms_signups and not invite
+        warn_of_plain_http(session.url, out)
+        account = {
+            "email": email_of(credentials),
+            "password": _new_password(credentials, mailed),
+            "name": name or _asked_name(out),
+        }
+        if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
+            account["setup_token"] = setup_token
+        if invite:
+            account["invite"] = token_in(invite)
+        answer = session.http.send(Call("POST", "/api/auth/register", json=account))
+        if answer.status_code == MAIL_SENT:
+            _tell_of_the_mail(session, account["email"], out)
+            return
+        keep(session, decode(answer, SignedIn), out)
+        out.hint("Next: bunbase projects create <name>")
+
+
+def join_with_a_new_account(session: Session, link: str, given: PasswordFlags, name: str, out: Output) -> None:
+    """Open an account by an invitation to a project or an organisation, and accept it.
+
+    Raises: Failure; if the address has an account, it says how to go on.
+    """
+    token = token_in(link)
+    body = {"token": token}
+    if token.startswith(MAILED):
+        warn_of_plain_http(session.url, out)
+        body |= {"name": name or _asked_name(out), "password": password_of(given, again=True)}
+    answer = session.http.send(Call("POST", "/api/invites/register", json=body))
+    if answer.status_code == MAIL_SENT:
+        _tell_of_the_mail(session, INVITED, out)
+        return
+    try:
+        opened = decode(answer, InvitedSignIn)
+    except Refused as refused:
+        if refused.code != EMAIL_TAKEN:
+            raise
+        advice = f"Sign in: bunbase login --url {session.url}. Then: bunbase invites accept '{link}'"
+        raise Failure(EMAIL_TAKEN, f"The invited address has an account already. {advice}") from None
+    keep(session, opened, out, opened.joined)
+    tell_what_was_joined(opened.joined, out)
+
+
+def tell_what_was_joined(joined: AcceptedInvite, out: Output) -> None:
+    place = joined.project or joined.org
+    named = f"{place.name} ({place.slug})" if place else "it"
+    out.done(f"You are a member of {named} now. Your role: {joined.role.value}.")
+    if joined.project:
+        out.hint(f"Next: bunbase projects use {joined.project.slug}")
+
+
+def token_in(link: str) -> str:
+    """Return the token of a link. Links of older mails have it after `#`."""
+    return link.rpartition("#")[2].rpartition("token=")[2].strip()
+
+
+def of_members(link: str) -> bool:
+    """True for an invitation to a project or an organisation."""
+    return token_in(link).startswith((f"{SHOWN}_", f"{MAILED}_"))
+
+
+def _asked_name(out: Output) -> str:
+    """Ask a person at a terminal for a name. An empty line is no name; scripts pass `--name`."""
+    return ask("Your name, which other members see", "") if sys.stdin.isatty() and not out.json else ""
+
+
+def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:
+    """Tell the person what comes next, and let the next commands use this server."""
+    with session.file.changing() as credentials:
+        credentials.current = session.url
+    if out.json:
+        out.document({"status": "confirmation_sent", "email": email})
+    out.done(f"A mail is on its way to {email}. Its link opens the account, and the password is chosen there.")
+    out.hint(f"Then: bunbase login --url {session.url}")
+
+
+def _new_password(given: PasswordFlags, mailed: bool) -> str:
+    """Return the password of a new account. `mailed`: the server does not use it, so nobody has to think of one."""
+    if mailed and not given.password_stdin and not os.environ.get(PASSWORD, ""):
+        return secrets.token_urlsafe(24)
+    return password_of(given, again=True)

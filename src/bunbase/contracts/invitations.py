@@ -1,0 +1,170 @@
+"""Invitations to projects and organisations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.bunauth.accounts import SignedIn
+from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, PageWays
+from bunbase.contracts.caller import Caller, Role
+from bunbase.contracts.places import Organisation, Project
+from bunbase.pkg.errors import Problem
+
+SHOWN: Final = "binv"  # how the token of a link begins that the inviter passes on
+MAILED: Final = "binm"  # and of the link in the mail
+
+
+class InviteNotFound(Problem):
+    """One answer for a wrong token, and for an invitation that was used, withdrawn or has expired."""
+
+    status, code, title = 404, "invite_not_found", "This invitation does not exist, was used or has expired"
+
+
+class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An open invitation. `url`: a link that accepts it; present only in the answer that made the link.
+
+    `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. It is the same
+    for every address.
+    """
+
+    id: str
+    email: str
+    role: Role
+    created_at: datetime
+    expires_at: datetime
+    url: str | None = None
+    admits_newcomers: bool = True
+
+
+class Invites(msgspec.Struct, frozen=True):
+    items: tuple[Invite, ...]
+    next: str | None
+
+
+class Opening(StrEnum):
+    """How a person with the link of an invitation may open an account for the address that was invited."""
+
+    HERE = "here"  # the link came by mail, so it has proved the mailbox
+    BY_MAIL = "by_mail"  # the link was passed on: a mail to the address must prove the mailbox first
+    HAS_ACCOUNT = "has_account"  # the link came by mail, and the address has an account
+    CLOSED = "closed"  # this installation opens no account by this invitation
+
+
+class OpenInvitation(msgspec.Struct, frozen=True):
+    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
+
+    `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
+    """
+
+    target: str
+    role: Role
+    email: str
+    inviter: str
+    ways: PageWays = NO_WAYS
+    opening: Opening = Opening.CLOSED
+
+
+class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The project or organisation that the caller has joined, and the caller's role there."""
+
+    role: Role
+    project: Project | None = None
+    org: Organisation | None = None
+
+
+class InvitedSignIn(SignedIn, frozen=True, kw_only=True):
+    """A new account that is signed in. `joined`: the project or organisation that it has joined."""
+
+    joined: AcceptedInvite
+
+
+class InvitedRegistration(msgspec.Struct, frozen=True):
+    """The result of a registration by an invitation. `signed_in`: None if a mail to the invited address was sent."""
+
+    signed_in: InvitedSignIn | None
+
+
+class MemberInvitations(Protocol):
+    """`org`: an organisation's id or slug, or None for the caller's project."""
+
+    async def create_invite(self, caller: Caller, org: str | None, email: str, role: Role) -> Invite:
+        """Invite a person by mail, and return the link. An earlier invitation of the same address ends.
+
+        The answer does not depend on whether an account has the address.
+        Raises: InvalidInput, Forbidden, RateLimited, PersonalOrganisation.
+        """
+        ...
+
+    async def invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
+        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def resend_invite(self, caller: Caller, org: str | None, id: str) -> Invite:
+        """Send new links, valid for seven days again. The old links end. Raises: InviteNotFound, RateLimited."""
+        ...
+
+    async def delete_invite(self, caller: Caller, org: str | None, id: str) -> None:
+        """Withdraw an invitation. Raises: InviteNotFound."""
+        ...
+
+    async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
+        """Make the caller a member. A second call by the same account returns the same answer.
+
+        Raises: InviteNotFound, InvalidInput if no more members fit in.
+        """
+        ...
+
+    async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
+        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: InviteNotFound."""
+        ...
+
+    async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
+        """Sign a person in for this act alone, and make the account a member.
+
+        Raises: as `accept_invite`; InvalidCredentials, SecondFactorRequired, AccountSuspended.
+        """
+        ...
+
+    async def accept_invite_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        """Do the same with a pass of BunAuth (`page_sign_in.py`).
+
+        Raises: as `accept_invite`; ChallengeExpired, AccountSuspended, InvalidCredentials.
+        """
+        ...
+
+    async def accept_invite_by_code(self, caller: Caller, token: str, challenge: str, code: str) -> AcceptedInvite:
+        """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
+
+        Raises: as `accept_invite`; ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
+        """
+        ...
+
+    async def register_by_invite(self, caller: Caller, token: str, name: str, password: str) -> InvitedRegistration:
+        """Open an account for the invited address, make it a member, and sign it in.
+
+        If the link was passed on and did not come by mail, send a mail with a link that does this, and open nothing.
+        Raises: as `accept_invite`; SignupsClosed, EmailTaken, InvalidInput, RateLimited.
+        """
+        ...
+
+    async def open_account_by_invite(self, caller: Caller, token: str, name: str, password: str) -> AcceptedInvite:
+        """Do the same for a link that came by mail, without a session. Raises: as `register_by_invite`."""
+        ...
+
+    async def open_account_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        """Do the same for a person whom another service knows under the invited address (`page_sign_in.py`).
+
+        Raises: as `register_by_invite`; ChallengeExpired.
+        """
+        ...
+
+    async def send_invite_mail(self, token: str) -> None:
+        """Send the mail of an invitation once more. The link of the earlier mail ends; the link passed on stays.
+
+        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        """
+        ...

@@ -1,0 +1,157 @@
+"""Open accounts for invited people who have none, and make them members.
+
+The life of one newcomer:
+
+    1. The person opens the link. If it came by mail, the person has proved to read the mailbox, and goes on. Otherwise
+       somebody passed the link on, which proves nothing: the page sends a mail to the invited address.
+    2. BunAuth opens the account, always for the invited address, and decides whether the installation admits newcomers
+       of this inviter.
+    3. The account becomes a member. Both happen while the invitation is locked, so nobody can withdraw or use it in
+       between, and of two requests at once one opens the account. If the server is killed between them, the account is
+       open and the invitation too: the person signs in with the same link.
+
+Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.audit import ActEnd, AuditedAct
+from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.newcomers import InvitedAccount
+from bunbase.contracts.bunauth.page_sign_in import ActPage, PageName
+from bunbase.contracts.bunauth.problems import SignupsClosed
+from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.caller import Act, Caller, CallerKind, Developer
+from bunbase.contracts.invitations import MAILED
+from bunbase.contracts.platform import (
+    AcceptedInvite,
+    Invite,
+    InvitedRegistration,
+    InvitedSignIn,
+    InviteNotFound,
+    Opening,
+)
+from bunbase.pkg import context
+from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.platform.audit.service import Audit
+from bunbase.platform.service.invite_mail import shown_name
+from bunbase.platform.service.invites import ASK_AGAIN, HOUR_SECONDS, Invitations, link_with
+from bunbase.platform.store.invites import SentInvite
+
+MAX_MAILS: Final = 5  # in an hour, for one invitation, to people who have only the link that was passed on
+NOT_ADMITTED: Final = (
+    "This invitation opens no account here: ask an administrator of this server for an invitation, open the account "
+    "with it, and then accept this invitation."
+)
+
+Open = Callable[[SentInvite], Awaitable[Account]]
+
+
+class NewcomerAcceptance:
+    """`sends_mail`: False if the installation has no mail server."""
+
+    def __init__(self, invitations: Invitations, bunauth: BunAuth, audit: Audit, sends_mail: bool) -> None:
+        self.invitations = invitations
+        self.bunauth = bunauth
+        self.audit = audit
+        self.sends_mail = sends_mail
+        self.clock = invitations.clock
+
+    async def opening(self, sent: SentInvite) -> Opening:
+        """Return how the holder of a link may open an account. Without the mail, it is the same for every address."""
+        if not await self.bunauth.admits_newcomers(sent.invited_by):
+            return Opening.CLOSED
+        if sent.mailed:
+            return Opening.HAS_ACCOUNT if await self.bunauth.has_account(sent.email) else Opening.HERE
+        return Opening.BY_MAIL if self.sends_mail else Opening.CLOSED
+
+    async def register(self, caller: Caller, token: str, name: str, password: str) -> InvitedRegistration:
+        sent = await self.invitations.find_open(token)
+        if not sent.mailed:
+            await self.send_mail(token)
+            return InvitedRegistration(None)
+        kept: list[SignedIn] = []
+
+        async def open(sent: SentInvite) -> Account:
+            kept.append(await self.bunauth.open_invited(caller, _account(sent, name, password)))
+            return kept[0].user
+
+        joined = await self._join_new(caller, token, open)
+        return InvitedRegistration(InvitedSignIn(**msgspec.structs.asdict(kept[0]), joined=joined))
+
+    async def open_on_page(self, caller: Caller, token: str, name: str, password: str) -> AcceptedInvite:
+        async def open(sent: SentInvite) -> Account:
+            return await self.bunauth.open_invited_on_page(caller, _account(sent, name, password))
+
+        return await self._join_new(caller, token, open)
+
+    async def open_by_pass(self, caller: Caller, token: str, cookie: str) -> AcceptedInvite:
+        """The other service has verified the address, so a link that was passed on is enough."""
+        to = ActPage(PageName.INVITE, token)
+
+        async def open(sent: SentInvite) -> Account:
+            return await self.bunauth.open_invited_by_pass(caller, to, cookie, sent.email, sent.invited_by)
+
+        return await self._join_new(caller, token, open)
+
+    async def send_mail(self, token: str) -> None:
+        """Send the mail once more. The answer does not depend on whether the address has an account.
+
+        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        """
+        found, now = await self.invitations.find_open(token), self.clock.now()
+        if not self.sends_mail or not await self.bunauth.admits_newcomers(found.invited_by):
+            raise SignupsClosed(NOT_ADMITTED)
+        inviters = await self.bunauth.accounts((found.invited_by,))
+        names = [(shown_name(one.name, one.email), one.email) for one in inviters]
+        if not names:
+            raise InviteNotFound(ASK_AGAIN)
+        async with self.invitations.locked(token) as sent:
+            await self.invitations.check_acceptable(sent)
+            if await self.invitations.stores.invites.count_sent(sent.id, now) > MAX_MAILS:
+                wait = HOUR_SECONDS - int(now.timestamp()) % HOUR_SECONDS
+                raise RateLimited("Too many mails were sent for this invitation.", retry_after_seconds=wait)
+            mailed = new_secret(MAILED)
+            await self.invitations.stores.invites.renew_mail(sent.group, sent.id, fingerprint(mailed), now)
+            invite = Invite(sent.id, sent.email, sent.role, sent.created_at, sent.expires_at)
+            url = link_with(self.invitations.public_url, mailed)
+            target = await self.invitations.stores.name_of(sent.group)
+            lifetime = sent.expires_at - now
+            await self.invitations.mail.post(sent.group, target, names[0], invite, url, lifetime)
+
+    async def _join_new(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
+        async with self.invitations.locked(token) as sent:
+            await self.invitations.check_acceptable(sent)
+            await self.invitations.people.check_room(sent.group)
+            account = await open(sent)
+            await self.invitations.join_now(sent, account.id)
+            joined = await self.invitations.joined(sent.group, account.id)
+            await self._note(caller, account, sent, joined)
+        return joined
+
+    async def _note(self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite) -> None:
+        """Store the entry of the audit log, in the transaction of the act. BunAuth has one for the account."""
+        act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
+        entry = await self.audit.begin_act(as_actor(caller, account), act)
+        values = {"role": joined.role.value, "opened_account": True, "invited_by": sent.invited_by}
+        project, org = (place.id if place else "" for place in (joined.project, joined.org))
+        await self.audit.end_act(entry, ActEnd(200, values, project or org, project, org))
+
+
+def _account(sent: SentInvite, name: str, password: str) -> InvitedAccount:
+    """Raises: InviteNotFound if the link did not come by mail."""
+    if not sent.mailed:
+        raise InviteNotFound("This link opens no account: use the link in the mail to the invited address.")
+    return InvitedAccount(sent.email, sent.invited_by, name, password)
+
+
+def as_actor(caller: Caller, account: Account) -> Caller:
+    """Return a caller for the audit log: on pages, the gateway does not know who acts."""
+    person = Developer(account.id, account.email, admin=account.role == "admin")
+    return Caller(CallerKind.DEVELOPER, developer=person, ip=caller.ip, agent=caller.agent)
