@@ -355,7 +355,9 @@ class FakeTenantAuth(Room):
         self.calls["knows_address"] += 1
         return (project, email, ip) in self.known
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
+    async def signup(
+        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+    ) -> UserSignedIn:
         return await self.login(caller, email, password)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:

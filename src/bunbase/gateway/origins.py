@@ -37,6 +37,11 @@ def check_origin(holder: KeyHolder, origin: str | None) -> None:
     raise OriginNotAllowed("Add this origin to the key's allowed origins, or use another key.")
 
 
+def is_same_origin(origin: str | None, host: str) -> bool:
+    """True if a page of this very host has sent the request. `host`: the header of the request."""
+    return bool(host) and origin in (f"http://{host}", f"https://{host}")
+
+
 @lru_cache(KNOWN)
 def _is_listed(origins: tuple[str, ...], origin: str) -> bool:
     return any(_matches(allowed, origin.lower()) for allowed in origins)

@@ -37,7 +37,10 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
         jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests))
         async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
-            yield service
+            try:
+                yield service
+            finally:
+                await service.captchas.close()
 
 
 MODULE = Module(

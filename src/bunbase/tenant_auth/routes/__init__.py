@@ -14,6 +14,7 @@ from bunbase.tenant_auth.routes import (
     self_service,
     sessions,
     settings,
+    sign_in_page,
     users,
 )
 
@@ -29,5 +30,6 @@ ROUTES = (
     *self_service.ROUTES,
     *sessions.ROUTES,
     *settings.ROUTES,
+    *sign_in_page.ROUTES,
     *users.ROUTES,
 )

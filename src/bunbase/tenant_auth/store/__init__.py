@@ -17,6 +17,7 @@ from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.codes import CodeStore
+from bunbase.tenant_auth.store.page_codes import PageCodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.users import UserStore
@@ -32,6 +33,7 @@ class Stores:
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.codes = CodeStore(db)
+        self.page_codes = PageCodeStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.users = UserStore(db, self.feed, self.sessions)
@@ -39,6 +41,7 @@ class Stores:
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and links of all projects that ended or expired before a time."""
         await self.sessions.delete_over(before)
+        await self.page_codes.end_unused(self.clock.now())
         await self.codes.delete_expired(self.clock.now() - KEEP_CODES)
         await delete_expired(self.db, before, self.clock.now())
 
