@@ -41,6 +41,7 @@ FORMS = (
     "/api/auth/register",
     "/v1/auth/login",
     "/v1/auth/signup",
+    "/v1/auth/ui",
     "/rpc",
     "/account/forgot-password",
     "/invite",
