@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 import pytest
 
+from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
 from bunbase.pkg.errors import CODES
 from bunbase.tenant_auth import languages
-from bunbase.tenant_auth.languages import LANGUAGES, chosen_texts, en
+from bunbase.tenant_auth.languages import LANGUAGES, chosen_texts, en, problem_text
 from bunbase.tenant_auth.languages.texts import Texts
 
 OF_SERVICES: Final = {"access_denied", "provider_error"}  # not Problems: other services answer so
@@ -43,6 +44,13 @@ def test_every_language_has_all_texts_with_the_same_placeholders(language: str) 
 def test_every_module_of_a_language_is_offered() -> None:
     modules = {module.name for module in pkgutil.iter_modules(languages.__path__)} - {"texts"}
     assert modules == set(LANGUAGES)
+
+
+def test_a_refusal_by_the_hook_of_an_app_is_shown_in_its_own_words() -> None:
+    german = LANGUAGES["de"]
+
+    assert problem_text(german, SignupRefused("Nur für Gäste."), 8) == "Nur für Gäste."
+    assert problem_text(german, HookFailed(hook="before_signup"), 8) == german.problem
 
 
 def test_texts_of_problems_are_for_codes_that_exist() -> None:

@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.settings import AnonymousSettings, ProjectAuth
 from bunbase.contracts.tenant_auth.tokens import end_user_of
@@ -30,7 +31,7 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.modules import Site
+from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.people import Person
@@ -96,7 +97,7 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         on = ProjectAuth(anonymous=AnonymousSettings(enabled=True))
         await stores.settings.replace(BAKERY, StoredSettings(on), site.clock.now())
         pools = Pools(stores, kms, Helpers(passwords), options, site)
-        yield TenantAuthService(pools, UserTokens(kms, site.public_url))
+        yield TenantAuthService(pools, UserTokens(kms, site.public_url), Rooms().later(Functions))
 
 
 class Histories(RuleBasedStateMachine):

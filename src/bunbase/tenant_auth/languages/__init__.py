@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bunbase.contracts.tenant_auth.problems import SignupRefused
 from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.passwords import MAX_LENGTH
 from bunbase.pkg.web_pages.languages import matching, preferred
@@ -27,6 +28,8 @@ def chosen_texts(wanted: str, accept_language: str, project: Sequence[str] = ())
 
 def problem_text(texts: Texts, problem: Problem, least: int) -> str:
     """Return what the reader is told. `least`: the shortest password of the project."""
+    if isinstance(problem, SignupRefused):
+        return problem.detail  # the words of the app's own hook
     known = texts.problems.get(problem.code)
     if known is not None:
         return known
