@@ -47,7 +47,7 @@ from bunbase.gateway.credentials import (
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
-from bunbase.gateway.origins import check_origin, is_same_origin
+from bunbase.gateway.origins import check_origin, is_form_of_page
 from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.http import HOST_SLUG
@@ -58,8 +58,6 @@ from bunbase.pkg.own_cookies import own_cookie
 NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME, Act.PROJECT_DELETE, Act.VARIABLE_REVEAL})
 
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
-
-SIGN_IN_PAGES: Final = "/v1/auth/ui"
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -139,7 +137,7 @@ class Callers:
                 return await self._service(request, token)
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        if not (holder.kind is CallerKind.PUBLISHABLE and _is_form_of_page(request)):
+        if not (holder.kind is CallerKind.PUBLISHABLE and is_form_of_page(request.scope)):
             check_origin(holder, request.headers.get("origin"))
         known = {"project": holder.project, "key": holder.key_id, "scopes": holder.limits.scopes}
         return self._caller(request, holder.kind, **known)
@@ -273,12 +271,6 @@ class Callers:
             return await self.identity.developer(token)
         ip = client_ip(request, self.trusted_proxies)
         return await self.limits.look_up(ip, token, lambda: self.identity.developer(token))
-
-
-def _is_form_of_page(request: AnyRequest) -> bool:
-    """True for a form of the sign-in page of a project, which has the origin of BunBase and not of the app."""
-    of_page = request.scope["path_template"].startswith(SIGN_IN_PAGES)
-    return of_page and is_same_origin(request.headers.get("origin"), request.headers.get("host", ""))
 
 
 def _named_project(request: AnyRequest) -> str:

@@ -27,7 +27,6 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 
     # sign in
     sign_in: str
-    sign_in_to: str
     forgot_password: str
     alternatives: str
     with_provider: str
@@ -95,7 +94,6 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     link_sign_in_text: str
 
     # errors
-    nobody_signed_in: str
     captcha_needs_script: str
     problem_title: str
     problem: str

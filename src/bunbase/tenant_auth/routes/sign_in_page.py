@@ -6,20 +6,12 @@ checked before anything else, so no browser is ever sent to an address that the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from litestar import Response, post
+from litestar import post
 
-from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, SecondFactorRequired, WrongCode
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth.problems import (
-    EmailDomainNotAllowed,
-    EmailNotVerified,
-    InvalidCode,
-    MfaEnrolmentRequired,
-)
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sign_in_page import (
     BY_LINK,
@@ -32,7 +24,6 @@ from bunbase.contracts.tenant_auth.sign_in_page import (
     BySecondFactor,
     ByService,
     BySignUp,
-    PageRequest,
     Shown,
 )
 from bunbase.pkg.errors import InvalidInput, Problem
@@ -41,90 +32,83 @@ from bunbase.pkg.identity.bodies import LoginOptions
 from bunbase.pkg.identity.factors import NewTotp, PasskeyOptions
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.captcha import token_in
-from bunbase.pkg.web_pages.forms import read_query
 from bunbase.pkg.web_pages.serving import (
     AnyRequest,
     check_same_origin,
-    fields_of,
-    html,
     new_cookie,
     redirect,
     sent_cookie,
 )
-from bunbase.tenant_auth.languages import problem_text
 from bunbase.tenant_auth.pages import sign_in as pages
 from bunbase.tenant_auth.pages.sign_in import Visit
 from bunbase.tenant_auth.routes.external import COOKIE, COOKIE_SECONDS, ProviderName
-from bunbase.tenant_auth.routes.pages import PAGES, kept_look
-
-# fields of a form by the problem that they have caused
-AT_FAULT: Final[dict[type[Problem], str]] = {
-    EmailDomainNotAllowed: "email",
-    EmailTaken: "email",
-    InvalidCode: "code",
-    InvalidCredentials: "password",
-    WrongCode: "code",
-}
-FIELDS: Final = ("email", "password", "code")
-
-Next = Response[Any]
-Page = Callable[[Visit], str]
+from bunbase.tenant_auth.routes.pages import PAGES
+from bunbase.tenant_auth.routes.sign_in_steps import (
+    Next,
+    act_of,
+    asking_again,
+    query_of,
+    refused,
+    show,
+    sign_in,
+    visit_of,
+)
 
 
 @PAGES.shows(pages.SIGN_IN)
 async def show_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    return _show(pages.sign_in, await _visit(request, keyed, tenant_auth))
+    return show(pages.sign_in, await visit_of(request, keyed, tenant_auth))
 
 
 @PAGES.acts(pages.SIGN_IN)
 async def act_on_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     shown = ByPassword(visit.email, sent.get("password", ""))
-    return await _sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
+    return await sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
 
 
 @PAGES.shows(pages.NEW_ACCOUNT)
 async def show_user_new_account(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    return _show(pages.new_account, await _visit(request, keyed, tenant_auth), captcha=True)
+    return show(pages.new_account, await visit_of(request, keyed, tenant_auth), captcha=True)
 
 
 @PAGES.acts(pages.NEW_ACCOUNT)
 async def act_on_user_new_account(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     shown = BySignUp(visit.email, sent.get("password", ""), token_in(sent))
-    return await _sign_in(visit, keyed, tenant_auth, shown, pages.new_account, captcha=True)
+    return await sign_in(visit, keyed, tenant_auth, shown, pages.new_account, captcha=True)
 
 
 @PAGES.shows(pages.FORGOT)
 async def show_user_forgotten(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    return _show(pages.forgot_password, await _visit(request, keyed, tenant_auth), captcha=True)
+    return show(pages.forgot_password, await visit_of(request, keyed, tenant_auth), captcha=True)
 
 
 @PAGES.acts(pages.FORGOT)
 async def act_on_user_forgotten(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     try:
         to = visit.request.redirect_to
         await tenant_auth.request_user_password_reset(keyed, visit.email, to, token_in(sent))
     except Problem as problem:
-        return _refused(visit, problem, pages.forgot_password, captcha=True)
-    return _show(pages.reset_sent, visit)
+        return refused(visit, problem, pages.forgot_password, captcha=True)
+    return show(pages.reset_sent, visit)
 
 
 @PAGES.shows(pages.BY_EMAIL)
 async def show_user_by_email(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    return _show(pages.by_email, await _visit(request, keyed, tenant_auth), captcha=True)
+    return show(pages.by_email, await visit_of(request, keyed, tenant_auth), captcha=True)
 
 
 @PAGES.acts(pages.BY_EMAIL)
 async def act_on_user_by_email(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     by_link, captcha = sent.get("way") == "link", token_in(sent)
     try:
         if by_link:
@@ -132,38 +116,38 @@ async def act_on_user_by_email(keyed: Injected[Caller], tenant_auth: Injected[Te
         else:
             await tenant_auth.request_user_code(keyed, visit.email, captcha)
     except Problem as problem:
-        return _refused(visit, problem, pages.by_email, captcha=True)
-    return _show(pages.link_sent if by_link else pages.mailed_code, visit)
+        return refused(visit, problem, pages.by_email, captcha=True)
+    return show(pages.link_sent if by_link else pages.mailed_code, visit)
 
 
 @PAGES.acts(pages.CODE)
 async def act_on_user_code(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     shown = ByMailedCode(visit.email, sent.get("code", "").strip())
-    return await _sign_in(visit, keyed, tenant_auth, shown, pages.mailed_code)
+    return await sign_in(visit, keyed, tenant_auth, shown, pages.mailed_code)
 
 
 @PAGES.shows(BY_LINK)
 async def follow_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
     """The button on the page of a mailed link leads here, so a program that opens links signs nobody in."""
-    visit = await _visit(request, keyed, tenant_auth)
-    shown = ByMailedLink(_query(request).get("token", ""))
-    return await _sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
+    visit = await visit_of(request, keyed, tenant_auth)
+    shown = ByMailedLink(query_of(request).get("token", ""))
+    return await sign_in(visit, keyed, tenant_auth, shown, pages.sign_in)
 
 
 @PAGES.acts(pages.SECOND_FACTOR)
 async def act_on_user_second_factor(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     challenge = sent.get("challenge", "")
     shown = BySecondFactor(challenge, sent.get("code", "").strip())
-    return await _sign_in(visit, keyed, tenant_auth, shown, _asking_again(challenge))
+    return await sign_in(visit, keyed, tenant_auth, shown, asking_again(challenge))
 
 
 @PAGES.acts(pages.PASSKEY)
 async def act_on_user_passkey(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     challenge = sent.get("challenge", "")
     try:
         credential = msgspec.json.decode(sent.get("credential", ""), type=dict[str, Any])
@@ -171,8 +155,8 @@ async def act_on_user_passkey(keyed: Injected[Caller], tenant_auth: Injected[Ten
         raise InvalidInput("The answer of the browser could not be read. Open the page once more.") from None
     if challenge:
         shown: Shown = BySecondFactor(challenge, passkey=credential)
-        return await _sign_in(visit, keyed, tenant_auth, shown, _asking_again(challenge))
-    return await _sign_in(visit, keyed, tenant_auth, ByPasskey(credential), pages.sign_in)
+        return await sign_in(visit, keyed, tenant_auth, shown, asking_again(challenge))
+    return await sign_in(visit, keyed, tenant_auth, ByPasskey(credential), pages.sign_in)
 
 
 @post(pages.PASSKEY_OPTIONS, status_code=200, cache_control=NO_STORE, include_in_schema=False)
@@ -188,23 +172,23 @@ async def user_page_passkey_options(
 async def act_on_user_enrolment(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, sent = await _act(request, keyed, tenant_auth)
+    visit, sent = await act_of(request, keyed, tenant_auth)
     challenge, new = sent.get("challenge", ""), NewTotp(sent.get("secret", ""), sent.get("uri", ""))
     shown = ByEnrolment(challenge, sent.get("code", "").strip())
 
-    def again(refused: Visit) -> str:
-        return pages.enrolment(refused, challenge, new) if refused.wrong else pages.sign_in(refused)
+    def again(one: Visit) -> str:
+        return pages.enrolment(one, challenge, new) if one.wrong else pages.sign_in(one)
 
-    return await _sign_in(visit, keyed, tenant_auth, shown, again)
+    return await sign_in(visit, keyed, tenant_auth, shown, again)
 
 
 @PAGES.acts(pages.SEND_VERIFICATION)
 async def act_on_user_unverified(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, _ = await _act(request, keyed, tenant_auth)
+    visit, _ = await act_of(request, keyed, tenant_auth)
     await tenant_auth.request_user_verification(keyed, visit.email, visit.request.redirect_to)
-    return _show(lambda one: pages.unverified(one, sent=True), visit)
+    return show(lambda one: pages.unverified(one, sent=True), visit)
 
 
 @PAGES.shows(pages.SERVICE + "/{provider:str}")
@@ -215,12 +199,12 @@ async def start_user_service(
     request: AnyRequest,
     provider: ProviderName,
 ) -> Next:
-    visit = await _visit(request, keyed, tenant_auth)
+    visit = await visit_of(request, keyed, tenant_auth)
     back, browser = pages.service_back(visit), sent_cookie(request, COOKIE, site)
     try:
         to = await tenant_auth.start_service_on_page(keyed, visit.request, provider, back, browser)
     except Problem as problem:
-        return _refused(visit, problem, pages.sign_in)
+        return refused(visit, problem, pages.sign_in)
     return redirect(to.url, [new_cookie(COOKIE, to.browser, COOKIE_SECONDS, site)])
 
 
@@ -228,80 +212,11 @@ async def start_user_service(
 async def return_from_user_service(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, sent = await _visit(request, keyed, tenant_auth), _query(request)
+    visit, sent = await visit_of(request, keyed, tenant_auth), query_of(request)
     error = visit.texts.problems.get(sent.get("error", ""))
     if error is not None:
-        return _show(pages.sign_in, msgspec.structs.replace(visit, error=error))
-    return await _sign_in(visit, keyed, tenant_auth, ByService(sent.get("code", "")), pages.sign_in)
-
-
-async def _visit(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> Visit:
-    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput."""
-    sent = _query(request)
-    if not sent.get("key"):
-        raise InvalidInput.at("key", "Send the publishable key of the project as the parameter key.")
-    asked = PageRequest(sent.get("redirect_to", ""), sent.get("code_challenge", ""), sent.get("state", ""))
-    look = await tenant_auth.sign_in_look(keyed, asked)
-    kept = kept_look(request, look)
-    return Visit(sent["key"], asked, look, kept.texts, kept.asked)
-
-
-async def _act(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> tuple[Visit, dict[str, str]]:
-    """Return the checked request, and the fields of its form. Raises: Forbidden for the form of another site."""
-    fields = await fields_of(request)
-    visit = await _visit(request, keyed, tenant_auth)
-    return msgspec.structs.replace(visit, email=fields.get("email", "").strip()), fields
-
-
-async def _sign_in(
-    visit: Visit, keyed: Caller, tenant_auth: TenantAuth, shown: Shown, again: Page, captcha: bool = False
-) -> Next:
-    """Sign in, and send the browser to the app; or show the next step, or what was wrong."""
-    try:
-        end = await tenant_auth.sign_in_on_page(keyed, visit.request, shown)
-    except SecondFactorRequired as asked:
-        challenge = asked.extra["challenge"]
-        return _show(lambda one: pages.second_factor(one, challenge), visit)
-    except MfaEnrolmentRequired as asked:
-        challenge = asked.extra["challenge"]
-        new = await tenant_auth.start_enrolment(keyed, challenge)
-        return _show(lambda one: pages.enrolment(one, challenge, new), visit)
-    except EmailNotVerified as problem:
-        return html(pages.unverified(visit), problem.status, visit.headers())
-    except Problem as problem:
-        return _refused(visit, problem, again, captcha)
-    if end.recovery_codes:
-        return _show(lambda one: pages.recovery_codes(one, end), visit)
-    return redirect(end.url) if end.url else _show(pages.sign_up_sent, visit)
-
-
-def _show(page: Page, visit: Visit, captcha: bool = False) -> Next:
-    return html(page(visit), headers=visit.headers(captcha))
-
-
-def _refused(visit: Visit, problem: Problem, page: Page, captcha: bool = False) -> Next:
-    """Show a form once more, with what was wrong. The address stays in it, and the password does not."""
-    error = problem_text(visit.texts, problem, visit.look.min_length)
-    again = msgspec.structs.replace(visit, error=error, wrong=_field_at_fault(problem))
-    return html(page(again), problem.status, problem.headers() | visit.headers(captcha))
-
-
-def _field_at_fault(problem: Problem) -> str:
-    paths = [error["path"].strip("/") for error in problem.extra.get("errors", ())]
-    return next((name for name in FIELDS if name in paths), AT_FAULT.get(type(problem), ""))
-
-
-def _asking_again(challenge: str) -> Page:
-    """Return the page after a refused second factor: the same page, or the first one if the challenge is over."""
-
-    def page(refused: Visit) -> str:
-        return pages.second_factor(refused, challenge) if refused.wrong else pages.sign_in(refused)
-
-    return page
-
-
-def _query(request: AnyRequest) -> dict[str, str]:
-    return read_query(request.scope["query_string"])
+        return show(pages.sign_in, msgspec.structs.replace(visit, error=error))
+    return await sign_in(visit, keyed, tenant_auth, ByService(sent.get("code", "")), pages.sign_in)
 
 
 ROUTES = (
