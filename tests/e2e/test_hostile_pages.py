@@ -42,6 +42,7 @@ FORMS = (
     "/api/invites/register",
     "/v1/auth/login",
     "/v1/auth/signup",
+    "/v1/auth/ui",
     "/rpc",
     "/account/forgot-password",
     "/invite",

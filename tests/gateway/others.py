@@ -40,6 +40,7 @@ from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
+from bunbase.contracts.tenant_auth.sign_in_page import ByPassword, PageEnd, PageRequest, Shown, SignInLook
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
@@ -380,7 +381,9 @@ class FakeTenantAuth(Room):
         self.calls["knows_address"] += 1
         return (project, email, ip) in self.known
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn:
+    async def signup(
+        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+    ) -> UserSignedIn:
         return await self.login(caller, email, password)
 
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
@@ -405,3 +408,11 @@ class FakeTenantAuth(Room):
             raise InvalidCredentials
         user = User("usr_eve", email, False, "user", {}, {}, datetime(2026, 1, 1, tzinfo=UTC))
         return UserSignedIn(user, "access", "refresh", 900)
+
+    async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:
+        return SignInLook("Bakery", signups=True, passkeys=False)
+
+    async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
+        assert isinstance(shown, ByPassword)
+        await self.login(caller, shown.email, shown.password)
+        return PageEnd("https://app.example/?code=upc_1")

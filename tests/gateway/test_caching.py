@@ -89,6 +89,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/refresh"),
     ("POST", "/v1/auth/signup"),
     ("POST", "/v1/auth/signup/confirm"),
+    ("POST", "/v1/auth/ui/passkey/options"),
 }
 PUBLIC = {
     ("GET", "/.well-known/jwks.json"),

@@ -311,6 +311,19 @@ async def test_wrong_passwords_on_a_page_count_as_failed_sign_ins(page: str) -> 
     assert login_too.status_code == 429
 
 
+async def test_wrong_passwords_on_the_page_of_a_project_count_as_failed_sign_ins() -> None:
+    settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
+    async with door_of(settings) as door:
+        page, headers = f"/v1/auth/ui?key={PUBLISHABLE}", {"x-bunbase-key": PUBLISHABLE}
+        form = {"email": "eve@example.com", "password": "guess"}
+        guesses = [await door.http.post(page, data=form) for _ in range(MOST + 1)]
+        login_too = await door.http.post("/v1/auth/login", json=form | {"password": PASSWORD}, headers=headers)
+
+    assert [one.status_code for one in guesses] == [401] * MOST + [429]
+    assert "too many attempts" in guesses[-1].text
+    assert login_too.status_code == 429
+
+
 async def test_a_right_password_on_the_page_that_needs_a_second_factor_is_no_failed_sign_in() -> None:
     settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
     async with door_of(settings) as door:

@@ -9,7 +9,7 @@ from bunbase.contracts.keys import KeyLimits
 from bunbase.contracts.platform import KeyHolder
 from bunbase.gateway.origins import is_welcome
 from tests.gateway.door import door_of
-from tests.gateway.others import APP, BAKERY, PAGES, SECRET, SERVERS
+from tests.gateway.others import APP, BAKERY, PAGES, PASSWORD, SECRET, SERVERS
 
 ORIGINS = ("https://app.example", "https://*.shop.example", "http://localhost:5173", "https://*.local.example:8443")
 
@@ -74,3 +74,25 @@ async def test_a_preflight_request_has_no_key_and_is_answered() -> None:
         answer = await door.http.options("/v1/data/posts", headers=asked)
 
     assert answer.status_code in (200, 204)
+
+
+@pytest.mark.parametrize(
+    ("key", "origin", "status"),
+    [
+        (PAGES, "http://test", 303),
+        (PAGES, "https://evil.example", 403),
+        (PAGES, "null", 403),
+        (PAGES, "http://test.evil.example", 403),
+        (SERVERS, "http://test", 401),  # no secret key is read from an address
+    ],
+)
+async def test_the_sign_in_page_may_send_its_own_forms_with_a_publishable_key_that_has_origins(
+    key: str, origin: str, status: int
+) -> None:
+    async with door_of(mode="production") as door:
+        door.http.base_url = "http://test"
+        form = {"email": "eve@example.com", "password": PASSWORD}
+        sent = await door.http.post(f"/v1/auth/ui?key={key}", data=form, headers={"origin": origin})
+        elsewhere = await door.http.post(f"/v1/auth/login?key={key}", json=form, headers={"origin": "http://test"})
+
+    assert (sent.status_code, elsewhere.status_code) == (status, 401 if key == SERVERS else 403)

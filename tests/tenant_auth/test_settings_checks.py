@@ -40,6 +40,8 @@ def texts(**of: str) -> dict[str, Any]:
         ({"providers": {"My Google": {}}}, "/providers/My Google", "lower-case"),
         ({"captcha": {"provider": "recaptcha"}}, "/captcha/provider", "turnstile"),
         ({"hooks": {"before_signup": "../x"}}, "/hooks/before_signup", "name of a function"),
+        ({"captcha": {"provider": "turnstile"}}, "/captcha/site_key", "site key"),
+        ({"sign_in_page": {"accent": "red"}}, "/sign_in_page/accent", "#1d4fd7"),
         ({"sign_in_page": {"languages": ["english please"]}}, "/sign_in_page/languages/0", "pt-BR"),
     ],
 )

@@ -52,7 +52,7 @@ from bunbase.gateway.credentials import (
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
-from bunbase.gateway.origins import check_origin
+from bunbase.gateway.origins import check_origin, is_form_of_page
 from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.gateway.route_acts import act_of, check_scopes
 from bunbase.pkg.errors import InvalidInput, Unauthenticated
@@ -155,7 +155,8 @@ class Callers:
                 return await self._service(request, token)
             raise Unauthenticated("Send the project's key: X-Bunbase-Key: pk_… or sk_….")
         holder = await self.clients.holder(key, client_ip(request, self.trusted_proxies))
-        check_origin(holder, request.headers.get("origin"))
+        if not (holder.kind is CallerKind.PUBLISHABLE and is_form_of_page(request.scope)):
+            check_origin(holder, request.headers.get("origin"))
         known = {"project": holder.project, "key": holder.key_id, "scopes": holder.limits.scopes}
         return self._caller(request, holder.kind, **known)
 

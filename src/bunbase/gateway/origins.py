@@ -9,11 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from litestar.datastructures import Headers
+from litestar.types import Scope
+
 from bunbase.contracts.caller import CallerKind
 from bunbase.contracts.keys import OriginNotAllowed, SecretKeyInBrowser
 from bunbase.contracts.platform import KeyHolder
 
 KNOWN: Final = 4096
+SIGN_IN_PAGES: Final = "/v1/auth/ui"
 
 
 def is_welcome(holder: KeyHolder, origin: str | None) -> bool:
@@ -35,6 +39,14 @@ def check_origin(holder: KeyHolder, origin: str | None) -> None:
             "A server must not send the header Origin. The key's setting allow_browser permits it."
         )
     raise OriginNotAllowed("Add this origin to the key's allowed origins, or use another key.")
+
+
+def is_form_of_page(scope: Scope) -> bool:
+    """True for a form of the sign-in page of a project, which has the origin of BunBase and not of the app."""
+    headers = Headers.from_scope(scope)
+    host, origin = headers.get("host", ""), headers.get("origin")
+    ours = bool(host) and origin in (f"http://{host}", f"https://{host}")
+    return ours and scope["path_template"].startswith(SIGN_IN_PAGES)
 
 
 @lru_cache(KNOWN)

@@ -50,7 +50,10 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
             *mail_jobs(mails, service.hooks.projects),
             own_ways_job(mails, service.hooks),
         ):
-            yield service
+            try:
+                yield service
+            finally:
+                await service.captchas.close()
 
 
 MODULE = Module(

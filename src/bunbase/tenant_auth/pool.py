@@ -8,9 +8,10 @@ A pool is cheap: it is made from cached settings, and its parts are made when th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -41,6 +42,7 @@ from bunbase.pkg.sessions import SessionSettings, revoked_until
 from bunbase.tenant_auth.admissions import allows_domain
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.new_passwords import UserPasswords
+from bunbase.tenant_auth.page_codes import PageCodes
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.providers import ProviderClients, SealedProvider, settings_of
 from bunbase.tenant_auth.settings import TenantAuthSettings
@@ -123,6 +125,18 @@ class Pool:
         return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock)
 
     @cached_property
+    def page_codes(self) -> PageCodes:
+        return PageCodes(self._all.stores.page_codes, self.project, self.vault, self.clock)
+
+    @cached_property
+    def has_passkeys_here(self) -> bool:
+        """True if the passkeys of the project work on the pages of this installation."""
+        if not isinstance(self.party, RelyingParty):
+            return False
+        ours = urlsplit(self._all.site.public_url)
+        return not self.auth.passkeys.rp_id or f"{ours.scheme}://{ours.netloc}" in self.party.origins
+
+    @cached_property
     def email_changes(self) -> EmailChanges:
         addresses = PoolAddresses(
             self._all.stores.users, self.project, self._all.revoked_until, partial(allows_domain, self.auth)
@@ -165,6 +179,16 @@ class Pool:
     @cached_property
     def external(self) -> ExternalLogins:
         """The sign-ins at the services that the project has enabled."""
+        return self._external(
+            partial(listed_redirect, allowed=self.auth.redirect_urls, public_url=self._all.site.public_url)
+        )
+
+    @cached_property
+    def external_on_page(self) -> ExternalLogins:
+        """The same sign-ins, but they come back to the sign-in page, which has checked the address of the app."""
+        return self._external(lambda url: url)
+
+    def _external(self, check: Callable[[str], str]) -> ExternalLogins:
         enabled = {name: one for name, one in self.auth.providers.items() if one.enabled}
         providers = {name: (settings_of(name, one), self._provider(name, one)) for name, one in enabled.items()}
         url = self._all.site.public_url.rstrip("/")
@@ -172,7 +196,6 @@ class Pool:
         def callback(provider: str) -> str:
             return f"{url}/v1/auth/oauth/{provider}/callback"
 
-        check = partial(listed_redirect, allowed=self.auth.redirect_urls, public_url=self._all.site.public_url)
         return ExternalLogins(self.stores, providers, callback, check, LINK, self.clock)
 
     def _provider(self, name: str, chosen: UserProvider) -> SealedProvider:

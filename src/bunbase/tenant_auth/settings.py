@@ -17,6 +17,8 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     providers of projects must have public addresses and https.
     `max_mails_per_hour`: how many mails a project may send to its users in an hour; further mails are dropped. Notices,
     such as "your password has changed", do not count.
+    `captcha_urls`: addresses that check captchas in place of those of the services, for example of a proxy. The names
+    are `turnstile` and `hcaptcha`. The hosts may have private addresses and plain http.
     `breached_passwords_file`: the sorted list of SHA-1 hashes as the haveibeenpwned downloader writes it. Projects with
     `password.breached` refuse new passwords that it contains.
     `breached_passwords_url`: a server with the range API of haveibeenpwned, in place of the file. It gets the first
@@ -29,5 +31,6 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     max_users_per_project: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] = 1_000_000
     provider_hosts: tuple[str, ...] = ()
     max_mails_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 200
+    captcha_urls: dict[str, str] = msgspec.field(default_factory=dict)
     breached_passwords_file: str = ""
     breached_passwords_url: str = ""

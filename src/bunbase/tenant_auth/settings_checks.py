@@ -11,6 +11,7 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.pkg.web_pages.layout import ACCENT
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -34,6 +35,11 @@ def _check_names(settings: ProjectAuth) -> None:
         need_one_line(f"/providers/{name}/label", provider.label)
     if settings.captcha.provider and settings.captcha.provider not in CAPTCHAS:
         raise _wrong("/captcha/provider", f"Send one of: {', '.join(CAPTCHAS)}.")
+    if settings.captcha.provider and not settings.captcha.site_key:
+        raise _wrong("/captcha/site_key", "Send the site key that the service gave you.")
+    need_one_line("/captcha/site_key", settings.captcha.site_key)
+    if settings.sign_in_page.accent and not ACCENT.fullmatch(settings.sign_in_page.accent):
+        raise _wrong("/sign_in_page/accent", "Send a colour as six hexadecimal digits in lower case, such as #1d4fd7.")
     for event, function in msgspec.structs.asdict(settings.hooks).items():
         if isinstance(function, str) and function and not FUNCTION_NAME.fullmatch(function):
             raise _wrong(f"/hooks/{event}", "Send the name of a function of this project.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.auth.app import App, app_on
 from tests.e2e.browser import chromium
 from tests.e2e.conftest import dev_instance
+from tests.tenant_auth.siteverify import site_verify
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +23,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def app_of_another_origin() -> Iterator[App]:
     """Yield the app. Its users are shared: each test takes addresses of its own, and leaves the rules as they are."""
-    with dev_instance() as instance:
+    with dev_instance() as instance, site_verify() as captchas:
         # the sign-in provider of these tests is on this machine
         instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
+        urls = json.dumps({"turnstile": captchas.url})
+        instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__CAPTCHA_URLS"] = urls
         with app_on(instance.start()) as app:
             yield app
 

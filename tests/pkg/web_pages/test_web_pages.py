@@ -4,7 +4,21 @@ import pytest
 
 from bunbase.pkg.errors import Malformed, UnsupportedMedia
 from bunbase.pkg.web_pages.forms import FORM_TYPE, button, field, form, hidden, read_form
-from bunbase.pkg.web_pages.layout import alert, code, facts, link, page, paragraph, small
+from bunbase.pkg.web_pages.layout import (
+    POLICY,
+    alert,
+    allow,
+    button_link,
+    code,
+    divider,
+    ending,
+    facts,
+    link,
+    page,
+    paragraph,
+    small,
+    with_accent,
+)
 
 HOSTILE = "\"'><script>alert(1)</script>"
 
@@ -19,9 +33,13 @@ def test_no_text_becomes_markup() -> None:
         code(HOSTILE),
         form(HOSTILE, field(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE), hidden(HOSTILE, HOSTILE)),
         button(HOSTILE, HOSTILE, HOSTILE),
+        button_link(HOSTILE, HOSTILE),
+        divider(HOSTILE),
+        ending(HOSTILE, HOSTILE, HOSTILE),
+        field("name", HOSTILE, "off", wrong=True, hint=HOSTILE),
     )
 
-    html = page(HOSTILE, HOSTILE, *parts, language=HOSTILE)
+    html = page(HOSTILE, HOSTILE, *parts, language=HOSTILE, accent=HOSTILE)
 
     assert "<script" not in html
     assert HOSTILE not in html
@@ -45,3 +63,38 @@ def test_only_forms_are_read_as_forms() -> None:
     assert read_form(f"{FORM_TYPE}; charset=utf-8", b"a=1&b=") == {"a": "1", "b": ""}
     with pytest.raises(UnsupportedMedia):
         read_form("application/json", b"a=1")
+
+
+def test_a_field_that_was_wrong_gets_the_focus_and_names_its_alert_and_its_hint() -> None:
+    html = field("password", "Password", "new-password", wrong=True, hint="At least 8 characters.")
+
+    assert 'aria-describedby="alert password-hint" aria-invalid="true" required autofocus>' in html
+    assert '<p class="small" id="password-hint">' in html
+    assert "aria-" not in field("password", "Password", "new-password")
+
+
+@pytest.mark.parametrize(
+    ("accent", "text"),
+    [
+        ("#000000", "#ffffff"),
+        ("#ffffff", "#000000"),
+        ("#1d4fd7", "#ffffff"),
+        ("#ffcc00", "#000000"),
+        ("#777777", "#000000"),
+    ],
+    ids=range(5),
+)
+def test_the_text_of_a_coloured_button_can_be_read(accent: str, text: str) -> None:
+    html = page("Notes", "Sign in", accent=accent)
+
+    assert f"--button: {accent}; --on-button: {text};" in html
+    assert with_accent(POLICY, html) != with_accent(POLICY, page("Notes", "Sign in")) == POLICY
+
+
+def test_a_policy_is_widened_only_where_it_is_said() -> None:
+    policy = allow(allow(POLICY, "form-action", "https://app.example"), "script-src", "https://captcha.example")
+
+    assert "form-action 'self' https://app.example;" in policy
+    assert policy.endswith("; script-src https://captcha.example")
+    assert allow(policy, "script-src", "https://captcha.example") == policy
+    assert "default-src 'none'" in policy

@@ -22,6 +22,9 @@ async def change(room: TenantAuthService, **patch: Any) -> ShownAuth:
     return await room.change_project_auth(ADA, patch, None)
 
 
+CAPTCHA = {"provider": "hcaptcha", "site_key": "1x", "secret": "no-bot"}
+
+
 async def test_a_project_without_settings_has_the_defaults(tenant_auth: TenantAuthService) -> None:
     found = await tenant_auth.project_auth(ADA)
 
@@ -45,11 +48,11 @@ async def test_a_merge_patch_changes_what_it_names_and_null_restores_the_default
 
 
 async def test_a_secret_is_stored_sealed_and_never_answered(tenant_auth: TenantAuthService) -> None:
-    made = await change(tenant_auth, providers={"google": GOOGLE}, captcha={"provider": "hcaptcha", "secret": "no-bot"})
+    made = await change(tenant_auth, providers={"google": GOOGLE}, captcha=CAPTCHA)
     stored = await tenant_auth.stores.db.value("SELECT auth_settings::text FROM auth_settings")
     pool = await tenant_auth.pools.of(BAKERY)
     kept = await change(tenant_auth, providers={"google": {"client_id": "bakery-2"}})
-    cleared = await change(tenant_auth, providers={"google": None}, captcha={"secret": None})
+    cleared = await change(tenant_auth, providers={"google": None}, captcha=None)
 
     for text in (repr(made), repr(kept), repr(cleared), stored):
         assert "only-google-knows" not in text

@@ -10,10 +10,15 @@ from bunbase.contracts.caller import Caller
 
 
 class UserPage(msgspec.Struct, frozen=True):
-    """The look of the pages of a project."""
+    """The look of the pages of a project. `accent`: the colour of buttons; empty for the usual one.
+
+    `min_length`: of a new password.
+    """
 
     app_name: str
     languages: tuple[str, ...] = ("en",)
+    accent: str = ""
+    min_length: int = 8
 
 
 class UserPages(Protocol):

@@ -15,8 +15,11 @@ class UserPasswordless(Protocol):
     and the password, the factors and the sessions of the person who opened it end.
     """
 
-    async def request_user_code(self, caller: Caller, email: str) -> None:
-        """Send a code of six digits. The answer does not show whether the address has a user."""
+    async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
+        """Send a code of six digits. The answer does not show whether the address has a user.
+
+        `captcha`: as at a sign-up. Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         ...
 
     async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
@@ -26,11 +29,11 @@ class UserPasswordless(Protocol):
         """
         ...
 
-    async def request_user_link(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request_user_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Send a link that signs in. The answer does not show whether the address has a user.
 
         `redirect_to`: the address of the app that gets the token; empty for the first of the project's `redirect_urls`.
-        Raises: InvalidInput.
+        `captcha`: as at a sign-up. Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 

@@ -8,10 +8,13 @@ from bunbase.contracts.caller import Caller
 
 
 class UserPasswords(Protocol):
-    async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request_user_password_reset(
+        self, caller: Caller, email: str, redirect_to: str, captcha: str = ""
+    ) -> None:
         """Send a link that sets a new password. The answer does not show whether the address has a user.
 
-        `redirect_to`: as in UserMails. Raises: InvalidInput.
+        `redirect_to`: as in UserMails. `captcha`: as at a sign-up.
+        Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 

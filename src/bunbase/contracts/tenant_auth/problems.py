@@ -9,6 +9,20 @@ class AnonymousUsersOff(Problem):
     status, code, title = 403, "anonymous_users_off", "The project has no anonymous users"
 
 
+class CaptchaRequired(Problem):
+    """`provider`, `site_key`: for the widget that makes the token."""
+
+    status, code, title = 403, "captcha_required", "This app asks for a captcha"
+
+
+class CaptchaRefused(Problem):
+    status, code, title = 403, "captcha_refused", "The captcha was not accepted"
+
+
+class CaptchaUnavailable(Problem):
+    status, code, title = 503, "captcha_unavailable", "The captcha could not be checked"
+
+
 class UserBanned(Problem):
     status, code, title = 403, "user_banned", "This account has been banned"
 

@@ -19,6 +19,7 @@ from bunbase.contracts.tenant_auth.passwords import UserPasswords
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
+from bunbase.contracts.tenant_auth.sign_in_page import UserSignInPages
 from bunbase.contracts.tenant_auth.signing_keys import UserSigningKeys
 from bunbase.contracts.tenant_auth.signups import UserSignups
 from bunbase.contracts.tenant_auth.transfers import UserTransfers
@@ -37,6 +38,7 @@ class TenantAuth(
     UserProofs,
     UserSettings,
     UserSigningKeys,
+    UserSignInPages,
     UserSignups,
     UserTransfers,
     Protocol,
@@ -50,12 +52,16 @@ class TenantAuth(
     deletion, or a new password. A ban, a deletion and a new password also end the user's sessions.
     """
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
+    async def signup(
+        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+    ) -> UserSignedIn | None:
         """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
+
+        `captcha`: the token of the widget, if the project has a captcha.
 
         If the caller has the token of an anonymous user, this user gets the address and the password.
         Raises: EmailTaken, TooManyUsers, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed,
-        UpgradeUnavailable, InvalidToken.
+        UpgradeUnavailable, InvalidToken, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 

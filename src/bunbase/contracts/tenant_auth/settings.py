@@ -138,9 +138,13 @@ class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ready-made page `/v1/auth/ui`. `languages`: the first one is used if the browser asks for none of them."""
+    """The ready-made page `/v1/auth/ui`, and the pages of mails. `accent`: the colour of buttons, such as `#1d4fd7`.
+
+    `languages`: the first one is used if the browser asks for none of them.
+    """
 
     cookies: bool = False
+    accent: Annotated[str, msgspec.Meta(max_length=7)] = ""
     languages: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=20)] = ("en",)
 
 

@@ -158,8 +158,14 @@ class ExternalLogins:
         The code is used up even if the rest of the sign-in fails: a guessed verifier must not be tried twice. So do not
         call this inside a transaction.
         """
+        return await self.take_for(code, challenge_of(verifier[:MAX_VERIFIER_LENGTH]))
+
+    async def take_for(self, code: str, challenge: str) -> ExternalCode:
+        """Return the person that a code stands for, as `take`. `challenge`: of the sign-in that has begun.
+
+        Only for a caller that hands out nothing without the verifier of this challenge. Raises: ExternalLoginExpired.
+        """
         found = await self.stores.external_logins.take_code(fingerprint(code), self.clock.now())
-        challenge = challenge_of(verifier[:MAX_VERIFIER_LENGTH])
         if found is None or not hmac.compare_digest(challenge, found.code_challenge):
             raise ExternalLoginExpired("This code is used up, expired, or belongs to another client: sign in again.")
         return found

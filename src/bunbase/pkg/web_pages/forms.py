@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 from bunbase.pkg.errors import Malformed, UnsupportedMedia
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+ALERT: Final = "alert"  # the id of the text that says what was wrong
 MAX_FIELDS: Final = 20
 MAX_FORM_BYTES: Final = 16 << 10
 
@@ -26,12 +27,22 @@ def field(
     value: str = "",
     *,
     optional: bool = False,
+    wrong: bool = False,
+    hint: str = "",
     **extra: str,
 ) -> str:
-    """Return a field with its label. `extra`: further attributes, such as `maxlength`."""
+    """Return a field with its label. `extra`: further attributes, such as `maxlength`.
+
+    `wrong`: the alert of the page is about this field, which gets the focus. `hint`: a text below the field. Screen
+    readers read both with the field.
+    """
+    described = " ".join(id for id, used in ((ALERT, wrong), (f"{name}-hint", hint)) if used)
     attributes = {"id": name, "name": name, "type": kind, "autocomplete": autocomplete, "value": value, **extra}
+    attributes |= {"aria-describedby": described, "aria-invalid": "true" if wrong else ""}
     written = " ".join(f'{key}="{escape(text)}"' for key, text in attributes.items() if text)
-    return f'<label for="{escape(name)}">{escape(label)}</label>\n<input {written}{"" if optional else " required"}>'
+    flags = ("" if optional else " required") + (" autofocus" if wrong else "")
+    below = f'\n<p class="small" id="{escape(name)}-hint">{escape(hint)}</p>' if hint else ""
+    return f'<label for="{escape(name)}">{escape(label)}</label>\n<input {written}{flags}>{below}'
 
 
 def hidden(name: str, value: str) -> str:
@@ -49,11 +60,20 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
     """Return the fields of a form. Raises: UnsupportedMedia, Malformed if a field occurs twice."""
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
         raise UnsupportedMedia(f"Send the body as {FORM_TYPE}.")
+    return _fields(body, "form", "field")
+
+
+def read_query(query: bytes) -> dict[str, str]:
+    """Return the parameters of an address. Raises: Malformed if a parameter occurs twice."""
+    return _fields(query, "address", "parameter")
+
+
+def _fields(sent: bytes, whole: str, part: str) -> dict[str, str]:
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        pairs = parse_qsl(sent.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
-        raise Malformed("The form could not be read.") from None
+        raise Malformed(f"The {whole} could not be read.") from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise Malformed("Send each field only once.")
+        raise Malformed(f"Send each {part} only once.")
     return fields

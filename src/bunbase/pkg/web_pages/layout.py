@@ -2,7 +2,7 @@
 
 A page has no scripts except the one in `passkeys.py`, no images and no addresses of other servers; the policy in
 `HEADERS` forbids them. So a text that was not escaped by mistake could not run as a script, and could not send a token
-or a password elsewhere.
+or a password elsewhere. A page that needs more, such as the widget of a captcha, names it with `allow`.
 
 The addresses of pages contain tokens. `Referrer-Policy: same-origin` never sends an address to another site. The
 stricter `no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could
@@ -13,33 +13,44 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 STYLE: Final = """
-:root { color-scheme: light dark; --page: #f4f5f7; --card: #ffffff; --line: #c9ced8; --text: #14171d; --small: #565d6b;
-  --accent: #1d4fd7; --on-accent: #ffffff; --bad: #a3160f; --bad-card: #fdecea; }
+:root { color-scheme: light dark; --page: #f4f5f7; --card: #ffffff; --line: #c9ced8; --edge: #7b8394; --text: #14171d;
+  --small: #565d6b; --accent: #1d4fd7; --on-accent: #ffffff; --button: var(--accent);
+  --on-button: var(--on-accent); --bad: #a3160f; --bad-card: #fdecea; }
 @media (prefers-color-scheme: dark) {
-  :root { --page: #16181d; --card: #1f2229; --line: #4a505c; --text: #eceef2; --small: #aab1bd; --accent: #8ab4ff;
-    --on-accent: #10131a; --bad: #ffb4ab; --bad-card: #3b1f1d; }
+  :root { --page: #16181d; --card: #1f2229; --line: #4a505c; --edge: #868e9c; --text: #eceef2;
+    --small: #aab1bd; --accent: #8ab4ff; --on-accent: #10131a; --bad: #ffb4ab; --bad-card: #3b1f1d; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; padding: 24px 16px; background: var(--page); color: var(--text); line-height: 1.5;
-  font: 16px system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
+body { margin: 0; padding: 24px 16px; background: var(--page); color: var(--text);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; }
 main { max-width: 440px; margin: 4vh auto 0; padding: 28px 24px; background: var(--card); border: 1px solid var(--line);
   border-radius: 12px; overflow-wrap: anywhere; }
 h1 { margin: 0 0 16px; font-size: 22px; line-height: 1.3; }
-p, dl { margin: 0 0 16px; }
+p, dl, ul { margin: 0 0 16px; }
 a { color: var(--accent); }
 label { display: block; margin: 0 0 4px; font-weight: 600; }
-input { width: 100%; min-height: 44px; margin: 0 0 16px; padding: 8px 12px; border: 1px solid var(--line);
+input { width: 100%; min-height: 44px; margin: 0 0 16px; padding: 8px 12px; border: 1px solid var(--edge);
   border-radius: 8px; background: var(--card); color: var(--text); font: inherit; }
-button { width: 100%; min-height: 44px; margin: 4px 0 8px; padding: 10px 20px; border: 1px solid var(--accent);
-  border-radius: 8px; background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 600;
-  cursor: pointer; }
-button.second { background: transparent; color: var(--accent); }
+button, a.button { display: block; width: 100%; min-height: 44px; margin: 4px 0 8px; padding: 9px 20px;
+  border: 1px solid var(--button); border-radius: 8px; background: var(--button); color: var(--on-button);
+  font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; }
+button.second, a.button { border-color: var(--edge); background: transparent; color: var(--text); }
+button:hover, a.button:hover { filter: brightness(1.08); }
+button.second:hover, a.button:hover { background: var(--page); }
+input[aria-invalid] { border-color: var(--bad); }
+input + .small { margin: -10px 0 16px; }
+.divider { display: flex; align-items: center; gap: 12px; margin: 20px 0 12px; color: var(--small); font-size: 14px; }
+.divider::before, .divider::after { content: ""; flex: 1; border-top: 1px solid var(--line); }
+.end { margin: 20px 0 0; text-align: center; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+.captcha { min-height: 144px; margin: 0 0 16px; }
+form p:empty { margin: 0; }
 .small { color: var(--small); font-size: 14px; }
 .app { margin: 0 0 20px; color: var(--small); font-weight: 600; }
 .bad { padding: 12px 14px; border: 1px solid var(--bad); border-radius: 8px; background: var(--bad-card);
@@ -48,6 +59,7 @@ button.second { background: transparent; color: var(--accent); }
 dt { color: var(--small); font-size: 14px; }
 dd { margin: 0 0 8px; }
 """
+SAME_CONTRAST: Final = 0.179  # the luminance at which black and white text have the same contrast
 STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -61,6 +73,8 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "x-robots-tag": "noindex",
 }
+ACCENT: Final = re.compile(r"#[0-9a-f]{6}")
+ACCENT_TAG: Final = re.compile(r"<style>(:root \{ --button: #[0-9a-f]{6}; --on-button: #(?:000000|ffffff); \})</style>")
 PAGE: Final = """\
 <!doctype html>
 <html lang="{language}">
@@ -69,7 +83,7 @@ PAGE: Final = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title} · {app}</title>
-<style>{style}</style>
+<style>{style}</style>{accent}
 </head>
 <body>
 <main>
@@ -82,13 +96,48 @@ PAGE: Final = """\
 """
 
 
-def page(app: str, title: str, *parts: str, language: str = "en") -> str:
+def page(app: str, title: str, *parts: str, language: str = "en", accent: str = "") -> str:
     """Return a page. `app`: the name of the site. `title` is plain text; the parts are HTML from the functions below.
 
-    `language`: of the texts, as BCP 47 writes it.
+    `language`: of the texts, as BCP 47 writes it. `accent`: the colour of buttons, such as `#1d4fd7`.
     """
     body = "\n".join(part for part in parts if part)
-    return PAGE.format(title=escape(title), app=escape(app), style=STYLE, parts=body, language=escape(language))
+    known = {"style": STYLE, "accent": _accent_style(accent) if ACCENT.fullmatch(accent) else ""}
+    return PAGE.format(title=escape(title), app=escape(app), parts=body, language=escape(language), **known)
+
+
+def allow(policy: str, directive: str, *sources: str) -> str:
+    """Return a policy with more sources in one of its directives."""
+    directives = [part.split() for part in policy.split(";")]
+    named = next((parts for parts in directives if parts[0] == directive), None)
+    if named is None:
+        directives.append([directive, *sources])
+    else:
+        named.extend(source for source in sources if source not in named)
+    return "; ".join(" ".join(parts) for parts in directives)
+
+
+def with_accent(policy: str, text: str) -> str:
+    """Return a policy that also allows the colour of a page's buttons, if it has one."""
+    found = ACCENT_TAG.search(text)
+    return policy if found is None else allow(policy, "style-src", f"'sha256-{_hash(found[1])}'")
+
+
+def _accent_style(accent: str) -> str:
+    """Return the style of buttons. Their text is black or white: one of both always has a contrast of 4.5 or more."""
+    on = "#000000" if _luminance(accent) > SAME_CONTRAST else "#ffffff"
+    return f"<style>:root {{ --button: {accent}; --on-button: {on}; }}</style>"
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of a colour (WCAG 2.2)."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def paragraph(text: str) -> str:
@@ -99,13 +148,29 @@ def small(text: str) -> str:
     return f'<p class="small">{escape(text)}</p>'
 
 
-def alert(text: str) -> str:
-    """Return a text that screen readers read first; "" if there is no text."""
-    return f'<p class="bad" role="alert">{escape(text)}</p>' if text else ""
+def alert(text: str, id: str = "") -> str:
+    """Return a text that screen readers read first; "" if there is no text. `id`: with which a field names it."""
+    named = f' id="{escape(id)}"' if id else ""
+    return f'<p class="bad" role="alert"{named}>{escape(text)}</p>' if text else ""
 
 
 def link(url: str, label: str) -> str:
     return f'<p><a href="{escape(url)}">{escape(label)}</a></p>'
+
+
+def button_link(url: str, label: str) -> str:
+    """Return a link that looks like a button."""
+    return f'<a class="button" href="{escape(url)}">{escape(label)}</a>'
+
+
+def divider(text: str) -> str:
+    return f'<p class="divider">{escape(text)}</p>'
+
+
+def ending(text: str, url: str, label: str) -> str:
+    """Return the last line of a page: another way to go on. `text`: stands before the link, or ""."""
+    before = f"{escape(text)} " if text else ""
+    return f'<p class="end">{before}<a href="{escape(url)}">{escape(label)}</a></p>'
 
 
 def facts(*pairs: tuple[str, str]) -> str:

@@ -13,6 +13,7 @@ from html import escape
 from typing import Final
 
 from bunbase.pkg.web_pages.forms import button, hidden
+from bunbase.pkg.web_pages.layout import allow
 
 SCRIPT: Final = """
 for (const form of document.querySelectorAll("form[data-options]")) {
@@ -38,23 +39,32 @@ for (const form of document.querySelectorAll("form[data-options]")) {
 """
 SCRIPT_HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 SCRIPT_TAG: Final = f"<script>{SCRIPT}</script>"
+LABEL: Final = "Use a passkey"
 FAILED: Final = "The passkey could not be used. Try again, or sign in in another way."
 
 
-def passkey_form(path: str, options: str, fields: Sequence[tuple[str, str]], challenge: str = "") -> str:
+def passkey_form(
+    path: str,
+    options: str,
+    fields: Sequence[tuple[str, str]],
+    challenge: str = "",
+    label: str = LABEL,
+    failed: str = FAILED,
+) -> str:
     """Return the form with its script. Put it behind all other forms of the page.
 
-    `options`: the path that returns the options. `challenge`: of a sign-in that waits for its second factor.
+    `options`: the path that returns the options. `challenge`: of a sign-in that waits for its second factor. `label`:
+    of the button. `failed`: the text if the browser finds no passkey.
     """
     parts = (
         *(hidden(name, value) for name, value in (*fields, ("challenge", challenge), ("credential", ""))),
         '<p class="small" role="status"></p>',
-        button("Use a passkey", second=True),
+        button(label, second=True),
     )
-    attributes = f'action="{escape(path)}" data-options="{escape(options)}" data-failed="{escape(FAILED)}"'
+    attributes = f'action="{escape(path)}" data-options="{escape(options)}" data-failed="{escape(failed)}"'
     return f'<form method="post" {attributes} hidden>\n' + "\n".join(parts) + "\n</form>\n" + SCRIPT_TAG
 
 
 def with_script(policy: str) -> str:
     """Return a policy that also allows the script, and its request to this server."""
-    return f"{policy}; script-src 'sha256-{SCRIPT_HASH}'; connect-src 'self'"
+    return allow(allow(policy, "script-src", f"'sha256-{SCRIPT_HASH}'"), "connect-src", "'self'")

@@ -5,19 +5,20 @@ A GET shows a form and changes nothing, because mail servers and programs open t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.exceptions import HTTPException
+from litestar.response import Redirect
 
 from bunbase.pkg.errors import Forbidden, Problem
 from bunbase.pkg.modules import Site
 from bunbase.pkg.own_cookies import is_https, own_cookie
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
-from bunbase.pkg.web_pages.layout import HEADERS
+from bunbase.pkg.web_pages.layout import HEADERS, with_accent
 from bunbase.pkg.web_pages.passkeys import SCRIPT_TAG, with_script
 
 AnyRequest = Request[Any, Any, Any]
@@ -25,6 +26,7 @@ Html = Response[str]
 Failed = Callable[[str, str, str], str]  # title, text and path of the request → the page of an error
 
 SAME_ORIGIN: Final = "same-origin"  # of Sec-Fetch-Site; browsers send it to https and to this machine
+PRIVATE: Final = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 UNREADABLE: Final = "This request could not be read"
 OPEN_AGAIN: Final = "Open the link of the mail once more, or ask for a new mail."
 
@@ -56,11 +58,18 @@ class PageRoutes:
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    """Return a page. Its policy allows the script of passkeys only if the page has it; all other texts are escaped."""
+    """Return a page. Its policy allows the script of passkeys and the colour of buttons only if the page has them; all
+    other texts are escaped."""
     sent = HEADERS | (headers or {})
+    sent["content-security-policy"] = with_accent(sent["content-security-policy"], text)
     if SCRIPT_TAG in text:
         sent["content-security-policy"] = with_script(sent["content-security-policy"])
     return Response(text, media_type="text/html", status_code=status, headers=sent)
+
+
+def redirect(url: str, cookies: Sequence[Cookie] = ()) -> Redirect:
+    """Send a browser on after a form. The address may have a secret, so it is not stored and goes to no other site."""
+    return Redirect(url, status_code=303, headers=PRIVATE, cookies=list(cookies))
 
 
 async def fields_of(request: AnyRequest) -> dict[str, str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import link, paragraph
 
@@ -16,8 +18,22 @@ def service_links(services: Sequence[tuple[str, str]]) -> str:
     return "\n".join(link(url, f"Sign in with {name}") for name, url in services)
 
 
-def code_form(path: str, fields: Sequence[tuple[str, str]]) -> str:
-    """Return the form that asks for the second factor of a sign-in. `fields`: names and values of hidden fields."""
-    typed = field("code", "Code", "one-time-code", spellcheck="false", maxlength="40")
-    parts = (*(hidden(name, value) for name, value in fields), typed, button("Continue"))
-    return paragraph(CODE_ASKED) + "\n" + form(path, *parts)
+class CodeTexts(msgspec.Struct, frozen=True):
+    """The texts of the form that asks for a code."""
+
+    asked: str = CODE_ASKED
+    label: str = "Code"
+    button: str = "Continue"
+
+
+ENGLISH: Final = CodeTexts()
+
+
+def code_form(path: str, fields: Sequence[tuple[str, str]], texts: CodeTexts = ENGLISH, wrong: bool = False) -> str:
+    """Return the form that asks for the second factor of a sign-in. `fields`: names and values of hidden fields.
+
+    `wrong`: the last code was refused, and the alert of the page says why.
+    """
+    typed = field("code", texts.label, "one-time-code", wrong=wrong, spellcheck="false", maxlength="40")
+    parts = (*(hidden(name, value) for name, value in fields), typed, button(texts.button))
+    return paragraph(texts.asked) + "\n" + form(path, *parts)

@@ -14,6 +14,7 @@ from bunbase.tenant_auth.routes import (
     self_service,
     sessions,
     settings,
+    sign_in_page,
     transfers,
     users,
 )
@@ -30,6 +31,7 @@ ROUTES = (
     *self_service.ROUTES,
     *sessions.ROUTES,
     *settings.ROUTES,
+    *sign_in_page.ROUTES,
     *transfers.ROUTES,
     *users.ROUTES,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 from litestar import post
 
@@ -16,12 +18,21 @@ from bunbase.pkg.openapi import SIGNED_IN_USER
 TAGS = ["End users"]
 
 
+CaptchaToken = Annotated[str, msgspec.Meta(max_length=10_000)]
+
+
 class UserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`redirect_to`: the address of the app to which the page behind the link leads back. It must be below one of the
     project's `redirect_urls`."""
 
     email: Email
     redirect_to: str = ""
+
+
+class GuardedAddress(UserAddress, frozen=True, forbid_unknown_fields=True):
+    """`redirect_to`: as for other mails. `captcha`: the token of the widget, if the project has a captcha."""
+
+    captcha: CaptchaToken = ""
 
 
 class NewUserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

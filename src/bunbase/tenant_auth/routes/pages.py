@@ -7,109 +7,137 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
+from litestar.exceptions import HTTPException
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.service import TenantAuth
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.http import Injected
-from bunbase.pkg.web_pages.layout import HEADERS
-from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
+from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, redirect
+from bunbase.tenant_auth.languages import chosen_texts, problem_text
+from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages import mails
+from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed
 
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
-PAGES: Final = PageRoutes(mails.failed)
+LOOK: Final = "look"  # the key in the state of a request
+MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
+
+
+class UserPageRoutes(PageRoutes):
+    """The pages for end users. An error is told in the language of the reader; a mistake of the app, which the reader
+    cannot mend, in that of its developer."""
+
+    def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
+        look = _known_look(request)
+        detail = look.texts.problems.get(problem.code, problem.detail)
+        return html(failed(look, detail), problem.status, problem.headers())
+
+    def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
+        look = _known_look(request)
+        return html(failed(look, look.texts.open_again), refusal.status_code)
+
+
+PAGES: Final = UserPageRoutes(lambda _title, detail, _path: failed(Look(NO_PROJECT, chosen_texts("", "")), detail))
 
 
 @PAGES.shows(mails.VERIFY)
 async def show_user_verification(
-    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = ""
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
-    look = await tenant_auth.user_page(visitor)
-    return html(mails.verify_email(look.app_name, visitor.project, given(token)))
+    look = await look_of(request, visitor, tenant_auth)
+    return html(mails.verify_email(look, visitor.project, given(token)))
 
 
 @PAGES.acts(mails.VERIFY)
 async def act_on_user_verification(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Html:
-    fields = await fields_of(request)
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
     confirmed = await tenant_auth.verify_user_email(visitor, given(fields.get("token", "")))
-    return html(mails.email_verified((await tenant_auth.user_page(visitor)).app_name, confirmed.redirect_to))
+    return html(mails.email_verified(look, confirmed.redirect_to))
 
 
 @PAGES.shows(mails.RESET)
-async def show_user_reset(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
-    look = await tenant_auth.user_page(visitor)
-    return html(mails.reset_password(look.app_name, visitor.project, given(token)))
+async def show_user_reset(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
+) -> Html:
+    look = await look_of(request, visitor, tenant_auth)
+    return html(mails.reset_password(look, visitor.project, given(token)))
 
 
 @PAGES.acts(mails.RESET)
 async def act_on_user_reset(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
-    fields, app = await fields_of(request), (await tenant_auth.user_page(visitor)).app_name
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
     token = given(fields.get("token", ""))
     try:
         back = await tenant_auth.reset_user_password(visitor, token, fields.get("password", ""))
     except InvalidInput as problem:  # the password: show the form again
-        return html(mails.reset_password(app, visitor.project, token, problem.detail), problem.status)
-    return html(mails.password_set(app, back))
+        return html(mails.reset_password(look, visitor.project, token, _wrong(look, problem)), problem.status)
+    return html(mails.password_set(look, back))
 
 
 @PAGES.shows(mails.CHANGE)
 async def show_user_email_change(
-    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = ""
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
-    look = await tenant_auth.user_page(visitor)
-    return html(mails.change_email(look.app_name, visitor.project, given(token)))
+    look = await look_of(request, visitor, tenant_auth)
+    return html(mails.change_email(look, visitor.project, given(token)))
 
 
 @PAGES.acts(mails.CHANGE)
 async def act_on_user_email_change(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Html:
-    fields, app = await fields_of(request), (await tenant_auth.user_page(visitor)).app_name
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
     confirmed = await tenant_auth.confirm_user_email_change(visitor, given(fields.get("token", "")))
-    return html(mails.email_change(app, confirmed.status))
+    return html(mails.email_change(look, confirmed.status))
 
 
 @PAGES.shows(mails.LINK)
-async def show_user_link(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
+async def show_user_link(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
+) -> Html:
     """Opening the page signs nobody in: programs that read mails open it too."""
-    look = await tenant_auth.user_page(visitor)
+    look = await look_of(request, visitor, tenant_auth)
     target = await tenant_auth.user_link_target(visitor, given(token))
-    return html(mails.sign_in(look.app_name, visitor.project, token), headers=mails.leading_to(target))
+    return html(mails.sign_in(look, visitor.project, token), headers=mails.headers_of_link(target))
 
 
 @PAGES.acts(mails.LINK)
 async def act_on_user_link(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Redirect:
-    """Send the browser to the app, which signs in with the token."""
-    fields = await fields_of(request)
+    """Send the browser to the app, which signs in with the token, or to the sign-in page."""
+    fields, _ = await fields_of(request), await look_of(request, visitor, tenant_auth)
     target = await tenant_auth.user_link_target(visitor, given(fields.get("token", "")))
-    return Redirect(target, status_code=303, headers=HEADERS)
+    return redirect(target)
 
 
 @PAGES.shows(mails.SIGN_UP)
-async def show_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], token: Token = "") -> Html:
-    look = await tenant_auth.user_page(visitor)
-    return html(mails.sign_up(look.app_name, visitor.project, given(token)))
+async def show_user_signup(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
+) -> Html:
+    look = await look_of(request, visitor, tenant_auth)
+    return html(mails.sign_up(look, visitor.project, given(token)))
 
 
 @PAGES.acts(mails.SIGN_UP)
 async def act_on_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
-    fields = await fields_of(request)
-    token, app = given(fields.get("token", "")), (await tenant_auth.user_page(visitor)).app_name
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
+    token = given(fields.get("token", ""))
     try:
         await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
     except InvalidInput as problem:  # another password may be accepted
-        return html(mails.sign_up(app, visitor.project, token, problem.detail), problem.status)
-    return html(mails.signed_up(app))
+        return html(mails.sign_up(look, visitor.project, token, _wrong(look, problem)), problem.status)
+    return html(mails.signed_up(look))
 
 
 def given(token: str) -> str:
@@ -117,6 +145,35 @@ def given(token: str) -> str:
     if not 0 < len(token) <= MAX_TOKEN:
         raise LinkExpired("The link is not complete: copy it whole from the mail.")
     return token
+
+
+def texts_of(request: AnyRequest, languages: tuple[str, ...] = ()) -> Texts:
+    """Return the texts in the language of the reader: that of `?lang=`, else one that the browser prefers."""
+    return chosen_texts(asked_language(request), request.headers.get("accept-language", ""), languages)
+
+
+def asked_language(request: AnyRequest) -> str:
+    return request.query_params.get("lang", "")[:MAX_LANGUAGE]
+
+
+async def look_of(request: AnyRequest, visitor: Caller, tenant_auth: TenantAuth) -> Look:
+    return kept_look(request, await tenant_auth.user_page(visitor))
+
+
+def kept_look(request: AnyRequest, page: UserPage) -> Look:
+    """Return the look of the page. If the rest of the request fails, the page of the error has it too."""
+    look = Look(page, texts_of(request, page.languages), asked_language(request))
+    request.state[LOOK] = look
+    return look
+
+
+def _known_look(request: AnyRequest) -> Look:
+    known: Look | None = request.state.get(LOOK)
+    return known or Look(NO_PROJECT, texts_of(request))
+
+
+def _wrong(look: Look, problem: InvalidInput) -> str:
+    return problem_text(look.texts, problem, look.of.min_length)
 
 
 ROUTES = (

@@ -11,13 +11,16 @@ from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import Email
 from bunbase.pkg.http import NO_STORE, Injected
-from bunbase.tenant_auth.routes.mails import UserAddress, UserMailToken
+from bunbase.tenant_auth.routes.mails import CaptchaToken, GuardedAddress, UserMailToken
 
 TAGS = ["End users"]
 
 
 class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`captcha`: the token of the widget, if the project has a captcha."""
+
     email: Email
+    captcha: CaptchaToken = ""
 
 
 class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +34,7 @@ class CodeLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeRequest) -> Accepted:
     """The answer is the same whether or not the address has a user. The code has six digits, is valid for ten minutes
     and works once. Only the newest code of an address is valid; an address gets at most five codes an hour."""
-    await tenant_auth.request_user_code(keyed, data.email)
+    await tenant_auth.request_user_code(keyed, data.email, data.captcha)
     return Accepted()
 
 
@@ -42,11 +45,13 @@ async def code_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth],
 
 
 @post("/v1/auth/link", summary="Send a sign-in link by mail", tags=TAGS, status_code=202)
-async def request_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress) -> Accepted:
+async def request_user_link(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
+) -> Accepted:
     """The answer is the same whether or not the address has a user. The link is valid for ten minutes and works once.
     It opens a page whose button leads to `redirect_to?token=…`; without `redirect_to`, to the first of the project's
     `redirect_urls`."""
-    await tenant_auth.request_user_link(keyed, data.email, data.redirect_to)
+    await tenant_auth.request_user_link(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
 

@@ -10,7 +10,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.http import Injected
 from bunbase.pkg.openapi import SIGNED_IN_USER
-from bunbase.tenant_auth.routes.mails import UserAddress
+from bunbase.tenant_auth.routes.mails import GuardedAddress
 
 TAGS = ["End users"]
 
@@ -31,10 +31,10 @@ class UserPasswordChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 @post("/v1/auth/password-reset", summary="Send a link that sets a new password", tags=TAGS, status_code=202)
 async def request_user_password_reset(
-    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
 ) -> Accepted:
     """The answer is the same whether or not the address has a user. The link is valid for one hour and works once."""
-    await tenant_auth.request_user_password_reset(keyed, data.email, data.redirect_to)
+    await tenant_auth.request_user_password_reset(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
 

@@ -22,6 +22,7 @@ from bunbase.pkg.ids import ID
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
 from bunbase.pkg.web_pages.serving import sent_cookie
+from bunbase.tenant_auth.routes.mails import CaptchaToken
 
 TAGS = ["End users"]
 PUBLIC_FOR_A_WHILE: Final = CacheControlHeader(public=True, max_age=60)
@@ -30,11 +31,13 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 
 
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: any JSON object of at most 16 KiB; the user may change it later."""
+    """`data`: any JSON object of at most 16 KiB; the user may change it later. `captcha`: the token of the widget, if
+    the project has a captcha."""
 
     email: Email
     password: str
     data: dict[str, Any] = {}
+    captcha: CaptchaToken = ""
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,7 +95,7 @@ async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 
     If the email is taken, the answer is 409, so a caller can find out which emails have an account. With
     `enumeration: "closed"`, the answer is 202 for every email."""
-    signed_in = await tenant_auth.signup(client, data.email, data.password, data.data)
+    signed_in = await tenant_auth.signup(client, data.email, data.password, data.data, data.captcha)
     if signed_in is None:
         return Response(SignupPending(), status_code=202)
     return Response(signed_in)

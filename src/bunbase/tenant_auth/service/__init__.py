@@ -17,6 +17,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
+from bunbase.contracts.tenant_auth.sign_in_page import PageEnd, PageRequest, Shown, SignInLook
 from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers
@@ -42,6 +43,8 @@ from bunbase.pkg.identity.factors import (
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.pkg.ndjson import ExportPart, ImportLine
 from bunbase.tenant_auth.access_tokens import UserTokens
+from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.page_codes import is_page_code
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
@@ -65,6 +68,7 @@ from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
+from bunbase.tenant_auth.service.sign_in_pages import SignInPages, look_of
 from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.signing_keys import UserKeys
 from bunbase.tenant_auth.service.totp import Totp
@@ -87,12 +91,13 @@ class TenantAuthService:
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
-        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
+        self.captchas = Captchas(pools.settings.captcha_urls)
+        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places, self.captchas)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
-        self.password = Password(self.mail_requests, self.proofs)
+        self.password = Password(self.mail_requests, self.proofs, self.captchas)
         self.sign_in = SignIn(self.opening)
-        self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous)
+        self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous, self.captchas)
         self.sessions = Sessions(stores, pools, tokens)
         self.cookies = Cookies(self.sessions)
         self.profile = Profile(stores.users)
@@ -104,11 +109,16 @@ class TenantAuthService:
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
+        self.sign_in_pages = SignInPages(
+            self.sign_in, self.sign_up, self.by_mailbox, self.second_factor, self.user_passkeys, self.external
+        )
         self.administration = Administration(self.opening, places)
         self.transfers = Transfers(self.opening, places)
 
-    async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
-        return await self.sign_up.sign_up(caller, email, password, data)
+    async def signup(
+        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+    ) -> UserSignedIn | None:
+        return await self.sign_up.sign_up(caller, email, password, data, captcha)
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         return await self.invites.invite(caller, new)
@@ -248,7 +258,8 @@ class TenantAuthService:
         return await self.external.finish(provider, answer)
 
     async def exchange_user_code(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
-        return await self.external.exchange(caller, exchange)
+        part = self.sign_in_pages if is_page_code(exchange.code) else self.external
+        return await part.exchange(caller, exchange)
 
     async def create_user_link_ticket(self, caller: Caller, provider: str) -> LinkTicket:
         return await self.external.ticket(caller, provider)
@@ -259,14 +270,14 @@ class TenantAuthService:
     async def delete_user_identity(self, caller: Caller, id: str) -> None:
         await self.external.delete(caller, id)
 
-    async def request_user_code(self, caller: Caller, email: str) -> None:
-        await self.by_mailbox.request_code(caller, email)
+    async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
+        await self.by_mailbox.request_code(caller, email, captcha)
 
     async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
         return await self.by_mailbox.with_code(caller, email, code)
 
-    async def request_user_link(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.by_mailbox.request_link(caller, email, redirect_to)
+    async def request_user_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
+        await self.by_mailbox.request_link(caller, email, redirect_to, captcha)
 
     async def user_link_target(self, caller: Caller, token: str) -> str:
         return await self.by_mailbox.link_target(caller, token)
@@ -280,8 +291,10 @@ class TenantAuthService:
     async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.email_change.confirm(caller, token)
 
-    async def request_user_password_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.password.request_reset(caller, email, redirect_to)
+    async def request_user_password_reset(
+        self, caller: Caller, email: str, redirect_to: str, captcha: str = ""
+    ) -> None:
+        await self.password.request_reset(caller, email, redirect_to, captcha)
 
     async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
         return await self.password.reset(caller, token, password)
@@ -296,8 +309,26 @@ class TenantAuthService:
         return await self.settings.change(caller, patch, version)
 
     async def user_page(self, caller: Caller) -> UserPage:
-        pool = await self.pools.of(linked_project(caller))
-        return UserPage(pool.app_name, pool.auth.sign_in_page.languages)
+        return look_of(await self.pools.of(linked_project(caller)))
+
+    async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:
+        return await self.sign_in_pages.look(caller, request)
+
+    async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
+        return await self.sign_in_pages.end(caller, request, shown)
+
+    async def start_service_on_page(
+        self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
+    ) -> ExternalRedirect:
+        return await self.sign_in_pages.start(caller, request, provider, back, browser)
+
+    async def mail_link_of_page(
+        self, caller: Caller, request: PageRequest, email: str, back: str, captcha: str
+    ) -> None:
+        await self.sign_in_pages.mail_link(caller, request, email, back, captcha)
+
+    async def passkey_options_on_page(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
+        return await self.sign_in_pages.passkey_options(caller, challenge)
 
     async def dev_mails(self, to: str, project: str, limit: int, before: str) -> tuple[DevMail, ...]:
         return tuple(await self.stores.mails.dev_mails(to, project, limit, before))

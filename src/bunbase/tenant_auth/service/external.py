@@ -90,6 +90,10 @@ class ExternalAccounts:
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
+        return await self.sign_in_as(caller, pool, person)
+
+    async def sign_in_as(self, caller: Caller, pool: Pool, person: ExternalCode) -> UserSignedIn:
+        """Sign in as the person whom another service has named, or link the identity. Raises: as `exchange`."""
         person = await self._upgrading(caller, person)
         method = external(person.provider, consented=bool(person.link_session))
         while True:

@@ -19,6 +19,7 @@ from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import InvalidCode
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none
@@ -26,6 +27,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.admissions import admits
+from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, taken_over
 from bunbase.tenant_auth.places import Places
@@ -41,14 +43,17 @@ Take = Callable[[], Awaitable[None]]  # uses a code or link up, or raises a Prob
 
 
 class MailboxSignIn:
-    def __init__(self, requests: MailRequests, opening: OpenSession, places: Places) -> None:
+    def __init__(self, requests: MailRequests, opening: OpenSession, places: Places, captchas: Captchas) -> None:
         self.requests = requests
         self.opening = opening
         self.places = places
+        self.captchas = captchas
         self.stores = opening.stores
         self.pools = opening.pools
 
-    async def request_code(self, caller: Caller, email: str) -> None:
+    async def request_code(self, caller: Caller, email: str, captcha: str = "") -> None:
+        """Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        await self.captchas.check(caller, await self.pools.of(keyed_project(caller)), captcha)
         await self.requests.request(keyed_project(caller), MailKind.SIGN_IN_CODE, email)
 
     async def with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
@@ -65,19 +70,32 @@ class MailboxSignIn:
 
         return await self._open(caller, pool, normal, EMAIL_CODE, take)
 
-    async def request_link(self, caller: Caller, email: str, redirect_to: str) -> None:
-        """Raises: InvalidInput, if the project allows no address of an app that the link could lead to."""
+    async def request_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
+        """Raises: InvalidInput, if the project allows no address of an app that the link could lead to;
+        CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
         pool = await self.pools.of(keyed_project(caller))
         target = redirect_to or next(iter(pool.auth.redirect_urls), "")
         if not target:
             raise InvalidInput.at("/redirect_to", "First add an address of your app to the setting redirect_urls.")
+        pool.checked_redirect(target)
+        await self.captchas.check(caller, pool, captcha)
         await self.requests.request(pool.project, MailKind.SIGN_IN_LINK, email, target)
 
+    async def request_page_link(self, caller: Caller, email: str, back: str, captcha: str) -> None:
+        """Send a link that signs in on the page of the project. `back`: the checked path and query of that page."""
+        pool = await self.pools.of(keyed_project(caller))
+        await self.captchas.check(caller, pool, captcha)
+        await self.requests.request(pool.project, MailKind.SIGN_IN_LINK, email, kept=back)
+
     async def link_target(self, caller: Caller, token: str) -> str:
-        """Return the address of the app with the token of a valid link, which stays valid. Raises: LinkExpired."""
+        """Return the address of the app, or of the sign-in page, with the token of a valid link, which stays valid.
+
+        Raises: LinkExpired.
+        """
         pool = await self.pools.of(linked_project(caller))
         found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
-        target = pool.way_back(found.name) if found else ""
+        of_page = found is not None and found.name.startswith(f"{BY_LINK}?")  # else the whole address of an app
+        target = (found.name if of_page else pool.way_back(found.name)) if found else ""
         if not target:
             raise _expired()
         return with_parameters(target, token=token)

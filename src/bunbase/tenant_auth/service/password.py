@@ -8,6 +8,7 @@ from functools import partial
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.factors import Proof
+from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
@@ -17,8 +18,9 @@ from bunbase.tenant_auth.service.proofs import Proofs
 
 
 class Password:
-    def __init__(self, requests: MailRequests, proofs: Proofs) -> None:
+    def __init__(self, requests: MailRequests, proofs: Proofs, captchas: Captchas) -> None:
         self.requests = requests
+        self.captchas = captchas
         self.proofs = proofs
         self.stores = requests.stores
         self.pools = requests.pools
@@ -42,8 +44,12 @@ class Password:
             await self.stores.sessions.end_others(pool.project, user.uid, user.session, now, until)
             await self._tell(pool, changed)
 
-    async def request_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.requests.request(keyed_project(caller), MailKind.PASSWORD_RESET, email, redirect_to)
+    async def request_reset(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
+        """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        pool = await self.pools.of(keyed_project(caller))
+        pool.checked_redirect(redirect_to)
+        await self.captchas.check(caller, pool, captcha)
+        await self.requests.request(pool.project, MailKind.PASSWORD_RESET, email, redirect_to)
 
     async def reset(self, caller: Caller, token: str, password: str) -> str:
         """Set a new password by a link. All sessions end, and the address is confirmed.

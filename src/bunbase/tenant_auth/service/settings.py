@@ -46,6 +46,7 @@ class ProjectSettings:
             self._check_list(settings)
             self._check_mail(settings)
             after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, settings))
+            _check_captcha(after)
             after = msgspec.structs.replace(after, version=before.version)
             if (result, after.sealed) == (raw, before.sealed):
                 return shown_auth(before)
@@ -79,10 +80,12 @@ class ProjectSettings:
         """Return the sealed secrets after a change. The secret of a provider that was removed is removed too.
 
         A secret is for the server that it was set for. If the provider has another kind or issuer now, it is removed:
-        else a developer could send it to a server of their own, and read it there.
+        else a developer could send it to a server of their own, and read it there. The same is true of the captcha.
         """
         vault = (await self.pools.of(project)).vault
-        known = {"captcha", *(f"providers.{name}" for name in _at_the_same_server(before.settings, after))}
+        known = {f"providers.{name}" for name in _at_the_same_server(before.settings, after)}
+        if before.settings.captcha.provider in ("", after.captcha.provider):
+            known.add("captcha")
         sealed = {name: text for name, text in before.sealed.items() if name in known and name not in secrets}
         for name, secret in secrets.items():
             if secret is not None:
@@ -94,6 +97,12 @@ class ProjectSettings:
         if before is not None and compare_digest((await vault.unsealed(purpose, before)).encode(), secret.encode()):
             return before
         return await vault.sealed(purpose, secret)
+
+
+def _check_captcha(after: StoredSettings) -> None:
+    """Raises: InvalidInput, if nobody could sign up, because the answers of the captcha could not be checked."""
+    if after.settings.captcha.provider and "captcha" not in after.sealed:
+        raise InvalidInput.at("/captcha/secret", "Send the secret key that the service gave you with the site key.")
 
 
 def _named(settings: ProjectAuth, patch: dict[str, Any]) -> dict[str, UserProvider]:

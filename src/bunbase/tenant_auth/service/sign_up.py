@@ -24,6 +24,7 @@ from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.identity.store.mail_tokens import MailToken
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.admissions import check_admission, confirms_addresses
+from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.places import Places
@@ -41,23 +42,35 @@ Data = dict[str, Any]
 
 
 class SignUp:
-    def __init__(self, opening: OpenSession, places: Places, requests: MailRequests, anonymous: Anonymous) -> None:
+    def __init__(
+        self,
+        opening: OpenSession,
+        places: Places,
+        requests: MailRequests,
+        anonymous: Anonymous,
+        captchas: Captchas,
+    ) -> None:
         self.opening = opening
         self.stores = opening.stores
         self.pools = opening.pools
         self.places = places
         self.requests = requests
         self.anonymous = anonymous
+        self.captchas = captchas
 
-    async def sign_up(self, caller: Caller, email: str, password: str, data: Data) -> UserSignedIn | None:
+    async def sign_up(
+        self, caller: Caller, email: str, password: str, data: Data, captcha: str = ""
+    ) -> UserSignedIn | None:
         """Create a user and open the first session. Return None if a mail was sent instead.
 
         An anonymous user keeps the id and gets the address. Raises: InvalidInput, WeakPassword, SignupsClosed,
-        EmailDomainNotAllowed, UpgradeUnavailable, EmailTaken, TooManyUsers, SignInBusy, InvalidToken.
+        EmailDomainNotAllowed, UpgradeUnavailable, EmailTaken, TooManyUsers, SignInBusy, InvalidToken, CaptchaRequired,
+        CaptchaRefused, CaptchaUnavailable.
         """
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
         pool = await self.pools.of(project)
+        await self.captchas.check(caller, pool, captcha)
         check_admission(pool.auth, email)  # before hashing the password, which is expensive
         if is_anonymous(caller):
             return await self._upgrade(caller, pool, email, password, data)

@@ -19,6 +19,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.invites import UserInviteStore
+from bunbase.tenant_auth.store.page_codes import PageCodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.transfers import TransferStore
@@ -37,6 +38,7 @@ class Stores:
         self.codes = CodeStore(db)
         self.invites = UserInviteStore(db)
         self.outbox = Outbox(db)
+        self.page_codes = PageCodeStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.transfers = TransferStore(db)
@@ -45,6 +47,7 @@ class Stores:
     async def delete_over(self, before: datetime) -> None:
         """Delete the sessions, tokens and links of all projects that ended or expired before a time."""
         await self.sessions.delete_over(before)
+        await self.page_codes.end_unused(self.clock.now())
         await self.codes.delete_expired(self.clock.now() - KEEP_CODES)
         await delete_expired(self.db, before, self.clock.now())
 

@@ -1,0 +1,138 @@
+"""The ready-made page on which the users of a project sign in. An app sends a browser to it, and gets a code back."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.pages import UserPage
+from bunbase.contracts.tenant_auth.settings import Captcha
+from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
+from bunbase.pkg.identity.factors import PasskeyOptions
+
+BY_LINK: Final = "/v1/auth/ui/by-link"  # the page that a mailed link of the sign-in page leads to
+RETURN: Final = "/v1/auth/ui/return"  # the page to which a sign-in at another service leads
+
+
+class PageRequest(msgspec.Struct, frozen=True):
+    """The request of an app. `redirect_to`: the address of the app that gets the code.
+
+    `code_challenge`: the app's PKCE challenge (S256). `state`: goes back to the app unchanged.
+    """
+
+    redirect_to: str
+    code_challenge: str
+    state: str = ""
+
+
+class SignInLook(UserPage, frozen=True, kw_only=True):
+    """`signups`: strangers may sign up. `passkeys`: the passkeys of the project belong to the site of the page.
+
+    `captcha`: None if the project has none.
+    """
+
+    signups: bool
+    passkeys: bool
+    providers: tuple[LoginProvider, ...] = ()
+    captcha: Captcha | None = None
+
+
+class ByPassword(msgspec.Struct, frozen=True, tag=True):
+    email: str
+    password: str
+
+
+class BySignUp(msgspec.Struct, frozen=True, tag=True):
+    """`captcha`: the token of the widget; empty for none."""
+
+    email: str
+    password: str
+    captcha: str = ""
+
+
+class ByMailedCode(msgspec.Struct, frozen=True, tag=True):
+    email: str
+    code: str
+
+
+class ByMailedLink(msgspec.Struct, frozen=True, tag=True):
+    token: str
+
+
+class BySecondFactor(msgspec.Struct, frozen=True, tag=True):
+    """`passkey`: the answer of the browser; None if a code was typed."""
+
+    challenge: str
+    code: str = ""
+    passkey: dict[str, Any] | None = None
+
+
+class ByPasskey(msgspec.Struct, frozen=True, tag=True):
+    credential: dict[str, Any]
+
+
+class ByService(msgspec.Struct, frozen=True, tag=True):
+    """`code`: with which another service has sent the browser back."""
+
+    code: str
+
+
+class ByEnrolment(msgspec.Struct, frozen=True, tag=True):
+    challenge: str
+    code: str
+
+
+# the proof or the answer with which a person signs in
+Shown = ByPassword | BySignUp | ByMailedCode | ByMailedLink | BySecondFactor | ByPasskey | ByService | ByEnrolment
+
+
+class PageEnd(msgspec.Struct, frozen=True):
+    """`url`: the address of the app, with a code; empty if a mail was sent instead.
+
+    `recovery_codes`: of a second factor that was set up just now. They are shown only here.
+    """
+
+    url: str = ""
+    recovery_codes: tuple[str, ...] = ()
+
+
+class UserSignInPages(Protocol):
+    """Every call checks the request: the key must be publishable, and the project must allow `redirect_to`. Otherwise
+    it raises Forbidden or InvalidInput, and no browser is sent to the address."""
+
+    async def sign_in_look(self, caller: Caller, request: PageRequest) -> SignInLook:
+        """Return what the page shows."""
+        ...
+
+    async def sign_in_on_page(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
+        """Sign a person in, or up. The app trades the code for the tokens: `exchange_user_code`.
+
+        Raises: the problems of the way to sign in; SecondFactorRequired and MfaEnrolmentRequired ask for one more step.
+        """
+        ...
+
+    async def start_service_on_page(
+        self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
+    ) -> ExternalRedirect:
+        """Return the address of another service. `back`: the path and query of the page to come back to; it begins with
+        RETURN. `browser`: the secret in the cookie of an earlier start.
+
+        Raises: ProviderNotFound, ProviderUnavailable.
+        """
+        ...
+
+    async def mail_link_of_page(
+        self, caller: Caller, request: PageRequest, email: str, back: str, captcha: str
+    ) -> None:
+        """Send a link that signs in on the page. `back`: as above; it begins with BY_LINK.
+
+        The answer does not show whether the address has a user. Raises: CaptchaRequired, CaptchaRefused.
+        """
+        ...
+
+    async def passkey_options_on_page(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
+        """Return the options for a passkey, as `passkey_login_options`. Raises: ChallengeExpired,
+        PasskeysUnavailable."""
+        ...

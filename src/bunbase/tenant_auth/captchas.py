@@ -1,0 +1,99 @@
+"""Check the token of a captcha with the service that made it: Cloudflare Turnstile or hCaptcha.
+
+Both services speak the same protocol: a form with `secret`, `response` and `remoteip` is posted to `siteverify`, and
+the answer is JSON with `success`. A token works once, and the services see to that.
+
+- https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
+- https://docs.hcaptcha.com/#verify-the-user-response-server-side
+
+If the service does not answer, the request is refused: otherwise an attack could begin with a flood of that service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.tenant_auth.problems import CaptchaRefused, CaptchaRequired, CaptchaUnavailable
+from bunbase.pkg.logger import logger
+from bunbase.pkg.outgoing import Outgoing, RequestFailed
+from bunbase.pkg.web_pages.forms import FORM_TYPE
+from bunbase.tenant_auth.pool import SETTINGS, Pool
+
+URLS: Final = {
+    "turnstile": "https://challenges.cloudflare.com/turnstile/v0/siteverify",
+    "hcaptcha": "https://api.hcaptcha.com/siteverify",
+}
+DEADLINE_SECONDS: Final = 3.0
+MAX_TOKEN: Final = 10_000  # characters; tokens of Turnstile have at most 2,048, those of hCaptcha a few thousand
+FORM: Final = {"content-type": FORM_TYPE, "accept": "application/json"}
+OURS: Final = ("missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch")  # faults of the settings
+
+log = logger("tenant_auth")
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    success: bool
+    errors: Any = msgspec.field(default=(), name="error-codes")
+
+
+class Captchas:
+    """`urls`: addresses in place of those of the services."""
+
+    def __init__(self, urls: Mapping[str, str]) -> None:
+        self.urls = URLS | dict(urls)
+        hosts = [urlsplit(url).hostname or "" for url in urls.values()]
+        self.outgoing = Outgoing(hosts, DEADLINE_SECONDS)
+
+    async def check(self, caller: Caller, pool: Pool, token: str) -> None:
+        """Return if the project has no captcha, or if the token is right. The project's own server needs none.
+
+        Call this before anything that costs time or shows anything about an address.
+        Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
+        chosen = pool.auth.captcha
+        if not chosen.provider or caller.kind is CallerKind.SECRET:
+            return
+        if not token:
+            raise CaptchaRequired(
+                "Show the widget of the captcha, and send its token as captcha.",
+                provider=chosen.provider,
+                site_key=chosen.site_key,
+            )
+        if len(token) > MAX_TOKEN:
+            raise _refused()
+        sealed = pool.sealed.get("captcha", "")
+        secret = await pool.vault.unsealed(f"{SETTINGS}captcha", sealed) if sealed else ""
+        sent = {"secret": secret, "response": token, "remoteip": caller.ip, "sitekey": chosen.site_key}
+        verdict = await self._verdict(pool.project, chosen.provider, sent)
+        if not verdict.success:
+            self._explain(pool.project, verdict)
+            raise _refused()
+
+    async def close(self) -> None:
+        await self.outgoing.close()
+
+    async def _verdict(self, project: str, provider: str, sent: dict[str, str]) -> _Verdict:
+        try:
+            answer = await self.outgoing.post(self.urls.get(provider, ""), FORM, urlencode(sent).encode())
+            if answer.status != 200:
+                raise RequestFailed(f"the service answered {answer.status}")
+            return msgspec.json.decode(answer.body, type=_Verdict)
+        except (RequestFailed, msgspec.MsgspecError, RecursionError) as failed:
+            log.warning("a captcha could not be checked", project=project, provider=provider, reason=str(failed)[:500])
+            raise CaptchaUnavailable("Try again in a minute.") from None
+
+    def _explain(self, project: str, verdict: _Verdict) -> None:
+        """Log a refusal that the settings of the project cause, for the operator."""
+        errors = verdict.errors if isinstance(verdict.errors, list) else []
+        faults = [error for error in errors if error in OURS]
+        if faults:
+            log.warning("a captcha service refuses the keys of a project", project=project, errors=faults)
+
+
+def _refused() -> CaptchaRefused:
+    return CaptchaRefused("A token works once, for a few minutes: show the widget again, and send its new token.")

@@ -1,0 +1,103 @@
+"""The texts of all pages for end users. A language is a value of `Texts`, so no language can lack a text.
+
+A text may contain the placeholders of the English one, such as `{app}`. Placeholders are filled with `str.format`, and
+the result is escaped when it becomes HTML.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Texts(msgspec.Struct, frozen=True, kw_only=True):
+    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail."""
+
+    language: str
+
+    # words on many pages
+    your_account: str
+    email: str
+    password: str
+    code: str
+    go_on: str
+    back_to_sign_in: str
+    back_to_app: str
+    close_page: str
+    password_hint: str
+
+    # sign in
+    sign_in: str
+    forgot_password: str
+    alternatives: str
+    with_provider: str
+    use_passkey: str
+    passkey_failed: str
+    by_email: str
+    no_account: str
+    create_account: str
+    have_account: str
+
+    # by mail
+    by_email_title: str
+    by_email_text: str
+    send_code: str
+    send_link: str
+    code_title: str
+    code_text: str
+    new_code: str
+    link_title: str
+    link_text: str
+    reset_title: str
+    reset_text: str
+    send_reset: str
+    reset_sent: str
+    sign_up_sent: str
+    look_in_mail: str
+
+    # second factor
+    second_factor: str
+    second_factor_text: str
+    enrol_title: str
+    enrol_text: str
+    enrol_link: str
+    turn_on: str
+    recovery_title: str
+    recovery_text: str
+
+    # confirm an address
+    unverified_title: str
+    unverified_text: str
+    send_again: str
+    verification_sent: str
+
+    # the pages of mails
+    verify_title: str
+    verify_text: str
+    confirm: str
+    verified_title: str
+    change_title: str
+    change_text: str
+    confirm_change: str
+    change_pending_title: str
+    change_pending_text: str
+    changed_title: str
+    changed_text: str
+    new_password_title: str
+    new_password_text: str
+    set_password: str
+    password_set_title: str
+    password_set_text: str
+    sign_up_title: str
+    sign_up_text: str
+    signed_up_title: str
+    signed_up_text: str
+    link_sign_in_text: str
+
+    # errors
+    captcha_needs_script: str
+    problem_title: str
+    problem: str
+    open_again: str
+    wrong_email: str
+    password_length: str
+    problems: dict[str, str]

@@ -1,0 +1,71 @@
+"""Codes of the sign-in page. An app trades one for the tokens of the session that was opened on the page.
+
+The tokens are made when the person signs in, sealed by BunKMS, and unsealed for the caller that knows the PKCE
+verifier. So every way to sign in works on the page as it does for an app, and no token is in an address.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.pkg.clock import Clock
+from bunbase.pkg.identity.external_login import MAX_VERIFIER_LENGTH
+from bunbase.pkg.identity.holders import Vault
+from bunbase.pkg.oidc.person import challenge_of
+from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.tenant_auth.store.page_codes import PageCode, PageCodeStore
+
+PREFIX: Final = "upc"
+SECONDS: Final = 60
+READING_SECONDS: Final = 600  # while a person copies the recovery codes
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    signed_in: UserSignedIn
+    at: datetime
+
+
+class PageCodes:
+    """The codes of one project."""
+
+    def __init__(self, store: PageCodeStore, project: str, vault: Vault, clock: Clock) -> None:
+        self.store = store
+        self.project = project
+        self.vault = vault
+        self.clock = clock
+
+    async def new(self, signed_in: UserSignedIn, session: str, challenge: str, seconds: int = SECONDS) -> str:
+        """Return a code that stands for the tokens of a session. `challenge`: the app's PKCE challenge."""
+        code, now = new_secret(PREFIX), self.clock.now()
+        kept = msgspec.json.encode(_Kept(signed_in, now)).decode()
+        sealed = await self.vault.sealed(_purpose(code), kept)
+        page_code = PageCode(session, challenge, sealed)
+        await self.store.add(self.project, fingerprint(code), page_code, now + timedelta(seconds=seconds))
+        return code
+
+    async def take(self, code: str) -> PageCode | None:
+        """Return what a code stands for. The code is used up, also if the verifier turns out to be wrong."""
+        return await self.store.take(self.project, fingerprint(code), self.clock.now())
+
+    async def tokens(self, code: str, found: PageCode) -> UserSignedIn:
+        """Return the tokens of a code that was taken."""
+        kept = msgspec.json.decode(await self.vault.unsealed(_purpose(code), found.sealed), type=_Kept)
+        passed = int((self.clock.now() - kept.at).total_seconds())
+        return msgspec.structs.replace(kept.signed_in, expires_in=max(0, kept.signed_in.expires_in - passed))
+
+
+def is_page_code(code: str) -> bool:
+    return code.startswith(f"{PREFIX}_")
+
+
+def is_right_verifier(found: PageCode, verifier: str) -> bool:
+    return hmac.compare_digest(challenge_of(verifier[:MAX_VERIFIER_LENGTH]), found.code_challenge)
+
+
+def _purpose(code: str) -> str:
+    return f"page_code:{fingerprint(code).hex()}"

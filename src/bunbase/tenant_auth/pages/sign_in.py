@@ -1,0 +1,207 @@
+"""The ready-made sign-in page of a project, and the steps after it. Every form carries the request of the app."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, PageEnd, PageRequest, SignInLook
+from bunbase.pkg.identity.factors import NewTotp
+from bunbase.pkg.web_pages.captcha import widget, with_widget
+from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
+from bunbase.pkg.web_pages.layout import (
+    alert,
+    button_link,
+    code,
+    divider,
+    ending,
+    items,
+    link,
+    paragraph,
+)
+from bunbase.pkg.web_pages.passkeys import passkey_form
+from bunbase.pkg.web_pages.sign_in import CodeTexts, code_form
+from bunbase.tenant_auth.languages.texts import Texts
+from bunbase.tenant_auth.pages.look import Look, policy_to
+from bunbase.tenant_auth.pages.mails import new_password
+
+SIGN_IN: Final = "/v1/auth/ui"
+NEW_ACCOUNT: Final = "/v1/auth/ui/new-account"
+FORGOT: Final = "/v1/auth/ui/forgot-password"
+BY_EMAIL: Final = "/v1/auth/ui/by-email"
+CODE: Final = "/v1/auth/ui/code"
+SECOND_FACTOR: Final = "/v1/auth/ui/second-factor"
+ENROLMENT: Final = "/v1/auth/ui/enrolment"
+PASSKEY: Final = "/v1/auth/ui/passkey"
+PASSKEY_OPTIONS: Final = "/v1/auth/ui/passkey/options"
+SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
+SERVICE: Final = "/v1/auth/ui/with"
+
+MAX_EMAIL: Final = "254"
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A request for a page. `key`: of the project. `lang`: the language that the app asks for, or "".
+
+    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email`: the address in it.
+    """
+
+    key: str
+    request: PageRequest
+    look: SignInLook
+    texts: Texts
+    lang: str = ""
+    error: str = ""
+    wrong: str = ""
+    email: str = ""
+
+    def at(self, path: str) -> str:
+        """Return the address of a page, with the request of the app."""
+        asked = {"key": self.key, **msgspec.structs.asdict(self.request), "lang": self.lang}
+        return f"{path}?{urlencode({name: value for name, value in asked.items() if value})}"
+
+    def page(self, title: str, *parts: str) -> str:
+        return Look(self.look, self.texts).page(title, alert(self.error, ALERT), *parts)
+
+    def headers(self, captcha: bool = False) -> dict[str, str]:
+        """Return the headers of a page. `captcha`: it has the widget, if the project has a captcha."""
+        policy = policy_to(self.request.redirect_to)
+        if captcha and self.look.captcha is not None:
+            policy = with_widget(policy, self.look.captcha.provider)
+        return {"content-security-policy": policy}
+
+    @property
+    def email_field(self) -> str:
+        wrong = self.wrong == "email"
+        return field("email", self.texts.email, "username", "email", self.email, wrong=wrong, maxlength=MAX_EMAIL)
+
+    @property
+    def widget(self) -> str:
+        chosen = self.look.captcha
+        if chosen is None:
+            return ""
+        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_needs_script)
+
+    def passkey(self, challenge: str = "") -> str:
+        if not self.look.passkeys:
+            return ""
+        said, options = self.texts, self.at(PASSKEY_OPTIONS)
+        return passkey_form(self.at(PASSKEY), options, (), challenge, said.use_passkey, said.passkey_failed)
+
+    @property
+    def back(self) -> str:
+        return ending("", self.at(SIGN_IN), self.texts.back_to_sign_in)
+
+
+def sign_in(visit: Visit) -> str:
+    said, wrong = visit.texts, visit.wrong == "password"
+    password = field("password", said.password, "current-password", "password", wrong=wrong, maxlength="256")
+    parts = (
+        form(visit.at(SIGN_IN), visit.email_field, password, button(said.sign_in)),
+        ending("", visit.at(FORGOT), said.forgot_password),
+        divider(said.alternatives),
+        *(
+            button_link(visit.at(f"{SERVICE}/{one.name}"), said.with_provider.format(name=one.title))
+            for one in visit.look.providers
+        ),
+        button_link(visit.at(BY_EMAIL), said.by_email),
+        visit.passkey(),
+        ending(said.no_account, visit.at(NEW_ACCOUNT), said.create_account) if visit.look.signups else "",
+    )
+    return visit.page(said.sign_in, *parts)
+
+
+def new_account(visit: Visit) -> str:
+    said = visit.texts
+    password = new_password(Look(visit.look, said), visit.wrong == "password")
+    parts = (visit.email_field, password, visit.widget, button(said.create_account))
+    going_back = ending(said.have_account, visit.at(SIGN_IN), said.sign_in)
+    return visit.page(said.create_account, form(visit.at(NEW_ACCOUNT), *parts), going_back)
+
+
+def sign_up_sent(visit: Visit) -> str:
+    said = visit.texts
+    return visit.page(said.look_in_mail, paragraph(said.sign_up_sent.format(email=visit.email)), visit.back)
+
+
+def forgot_password(visit: Visit) -> str:
+    said = visit.texts
+    asking = form(visit.at(FORGOT), visit.email_field, visit.widget, button(said.send_reset))
+    return visit.page(said.reset_title, paragraph(said.reset_text), asking, visit.back)
+
+
+def reset_sent(visit: Visit) -> str:
+    said = visit.texts
+    return visit.page(said.look_in_mail, paragraph(said.reset_sent.format(email=visit.email)), visit.back)
+
+
+def by_email(visit: Visit) -> str:
+    said = visit.texts
+    ways = (button(said.send_code, "way", "code"), button(said.send_link, "way", "link", second=True))
+    asking = form(visit.at(BY_EMAIL), visit.email_field, visit.widget, *ways)
+    return visit.page(said.by_email_title, paragraph(said.by_email_text), asking, visit.back)
+
+
+def mailed_code(visit: Visit) -> str:
+    said, wrong = visit.texts, visit.wrong == "code"
+    typed = _digits(said.code, wrong)
+    asking = form(visit.at(CODE), hidden("email", visit.email), typed, button(said.sign_in))
+    again = ending("", visit.at(BY_EMAIL), said.new_code)
+    return visit.page(said.code_title, paragraph(said.code_text.format(email=visit.email)), asking, again, visit.back)
+
+
+def link_sent(visit: Visit) -> str:
+    said = visit.texts
+    return visit.page(said.link_title, paragraph(said.link_text.format(email=visit.email)), visit.back)
+
+
+def second_factor(visit: Visit, challenge: str) -> str:
+    said = visit.texts
+    texts = CodeTexts(said.second_factor_text, said.code, said.go_on)
+    asking = code_form(visit.at(SECOND_FACTOR), (("challenge", challenge),), texts, wrong=visit.wrong == "code")
+    return visit.page(said.second_factor, asking, visit.passkey(challenge), visit.back)
+
+
+def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
+    """Return the page that sets up an authenticator app, in a project that demands a second factor."""
+    said, wrong = visit.texts, visit.wrong == "code"
+    kept = (hidden("challenge", challenge), hidden("secret", new.secret), hidden("uri", new.uri))
+    typed = _digits(said.code, wrong)
+    parts = (
+        paragraph(said.enrol_text.format(app=visit.look.app_name)),
+        code(new.secret),
+        link(new.uri, said.enrol_link) if new.uri.startswith("otpauth://") else "",
+        form(visit.at(ENROLMENT), *kept, typed, button(said.turn_on)),
+    )
+    return visit.page(said.enrol_title, *parts, visit.back)
+
+
+def recovery_codes(visit: Visit, end: PageEnd) -> str:
+    said = visit.texts
+    going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name))
+    return visit.page(said.recovery_title, paragraph(said.recovery_text), items(end.recovery_codes), going_on)
+
+
+def unverified(visit: Visit, sent: bool = False) -> str:
+    """Return the page for a person whose address is not confirmed yet. `sent`: a new mail is on its way."""
+    said = visit.texts
+    text = (said.verification_sent if sent else said.unverified_text).format(email=visit.email)
+    again = form(visit.at(SEND_VERIFICATION), hidden("email", visit.email), button(said.send_again, second=True))
+    return visit.page(said.unverified_title, paragraph(text), again, visit.back)
+
+
+def link_back(visit: Visit) -> str:
+    """Return the path and query of the page that a mailed link leads to."""
+    return visit.at(BY_LINK)
+
+
+def service_back(visit: Visit) -> str:
+    """Return the path and query of the page that another service leads back to."""
+    return visit.at(RETURN)
+
+
+def _digits(label: str, wrong: bool) -> str:
+    """Return the field for a code of six digits."""
+    return field("code", label, "one-time-code", wrong=wrong, inputmode="numeric", maxlength="20", spellcheck="false")

@@ -1,0 +1,109 @@
+"""The steps of the sign-in page that all its routes share: read the request of the app, sign in, and show a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from litestar import Response
+
+from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, SecondFactorRequired, WrongCode
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import (
+    EmailDomainNotAllowed,
+    EmailNotVerified,
+    InvalidCode,
+    MfaEnrolmentRequired,
+)
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sign_in_page import PageRequest, Shown
+from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.web_pages.forms import read_query
+from bunbase.pkg.web_pages.serving import AnyRequest, fields_of, html, redirect
+from bunbase.tenant_auth.languages import problem_text
+from bunbase.tenant_auth.pages import sign_in as pages
+from bunbase.tenant_auth.pages.sign_in import Visit
+from bunbase.tenant_auth.routes.pages import kept_look
+
+# fields of a form by the problem that they have caused
+AT_FAULT: Final[dict[type[Problem], str]] = {
+    EmailDomainNotAllowed: "email",
+    EmailTaken: "email",
+    InvalidCode: "code",
+    InvalidCredentials: "password",
+    WrongCode: "code",
+}
+FIELDS: Final = ("email", "password", "code")
+
+Next = Response[Any]
+Page = Callable[[Visit], str]
+
+
+async def visit_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> Visit:
+    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput."""
+    sent = query_of(request)
+    if not sent.get("key"):
+        raise InvalidInput.at("key", "Send the publishable key of the project as the parameter key.")
+    asked = PageRequest(sent.get("redirect_to", ""), sent.get("code_challenge", ""), sent.get("state", ""))
+    look = await tenant_auth.sign_in_look(keyed, asked)
+    kept = kept_look(request, look)
+    return Visit(sent["key"], asked, look, kept.texts, kept.asked)
+
+
+async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> tuple[Visit, dict[str, str]]:
+    """Return the checked request, and the fields of its form. Raises: Forbidden for the form of another site."""
+    fields = await fields_of(request)
+    visit = await visit_of(request, keyed, tenant_auth)
+    return msgspec.structs.replace(visit, email=fields.get("email", "").strip()), fields
+
+
+async def sign_in(
+    visit: Visit, keyed: Caller, tenant_auth: TenantAuth, shown: Shown, again: Page, captcha: bool = False
+) -> Next:
+    """Sign in, and send the browser to the app; or show the next step, or what was wrong."""
+    try:
+        end = await tenant_auth.sign_in_on_page(keyed, visit.request, shown)
+    except SecondFactorRequired as asked:
+        challenge = asked.extra["challenge"]
+        return show(lambda one: pages.second_factor(one, challenge), visit)
+    except MfaEnrolmentRequired as asked:
+        challenge = asked.extra["challenge"]
+        new = await tenant_auth.start_enrolment(keyed, challenge)
+        return show(lambda one: pages.enrolment(one, challenge, new), visit)
+    except EmailNotVerified as problem:
+        return html(pages.unverified(visit), problem.status, visit.headers())
+    except Problem as problem:
+        return refused(visit, problem, again, captcha)
+    if end.recovery_codes:
+        return show(lambda one: pages.recovery_codes(one, end), visit)
+    return redirect(end.url) if end.url else show(pages.sign_up_sent, visit)
+
+
+def show(page: Page, visit: Visit, captcha: bool = False) -> Next:
+    return html(page(visit), headers=visit.headers(captcha))
+
+
+def refused(visit: Visit, problem: Problem, page: Page, captcha: bool = False) -> Next:
+    """Show a form once more, with what was wrong. The address stays in it, and the password does not."""
+    error = problem_text(visit.texts, problem, visit.look.min_length)
+    again = msgspec.structs.replace(visit, error=error, wrong=_field_at_fault(problem))
+    return html(page(again), problem.status, problem.headers() | visit.headers(captcha))
+
+
+def _field_at_fault(problem: Problem) -> str:
+    paths = [error["path"].strip("/") for error in problem.extra.get("errors", ())]
+    return next((name for name in FIELDS if name in paths), AT_FAULT.get(type(problem), ""))
+
+
+def asking_again(challenge: str) -> Page:
+    """Return the page after a refused second factor: the same page, or the first one if the challenge is over."""
+
+    def page(one: Visit) -> str:
+        return pages.second_factor(one, challenge) if one.wrong else pages.sign_in(one)
+
+    return page
+
+
+def query_of(request: AnyRequest) -> dict[str, str]:
+    return read_query(request.scope["query_string"])
