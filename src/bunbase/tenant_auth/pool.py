@@ -50,6 +50,7 @@ from bunbase.tenant_auth.store.addresses import PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
+from bunbase.tenant_auth.store.users import UserStore
 
 CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
 SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
@@ -91,6 +92,14 @@ class Pool:
     @cached_property
     def stores(self) -> IdentityStores:
         return IdentityStores(self._all.stores.db, self._all.stores.mails, self.project)
+
+    @property
+    def users(self) -> UserStore:
+        return self._all.stores.users
+
+    async def revoked_until(self) -> float:
+        """Return the Unix time at which all access tokens that are valid now have expired."""
+        return await self._all.revoked_until()
 
     @cached_property
     def holders(self) -> PersonHolders:

@@ -47,5 +47,9 @@ class InvalidCode(Problem):
     status, code, title = 401, "invalid_code", "This code is wrong, or it is not valid any more"
 
 
+class PhoneTaken(Problem):
+    status, code, title = 409, "phone_taken", "Another user has this phone number"
+
+
 class StaleSettings(Problem):
     status, code, title = 412, "stale_settings", "The settings have changed since you read them"

@@ -57,6 +57,7 @@ from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
+from bunbase.tenant_auth.service.shown_address import ShownSignIn
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.totp import Totp
@@ -77,7 +78,8 @@ class TenantAuthService:
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
-        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
+        shown = ShownSignIn(self.opening, places, self.anonymous)
+        self.by_mailbox = MailboxSignIn(self.mail_requests, shown)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)

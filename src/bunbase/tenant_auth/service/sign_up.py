@@ -90,13 +90,14 @@ class SignUp:
     async def _upgrade(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
-        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a sign-in by another
-        service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
+        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a code, a link or
+        another service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
         """
         if confirms_addresses(pool.auth):
             raise UpgradeUnavailable(
-                "This app confirms addresses first. Sign in by another service (POST /v1/auth/oauth/exchange) with the "
-                "same token to keep the data, or sign up without the token: then the data of the visitor stay behind."
+                "This app confirms addresses first. Sign in with a code (POST /v1/auth/login/code), a link or another "
+                "service and the same token to keep the data, or sign up without the token: then the data of the "
+                "visitor stay behind."
             )
         become = partial(_with_password, email=email, hash=await pool.new_passwords.hash(password, email), data=data)
         return await self.anonymous.upgrade(caller, PASSWORD, become)

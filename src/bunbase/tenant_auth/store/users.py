@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
+from bunbase.contracts.tenant_auth.problems import PhoneTaken
 from bunbase.contracts.tenant_auth.users import User, UserFilter
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
@@ -22,13 +23,14 @@ COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
     phone_verified, anonymous)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project, email) DO NOTHING"""
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING"""
 USERS = """
 SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
     password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
 FROM users WHERE project = $1"""
 BY_ID = f"{USERS} AND id = $2"
 BY_EMAIL = f"{USERS} AND email = $2"
+BY_PHONE = f"{USERS} AND phone = $2"
 TO_CHANGE = f"{BY_ID} FOR UPDATE"
 CHANGE = """
 UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6, claims = $7, data = $8,
@@ -74,11 +76,13 @@ class UserStore:
         return int(await self.db.value(COUNT_USERS, project))
 
     async def add(self, project: str, new: Person) -> None:
-        """Add a user. Raises: EmailTaken."""
+        """Add a user. Raises: EmailTaken, PhoneTaken."""
         user = new.user
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
         also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
         if not await self.db.execute(ADD_USER, project, *args, *also):
+            if user.phone is not None and await self.by_phone(project, user.phone) is not None:
+                raise PhoneTaken("Sign in instead, or use another phone number.")
             raise EmailTaken("Sign in instead, or use another address.")
 
     async def by_id(self, project: str, id: str) -> Person | None:
@@ -86,6 +90,9 @@ class UserStore:
 
     async def by_email(self, project: str, email: str) -> Person | None:
         return _person(await self.db.one(_Row, BY_EMAIL, project, email))
+
+    async def by_phone(self, project: str, phone: str) -> Person | None:
+        return _person(await self.db.one(_Row, BY_PHONE, project, phone))
 
     async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
         """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
@@ -98,12 +105,17 @@ class UserStore:
         return _person(await self.db.one(_Row, TO_CHANGE, project, id))
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
-        """Change a user with the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
+        """Change a user with the pure function `alter`. Return None if there is no such user.
+
+        Raises: EmailTaken, PhoneTaken.
+        """
         try:
             async with self.db.transaction():
                 person = await self.locked(project, id)
                 return None if person is None else await self._change(project, person, alter, now, until)
-        except NotUnique:
+        except NotUnique as error:
+            if "users_phone" in str(error):
+                raise PhoneTaken("Another user has this phone number.") from None
             raise EmailTaken("Another user has this address.") from None
 
     async def update_data(self, project: str, id: str, data: dict[str, Any]) -> User | None:
