@@ -53,3 +53,19 @@ class PhoneTaken(Problem):
 
 class StaleSettings(Problem):
     status, code, title = 412, "stale_settings", "The settings have changed since you read them"
+
+
+class SignupRefused(Problem):
+    """The hook `before_signup` of the project refused the new user. `detail`: its message."""
+
+    status, code, title = 403, "signup_refused", "This app does not accept the sign-up"
+
+
+class HookFailed(Problem):
+    """The runs and the log of the function have the cause; the answer never has it. `hook`: such as `send_sms`."""
+
+    status, code, title = 502, "hook_failed", "A hook of this app failed"
+
+
+class HookLoop(Problem):
+    status, code, title = 409, "hook_loop", "A hook has caused another hook"
