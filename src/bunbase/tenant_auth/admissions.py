@@ -27,8 +27,8 @@ def check_admission(auth: ProjectAuth, email: str | None) -> None:
         raise EmailDomainNotAllowed("Use an address of your organisation, or ask the people who run this app.")
 
 
-def admits(auth: ProjectAuth, email: str) -> bool:
-    """True if a person with this address may sign up. This is for answers that must not show it."""
+def admits(auth: ProjectAuth, email: str | None) -> bool:
+    """True if a person with this address, or without one, may sign up. This is for answers that must not show it."""
     try:
         check_admission(auth, email)
     except (SignupsClosed, EmailDomainNotAllowed):

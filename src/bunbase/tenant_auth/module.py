@@ -15,7 +15,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import mail_request_job, settings_job, upkeep_jobs
+from bunbase.tenant_auth.jobs import mail_request_job, settings_job, text_message_jobs, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -35,9 +35,13 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
-        jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests))
-        async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
-            yield service
+        asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
+        kept = (settings_job(stores, pools), *upkeep_jobs(stores, settings, site.clock))
+        async with running(*asked, *kept, *mail_jobs(mails)):
+            try:
+                yield service
+            finally:
+                await service.texts.stop()
 
 
 MODULE = Module(

@@ -77,6 +77,7 @@ class Pool:
         self.version = stored.version
         self._all = pools
         self.clock: Clock = pools.site.clock
+        self.dev = pools.site.dev
 
     @cached_property
     def lifetimes(self) -> SessionSettings:
@@ -200,8 +201,14 @@ class Pool:
             not await self.proofs.passwords.has_password(user)
             and not await self.stores.identities.of_account(user)
             and not (await self.stores.factors.counts(user)).passkeys
+            and not await self._has_phone(user)
         ):
             raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
+
+    async def _has_phone(self, user: str) -> bool:
+        """True if a user can sign in by text message."""
+        person = await self.users.by_id(self.project, user) if self.auth.hooks.send_sms else None
+        return person is not None and person.user.phone_verified
 
     async def forget_ways_in(self, user: str) -> None:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.

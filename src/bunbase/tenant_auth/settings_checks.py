@@ -11,6 +11,7 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.pkg.phones import is_country
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -37,6 +38,9 @@ def _check_names(settings: ProjectAuth) -> None:
     for event, function in msgspec.structs.asdict(settings.hooks).items():
         if isinstance(function, str) and function and not FUNCTION_NAME.fullmatch(function):
             raise _wrong(f"/hooks/{event}", "Send the name of a function of this project.")
+    for at, country in enumerate(settings.phone.countries):
+        if country != "*" and not is_country(country):
+            raise _wrong(f"/phone/countries/{at}", "Send the code of a country (ISO 3166), such as DE, or *.")
     for at, language in enumerate(settings.sign_in_page.languages):
         if not LANGUAGE.fullmatch(language):
             raise _wrong(f"/sign_in_page/languages/{at}", "Send the tag of a language, such as en or pt-BR.")

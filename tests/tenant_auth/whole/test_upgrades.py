@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bunbase.contracts.bunauth.problems import EmailTaken, InvalidToken, LinkExpired
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.tenant_auth.problems import InvalidCode
+from bunbase.contracts.tenant_auth.problems import InvalidCode, PhoneTaken
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
@@ -21,6 +21,7 @@ from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
 from tests.tenant_auth.mailbox import link, mails
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, change_settings, signed_up
+from tests.tenant_auth.phones import PHONE, code_by_text, phones_on
 
 EVE = "eve@example.com"
 SERVER = secret_caller(BAKERY)
@@ -44,7 +45,12 @@ async def by_link(room: TenantAuthService) -> SignIn:
     return partial(room.login_with_link, token=await link(room, EVE, "sign-in-link"))
 
 
-WAYS = (by_password, by_code, by_link)  # `service/test_external.py` has the same for other services
+async def by_phone(room: TenantAuthService) -> SignIn:
+    await phones_on(room)
+    return partial(room.login_with_phone, phone=PHONE, code=await code_by_text(room))
+
+
+WAYS = (by_password, by_code, by_link, by_phone)  # `service/test_external.py` has the same for other services
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -67,8 +73,9 @@ async def test_the_user_keeps_the_id_and_the_data_and_the_anonymous_session_ends
     after = await sign_in(caller)
 
     assert (after.user.id, after.user.data) == (caller.end_user().uid, {"theme": "dark"})
-    assert (after.user.email, after.user.anonymous) == (EVE, False)
-    assert after.user.email_verified == (way is not by_password)
+    assert not after.user.anonymous
+    assert (after.user.email, after.user.phone) == ((None, PHONE) if way is by_phone else (EVE, None))
+    assert (after.user.email_verified, after.user.phone_verified) == (way in (by_code, by_link), way is by_phone)
     assert not await tenant_auth.session_alive(BAKERY, caller.end_user().session, 0)
     assert (await tenant_auth.refresh(AT_BAKERY, after.refresh_token)).user == after.user
     with pytest.raises(Problem):  # the code or the link is used up, and the address has a user
@@ -80,10 +87,12 @@ async def test_the_visitor_stays_as_before_if_the_address_has_a_user(
     tenant_auth: TenantAuthService, clock: ManualClock, way: Callable[[TenantAuthService], Awaitable[SignIn]]
 ) -> None:
     there = await tenant_auth.create_user(SERVER, NewUser(EVE, PASSWORD, email_verified=True))
+    has_phone = "UPDATE users SET phone = $1, phone_verified = true WHERE id = $2"
+    await tenant_auth.stores.db.execute(has_phone, PHONE, there.id)
     caller, sign_in = await visitor(tenant_auth, clock), await way(tenant_auth)
     before = await tenant_auth.me(caller)
 
-    with pytest.raises(EmailTaken):
+    with pytest.raises((EmailTaken, PhoneTaken)):
         await sign_in(caller)
 
     assert await tenant_auth.me(caller) == before
@@ -102,7 +111,7 @@ async def test_of_several_requests_at_once_one_upgrades_the_visitor(
 
     [won] = [one for one in answers if isinstance(one, UserSignedIn)]
     assert won.user.id == caller.end_user().uid
-    refusals = (EmailTaken, InvalidCode, InvalidToken, LinkExpired)
+    refusals = (EmailTaken, InvalidCode, InvalidToken, LinkExpired, PhoneTaken)
     assert all(isinstance(one, refusals) for one in answers if one is not won), answers
 
 

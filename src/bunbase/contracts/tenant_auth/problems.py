@@ -47,6 +47,14 @@ class InvalidCode(Problem):
     status, code, title = 401, "invalid_code", "This code is wrong, or it is not valid any more"
 
 
+class PhoneNotAllowed(Problem):
+    status, code, title = 422, "phone_not_allowed", "This app sends no text messages to this country"
+
+
+class PhoneNotConfigured(Problem):
+    status, code, title = 422, "phone_not_configured", "This app cannot send text messages"
+
+
 class PhoneTaken(Problem):
     status, code, title = 409, "phone_taken", "Another user has this phone number"
 

@@ -15,6 +15,7 @@ from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
 from bunbase.contracts.tenant_auth.passwords import UserPasswords
+from bunbase.contracts.tenant_auth.phones import UserPhones
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
@@ -30,6 +31,7 @@ class TenantAuth(
     UserPages,
     UserPasswordless,
     UserPasswords,
+    UserPhones,
     UserProofs,
     UserSettings,
     UserSignups,

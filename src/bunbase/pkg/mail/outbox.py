@@ -195,10 +195,16 @@ class MailOutbox:
         """
         if not self.dev:
             return []
-        recipient = email_or_none(to) if to else ""
-        if recipient is None or "\0" in project + before:
+        recipient = (email_or_none(to) or to) if to else ""  # a text message has a phone number in its place
+        if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
+
+    async def keep_text(self, project: str, phone: str, subject: str, text: str) -> None:
+        """Keep a text message in the mailbox of dev mode, because the project has nothing that sends it."""
+        now = self.clock.now()
+        values = (phone, phone, subject, text, "", "kept", now, now, now)
+        await self.db.execute(POST, new_id("mail"), project, "text_message", False, *values)
 
     async def forget(self) -> None:
         """Delete the mails that ended more than a day ago, and dead letters after 30 days."""

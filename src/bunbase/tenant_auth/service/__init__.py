@@ -51,6 +51,7 @@ from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
 from bunbase.tenant_auth.service.password import Password
+from bunbase.tenant_auth.service.phone import PhoneSignIn
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
@@ -60,6 +61,7 @@ from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.shown_address import ShownSignIn
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
+from bunbase.tenant_auth.service.text_messages import NoHooks, TextMessages
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
@@ -75,11 +77,13 @@ class TenantAuthService:
         places = Places(pools.settings.max_users_per_project, stores.users.count)
         tokens = SessionTokens(access, pools.site.clock)
         self.opening = OpenSession(stores, pools, tokens)
-        self.mail_requests = MailRequests(stores, pools)
+        self.texts = TextMessages(pools, NoHooks())
+        self.mail_requests = MailRequests(stores, pools, self.texts)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
         shown = ShownSignIn(self.opening, places, self.anonymous)
         self.by_mailbox = MailboxSignIn(self.mail_requests, shown)
+        self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs)
@@ -244,6 +248,21 @@ class TenantAuthService:
 
     async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
         return await self.by_mailbox.with_link(caller, token)
+
+    async def request_phone_code(self, caller: Caller, phone: str, language: str) -> None:
+        await self.by_phone.request_code(caller, phone, language)
+
+    async def login_with_phone(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
+        return await self.by_phone.with_code(caller, phone, code)
+
+    async def request_phone_change(self, caller: Caller, phone: str, language: str) -> None:
+        await self.by_phone.request_change(caller, phone, language)
+
+    async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:
+        return await self.by_phone.confirm_change(caller, phone, code)
+
+    async def remove_phone(self, caller: Caller) -> User:
+        return await self.by_phone.remove(caller)
 
     async def request_user_email_change(self, caller: Caller, email: str) -> None:
         await self.email_change.request(caller, email)

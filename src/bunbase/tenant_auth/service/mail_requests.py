@@ -1,4 +1,6 @@
-"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`)."""
+"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`), and requests for
+a text message to any number.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,17 @@ from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
+from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.store import Stores
 
 
 class MailRequests:
     """`nudge`: wakes the job that answers the requests."""
 
-    def __init__(self, stores: Stores, pools: Pools) -> None:
+    def __init__(self, stores: Stores, pools: Pools, texts: TextMessages) -> None:
         self.stores = stores
         self.pools = pools
+        self.texts = texts
         self.nudge: Callable[[], None] = lambda: None
 
     async def request(self, project: str, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
@@ -35,12 +39,20 @@ class MailRequests:
         if await request_mail(pool.stores, kind, email, pool.clock, name):
             self.nudge()
 
+    async def request_text(self, pool: Pool, phone: str, language: str) -> None:
+        """Store a request for a text message with a code. `phone`: in its normal form."""
+        await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), language)
+        self.nudge()
+
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. The job calls this."""
         await answer_requests(IdentityStores(self.stores.db, self.stores.mails, INSTALLATION), self._answer)
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
+        if kind is MailKind.PHONE_CODE:
+            await self._phone_code(pool, asked)
+            return
         person = await self.stores.users.by_email(asked.project, asked.email)
         match kind:
             case MailKind.PASSWORD_RESET:
@@ -57,6 +69,14 @@ class MailRequests:
                 raise ValueError("only administrators invite people")
             case other:
                 assert_never(other)
+
+    async def _phone_code(self, pool: Pool, asked: MailRequest) -> None:
+        # a code is made for every number: so a guess takes the same way whether or not the number has a user
+        phone, kind = asked.email, MailKind.PHONE_CODE
+        person = await self.stores.users.by_phone(pool.project, phone)
+        code = await pool.codes.make(kind, phone)
+        if code and _may_sign_in(pool, person, None):
+            await self.texts.post(pool, "sign_in", phone, code, asked.name)
 
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
@@ -93,8 +113,8 @@ async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -
         )
 
 
-def _may_sign_in(pool: Pool, person: Person | None, email: str) -> bool:
-    """True if the owner of a mailbox may sign in, or may sign up."""
+def _may_sign_in(pool: Pool, person: Person | None, email: str | None) -> bool:
+    """True if the owner of a mailbox or a phone may sign in, or may sign up."""
     return admits(pool.auth, email) if person is None else person.banned_at is None
 
 

@@ -19,6 +19,7 @@ from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
+from bunbase.tenant_auth.store.text_messages import TextMessageStore
 from bunbase.tenant_auth.store.users import UserStore
 
 KEEP_CODES = timedelta(hours=1)  # the codes of an address are counted for an hour
@@ -34,6 +35,7 @@ class Stores:
         self.codes = CodeStore(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
+        self.text_messages = TextMessageStore(db)
         self.users = UserStore(db, self.feed, self.sessions)
 
     async def delete_over(self, before: datetime) -> None:
