@@ -16,6 +16,7 @@ import msgspec
 
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
+from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
@@ -32,6 +33,7 @@ from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
 from bunbase.pkg.mail.account_letters import AccountLetters
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender, may_send_from, own_sender
 from bunbase.pkg.mail.templates import TEMPLATES, Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
@@ -117,6 +119,17 @@ class Pool:
             kind: _changed(TEMPLATES[kind], own) for kind, own in self.auth.mail.templates.items() if kind in TEMPLATES
         }
         return AccountLetters(self.app_name, self.project, texts)
+
+    @cached_property
+    def sender(self) -> OwnSender:
+        """The sender of the project's mails. An address that the operator allows no longer is left out."""
+        mail = self.auth.mail
+        try:
+            own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
+        except ValueError:  # stored by an older release
+            return OF_INSTALLATION
+        allowed = may_send_from(own.address, self.project, self._all.site.mail.sender_domains)
+        return own if allowed else msgspec.structs.replace(own, address="")
 
     @cached_property
     def links(self) -> MailLinks:
@@ -281,11 +294,15 @@ class Pools:
         self.breached = helpers.breached
         self.settings = settings
         self.site = site
+        stores.mails.sender_of = self.sender_of
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
     async def of(self, project: str) -> Pool:
         return await self.cache.of(project)
+
+    async def sender_of(self, project: str) -> OwnSender:
+        return (await self.of(project)).sender
 
     async def revoked_until(self) -> float:
         """Return the Unix time at which all access tokens that are valid now have expired."""

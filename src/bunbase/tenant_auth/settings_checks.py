@@ -11,6 +11,7 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.pkg.mail.senders import may_send_from, own_sender
 from bunbase.pkg.phones import is_country
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 
@@ -59,9 +60,28 @@ def _check_addresses(settings: ProjectAuth, public_url: str) -> None:
 
 def _check_mail(settings: ProjectAuth) -> None:
     need_one_line("/mail/from", settings.mail.sender)
-    if settings.mail.reply_to and email_or_none(settings.mail.reply_to) is None:
+    try:
+        own_sender(settings.mail.sender, "")
+    except ValueError:
+        raise _wrong("/mail/from", "Send a name, or a name and an address: Bakery <hello@bakery.example>.") from None
+    reply_to = email_or_none(settings.mail.reply_to)
+    if settings.mail.reply_to and (reply_to is None or not reply_to.isascii()):
         raise _wrong("/mail/reply_to", "Send an email address such as ada@example.com.")
     check_texts(settings.mail.templates)
+
+
+def check_sender(settings: ProjectAuth, project: str, domains: tuple[str, ...]) -> None:
+    """Check that the operator allows the project to send from its address. `domains`: mail.sender_domains.
+
+    Raises: InvalidInput.
+    """
+    address = own_sender(settings.mail.sender, "").address
+    if address and not may_send_from(address, project, domains):
+        domain = address.rpartition("@")[2]
+        raise _wrong(
+            "/mail/from",
+            f"The operator of this server has not allowed mail from {domain} (mail.sender_domains). Send only a name.",
+        )
 
 
 def _wrong(at: str, message: str) -> InvalidInput:

@@ -127,9 +127,13 @@ class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`sender`: the name that the mails show (`from` in JSON). `templates`: texts by the kind of the mail."""
+    """`sender` (`from` in JSON): the name that the mails show, or a name and an address such as
+    `Bakery <hello@bakery.example>`, whose domain the operator has allowed. `reply_to`: the address for answers.
 
-    sender: Name = msgspec.field(default="", name="from")
+    `templates`: texts by the kind of the mail.
+    """
+
+    sender: Annotated[str, msgspec.Meta(max_length=300)] = msgspec.field(default="", name="from")
     reply_to: Annotated[str, msgspec.Meta(max_length=300)] = ""
     templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
 

@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
+
 MAX_SUBJECT: Final = 250  # characters
 MAX_BODY: Final = 256 << 10  # characters
 USEFUL_SECONDS: Final = 8 * 3600
@@ -40,7 +42,11 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class ClaimedMail(msgspec.Struct, frozen=True):
-    """A mail that this process may send until its claim ends. `attempts`: with the present one."""
+    """A mail that this process may send until its claim ends. `attempts`: with the present one.
+
+    `project`: the project in whose name the mail is sent; empty for the installation. `sender`: what this project has
+    chosen in place of the installation's sender.
+    """
 
     id: str
     kind: str
@@ -51,6 +57,8 @@ class ClaimedMail(msgspec.Struct, frozen=True):
     attempts: int
     created_at: datetime
     useful_until: datetime
+    project: str = ""
+    sender: OwnSender = OF_INSTALLATION
 
 
 class DevMail(msgspec.Struct, frozen=True):

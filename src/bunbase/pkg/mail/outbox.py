@@ -29,6 +29,7 @@ The state `kept`: dev mode without a server keeps mails for the mailbox of dev m
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,6 +43,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
 from bunbase.pkg.mail.message import deliverable, one_line
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
 
 log = logger("mail")
@@ -68,7 +70,7 @@ HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
     SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until"""
+RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until, project"""
 SENT = """
 UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
     subject = CASE WHEN $3 THEN subject ELSE '' END, plain = CASE WHEN $3 THEN plain ELSE '' END,
@@ -97,6 +99,14 @@ DELETE FROM mails WHERE id IN (
     SELECT id FROM mails WHERE state = ANY ($1) AND ended_at IS NOT NULL AND ended_at < $2 LIMIT $3)"""
 
 
+SenderOf = Callable[[str], Awaitable[OwnSender]]
+
+
+async def installation_sends(_project: str) -> OwnSender:
+    """All projects have the sender of the installation. This is the default."""
+    return OF_INSTALLATION
+
+
 class RecentMails(msgspec.Struct, frozen=True):
     of_all: int
     of_kind: int
@@ -112,6 +122,7 @@ class MailOutbox:
 
     `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
+    `sender_of(project)`: what a project has chosen as the sender of its mails.
     """
 
     def __init__(
@@ -127,6 +138,7 @@ class MailOutbox:
         self.clock = clock
         self.settings = settings or MailSettings()
         self.dev = dev
+        self.sender_of: SenderOf = installation_sends
 
     async def post(self, *letters: Letter) -> None:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
@@ -149,7 +161,10 @@ class MailOutbox:
         """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt."""
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        return await self.db.one(ClaimedMail, CLAIM, now, until)
+        mail = await self.db.one(ClaimedMail, CLAIM, now, until)
+        if mail is None or not mail.project:
+            return mail
+        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project))
 
     async def sent(self, mail: ClaimedMail) -> None:
         """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
