@@ -32,9 +32,12 @@ from bunbase.pkg.identity.redirects import listed_redirect
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.languages import chosen
 from bunbase.pkg.mail.account_letters import AccountLetters
+from bunbase.pkg.mail.languages import texts_in
+from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender, may_send_from, own_sender
-from bunbase.pkg.mail.templates import TEMPLATES, Template
+from bunbase.pkg.mail.templates import Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
@@ -115,10 +118,30 @@ class Pool:
 
     @cached_property
     def letters(self) -> AccountLetters:
-        texts = {
-            kind: _changed(TEMPLATES[kind], own) for kind, own in self.auth.mail.templates.items() if kind in TEMPLATES
-        }
-        return AccountLetters(self.app_name, self.project, texts)
+        return self.letters_in(self.languages[0])
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the project's mails. The first one is for readers of none of them."""
+        return tuple(dict.fromkeys((*self.auth.sign_in_page.languages, *self.auth.mail.languages)))
+
+    def language_of(self, *wanted: str) -> str:
+        """Return the language of the project that fits best. `wanted`: tags, the preferred one first."""
+        return chosen(wanted, self.languages) or self.languages[0]
+
+    def letters_in(self, language: str, asked_in: str = "") -> AccountLetters:
+        """Return the letters in a language of the project.
+
+        The texts of the project for this language come first, then its texts for all languages, then the built-in ones.
+        """
+        own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
+        for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
+        texts = {kind: _changed(base[kind], given) for kind, given in (own | for_all).items() if kind in base}
+        return AccountLetters(self.app_name, self.project, texts, language, asked_in)
+
+    def letters_asked_in(self, language: str) -> AccountLetters:
+        """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""
+        return self.letters_in(self.languages[0], language)
 
     @cached_property
     def sender(self) -> OwnSender:
@@ -295,11 +318,22 @@ class Pools:
         self.settings = settings
         self.site = site
         stores.mails.sender_of = self.sender_of
+        stores.mails.for_reader = self.for_reader
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
     async def of(self, project: str) -> Pool:
         return await self.cache.of(project)
+
+    async def for_reader(self, letter: Letter) -> Letter:
+        """Return a letter in the language of its reader: of the user, else of the person who asked for it."""
+        pool = await self.of(letter.project)
+        if len(pool.languages) == 1:
+            return letter
+        person = await self.stores.users.by_email(pool.project, letter.to)
+        wanted = (person.user.language if person else "", letter.language)
+        language = pool.language_of(*filter(None, wanted))
+        return letter if language == pool.languages[0] else pool.letters_in(language).again(letter)
 
     async def sender_of(self, project: str) -> OwnSender:
         return (await self.of(project)).sender

@@ -11,6 +11,7 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.pkg.languages import is_language
 from bunbase.pkg.mail.senders import may_send_from, own_sender
 from bunbase.pkg.phones import is_country
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
@@ -67,7 +68,11 @@ def _check_mail(settings: ProjectAuth) -> None:
     reply_to = email_or_none(settings.mail.reply_to)
     if settings.mail.reply_to and (reply_to is None or not reply_to.isascii()):
         raise _wrong("/mail/reply_to", "Send an email address such as ada@example.com.")
-    check_texts(settings.mail.templates)
+    check_texts("/mail/templates", settings.mail.templates)
+    for language, templates in settings.mail.languages.items():
+        if not is_language(language):
+            raise _wrong(f"/mail/languages/{language[:80]}", "Send the tag of a language, such as en or pt-BR.")
+        check_texts(f"/mail/languages/{language}", templates)
 
 
 def check_sender(settings: ProjectAuth, project: str, domains: tuple[str, ...]) -> None:

@@ -100,8 +100,8 @@ class TenantAuth(
 
     async def me(self, caller: Caller) -> User: ...
 
-    async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
-        """Replace the user's own `data` (at most 16 KiB of JSON)."""
+    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
+        """Replace the user's own `data` (at most 16 KiB of JSON), the language, or both. None: it stays as it is."""
         ...
 
     async def delete_me(self, caller: Caller) -> None:

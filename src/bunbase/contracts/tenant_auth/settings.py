@@ -130,12 +130,13 @@ class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`sender` (`from` in JSON): the name that the mails show, or a name and an address such as
     `Bakery <hello@bakery.example>`, whose domain the operator has allowed. `reply_to`: the address for answers.
 
-    `templates`: texts by the kind of the mail.
+    `templates`: texts by the kind of the mail, for all languages. `languages`: such texts by the tag of a language.
     """
 
     sender: Annotated[str, msgspec.Meta(max_length=300)] = msgspec.field(default="", name="from")
     reply_to: Annotated[str, msgspec.Meta(max_length=300)] = ""
     templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
+    languages: Annotated[dict[str, dict[str, MailTexts]], msgspec.Meta(max_length=20)] = {}
 
 
 class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

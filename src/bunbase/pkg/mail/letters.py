@@ -23,6 +23,8 @@ class Letter(msgspec.Struct, frozen=True):
     `notice`: the mail tells the owner of the address that something has happened, and nobody but the owner can cause
     it. Notices have their own limit: otherwise an attacker who asks for many codes could suppress them.
     `useful_seconds`: the mail is not sent later than this, for example because its link has expired.
+    `fields`: what the letter was made of, so that it can be made again in the language of its reader. `language`: which
+    the person who asked for the letter reads; empty if this is not known.
     """
 
     to: str
@@ -33,6 +35,8 @@ class Letter(msgspec.Struct, frozen=True):
     kind: str = "other"
     notice: bool = False
     useful_seconds: int = USEFUL_SECONDS
+    fields: dict[str, str] | None = None
+    language: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.subject) <= MAX_SUBJECT or max(len(self.text), len(self.html)) > MAX_BODY:

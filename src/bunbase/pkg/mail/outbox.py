@@ -107,6 +107,14 @@ async def installation_sends(_project: str) -> OwnSender:
     return OF_INSTALLATION
 
 
+ForReader = Callable[[Letter], Awaitable[Letter]]
+
+
+async def in_any_language(letter: Letter) -> Letter:
+    """All readers get the letter as it is. This is the default."""
+    return letter
+
+
 class RecentMails(msgspec.Struct, frozen=True):
     of_all: int
     of_kind: int
@@ -122,7 +130,8 @@ class MailOutbox:
 
     `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
-    `sender_of(project)`: what a project has chosen as the sender of its mails.
+    `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
+    chosen as the sender of its mails.
     """
 
     def __init__(
@@ -139,6 +148,7 @@ class MailOutbox:
         self.settings = settings or MailSettings()
         self.dev = dev
         self.sender_of: SenderOf = installation_sends
+        self.for_reader: ForReader = in_any_language
 
     async def post(self, *letters: Letter) -> None:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
@@ -149,6 +159,7 @@ class MailOutbox:
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
+            addressed = [(recipient, await self.for_reader(letter)) for recipient, letter in addressed]
             for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
                 await self.db.execute(LOCK_MAILBOX, mailbox)
             for recipient, letter in addressed:

@@ -148,8 +148,8 @@ class TenantAuthService:
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)
 
-    async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
-        return await self.profile.replace_data(caller, data)
+    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
+        return await self.profile.change(caller, data, language)
 
     async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
         await self.verify_email.request(caller, email, redirect_to)

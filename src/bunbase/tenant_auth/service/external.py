@@ -28,7 +28,7 @@ from bunbase.tenant_auth.people import Person, with_identity
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE
-from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.pool_people import PoolPeople
 from bunbase.tenant_auth.service.proofs import Proofs
@@ -72,7 +72,7 @@ class ExternalAccounts:
         person = await self._upgrading(caller, person)
         method = external(person.provider, consented=bool(person.link_session))
         while True:
-            user = await self._user(pool, person)
+            user = await self._user(caller, pool, person)
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
@@ -102,7 +102,7 @@ class ExternalAccounts:
         people = PoolPeople(pool, self.stores, until)
         return ExternalPeople(pool.external, people, pool.need_way_in, pool.letters)
 
-    async def _user(self, pool: Pool, person: ExternalCode) -> Person:
+    async def _user(self, caller: Caller, pool: Pool, person: ExternalCode) -> Person:
         """Return the user to sign in to. This is one transaction, in which a new user has a place in the project."""
         await self.opening.tokens.access.check_key(pool.project)  # a project that is destroyed gets no more users
         until = await self.pools.revoked_until()
@@ -111,14 +111,15 @@ class ExternalAccounts:
             if person.link_session:  # lock the user before the identity, as a deletion of the user does
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
-            user = await people.account(person, partial(self._opened, pool))
+            user = await people.account(person, partial(self._opened, caller, pool))
             return await self._no_longer_anonymous(pool, user, person, until) if user.user.anonymous else user
 
-    async def _opened(self, pool: Pool, person: ExternalCode) -> str:
+    async def _opened(self, caller: Caller, pool: Pool, person: ExternalCode) -> str:
         """Open a user, and return its id. The service has verified the address of the person."""
         assert person.email is not None, "a person without an address is refused before"
         check_admission(pool.auth, person.email)
-        user = User(new_id("usr"), person.email, True, ROLE, {}, {}, pool.clock.now(), name=person.name)
+        now, language = pool.clock.now(), first_language(caller)
+        user = User(new_id("usr"), person.email, True, ROLE, {}, {}, now, name=person.name, language=language)
         async with self.places.reserve(pool.project):
             await self.stores.users.add(pool.project, Person(user))
         return user.id

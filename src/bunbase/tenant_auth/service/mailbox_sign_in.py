@@ -43,7 +43,7 @@ class MailboxSignIn:
         self.pools = requests.pools
 
     async def request_code(self, caller: Caller, email: str) -> None:
-        await self.requests.request(keyed_project(caller), MailKind.SIGN_IN_CODE, email)
+        await self.requests.request(caller, MailKind.SIGN_IN_CODE, email)
 
     async def with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
         """Sign in, or sign up. Raises: InvalidCode, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
@@ -65,7 +65,7 @@ class MailboxSignIn:
         target = redirect_to or next(iter(pool.auth.redirect_urls), "")
         if not target:
             raise InvalidInput.at("/redirect_to", "First add an address of your app to the setting redirect_urls.")
-        await self.requests.request(pool.project, MailKind.SIGN_IN_LINK, email, target)
+        await self.requests.request(caller, MailKind.SIGN_IN_LINK, email, target)
 
     async def link_target(self, caller: Caller, token: str) -> str:
         """Return the address of the app with the token of a valid link, which stays valid. Raises: LinkExpired."""

@@ -43,7 +43,7 @@ class Password:
             await self._tell(pool, changed)
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.requests.request(keyed_project(caller), MailKind.PASSWORD_RESET, email, redirect_to)
+        await self.requests.request(caller, MailKind.PASSWORD_RESET, email, redirect_to)
 
     async def reset(self, caller: Caller, token: str, password: str) -> str:
         """Set a new password by a link. All sessions end, and the address is confirmed.

@@ -16,7 +16,7 @@ from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
-from bunbase.pkg.languages import asked_for, is_language
+from bunbase.pkg.languages import is_language
 from bunbase.pkg.phones import masked_phone, phone_or_none, reachable_phone
 from bunbase.tenant_auth.admissions import admits, check_admission
 from bunbase.tenant_auth.mail_kinds import MailKind
@@ -29,7 +29,7 @@ from bunbase.tenant_auth.people import (
     with_phone,
 )
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.mailbox_sign_in import Take, wrong_code
 from bunbase.tenant_auth.service.proofs import Proofs
@@ -181,7 +181,7 @@ def _language(pool: Pool, caller: Caller, language: str) -> str:
     """Return the language of a message: the given one, else the first that the browser asks for."""
     if is_language(language):
         return language
-    return next(iter(asked_for(caller.accept_language)), pool.auth.sign_in_page.languages[0])
+    return first_language(caller) or pool.languages[0]
 
 
 def _of_user(number: str, uid: str) -> str:

@@ -27,6 +27,7 @@ from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
+from bunbase.tenant_auth.service.callers import first_language
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 
@@ -98,7 +99,8 @@ class ShownSignIn:
         """Add a user without a password. Return None if somebody has just added one with this address."""
         if not shown.admitted():
             raise shown.refused()
-        user = shown.on(User(new_id("usr"), None, False, ROLE, {}, {}, shown.pool.clock.now()))
+        now, language = shown.pool.clock.now(), first_language(caller)
+        user = shown.on(User(new_id("usr"), None, False, ROLE, {}, {}, now, language=language))
         async with self.places.reserve(shown.pool.project):
             try:
                 return await self.opening.open_first_session(caller, Person(user), shown.method, also=shown.take)

@@ -22,11 +22,11 @@ LAST: Final = "\U0010ffff"  # sorts after every character of an address
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
-    phone_verified, anonymous)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING"""
+    phone_verified, anonymous, language)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING"""
 USERS = """
 SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
-    password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
+    language, password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
 FROM users WHERE project = $1"""
 BY_ID = f"{USERS} AND id = $2"
 BY_EMAIL = f"{USERS} AND email = $2"
@@ -35,11 +35,11 @@ TO_CHANGE = f"{BY_ID} FOR UPDATE"
 CHANGE = """
 UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6, claims = $7, data = $8,
     banned_at = $9, version = $10, name = $11, phone = $12, phone_verified = $13, anonymous = $14,
-    banned_until = $15, last_sign_in_at = $16, password_changed_at = $17
+    banned_until = $15, last_sign_in_at = $16, password_changed_at = $17, language = $18
 WHERE project = $1 AND id = $2"""
-UPDATE_DATA = """
-UPDATE users SET data = $3 WHERE project = $1 AND id = $2
-RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous"""
+UPDATE_OWN = """
+UPDATE users SET data = coalesce($3, data), language = coalesce($4, language) WHERE project = $1 AND id = $2
+RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language"""
 UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
 
@@ -79,7 +79,7 @@ class UserStore:
         """Add a user. Raises: EmailTaken, PhoneTaken."""
         user = new.user
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
-        also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
+        also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous, user.language)
         if not await self.db.execute(ADD_USER, project, *args, *also):
             if user.phone is not None and await self.by_phone(project, user.phone) is not None:
                 raise PhoneTaken("Sign in instead, or use another phone number.")
@@ -118,8 +118,9 @@ class UserStore:
                 raise PhoneTaken("Another user has this phone number.") from None
             raise EmailTaken("Another user has this address.") from None
 
-    async def update_data(self, project: str, id: str, data: dict[str, Any]) -> User | None:
-        return await self.db.one(User, UPDATE_DATA, project, id, data)
+    async def update_own(self, project: str, id: str, data: dict[str, Any] | None, language: str | None) -> User | None:
+        """Change what users change themselves. None: it stays. Return None if there is no such user."""
+        return await self.db.one(User, UPDATE_OWN, project, id, data, language)
 
     async def upgrade_hash(self, project: str, id: str, old: str, new: str) -> None:
         """Replace the hash of a password by another hash of the same password, unless the password has changed."""
@@ -140,7 +141,9 @@ class UserStore:
         shown = (user.email, user.email_verified, after.password_hash, user.role, user.claims, user.data)
         who = (user.name, user.phone, user.phone_verified, user.anonymous)
         times = (after.banned_until, after.last_sign_in_at, after.password_changed_at)
-        await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times)
+        await self.db.execute(
+            CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times, user.language
+        )
         if after.version != before.version:
             await self.feed.publish(RevokedKind.USER, user_version(user.id, before.version), until)
         if before.password_hash is not None and after.password_hash != before.password_hash:
