@@ -192,6 +192,8 @@ def tries(owner: Project) -> list[Try]:
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
+        ("GET", "/v1/auth/invites", "/v1/auth/invites", None),
+        ("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", None),
         *managing_users(owner),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
@@ -312,6 +314,8 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
         Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
+        Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),
+        Try("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", "key", (404,)),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),

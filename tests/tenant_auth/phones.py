@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import HookFailed
@@ -12,11 +12,12 @@ from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.service.text_messages import CLAIM_SECONDS
 from bunbase.tenant_auth.text_messages import TextMessage
 from tests.pkg.waiting import until_true
+from tests.tenant_auth.hooking import FakeFunctions
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, change_settings
 
 PHONE: Final = "+491701234567"
 OTHER_PHONE: Final = "+491707654321"
-PHONES_ON: Final = {"hooks": {"send_sms": "sms"}, "phone": {"countries": ["DE"]}}
+PHONES_ON: Final[dict[str, Any]] = {"hooks": {"send_sms": "sms"}, "phone": {"countries": ["DE"]}}
 
 
 class FakeSender:
@@ -41,8 +42,18 @@ async def phones_on(room: TenantAuthService, project: str = BAKERY, **more: obje
     sender = room.texts.sender
     if not isinstance(sender, FakeSender):
         room.texts.sender = sender = FakeSender()
+    deploy_sms(room, project)
     await change_settings(room, project, **{**PHONES_ON, **more})
     return sender
+
+
+def deploy_sms(room: Any, project: str = BAKERY) -> list[dict[str, Any]]:
+    """Deploy a function with the hook `send_sms`, and return the list of the events that it gets."""
+    if not isinstance(room.hooks.functions, FakeFunctions):
+        room.hooks.functions = FakeFunctions()
+    events: list[dict[str, Any]] = []
+    room.hooks.functions.deploy(project, "sms", send_sms=events.append)
+    return events
 
 
 async def settle(room: TenantAuthService) -> None:

@@ -1,5 +1,5 @@
-"""Background work of tenant-auth: answer requests for mails, hear of changed settings, and delete rows that ended or
-expired long ago.
+"""Background work of tenant-auth: answer requests for mails, enqueue hooks, hear of changed settings, and delete rows
+that ended or expired long ago.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.settings import TenantAuthSettings
@@ -21,6 +22,7 @@ FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interru
 IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
+RELAY_SECONDS: Final = 1.0
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
@@ -41,6 +43,15 @@ def settings_job(stores: Stores, pools: Pools) -> Job:
             await pools.cache.follow(stores.feed.follow())
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
+
+
+def hook_job(stores: Stores, hooks: Hooks) -> Job:
+    """Return the job that enqueues the hooks `after_signup`."""
+
+    async def relay() -> None:
+        await stores.outbox.relay(hooks.deliver)
+
+    return Job("tenant_auth.enqueue_hooks", relay, RELAY_SECONDS)
 
 
 def mail_request_job(requests: MailRequests) -> Job:

@@ -6,16 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.own_ways import own_ways_job
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import mail_request_job, settings_job, text_message_jobs, upkeep_jobs
+from bunbase.tenant_auth.jobs import hook_job, mail_request_job, settings_job, text_message_jobs, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -34,10 +36,17 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
-        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
+        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url), rooms.later(Functions))
+        mails.has_own_way = service.hooks.sends_mail
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools), *upkeep_jobs(stores, settings, site.clock))
-        async with running(*asked, *kept, *mail_jobs(mails)):
+        async with running(
+            *asked,
+            *kept,
+            hook_job(stores, service.hooks),
+            *mail_jobs(mails, service.hooks.projects),
+            own_ways_job(mails, service.hooks),
+        ):
             try:
                 yield service
             finally:
@@ -51,4 +60,5 @@ MODULE = Module(
     settings=TenantAuthSettings,
     open=open_tenant_auth,
     routes=ROUTES,
+    calls=(Functions,),
 )

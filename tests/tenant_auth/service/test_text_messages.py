@@ -9,8 +9,8 @@ from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.service.text_messages import TOGETHER
 from bunbase.tenant_auth.text_messages import TextMessage
 from tests.pkg.waiting import until_true
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY
-from tests.tenant_auth.phones import PHONE, FakeSender, phones_on, settle
+from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY, change_settings
+from tests.tenant_auth.phones import PHONE, PHONES_ON, FakeSender, deploy_sms, phones_on, settle
 
 
 async def test_a_message_that_fails_is_tried_again_until_its_code_has_expired(
@@ -89,3 +89,17 @@ async def test_a_slow_hook_of_one_project_delays_no_other(tenant_auth: TenantAut
 
     assert at_once <= TOGETHER
     assert len(sender.sent) == 6
+
+
+async def test_the_hook_of_the_project_gets_the_message(tenant_auth: TenantAuthService) -> None:
+    events = deploy_sms(tenant_auth)
+    await change_settings(tenant_auth, **PHONES_ON)
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "de")
+    await settle(tenant_auth)
+
+    [event] = events
+    code = event["message"]["code"]
+    assert event["message"] | {"code": ""} == {
+        "phone": PHONE, "code": "", "kind": "sign_in", "language": "de", "app_name": "this app",
+    }  # fmt: skip
+    assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, code)).user.phone == PHONE

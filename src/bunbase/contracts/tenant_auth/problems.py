@@ -29,6 +29,10 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class UserInviteNotFound(Problem):
+    status, code, title = 404, "user_invite_not_found", "There is no such open invitation"
+
+
 class MfaEnrolmentRequired(Problem):
     """`challenge`: a secret for the next request. `expires_in`: its lifetime in seconds."""
 
@@ -73,7 +77,3 @@ class HookFailed(Problem):
     """The runs and the log of the function have the cause; the answer never has it. `hook`: such as `send_sms`."""
 
     status, code, title = 502, "hook_failed", "A hook of this app failed"
-
-
-class HookLoop(Problem):
-    status, code, title = 409, "hook_loop", "A hook has caused another hook"

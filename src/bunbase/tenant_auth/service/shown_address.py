@@ -79,7 +79,7 @@ class ShownSignIn:
             person = await shown.owner()
             if person is None:
                 signed_in = await self._sign_up(caller, shown)
-            elif person.banned_at is None and await shown.claim(person):
+            elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(person):
                 continue
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)

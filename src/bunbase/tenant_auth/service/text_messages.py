@@ -20,7 +20,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
-from bunbase.contracts.tenant_auth.problems import HookFailed
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
@@ -128,13 +127,6 @@ class TextMessages:
         metrics.text_messages.labels("dead").inc()
         log.error("a text message was given up", **known, reason=reason)
         await self.store.end(message, "dead", now, reason[:MAX_REASON])
-
-
-class NoHooks:
-    """Fails every message: this installation calls no hooks."""
-
-    async def send_sms(self, project: str, message: TextMessage) -> None:
-        raise HookFailed("This installation calls no hooks.", hook="send_sms")
 
 
 def _purpose(id: str) -> str:

@@ -13,10 +13,12 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.db.outbox import Outbox
 from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.codes import CodeStore
+from bunbase.tenant_auth.store.invites import UserInviteStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.text_messages import TextMessageStore
@@ -33,6 +35,8 @@ class Stores:
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.codes = CodeStore(db)
+        self.invites = UserInviteStore(db)
+        self.outbox = Outbox(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.text_messages = TextMessageStore(db)

@@ -41,6 +41,8 @@ UPDATE_OWN = """
 UPDATE users SET data = coalesce($3, data), language = coalesce($4, language) WHERE project = $1 AND id = $2
 RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language"""
 UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
+BANNED = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
+NOT_BANNED = "(banned_at IS NULL OR banned_until <= {})"
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
 
 Alter = Callable[[Person], Change]
@@ -94,9 +96,9 @@ class UserStore:
     async def by_phone(self, project: str, phone: str) -> Person | None:
         return _person(await self.db.one(_Row, BY_PHONE, project, phone))
 
-    async def page(self, project: str, only: UserFilter, before: str, limit: int) -> list[Person]:
+    async def page(self, project: str, only: UserFilter, before: str, limit: int, now: datetime) -> list[Person]:
         """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
-        sql, args = _narrowed(only, before)
+        sql, args = _narrowed(only, before, now)
         rows = await self.db.all(_Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
         return [row.person() for row in rows]
 
@@ -157,7 +159,7 @@ def _person(row: _Row | None) -> Person | None:
     return None if row is None else row.person()
 
 
-def _narrowed(only: UserFilter, before: str) -> tuple[str, list[Any]]:
+def _narrowed(only: UserFilter, before: str, now: datetime) -> tuple[str, list[Any]]:
     """Return SQL with only the conditions that are set: PostgreSQL can then use the index of a condition."""
     conditions: list[str] = []
     args: list[Any] = []
@@ -176,5 +178,5 @@ def _narrowed(only: UserFilter, before: str) -> tuple[str, list[Any]]:
     if only.role is not None:
         add("role = {}", only.role)
     if only.banned is not None:
-        add("banned_at IS NOT NULL" if only.banned else "banned_at IS NULL")
+        add(BANNED if only.banned else NOT_BANNED, now)
     return "".join(f" AND {condition}" for condition in conditions), args
