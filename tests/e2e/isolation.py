@@ -283,6 +283,16 @@ def tries(owner: Project) -> list[Try]:
             (401,),
             {"email": account["email"], "code": "123456"},
         ),
+        Try("POST", "/v1/auth/phone", "/v1/auth/phone", "key", (422,), {"phone": "+49 170 1234567"}),
+        Try("DELETE", "/v1/auth/phone", "/v1/auth/phone", "key", (401,), headers=owner.user),
+        *(
+            Try("POST", path, path, "key", (401,), {"phone": "+49 170 1234567"} | also, headers=headers)
+            for path, also, headers in (
+                ("/v1/auth/login/phone", {"code": "123456"}, {}),
+                ("/v1/auth/phone/change", {}, owner.user),
+                ("/v1/auth/phone/change/confirm", {"code": "123456"}, owner.user),
+            )
+        ),
         Try(
             "POST",
             "/v1/auth/link",

@@ -74,6 +74,7 @@ NEVER_STORED = {
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/v1/auth/login/link"),
     ("POST", "/v1/auth/login/code"),
+    ("POST", "/v1/auth/login/phone"),
     ("POST", "/api/projects/{project}/service-accounts"),
     ("POST", "/v1/auth/login/enrolment"),
     ("POST", "/v1/auth/login/enrolment/confirm"),

@@ -20,10 +20,11 @@ from bunbase.tenant_auth.mail_texts import check_texts
 )
 def test_a_text_with_an_unknown_field_or_mail_is_refused(kind: str, texts: MailTexts, told: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_texts({kind: texts})
+        check_texts("/mail/templates", {kind: texts})
 
     assert told in str(refused.value.extra) + refused.value.detail
 
 
 def test_a_text_may_name_the_fields_of_its_mail() -> None:
-    check_texts({"sign_in_code": MailTexts(subject="$code is your code for ${app}", body="$$5 until $valid_for")})
+    texts = MailTexts(subject="$code is your code for ${app}", body="$$5 until $valid_for")
+    check_texts("/mail/templates", {"sign_in_code": texts})

@@ -63,7 +63,8 @@ class Caller(msgspec.Struct, frozen=True):
     `key`: the id of the project's key that was sent. `scopes`: the scopes of the secret key; None for a key without
     limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
     function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
-    the project reads it. `rpc`: the request came by JSON-RPC.
+    the project reads it. `rpc`: the request came by JSON-RPC. `accept_language`: the beginning of this header, only in
+    requests of end users to `/v1/auth`.
     """
 
     kind: CallerKind
@@ -79,6 +80,7 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...] | None = None
     inspects: bool = False
     rpc: bool = False
+    accept_language: str = ""
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

@@ -47,6 +47,7 @@ END_USER: Final = {
     "phone": None,
     "phone_verified": False,
     "anonymous": False,
+    "language": "en-GB",
 }
 TOKENS: Final = {
     "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…",

@@ -72,6 +72,8 @@ NEEDING_PROOF: Final = frozenset(
     }
 )
 
+END_USERS: Final = "/v1/auth/"
+MAX_LANGUAGE: Final = 200  # characters of Accept-Language
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
 
 AnyRequest = Request[Any, Any, Any]
@@ -324,6 +326,8 @@ class Callers:
 
     def _caller(self, request: AnyRequest, kind: CallerKind, **known: Any) -> Caller:
         """Return the Caller, and store it in the request's state, where the log line and the handler find it."""
+        if request.scope["path"].startswith(END_USERS):
+            known["accept_language"] = request.headers.get("accept-language", "")[:MAX_LANGUAGE]
         caller = sender_of(request, self.trusted_proxies).caller(kind, **known)
         request.scope["state"][CALLER] = caller
         return caller

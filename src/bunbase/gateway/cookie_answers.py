@@ -25,6 +25,7 @@ SIGN_INS: Final = frozenset(
         "/v1/auth/login/enrolment/confirm",
         "/v1/auth/login/link",
         "/v1/auth/login/passkey/verify",
+        "/v1/auth/login/phone",
         "/v1/auth/login/second-factor",
         "/v1/auth/oauth/exchange",
         "/v1/auth/refresh",

@@ -133,6 +133,10 @@ GUARDED: Final = {
     "/v1/auth/link": MAIL,
     "/v1/auth/login/link": TRADE,
     "/v1/auth/ui/sign-in-link": TRADE,
+    "/v1/auth/login/phone": Guarded(Kind.LOGIN, account="phone"),
+    "/v1/auth/phone": MAIL,
+    "/v1/auth/phone/change": MAIL,
+    "/v1/auth/phone/change/confirm": TRADE,
     "/v1/auth/verify-email": MAIL,
     "/v1/auth/verify-email/confirm": TRADE,
 }

@@ -117,6 +117,7 @@ usage_dropped = Counter(
 )
 usage_dropped_batches = Counter("bunbase_usage_dropped_batches_total", "Batches of usage that the store never took")
 mails = Counter("bunbase_mails_total", "Mails, and attempts to send them", ["room", "outcome"])
+text_messages = Counter("bunbase_text_messages_total", "Text messages, and attempts to send them", ["outcome"])
 mails_waiting = Gauge("bunbase_mails_waiting", "Mails that wait to be sent", ["room"])
 mails_oldest_seconds = Gauge("bunbase_mails_oldest_waiting_seconds", "Age of the mail that waits longest", ["room"])
 mails_dead = Gauge("bunbase_mails_dead", "Mails that were given up in the last 30 days", ["room"])

@@ -36,8 +36,8 @@ def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
     return not auth.email_domains or (email is not None and email.rpartition("@")[2] in auth.email_domains)
 
 
-def admits(auth: ProjectAuth, email: str) -> bool:
-    """True if a person with this address may sign up. This is for answers that must not show it."""
+def admits(auth: ProjectAuth, email: str | None) -> bool:
+    """True if a person with this address, or without one, may sign up. This is for answers that must not show it."""
     try:
         check_admission(auth, email)
     except (SignupsClosed, EmailDomainNotAllowed):

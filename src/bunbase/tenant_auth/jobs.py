@@ -16,11 +16,14 @@ from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
 FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
 IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
+TEXT_MESSAGES_SECONDS: Final = 2.0
+FORGET_SECONDS: Final = 600.0
 RELAY_SECONDS: Final = 1.0
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
@@ -62,3 +65,10 @@ def mail_request_job(requests: MailRequests) -> Job:
     job = Job("tenant_auth.answer_mail_requests", requests.answer_all, MAIL_REQUESTS_SECONDS)
     requests.nudge = job.nudge
     return job
+
+
+def text_message_jobs(texts: TextMessages) -> tuple[Job, Job]:
+    """Return the jobs that send text messages, at once after each one is stored, and delete old ones."""
+    job = Job("tenant_auth.send_text_messages", texts.send_due, TEXT_MESSAGES_SECONDS)
+    texts.nudge = job.nudge
+    return job, Job("tenant_auth.forget_text_messages", texts.forget, FORGET_SECONDS)

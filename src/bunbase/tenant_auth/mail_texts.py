@@ -17,14 +17,17 @@ OF_DEVELOPERS: Final = frozenset({ALREADY_REGISTERED.kind, INSTALLATION_INVITE.k
 KINDS: Final = {kind: template for kind, template in TEMPLATES.items() if kind not in OF_DEVELOPERS}
 
 
-def check_texts(templates: Mapping[str, MailTexts]) -> None:
-    """Check that each text belongs to a kind of mail, and names only fields of this mail. Raises: InvalidInput."""
+def check_texts(at: str, templates: Mapping[str, MailTexts]) -> None:
+    """Check that each text belongs to a kind of mail, and names only fields of this mail. Raises: InvalidInput.
+
+    `at`: where the settings have the texts.
+    """
     for kind, texts in templates.items():
         if kind not in KINDS:
             near = get_close_matches(kind, KINDS, 1)
             advice = f" Did you mean {near[0]}?" if near else f" There are: {', '.join(sorted(KINDS))}."
-            raise InvalidInput.at(f"/mail/templates/{kind[:80]}", f"There is no such mail.{advice}")
-        _check_mail(f"/mail/templates/{kind}", KINDS[kind], texts)
+            raise InvalidInput.at(f"{at}/{kind[:80]}", f"There is no such mail.{advice}")
+        _check_mail(f"{at}/{kind}", KINDS[kind], texts)
 
 
 def need_one_line(at: str, text: str) -> None:

@@ -17,7 +17,7 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import hook_job, mail_request_job, settings_job, upkeep_jobs
+from bunbase.tenant_auth.jobs import hook_job, mail_request_job, settings_job, text_message_jobs, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -39,14 +39,12 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         access = UserTokens(rooms[Kms], site.public_url)
         service = TenantAuthService(pools, access, rooms.later(Functions))
         mails.has_own_way = service.hooks.sends_mail
-        jobs = (
-            settings_job(stores, pools, access),
-            mail_request_job(service.mail_requests),
-            hook_job(stores, service.hooks),
-        )
+        asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
+        kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
         async with running(
-            *jobs,
-            *upkeep_jobs(stores, settings, site.clock),
+            *asked,
+            *kept,
+            hook_job(stores, service.hooks),
             *mail_jobs(mails, service.hooks.projects),
             own_ways_job(mails, service.hooks),
         ):
@@ -54,6 +52,7 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
                 yield service
             finally:
                 await service.captchas.close()
+                await service.texts.stop()
 
 
 MODULE = Module(

@@ -118,6 +118,27 @@ def with_new_email(person: Person, email: str) -> Change:
     return changed(person, msgspec.structs.replace(person, user=user))
 
 
+def with_phone(person: Person, phone: str | None) -> Change:
+    """Return the user with another phone number, which is confirmed; None for no number.
+
+    The version increases, so that a sign-in with the old number that is under way opens no session.
+    """
+    anonymous = person.user.anonymous and phone is None
+    user = msgspec.structs.replace(person.user, phone=phone, phone_verified=phone is not None, anonymous=anonymous)
+    return next_version(msgspec.structs.replace(person, user=user))
+
+
+def phone_taken_over(person: Person) -> Change:
+    """Return a user who has only a number, for the person who reads its messages. All sessions end."""
+    return signed_out(msgspec.structs.replace(person, user=msgspec.structs.replace(person.user, phone_verified=True)))
+
+
+def phone_released(person: Person) -> Change:
+    """Return the user without a number that was never confirmed, because it belongs to somebody else."""
+    user = msgspec.structs.replace(person.user, phone=None, phone_verified=False)
+    return next_version(msgspec.structs.replace(person, user=user))
+
+
 def with_password(person: Person, hash: str, now: datetime) -> Change:
     """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
     return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))

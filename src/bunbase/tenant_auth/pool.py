@@ -17,6 +17,7 @@ import msgspec
 
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
+from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
@@ -32,8 +33,12 @@ from bunbase.pkg.identity.redirects import listed_redirect
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
 from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.languages import chosen
 from bunbase.pkg.mail.account_letters import AccountLetters
-from bunbase.pkg.mail.templates import TEMPLATES, Template
+from bunbase.pkg.mail.languages import texts_in
+from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender, may_send_from, own_sender
+from bunbase.pkg.mail.templates import Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
@@ -53,6 +58,7 @@ from bunbase.tenant_auth.store.addresses import PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
+from bunbase.tenant_auth.store.users import UserStore
 
 CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
 SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
@@ -79,6 +85,7 @@ class Pool:
         self.version = stored.version
         self._all = pools
         self.clock: Clock = pools.site.clock
+        self.dev = pools.site.dev
 
     @cached_property
     def lifetimes(self) -> SessionSettings:
@@ -100,6 +107,14 @@ class Pool:
     def stores(self) -> IdentityStores:
         return IdentityStores(self._all.stores.db, self._all.stores.mails, self.project)
 
+    @property
+    def users(self) -> UserStore:
+        return self._all.stores.users
+
+    async def revoked_until(self) -> float:
+        """Return the Unix time at which all access tokens that are valid now have expired."""
+        return await self._all.revoked_until()
+
     @cached_property
     def holders(self) -> PersonHolders:
         return PersonHolders(self._all.stores.users, self.project, self.clock, self._all.revoked_until)
@@ -111,10 +126,41 @@ class Pool:
 
     @cached_property
     def letters(self) -> AccountLetters:
-        texts = {
-            kind: _changed(TEMPLATES[kind], own) for kind, own in self.auth.mail.templates.items() if kind in TEMPLATES
-        }
-        return AccountLetters(self.app_name, self.project, texts)
+        return self.letters_in(self.languages[0])
+
+    @cached_property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the project's mails. The first one is for readers of none of them."""
+        return tuple(dict.fromkeys((*self.auth.sign_in_page.languages, *self.auth.mail.languages)))
+
+    def language_of(self, *wanted: str) -> str:
+        """Return the language of the project that fits best. `wanted`: tags, the preferred one first."""
+        return chosen(wanted, self.languages) or self.languages[0]
+
+    def letters_in(self, language: str, asked_in: str = "") -> AccountLetters:
+        """Return the letters in a language of the project.
+
+        The texts of the project for this language come first, then its texts for all languages, then the built-in ones.
+        """
+        own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
+        for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
+        texts = {kind: _changed(base[kind], given) for kind, given in (own | for_all).items() if kind in base}
+        return AccountLetters(self.app_name, self.project, texts, language, asked_in)
+
+    def letters_asked_in(self, language: str) -> AccountLetters:
+        """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""
+        return self.letters_in(self.languages[0], language)
+
+    @cached_property
+    def sender(self) -> OwnSender:
+        """The sender of the project's mails. An address that the operator allows no longer is left out."""
+        mail = self.auth.mail
+        try:
+            own = own_sender(mail.sender, email_or_none(mail.reply_to) or "")
+        except ValueError:  # stored by an older release
+            return OF_INSTALLATION
+        allowed = may_send_from(own.address, self.project, self._all.site.mail.sender_domains)
+        return own if allowed else msgspec.structs.replace(own, address="")
 
     @cached_property
     def links(self) -> MailLinks:
@@ -222,8 +268,14 @@ class Pool:
             not await self.proofs.passwords.has_password(user)
             and not await self.stores.identities.of_account(user)
             and not (await self.stores.factors.counts(user)).passkeys
+            and not await self._has_phone(user)
         ):
             raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
+
+    async def _has_phone(self, user: str) -> bool:
+        """True if a user can sign in by text message."""
+        person = await self.users.by_id(self.project, user) if self.auth.hooks.send_sms else None
+        return person is not None and person.user.phone_verified
 
     async def forget_ways_in(self, user: str) -> None:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.
@@ -296,11 +348,26 @@ class Pools:
         self.breached = helpers.breached
         self.settings = settings
         self.site = site
+        stores.mails.sender_of = self.sender_of
+        stores.mails.for_reader = self.for_reader
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
     async def of(self, project: str) -> Pool:
         return await self.cache.of(project)
+
+    async def for_reader(self, letter: Letter) -> Letter:
+        """Return a letter in the language of its reader: of the user, else of the person who asked for it."""
+        pool = await self.of(letter.project)
+        if len(pool.languages) == 1:
+            return letter
+        person = await self.stores.users.by_email(pool.project, letter.to)
+        wanted = (person.user.language if person else "", letter.language)
+        language = pool.language_of(*filter(None, wanted))
+        return letter if language == pool.languages[0] else pool.letters_in(language).again(letter)
+
+    async def sender_of(self, project: str) -> OwnSender:
+        return (await self.of(project)).sender
 
     async def revoked_until(self) -> float:
         """Return the Unix time at which all access tokens that are valid now have expired."""

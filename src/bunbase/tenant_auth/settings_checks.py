@@ -11,6 +11,9 @@ from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
+from bunbase.pkg.languages import is_language
+from bunbase.pkg.mail.senders import may_send_from, own_sender
+from bunbase.pkg.phones import is_country
 from bunbase.pkg.web_pages.layout import ACCENT
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 
@@ -43,6 +46,9 @@ def _check_names(settings: ProjectAuth) -> None:
     for event, function in msgspec.structs.asdict(settings.hooks).items():
         if isinstance(function, str) and function and not FUNCTION_NAME.fullmatch(function):
             raise _wrong(f"/hooks/{event}", "Send the name of a function of this project.")
+    for at, country in enumerate(settings.phone.countries):
+        if country != "*" and not is_country(country):
+            raise _wrong(f"/phone/countries/{at}", "Send the code of a country (ISO 3166), such as DE, or *.")
     for at, language in enumerate(settings.sign_in_page.languages):
         if not LANGUAGE.fullmatch(language):
             raise _wrong(f"/sign_in_page/languages/{at}", "Send the tag of a language, such as en or pt-BR.")
@@ -61,9 +67,32 @@ def _check_addresses(settings: ProjectAuth, public_url: str) -> None:
 
 def _check_mail(settings: ProjectAuth) -> None:
     need_one_line("/mail/from", settings.mail.sender)
-    if settings.mail.reply_to and email_or_none(settings.mail.reply_to) is None:
+    try:
+        own_sender(settings.mail.sender, "")
+    except ValueError:
+        raise _wrong("/mail/from", "Send a name, or a name and an address: Bakery <hello@bakery.example>.") from None
+    reply_to = email_or_none(settings.mail.reply_to)
+    if settings.mail.reply_to and (reply_to is None or not reply_to.isascii()):
         raise _wrong("/mail/reply_to", "Send an email address such as ada@example.com.")
-    check_texts(settings.mail.templates)
+    check_texts("/mail/templates", settings.mail.templates)
+    for language, templates in settings.mail.languages.items():
+        if not is_language(language):
+            raise _wrong(f"/mail/languages/{language[:80]}", "Send the tag of a language, such as en or pt-BR.")
+        check_texts(f"/mail/languages/{language}", templates)
+
+
+def check_sender(settings: ProjectAuth, project: str, domains: tuple[str, ...]) -> None:
+    """Check that the operator allows the project to send from its address. `domains`: mail.sender_domains.
+
+    Raises: InvalidInput.
+    """
+    address = own_sender(settings.mail.sender, "").address
+    if address and not may_send_from(address, project, domains):
+        domain = address.rpartition("@")[2]
+        raise _wrong(
+            "/mail/from",
+            f"The operator of this server has not allowed mail from {domain} (mail.sender_domains). Send only a name.",
+        )
 
 
 def _wrong(at: str, message: str) -> InvalidInput:

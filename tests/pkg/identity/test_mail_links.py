@@ -83,7 +83,7 @@ async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address
     await answer_requests(a.stores, answer)
     await answer_requests(a.stores, answer)
 
-    assert answered == [MailRequest("a", RESET, OLD, ""), MailRequest("b", RESET, OLD, "")]
+    assert answered == [MailRequest("a", RESET, OLD, "", ""), MailRequest("b", RESET, OLD, "", "")]
 
 
 async def test_a_change_of_the_address_needs_both_addresses(pools: tuple[Pool, Pool]) -> None:

@@ -16,6 +16,7 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.mail.letters import ClaimedMail, Letter
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.senders import OwnSender
 from bunbase.pkg.mail.sending import send_due
 from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.mail.smtp import SmtpServer, Undelivered
@@ -251,3 +252,19 @@ async def test_a_process_killed_between_the_servers_answer_and_its_own_commit_se
     assert sent == [0, 1, 0], "the claim of the killed process must end first"
     assert len(smtp.received) == 2
     assert len(set(smtp.message_ids())) == 1
+
+
+async def test_a_mail_of_a_project_shows_its_name_and_where_answers_go() -> None:
+    async with SmtpStub().running() as stub:
+        server = SmtpServer(stub.settings())
+        await server.send(mail(sender=OwnSender("Bäckerei, Köln", "", "hello@bakery.example")))
+        await server.send(mail(sender=OwnSender("Bakery", "post@bakery.example", "")))
+
+    named, own = stub.received
+    assert (named["From"].addresses[0].display_name, named["From"].addresses[0].addr_spec) == (
+        "Bäckerei, Köln",
+        "bunbase@example.com",
+    )
+    assert (str(named["Reply-To"]), own["Reply-To"]) == ("hello@bakery.example", None)
+    assert str(own["From"]) == "Bakery <post@bakery.example>"
+    assert own["Message-ID"] == "<mail_1@bakery.example>"

@@ -13,6 +13,9 @@ class UserPasswordless(Protocol):
 
     If a user has the address but never confirmed it, the person who reads its mails gets the account: it is confirmed,
     and the password, the factors and the sessions of the person who opened it end.
+
+    If the caller has the token of an anonymous user, this user gets the address and keeps the id. EmailTaken: another
+    user has the address already, and the code or link stays valid.
     """
 
     async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
@@ -25,7 +28,7 @@ class UserPasswordless(Protocol):
     async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
         """Sign in with the newest code of an address, once.
 
-        Raises: InvalidCode, UserBanned, SecondFactorRequired, TooManyUsers.
+        Raises: InvalidCode, EmailTaken, InvalidToken, UserBanned, SecondFactorRequired, TooManyUsers.
         """
         ...
 
@@ -47,6 +50,6 @@ class UserPasswordless(Protocol):
     async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
         """Sign in with the token of a link, once.
 
-        Raises: LinkExpired, UserBanned, SecondFactorRequired, TooManyUsers.
+        Raises: LinkExpired, EmailTaken, InvalidToken, UserBanned, SecondFactorRequired, TooManyUsers.
         """
         ...

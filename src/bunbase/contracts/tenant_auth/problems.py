@@ -47,10 +47,6 @@ class UserExists(Problem):
     status, code, title = 409, "user_exists", "The project has this user already"
 
 
-class PhoneTaken(Problem):
-    status, code, title = 409, "phone_taken", "Another user has this phone number"
-
-
 class UserInviteNotFound(Problem):
     status, code, title = 404, "user_invite_not_found", "There is no such open invitation"
 
@@ -71,6 +67,18 @@ class CustomTokenUsed(Problem):
 
 class InvalidCode(Problem):
     status, code, title = 401, "invalid_code", "This code is wrong, or it is not valid any more"
+
+
+class PhoneNotAllowed(Problem):
+    status, code, title = 422, "phone_not_allowed", "This app sends no text messages to this country"
+
+
+class PhoneNotConfigured(Problem):
+    status, code, title = 422, "phone_not_configured", "This app cannot send text messages"
+
+
+class PhoneTaken(Problem):
+    status, code, title = 409, "phone_taken", "Another user has this phone number"
 
 
 class StaleSettings(Problem):

@@ -16,6 +16,7 @@ from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
 from bunbase.contracts.tenant_auth.passwords import UserPasswords
+from bunbase.contracts.tenant_auth.phones import UserPhones
 from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
@@ -35,6 +36,7 @@ class TenantAuth(
     UserPages,
     UserPasswordless,
     UserPasswords,
+    UserPhones,
     UserProofs,
     UserSettings,
     UserSigningKeys,
@@ -110,8 +112,8 @@ class TenantAuth(
 
     async def me(self, caller: Caller) -> User: ...
 
-    async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
-        """Replace the user's own `data` (at most 16 KiB of JSON)."""
+    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
+        """Replace the user's own `data` (at most 16 KiB of JSON), the language, or both. None: it stays as it is."""
         ...
 
     async def delete_me(self, caller: Caller) -> None:

@@ -85,6 +85,17 @@ class PasskeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origins: Annotated[tuple[Text, ...], msgspec.Meta(max_length=20)] = ()
 
 
+class PhoneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sign-in by text message, which also needs the hook `send_sms`.
+
+    `countries`: the countries to whose numbers codes are sent (ISO 3166), such as `DE`; `*` for all; empty for none.
+    `max_per_hour`: how many text messages the project sends in an hour; further ones are dropped.
+    """
+
+    countries: Annotated[tuple[Name, ...], msgspec.Meta(max_length=250)] = ()
+    max_per_hour: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+
+
 class UserProvider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service by which users sign in. `kind`: `apple`, `discord`, `github`, `google`, `microsoft`, or `oidc` for
     every OpenID Connect provider with discovery at `issuer`. Empty: the kind that the name says, else `oidc`.
@@ -119,11 +130,16 @@ class MailTexts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`sender`: the name that the mails show (`from` in JSON). `templates`: texts by the kind of the mail."""
+    """`sender` (`from` in JSON): the name that the mails show, or a name and an address such as
+    `Bakery <hello@bakery.example>`, whose domain the operator has allowed. `reply_to`: the address for answers.
 
-    sender: Name = msgspec.field(default="", name="from")
+    `templates`: texts by the kind of the mail, for all languages. `languages`: such texts by the tag of a language.
+    """
+
+    sender: Annotated[str, msgspec.Meta(max_length=300)] = msgspec.field(default="", name="from")
     reply_to: Annotated[str, msgspec.Meta(max_length=300)] = ""
     templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
+    languages: Annotated[dict[str, dict[str, MailTexts]], msgspec.Meta(max_length=20)] = {}
 
 
 class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +185,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sessions: UserSessionLimits = msgspec.field(default_factory=UserSessionLimits)
     second_factor: SecondFactorPolicy = SecondFactorPolicy.OPTIONAL
     passkeys: PasskeySettings = msgspec.field(default_factory=PasskeySettings)
+    phone: PhoneSettings = msgspec.field(default_factory=PhoneSettings)
     providers: Annotated[dict[str, UserProvider], msgspec.Meta(max_length=MAX_PROVIDERS)] = {}
     captcha: Captcha = msgspec.field(default_factory=Captcha)
     mail: MailAppearance = msgspec.field(default_factory=MailAppearance)

@@ -18,7 +18,8 @@ ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 class User(msgspec.Struct, frozen=True):
     """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`.
 
-    `anonymous`: the user has not signed up yet, and has neither an address nor a password.
+    `anonymous`: the user has not signed up yet, and has neither an address nor a password. `language`: which the user
+    reads, such as `de-CH`; empty if it is not known.
     """
 
     id: str
@@ -32,6 +33,7 @@ class User(msgspec.Struct, frozen=True):
     phone: str | None = None
     phone_verified: bool = False
     anonymous: bool = False
+    language: str = ""
 
 
 class ManagedUser(User, frozen=True, kw_only=True):

@@ -86,6 +86,7 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
         kind text NOT NULL,
         email text NOT NULL,
         name text NOT NULL DEFAULT '',
+        language text NOT NULL DEFAULT '',
         requested_at timestamptz NOT NULL,
         PRIMARY KEY (project, kind, email)
     );

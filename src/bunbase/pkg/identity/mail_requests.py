@@ -19,12 +19,17 @@ from bunbase.pkg.identity.store.mail_tokens import MailRequest, take_request
 LIMIT: Final = 1000  # requests of one run of the job
 
 
-async def request_mail(stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "") -> bool:
-    """Store a request. Return False for a text that is not an address; the caller gets the same answer."""
+async def request_mail(
+    stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "", language: str = ""
+) -> bool:
+    """Store a request. Return False for a text that is not an address; the caller gets the same answer.
+
+    `language`: which the person who asks reads; empty if it is not known.
+    """
     normal = email_or_none(email)
     if normal is None:
         return False
-    await stores.mail_tokens.request(kind, normal, clock.now(), name)
+    await stores.mail_tokens.request(kind, normal, clock.now(), name, language)
     return True
 
 

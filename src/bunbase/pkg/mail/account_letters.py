@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from bunbase.pkg.mail import templates
 from bunbase.pkg.mail.composing import compose, in_words
+from bunbase.pkg.mail.languages import ENGLISH, texts_in
 from bunbase.pkg.mail.letters import Letter
-from bunbase.pkg.mail.templates import TEMPLATES, Template
+from bunbase.pkg.mail.templates import Template
 
 VERIFY_SECONDS: Final = templates.DAY
 UNNAMED: Final = "unknown"
@@ -22,13 +25,23 @@ SIGN_IN_SECONDS: Final = 10 * templates.MINUTE
 class AccountLetters:
     """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
 
-    `texts`: templates by their kind, in place of the built-in ones.
+    `texts`: templates by their kind, in place of the built-in ones. `language`: of the texts. `asked_in`: the language
+    that the person who asks for the letters reads; empty if it is not known.
     """
 
-    def __init__(self, app: str, project: str = "", texts: Mapping[str, Template] | None = None) -> None:
+    def __init__(
+        self,
+        app: str,
+        project: str = "",
+        texts: Mapping[str, Template] | None = None,
+        language: str = ENGLISH,
+        asked_in: str = "",
+    ) -> None:
         self.app = app
         self.project = project
-        self.texts = {**TEMPLATES, **(texts or {})}
+        self.texts = {**texts_in(language), **(texts or {})}
+        self.language = language
+        self.asked_in = asked_in
 
     def verify_email(self, email: str, url: str) -> Letter:
         fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
@@ -113,4 +126,12 @@ class AccountLetters:
 
     def compose(self, template: Template, email: str, fields: Mapping[str, str]) -> Letter:
         """Return a letter of this pool, with the texts of the pool."""
-        return compose(self.texts[template.kind], email, {"app": self.app, **fields}, self.project)
+        all = {"app": self.app, **fields}
+        letter = compose(self.texts[template.kind], email, all, self.project, self.language)
+        return msgspec.structs.replace(letter, fields=all, language=self.asked_in)
+
+    def again(self, letter: Letter) -> Letter:
+        """Return a letter with the texts and in the language of these letters."""
+        if letter.fields is None or letter.kind not in self.texts:
+            return letter
+        return self.compose(self.texts[letter.kind], letter.to, letter.fields)

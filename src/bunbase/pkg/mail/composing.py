@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.ip_addresses import canonical_address
-from bunbase.pkg.mail.layout import Content, html_of, text_of
+from bunbase.pkg.mail.languages import ENGLISH, fallback_in, fields_in
+from bunbase.pkg.mail.layout import FALLBACK, Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
 from bunbase.pkg.mail.templates import DAY, HOUR, MINUTE, Template
 
@@ -30,14 +31,18 @@ DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also 
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
-def compose(template: Template, to: str, fields: Mapping[str, str], project: str = "") -> Letter:
+def compose(
+    template: Template, to: str, fields: Mapping[str, str], project: str = "", language: str = ENGLISH
+) -> Letter:
     """Return the letter for an address.
 
     `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
     `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
     link of the button, and `code` stands alone on its line.
+    `language`: of the texts of the template.
     Raises: ValueError if a field is missing or `url` is not a complete address: the calling room has a bug.
     """
+    fields = fields_in(language, fields)
     url, code = fields.get("url", ""), fields.get("code", "")
     missing = template.needs() - {name for name, value in fields.items() if value}
     if missing:
@@ -50,7 +55,9 @@ def compose(template: Template, to: str, fields: Mapping[str, str], project: str
         for text in (template.subject, template.heading, template.body, template.button, template.footer)
     )
     paragraphs = tuple(" ".join(paragraph.split()) for paragraph in body.split("\n\n"))
-    content = Content(known["app"], heading, paragraphs, button, url, code, footer)
+    content = Content(
+        known["app"], heading, paragraphs, button, url, code, footer, language, fallback_in(language) or FALLBACK
+    )
     return Letter(
         to=to,
         subject=subject[:MAX_SUBJECT],

@@ -61,7 +61,7 @@ BUTTON: Final = (
     "border-radius:8px;background:#1d4fd7;color:#ffffff;font-size:16px;font-weight:600;text-decoration:none"
     '">{label}</a></p>\n'
     '<p class="small" style="margin:0 0 16px;font-size:14px;line-height:1.5;color:#565d6b">'
-    "If the button does not work, open this address:<br>"
+    "{fallback}<br>"
     '<a class="address" href="{url}" style="color:#1d4fd7;overflow-wrap:anywhere">{url}</a></p>'
 )
 FOOTER: Final = (
@@ -70,8 +70,14 @@ FOOTER: Final = (
 )
 
 
+FALLBACK: Final = "If the button does not work, open this address:"
+
+
 class Content(msgspec.Struct, frozen=True):
-    """The parts of a mail, as plain text. `button` labels the link `url`; `code`: a code to type. Both may be empty."""
+    """The parts of a mail, as plain text. `button` labels the link `url`; `code`: a code to type. Both may be empty.
+
+    `fallback`: the sentence above the address of the button.
+    """
 
     app: str
     heading: str
@@ -81,6 +87,7 @@ class Content(msgspec.Struct, frozen=True):
     code: str = ""
     footer: str = ""
     language: str = "en"
+    fallback: str = FALLBACK
 
 
 def html_of(content: Content) -> str:
@@ -89,7 +96,9 @@ def html_of(content: Content) -> str:
     if content.code:
         parts.append(CODE.format(code=escape(content.code), font=MONOSPACE))
     if content.url:
-        parts.append(BUTTON.format(url=escape(content.url), label=escape(content.button)))
+        parts.append(
+            BUTTON.format(url=escape(content.url), label=escape(content.button), fallback=escape(content.fallback))
+        )
     if content.footer:
         parts.append(FOOTER.format(text=escape(content.footer)))
     known = {"heading": escape(content.heading), "language": escape(content.language)}

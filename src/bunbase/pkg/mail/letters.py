@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
+
 MAX_SUBJECT: Final = 250  # characters
 MAX_BODY: Final = 256 << 10  # characters
 USEFUL_SECONDS: Final = 8 * 3600
@@ -21,6 +23,8 @@ class Letter(msgspec.Struct, frozen=True):
     `notice`: the mail tells the owner of the address that something has happened, and nobody but the owner can cause
     it. Notices have their own limit: otherwise an attacker who asks for many codes could suppress them.
     `useful_seconds`: the mail is not sent later than this, for example because its link has expired.
+    `fields`: what the letter was made of, so that it can be made again in the language of its reader. `language`: which
+    the person who asked for the letter reads; empty if this is not known.
     """
 
     to: str
@@ -31,6 +35,8 @@ class Letter(msgspec.Struct, frozen=True):
     kind: str = "other"
     notice: bool = False
     useful_seconds: int = USEFUL_SECONDS
+    fields: dict[str, str] | None = None
+    language: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.subject) <= MAX_SUBJECT or max(len(self.text), len(self.html)) > MAX_BODY:
@@ -42,7 +48,8 @@ class Letter(msgspec.Struct, frozen=True):
 class ClaimedMail(msgspec.Struct, frozen=True):
     """A mail that this process may send until its claim ends. `attempts`: with the present one.
 
-    `project`: the project in whose name the mail is sent; empty for the installation.
+    `project`: the project in whose name the mail is sent; empty for the installation. `sender`: what this project has
+    chosen in place of the installation's sender.
     """
 
     id: str
@@ -55,6 +62,7 @@ class ClaimedMail(msgspec.Struct, frozen=True):
     created_at: datetime
     useful_until: datetime
     project: str = ""
+    sender: OwnSender = OF_INSTALLATION
 
 
 class DevMail(msgspec.Struct, frozen=True):

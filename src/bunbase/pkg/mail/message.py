@@ -13,15 +13,21 @@ from email.utils import format_datetime
 from typing import Final
 
 from bunbase.pkg.mail.letters import ClaimedMail
+from bunbase.pkg.mail.senders import shown_sender
 
 ENCODED: Final = "xn--"
 
 
 def message_of(mail: ClaimedMail, sender: Address) -> EmailMessage:
-    """Return the message. The Message-ID is the same for every attempt, so that mailboxes can drop a second copy."""
-    to = deliverable(mail.recipient)
+    """Return the message. `sender`: of the installation.
+
+    The Message-ID is the same for every attempt, so that mailboxes can drop a second copy.
+    """
+    to, sender = deliverable(mail.recipient), shown_sender(mail.sender, sender)
     message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
     message["From"] = sender
+    if mail.sender.reply_to:
+        message["Reply-To"] = Address(addr_spec=mail.sender.reply_to)
     message["To"] = Address(addr_spec=to) if to.isascii() else to  # `Address` refuses a mailbox in Unicode (RFC 6531)
     message["Subject"] = one_line(mail.subject)
     message["Date"] = _date(mail.created_at)

@@ -43,6 +43,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
 from bunbase.pkg.mail.message import deliverable, one_line
+from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
 
 log = logger("mail")
@@ -104,6 +105,22 @@ DELETE FROM mails WHERE id IN (
     SELECT id FROM mails WHERE state = ANY ($1) AND ended_at IS NOT NULL AND ended_at < $2 LIMIT $3)"""
 
 
+SenderOf = Callable[[str], Awaitable[OwnSender]]
+
+
+async def installation_sends(_project: str) -> OwnSender:
+    """All projects have the sender of the installation. This is the default."""
+    return OF_INSTALLATION
+
+
+ForReader = Callable[[Letter], Awaitable[Letter]]
+
+
+async def in_any_language(letter: Letter) -> Letter:
+    """All readers get the letter as it is. This is the default."""
+    return letter
+
+
 async def no_own_way(_project: str) -> bool:
     """All mails leave through the mail server. This is the default."""
     return False
@@ -124,6 +141,8 @@ class MailOutbox:
 
     `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
+    `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
+    chosen as the sender of its mails.
     `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
     """
 
@@ -140,6 +159,8 @@ class MailOutbox:
         self.clock = clock
         self.settings = settings or MailSettings()
         self.dev = dev
+        self.sender_of: SenderOf = installation_sends
+        self.for_reader: ForReader = in_any_language
         self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
 
     async def post(self, *letters: Letter) -> None:
@@ -151,6 +172,7 @@ class MailOutbox:
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
+            addressed = [(recipient, await self.for_reader(letter)) for recipient, letter in addressed]
             for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
                 await self.db.execute(LOCK_MAILBOX, mailbox)
             for recipient, letter in addressed:
@@ -171,7 +193,10 @@ class MailOutbox:
         """
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        return await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
+        mail = await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
+        if mail is None or not mail.project:
+            return mail
+        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project))
 
     async def sent(self, mail: ClaimedMail) -> None:
         """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
@@ -217,10 +242,16 @@ class MailOutbox:
         """
         if not self.dev:
             return []
-        recipient = email_or_none(to) if to else ""
-        if recipient is None or "\0" in project + before:
+        recipient = (email_or_none(to) or to) if to else ""  # a text message has a phone number in its place
+        if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
+
+    async def keep_text(self, project: str, phone: str, subject: str, text: str) -> None:
+        """Keep a text message in the mailbox of dev mode, because the project has nothing that sends it."""
+        now = self.clock.now()
+        values = (phone, phone, subject, text, "", "kept", now, now, now)
+        await self.db.execute(POST, new_id("mail"), project, "text_message", False, *values)
 
     async def forget(self) -> None:
         """Delete the mails that ended more than a day ago, and dead letters after 30 days."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from email.headerregistry import Address
 from email.utils import parseaddr
@@ -16,6 +17,8 @@ from bunbase.pkg.errors import CannotStart
 
 DEV_SENDER: Final = "BunBase <bunbase@localhost>"
 SENDER_EXAMPLE: Final = "BunBase <bunbase@example.com>"
+FOR: Final = "="  # in mail.sender_domains: between a domain and the only project that may use it
+DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 LOCALHOST: Final = "localhost"
 
 
@@ -42,6 +45,8 @@ class MailSettings(msgspec.Struct, frozen=True):
     `ca_file`: a file with the certificates of the authorities that may sign the server's certificate; if empty, those
     of the operating system.
     `sender`: the address that mails come from, with a name: `BunBase <bunbase@example.com>`.
+    `sender_domains`: the domains from which projects may send mail to their users, such as `bakery.example`. With
+    `bakery.example=prj_…`, only that project may: [mail](../mail.md#senders-of-projects).
     `timeout_seconds`: the deadline of one attempt to send a mail, from the connection to the server's last answer.
     `max_per_address`: how many mails an address may get in an hour from one room; notices are counted separately.
     `max_of_a_kind`: how many mails of one kind, such as sign-in codes, an address may get in an hour from one project.
@@ -54,6 +59,7 @@ class MailSettings(msgspec.Struct, frozen=True):
     password: str = ""
     ca_file: str = ""
     sender: str = ""
+    sender_domains: tuple[str, ...] = ()
     timeout_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 30.0
     max_per_address: Limit = 30
     max_of_a_kind: Limit = 6
@@ -82,6 +88,11 @@ def check_mail(settings: MailSettings) -> None:
 
     Raises: CannotStart.
     """
+    for entry in settings.sender_domains:
+        if not is_sender_domain(entry):
+            raise CannotStart(
+                f"mail.sender_domains: {entry!r} must be a domain such as example.com, or example.com=prj_…"
+            )
     if not settings.host:
         given = [name for name in ("username", "password", "sender", "ca_file") if getattr(settings, name)]
         if given:
@@ -110,6 +121,12 @@ def read_sender(text: str) -> Address:
     if normal is None or not normal.isascii() or not text.rstrip(">").endswith(address):
         raise ValueError("not an address")
     return Address(name, addr_spec=normal)
+
+
+def is_sender_domain(entry: str) -> bool:
+    """True for an entry of mail.sender_domains: a domain, or a domain and a project, as in `a.example=prj_…`."""
+    domain, found, project = entry.partition(FOR)
+    return DOMAIN.fullmatch(domain) is not None and bool(project) == bool(found)
 
 
 def is_loopback(host: str) -> bool:

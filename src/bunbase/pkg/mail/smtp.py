@@ -46,7 +46,7 @@ class SmtpServer:
             raise Undelivered(f"The mail cannot be written: {wrong}", permanent=True) from None
         try:
             async with asyncio.timeout(self.settings.timeout_seconds), self._connected() as client:
-                await client.send_message(message, sender=self.sender.addr_spec)
+                await client.send_message(message, sender=mail.sender.address or self.sender.addr_spec)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             first = refused.recipients[0]
             raise Undelivered(f"{first.code} {first.message}", first.code >= PERMANENT) from None

@@ -39,9 +39,10 @@ async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[Tenan
 
 
 @post("/v1/auth/login/code", summary="Sign in with a code", tags=TAGS, status_code=200, cache_control=NO_STORE)
-async def code_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
-    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one."""
-    return await tenant_auth.login_with_code(keyed, data.email, data.code)
+async def code_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
+    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one. With the
+    access token of an anonymous user, this user gets the address and keeps the id."""
+    return await tenant_auth.login_with_code(client, data.email, data.code)
 
 
 @post("/v1/auth/link", summary="Send a sign-in link by mail", tags=TAGS, status_code=202)
@@ -56,9 +57,10 @@ async def request_user_link(
 
 
 @post("/v1/auth/login/link", summary="Sign in with a link", tags=TAGS, status_code=200, cache_control=NO_STORE)
-async def link_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken) -> UserSignedIn:
-    """`token`: the parameter `token` with which the page of the link has opened your app."""
-    return await tenant_auth.login_with_link(keyed, data.token)
+async def link_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserMailToken) -> UserSignedIn:
+    """`token`: the parameter `token` with which the page of the link has opened your app. With the access token of an
+    anonymous user, this user gets the address and keeps the id."""
+    return await tenant_auth.login_with_link(client, data.token)
 
 
 ROUTES = (request_user_code, code_login, request_user_link, link_login)

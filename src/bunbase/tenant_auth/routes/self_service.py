@@ -19,6 +19,7 @@ from bunbase.contracts.tenant_auth.users import Email, User
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
 from bunbase.pkg.ids import ID
+from bunbase.pkg.languages import is_language
 from bunbase.pkg.modules import Site
 from bunbase.pkg.openapi import SIGNED_IN_USER
 from bunbase.pkg.web_pages.serving import sent_cookie
@@ -31,13 +32,15 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 
 
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: any JSON object of at most 16 KiB; the user may change it later. `captcha`: the token of the widget, if
-    the project has a captcha."""
+    """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: which the user reads, such
+    as `de`; empty: what the browser asks for (`Accept-Language`). `captcha`: the token of the widget, if the project
+    has a captcha."""
 
     email: Email
     password: str
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
+    language: str = ""
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +72,11 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    data: dict[str, Any]
+    """`data`: replaced as a whole. `language`: of the user's mails and text messages, such as `de`; empty for none.
+    Members that are left out stay as they are."""
+
+    data: dict[str, Any] | None = None
+    language: str | None = None
 
 
 class UserMe(msgspec.Struct, frozen=True):
@@ -95,6 +102,8 @@ async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 
     If the email is taken, the answer is 409, so a caller can find out which emails have an account. With
     `enumeration: "closed"`, the answer is 202 for every email."""
+    if is_language(data.language):
+        client = msgspec.structs.replace(client, accept_language=data.language)
     signed_in = await tenant_auth.signup(client, data.email, data.password, data.data, data.captcha)
     if signed_in is None:
         return Response(SignupPending(), status_code=202)
@@ -179,9 +188,9 @@ async def get_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth
     return UserMe(await tenant_auth.me(client))
 
 
-@patch("/v1/auth/me", summary="Replace the user's own data", tags=TAGS, security=SIGNED_IN_USER)
+@patch("/v1/auth/me", summary="Change the user's own data and language", tags=TAGS, security=SIGNED_IN_USER)
 async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
-    return UserMe(await tenant_auth.update_me(client, data.data))
+    return UserMe(await tenant_auth.update_me(client, data.data, data.language))
 
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)

@@ -61,16 +61,19 @@ from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
 from bunbase.tenant_auth.service.password import Password
+from bunbase.tenant_auth.service.phone import PhoneSignIn
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
+from bunbase.tenant_auth.service.shown_address import ShownSignIn
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_in_pages import SignInPages, look_of
 from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.signing_keys import UserKeys
+from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
@@ -88,11 +91,14 @@ class TenantAuthService:
         self.hooks = Hooks(pools, functions)
         self.tokens = tokens = SessionTokens(access, pools.site.clock, self.hooks.before_token)
         self.opening = OpenSession(stores, pools, tokens, self.hooks)
-        self.mail_requests = MailRequests(stores, pools)
+        self.texts = TextMessages(pools, self.hooks)
+        self.mail_requests = MailRequests(stores, pools, self.texts)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
         self.captchas = Captchas(pools.settings.captcha_urls)
-        self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places, self.captchas)
+        shown = ShownSignIn(self.opening, places, self.anonymous)
+        self.by_mailbox = MailboxSignIn(self.mail_requests, shown, self.captchas)
+        self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs, self.captchas)
         self.email_change = EmailChange(self.proofs)
         self.leaving = Leaving(self.proofs, places)
         self.password = Password(self.mail_requests, self.proofs, self.captchas)
@@ -183,8 +189,8 @@ class TenantAuthService:
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)
 
-    async def update_me(self, caller: Caller, data: dict[str, Any]) -> User:
-        return await self.profile.replace_data(caller, data)
+    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
+        return await self.profile.change(caller, data, language)
 
     async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
         await self.verify_email.request(caller, email, redirect_to)
@@ -284,6 +290,21 @@ class TenantAuthService:
 
     async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
         return await self.by_mailbox.with_link(caller, token)
+
+    async def request_phone_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:
+        await self.by_phone.request_code(caller, phone, language, captcha)
+
+    async def login_with_phone(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
+        return await self.by_phone.with_code(caller, phone, code)
+
+    async def request_phone_change(self, caller: Caller, phone: str, language: str) -> None:
+        await self.by_phone.request_change(caller, phone, language)
+
+    async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:
+        return await self.by_phone.confirm_change(caller, phone, code)
+
+    async def remove_phone(self, caller: Caller) -> User:
+        return await self.by_phone.remove(caller)
 
     async def request_user_email_change(self, caller: Caller, email: str) -> None:
         await self.email_change.request(caller, email)

@@ -27,7 +27,7 @@ from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.people import Change, Person, signed_in_person, signed_out
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_data
-from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
 from bunbase.tenant_auth.sign_in_methods import ANONYMOUS, SignInMethod
 from bunbase.tenant_auth.store.users import Alter
@@ -52,7 +52,8 @@ class Anonymous:
             raise AnonymousUsersOff("A member of the project turns them on with the setting anonymous.enabled.")
         check_data(data)
         async with self.places.reserve(project):
-            user = User(new_id("usr"), None, False, ROLE, {}, data, self.clock.now(), anonymous=True)
+            new = User(new_id("usr"), None, False, ROLE, {}, data, self.clock.now(), anonymous=True)
+            user = msgspec.structs.replace(new, language=first_language(caller))
             return await self.opening.open_first_session(caller, Person(user), ANONYMOUS)
 
     async def upgrade(self, caller: Caller, method: SignInMethod, become: Become, also: Also = nothing) -> UserSignedIn:

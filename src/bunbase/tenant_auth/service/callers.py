@@ -6,6 +6,7 @@ from typing import assert_never
 
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.pkg.errors import Forbidden, Unauthenticated
+from bunbase.pkg.languages import asked_for
 
 
 def keyed_project(caller: Caller) -> str:
@@ -41,3 +42,8 @@ def managed_project(caller: Caller, act: Act) -> str:
         case _ as never:
             assert_never(never)
     return caller.project
+
+
+def first_language(caller: Caller) -> str:
+    """Return the language that the caller's browser prefers, or "" if it names none."""
+    return next(iter(asked_for(caller.accept_language)), "")

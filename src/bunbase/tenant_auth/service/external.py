@@ -28,7 +28,7 @@ from bunbase.tenant_auth.people import Change, Person, with_identity
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE
-from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.pool_people import PoolPeople
 from bunbase.tenant_auth.service.proofs import Proofs
@@ -134,12 +134,12 @@ class ExternalAccounts:
         """
         while True:
             try:
-                return await self._user(entry)
+                return await self._user(caller, entry)
             except NotAdmitted as new:
                 admitted = await self.opening.hooks.before_signup(caller, new.person, entry.method, invited=False)
                 entry = msgspec.structs.replace(entry, asked=new.person, admitted=admitted)
 
-    async def _user(self, entry: Entry) -> Person:
+    async def _user(self, caller: Caller, entry: Entry) -> Person:
         """Return the user to sign in to. This is one transaction, in which a new user has a place in the project.
 
         Raises: NotAdmitted.
@@ -152,16 +152,17 @@ class ExternalAccounts:
             if person.link_session:  # lock the user before the identity, as a deletion of the user does
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
-            user = await people.account(person, partial(self._opened, entry))
+            user = await people.account(person, partial(self._opened, caller, entry))
             return await self._no_longer_anonymous(entry, user) if user.user.anonymous else user
 
-    async def _opened(self, entry: Entry, person: ExternalCode) -> str:
+    async def _opened(self, caller: Caller, entry: Entry, person: ExternalCode) -> str:
         """Open a user, and return its id. The service has verified the address of the person. Raises: NotAdmitted."""
         assert person.email is not None, "a person without an address is refused before"
         project, new = entry.pool.project, entry.admitted
         check_admission(entry.pool.auth, person.email)
         if new is None:
-            user = User(new_id("usr"), person.email, True, ROLE, {}, {}, entry.pool.clock.now(), name=person.name)
+            now, language = entry.pool.clock.now(), first_language(caller)
+            user = User(new_id("usr"), person.email, True, ROLE, {}, {}, now, name=person.name, language=language)
             raise NotAdmitted(Person(user))
         async with self.places.reserve(project):
             await self.stores.users.add(project, new)

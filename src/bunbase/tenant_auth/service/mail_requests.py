@@ -1,10 +1,13 @@
-"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`)."""
+"""Answer requests for a mail that anybody may make for any address (`pkg/identity/mail_requests.py`), and requests for
+a text message to any number.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import assert_never
 
+from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
@@ -13,27 +16,35 @@ from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
+from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.store import Stores
 
 
 class MailRequests:
     """`nudge`: wakes the job that answers the requests."""
 
-    def __init__(self, stores: Stores, pools: Pools) -> None:
+    def __init__(self, stores: Stores, pools: Pools, texts: TextMessages) -> None:
         self.stores = stores
         self.pools = pools
+        self.texts = texts
         self.nudge: Callable[[], None] = lambda: None
 
-    async def request(self, project: str, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
-        """Store a request. A text that is not an address is dropped, with the same answer.
+    async def request(self, caller: Caller, kind: MailKind, email: str, redirect_to: str = "", kept: str = "") -> None:
+        """Store a request for a mail. A text that is not an address is dropped, with the same answer.
 
         `redirect_to`: the address of the app to which the page behind the link leads. `kept`: another text for the
         link. Raises: InvalidInput.
         """
-        pool = await self.pools.of(project)
+        pool = await self.pools.of(keyed_project(caller))
         name = kept or pool.checked_redirect(redirect_to)
-        if await request_mail(pool.stores, kind, email, pool.clock, name):
+        if await request_mail(pool.stores, kind, email, pool.clock, name, first_language(caller)):
             self.nudge()
+
+    async def request_text(self, pool: Pool, phone: str, language: str) -> None:
+        """Store a request for a text message with a code. `phone`: in its normal form."""
+        await pool.stores.mail_tokens.request(MailKind.PHONE_CODE, phone, pool.clock.now(), "", language)
+        self.nudge()
 
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. The job calls this."""
@@ -41,6 +52,9 @@ class MailRequests:
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
+        if kind is MailKind.PHONE_CODE:
+            await self._phone_code(pool, asked)
+            return
         person = await self.stores.users.by_email(asked.project, asked.email)
         match kind:
             case MailKind.PASSWORD_RESET:
@@ -58,6 +72,14 @@ class MailRequests:
             case other:
                 assert_never(other)
 
+    async def _phone_code(self, pool: Pool, asked: MailRequest) -> None:
+        # a code is made for every number: so a guess takes the same way whether or not the number has a user
+        phone, kind = asked.email, MailKind.PHONE_CODE
+        person = await self.stores.users.by_phone(pool.project, phone)
+        code = await pool.codes.make(kind, phone)
+        if code and _may_sign_in(pool, person, None):
+            await self.texts.post(pool, "sign_in", phone, code, asked.language)
+
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     if person is not None and not person.is_banned(pool.clock.now()):
@@ -67,7 +89,9 @@ async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest)
             email,
             person.id,
             RESET_SECONDS,
-            lambda token: pool.letters.password_reset(email, pool.page("reset-password", token)),
+            lambda token: pool.letters_asked_in(asked.language).password_reset(
+                email, pool.page("reset-password", token)
+            ),
             asked.name,
         )
 
@@ -76,7 +100,7 @@ async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -
     # a code is made for every address: so a guess takes the same way whether or not the address has a user
     code = await pool.codes.make(MailKind.SIGN_IN_CODE, asked.email)
     if code and _may_sign_in(pool, person, asked.email):
-        await pool.stores.mails.post(pool.letters.sign_in_code(asked.email, code))
+        await pool.stores.mails.post(pool.letters_asked_in(asked.language).sign_in_code(asked.email, code))
 
 
 async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
@@ -88,20 +112,20 @@ async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -
             email,
             None,  # the link is for the mailbox, which may have no user yet
             SIGN_IN_SECONDS,
-            lambda token: pool.letters.sign_in_link(email, pool.page("sign-in-link", token)),
+            lambda token: pool.letters_asked_in(asked.language).sign_in_link(email, pool.page("sign-in-link", token)),
             asked.name,
         )
 
 
-def _may_sign_in(pool: Pool, person: Person | None, email: str) -> bool:
-    """True if the owner of a mailbox may sign in, or may sign up."""
+def _may_sign_in(pool: Pool, person: Person | None, email: str | None) -> bool:
+    """True if the owner of a mailbox or a phone may sign in, or may sign up."""
     return admits(pool.auth, email) if person is None else not person.is_banned(pool.clock.now())
 
 
 async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     email = asked.email
     if person is not None:
-        await pool.stores.mails.post(pool.letters.already_a_user(email))
+        await pool.stores.mails.post(pool.letters_asked_in(asked.language).already_a_user(email))
         return
     await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
     await pool.links.post(
@@ -109,7 +133,7 @@ async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> Non
         email,
         None,
         VERIFY_SECONDS,
-        lambda token: pool.letters.verify_email(email, pool.page("sign-up", token)),
+        lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("sign-up", token)),
         asked.name,
     )
 
@@ -122,6 +146,6 @@ async def _verify_email(pool: Pool, person: Person | None, asked: MailRequest) -
             email,
             person.id,
             VERIFY_SECONDS,
-            lambda token: pool.letters.verify_email(email, pool.page("verify-email", token)),
+            lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("verify-email", token)),
             asked.name,
         )

@@ -4,16 +4,15 @@ The life of one sign-in:
 
     1. A request for a mail is stored and answered. A job makes the code or the link, and mails it if the address has a
        user or may have one (`mail_requests.py`).
-    2. The code is compared, or the link is looked up. Neither is used up yet.
-    3. A user with this address whose address was never confirmed may have been made by somebody else, who knows the
-       password. So the address is confirmed now, and the password, the factors and the sessions end.
-    4. A session is opened. The transaction that stores it uses the code or link up. If the address has no user, the
-       same transaction stores the new user.
+    2. The code is compared, or the link is looked up. `shown_address.py` has the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
 
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
 from bunbase.contracts.caller import Caller
@@ -23,41 +22,36 @@ from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.identity.redirects import with_parameters
-from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, taken_over
-from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.service.anonymous import ROLE
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
-from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.service.shown_address import ShownSignIn
 from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
-Take = Callable[[], Awaitable[None]]  # uses a code or link up, or raises a Problem if somebody was faster
+Take = Callable[[], Coroutine[Any, Any, None]]  # uses a code or link up, or raises a Problem if somebody was faster
 
 
 class MailboxSignIn:
-    def __init__(self, requests: MailRequests, opening: OpenSession, places: Places, captchas: Captchas) -> None:
+    def __init__(self, requests: MailRequests, signing_in: ShownSignIn, captchas: Captchas) -> None:
         self.requests = requests
-        self.opening = opening
-        self.places = places
+        self.signing_in = signing_in
         self.captchas = captchas
-        self.stores = opening.stores
-        self.pools = opening.pools
+        self.pools = requests.pools
 
     async def request_code(self, caller: Caller, email: str, captcha: str = "") -> None:
         """Raises: CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
         await self.captchas.check(caller, await self.pools.of(keyed_project(caller)), captcha)
-        await self.requests.request(keyed_project(caller), MailKind.SIGN_IN_CODE, email)
+        await self.requests.request(caller, MailKind.SIGN_IN_CODE, email)
 
     async def with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
-        """Sign in, or sign up. Raises: InvalidCode, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in, or sign up. Raises: InvalidCode, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
         pool, normal = await self.pools.of(keyed_project(caller)), email_or_none(email)
         with metrics.counted(metrics.logins, POOL):
             right = normal and await pool.codes.check(MailKind.SIGN_IN_CODE, normal, code)
@@ -68,7 +62,7 @@ class MailboxSignIn:
             if not await pool.codes.take(MailKind.SIGN_IN_CODE, normal, right):
                 raise wrong_code()
 
-        return await self._open(caller, pool, normal, EMAIL_CODE, take)
+        return await self.signing_in.open(caller, ShownMailbox(pool, normal, EMAIL_CODE, take, wrong_code))
 
     async def request_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Raises: InvalidInput, if the project allows no address of an app that the link could lead to;
@@ -79,13 +73,13 @@ class MailboxSignIn:
             raise InvalidInput.at("/redirect_to", "First add an address of your app to the setting redirect_urls.")
         pool.checked_redirect(target)
         await self.captchas.check(caller, pool, captcha)
-        await self.requests.request(pool.project, MailKind.SIGN_IN_LINK, email, target)
+        await self.requests.request(caller, MailKind.SIGN_IN_LINK, email, target)
 
     async def request_page_link(self, caller: Caller, email: str, back: str, captcha: str) -> None:
         """Send a link that signs in on the page of the project. `back`: the checked path and query of that page."""
         pool = await self.pools.of(keyed_project(caller))
         await self.captchas.check(caller, pool, captcha)
-        await self.requests.request(pool.project, MailKind.SIGN_IN_LINK, email, kept=back)
+        await self.requests.request(caller, MailKind.SIGN_IN_LINK, email, kept=back)
 
     async def link_target(self, caller: Caller, token: str) -> str:
         """Return the address of the app, or of the sign-in page, with the token of a valid link, which stays valid.
@@ -101,7 +95,7 @@ class MailboxSignIn:
         return with_parameters(target, token=token)
 
     async def with_link(self, caller: Caller, token: str) -> UserSignedIn:
-        """Sign in, or sign up. Raises: LinkExpired, UserBanned, SecondFactorRequired, TooManyUsers."""
+        """Sign in, or sign up. Raises: LinkExpired, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
         pool = await self.pools.of(keyed_project(caller))
         with metrics.counted(metrics.logins, POOL):
             found = await pool.links.find(token, MailKind.SIGN_IN_LINK)
@@ -112,44 +106,45 @@ class MailboxSignIn:
             if await pool.links.take(token, MailKind.SIGN_IN_LINK) is None:
                 raise _expired()
 
-        return await self._open(caller, pool, found.email, EMAIL_LINK, take)
+        return await self.signing_in.open(caller, ShownMailbox(pool, found.email, EMAIL_LINK, take, _expired))
 
-    async def _open(self, caller: Caller, pool: Pool, email: str, method: SignInMethod, take: Take) -> UserSignedIn:
-        while True:
-            person = await self.stores.users.by_email(pool.project, email)
-            if person is None:
-                signed_in = await self._sign_up(caller, pool, email, method, take)
-            elif not person.user.email_verified and not person.is_banned(pool.clock.now()):
-                await self._claim(pool, person.id, email)
-                continue
-            else:
-                signed_in = await self.opening.open_session(caller, person, method, also=take)
-            if signed_in is not None:
-                return signed_in
-            # else the user was changed or added meanwhile: look again
 
-    async def _sign_up(
-        self, caller: Caller, pool: Pool, email: str, method: SignInMethod, take: Take
-    ) -> UserSignedIn | None:
-        """Add a user without a password. Return None if somebody has just added one with this address."""
-        if not admits(pool.auth, email):
-            raise _expired() if method is EMAIL_LINK else wrong_code()
-        user = User(new_id("usr"), email, True, ROLE, {}, {}, pool.clock.now())
-        async with self.places.reserve(pool.project):
-            try:
-                return await self.opening.open_first_session(caller, Person(user), method, also=take)
-            except EmailTaken:
-                return None
+class ShownMailbox:
+    """A mailbox that a person reads. `refused`: makes the answer to a wrong code or link."""
 
-    async def _claim(self, pool: Pool, id: str, email: str) -> None:
+    def __init__(
+        self, pool: Pool, email: str, method: SignInMethod, take: Take, refused: Callable[[], Problem]
+    ) -> None:
+        self.pool = pool
+        self.email = email
+        self.method = method
+        self.take = take
+        self.refused = refused
+
+    async def owner(self) -> Person | None:
+        return await self.pool.users.by_email(self.pool.project, self.email)
+
+    def on(self, user: User) -> User:
+        return msgspec.structs.replace(user, email=self.email, email_verified=True)
+
+    def admitted(self) -> bool:
+        return admits(self.pool.auth, self.email)
+
+    async def claim(self, owner: Person) -> bool:
         """Confirm the address of a user, and end everything with which another person could open the account."""
-        until = await self.pools.revoked_until()
-        async with self.stores.db.transaction():
-            before = await self.stores.users.locked(pool.project, id)
-            if before is None or before.email != email or before.user.email_verified:
-                return
-            await self.stores.users.change(pool.project, id, taken_over, pool.clock.now(), until)
-            await pool.forget_ways_in(id)
+        if owner.user.email_verified:
+            return False
+        pool, users = self.pool, self.pool.users
+        until = await pool.revoked_until()
+        async with pool.stores.db.transaction():
+            before = await users.locked(pool.project, owner.id)
+            if before is not None and before.email == self.email and not before.user.email_verified:
+                await users.change(pool.project, owner.id, taken_over, pool.clock.now(), until)
+                await pool.forget_ways_in(owner.id)
+        return True
+
+    def taken(self) -> Problem:
+        return EmailTaken("Sign in without the token of the anonymous user: the code or the link is still valid.")
 
 
 def wrong_code() -> InvalidCode:

@@ -49,7 +49,7 @@ class Password:
         pool = await self.pools.of(keyed_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
-        await self.requests.request(pool.project, MailKind.PASSWORD_RESET, email, redirect_to)
+        await self.requests.request(caller, MailKind.PASSWORD_RESET, email, redirect_to)
 
     async def reset(self, caller: Caller, token: str, password: str) -> str:
         """Set a new password by a link. All sessions end, and the address is confirmed.

@@ -6,6 +6,8 @@ from typing import Any
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.languages import is_language
 from bunbase.tenant_auth.people import account_deleted, signed_in_person
 from bunbase.tenant_auth.profiles import check_data
 from bunbase.tenant_auth.service.callers import keyed_project
@@ -20,10 +22,13 @@ class Profile:
         """Return the signed-in user. Raises: Unauthenticated."""
         return signed_in_person(await self.users.by_id(keyed_project(caller), caller.end_user().uid)).user
 
-    async def replace_data(self, caller: Caller, data: dict[str, Any]) -> User:
-        """Replace the user's own data. Raises: InvalidInput, Unauthenticated."""
-        check_data(data)
-        user = await self.users.update_data(keyed_project(caller), caller.end_user().uid, data)
+    async def change(self, caller: Caller, data: dict[str, Any] | None, language: str | None) -> User:
+        """Replace the user's own data, the language, or both. Raises: InvalidInput, Unauthenticated."""
+        if data is not None:
+            check_data(data)
+        if language and not is_language(language):
+            raise InvalidInput.at("/language", "Send the tag of a language, such as de or pt-BR.")
+        user = await self.users.update_own(keyed_project(caller), caller.end_user().uid, data, language)
         if user is None:
             raise account_deleted()
         return user

@@ -16,6 +16,7 @@ from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.pool import SETTINGS, Pools
 from bunbase.tenant_auth.providers import check_providers, kind_of
 from bunbase.tenant_auth.service.hooks import Hooks
+from bunbase.tenant_auth.settings_checks import check_sender
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
 
@@ -41,6 +42,7 @@ class ProjectSettings:
                 raise StaleSettings(f"Read the settings again: they have the version {before.version} now.")
             result = merged(raw, plain)
             settings = checked(plain, result, self.pools.site.public_url)
+            check_sender(settings, caller.project, self.pools.site.mail.sender_domains)
             check_providers(_named(settings, plain), secrets, self.pools.settings.provider_hosts)
             await self.hooks.check_functions(caller.project, before.settings.hooks, settings.hooks)
             self._check_list(settings)

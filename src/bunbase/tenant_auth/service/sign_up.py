@@ -31,7 +31,7 @@ from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.profiles import check_data
 from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
-from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.callers import first_language, keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import PASSWORD
@@ -75,10 +75,10 @@ class SignUp:
         if is_anonymous(caller):
             return await self._upgrade(caller, pool, email, password, data)
         if confirms_addresses(pool.auth):
-            await self._send_link(pool, email, password, data)
+            await self._send_link(caller, pool, email, password, data)
             return None
         async with self.places.reserve(project):
-            person = await self._person(pool, email, password, data)
+            person = await self._person(caller, pool, email, password, data)
             return await self.opening.open_first_session(caller, person, PASSWORD)
 
     async def confirm(self, caller: Caller, token: str, password: str) -> UserSignedIn:
@@ -88,7 +88,7 @@ class SignUp:
         """
         pool, found = await self._found(keyed_project(caller), token)
         async with self.places.reserve(pool.project):
-            person = await self._confirmed_person(pool, found, password)
+            person = await self._confirmed_person(caller, pool, found, password)
             taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
             return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
 
@@ -96,31 +96,32 @@ class SignUp:
         """Create the user that a link is for, without a session. Raises: as `confirm`."""
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
-            person = await self._confirmed_person(pool, found, password)
+            person = await self._confirmed_person(caller, pool, found, password)
             taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
             await self.opening.add_user(caller, person, PASSWORD, taking, invited)
 
     async def _upgrade(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
-        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a sign-in by another
-        service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
+        Nothing has shown that the address is theirs. So where addresses are confirmed first, only a code, a link or
+        another service can do this. Raises: UpgradeUnavailable, WeakPassword, EmailTaken, InvalidToken, SignInBusy.
         """
         if confirms_addresses(pool.auth):
             raise UpgradeUnavailable(
-                "This app confirms addresses first. Sign in by another service (POST /v1/auth/oauth/exchange) with the "
-                "same token to keep the data, or sign up without the token: then the data of the visitor stay behind."
+                "This app confirms addresses first. Sign in with a code (POST /v1/auth/login/code), a link or another "
+                "service and the same token to keep the data, or sign up without the token: then the data of the "
+                "visitor stay behind."
             )
         become = partial(_with_password, email=email, hash=await pool.new_passwords.hash(password, email), data=data)
         return await self.anonymous.upgrade(caller, PASSWORD, become)
 
-    async def _send_link(self, pool: Pool, email: str, password: str, data: Data) -> None:
+    async def _send_link(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> None:
         """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address."""
         await pool.new_passwords.check(password, email)
         if pool.auth.enumeration is Enumeration.OPEN and await self.stores.users.by_email(pool.project, email):
             raise EmailTaken("Sign in instead, or use another address.")
         kept = msgspec.json.encode(data).decode() if data else ""
-        await self.requests.request(pool.project, MailKind.SIGN_UP, email, kept=kept)
+        await self.requests.request(caller, MailKind.SIGN_UP, email, kept=kept)
 
     async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
         """Return the link, which stays valid: it is used up in the transaction that stores the user."""
@@ -130,17 +131,19 @@ class SignUp:
             raise _expired()
         return pool, found
 
-    async def _person(self, pool: Pool, email: str, password: str, data: Data) -> Person:
+    async def _person(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> Person:
         hash = await pool.new_passwords.hash(password, email)
-        return Person(User(new_id("usr"), email, False, ROLE, {}, data, pool.clock.now()), hash)
+        now, language = pool.clock.now(), first_language(caller)
+        return Person(User(new_id("usr"), email, False, ROLE, {}, data, now, language=language), hash)
 
-    async def _confirmed_person(self, pool: Pool, found: MailToken, password: str) -> Person:
+    async def _confirmed_person(self, caller: Caller, pool: Pool, found: MailToken, password: str) -> Person:
         """Return the user that a link is for. An invitation names the role too."""
         kept: Data = msgspec.json.decode(found.name) if found.name else {}
         invited = found.kind == MailKind.INVITE
         role, data = (kept["role"], kept["data"]) if invited else (ROLE, kept)
         hash = await pool.new_passwords.hash(password, found.email)
-        return Person(User(new_id("usr"), found.email, True, role, {}, data, pool.clock.now()), hash)
+        now, language = pool.clock.now(), first_language(caller)
+        return Person(User(new_id("usr"), found.email, True, role, {}, data, now, language=language), hash)
 
 
 def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:

@@ -9,7 +9,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, with_verified_email
-from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 
 
@@ -20,7 +20,7 @@ class VerifyEmail:
         self.pools = requests.pools
 
     async def request(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.requests.request(keyed_project(caller), MailKind.VERIFY_EMAIL, email, redirect_to)
+        await self.requests.request(caller, MailKind.VERIFY_EMAIL, email, redirect_to)
 
     async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:
         """Confirm the address that a link was sent to. Raises: LinkExpired."""

@@ -22,6 +22,7 @@ from bunbase.tenant_auth.store.invites import UserInviteStore
 from bunbase.tenant_auth.store.page_codes import PageCodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
+from bunbase.tenant_auth.store.text_messages import TextMessageStore
 from bunbase.tenant_auth.store.transfers import TransferStore
 from bunbase.tenant_auth.store.users import UserStore
 
@@ -42,6 +43,7 @@ class Stores:
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.transfers = TransferStore(db)
+        self.text_messages = TextMessageStore(db)
         self.users = UserStore(db, self.feed, self.sessions)
 
     async def delete_over(self, before: datetime) -> None:

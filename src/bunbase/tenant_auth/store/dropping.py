@@ -18,6 +18,7 @@ TABLES: Final = (
     "mails",
     "passkey_challenges",
     "sign_in_codes",
+    "text_messages",
     "used_custom_tokens",
 )
 DROP: Final = """

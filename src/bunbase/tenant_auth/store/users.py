@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
+from bunbase.contracts.tenant_auth.problems import PhoneTaken
 from bunbase.contracts.tenant_auth.users import User, UserFilter
 from bunbase.pkg.db.connecting import NotUnique
 from bunbase.pkg.db.database import Database
@@ -21,23 +22,24 @@ LAST: Final = "\U0010ffff"  # sorts after every character of an address
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
-    phone_verified, anonymous)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (project, email) DO NOTHING"""
+    phone_verified, anonymous, language)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING"""
 USERS = """
 SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
-    password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
+    language, password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
 FROM users WHERE project = $1"""
 BY_ID = f"{USERS} AND id = $2"
 BY_EMAIL = f"{USERS} AND email = $2"
+BY_PHONE = f"{USERS} AND phone = $2"
 TO_CHANGE = f"{BY_ID} FOR UPDATE"
 CHANGE = """
 UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6, claims = $7, data = $8,
     banned_at = $9, version = $10, name = $11, phone = $12, phone_verified = $13, anonymous = $14,
-    banned_until = $15, last_sign_in_at = $16, password_changed_at = $17
+    banned_until = $15, last_sign_in_at = $16, password_changed_at = $17, language = $18
 WHERE project = $1 AND id = $2"""
-UPDATE_DATA = """
-UPDATE users SET data = $3 WHERE project = $1 AND id = $2
-RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous"""
+UPDATE_OWN = """
+UPDATE users SET data = coalesce($3, data), language = coalesce($4, language) WHERE project = $1 AND id = $2
+RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language"""
 UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
 BANNED = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
 NOT_BANNED = "(banned_at IS NULL OR banned_until <= {})"
@@ -78,11 +80,13 @@ class UserStore:
         return int(await self.db.value(COUNT_USERS, project))
 
     async def add(self, project: str, new: Person) -> None:
-        """Add a user. Raises: EmailTaken."""
+        """Add a user. Raises: EmailTaken, PhoneTaken."""
         user = new.user
         args = (user.id, user.email, user.email_verified, new.password_hash, user.role, user.claims, user.data)
-        also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
+        also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous, user.language)
         if not await self.db.execute(ADD_USER, project, *args, *also):
+            if user.phone is not None and await self.by_phone(project, user.phone) is not None:
+                raise PhoneTaken("Sign in instead, or use another phone number.")
             raise EmailTaken("Sign in instead, or use another address.")
 
     async def by_id(self, project: str, id: str) -> Person | None:
@@ -90,6 +94,9 @@ class UserStore:
 
     async def by_email(self, project: str, email: str) -> Person | None:
         return _person(await self.db.one(Row, BY_EMAIL, project, email))
+
+    async def by_phone(self, project: str, phone: str) -> Person | None:
+        return _person(await self.db.one(Row, BY_PHONE, project, phone))
 
     async def page(self, project: str, only: UserFilter, before: str, limit: int, now: datetime) -> list[Person]:
         """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
@@ -102,16 +109,22 @@ class UserStore:
         return _person(await self.db.one(Row, TO_CHANGE, project, id))
 
     async def change(self, project: str, id: str, alter: Alter, now: datetime, until: float) -> Person | None:
-        """Change a user with the pure function `alter`. Return None if there is no such user. Raises: EmailTaken."""
+        """Change a user with the pure function `alter`. Return None if there is no such user.
+
+        Raises: EmailTaken, PhoneTaken.
+        """
         try:
             async with self.db.transaction():
                 person = await self.locked(project, id)
                 return None if person is None else await self._change(project, person, alter, now, until)
-        except NotUnique:
+        except NotUnique as error:
+            if "users_phone" in str(error):
+                raise PhoneTaken("Another user has this phone number.") from None
             raise EmailTaken("Another user has this address.") from None
 
-    async def update_data(self, project: str, id: str, data: dict[str, Any]) -> User | None:
-        return await self.db.one(User, UPDATE_DATA, project, id, data)
+    async def update_own(self, project: str, id: str, data: dict[str, Any] | None, language: str | None) -> User | None:
+        """Change what users change themselves. None: it stays. Return None if there is no such user."""
+        return await self.db.one(User, UPDATE_OWN, project, id, data, language)
 
     async def upgrade_hash(self, project: str, id: str, old: str, new: str) -> None:
         """Replace the hash of a password by another hash of the same password, unless the password has changed."""
@@ -132,7 +145,9 @@ class UserStore:
         shown = (user.email, user.email_verified, after.password_hash, user.role, user.claims, user.data)
         who = (user.name, user.phone, user.phone_verified, user.anonymous)
         times = (after.banned_until, after.last_sign_in_at, after.password_changed_at)
-        await self.db.execute(CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times)
+        await self.db.execute(
+            CHANGE, project, user.id, *shown, after.banned_at, after.version, *who, *times, user.language
+        )
         if after.version != before.version:
             await self.feed.publish(RevokedKind.USER, user_version(project, user.id, before.version), until)
         if before.password_hash is not None and after.password_hash != before.password_hash:

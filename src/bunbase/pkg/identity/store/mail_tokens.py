@@ -25,12 +25,12 @@ DELETE FROM mail_tokens WHERE (project, hash) IN (
     SELECT project, hash FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"""
 
 REQUEST: Final = """
-INSERT INTO mail_requests (project, kind, email, name, requested_at) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name"""
+INSERT INTO mail_requests (project, kind, email, name, language, requested_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name, language = excluded.language"""
 TAKE_REQUEST: Final = """
 DELETE FROM mail_requests WHERE (project, kind, email) = (
     SELECT project, kind, email FROM mail_requests ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING project, kind, email, name"""
+RETURNING project, kind, email, name, language"""
 
 
 class NewMailToken(msgspec.Struct, frozen=True):
@@ -52,12 +52,14 @@ class MailToken(msgspec.Struct, frozen=True):
 
 
 class MailRequest(msgspec.Struct, frozen=True):
-    """`project`: of the pool; empty for the accounts of the installation."""
+    """`project`: of the pool; empty for the accounts of the installation. `language`: which the person who asked reads;
+    empty if it is not known."""
 
     project: str
     kind: str
     email: str
     name: str
+    language: str
 
 
 class MailTokenStore:
@@ -81,9 +83,9 @@ class MailTokenStore:
     async def forget_of_address(self, email: str, kind: str) -> None:
         await self.db.execute(FORGET_OF_ADDRESS, self.project, email, kind)
 
-    async def request(self, kind: str, email: str, now: datetime, name: str = "") -> None:
+    async def request(self, kind: str, email: str, now: datetime, name: str = "", language: str = "") -> None:
         """Store a request for a mail. Several requests of one kind for one address are answered with one mail."""
-        await self.db.execute(REQUEST, self.project, kind, email, name, now)
+        await self.db.execute(REQUEST, self.project, kind, email, name, language, now)
 
 
 async def take_request(db: Database) -> MailRequest | None:

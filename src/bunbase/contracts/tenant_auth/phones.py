@@ -1,0 +1,46 @@
+"""Sign end users in by a code in a text message, and change their phone numbers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
+
+
+class UserPhones(Protocol):
+    """A person whose number has no user yet signs up by this, if the project lets strangers sign up.
+
+    If the caller has the token of an anonymous user, this user gets the number and keeps the id. `language`: of the
+    message; empty for the languages that the caller's browser asks for.
+
+    A request for a code raises PhoneNotConfigured, InvalidInput and PhoneNotAllowed. These depend on the number and the
+    settings alone, never on the users.
+    """
+
+    async def request_phone_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:
+        """Send a code of six digits. The answer does not show whether the number has a user."""
+        ...
+
+    async def login_with_phone(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
+        """Sign in with the newest code of a number, once.
+
+        Raises: InvalidCode, PhoneTaken, InvalidToken, UserBanned, SecondFactorRequired, TooManyUsers.
+        """
+        ...
+
+    async def request_phone_change(self, caller: Caller, phone: str, language: str) -> None:
+        """Send a code to the new number of the signed-in user. Raises: ReauthenticationRequired."""
+        ...
+
+    async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:
+        """Store the new number with the signed-in user, whose access tokens end. The sessions stay.
+
+        Raises: InvalidCode, PhoneTaken, Unauthenticated, and as `signup` for an anonymous user.
+        """
+        ...
+
+    async def remove_phone(self, caller: Caller) -> User:
+        """Remove the number of the signed-in user. Raises: ReauthenticationRequired, LastSignInMethod."""
+        ...

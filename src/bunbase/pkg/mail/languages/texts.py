@@ -1,0 +1,28 @@
+"""The form of a language of mails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Texts(msgspec.Struct, frozen=True):
+    """The texts of one mail, as in `templates.Template`."""
+
+    subject: str
+    heading: str
+    body: str
+    button: str = ""
+    footer: str = ""
+
+
+class Language(msgspec.Struct, frozen=True):
+    """`units`: one and many. `factors`: by the English name. `passkey`: with `{name}`. `fallback`: the sentence above
+    the address of a button."""
+
+    texts: Mapping[str, Texts]
+    units: Mapping[str, tuple[str, str]]
+    factors: Mapping[str, str]
+    passkey: str
+    fallback: str

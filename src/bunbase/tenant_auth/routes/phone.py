@@ -1,0 +1,111 @@
+"""Sign in by a text message, and change the phone number: `/v1/auth/phone` and `/v1/auth/login/phone`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import delete, post
+
+from bunbase.contracts.bunauth.accounts import Accepted
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.pkg.openapi import SIGNED_IN_USER
+from bunbase.tenant_auth.routes.mails import CaptchaToken
+from bunbase.tenant_auth.routes.self_service import UserMe
+
+TAGS = ["End users"]
+
+# described for the OpenAPI document only: `pkg/phones.py` checks numbers, and its message shows an example
+Phone = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 7})]
+
+
+class PhoneNumberRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`phone`: with + and the code of the country. `language`: of the message, such as `de`; empty: what the browser
+    asks for (`Accept-Language`)."""
+
+    phone: Phone
+    language: str = ""
+
+
+class PhoneCodeRequest(PhoneNumberRequest, frozen=True, forbid_unknown_fields=True):
+    """`captcha`: the token of the widget, if the project has a captcha."""
+
+    captcha: CaptchaToken = ""
+
+
+class PhoneCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`code`: of the newest message."""
+
+    phone: str
+    code: str
+
+
+@post("/v1/auth/phone", summary="Send a sign-in code by text message", tags=TAGS, status_code=202)
+async def request_phone_code(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCodeRequest
+) -> Accepted:
+    """The answer is the same whether or not the number has a user. The code has six digits, is valid for ten minutes
+    and works once. Only the newest code of a number is valid; a number gets at most five codes an hour.
+
+    The project needs the hook `send_sms` and the setting `phone.countries`: without them, the answer is 422
+    `phone_not_configured`. A number of another country gets 422 `phone_not_allowed`."""
+    await tenant_auth.request_phone_code(keyed, data.phone, data.language, data.captcha)
+    return Accepted()
+
+
+@post(
+    "/v1/auth/login/phone",
+    summary="Sign in with a code of a text message",
+    tags=TAGS,
+    status_code=200,
+    cache_control=NO_STORE,
+)
+async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserSignedIn:
+    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one. With the
+    access token of an anonymous user, this user gets the number and keeps the id."""
+    return await tenant_auth.login_with_phone(client, data.phone, data.code)
+
+
+@post(
+    "/v1/auth/phone/change",
+    summary="Change the phone number of the signed-in user",
+    tags=TAGS,
+    status_code=202,
+    security=SIGNED_IN_USER,
+)
+async def request_phone_change(
+    client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneNumberRequest
+) -> Accepted:
+    """Needs a fresh proof. The new number gets a code, which only this user can use."""
+    await tenant_auth.request_phone_change(client, data.phone, data.language)
+    return Accepted()
+
+
+@post(
+    "/v1/auth/phone/change/confirm",
+    summary="Confirm the new phone number",
+    tags=TAGS,
+    status_code=200,
+    security=SIGNED_IN_USER,
+)
+async def confirm_phone_change(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserMe:
+    """The access tokens end: refresh. If another user has the number, the answer is 409 `phone_taken`."""
+    return UserMe(await tenant_auth.confirm_phone_change(client, data.phone, data.code))
+
+
+@delete(
+    "/v1/auth/phone",
+    summary="Remove the phone number of the signed-in user",
+    tags=TAGS,
+    status_code=200,
+    security=SIGNED_IN_USER,
+)
+async def remove_phone(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
+    """Needs a fresh proof. A user who could not sign in any more gets 409 `last_sign_in_method`."""
+    return UserMe(await tenant_auth.remove_phone(client))
+
+
+ROUTES = (request_phone_code, phone_login, request_phone_change, confirm_phone_change, remove_phone)

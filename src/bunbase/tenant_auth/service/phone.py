@@ -1,0 +1,199 @@
+"""Sign in by a code in a text message, and change the phone number of a user.
+
+Text messages cost money, and thieves earn it: they ask for codes to numbers in countries whose networks pay them. So a
+project names the countries of its users, and the number of messages is limited by address, number and project.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import InvalidCode, PhoneNotAllowed, PhoneNotConfigured, PhoneTaken
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg import metrics
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.languages import is_language
+from bunbase.pkg.phones import masked_phone, phone_or_none, reachable_phone
+from bunbase.tenant_auth.admissions import admits, check_admission
+from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.mail_kinds import MailKind
+from bunbase.tenant_auth.people import (
+    Change,
+    Person,
+    phone_released,
+    phone_taken_over,
+    signed_in_person,
+    with_phone,
+)
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.service.callers import first_language, keyed_project
+from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.mailbox_sign_in import Take, wrong_code
+from bunbase.tenant_auth.service.proofs import Proofs
+from bunbase.tenant_auth.service.shown_address import ShownSignIn
+from bunbase.tenant_auth.service.sign_in import POOL
+from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
+
+CHANGE = "phone_change"  # the kind of the codes for a new number of a user
+EVERYWHERE = "*"
+
+
+class PhoneSignIn:
+    def __init__(self, requests: MailRequests, signing_in: ShownSignIn, proofs: Proofs, captchas: Captchas) -> None:
+        self.requests = requests
+        self.signing_in = signing_in
+        self.proofs = proofs
+        self.captchas = captchas
+        self.pools = requests.pools
+        self.stores = requests.stores
+
+    async def request_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:
+        """Raises: PhoneNotConfigured, InvalidInput, PhoneNotAllowed, CaptchaRequired, CaptchaRefused,
+        CaptchaUnavailable."""
+        pool = await self.pools.of(keyed_project(caller))
+        number = _reachable(pool, phone)
+        await self.captchas.check(caller, pool, captcha)
+        await self.requests.request_text(pool, number, _language(pool, caller, language))
+
+    async def with_code(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
+        """Raises: InvalidCode, PhoneTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
+        pool, number = await self.pools.of(keyed_project(caller)), phone_or_none(phone)
+        with metrics.counted(metrics.logins, POOL):
+            right = number and await pool.codes.check(MailKind.PHONE_CODE, number, code)
+            if not number or not right:
+                raise wrong_code()
+
+        async def take() -> None:
+            if not await pool.codes.take(MailKind.PHONE_CODE, number, right):
+                raise wrong_code()
+
+        return await self.signing_in.open(caller, ShownPhone(pool, number, take))
+
+    async def request_change(self, caller: Caller, phone: str, language: str) -> None:
+        """Raises: PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired."""
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        number = _reachable(pool, phone)
+        async with self.stores.db.transaction():
+            code = await pool.codes.make(CHANGE, _of_user(number, user.uid))
+            if code:
+                await self.requests.texts.post(pool, CHANGE, number, code, _language(pool, caller, language))
+
+    async def confirm_change(self, caller: Caller, phone: str, code: str) -> User:
+        """Raises: InvalidCode, PhoneTaken, Unauthenticated, SignupsClosed, EmailDomainNotAllowed."""
+        pool, uid = await self.pools.of(keyed_project(caller)), caller.end_user().uid
+        number = phone_or_none(phone) or ""
+        address = _of_user(number, uid)
+        right = number and await pool.codes.check(CHANGE, address, code)
+        if not right:
+            raise wrong_code()
+        until = await self.pools.revoked_until()
+        async with self.stores.db.transaction():
+            alter = partial(_changed, pool, number)
+            after = signed_in_person(await self.stores.users.change(pool.project, uid, alter, pool.clock.now(), until))
+            if not await pool.codes.take(CHANGE, address, right):
+                raise wrong_code()
+            if after.email is not None:
+                await pool.stores.mails.post(pool.letters.identity_linked(after.email, masked_phone(number)))
+        return after.user
+
+    async def remove(self, caller: Caller) -> User:
+        """Raises: ReauthenticationRequired, LastSignInMethod, Unauthenticated."""
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        until = await self.pools.revoked_until()
+        async with self.stores.db.transaction():
+            before = signed_in_person(await self.stores.users.locked(pool.project, user.uid))
+            now, alter = pool.clock.now(), partial(with_phone, phone=None)
+            after = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
+            if not after.user.email_verified:  # a verified address is a way in: by a code, a link or a new password
+                await pool.need_way_in(user.uid)
+            if after.email is not None and before.user.phone is not None:
+                shown = masked_phone(before.user.phone)
+                await pool.stores.mails.post(pool.letters.identity_removed(after.email, shown))
+        return after.user
+
+
+class ShownPhone:
+    """A phone whose text messages a person reads."""
+
+    method = PHONE_CODE
+
+    def __init__(self, pool: Pool, phone: str, take: Take) -> None:
+        self.pool = pool
+        self.phone = phone
+        self.take = take
+
+    async def owner(self) -> Person | None:
+        return await self.pool.users.by_phone(self.pool.project, self.phone)
+
+    def on(self, user: User) -> User:
+        return msgspec.structs.replace(user, phone=self.phone, phone_verified=True)
+
+    def admitted(self) -> bool:
+        return admits(self.pool.auth, None)
+
+    async def claim(self, owner: Person) -> bool:
+        """Take a number that was never confirmed from its user, or the user who has nothing but the number.
+
+        The project's server stored the number. It may be a wrong one, so it opens no account that has more.
+        """
+        if owner.user.phone_verified:
+            return False
+        pool, users, until = self.pool, self.pool.users, await self.pool.revoked_until()
+        async with pool.stores.db.transaction():
+            before = await users.locked(pool.project, owner.id)
+            if before is None or before.user.phone != self.phone or before.user.phone_verified:
+                return True
+            alone = before.email is None and before.password_hash is None
+            alone = alone and not await pool.stores.identities.of_account(owner.id)
+            alter = phone_taken_over if alone else phone_released
+            await users.change(pool.project, owner.id, alter, pool.clock.now(), until)
+            if alone:
+                await pool.forget_ways_in(owner.id)
+        return True
+
+    def refused(self) -> InvalidCode:
+        return wrong_code()
+
+    def taken(self) -> Problem:
+        return PhoneTaken("Sign in without the token of the anonymous user: the code is still valid.")
+
+
+def ready(pool: Pool) -> bool:
+    """True if users of the project can sign in by phone. In dev mode without a hook, the mailbox of dev mode gets the
+    messages."""
+    return bool(pool.auth.hooks.send_sms or pool.dev) and bool(pool.auth.phone.countries)
+
+
+def _reachable(pool: Pool, phone: str) -> str:
+    """Return the normal form of a number to which the project sends messages."""
+    if not ready(pool):
+        raise PhoneNotConfigured(
+            "Set hooks.send_sms to a function of the project that sends text messages, and phone.countries to the "
+            'countries of its users, such as ["DE"].'
+        )
+    number, country = reachable_phone(phone)
+    if EVERYWHERE not in pool.auth.phone.countries and country not in pool.auth.phone.countries:
+        raise PhoneNotAllowed(f"This app sends no text messages to {country}: see its setting phone.countries.")
+    return number
+
+
+def _language(pool: Pool, caller: Caller, language: str) -> str:
+    """Return the language of a message: the given one, else the first that the browser asks for."""
+    if is_language(language):
+        return language
+    return first_language(caller) or pool.languages[0]
+
+
+def _of_user(number: str, uid: str) -> str:
+    """Return the address of a code that is valid only for one user."""
+    return f"{number} {uid}"
+
+
+def _changed(pool: Pool, number: str, person: Person) -> Change:
+    if person.user.anonymous:
+        check_admission(pool.auth, None)
+    return with_phone(person, number)

@@ -1,0 +1,112 @@
+"""Sign in by showing that an address or a phone number is one's own: a code or a link was sent to it.
+
+The life of one sign-in:
+
+    1. The code was compared, or the link was looked up. Neither is used up yet.
+    2. A user with this address that was never confirmed may have been made by somebody else. `claim` ends what that
+       person knows.
+    3. A session is opened. The transaction that stores it uses the code or link up. If the address has no user, the
+       same transaction stores the new user. If the caller is an anonymous user, this user gets the address instead.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Protocol
+
+import msgspec
+
+from bunbase.contracts.bunauth.problems import EmailTaken
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import PhoneTaken
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.places import Places
+from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
+from bunbase.tenant_auth.service.callers import first_language
+from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.sign_in_methods import SignInMethod
+
+
+class Shown(Protocol):
+    """An address or a phone number of one project that a person has shown to be theirs."""
+
+    pool: Pool
+    method: SignInMethod
+
+    async def owner(self) -> Person | None: ...
+
+    def on(self, user: User) -> User:
+        """Return a user with the address, which is confirmed."""
+        ...
+
+    def admitted(self) -> bool:
+        """True if a new user may have the address."""
+        ...
+
+    async def claim(self, owner: Person) -> bool:
+        """Confirm the address if the owner has not. Return True if anything was changed: look again."""
+        ...
+
+    async def take(self) -> None:
+        """Use the code or the link up. Raises: the Problem `refused`, if somebody was faster."""
+        ...
+
+    def refused(self) -> Problem:
+        """Return the answer to a wrong code or link."""
+        ...
+
+    def taken(self) -> Problem:
+        """Return the answer to an anonymous user if another user has the address."""
+        ...
+
+
+class ShownSignIn:
+    def __init__(self, opening: OpenSession, places: Places, anonymous: Anonymous) -> None:
+        self.opening = opening
+        self.places = places
+        self.anonymous = anonymous
+
+    async def open(self, caller: Caller, shown: Shown) -> UserSignedIn:
+        """Sign in, or sign up. Raises: what `shown` raises, UserBanned, SecondFactorRequired, TooManyUsers."""
+        if is_anonymous(caller):
+            return await self._upgrade(caller, shown)
+        while True:
+            person = await shown.owner()
+            if person is None:
+                signed_in = await self._sign_up(caller, shown)
+            elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(person):
+                continue
+            else:
+                signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
+            if signed_in is not None:
+                return signed_in
+            # else the user was changed or added meanwhile: look again
+
+    async def _upgrade(self, caller: Caller, shown: Shown) -> UserSignedIn:
+        """Add the address to the anonymous user of the caller. The code or link stays valid if another user has it."""
+        if await shown.owner() is not None:
+            raise shown.taken()
+        if not shown.admitted():
+            raise shown.refused()
+        return await self.anonymous.upgrade(caller, shown.method, partial(_with_address, shown), shown.take)
+
+    async def _sign_up(self, caller: Caller, shown: Shown) -> UserSignedIn | None:
+        """Add a user without a password. Return None if somebody has just added one with this address."""
+        if not shown.admitted():
+            raise shown.refused()
+        now, language = shown.pool.clock.now(), first_language(caller)
+        user = shown.on(User(new_id("usr"), None, False, ROLE, {}, {}, now, language=language))
+        async with self.places.reserve(shown.pool.project):
+            try:
+                return await self.opening.open_first_session(caller, Person(user), shown.method, also=shown.take)
+            except (EmailTaken, PhoneTaken):
+                return None
+
+
+def _with_address(shown: Shown, person: Person) -> Person:
+    return msgspec.structs.replace(person, user=shown.on(person.user))

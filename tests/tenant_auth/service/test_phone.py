@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from bunbase.contracts.bunauth.problems import ReauthenticationRequired, SecondFactorRequired
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.problems import (
+    InvalidCode,
+    PhoneNotAllowed,
+    PhoneNotConfigured,
+    PhoneTaken,
+    UserBanned,
+)
+from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
+from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.problems import LastSignInMethod
+from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.sign_in_codes import MAX_COMPARED, MAX_MADE
+from tests.rooms import publishable_caller, secret_caller
+from tests.tenant_auth.people import (
+    AT_BAKERY,
+    AT_LIBRARY,
+    BAKERY,
+    LIBRARY,
+    as_user,
+    change_settings,
+    claims_of,
+    without_password,
+)
+from tests.tenant_auth.phones import OTHER_PHONE, PHONE, code_by_text, phones_on, settle
+
+SERVER = secret_caller(BAKERY)
+
+
+async def signed_in(room: TenantAuthService, clock: ManualClock, phone: str = PHONE) -> tuple[UserSignedIn, Caller]:
+    answer = await room.login_with_phone(AT_BAKERY, phone, await code_by_text(room, phone))
+    return answer, await as_user(room, AT_BAKERY, answer.access_token, clock.now().timestamp)
+
+
+async def test_a_person_signs_up_and_in_by_text_message(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
+    sender = await phones_on(tenant_auth, app_name="Bakery")
+    german = msgspec.structs.replace(AT_BAKERY, accept_language="de-DE,de;q=0.9,en;q=0.5")
+    await tenant_auth.request_phone_code(german, "+49 (0)170 123 45 67", "")
+    await settle(tenant_auth)
+    [message] = sender.to(PHONE)
+
+    new = await tenant_auth.login_with_phone(AT_BAKERY, " +49 170-1234567", f"{message.code[:3]} {message.code[3:]}")
+    again, _ = await signed_in(tenant_auth, clock)
+
+    assert (message.kind, message.language, message.app_name) == ("sign_in", "de-DE", "Bakery")
+    assert (new.user.phone, new.user.phone_verified, new.user.email) == (PHONE, True, None)
+    assert again.user == new.user
+    claims = await claims_of(tenant_auth, BAKERY, new.access_token, clock.now().timestamp)
+    assert (claims["provider"], claims["amr"], PHONE in str(claims)) == ("phone", ["sms"], False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "phone", "refusal"),
+    [
+        ({"hooks": {"send_sms": None}}, PHONE, PhoneNotConfigured),
+        ({"phone": {"countries": None}}, PHONE, PhoneNotConfigured),
+        ({}, "+1 876 555 1234", PhoneNotAllowed),
+        ({"phone": {"countries": ["US"]}}, "+1 876 555 1234", PhoneNotAllowed),  # Jamaica has +1 too
+        ({"phone": {"countries": ["*"]}}, "+49 900 1234567", InvalidInput),  # a costly number
+        ({}, "0170 1234567", InvalidInput),
+    ],
+)
+async def test_a_project_names_the_countries_to_which_it_pays_messages(
+    tenant_auth: TenantAuthService, settings: dict[str, Any], phone: str, refusal: type[Exception]
+) -> None:
+    tenant_auth.pools.site = replace(tenant_auth.pools.site, mode="production")
+    sender = await phones_on(tenant_auth)
+    await change_settings(tenant_auth, **settings)
+
+    with pytest.raises(refusal):
+        await tenant_auth.request_phone_code(AT_BAKERY, phone, "")
+
+    await settle(tenant_auth)
+    assert sender.sent == []
+
+
+async def test_answers_and_work_do_not_show_whether_a_number_has_a_user(tenant_auth: TenantAuthService) -> None:
+    sender = await phones_on(tenant_auth, signups="closed")
+    db = tenant_auth.stores.db
+    banned = (await tenant_auth.create_user(SERVER, NewUser("bob@example.com"))).id
+    await db.execute("UPDATE users SET phone = $1, phone_verified = true WHERE id = $2", OTHER_PHONE, banned)
+    await tenant_auth.update_user(SERVER, banned, UserChanges(banned=True))
+
+    for phone in (PHONE, OTHER_PHONE):
+        await tenant_auth.request_phone_code(AT_BAKERY, phone, "")
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_phone(AT_BAKERY, phone, "123456")
+    await settle(tenant_auth)
+
+    assert sender.sent == []
+    assert await db.value("SELECT count(*) FROM sign_in_codes WHERE kind = 'phone_code'") == 2
+
+
+async def test_of_two_hundred_guesses_five_are_compared_and_a_code_works_once(tenant_auth: TenantAuthService) -> None:
+    await phones_on(tenant_auth)
+    sent = await code_by_text(tenant_auth)
+    both = await asyncio.gather(
+        *(tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent) for _ in range(3)), return_exceptions=True
+    )
+    assert sorted(type(one).__name__ for one in both) == ["InvalidCode", "InvalidCode", "UserSignedIn"]
+
+    sent = await code_by_text(tenant_auth)
+    wrong = [f"{number:06d}" for number in range(200) if f"{number:06d}" != sent]
+
+    async def guess(code: str) -> None:
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_phone(publishable_caller(BAKERY), PHONE, code)
+
+    for start in range(0, 200, 50):
+        await asyncio.gather(*(guess(code) for code in wrong[start : start + 50]))
+    with pytest.raises(InvalidCode):
+        await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)
+    compared = await tenant_auth.stores.db.value("SELECT compared FROM sign_in_codes WHERE address = $1", PHONE)
+    assert compared == MAX_COMPARED
+
+
+async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 7})
+    await phones_on(tenant_auth, LIBRARY)
+    for _ in range(MAX_MADE + 2):
+        await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
+        await settle(tenant_auth)
+    assert len(sender.to(PHONE)) == MAX_MADE
+    for last in range(5):
+        await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
+    await tenant_auth.request_phone_code(AT_LIBRARY, PHONE, "")
+    await settle(tenant_auth)
+
+    assert len([one for one in sender.sent if one[0] == BAKERY]) == 7
+    assert len(sender.to(PHONE, LIBRARY)) == 1, "one project cannot use up the messages of another"
+    clock.advance(3601)
+    assert await code_by_text(tenant_auth)
+
+
+async def test_a_code_of_another_project_another_number_or_another_way_signs_nobody_in(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await phones_on(tenant_auth)
+    await phones_on(tenant_auth, LIBRARY)
+    here = await code_by_text(tenant_auth)
+    await code_by_text(tenant_auth, PHONE, AT_LIBRARY)
+    eve = await without_password(tenant_auth, "eve@example.com", clock)
+
+    for caller, phone in ((AT_LIBRARY, PHONE), (AT_BAKERY, OTHER_PHONE)):
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_phone(caller, phone, here)
+    with pytest.raises(InvalidCode):
+        await tenant_auth.confirm_phone_change(eve, PHONE, here)
+    with pytest.raises(InvalidCode):
+        await tenant_auth.login_with_code(AT_BAKERY, PHONE, here)
+    clock.advance(600)
+    with pytest.raises(InvalidCode):
+        await tenant_auth.login_with_phone(AT_BAKERY, PHONE, here)
+
+
+async def test_a_banned_user_and_a_second_factor_are_respected(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await phones_on(tenant_auth)
+    new, _ = await signed_in(tenant_auth, clock)
+    sent = await code_by_text(tenant_auth)
+    await tenant_auth.stores.db.execute(
+        "INSERT INTO totp (project, user_id, sealed, confirmed_at) VALUES ($1, $2, 'x', $3)",
+        BAKERY, new.user.id, clock.now(),
+    )  # fmt: skip
+    with pytest.raises(SecondFactorRequired):
+        await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)
+    sent = await code_by_text(tenant_auth)
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=True))
+
+    with pytest.raises(UserBanned):
+        await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)
+
+
+async def test_a_signed_in_user_changes_the_number_with_a_fresh_proof_and_a_code_to_the_new_one(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth)
+    eve = await without_password(tenant_auth, "eve@example.com", clock, email_verified=True)
+    mallory = await without_password(tenant_auth, "mallory@example.com", clock)
+    await tenant_auth.request_phone_change(eve, PHONE, "fr")
+    await settle(tenant_auth)
+    [message] = sender.to(PHONE)
+
+    with pytest.raises(InvalidCode):
+        await tenant_auth.confirm_phone_change(mallory, PHONE, message.code)
+    with pytest.raises(InvalidCode):
+        await tenant_auth.login_with_phone(AT_BAKERY, PHONE, message.code)
+    changed = await tenant_auth.confirm_phone_change(eve, PHONE, message.code)
+
+    assert (message.kind, message.language) == ("phone_change", "fr")
+    assert (changed.phone, changed.phone_verified, changed.email) == (PHONE, True, "eve@example.com")
+    assert (await signed_in(tenant_auth, clock))[0].user == changed
+    [mail] = await tenant_auth.dev_mails("eve@example.com", BAKERY, 1, "")
+    assert "+4917…67" in mail.text
+    clock.advance(601)
+    with pytest.raises(ReauthenticationRequired):
+        await tenant_auth.request_phone_change(eve, OTHER_PHONE, "")
+
+
+async def test_a_number_belongs_to_one_user_and_the_last_way_in_stays(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth)
+    _, by_phone = await signed_in(tenant_auth, clock)
+    eve = await without_password(tenant_auth, "eve@example.com", clock, email_verified=True)
+    await tenant_auth.request_phone_change(eve, PHONE, "")
+    await settle(tenant_auth)
+
+    with pytest.raises(PhoneTaken):
+        await tenant_auth.confirm_phone_change(eve, PHONE, sender.to(PHONE)[-1].code)
+    with pytest.raises(LastSignInMethod):
+        await tenant_auth.remove_phone(by_phone)
+    await tenant_auth.request_phone_change(eve, OTHER_PHONE, "")
+    await settle(tenant_auth)
+    await tenant_auth.confirm_phone_change(eve, OTHER_PHONE, sender.to(OTHER_PHONE)[-1].code)
+
+    assert (await tenant_auth.remove_phone(eve)).phone is None
+    assert (await tenant_auth.me(by_phone)).phone == PHONE
+
+
+async def test_a_number_that_nobody_has_confirmed_opens_only_a_user_who_has_nothing_else(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await phones_on(tenant_auth)
+    db = tenant_auth.stores.db
+    eve = (await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))).id
+    await db.execute("UPDATE users SET phone = $1 WHERE id = $2", PHONE, eve)
+    alone = (await tenant_auth.create_user(SERVER, NewUser("alone@example.com"))).id
+    await db.execute("UPDATE users SET phone = $1, email = NULL WHERE id = $2", OTHER_PHONE, alone)
+
+    stranger, _ = await signed_in(tenant_auth, clock)
+    known, _ = await signed_in(tenant_auth, clock, OTHER_PHONE)
+
+    assert stranger.user.id not in (eve, alone)
+    assert (await tenant_auth.user(SERVER, eve)).phone is None
+    assert (known.user.id, known.user.phone_verified) == (alone, True)
+
+
+async def test_in_dev_mode_without_a_hook_the_codes_are_in_the_mailbox(tenant_auth: TenantAuthService) -> None:
+    await change_settings(tenant_auth, phone={"countries": ["DE"]})
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
+    await settle(tenant_auth)
+    [message] = await tenant_auth.dev_mails(PHONE, BAKERY, 10, "")
+
+    assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, message.text.strip())).user.phone == PHONE
