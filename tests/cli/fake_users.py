@@ -8,6 +8,8 @@ import msgspec
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 
+from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult, NotChanged
+from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
@@ -63,6 +65,30 @@ async def invite_user(api: Injected[FakeApi], request: AnyRequest) -> UserInvite
     return UserInvite(new.email, new.role, NOW, f"{api.url}/v1/auth/ui/sign-up?project=prj_1&token=umt_1")
 
 
+@post("/v1/auth/users/{id:str}/links")
+async def make_link(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> HandedLink:
+    api.administrator(request)
+    new = msgspec.convert(await request.json(), NewHandedLink)
+    return HandedLink(new.kind, api.users[id].email or "", NOW, f"{api.url}/v1/auth/ui/{new.kind}?token=umt_2")
+
+
+@post("/v1/auth/users/{id:str}/impersonate")
+async def impersonate(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Impersonated:
+    api.administrator(request)
+    msgspec.convert(await request.json(), NewImpersonation)
+    return Impersonated(api.users[id], "eyJ.for.eve", 900, "ses_1", "usr_ada")
+
+
+@post("/v1/auth/users/bulk", status_code=200)
+async def change_users(api: Injected[FakeApi], request: AnyRequest) -> BulkResult:
+    api.administrator(request)
+    change = msgspec.convert(await request.json(), BulkChange)
+    ids = set(change.ids or ())
+    api.bulk.append((change.action, len(ids)))
+    unknown = tuple(NotChanged(id, "user_not_found") for id in sorted(ids - api.users.keys()))
+    return BulkResult(change.action, len(ids) - len(unknown), "digest", unknown)
+
+
 @patch("/v1/auth/users/{id:str}")
 async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> ManagedUser:
     api.administrator(request)
@@ -114,6 +140,9 @@ USER_ROUTES: Final = (
     get_user,
     create_user,
     invite_user,
+    change_users,
+    make_link,
+    impersonate,
     update_user,
     delete_user,
     end_user_sessions,

@@ -192,6 +192,7 @@ def tries(owner: Project) -> list[Try]:
         ("GET", "/v1/auth/users", "/v1/auth/users", None),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
+        ("POST", "/v1/auth/users/bulk", "/v1/auth/users/bulk", {"action": "delete", "ids": [owner.user_id]}),
         *managing_users(owner),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
@@ -302,6 +303,14 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/users", "/v1/auth/users", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
         Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
+        Try(
+            "POST",
+            "/v1/auth/users/bulk",
+            "/v1/auth/users/bulk",
+            "key",
+            (200,),  # the user is in `failed`
+            {"action": "delete", "ids": [owner.user_id]},
+        ),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),
@@ -365,5 +374,7 @@ def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
         ("GET", f"{route}/sessions", f"{at}/sessions", None),
         ("DELETE", f"{route}/sessions", f"{at}/sessions", None),
         ("POST", f"{route}/reset-factors", f"{at}/reset-factors", None),
+        ("POST", f"{route}/links", f"{at}/links", {"kind": "password_reset"}),
+        ("POST", f"{route}/impersonate", f"{at}/impersonate", {}),
         ("POST", "/v1/auth/custom-token", "/v1/auth/custom-token", {"uid": owner.user_id}),
     ]

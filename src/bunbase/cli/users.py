@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from bunbase.cli.chosen import needed_project
-from bunbase.cli.end_users import USER_ID
-from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.project_users import USERS, Named, ProjectUsers
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.session import open_session
+from bunbase.cli.user_lists import IdsFrom, act_on_many, named_once
+from bunbase.cli.user_support import impersonate, link
+from bunbase.contracts.tenant_auth.bulk import BulkAction
 from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 
-USERS = "/v1/auth/users"
-
-Named = Annotated[str, Parameter(help="The user's id or email address.")]
+MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id or email address.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
 Verified = Annotated[
@@ -34,28 +32,42 @@ FromInput = Annotated[
 ]
 
 app = App(name="users", help="List, create, change, ban and delete the users of a project's app.")
+for _command in (impersonate, link):
+    app.command(_command)
 
 
 @app.command(name="list")
 def list_users(
     *,
     email: Annotated[str, Parameter(show_default=False, help="Only the user with this address.")] = "",
-    begins: Annotated[str, Parameter(show_default=False, help="Only addresses that begin with this text.")] = "",
+    search: Annotated[
+        str, Parameter(name=("--search", "--begins"), show_default=False, help="Only addresses or names that begin so.")
+    ] = "",
+    phone: Annotated[str, Parameter(show_default=False, help="Only the user with this phone number.")] = "",
+    provider: Annotated[
+        str, Parameter(show_default=False, help="Only users of this service, or with a password.")
+    ] = "",
     role: RoleFlag = None,
     banned: Annotated[bool | None, Parameter(show_default=False, help="Only banned users, or only others.")] = None,
+    anonymous: Annotated[
+        bool | None, Parameter(show_default=False, help="Only anonymous users, or only others.")
+    ] = None,
+    created_since: Annotated[str, Parameter(show_default=False, help="Only users since this time (RFC 3339).")] = "",
+    order: Annotated[Literal["newest", "oldest", "email"], Parameter(help="The order of the list.")] = "newest",
     limit: Annotated[int, Parameter(help="The greatest number of users.")] = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the users, newest first."""
+    """Show the users."""
     out = Output(flags.json)
     if limit < 1:
         raise Usage("--limit must be at least 1.")
-    only = {"email": email or None, "q": begins or None, "role": role, "banned": banned}
-    asked = {
-        name: str(value).lower() if value is banned else value for name, value in only.items() if value is not None
-    }
+    texts = {"email": email, "q": search, "role": role, "phone": phone, "provider": provider}
+    texts |= {"created_since": created_since, "order": order if order != "newest" else ""}
+    kinds = {"banned": banned, "anonymous": anonymous}
+    asked = {name: text for name, text in texts.items() if text}
+    asked |= {name: str(kind).lower() for name, kind in kinds.items() if kind is not None}
     with open_session(flags) as session:
-        users = _Users(session, flags.project).some(asked, limit)
+        users = ProjectUsers(session, flags.project).some(asked, limit)
     if flags.json:
         out.document(ManagedUsers(tuple(users)))
         return
@@ -67,7 +79,7 @@ def list_users(
 def get(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show one user."""
     with open_session(flags) as session:
-        _show(_Users(session, flags.project).one(user), Output(flags.json))
+        _show(ProjectUsers(session, flags.project).one(user), Output(flags.json))
 
 
 @app.command
@@ -85,7 +97,7 @@ def create(
     if password_stdin:
         body["password"] = secret_from_input()
     with open_session(flags) as session:
-        made = _Users(session, flags.project).ask(ManagedUser, "POST", USERS, body)
+        made = ProjectUsers(session, flags.project).ask(ManagedUser, "POST", USERS, body)
         _show(made, Output(flags.json))
 
 
@@ -101,7 +113,7 @@ def invite(
     out = Output(flags.json)
     with open_session(flags) as session:
         body = {"email": email, **_given(role, None)}
-        made = _Users(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
+        made = ProjectUsers(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
     if flags.json:
         out.document(made)
         return
@@ -131,28 +143,38 @@ def update(
     if not changes:
         raise Usage("Name what to change: --email, --role, --verified or --password.")
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
 
 
 @app.command
-def ban(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def ban(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """Ban a user. The user is signed out everywhere within a second, and cannot sign in any more."""
-    _set_banned(user, True, flags)
+    _set_banned(user, BulkAction.BAN, ids_from, yes, flags)
 
 
 @app.command
-def unban(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def unban(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """End the ban of a user."""
-    _set_banned(user, False, flags)
+    _set_banned(user, BulkAction.UNBAN, ids_from, yes, flags)
 
 
 @app.command
-def sign_out(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def sign_out(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """End all sessions of a user. The user can sign in again."""
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.SIGN_OUT, ids_from, yes, flags)
+        return
     out = Output(flags.json)
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         path = users.path(user)
         users.ask(type(None), "DELETE", f"{path}/sessions")
     if flags.json:
@@ -161,11 +183,17 @@ def sign_out(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 
 @app.command
-def delete(user: Named, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def delete(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """Delete a user for good, with all sessions. Documents of the user stay."""
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.DELETE, ids_from, yes, flags)
+        return
     out = Output(flags.json)
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         found = users.one(user)
         out.say(f"This deletes {found.email or found.id} ({found.id}) for good.")
         confirm(yes)
@@ -175,47 +203,14 @@ def delete(user: Named, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FL
     out.done("The user is deleted.")
 
 
-class _Users:
-    """The users of the chosen project, as its signed-in developer sees them."""
-
-    def __init__(self, session: Session, project: str) -> None:
-        self.session = session
-        self.headers = {"x-bunbase-project": needed_project(project, session)}
-
-    def ask(self, kind: type[Any], method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self.session.ask(kind, Call(method, path, headers=self.headers, json=body))
-
-    def one(self, named: str) -> ManagedUser:
-        """Raises: Failure, if there is no user with this address; Refused."""
-        if named.startswith(USER_ID):
-            found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
-            return found
-        asked = Call("GET", USERS, params={"email": named}, headers=self.headers)
-        users = self.session.ask(ManagedUsers, asked).items
-        if not users:
-            raise Failure("user_not_found", f"The project has no user {named} at {self.session.url}.")
-        return users[0]
-
-    def path(self, named: str) -> str:
-        return f"{USERS}/{quote(named if named.startswith(USER_ID) else self.one(named).id, safe='')}"
-
-    def some(self, asked: dict[str, Any], limit: int) -> list[ManagedUser]:
-        """Return the newest users that match, at most `limit`."""
-        users: list[ManagedUser] = []
-        params = dict(asked)
-        while len(users) < limit:
-            params["limit"] = min(limit - len(users), 100)
-            page = self.session.ask(ManagedUsers, Call("GET", USERS, params=params, headers=self.headers))
-            users += page.items
-            if page.next is None:
-                break
-            params["cursor"] = page.next
-        return users
-
-
-def _set_banned(user: str, banned: bool, flags: ProjectFlags) -> None:
+def _set_banned(user: str | None, action: BulkAction, ids_from: str, yes: bool, flags: ProjectFlags) -> None:
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(action, ids_from, yes, flags)
+        return
+    banned = action is BulkAction.BAN
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         _show(users.ask(ManagedUser, "PATCH", users.path(user), {"banned": banned}), Output(flags.json))
 
 

@@ -177,6 +177,8 @@ class Act(StrEnum):
     USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_RESET_FACTORS = "user.reset_factors", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # ban, delete, sign out many users
+    USER_LINK_CREATE = "user_link.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
 

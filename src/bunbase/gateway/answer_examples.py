@@ -410,7 +410,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "amr": ["pwd", "otp", "mfa"],
         "token_type": "Bearer",
     },
-    "UserMe": {"user": END_USER},
+    "UserMe": {"user": END_USER, "impersonated_by": None},
     "ManagedUser": END_USER | {"banned": False, "has_password": True},
     "UserSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
@@ -421,6 +421,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "expires_at": LATER,
         "aal": 1,
         "provider": "password",
+        "impersonated_by": None,
     },
     "OwnSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
@@ -431,6 +432,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "expires_at": LATER,
         "aal": 1,
         "provider": "password",
+        "impersonated_by": None,
         "current": True,
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
@@ -440,6 +442,27 @@ ANSWERS: Final[dict[str, Any]] = {
         "role": "editor",
         "expires_at": "2026-01-08T00:00:00Z",
         "url": "https://bunbase.example.com/v1/auth/ui/sign-up?project=prj_bakery&token=umt_…",
+    },
+    "BulkResult": {
+        "action": "sign_out",
+        "done": 1,
+        "digest": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+        "failed": [],
+        "next": None,
+    },
+    "HandedLink": {
+        "kind": "verify_email",
+        "email": "eve@example.com",
+        "expires_at": LATER,
+        "url": "https://bunbase.example.com/v1/auth/ui/verify-email?project=prj_bakery&token=umt_…",
+    },
+    "Impersonated": {
+        "user": END_USER,
+        "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.…",
+        "expires_in": 900,
+        "session": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "impersonated_by": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "token_type": "Bearer",
     },
     "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
     # documents and collections

@@ -55,7 +55,17 @@ from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.own_cookies import own_cookie
 
 # BunAuth checks its own acts itself
-NEEDING_PROOF: Final = frozenset({Act.PROJECT_SUSPEND, Act.PROJECT_RESUME, Act.PROJECT_DELETE, Act.VARIABLE_REVEAL})
+NEEDING_PROOF: Final = frozenset(
+    {
+        Act.PROJECT_SUSPEND,
+        Act.PROJECT_RESUME,
+        Act.PROJECT_DELETE,
+        Act.USER_BULK,
+        Act.USER_IMPERSONATE,
+        Act.USER_LINK_CREATE,
+        Act.VARIABLE_REVEAL,
+    }
+)
 
 READ_ONLY: Final = "Its members may read and export it, but change nothing."
 

@@ -46,19 +46,18 @@ MAY_CALL: Final = {
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
-        GATEWAY: """change_project_auth change_user_password confirm_enrolment confirm_totp
-                    confirm_user_email_change confirm_user_signup create_user create_user_link_ticket custom_token
-                    delete_me delete_passkey delete_user delete_user_identity dev_mails end_own_session
-                    end_own_sessions end_user_sessions exchange_user_code finish_user_login invite_user jwks
-                    knows_address login login_with_code login_with_custom_token login_with_link login_with_passkey
-                    login_with_second_factor logout me new_recovery_codes note_first_uses open_confirmed_user
-                    own_sessions passkey_login_options passkey_options passkeys project_auth proof_options
-                    reauthenticate refresh register_passkey remove_totp rename_passkey request_user_code
-                    request_user_email_change request_user_link request_user_password_reset
-                    request_user_verification reset_user_factors reset_user_password revocations session_alive
-                    sign_in_anonymously signup start_enrolment start_totp start_user_login totp_state update_me
-                    update_user user user_identities user_link_target user_login_providers user_page user_sessions
-                    users verify_user_email""",
+        GATEWAY: """change_project_auth change_user_password change_users confirm_enrolment confirm_totp
+                    confirm_user_email_change confirm_user_signup create_user create_user_link create_user_link_ticket
+                    custom_token delete_me delete_passkey delete_user delete_user_identity dev_mails end_own_session
+                    end_own_sessions end_user_sessions exchange_user_code finish_user_login impersonate_user
+                    invite_user jwks knows_address login login_with_code login_with_custom_token login_with_link
+                    login_with_passkey login_with_second_factor logout me new_recovery_codes note_first_uses
+                    open_confirmed_user own_sessions passkey_login_options passkey_options passkeys project_auth
+                    proof_options reauthenticate refresh register_passkey remove_totp rename_passkey request_user_code
+                    request_user_email_change request_user_link request_user_password_reset request_user_verification
+                    reset_user_factors reset_user_password revocations session_alive sign_in_anonymously signup
+                    start_enrolment start_totp start_user_login totp_state update_me update_user user user_identities
+                    user_link_target user_login_providers user_page user_sessions users verify_user_email""",
         "platform": "drop_project",
         "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
     },

@@ -9,8 +9,10 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
+from bunbase.contracts.tenant_auth.bulk import ManyUsers
 from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
+from bunbase.contracts.tenant_auth.impersonation import UserImpersonation
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
@@ -19,13 +21,22 @@ from bunbase.contracts.tenant_auth.proofs import UserProofs
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.signups import UserSignups
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import (
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    User,
+    UserChanges,
+    UserFilter,
+)
 
 
 class TenantAuth(
     AnonymousUsers,
+    ManyUsers,
     UserFactors,
     UserIdentities,
+    UserImpersonation,
     UserMails,
     UserPages,
     UserPasswordless,

@@ -51,7 +51,9 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.AUTH_SETTINGS_UPDATE: ("signups", "enumeration", "second_factor", "redirect_urls", "secrets", "version"),
     Act.USER_CREATE: ("role", "email_verified"),
     Act.USER_UPDATE: ("role", "email_verified", "banned"),
-    Act.USER_IMPERSONATE: ("uid",),
+    Act.USER_BULK: ("action", "filter", "done", "digest"),
+    Act.USER_IMPERSONATE: ("uid", "reason", "session"),
+    Act.USER_LINK_CREATE: ("kind", "expires_at"),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }

@@ -65,7 +65,10 @@ class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserMe(msgspec.Struct, frozen=True):
+    """`impersonated_by`: the id of the developer or key that uses the app in the user's place; None for the user."""
+
     user: User
+    impersonated_by: str | None = None
 
 
 @post(
@@ -158,12 +161,13 @@ async def user_logout(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 
 @get("/v1/auth/me", summary="Get the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def get_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
-    return UserMe(await tenant_auth.me(client))
+    return UserMe(await tenant_auth.me(client), client.end_user(impersonated=True).act or None)
 
 
 @patch("/v1/auth/me", summary="Replace the user's own data", tags=TAGS, security=SIGNED_IN_USER)
 async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
-    return UserMe(await tenant_auth.update_me(client, data.data))
+    user = await tenant_auth.update_me(client, data.data)
+    return UserMe(user, client.end_user(impersonated=True).act or None)
 
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)

@@ -8,15 +8,24 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
+from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import (
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    User,
+    UserChanges,
+    UserFilter,
+)
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
     ExternalRedirect,
@@ -41,9 +50,11 @@ from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
+from bunbase.tenant_auth.service.bulk import Bulk
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
+from bunbase.tenant_auth.service.impersonation import Impersonation
 from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -60,6 +71,7 @@ from bunbase.tenant_auth.service.settings import ProjectSettings
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.totp import Totp
+from bunbase.tenant_auth.service.user_links import UserLinks
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
@@ -93,6 +105,9 @@ class TenantAuthService:
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
         self.administration = Administration(self.opening, places)
+        self.bulk = Bulk(pools, self.administration)
+        self.impersonation = Impersonation(self.opening)
+        self.user_links = UserLinks(pools)
 
     async def signup(self, caller: Caller, email: str, password: str, data: dict[str, Any]) -> UserSignedIn | None:
         return await self.sign_up.sign_up(caller, email, password, data)
@@ -294,6 +309,15 @@ class TenantAuthService:
 
     async def end_user_sessions(self, caller: Caller, id: str) -> None:
         await self.administration.end_sessions(caller, id)
+
+    async def change_users(self, caller: Caller, change: BulkChange) -> BulkResult:
+        return await self.bulk.change(caller, change)
+
+    async def create_user_link(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
+        return await self.user_links.create(caller, id, new)
+
+    async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
+        return await self.impersonation.open(caller, id, new)
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         return await self.administration.make_custom_token(caller, uid, claims)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,15 @@ from msgspec import UNSET
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import (
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    User,
+    UserChanges,
+    UserFilter,
+    UserOrder,
+)
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.ids import new_id
@@ -40,7 +49,7 @@ class Administration:
         query = f"users:{project}:{msgspec.json.encode(only).decode()}"
         before = page_start(query, cursor, str, "")
         found = await self.stores.users.page(project, only, before, limit + 1)
-        page, next = cut_page(found, limit, query, lambda person: person.user.id)
+        page, next = cut_page(found, limit, query, _place(only.order))
         return ManagedUsers(tuple(person.shown() for person in page), next)
 
     async def get_user(self, caller: Caller, id: str) -> ManagedUser:
@@ -120,6 +129,11 @@ def _checked(changes: UserChanges) -> UserChanges:
     if changes.email is UNSET:
         return changes
     return msgspec.structs.replace(changes, email=normal_email(changes.email))
+
+
+def _place(order: UserOrder) -> Callable[[Person], str]:
+    """Return the function that gives the place of a user in an order."""
+    return (lambda person: person.email or "") if order is UserOrder.EMAIL else (lambda person: person.id)
 
 
 def _normal_beginning(q: str | None) -> str | None:

@@ -18,12 +18,14 @@ class Profile:
 
     async def read(self, caller: Caller) -> User:
         """Return the signed-in user. Raises: Unauthenticated."""
-        return signed_in_person(await self.users.by_id(keyed_project(caller), caller.end_user().uid)).user
+        uid = caller.end_user(impersonated=True).uid
+        return signed_in_person(await self.users.by_id(keyed_project(caller), uid)).user
 
     async def replace_data(self, caller: Caller, data: dict[str, Any]) -> User:
         """Replace the user's own data. Raises: InvalidInput, Unauthenticated."""
         check_data(data)
-        user = await self.users.update_data(keyed_project(caller), caller.end_user().uid, data)
+        uid = caller.end_user(impersonated=True).uid
+        user = await self.users.update_data(keyed_project(caller), uid, data)
         if user is None:
             raise account_deleted()
         return user

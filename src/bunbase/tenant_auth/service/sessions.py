@@ -84,7 +84,7 @@ class Sessions:
 
     async def list_own(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
         """Return the open sessions of the signed-in user, newest first. Raises: InvalidCursor, Unauthenticated."""
-        project, user = keyed_project(caller), caller.end_user()
+        project, user = keyed_project(caller), caller.end_user(impersonated=True)
         query = f"own sessions:{project}:{user.uid}"
         before = page_start(query, cursor, str, "")
         found = await self.stores.sessions.own_page(project, user, self.clock.now(), before, limit + 1)
@@ -105,7 +105,7 @@ class Sessions:
 
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
-        await self._end(keyed_project(caller), caller.end_user().session)
+        await self._end(keyed_project(caller), caller.end_user(impersonated=True).session)
 
     async def is_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())
