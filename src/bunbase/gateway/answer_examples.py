@@ -308,8 +308,19 @@ ANSWERS: Final[dict[str, Any]] = {
         "bytes": 65536,
         "written_at": LATER,
     },
-    "InstallationUsage": {"projects": 12, "suspended_projects": 1, "members": 9, "keys": 30, "bytes": 1048576},
-    "Usage": USED | {"hours": [{"hour": AT, **USED}]},
+    "InstallationUsage": {
+        "projects": 12,
+        "suspended_projects": 1,
+        "members": 9,
+        "keys": 30,
+        "bytes": 1048576,
+        "monthly_active_users": 900,
+    },
+    "Usage": USED
+    | {
+        "hours": [{"hour": AT, **USED}],
+        "monthly_active_users": [{"month": "2026-01", "users": 900, "anonymous": 40}],
+    },
     # backups, export and import
     "Backup": {
         "id": BACKUP,

@@ -58,8 +58,9 @@ MAY_CALL: Final = {
                     reset_user_factors reset_user_password revocations session_alive sign_in_anonymously signup
                     start_enrolment start_totp start_user_login totp_state update_me update_user user user_identities
                     user_link_target user_login_providers user_page user_sessions users verify_user_email""",
-        "platform": "drop_project",
-        "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
+        "platform": "active_users_of_installation drop_project",
+        "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
+                        update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
@@ -68,12 +69,14 @@ MAY_CALL: Final = {
                     test_rules verify_backup""",
         "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes commit create delete get list patch put query",
+        "tenant_auth": "commit query",
     },
     "functions": {
         GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue feed follow_logs function functions
                     invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
                     variables versions""",
         "platform": "drop_project pause_project",
+        "tenant_auth": "enqueue",
     },
     "platform": {
         GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit

@@ -37,7 +37,13 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
         stores = Stores(db, site.clock, settings.max_keys_per_project, mails)
         relay = relay_job(stores, rooms)
         around = Surroundings(
-            rooms[Kms], rooms[BunAuth], rooms[Bundoc], site.clock, site.public_url, tell_others=relay.nudge
+            rooms[Kms],
+            rooms[BunAuth],
+            rooms[Bundoc],
+            rooms[TenantAuth],
+            site.clock,
+            site.public_url,
+            tell_others=relay.nudge,
         )
         service = PlatformService(stores, around, settings)
 

@@ -12,12 +12,16 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.active_months import ActiveMonths
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
 FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
 IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
+ACTIVE_SECONDS: Final = 5.0  # of active users, who are lost when the process is killed
+CASCADE_SECONDS: Final = 5.0  # for deletions in another process
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
@@ -38,6 +42,21 @@ def settings_job(stores: Stores, pools: Pools) -> Job:
             await pools.cache.follow(stores.feed.follow())
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
+
+
+def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:
+    """Return the jobs that store active users, and that close months that are over."""
+    return (
+        Job("tenant_auth.store_active_users", months.flush, ACTIVE_SECONDS),
+        Job("tenant_auth.close_months", months.close_months, IDLE_SECONDS),
+    )
+
+
+def cascade_job(cascade: Cascade) -> Job:
+    """Return the job that deletes what belongs to deleted users, at once after each deletion."""
+    job = Job("tenant_auth.cascade", cascade.deliver_all, CASCADE_SECONDS)
+    cascade.nudge = job.nudge
+    return job
 
 
 def mail_request_job(requests: MailRequests) -> Job:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
@@ -15,10 +17,11 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import mail_request_job, settings_job, upkeep_jobs
+from bunbase.tenant_auth.jobs import active_user_jobs, cascade_job, mail_request_job, settings_job, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
@@ -34,8 +37,14 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
-        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url))
-        jobs = (settings_job(stores, pools), mail_request_job(service.mail_requests))
+        cascade = Cascade(pools, rooms)
+        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url), cascade)
+        jobs = (
+            settings_job(stores, pools),
+            mail_request_job(service.mail_requests),
+            cascade_job(cascade),
+            *active_user_jobs(service.active_months),
+        )
         async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
             yield service
 
@@ -44,6 +53,7 @@ MODULE = Module(
     "tenant_auth",
     provides=TenantAuth,
     needs=(Kms,),
+    calls=(Bundoc, Functions),
     settings=TenantAuthSettings,
     open=open_tenant_auth,
     routes=ROUTES,

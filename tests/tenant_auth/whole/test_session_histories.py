@@ -30,12 +30,13 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jwt import unverified_claims
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.modules import Site
+from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store import Stores
@@ -96,7 +97,7 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         on = ProjectAuth(anonymous=AnonymousSettings(enabled=True))
         await stores.settings.replace(BAKERY, StoredSettings(on), site.clock.now())
         pools = Pools(stores, kms, Helpers(passwords), options, site)
-        yield TenantAuthService(pools, UserTokens(kms, site.public_url))
+        yield TenantAuthService(pools, UserTokens(kms, site.public_url), Cascade(pools, Rooms()))
 
 
 class Histories(RuleBasedStateMachine):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.active_users import ActiveUserCounts
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
 from bunbase.contracts.tenant_auth.bulk import ManyUsers
 from bunbase.contracts.tenant_auth.factors import UserFactors
@@ -32,6 +33,7 @@ from bunbase.contracts.tenant_auth.users import (
 
 
 class TenantAuth(
+    ActiveUserCounts,
     AnonymousUsers,
     ManyUsers,
     UserFactors,

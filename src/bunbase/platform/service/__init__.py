@@ -40,6 +40,7 @@ from bunbase.contracts.service_accounts import (
     ServiceAccounts,
     TokenRequest,
 )
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.platform.administration.service import ManageProjects
@@ -73,6 +74,7 @@ class Surroundings(NamedTuple):
     kms: Kms
     bunauth: BunAuth
     bundoc: Bundoc
+    users: TenantAuth
     clock: Clock
     public_url: str
     tell_others: Callable[[], None]
@@ -95,7 +97,7 @@ class PlatformService:
         self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), groups.find, clock)
         self.invite_acceptance = InviteAcceptance(self.invitations, around.bunauth, self.audit_log)
         projects = ProjectAdministrationStore(stores.db, stores.feed, stores.outbox)
-        self.administration = ManageProjects(projects, around.bundoc, clock, around.tell_others)
+        self.administration = ManageProjects(projects, around.bundoc, around.users, clock, around.tell_others)
         self.accounts = ServiceAccountService(
             ServiceAccountStore(stores.db, stores.feed),
             TokenSigner(around.kms, around.public_url),

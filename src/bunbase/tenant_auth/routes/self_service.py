@@ -172,7 +172,8 @@ async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantA
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. All sessions end within a second; the user's documents stay."""
+    """Needs a fresh proof. All sessions end within a second; the user's documents stay, unless
+    the setting `deletion` names them."""
     await tenant_auth.delete_me(client)
 
 

@@ -112,7 +112,8 @@ async def update_user(
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
 async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
-    """All sessions of the user end, and access tokens stop working within a second. The user's documents stay."""
+    """All sessions of the user end, and access tokens stop working within a second. The user's documents
+    stay, unless the setting `deletion` names them."""
     await tenant_auth.delete_user(operator, user_id)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
@@ -48,10 +49,12 @@ from bunbase.pkg.mail.letters import DevMail
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.active_months import ActiveMonths
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.bulk import Bulk
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.impersonation import Impersonation
@@ -78,7 +81,7 @@ from bunbase.tenant_auth.service.verify_email import VerifyEmail
 class TenantAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
-    def __init__(self, pools: Pools, access: UserTokens) -> None:
+    def __init__(self, pools: Pools, access: UserTokens, cascade: Cascade) -> None:
         stores = pools.stores
         self.stores = stores
         self.pools = pools
@@ -91,7 +94,7 @@ class TenantAuthService:
         self.anonymous = Anonymous(self.opening, places)
         self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
         self.email_change = EmailChange(self.proofs)
-        self.leaving = Leaving(self.proofs, places)
+        self.leaving = Leaving(self.proofs, places, cascade)
         self.password = Password(self.mail_requests, self.proofs)
         self.sign_in = SignIn(self.opening)
         self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous)
@@ -104,8 +107,9 @@ class TenantAuthService:
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
-        self.administration = Administration(self.opening, places)
-        self.bulk = Bulk(pools, self.administration)
+        self.administration = Administration(self.opening, places, cascade)
+        self.bulk = Bulk(pools, self.administration, cascade)
+        self.active_months = ActiveMonths(stores, tokens.active, pools.site.clock)
         self.impersonation = Impersonation(self.opening)
         self.user_links = UserLinks(pools)
 
@@ -321,6 +325,12 @@ class TenantAuthService:
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         return await self.administration.make_custom_token(caller, uid, claims)
+
+    async def monthly_active_users(self, project: str) -> tuple[ActiveMonth, ...]:
+        return await self.active_months.of_project(project)
+
+    async def active_users_of_installation(self) -> int:
+        return await self.active_months.of_all()
 
     async def drop_project(self, project: str) -> None:
         await self.administration.drop_project(project)

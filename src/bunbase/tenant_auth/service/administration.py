@@ -28,15 +28,17 @@ from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_ba
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
 from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.store.users import Alter
 
 
 class Administration:
-    def __init__(self, opening: OpenSession, places: Places) -> None:
+    def __init__(self, opening: OpenSession, places: Places, cascade: Cascade) -> None:
         self.stores = opening.stores
         self.pools = opening.pools
         self.places = places
+        self.cascade = cascade
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
 
@@ -82,7 +84,7 @@ class Administration:
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Act.USER_DELETE)
-        if not await self.stores.users.delete(project, id, await self.pools.revoked_until()):
+        if not await self.cascade.delete_user(project, id, await self.pools.revoked_until()):
             raise no_such_user()
         self.places.count_again(project)
 

@@ -17,15 +17,17 @@ from bunbase.tenant_auth.people import signed_out, with_changes
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.service.cascade import Cascade
 
 CHUNK: Final = 100
 
 
 class Bulk:
-    def __init__(self, pools: Pools, administration: Administration) -> None:
+    def __init__(self, pools: Pools, administration: Administration, cascade: Cascade) -> None:
         self.pools = pools
         self.stores = pools.stores
         self.administration = administration
+        self.cascade = cascade
 
     async def change(self, caller: Caller, change: BulkChange) -> BulkResult:
         """Raises: InvalidInput, InvalidCursor, Forbidden, Unauthenticated."""
@@ -36,6 +38,7 @@ class Bulk:
             done += await self._changed(project, change.action, ids[start : start + CHUNK])
         if change.action is BulkAction.DELETE:
             self.administration.places.count_again(project)
+            self.cascade.nudge()  # again: now the transactions are over
         failed = tuple(NotChanged(id, UserNotFound.code) for id in sorted(set(ids).difference(done)))
         return BulkResult(change.action, len(done), _digest(done), failed, next)
 
@@ -62,7 +65,7 @@ class Bulk:
         users, now = self.stores.users, self.pools.site.clock.now()
         match action:
             case BulkAction.DELETE:
-                return await users.delete(project, id, until)
+                return await self.cascade.delete_user(project, id, until)
             case BulkAction.SIGN_OUT:
                 alter = signed_out
             case BulkAction.BAN | BulkAction.UNBAN:

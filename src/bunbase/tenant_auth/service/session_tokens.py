@@ -14,6 +14,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.sessions import Pair, RefreshToken, new_pair, new_session
 from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
+from bunbase.tenant_auth.active_users import ActiveUsers
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
@@ -23,9 +24,10 @@ REFRESH_PREFIX: Final = "urt"
 
 
 class SessionTokens:
-    """Makes tokens and does not store them."""
+    """Makes tokens and does not store them. `active`: counts the users that get tokens."""
 
     def __init__(self, access: UserTokens, clock: Clock) -> None:
+        self.active = ActiveUsers(clock)
         self.access = access
         self.clock = clock
 
@@ -66,6 +68,8 @@ class SessionTokens:
         seconds = max(0, expires_at - int(self.clock.now().timestamp()))
         return Reauthenticated(access, seconds, subject.method.aal, subject.method.amr)
 
-    def answer(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
+    def answer(self, project: str, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
+        """Return the answer to a sign-in or refresh that was stored."""
+        self.active.note(project, user)
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)

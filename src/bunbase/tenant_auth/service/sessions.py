@@ -55,16 +55,16 @@ class Sessions:
                     person, subject = await self._subject(pool, token)
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
                     person, subject = await self._subject(pool, token)
                     pair = token.traded_for(refresh_token)
                     if _lives(pair, person, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
                     await self._end(project, token.session)

@@ -13,9 +13,11 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 from bunbase.pkg.db.lifetimes import Lifetimes
+from bunbase.pkg.db.outbox import Outbox
 from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
+from bunbase.tenant_auth.store.active_users import ActiveUserStore
 from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
@@ -31,7 +33,9 @@ class Stores:
         self.mails = mails
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
+        self.active_users = ActiveUserStore(db)
         self.codes = CodeStore(db)
+        self.outbox = Outbox(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)
         self.users = UserStore(db, self.feed, self.sessions)
