@@ -32,6 +32,7 @@ from bunbase.contracts.functions.triggers import (
 )
 from bunbase.contracts.platform import Invite, Key, Organisation, Project, ProjectDeleted, ProjectNotFound
 from bunbase.contracts.service_accounts import ServiceAccount
+from bunbase.contracts.tenant_auth.signups import OpenUserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser
 from bunbase.pkg.errors import Problem, Unauthenticated
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -104,6 +105,7 @@ class FakeApi:
         self.auth = StoredSettings()
         self.auth_json: dict[str, Any] = {}
         self.users: dict[str, ManagedUser] = {}
+        self.user_invites: list[OpenUserInvite] = []
         self.sessions: set[str] = set()  # access tokens of end users
         self.lines: list[LogLine] = []
         self.follows: list[int] = []

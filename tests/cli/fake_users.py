@@ -10,9 +10,9 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult, NotChanged
 from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
-from bunbase.contracts.tenant_auth.problems import UserNotFound
+from bunbase.contracts.tenant_auth.problems import UserInviteNotFound, UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser
 from bunbase.pkg.http import Injected
 from bunbase.tenant_auth.service.settings import shown_auth
@@ -62,7 +62,26 @@ async def create_user(api: Injected[FakeApi], request: AnyRequest) -> ManagedUse
 async def invite_user(api: Injected[FakeApi], request: AnyRequest) -> UserInvite:
     api.administrator(request)
     new = msgspec.convert(await request.json(), NewUserInvite)
-    return UserInvite(new.email, new.role, NOW, f"{api.url}/v1/auth/ui/sign-up?project=prj_1&token=umt_1")
+    api.user_invites.append(OpenUserInvite(f"uin_{len(api.user_invites) + 1}", new.email, new.role, NOW, NOW))
+    url = f"{api.url}/v1/auth/ui/sign-up?project=prj_1&token=umt_1"
+    return UserInvite(api.user_invites[-1].id, new.email, new.role, NOW, url)
+
+
+@get("/v1/auth/invites")
+async def list_user_invites(api: Injected[FakeApi], request: AnyRequest, cursor: FromQuery[int] = 0) -> OpenUserInvites:
+    """Return one invitation a page."""
+    api.administrator(request)
+    more = len(api.user_invites) > cursor + 1
+    return OpenUserInvites(tuple(api.user_invites[cursor : cursor + 1]), str(cursor + 1) if more else None)
+
+
+@delete("/v1/auth/invites/{id:str}", status_code=204)
+async def withdraw_user_invite(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.administrator(request)
+    left = [one for one in api.user_invites if one.id != id]
+    if left == api.user_invites:
+        raise UserInviteNotFound
+    api.user_invites = left
 
 
 @post("/v1/auth/users/{id:str}/links")
@@ -94,9 +113,8 @@ async def update_user(api: Injected[FakeApi], request: AnyRequest, id: FromPath[
     api.administrator(request)
     changes = await request.json()
     api.changes.append(changes)
-    api.users[id] = msgspec.structs.replace(
-        api.users[id], **{name: value for name, value in changes.items() if name != "password"}
-    )
+    known = {name: value for name, value in changes.items() if name != "password"}
+    api.users[id] = msgspec.convert(msgspec.to_builtins(api.users[id]) | known, ManagedUser)
     return api.users[id]
 
 
@@ -143,6 +161,8 @@ USER_ROUTES: Final = (
     change_users,
     make_link,
     impersonate,
+    list_user_invites,
+    withdraw_user_invite,
     update_user,
     delete_user,
     end_user_sessions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,35 @@ def test_a_link_and_a_token_in_a_users_place_are_shown_once(in_project: FakeApi,
     assert "will not be shown again" in link.err
     assert "eyJ.for.eve" in token.out
     assert bunbase("users", "impersonate", "usr_1", "--json").document["impersonated_by"] == "usr_ada"
+
+
+def test_open_invitations_are_listed_and_withdrawn(in_project: FakeApi, bunbase: Bunbase) -> None:
+    for name in ("ada", "fred"):
+        assert bunbase("users", "invite", f"{name}@example.com").code == 0
+
+    listed = bunbase("users", "invites", "list", "--json").document["items"]
+    assert bunbase("users", "invites", "withdraw", listed[0]["id"]).code == 0
+    again = bunbase("users", "invites", "withdraw", listed[0]["id"], "--json")
+    left = bunbase("users", "invites", "list")
+
+    assert [one["email"] for one in listed] == ["ada@example.com", "fred@example.com"]
+    assert again.problem["code"] == "user_invite_not_found"
+    assert "fred@example.com" in left.out
+    assert "ada@example.com" not in left.out
+
+
+def test_a_ban_ends_at_a_time_or_after_a_duration(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.add_user("usr_1", "eve@example.com")
+
+    dated = bunbase("users", "ban", "eve@example.com", "--until", "2127-01-31T12:00:00Z")
+    assert bunbase("users", "ban", "usr_1", "--for", "7d").code == 0
+    wrong = [("--for", "7d", "--until", "2127-01-31"), ("--for", "soon"), ("--until", "7d")]
+
+    assert "banned until 2127-01-31T12:00:00.000Z" in dated.out
+    until = datetime.fromisoformat(in_project.changes[-1]["banned_until"])
+    assert timedelta(days=6, hours=23) < until - datetime.now(UTC) < timedelta(days=7, minutes=1)
+    assert [bunbase("users", "ban", "usr_1", *flags).code for flags in wrong] == [2, 2, 2]
+    assert len(in_project.changes) == 2
 
 
 def test_a_user_is_banned_signed_out_and_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:

@@ -28,6 +28,16 @@ def key(*scopes: str) -> Caller:
     return Caller(CallerKind.SECRET, project=BAKERY, scopes=scopes or None)
 
 
+@pytest.mark.parametrize("scope", ["read", "admin", "data:read"])
+def test_a_token_hears_at_once_that_an_act_on_the_account_needs_a_session(scope: str) -> None:
+    with pytest.raises(Forbidden, match="needs a session") as refused:
+        member(Role.OWNER, scope).check_scope(Act.TOTP_CREATE)
+
+    assert not isinstance(refused.value, InsufficientScope), "another scope would not help"
+    assert not member(Role.OWNER, scope).may(Act.TOTP_CREATE)
+    member().check(Act.TOTP_CREATE)
+
+
 @pytest.mark.parametrize("act", Act)
 def test_an_act_has_a_stable_name_and_a_scope_as_strong_as_its_role(act: Act) -> None:
     assert re.fullmatch(r"[a-z_]+\.[a-z_]+", act.value)

@@ -86,7 +86,9 @@ async def test_a_server_creates_changes_and_deletes_users(tenant_auth: TenantAut
     caller = await as_user(tenant_auth, AT_BAKERY, signed_in.access_token, time.time)
     assert caller.user is not None
     assert (caller.user.role, caller.user.claims) == ("editor", {"team": 1, "tv": True})
-    assert await tenant_auth.users(server, UserFilter(q="eve"), 10, None) == ManagedUsers((made,))
+    found = await tenant_auth.user(server, made.id)
+    assert found.last_sign_in_at is not None
+    assert await tenant_auth.users(server, UserFilter(q="eve"), 10, None) == ManagedUsers((found,))
     [session] = (await tenant_auth.user_sessions(server, made.id, 10, None)).items
     assert session.id == caller.user.session
 

@@ -7,7 +7,7 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import LinkExpired, SignupsClosed
 from bunbase.contracts.caller import Caller, CallerKind
-from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed, UserInviteNotFound
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from tests.contracts.test_tenant_auth import tenant_auth as tenant_auth  # the fixture, local and remote
@@ -30,6 +30,10 @@ async def test_people_sign_up_as_the_settings_say(tenant_auth: TenantAuth) -> No
 
     invite = await tenant_auth.invite_user(ada, NewUserInvite("fred@example.org", "editor"))
     assert invite.url.endswith(await _token(tenant_auth, invite.email))
+    assert [one.id for one in (await tenant_auth.user_invites(ada, 10, None)).items] == [invite.id]
+    await tenant_auth.withdraw_user_invite(ada, invite.id)
+    with pytest.raises(UserInviteNotFound):
+        await tenant_auth.withdraw_user_invite(ada, invite.id)
 
     tokens = []
     for email in (EVE, "ada@example.com"):

@@ -258,6 +258,8 @@ BODY_BYTES: Final[dict[tuple[str, str], int]] = {
             ("DELETE", "/v1/auth/sessions"),
             ("DELETE", "/v1/auth/sessions/{session_id}"),
             ("GET", "/v1/auth/jwks.json"),
+            ("GET", "/v1/auth/invites"),
+            ("DELETE", "/v1/auth/invites/{invite_id}"),
             ("GET", "/v1/auth/users"),
             ("GET", "/v1/auth/users/{user_id}"),
             ("DELETE", "/v1/auth/users/{user_id}"),

@@ -193,6 +193,8 @@ def tries(owner: Project) -> list[Try]:
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
         ("POST", "/v1/auth/users/bulk", "/v1/auth/users/bulk", {"action": "delete", "ids": [owner.user_id]}),
+        ("GET", "/v1/auth/invites", "/v1/auth/invites", None),
+        ("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", None),
         *managing_users(owner),
     ):
         found.append(Try(method, template, path, "developer", (404,), sent, headers=meant))
@@ -311,6 +313,8 @@ def tries(owner: Project) -> list[Try]:
             (200,),  # the user is in `failed`
             {"action": "delete", "ids": [owner.user_id]},
         ),
+        Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),
+        Try("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", "key", (404,)),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
         Try("GET", "/v1/auth/jwks.json", f"/v1/auth/jwks.json?project={owner.id}", "key", (200,)),  # public keys
         Try("GET", "/v1/data/{collection}", "/v1/data/papers", "key", (200,)),

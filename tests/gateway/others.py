@@ -171,6 +171,9 @@ class FakeBunAuth(Room):
         developer = caller.signed_in()
         return Account(developer.id, developer.email, caller.ip, "user", datetime(2026, 1, 1, tzinfo=UTC))
 
+    async def delete_token(self, caller: Caller, id: str) -> None:
+        """Accept every id."""
+
     async def logout(self, caller: Caller) -> None:
         self.calls["logout"] += 1
 

@@ -99,7 +99,7 @@ async def test_a_personal_token_may_write_only_with_the_scope_write(door: Door, 
     headers = {"authorization": f"Bearer {door.bunauth.personal_token(*scopes)}"}
 
     read = await door.http.get("/api/auth/me", headers=headers)
-    wrote = await door.http.post("/api/auth/logout", headers=headers)
+    wrote = await door.http.delete("/api/auth/tokens/tok_1", headers=headers)
 
     assert read.status_code == 200
     assert wrote.status_code == (204 if "write" in scopes else 403)

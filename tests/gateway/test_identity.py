@@ -481,3 +481,17 @@ async def test_tokens_of_a_replaced_signing_key_are_refused_although_they_are_ca
     await eventually(lambda: kid in asking.identity.ended_sessions)
     assert asking.identity.developer_keys.verifiers.get("developers") is None, "the public keys are fetched again"
     assert await asking.refused(token)
+
+
+async def test_the_public_keys_of_a_project_are_fetched_again_after_its_settings_have_changed(asking: Asking) -> None:
+    tenant_auth = asking.tenant_auth
+    for project in (BAKERY, LIBRARY):
+        await asking.identity.end_user(project, tenant_auth.token(project))
+
+    tenant_auth.tell(RevokedKind.SETTINGS, BAKERY)
+
+    await eventually(lambda: asking.identity.user_keys.verifiers.get(BAKERY) is None)
+    assert asking.identity.user_keys.verifiers.get(LIBRARY) is not None
+    await asking.identity.end_user(BAKERY, tenant_auth.token(BAKERY, session="ses_v"))
+    assert tenant_auth.calls["jwks"] == 3
+    await asking.identity.end_user(BAKERY, tenant_auth.token(BAKERY))  # nobody is signed out

@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from bunbase.contracts.acts import OF_SESSIONS, Act
 from bunbase.gateway.examples import EXAMPLES
 from bunbase.gateway.hot_routes import HotRoutes, mounted
+from bunbase.gateway.route_acts import act_of
 from bunbase.house.generate import openapi_document
 from bunbase.house.modules import MODULES
 from tests.e2e import permissions as who
 from tests.e2e.hostile_sizes import BODY_BYTES
-from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS
+from tests.e2e.permissions import MANAGER, OWNER, PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
 from tests.gateway.whole.test_both_lanes import HOT
 
@@ -129,3 +131,13 @@ def request_head(line: str, body: bytes) -> tuple[bytes, bytes, list[tuple[bytes
     headers = [(b"host", b"localhost"), (name.encode(), key.encode())]
     length = [(b"content-length", str(len(body)).encode())] if body else []
     return method.encode(), address.encode(), headers + length
+
+
+def test_acts_of_sessions_are_those_that_a_token_with_all_scopes_may_not_do() -> None:
+    """`tests/e2e/test_every_route.py` tries every row of PERMISSIONS with a session and with such a token."""
+    asked = {(row.method, row.route): row.allowed for row in PERMISSIONS if not row.query}
+    refused = {act_of(*route) for route, allowed in asked.items() if OWNER in allowed and MANAGER not in allowed}
+
+    without_row = {act for act in OF_SESSIONS if act not in {act_of(*route) for route in asked}}
+    assert refused == OF_SESSIONS - without_row
+    assert without_row == {Act.ACCOUNT_DELETE, Act.AUTHORIZATION_CREATE, Act.IDENTITY_LINK, Act.SIGNING_KEY_REPLACE}

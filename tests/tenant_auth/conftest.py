@@ -9,18 +9,26 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.functions.service import Functions
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.fakes import FakeKms
 from tests.rooms import opened, site
+from tests.tenant_auth.hooking import FakeFunctions
 from tests.tenant_auth.people import BAKERY, LIBRARY
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def functions() -> FakeFunctions:
+    """The functions of all projects. No project has a hook until a test names one in its settings."""
+    return FakeFunctions()
 
 
 @pytest_asyncio.fixture
@@ -33,7 +41,7 @@ async def kms() -> FakeKms:
 
 @pytest_asyncio.fixture
 async def tenant_auth(
-    tmp_path: Path, database_url: str, clock: ManualClock, kms: FakeKms
+    tmp_path: Path, database_url: str, clock: ManualClock, kms: FakeKms, functions: FakeFunctions
 ) -> AsyncIterator[TenantAuthService]:
-    async with opened(MODULE, Rooms({Kms: kms}), site(tmp_path, database_url, clock)) as service:
+    async with opened(MODULE, Rooms({Kms: kms, Functions: functions}), site(tmp_path, database_url, clock)) as service:
         yield service

@@ -137,13 +137,19 @@ def time_of(text: str, now: datetime) -> str:
     """Return a time in the API's format; "1h" is an hour before `now`. Raises: Usage."""
     if not text:
         return ""
-    if ago := AGO.fullmatch(text):
-        return rfc3339(now - timedelta(seconds=int(ago[1]) * UNIT_SECONDS[ago[2]]))
+    if ago := duration_of(text):
+        return rfc3339(now - ago)
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise Usage(f"{text!r} is not a time: write 30s, 15m, 2h, 1d or 2026-01-31T12:00:00Z.") from None
     return rfc3339(time.astimezone(UTC))  # a time without a zone is in this machine's zone
+
+
+def duration_of(text: str) -> timedelta | None:
+    """Return the duration that a text such as 30s, 15m, 2h or 7d stands for, or None."""
+    found = AGO.fullmatch(text)
+    return timedelta(seconds=int(found[1]) * UNIT_SECONDS[found[2]]) if found else None
 
 
 def follow_lines(

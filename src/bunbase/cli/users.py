@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.logs import duration_of, time_of
 from bunbase.cli.output import Output
 from bunbase.cli.project_users import USERS, Named, ProjectUsers
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
 from bunbase.cli.session import open_session
+from bunbase.cli.user_invites import user_invites
 from bunbase.cli.user_lists import IdsFrom, act_on_many, named_once
 from bunbase.cli.user_support import impersonate, link
 from bunbase.contracts.tenant_auth.bulk import BulkAction
 from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
+from bunbase.pkg.clock import rfc3339
 
 MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id or email address.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
@@ -32,6 +36,7 @@ FromInput = Annotated[
 ]
 
 app = App(name="users", help="List, create, change, ban and delete the users of a project's app.")
+app.command(user_invites)
 for _command in (impersonate, link):
     app.command(_command)
 
@@ -71,8 +76,11 @@ def list_users(
     if flags.json:
         out.document(ManagedUsers(tuple(users)))
         return
-    rows = [(user.email or "-", user.id, user.role, _state(user), user.created_at) for user in users]
-    out.table(("email", "id", "role", "state", "created"), rows)
+    rows = [
+        (user.email or "-", user.id, user.role, _state(user), user.last_sign_in_at or "-", user.created_at)
+        for user in users
+    ]
+    out.table(("email", "id", "role", "state", "last sign-in", "created"), rows)
 
 
 @app.command
@@ -117,7 +125,7 @@ def invite(
     if flags.json:
         out.document(made)
         return
-    out.facts((("email", made.email), ("role", made.role), ("expires", made.expires_at)))
+    out.facts((("email", made.email), ("role", made.role), ("id", made.id), ("expires", made.expires_at)))
     out.line(made.url)
     out.hint("The link will not be shown again. Whoever has the link can accept the invitation.")
 
@@ -149,10 +157,28 @@ def update(
 
 @app.command
 def ban(
-    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+    user: MaybeNamed = None,
+    /,
+    *,
+    ids_from: IdsFrom = "",
+    yes: Yes = False,
+    until: Annotated[str, Parameter(show_default=False, help="End of the ban: a time, such as 2027-01-31.")] = "",
+    lasting: Annotated[
+        str, Parameter(name="--for", show_default=False, help="How long the ban lasts: 30m, 12h, 7d.")
+    ] = "",
+    flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Ban a user. The user is signed out everywhere within a second, and cannot sign in any more."""
-    _set_banned(user, BulkAction.BAN, ids_from, yes, flags)
+    """Ban a user. The user is signed out everywhere within a second, and cannot sign in until the ban ends.
+
+    Without --until and --for, the ban has no end.
+    """
+    user = named_once(user, ids_from)
+    if user is None:
+        if until or lasting:
+            raise Usage("A ban of many users has no end: leave out --until and --for.")
+        act_on_many(BulkAction.BAN, ids_from, yes, flags)
+        return
+    _change_ban(user, {"banned": True, "banned_until": _end_of_ban(until, lasting)}, flags)
 
 
 @app.command
@@ -160,7 +186,11 @@ def unban(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
     """End the ban of a user."""
-    _set_banned(user, BulkAction.UNBAN, ids_from, yes, flags)
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.UNBAN, ids_from, yes, flags)
+        return
+    _change_ban(user, {"banned": False}, flags)
 
 
 @app.command
@@ -203,15 +233,28 @@ def delete(
     out.done("The user is deleted.")
 
 
-def _set_banned(user: str | None, action: BulkAction, ids_from: str, yes: bool, flags: ProjectFlags) -> None:
-    user = named_once(user, ids_from)
-    if user is None:
-        act_on_many(action, ids_from, yes, flags)
-        return
-    banned = action is BulkAction.BAN
+def _end_of_ban(until: str, lasting: str) -> str | None:
+    """Return the end of a ban, or None for a ban without end. Raises: Usage."""
+    if until and lasting:
+        raise Usage("Choose one: --until or --for.")
+    now = datetime.now(UTC)
+    if not lasting:
+        if duration_of(until):
+            raise Usage(f"--until needs a time. For a ban of {until}: --for {until}")
+        return time_of(until, now) or None
+    duration = duration_of(lasting)
+    if not duration:
+        raise Usage(f"{lasting!r} is not a duration: write 30m, 12h or 7d.")
+    try:
+        return rfc3339(now + duration)
+    except OverflowError:
+        raise Usage("A ban can last at most 100 years.") from None
+
+
+def _change_ban(user: str, changes: dict[str, Any], flags: ProjectFlags) -> None:
     with open_session(flags) as session:
         users = ProjectUsers(session, flags.project)
-        _show(users.ask(ManagedUser, "PATCH", users.path(user), {"banned": banned}), Output(flags.json))
+        _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
 
 
 def _given(role: str | None, verified: bool | None) -> dict[str, Any]:
@@ -221,7 +264,7 @@ def _given(role: str | None, verified: bool | None) -> dict[str, Any]:
 
 def _state(user: ManagedUser) -> str:
     if user.banned:
-        return "banned"
+        return f"banned until {rfc3339(user.banned_until)}" if user.banned_until else "banned"
     return "verified" if user.email_verified else "not verified"
 
 
@@ -231,4 +274,5 @@ def _show(user: ManagedUser, out: Output) -> None:
         return
     facts = [("email", user.email or "-"), ("id", user.id), ("role", user.role), ("state", _state(user))]
     more = [("password", "yes" if user.has_password else "no"), ("claims", user.claims), ("data", user.data)]
-    out.facts([*facts, *more, ("created", user.created_at)])
+    times = [("last sign-in", user.last_sign_in_at or "-"), ("created", user.created_at)]
+    out.facts([*facts, *more, *times])

@@ -173,6 +173,8 @@ class Act(StrEnum):
     AUTH_SETTINGS_UPDATE = "auth_settings.update", ADMINISTRATOR, CHANGES, ADMIN, "settings"
     USER_READ = "user.read", VIEWER, SEES, READ, "users:read", SERVERS
     USER_CREATE = "user.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_INVITE_CREATE = "user_invite.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
+    USER_INVITE_DELETE = "user_invite.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_UPDATE = "user.update", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_DELETE = "user.delete", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_SIGN_OUT = "user.sign_out", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
@@ -212,6 +214,45 @@ OF_ADMINISTRATORS: Final = frozenset(
         Act.PROJECT_SUSPEND,
         Act.PROJECT_RESUME,
         Act.PROJECT_INSPECT,
+    }
+)
+
+# acts on the account itself, and those with which somebody could stay in it: no personal access token may do them
+OF_SESSIONS: Final = frozenset(
+    {
+        Act.ACCOUNT_UPDATE,
+        Act.ACCOUNT_CHANGE_PASSWORD,
+        Act.ACCOUNT_REAUTHENTICATE,
+        Act.ACCOUNT_CHANGE_EMAIL,
+        Act.ACCOUNT_DELETE,
+        Act.ACTIVITY_READ,
+        Act.SESSION_READ,
+        Act.SESSION_END,
+        Act.TOTP_READ,
+        Act.TOTP_CREATE,
+        Act.TOTP_CONFIRM,
+        Act.TOTP_DELETE,
+        Act.RECOVERY_CODE_CREATE,
+        Act.PASSKEY_READ,
+        Act.PASSKEY_BEGIN,
+        Act.PASSKEY_CREATE,
+        Act.PASSKEY_UPDATE,
+        Act.PASSKEY_DELETE,
+        Act.IDENTITY_READ,
+        Act.IDENTITY_BEGIN,
+        Act.IDENTITY_LINK,
+        Act.IDENTITY_DELETE,
+        Act.DEVICE_APPROVE,
+        Act.DEVICE_DENY,
+        Act.AUTHORIZATION_READ,
+        Act.AUTHORIZATION_CREATE,
+        Act.AUTHORIZATION_DELETE,
+        Act.TOKEN_CREATE,
+        Act.ACCOUNT_INVITE_READ,
+        Act.ACCOUNT_INVITE_CREATE,
+        Act.ACCOUNT_INVITE_DELETE,
+        Act.SIGNING_KEY_REPLACE,
+        Act.ACCOUNT_RESET_FACTORS,
     }
 )
 

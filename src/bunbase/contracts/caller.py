@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from bunbase.contracts.acts import OF_ADMINISTRATORS, Act
+from bunbase.contracts.acts import OF_ADMINISTRATORS, OF_SESSIONS, Act
 from bunbase.contracts.roles import RANK, Role
 from bunbase.contracts.scopes import InsufficientScope, allows, in_project
 from bunbase.contracts.tenant_auth.problems import ImpersonationRefused
@@ -130,10 +130,12 @@ class Caller(msgspec.Struct, frozen=True):
     def has_scope(self, act: Act, collection: str = "") -> bool:
         """True if the scopes of the token or key allow the act, or if it has no scopes that limit it."""
         limits = self.limits
-        return limits is None or allows(limits, act.coarse, act.fine, collection)
+        return not self._lacks_session(act) and (limits is None or allows(limits, act.coarse, act.fine, collection))
 
     def check_scope(self, act: Act, collection: str = "") -> None:
-        """Check only the scopes of the caller. Raises: InsufficientScope."""
+        """Check only the scopes of the caller. Raises: InsufficientScope; Forbidden, if no scope allows the act."""
+        if self._lacks_session(act):
+            raise Forbidden("This is a personal access token: this act needs a session: sign in.")
         if not self.has_scope(act, collection):
             needed = " or ".join(scope for scope in (act.fine, act.coarse) if scope)
             raise InsufficientScope(
@@ -151,6 +153,10 @@ class Caller(msgspec.Struct, frozen=True):
             raise Forbidden(
                 f"This needs the role {role.value} in the project; ask an owner of the project for this role."
             )
+
+    def _lacks_session(self, act: Act) -> bool:
+        """True if the caller has a personal access token, and only a session may do the act."""
+        return act in OF_SESSIONS and self.developer is not None and not self.developer.session
 
     def _has_part(self, act: Act) -> bool:
         """True if this kind of caller may do the act, and a member has the role for it."""

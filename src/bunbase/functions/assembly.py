@@ -18,6 +18,7 @@ from bunbase.functions.service import FunctionsService
 from bunbase.functions.service.bundles import Bundles
 from bunbase.functions.service.deletion import Deletion
 from bunbase.functions.service.deployments import Deployments
+from bunbase.functions.service.hooks import Hooks
 from bunbase.functions.service.invocations import Invocations
 from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
@@ -81,6 +82,7 @@ def assemble(
     return FunctionsService(
         deployments=Deployments(stores.functions, bundles, activation, rollout, settings),
         invocations=Invocations(active, pool, meter, settings),
+        hooks=Hooks(active, pool, meter, records, queue),
         log_reading=Logs(stores, log_lines, followers),
         statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),

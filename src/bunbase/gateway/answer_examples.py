@@ -422,7 +422,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "token_type": "Bearer",
     },
     "UserMe": {"user": END_USER, "impersonated_by": None},
-    "ManagedUser": END_USER | {"banned": False, "has_password": True},
+    "ManagedUser": END_USER | {"banned": False, "has_password": True, "banned_until": None, "last_sign_in_at": LATER},
     "UserSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
         "ip": "203.0.113.7",
@@ -448,7 +448,15 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
     | {"secrets": ["providers.google"], "version": 3},
+    "OpenUserInvite": {
+        "id": "uin_6f1ed002ab5595859014ebf0951522d9",
+        "email": "fred@example.com",
+        "role": "editor",
+        "created_at": "2026-01-01T00:00:00Z",
+        "expires_at": "2026-01-08T00:00:00Z",
+    },
     "UserInvite": {
+        "id": "uin_6f1ed002ab5595859014ebf0951522d9",
         "email": "fred@example.com",
         "role": "editor",
         "expires_at": "2026-01-08T00:00:00Z",

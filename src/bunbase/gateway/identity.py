@@ -265,6 +265,8 @@ class Identity:
                 self.active.drop(news.id)
                 self.slugs.drop_where(lambda project: project == news.id)
                 self.user_keys.forget(news.id)
+            case RevokedKind.SETTINGS:
+                self.user_keys.forget(news.id)  # another algorithm means other keys
             case RevokedKind.SIGNING_KEY:
                 self.developer_keys.forget(DEVELOPERS)
             case RevokedKind.MEMBERSHIP:

@@ -228,7 +228,9 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/auth/ui/verify-email"): Act.PROFILE_USE,
     ("GET", "/v1/auth/users"): Act.USER_READ,
     ("POST", "/v1/auth/users"): Act.USER_CREATE,
-    ("POST", "/v1/auth/invites"): Act.USER_CREATE,
+    ("GET", "/v1/auth/invites"): Act.USER_READ,
+    ("POST", "/v1/auth/invites"): Act.USER_INVITE_CREATE,
+    ("DELETE", "/v1/auth/invites/{invite_id}"): Act.USER_INVITE_DELETE,
     ("GET", "/v1/auth/users/{user_id}"): Act.USER_READ,
     ("PATCH", "/v1/auth/users/{user_id}"): Act.USER_UPDATE,
     ("DELETE", "/v1/auth/users/{user_id}"): Act.USER_DELETE,
@@ -266,7 +268,7 @@ def act_of(method: str, route: str) -> Act | None:
 
 
 def check_scopes(caller: Caller, method: str, route: str) -> None:
-    """Check that the scopes of a caller allow a route. Raises: InsufficientScope.
+    """Check that the scopes of a caller allow a route. Raises: InsufficientScope; Forbidden for acts of sessions.
 
     A scope for any collection is enough here: the room knows the collection.
     """

@@ -57,7 +57,8 @@ MAY_CALL: Final = {
                     request_user_email_change request_user_link request_user_password_reset request_user_verification
                     reset_user_factors reset_user_password revocations session_alive sign_in_anonymously signup
                     start_enrolment start_totp start_user_login totp_state update_me update_user user user_identities
-                    user_link_target user_login_providers user_page user_sessions users verify_user_email""",
+                    user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
+                    withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
         "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
                         update_user user users""",
@@ -76,7 +77,7 @@ MAY_CALL: Final = {
                     invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
                     variables versions""",
         "platform": "drop_project pause_project",
-        "tenant_auth": "enqueue",
+        "tenant_auth": "enqueue enqueue_hook function run_hook",
     },
     "platform": {
         GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.rpc.admission import Scope
 from bunbase.pkg.rpc.tokens import ServiceTokens
@@ -33,6 +34,11 @@ class Rooms:
     def __contains__(self, contract: type) -> bool:
         return contract in self.services
 
+    def later(self, contract: type[T]) -> T:
+        """Return a room of `Module.calls`. If this process cannot reach it, each of its calls raises Unreachable."""
+        service: T = self.services.get(contract, LaterRoom(_unreachable))
+        return service
+
     def add(self, contract: type, service: Any) -> None:
         self.services[contract] = service
 
@@ -48,6 +54,10 @@ class LaterRoom:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._find(), name)
+
+
+def _unreachable() -> Any:
+    raise Unreachable("This process cannot reach the room.")
 
 
 def _untold(_token: str) -> None:

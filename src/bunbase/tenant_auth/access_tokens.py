@@ -37,7 +37,7 @@ class Subject(msgspec.Struct, frozen=True):
     `claims`: the claims of the session. A claim of the user replaces a claim of the session with the same name.
     `generation`: the number of refreshes of the session so far. The first use of a token shows that its client has
     received the answer of this refresh. `method`: how the user signed in. `act`: the administrator who uses the session
-    in the user's place, or None.
+    in the user's place, or None. `added`: the claims of the hook `before_token`, which replace those of the user.
     """
 
     user: User
@@ -47,6 +47,7 @@ class Subject(msgspec.Struct, frozen=True):
     generation: int = 0
     method: SignInMethod = PASSWORD
     act: dict[str, Any] | None = None
+    added: dict[str, Any] = {}
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ class UserTokens:
             "amr": subject.method.amr,
             "aal": subject.method.aal,
             "provider": subject.method.provider,
-            "claims": subject.claims | user.claims,
+            "claims": subject.claims | user.claims | subject.added,
         }
         if subject.act is not None:
             claims["act"] = subject.act  # RFC 8693 §4.1

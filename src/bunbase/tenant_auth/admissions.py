@@ -23,8 +23,17 @@ def check_admission(auth: ProjectAuth, email: str | None) -> None:
     """
     if auth.signups is not Signups.OPEN:
         raise SignupsClosed("Ask the people who run this app to add you.")
-    if auth.email_domains and (email is None or email.rpartition("@")[2] not in auth.email_domains):
+    check_domain(auth, email)
+
+
+def check_domain(auth: ProjectAuth, email: str | None) -> None:
+    """Check that a user may choose an address. Raises: EmailDomainNotAllowed."""
+    if not allows_domain(auth, email):
         raise EmailDomainNotAllowed("Use an address of your organisation, or ask the people who run this app.")
+
+
+def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
+    return not auth.email_domains or (email is not None and email.rpartition("@")[2] in auth.email_domains)
 
 
 def admits(auth: ProjectAuth, email: str) -> bool:

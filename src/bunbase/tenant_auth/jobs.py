@@ -1,11 +1,11 @@
-"""Background work of tenant-auth: answer requests for mails, hear of changed settings, and delete rows that ended or
-expired long ago.
+"""Background work of tenant-auth: answer requests for mails, enqueue hooks, hear of changed settings, and delete rows
+that ended or expired long ago.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
@@ -13,7 +13,8 @@ from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.active_months import ActiveMonths
-from bunbase.tenant_auth.service.cascade import Cascade
+from bunbase.tenant_auth.service.cascade import USER_DELETED, Cascade
+from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
@@ -21,7 +22,7 @@ from bunbase.tenant_auth.store import Stores
 FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interruption
 IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
 ACTIVE_SECONDS: Final = 5.0  # of active users, who are lost when the process is killed
-CASCADE_SECONDS: Final = 5.0  # for deletions in another process
+RELAY_SECONDS: Final = 1.0
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
@@ -52,9 +53,16 @@ def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:
     )
 
 
-def cascade_job(cascade: Cascade) -> Job:
-    """Return the job that deletes what belongs to deleted users, at once after each deletion."""
-    job = Job("tenant_auth.cascade", cascade.deliver_all, CASCADE_SECONDS)
+def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
+    """Return the job that enqueues the hooks `after_signup`, and deletes what belongs to deleted users."""
+
+    async def deliver(topic: str, payload: Any) -> None:
+        await (cascade if topic == USER_DELETED else hooks).deliver(topic, payload)
+
+    async def relay() -> None:
+        await stores.outbox.relay(deliver)
+
+    job = Job("tenant_auth.relay", relay, RELAY_SECONDS)
     cascade.nudge = job.nudge
     return job
 

@@ -13,15 +13,15 @@ from bunbase.pkg.db.database import open_database
 from bunbase.pkg.jobs import running
 from bunbase.pkg.mail.jobs import mail_jobs
 from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.own_ways import own_ways_job
 from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import active_user_jobs, cascade_job, mail_request_job, settings_job, upkeep_jobs
+from bunbase.tenant_auth.jobs import active_user_jobs, mail_request_job, relay_job, settings_job, upkeep_jobs
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
-from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.store import Stores
 
@@ -37,15 +37,21 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         stores = Stores(db, site.clock, settings.access_ttl_seconds, mails)
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
-        cascade = Cascade(pools, rooms)
-        service = TenantAuthService(pools, UserTokens(rooms[Kms], site.public_url), cascade)
+        tokens = UserTokens(rooms[Kms], site.public_url)
+        service = TenantAuthService(pools, tokens, rooms.later(Functions), rooms.later(Bundoc))
+        mails.has_own_way = service.hooks.sends_mail
         jobs = (
             settings_job(stores, pools),
             mail_request_job(service.mail_requests),
-            cascade_job(cascade),
+            relay_job(stores, service.hooks, service.cascade),
             *active_user_jobs(service.active_months),
         )
-        async with running(*jobs, *upkeep_jobs(stores, settings, site.clock), *mail_jobs(mails)):
+        async with running(
+            *jobs,
+            *upkeep_jobs(stores, settings, site.clock),
+            *mail_jobs(mails, service.hooks.projects),
+            own_ways_job(mails, service.hooks),
+        ):
             yield service
 
 

@@ -16,7 +16,8 @@ class Person(msgspec.Struct, frozen=True):
     """A user with the fields that no answer shows.
 
     `version`: an access token contains the version that the user had when the token was signed. The token is valid
-    only while the user still has this version. `banned_until`: None for a ban without end.
+    only while the user still has this version. `banned_until`: None for a ban without end. A ban that is over stays
+    stored until the user changes; `is_banned` counts.
     """
 
     user: User
@@ -35,10 +36,20 @@ class Person(msgspec.Struct, frozen=True):
     def email(self) -> str | None:
         return self.user.email
 
-    def shown(self) -> ManagedUser:
+    def is_banned(self, now: datetime) -> bool:
+        return self.banned_at is not None and (self.banned_until is None or now < self.banned_until)
+
+    def shown(self, now: datetime) -> ManagedUser:
         """Return the user with the fields that only administrators of the project see."""
         known = {field: getattr(self.user, field) for field in self.user.__struct_fields__}
-        return ManagedUser(**known, banned=self.banned_at is not None, has_password=self.password_hash is not None)
+        banned = self.is_banned(now)
+        return ManagedUser(
+            **known,
+            banned=banned,
+            has_password=self.password_hash is not None,
+            banned_until=self.banned_until if banned else None,
+            last_sign_in_at=self.last_sign_in_at,
+        )
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -55,19 +66,31 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     password, or None if the password does not change.
     """
     named = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
-    banned = named.pop("banned", person.banned_at is not None)
-    named.pop("password", None)
+    was_banned, (banned, until) = person.is_banned(now), _ban_after(person, changes, now)
+    for field in ("banned", "banned_until", "password"):
+        named.pop(field, None)
     after = msgspec.structs.replace(
         person,
         user=msgspec.structs.replace(person.user, **named),
         password_hash=password_hash or person.password_hash,
-        banned_at=(person.banned_at or now) if banned else None,
+        banned_at=(person.banned_at if was_banned else now) if banned else None,
+        banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
     if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
-    ends = password_hash is not None or (banned and person.banned_at is None)
+    ends = password_hash is not None or (banned and not was_banned)
     return signed_out(after) if ends else _change(person, after)
+
+
+def _ban_after(person: Person, changes: UserChanges, now: datetime) -> tuple[bool, datetime | None]:
+    """Return whether the user is banned after the changes, and the end of the ban."""
+    banned, until = person.is_banned(now), person.banned_until
+    if changes.banned is not UNSET:
+        banned, until = changes.banned, None
+    if changes.banned_until is not UNSET:
+        banned, until = banned or changes.banned_until is not None, changes.banned_until
+    return banned, until if banned else None
 
 
 def with_verified_email(person: Person) -> Change:
@@ -136,9 +159,9 @@ def account_deleted() -> Unauthenticated:
     return Unauthenticated("This account was deleted.")
 
 
-def refuse_banned(person: Person) -> None:
-    """Raise UserBanned if the user is banned."""
-    if person.banned_at is not None:
+def refuse_banned(person: Person, now: datetime) -> None:
+    """Raise UserBanned if the user is banned. The Problem does not name the end of the ban."""
+    if person.is_banned(now):
         raise UserBanned("This user is banned. Ask the operator of this application.")
 
 

@@ -38,6 +38,7 @@ from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.tenant_auth.admissions import allows_domain
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.new_passwords import UserPasswords
 from bunbase.tenant_auth.people import Person
@@ -118,7 +119,9 @@ class Pool:
 
     @cached_property
     def email_changes(self) -> EmailChanges:
-        addresses = PoolAddresses(self._all.stores.users, self.project, self._all.revoked_until)
+        addresses = PoolAddresses(
+            self._all.stores.users, self.project, self._all.revoked_until, partial(allows_domain, self.auth)
+        )
         return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
 
     @cached_property

@@ -27,6 +27,7 @@ NOT_KEPT: Final = {
     "/api/auth/passkeys": "kept installations have no passkeys",
     "/api/auth/providers": "made from settings",
     "/v1/auth/identities": "kept installations have no providers for end users",
+    "/v1/auth/invites": "kept installations have no invitations of end users",
     "/v1/auth/oauth/{provider}/callback": "the provider's answer to a browser",
     "/v1/auth/oauth/{provider}/start": "leads a browser to the provider",
     "/v1/auth/providers": "kept installations have no providers for end users",

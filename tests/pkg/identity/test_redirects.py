@@ -73,6 +73,30 @@ OF_FUNCTIONS = [
 ]
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://other.name.example/v1/functions/take",
+        "https://other.name.example/V1/Functions",
+        "https://other.name.example/v1/./functions/take",
+        "https://other.name.example/app/./v1/././functions/take",
+        "http://127.0.0.1:7070/v1/data/take",
+        "http://[::1]:7070/v1",
+        "http://bakery.localhost:7070/v1/functions/take",
+        "http://localhost.:7070/v1/auth/ui",
+    ],
+)
+def test_functions_get_no_codes_under_another_name_of_the_installation(url: str) -> None:
+    public, origin = "http://localhost:7070", url.partition("/V1")[0].partition("/v1")[0].partition("/app")[0]
+
+    assert fault_in_entry(url, public)
+    with pytest.raises(InvalidInput):
+        listed_redirect(url, (origin, url), public)
+    for app in (f"{origin}/app", "http://localhost:5173/v1/signed-in", "https://app.example/v1/signed-in"):
+        assert fault_in_entry(app, public) is None
+        assert listed_redirect(app, (app,), public) == app
+
+
 @pytest.mark.parametrize("url", OF_FUNCTIONS)
 def test_functions_of_projects_get_no_codes_of_sign_ins(url: str) -> None:
     allowed = ("https://bunbase.example", "https://bunbase.example:443", "https://bunbase.example.")

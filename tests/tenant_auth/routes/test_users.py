@@ -33,17 +33,20 @@ async def test_the_routes_of_user_management_return_the_documented_fields(tenant
     assert (made.status_code, custom.status_code, login.status_code) == (201, 200, 200)
     assert set(made.json()) == {
         *("id", "email", "email_verified", "role", "claims", "data", "created_at", "banned", "has_password"),
+        *("banned_until", "last_sign_in_at"),
         *("name", "phone", "phone_verified", "anonymous"),
     }
     assert set(custom.json()) == {"token", "expires_in"}
-    assert set(login.json()["user"]) == set(made.json()) - {"banned", "has_password"}
+    of_administration = {"banned", "has_password", "banned_until", "last_sign_in_at"}
+    assert set(login.json()["user"]) == set(made.json()) - of_administration
     assert (again.status_code, again.json()["code"]) == (401, "custom_token_used")
-    assert listed.json() == {"items": [made.json()], "next": None}
+    signed_in = made.json() | {"last_sign_in_at": login.json()["user"]["created_at"]}  # the clock stands still
+    assert listed.json() == {"items": [signed_in], "next": None}
     assert nobody.json() == {"items": [], "next": None}
     assert set(sessions.json()["items"][0]) == {
         "id", "ip", "agent", "created_at", "last_used_at", "expires_at", "aal", "impersonated_by", "provider"
     }  # fmt: skip
-    assert changed.json() == got.json() == made.json() | {"banned": True}
+    assert changed.json() == got.json() == signed_in | {"banned": True}
     assert [answer.status_code for answer in odd] == [400, 400, 400]
     assert (ended.status_code, deleted.status_code, gone.status_code) == (204, 204, 404)
     assert gone.json()["code"] == "user_not_found"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
-from bunbase.contracts.tenant_auth.users import ManagedUser, NewUser, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import ManagedUser, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Unauthenticated
+from bunbase.tenant_auth.people import Person, with_changes
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.bunauth.feeds import feed_of
 from tests.fakes import FakeKms
@@ -151,6 +153,104 @@ async def test_a_ban_ends_every_session_and_is_shown_only_with_the_right_passwor
     assert await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
     with pytest.raises(InvalidToken):  # the end of the ban does not restore sessions
         await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
+
+
+async def test_a_ban_with_an_end_refuses_sign_ins_until_then_and_the_user_does_not_learn_the_end(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    new, end = await signed_up(tenant_auth), clock.now() + timedelta(hours=1)
+
+    banned = await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned_until=end))
+
+    assert (banned.banned, banned.banned_until) == (True, end)
+    custom = tenant_auth.custom_token(SERVER, new.user.id, {})
+    for refused in (tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD), custom):
+        with pytest.raises(UserBanned) as caught:
+            await refused
+        assert str(end.year) not in caught.value.detail
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
+    assert await _banned(tenant_auth, True) == [new.user.id]
+
+    clock.advance(3600)
+
+    shown = await tenant_auth.user(SERVER, new.user.id)
+    assert (shown.banned, shown.banned_until, await _banned(tenant_auth, True)) == (False, None, [])
+    assert await _banned(tenant_auth, False) == [new.user.id]
+    later = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
+    with pytest.raises(InvalidToken):  # the end of the ban does not restore sessions
+        await tenant_auth.refresh(AT_BAKERY, new.refresh_token)
+
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(banned=True))  # another ban, after the first is over
+
+    with pytest.raises(InvalidToken):
+        await tenant_auth.refresh(AT_BAKERY, later.refresh_token)
+
+
+HOUR_LATER, DAY_LATER = (ManualClock().now() + timedelta(hours=hours) for hours in (1, 24))
+
+
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ({"banned": True}, (True, None)),
+        ({"banned": True, "banned_until": DAY_LATER}, (True, DAY_LATER)),
+        ({"banned_until": DAY_LATER}, (True, DAY_LATER)),
+        ({"banned_until": None}, (True, None)),
+        ({"banned": False}, (False, None)),
+        ({"banned": False, "banned_until": None}, (False, None)),
+        ({"role": "editor"}, (True, HOUR_LATER)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_change_of_a_ban_keeps_what_it_does_not_name(
+    changes: dict[str, Any], after: tuple[bool, datetime | None]
+) -> None:
+    now = ManualClock().now()
+    eve = Person(User("usr_1", "eve@example.com", True, "user", {}, {}, now), banned_at=now, banned_until=HOUR_LATER)
+
+    change = with_changes(eve, UserChanges(**changes), None, now)
+
+    assert (change.person.is_banned(now), change.person.banned_until) == after
+    assert not change.ends_sessions, "the sessions have ended with the first ban"
+
+
+async def test_the_end_of_a_ban_lies_in_the_future_and_within_a_century(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
+    farthest = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
+
+    wrong = [UserChanges(banned_until=until) for until in (clock.now(), farthest)]
+    for changes in (*wrong, UserChanges(banned=False, banned_until=DAY_LATER)):
+        with pytest.raises(InvalidInput):
+            await tenant_auth.update_user(SERVER, eve.id, changes)
+
+    assert not (await tenant_auth.user(SERVER, eve.id)).banned
+
+
+async def test_every_sign_in_stores_its_time_and_a_refresh_does_not(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    made = await tenant_auth.create_user(SERVER, NewUser("ada@example.com"))
+    assert made.last_sign_in_at is None
+    first = clock.now()
+    new = await signed_up(tenant_auth)
+    assert (await tenant_auth.user(SERVER, new.user.id)).last_sign_in_at == first
+
+    clock.advance(60)
+    again = clock.now()
+    both = await asyncio.gather(*(tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD) for _ in range(2)))
+    clock.advance(60)
+    await tenant_auth.refresh(AT_BAKERY, both[0].refresh_token)
+    await tenant_auth.update_user(SERVER, new.user.id, UserChanges(role="editor"))
+
+    assert (await tenant_auth.user(SERVER, new.user.id)).last_sign_in_at == again
+
+
+async def _banned(tenant_auth: TenantAuthService, banned: bool) -> list[str]:
+    page = await tenant_auth.users(SERVER, UserFilter(banned=banned), 10, None)
+    return [user.id for user in page.items]
 
 
 async def test_a_new_password_ends_every_session(tenant_auth: TenantAuthService) -> None:

@@ -152,14 +152,14 @@ async def test_of_two_sign_ups_at_once_with_one_anonymous_token_one_wins(
 async def test_a_change_during_the_upgrade_is_kept(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
     """The tokens are signed before the user is stored: those of the first attempt would have an outdated role."""
     _, caller = await visitor(tenant_auth, clock)
-    uid, really, changes = caller.end_user().uid, tenant_auth.opening.before_token, [UserChanges(role="editor")]
+    uid, really, changes = caller.end_user().uid, tenant_auth.tokens.before_token, [UserChanges(role="editor")]
 
     async def changing(*given: Any) -> dict[str, Any]:
         while changes:
             await tenant_auth.update_user(SERVER, uid, changes.pop())
         return await really(*given)
 
-    tenant_auth.opening.before_token = changing
+    tenant_auth.tokens.before_token = changing
     after = await signed_up(tenant_auth, caller)
 
     claims = await claims_of(tenant_auth, BAKERY, after.access_token, clock.now().timestamp)

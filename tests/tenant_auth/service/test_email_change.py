@@ -8,13 +8,14 @@ import pytest
 from bunbase.contracts.bunauth.problems import LinkExpired, ReauthenticationRequired
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
 from tests.tenant_auth.mailbox import link, mails
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, without_password
+from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, change_settings, without_password
 
 EVE, NEW = "eve@example.com", "eve@new.example"
 SERVER = secret_caller(BAKERY)
@@ -82,6 +83,24 @@ async def test_the_address_of_another_user_cannot_be_taken_and_the_answer_does_n
         await tenant_auth.confirm_user_email_change(AT_BAKERY, await link(tenant_auth, NEW, "change-email"))
 
     assert (await tenant_auth.user(SERVER, eve.end_user().uid)).email == EVE
+
+
+async def test_a_user_changes_the_address_only_to_an_allowed_domain(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    eve = await without_password(tenant_auth, EVE, clock)
+    await tenant_auth.request_user_email_change(eve, NEW)
+    early = await link(tenant_auth, NEW, "change-email")
+    await change_settings(tenant_auth, email_domains=["example.com"])
+
+    with pytest.raises(EmailDomainNotAllowed):
+        await tenant_auth.request_user_email_change(eve, NEW)
+    with pytest.raises(LinkExpired):  # the change began before the project chose its domains
+        await tenant_auth.confirm_user_email_change(AT_BAKERY, early)
+
+    assert (await tenant_auth.user(SERVER, eve.end_user().uid)).email == EVE
+    await tenant_auth.request_user_email_change(eve, "ada@example.com")
+    await tenant_auth.update_user(SERVER, eve.end_user().uid, UserChanges(email=NEW))  # administration may
 
 
 async def test_a_change_needs_a_fresh_proof_and_another_address_and_ends_after_a_day(

@@ -26,7 +26,7 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
-from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed, UserBanned
+from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed, SignupRefused, UserBanned
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.pkg.clock import ManualClock
@@ -39,6 +39,7 @@ from bunbase.tenant_auth.service import TenantAuthService
 from tests.bunauth.external import FakeProvider
 from tests.rooms import member_caller, secret_caller
 from tests.tenant_auth.external import APP, VERIFIER, anonymous, code_of, configure, signed_in, started
+from tests.tenant_auth.hooking import FakeFunctions, delivered
 from tests.tenant_auth.mailbox import kinds, link
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY, PASSWORD, as_user, claims_of, signed_up
 
@@ -68,7 +69,7 @@ UNUSABLE: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("apple", {"client_id": "x", "client_secret": "no key", "options": KEY_OF_APPLE}, "apple/client_secret"),
     ("microsoft", {"client_id": "x", "options": {"tenant": "../evil"}}, "microsoft/options/tenant"),
 ]
-EVE, SERVER = "eve@example.com", secret_caller(BAKERY)
+EVE, SERVER, MEMBER = "eve@example.com", secret_caller(BAKERY), member_caller(BAKERY, Role.ADMIN)
 
 
 class Service(FakeProvider):
@@ -173,7 +174,7 @@ async def test_without_a_verified_address_a_person_becomes_no_user_and_joins_non
     with pytest.raises(ExternalEmailNotVerified):
         await signed_in(room)
 
-    assert [one.id for one in (await room.stores.users.page(BAKERY, UserFilter(), "", 9))] == [eve.id]
+    assert [one.id for one in (await room.users(SERVER, UserFilter(), 9, None)).items] == [eve.id]
 
 
 @pytest.mark.parametrize(
@@ -380,3 +381,39 @@ async def test_settings_with_which_nobody_could_sign_in_are_refused(room: Tenant
 
 def _admin(project: str) -> Caller:
     return member_caller(project, Role.ADMIN)
+
+
+async def test_the_hook_decides_about_people_of_other_services_outside_of_the_transaction(
+    room: TenantAuthService, functions: FakeFunctions, clock: ManualClock
+) -> None:
+    async def hook(event: dict[str, Any]) -> dict[str, Any]:
+        if event["method"]["provider"] == "anonymous":
+            return {}
+        await room.create_user(SERVER, NewUser(EVE))  # a transaction of the exchange would let it wait for ever
+        [made] = (await room.users(SERVER, UserFilter(email=EVE), 1, None)).items
+        await room.delete_user(SERVER, made.id)
+        return answers.pop(0)
+
+    answers: list[dict[str, Any]] = [
+        {"refuse": "Bakers only."},
+        {"role": "baker"},
+        {"role": "visitor", "data": {"cart": []}},
+    ]
+    functions.deploy(BAKERY, "gate", before_signup=hook, after_signup=lambda _: None)
+    await room.change_project_auth(MEMBER, {"hooks": {"before_signup": "gate", "after_signup": "gate"}}, None)
+
+    with pytest.raises(SignupRefused, match="Bakers only"):
+        await signed_in(room)
+    assert (await room.users(SERVER, UserFilter(), 10, None)).items == ()
+    first, again = await signed_in(room), await signed_in(room)
+    await delivered(room)
+    await room.delete_user(SERVER, first.user.id)
+    upgraded = await signed_in(room, visitor := await anonymous(room, clock))
+    await delivered(room)
+
+    assert (first.user.role, again.user.id) == ("baker", first.user.id)
+    assert (upgraded.user.id, upgraded.user.role) == (visitor.end_user().uid, "visitor")
+    assert (upgraded.user.email, upgraded.user.data, upgraded.user.anonymous) == (EVE, {"cart": []}, False)
+    assert not answers
+    ways = [(call.event["user"]["id"], call.event["provider"]) for _, call, _ in functions.jobs]
+    assert ways == [(first.user.id, "google"), (upgraded.user.id, "anonymous"), (upgraded.user.id, "google")]

@@ -5,14 +5,13 @@ from typing import Any
 import pytest
 
 from bunbase.contracts.bunauth.problems import SecondFactorRequired
-from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.users import UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden
-from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.access_tokens import Subject
+from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.sign_in_methods import PASSWORD as BY_PASSWORD
-from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from tests.rooms import secret_caller
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, claims_of, signed_up
 
@@ -43,18 +42,20 @@ async def test_claims_of_the_hook_are_in_the_tokens_of_the_session_and_no_transa
     eve = (await signed_up(tenant_auth)).user
     asked: list[Any] = []
 
-    async def hook(caller: Caller, person: Person, method: SignInMethod) -> dict[str, Any]:
-        asked.append((caller.project, person.id, method))
+    async def hook(pool: Pool, subject: Subject, reason: str) -> dict[str, Any]:
+        asked.append((pool.project, subject.user.id, subject.method, reason))
         if len(asked) == 1:  # a lock would let this change wait for ever
             await tenant_auth.update_user(SERVER, eve.id, UserChanges(role="editor"))
         return {"plan": "pro"}
 
-    tenant_auth.opening.before_token = hook
+    tenant_auth.tokens.before_token = hook
 
     signed_in = await tenant_auth.login(AT_BAKERY, "eve@example.com", PASSWORD)
     refreshed = await tenant_auth.refresh(AT_BAKERY, signed_in.refresh_token)
 
-    assert asked == [(BAKERY, eve.id, BY_PASSWORD)] * 2, "the user was changed meanwhile, so it was asked again"
+    sign_in = (BAKERY, eve.id, BY_PASSWORD, "sign_in")
+    assert asked[:2] == [sign_in] * 2, "the user was changed meanwhile, so it was asked again"
+    assert asked[2:] == [(BAKERY, eve.id, BY_PASSWORD, "refresh")], "a refresh asks for the claims of today"
     for answer in (signed_in, refreshed):
         claims = await claims_of(tenant_auth, BAKERY, answer.access_token, clock.now().timestamp)
         assert (claims["role"], claims["claims"]) == ("editor", {"plan": "pro"})
@@ -64,7 +65,7 @@ async def test_a_refusal_of_the_hook_opens_no_session_and_stores_no_user(tenant_
     async def hook(*_: Any) -> dict[str, Any]:
         raise Forbidden("Not today.")
 
-    tenant_auth.opening.before_token = hook
+    tenant_auth.tokens.before_token = hook
 
     with pytest.raises(Forbidden):
         await signed_up(tenant_auth)

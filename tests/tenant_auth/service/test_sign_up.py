@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -8,18 +9,19 @@ import pytest
 
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
 from bunbase.contracts.caller import Role
-from bunbase.contracts.tenant_auth.problems import EmailNotVerified
+from bunbase.contracts.tenant_auth.problems import EmailNotVerified, UserInviteNotFound
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.password_rules import WeakPassword
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import member_caller, secret_caller
 from tests.tenant_auth.mailbox import link, mails
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD
+from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, LIBRARY, PASSWORD
 
 ADA, SERVER = member_caller(BAKERY, Role.ADMIN), secret_caller(BAKERY)
 EVE, TAKEN = "eve@example.com", "taken@example.com"
@@ -131,6 +133,44 @@ async def test_an_invited_person_becomes_a_user_with_a_role_where_nobody_may_sig
     clock.advance(7 * 24 * 3600)
     with pytest.raises(LinkExpired):
         await tenant_auth.confirm_user_signup(AT_BAKERY, unquote(late.url.rpartition("=")[2]), CHOSEN)
+
+
+async def test_open_invitations_are_listed_in_pages_and_withdrawn(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    made = []
+    for name in ("ada", "bob", "eve", "fred"):
+        made.append(await tenant_auth.invite_user(SERVER, NewUserInvite(f"{name}@example.com", "editor")))
+        clock.advance(0 if name == "ada" else 60)  # two at once have one time
+    token = unquote(made[2].url.rpartition("=")[2])
+
+    first = await tenant_auth.user_invites(ADA, 2, None)
+    second = await tenant_auth.user_invites(ADA, 2, first.next)
+
+    listed = [*first.items, *second.items]
+    assert ([one.id for one in listed[:2]], second.next) == ([made[3].id, made[2].id], None)
+    assert {one.id for one in listed} == {one.id for one in made}
+    assert (listed[0].role, listed[0].expires_at) == ("editor", made[3].expires_at)
+    assert listed[0].expires_at - listed[0].created_at == timedelta(days=7)
+    elsewhere = secret_caller(LIBRARY)
+    assert (await tenant_auth.user_invites(elsewhere, 2, None)).items == ()
+    for caller, id in ((elsewhere, made[2].id), (SERVER, "uin_x"), (SERVER, made[2].id[:-2]), (SERVER, "uin_" + "é")):
+        with pytest.raises(UserInviteNotFound):
+            await tenant_auth.withdraw_user_invite(caller, id)
+    with pytest.raises(InvalidCursor):
+        await tenant_auth.user_invites(elsewhere, 2, first.next)
+    with pytest.raises(Forbidden):
+        await tenant_auth.user_invites(AT_BAKERY, 2, None)
+
+    both = await asyncio.gather(
+        *(tenant_auth.withdraw_user_invite(SERVER, made[2].id) for _ in range(2)), return_exceptions=True
+    )
+
+    assert sorted(type(one).__name__ for one in both) == ["NoneType", "UserInviteNotFound"]
+    with pytest.raises(LinkExpired):
+        await tenant_auth.confirm_user_signup(AT_BAKERY, token, CHOSEN)
+    clock.advance(7 * 24 * 3600)
+    assert (await tenant_auth.user_invites(ADA, 2, None)).items == ()
 
 
 async def test_a_link_ends_with_a_newer_one_with_time_and_when_sign_ups_close(

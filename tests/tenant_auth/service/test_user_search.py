@@ -98,7 +98,7 @@ async def test_no_search_among_many_users_reads_the_whole_table(crowd: TenantAut
     for only in filters:
         for order in UserOrder:
             for after in ("", "usr_000010000"):
-                rest, args = search(UserFilter(**only, order=order), after, 21)
+                rest, args = search(UserFilter(**only, order=order), after, 21, clock.now())
                 plan = await _plan(crowd, USERS + rest, *args)
                 assert "Seq Scan" not in plan, (only, order, plan)
     for only, index in (
@@ -108,7 +108,7 @@ async def test_no_search_among_many_users_reads_the_whole_table(crowd: TenantAut
         ({"banned": True}, "users_banned"),
         ({"provider": "none"}, "identities_provider"),
     ):
-        rest, args = search(UserFilter(**only), "", 21)
+        rest, args = search(UserFilter(**only), "", 21, clock.now())
         assert index in await _plan(crowd, USERS + rest, *args), only
 
 

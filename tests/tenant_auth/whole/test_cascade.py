@@ -164,10 +164,10 @@ async def test_a_deletion_that_was_cut_off_goes_on_with_the_rest(
     documents.before = cut_off
     await room.stores.db.execute("UPDATE outbox SET due_at = now()")
     with pytest.raises(Interrupted):
-        await room.stores.outbox.relay(room.leaving.cascade._deliver)
+        await room.stores.outbox.relay(room.cascade.deliver)
     assert (await documents.left("posts"), await waiting(room)) == (15, 1)
     documents.before = None
-    await room.leaving.cascade.deliver_all()
+    await room.stores.outbox.relay(room.cascade.deliver)
     assert (await documents.left("posts"), await waiting(room)) == (0, 0)
 
 

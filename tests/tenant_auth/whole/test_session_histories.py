@@ -21,7 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.settings import AnonymousSettings, ProjectAuth
 from bunbase.contracts.tenant_auth.tokens import end_user_of
@@ -36,7 +38,6 @@ from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.service import TenantAuthService
-from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store import Stores
@@ -97,7 +98,9 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         on = ProjectAuth(anonymous=AnonymousSettings(enabled=True))
         await stores.settings.replace(BAKERY, StoredSettings(on), site.clock.now())
         pools = Pools(stores, kms, Helpers(passwords), options, site)
-        yield TenantAuthService(pools, UserTokens(kms, site.public_url), Cascade(pools, Rooms()))
+        yield TenantAuthService(
+            pools, UserTokens(kms, site.public_url), Rooms().later(Functions), Rooms().later(Bundoc)
+        )
 
 
 class Histories(RuleBasedStateMachine):

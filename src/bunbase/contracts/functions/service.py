@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.hooks import HookRuns
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
 from bunbase.contracts.functions.triggers import (
@@ -23,7 +24,7 @@ from bunbase.contracts.functions.usage import FunctionStats, Usage
 from bunbase.contracts.functions.variables import Variable, Variables
 
 
-class Functions(Protocol):
+class Functions(HookRuns, Protocol):
     """Every call takes its project from the Caller."""
 
     async def deploy(self, caller: Caller, name: str, bundle: Bundle) -> Version:

@@ -41,6 +41,7 @@ class TriggerKind(StrEnum):
     CRON = "cron"  # a schedule is due
     JOB = "job"  # somebody enqueued it
     CHANGE = "change"  # a document was created, updated or deleted
+    HOOK = "hook"  # BunBase asked it to decide or to do something: see contracts/functions/hooks.py
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,7 +145,10 @@ class RunOutcome(StrEnum):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run of a function. `code`: the error code. `version` is 0 and `invocation` empty if the run never started."""
+    """A run of a function. `code`: the error code. `job`: None if no job caused the run.
+
+    `version` is 0 and `invocation` empty if the run never started.
+    """
 
     id: str
     function: str

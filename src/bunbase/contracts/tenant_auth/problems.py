@@ -37,6 +37,10 @@ class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 
 
+class UserInviteNotFound(Problem):
+    status, code, title = 404, "user_invite_not_found", "There is no such open invitation"
+
+
 class MfaEnrolmentRequired(Problem):
     """`challenge`: a secret for the next request. `expires_in`: its lifetime in seconds."""
 
@@ -57,3 +61,15 @@ class InvalidCode(Problem):
 
 class StaleSettings(Problem):
     status, code, title = 412, "stale_settings", "The settings have changed since you read them"
+
+
+class SignupRefused(Problem):
+    """The hook `before_signup` of the project refused the new user. `detail`: its message."""
+
+    status, code, title = 403, "signup_refused", "This app does not accept the sign-up"
+
+
+class HookFailed(Problem):
+    """The runs and the log of the function have the cause; the answer never has it. `hook`: such as `send_sms`."""
+
+    status, code, title = 502, "hook_failed", "A hook of this app failed"

@@ -135,8 +135,8 @@ class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeletionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The effects of the deletion of a user. `collections`: in each of them, the documents whose field has the id of the
-    user are deleted. `function`: runs as a job with the id; empty: none.
+    """The effects of the deletion of a user. `collections`: in each of them, the documents whose field has the id of
+    the user are deleted. `function`: runs as a job with the id; empty: none.
     """
 
     collections: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] = {}

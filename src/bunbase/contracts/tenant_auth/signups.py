@@ -23,10 +23,26 @@ class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UserInvite(msgspec.Struct, frozen=True):
     """`url`: the link of the mail. It works once; only this answer shows it."""
 
+    id: str
     email: str
     role: str
     expires_at: datetime
     url: str
+
+
+class OpenUserInvite(msgspec.Struct, frozen=True):
+    """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
+
+    id: str
+    email: str
+    role: str
+    created_at: datetime
+    expires_at: datetime
+
+
+class OpenUserInvites(msgspec.Struct, frozen=True):
+    items: tuple[OpenUserInvite, ...]
+    next: str | None = None
 
 
 class UserSignups(Protocol):
@@ -39,6 +55,14 @@ class UserSignups(Protocol):
 
         Raises: Forbidden too.
         """
+        ...
+
+    async def user_invites(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
+        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        ...
+
+    async def withdraw_user_invite(self, caller: Caller, id: str) -> None:
+        """End an invitation and its link. Raises: UserInviteNotFound, Forbidden."""
         ...
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:

@@ -12,6 +12,8 @@ from msgspec import UNSET, UnsetType
 # described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 
+ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
 
 class UserOrder(StrEnum):
     NEWEST = "newest"
@@ -39,10 +41,15 @@ class User(msgspec.Struct, frozen=True):
 
 
 class ManagedUser(User, frozen=True, kw_only=True):
-    """A user as administrators see it."""
+    """A user as administrators see it.
+
+    `banned_until`: the end of the ban; null for a ban without end, and for a user who is not banned.
+    """
 
     banned: bool
     has_password: bool
+    banned_until: datetime | None = None
+    last_sign_in_at: datetime | None = None
 
 
 class ManagedUsers(msgspec.Struct, frozen=True):
@@ -65,7 +72,11 @@ class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole."""
+    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
+
+    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then; null
+    makes a present ban one without end.
+    """
 
     email: Email | UnsetType = UNSET
     email_verified: bool | UnsetType = UNSET
@@ -74,6 +85,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     claims: dict[str, Any] | UnsetType = UNSET
     data: dict[str, Any] | UnsetType = UNSET
     banned: bool | UnsetType = UNSET
+    banned_until: ZonedTime | UnsetType | None = UNSET
 
 
 class UserFilter(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import { Script } from "node:vm";
 
 import { fromBytecode } from "./bytecode.ts";
 import type { Handler } from "./context.ts";
+import { onlyHooks } from "./hooks.ts";
 import { guardedRequire, raiseGuard } from "./guard.ts";
 import { FILE, FOLDER, hideInstallation } from "./machine.ts";
 
@@ -17,14 +18,17 @@ type CommonJs = (
   dirname: string,
 ) => void;
 
+/** `hooks`: the export of this name, or undefined. The worker looks for a hook in it when the host calls one. */
+export type Exported = Readonly<{ handler: Handler; hooks: unknown }>;
+
 /**
- * Runs the top level of the bundle and returns its handler. Throws the bundle's own error, or an error if the bundle has
- * no default export that can be called.
+ * Runs the top level of the bundle and returns its handler and its hooks. Throws the bundle's own error, or an error if
+ * the bundle has neither a default export that can be called nor hooks.
  *
  * `guard`: denied modules throw a clear error (guard.ts). The sandbox itself does not depend on the guard.
  * `bytecode`: the bytecode of this code, or empty.
  */
-export function loadBundle(code: string, env: Record<string, string>, guard: boolean, bytecode: Uint8Array): Handler {
+export function loadBundle(code: string, env: Record<string, string>, guard: boolean, bytecode: Uint8Array): Exported {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   const require = guard ? guardedRequire : builtin;
@@ -36,7 +40,8 @@ export function loadBundle(code: string, env: Record<string, string>, guard: boo
   hideInstallation(require);
   if (guard) raiseGuard();
   evaluate(module.exports as object, require, module, FILE, FOLDER);
-  return handlerOf(module.exports);
+  const hooks = member(module.exports, "hooks");
+  return { handler: handlerOf(module.exports, hooks), hooks };
 }
 
 function sourceOf(code: string): string {
@@ -45,11 +50,12 @@ function sourceOf(code: string): string {
     : `(function (exports, require, module, __filename, __dirname) {${code}\n})`;
 }
 
-function handlerOf(exported: unknown): Handler {
+function handlerOf(exported: unknown, hooks: unknown): Handler {
   const main = member(exported, "default") ?? exported;
   if (typeof main === "function") return main as Handler;
   const fetch = member(main, "fetch");
   if (typeof fetch === "function") return fetch.bind(main) as Handler;
+  if (typeof hooks === "object" && hooks !== null) return onlyHooks;
   throw new Error("The bundle has no default export that is a function: export default (req, ctx) => new Response()");
 }
 

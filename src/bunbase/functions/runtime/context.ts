@@ -108,7 +108,8 @@ export type Data = Readonly<{
 }>;
 
 /** A user, with the fields that only administration sees. */
-export type ManagedUser = User & Readonly<{ banned: boolean; has_password: boolean }>;
+export type ManagedUser = User &
+  Readonly<{ banned: boolean; has_password: boolean; banned_until: string | null; last_sign_in_at: string | null }>;
 
 /** The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
 export type UserFields = Readonly<{
@@ -142,7 +143,7 @@ export type Users = Readonly<{
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
   create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
   /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
-  update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean }>): Promise<ManagedUser>;
+  update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;
   /** Ends all the user's sessions. */
   signOut(id: string): Promise<void>;
@@ -157,8 +158,8 @@ export type Auth = Readonly<{
   customToken(uid: string, claims?: Readonly<Record<string, unknown>>): Promise<string>;
 }>;
 
-/** The cause of a call that did not come from a request. `due_at`: RFC 3339. */
-export type Trigger = Readonly<{ kind: "cron" | "job" | "change"; job: string; attempt: number; due_at: string }>;
+/** The cause of a call that did not come from a request. `due_at`: RFC 3339. `job`: empty for a hook that BunBase waits for. */
+export type Trigger = Readonly<{ kind: "cron" | "job" | "change" | "hook"; job: string; attempt: number; due_at: string }>;
 
 /** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
 export type EnqueueOptions = Readonly<{
@@ -190,7 +191,7 @@ export type Context = Readonly<{
   auth: Auth;
   /** Runs a function of the project later, as a job. The job is repeated until it succeeds or its attempts are used up. */
   enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;
-  /** The schedule, job or change that caused this call; null for a request from outside. */
+  /** The schedule, job, change or hook that caused this call; null for a request from outside. */
   trigger: Trigger | null;
   /** Keeps the call alive after its answer until the promise settles, at most until the function's `timeout_ms`. */
   waitUntil(promise: Promise<unknown>): void;
@@ -206,6 +207,82 @@ export type Context = Readonly<{
  * (`call_over`). It throws an AbortError if the client has disconnected.
  */
 export type Handler = (request: Request, context: Context) => unknown;
+
+/** How a user signs in or up. `provider`: as `Caller.provider`. `amr`: the names of the checks (RFC 8176). */
+export type SignInMethod = Readonly<{ provider: string; amr: readonly string[]; aal: number }>;
+
+/** `user`: as it will be stored. `invited`: a member of the project has invited the person. `ip`: of the person. */
+export type BeforeSignup = Readonly<{
+  hook: "before_signup";
+  user: User;
+  method: SignInMethod;
+  invited: boolean;
+  ip: string;
+}>;
+
+/** `refuse`: nobody is signed up, and the person reads this text (at most 200 characters). The other fields replace those of the user. */
+export type SignupDecision =
+  | Readonly<{ refuse: string }>
+  | Readonly<{
+      role?: string;
+      claims?: Readonly<Record<string, unknown>>;
+      data?: Readonly<Record<string, unknown>>;
+    }>;
+
+/** `reason`: why an access token is made. `session`: the id of the session that it is for. */
+export type BeforeToken = Readonly<{
+  hook: "before_token";
+  user: User;
+  method: SignInMethod;
+  session: string;
+  reason: "sign_in" | "refresh" | "reauthenticate" | "impersonate";
+}>;
+
+export type TokenDecision = Readonly<{ claims?: Readonly<Record<string, unknown>> }>;
+
+/** `user`: with current values. It may have been called for this user before: use `user.id` as the key of what it does. */
+export type AfterSignup = Readonly<{ hook: "after_signup"; user: User; provider: string }>;
+
+/** A mail to a user. `id` stays the same if the mail is sent again. `from`: the name that the mail should show, or "". */
+export type SendMail = Readonly<{
+  hook: "send_mail";
+  mail: Readonly<{
+    id: string;
+    kind: string;
+    to: string;
+    subject: string;
+    text: string;
+    html: string;
+    from: string;
+    reply_to: string;
+  }>;
+}>;
+
+/** A text message with a code. `kind`: the use of the code. */
+export type SendSms = Readonly<{
+  hook: "send_sms";
+  message: Readonly<{ phone: string; code: string; kind: string; language: string; app_name: string }>;
+}>;
+
+type Answer<T> = T | null | undefined | void | Promise<T | null | undefined | void>;
+
+/**
+ * The hooks of a function: `export const hooks: Hooks = { … }`. The project's setting `hooks` names the function that
+ * BunBase calls. No request reaches a hook. A hook that throws, or does not answer in time, has failed: then nobody is
+ * signed up or in, and a mail or message is not sent.
+ */
+export type Hooks = Readonly<{
+  /** Decides whether a person becomes a user, and as what. Without an answer, the person does. */
+  beforeSignup?(event: BeforeSignup, context: Context): Answer<SignupDecision>;
+  /** Adds claims to an access token, at most 1 KiB of JSON. Rules read them as `auth.claims`. */
+  beforeToken?(event: BeforeToken, context: Context): Answer<TokenDecision>;
+  /** Runs as a job after a sign-up, until it succeeds or its attempts are used up. */
+  afterSignup?(event: AfterSignup, context: Context): unknown;
+  /** Sends a mail in place of the server. If it throws, the mail is sent again later. */
+  sendMail?(event: SendMail, context: Context): unknown;
+  /** Sends a text message. */
+  sendSms?(event: SendSms, context: Context): unknown;
+}>;
 
 /** An error that BunBase answers with. `ctx.data`, `ctx.auth` and reading a request throw it; `fetch` throws a TypeError with it as `cause`. */
 export interface Problem extends Error {

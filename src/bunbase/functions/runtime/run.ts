@@ -36,7 +36,8 @@ type AnswerHead = ReturnType<typeof headOf>;
 
 /**
  * The JSON part of an INVOKE frame. `credit`: the bytes of the answer that may be sent before the client reads.
- * `more`: the frame holds only the beginning of the request's body.
+ * `more`: the frame holds only the beginning of the request's body. `hook`: the hook that answers, in place of the
+ * handler; empty for all other calls. Only the host sets it: no request can.
  */
 export type Invocation = {
   invocation: string;
@@ -47,6 +48,7 @@ export type Invocation = {
   trigger: Trigger | null;
   credit: number;
   more: boolean;
+  hook: string;
 };
 
 /** The members of the context that are the same for every call. */

@@ -5,15 +5,15 @@
  */
 
 import { Asks } from "./asks.ts";
-import { loadBundle } from "./bundle.ts";
+import { type Exported, loadBundle } from "./bundle.ts";
 import { makeBytecode } from "./bytecode.ts";
 import { Channel } from "./channel.ts";
 import { Logs, LogSource } from "./console.ts";
-import type { Handler } from "./context.ts";
 import { describe, printErrorsAsThrown } from "./errors.ts";
 import { installFetch } from "./fetch.ts";
 import { decodeText, encodeText, Frame, FrameReader, joinPayload, readUint32, splitPayload } from "./frames.ts";
 import { logExits } from "./exits.ts";
+import { hookOf } from "./hooks.ts";
 import { standardBodies } from "./response.ts";
 import { copyOf, lengthOf, part, SafeMap } from "./primordials.ts";
 import { type Base, type Invocation, Run } from "./run.ts";
@@ -25,7 +25,7 @@ type Load = {
   guard: boolean;
   bytecode: number; // its length in bytes; the bytecode follows the code
 };
-type Loaded = { handler: Handler; base: Base };
+type Loaded = { exported: Exported; base: Base };
 
 const MAX_PIECE_BYTES = 128 * 1024;
 const MAX_BYTECODE_BYTES = 4 * 1024 * 1024; // workers/limits.py has the same number; the host kills a worker that sends more
@@ -44,8 +44,8 @@ function load(payload: Uint8Array): void {
   const { project, function: of, env, guard, bytecode } = meta as Load;
   const end = lengthOf(rest) - bytecode;
   try {
-    const handler = loadBundle(decodeText(part(rest, 0, end)), env, guard, part(rest, end));
-    loaded = { handler, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
+    const exported = loadBundle(decodeText(part(rest, 0, end)), env, guard, part(rest, end));
+    loaded = { exported, base: Object.freeze({ project, function: of, env: Object.freeze(env), log }) };
     channel.send(Frame.loaded, 0);
   } catch (error) {
     channel.send(Frame.failed, 0, encodeText(describe(error)));
@@ -65,9 +65,11 @@ function compile(code: Uint8Array): void {
 async function invoke(id: number, payload: Uint8Array): Promise<void> {
   if (loaded === undefined) return channel.send(Frame.error, id, encodeText("The function is not loaded."));
   const { meta, rest } = splitPayload(payload);
+  const { hook } = meta as Invocation;
+  const { handler, hooks } = loaded.exported;
   const run = new Run(channel, asks, logs, new LogSource(id), meta as Invocation);
   runs.set(id, run);
-  await run.answer(loaded.handler, loaded.base, copyOf(rest));
+  await run.answer(hook === "" ? handler : hookOf(hooks, hook), loaded.base, copyOf(rest));
   runs.delete(id);
 }
 
@@ -109,8 +111,8 @@ process.on("unhandledRejection", (error) => logs.write("error", `Unhandled rejec
 async function rehearse(): Promise<void> {
   const base = { project: "", function: { name: "", version: 0 }, env: {}, log };
   const request = { method: "GET", path: "/", headers: [], more: false };
-  const invocation: Invocation = { invocation: "", ...request, caller: null, trigger: null, credit: 16 };
-  loaded = { handler: () => new Response("hello"), base };
+  const invocation: Invocation = { invocation: "", ...request, caller: null, trigger: null, credit: 16, hook: "" };
+  loaded = { exported: { handler: () => new Response("hello"), hooks: undefined }, base };
   await invoke(0, joinPayload(invocation));
   loaded = undefined;
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.deployments import Bundle, Version, Versions
+from bunbase.contracts.functions.hooks import HookAnswer, HookCall
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
 from bunbase.contracts.functions.triggers import (
@@ -27,6 +28,7 @@ from bunbase.functions.logs.followers import Followers
 from bunbase.functions.logs.retention import LogRetention
 from bunbase.functions.service.deletion import Deletion
 from bunbase.functions.service.deployments import Deployments
+from bunbase.functions.service.hooks import Hooks
 from bunbase.functions.service.invocations import Invocations
 from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
@@ -51,6 +53,7 @@ class FunctionsService:
     # the contract
     deployments: Deployments
     invocations: Invocations
+    hooks: Hooks
     log_reading: Logs
     statistics: Statistics
     environment: ProjectVariables
@@ -126,6 +129,12 @@ class FunctionsService:
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
         return await self.triggers.enqueue(caller, new)
+
+    async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
+        return await self.hooks.run(caller, call)
+
+    async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
+        return await self.hooks.enqueue(caller, call, key)
 
     async def jobs(
         self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None

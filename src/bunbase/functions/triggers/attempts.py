@@ -84,7 +84,7 @@ class Attempts:
             job, version = msgspec.structs.replace(job, attempts=job.attempt), 0  # no further attempts
             result = AttemptResult(RunOutcome.ERROR, problem.code)
         except Problem as problem:
-            result = AttemptResult(_outcome(problem), problem.code)
+            result = AttemptResult(outcome_of(problem), problem.code)
         except Exception:
             log.exception("a run failed", job=job.id, project=job.project, function=job.function)
             result = AttemptResult(RunOutcome.ERROR, Internal.code)
@@ -123,7 +123,7 @@ class Attempts:
         return AttemptResult(RunOutcome.OK)
 
 
-def _outcome(problem: Problem) -> RunOutcome:
+def outcome_of(problem: Problem) -> RunOutcome:
     match problem:
         case FunctionTimeout() | FunctionCpuExceeded():
             return RunOutcome.TIMEOUT

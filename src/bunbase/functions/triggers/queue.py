@@ -34,14 +34,14 @@ class Queue:
         self.max_jobs = max_jobs
         self.on_added = on_added
 
-    async def enqueue(self, project: str, new: NewJob, depth: int = 0) -> Job:
+    async def enqueue(self, project: str, new: NewJob, depth: int = 0, kind: TriggerKind = TriggerKind.JOB) -> Job:
         """Add a job, or return the job with the same key. `depth`: the number of runs, each caused by the
         one before, that led to the new job.
 
         Raises: InvalidInput, TooLarge, ChainTooLong, QueueFull, FunctionNotFound.
         """
         now = self.clock.now()
-        row = self._row(new, depth, now)
+        row = self._row(new, depth, now, kind)
         await self.check_room(project)
         for _ in range(2):  # twice, because the job with the key may end between the two statements
             if await self.store.add(project, row, now):
@@ -53,6 +53,14 @@ class Queue:
                 return shown(found)
         raise FunctionNotFound(f"The project has no function {new.function}; deploy it first.")
 
+    async def enqueue_hook(self, project: str, function: str, event: bytes, key: str) -> Job:
+        """Add a job for a hook, or return the job with the same key. `event`: of `requests.hook_event`.
+
+        Raises: TooLarge, QueueFull, FunctionNotFound.
+        """
+        new = NewJob(function, msgspec.Raw(event), key=key)
+        return await self.enqueue(project, new, kind=TriggerKind.HOOK)
+
     async def check_room(self, project: str) -> None:
         """Check that the project may have one more job. Raises: QueueFull."""
         if await self.store.waiting(project, self.max_jobs) >= self.max_jobs:
@@ -61,7 +69,7 @@ class Queue:
                 retry_after_seconds=RETRY_AFTER_SECONDS,
             )
 
-    def _row(self, new: NewJob, depth: int, now: datetime) -> JobRow:
+    def _row(self, new: NewJob, depth: int, now: datetime, kind: TriggerKind) -> JobRow:
         if not could_be_function(new.function):
             raise FunctionNotFound("No function can have this name.")
         if new.key is not None and not new.key.isprintable():  # PostgreSQL accepts no NUL in a text
@@ -76,7 +84,7 @@ class Queue:
                 f"{MAX_DEPTH} runs in a row have each caused the next one. End the chain, or delay one of its jobs by "
                 "a minute; see docs/functions.md#circles."
             )
-        return JobRow(new_id("job"), new.function, TriggerKind.JOB, payload, new.key, depth, due_at, new.attempts)
+        return JobRow(new_id("job"), new.function, kind, payload, new.key, depth, due_at, new.attempts)
 
 
 def shown(stored: StoredJob) -> Job:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bunbase.contracts.bundoc.documents import ChangeEntry
+from bunbase.contracts.functions.hooks import HookName
+from bunbase.contracts.functions.triggers import TriggerKind
 from bunbase.functions.workers.deployment import Request, Trigger
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.ids import new_id
@@ -24,6 +26,12 @@ class ChangedDocument(msgspec.Struct, frozen=True):
     id: str
 
 
+class NamedHook(msgspec.Struct, frozen=True):
+    """The part of an event that names its hook."""
+
+    hook: HookName
+
+
 def request_of(trigger: Trigger, body: bytes) -> Request:
     headers = (
         ("host", "function"),
@@ -32,7 +40,17 @@ def request_of(trigger: Trigger, body: bytes) -> Request:
         (JOB, trigger.job),
         (ATTEMPT, str(trigger.attempt)),
     )
-    return Request(new_id("inv"), "POST", "/", headers, None, body, trigger)
+    hook = hook_of(body) if trigger.kind is TriggerKind.HOOK else ""
+    return Request(new_id("inv"), "POST", "/", headers, None, body, trigger, hook=hook)
+
+
+def hook_event(hook: HookName, event: dict[str, Any]) -> bytes:
+    """Return the event of a hook as JSON. It names the hook, so that the payload of a job needs nothing else."""
+    return msgspec.json.encode({**event, "hook": hook})
+
+
+def hook_of(payload: bytes) -> HookName:
+    return msgspec.json.decode(payload, type=NamedHook).hook
 
 
 def cron_payload(scheduled_at: datetime) -> bytes:

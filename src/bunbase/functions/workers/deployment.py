@@ -35,7 +35,10 @@ NOTHING_YET: Final = Deployment("", "", 0, "", FunctionConfig(), 0)  # for a wor
 
 
 class Trigger(msgspec.Struct, frozen=True):
-    """The cause of a run without a request from outside. `depth`: the number of triggered runs that led to this run."""
+    """The cause of a run without a request from outside. `depth`: the number of triggered runs that led to this run.
+
+    `job`: empty for a hook whose caller waits for the answer.
+    """
 
     kind: TriggerKind
     job: str
@@ -47,7 +50,8 @@ class Trigger(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """A call as the function sees it. `user`: the signed-in end user. `trigger`: None for a request from outside.
 
-    `more`: True if `body` is only the beginning of the body.
+    `more`: True if `body` is only the beginning of the body. `hook`: the hook that answers in place of the handler;
+    empty for all other calls.
     """
 
     invocation: str
@@ -58,6 +62,7 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes
     trigger: Trigger | None = None
     more: bool = False
+    hook: str = ""
 
     @property
     def depth(self) -> int:

@@ -25,6 +25,7 @@ def invoke_payload(request: Request) -> bytes:
         and {"kind": trigger.kind, "job": trigger.job, "attempt": trigger.attempt, "due_at": rfc3339(trigger.due_at)},
         "credit": WINDOW_BYTES,
         "more": request.more,
+        "hook": request.hook,
     }
     return join_payload(meta, request.body)
 

@@ -15,6 +15,7 @@ from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.gateway.audit.policy import ALWAYS_DONE, is_audited, refined
 from bunbase.gateway.audit.refusals import Refusals
 from bunbase.gateway.audit.shown import object_in, shown_values
+from bunbase.gateway.audit.targets import target_after, target_before
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.identity import in_time
 from bunbase.gateway.route_acts import act_of
@@ -25,7 +26,6 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 AUDITED: Final = "audited"  # the key in the scope's state for the entry that has begun
-PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
 ENTERING: Final = frozenset({Act.PROJECT_CREATE, Act.INVITE_ACCEPT})  # acts after which the caller is in a project
 ENTERING_ORGS: Final = frozenset({Act.ORG_CREATE, Act.INVITE_ACCEPT})
 JOINING_ORGS: Final = frozenset({Act.PROJECT_CREATE, Act.PROJECT_TRANSFER})  # the answer names the organisation
@@ -80,7 +80,7 @@ class Auditor:
         """Store the outcome. Never raises: the act is over, and without an outcome the entry shows it as unknown."""
         done = status in OK
         after = shown_values(begun.act, begun.method, sent, answer) if done else None
-        target = _made(begun, answer) if done else ""
+        target = target_after(begun.act, begun.collection, answer) if done else ""
         project = target if begun.act in ENTERING and target.startswith(OF_PROJECTS) else ""
         org = _org(begun, target, answer) if done else ""
         try:
@@ -103,28 +103,10 @@ class Auditor:
 
 def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:
     """Return what the entry says. An administrator who reads a project has an act of its own, so that owners see it."""
-    action, target = act.value, _target(caller, act, request.path_params)
+    action, target = act.value, target_before(act, caller, request.path_params)
     if caller.inspects:
         action, target = Act.PROJECT_INSPECT.value, f"{action} {target}".strip()
     return AuditedAct(action, target, context.request_id.get(), request.path_params.get("org", ""))
-
-
-def _target(caller: Caller, act: Act, parameters: dict[str, Any]) -> str:
-    if act in PROJECT_ACTS:
-        return caller.project
-    named = [str(value) for name, value in parameters.items() if name != "project"]
-    return "/".join(named) if act is not Act.DOCUMENT_WRITE or len(named) > 1 else ""
-
-
-def _made(begun: Begun, answer: bytes) -> str:
-    """Return the id of the thing that the act has made, or "". It counts only if the entry has no target yet."""
-    made = object_in(answer)
-    if begun.act is Act.DOCUMENT_WRITE:
-        return f"{begun.collection}/{made['_id']}" if "_id" in made else ""
-    for inside in ("user", "project", "org"):  # a member, or the place that an invitation was for
-        if isinstance(found := made.get(inside), dict):
-            made = found
-    return str(made.get("id") or made.get("uid") or "")
 
 
 def _org(begun: Begun, target: str, answer: bytes) -> str:

@@ -32,6 +32,7 @@ ALWAYS_DONE: Final = frozenset(
         Act.ACCOUNT_INVITE_DELETE,
         Act.KEY_DELETE,
         Act.SERVICE_ACCOUNT_DELETE,
+        Act.USER_INVITE_DELETE,
         Act.USER_SIGN_OUT,
         Act.ACCOUNT_SUSPEND,
         Act.PROJECT_SUSPEND,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
@@ -14,6 +15,8 @@ UNSAFE: Final = frozenset(' \\"<>@#')
 UNSETTLED: Final = ("..", "%", "//")  # a server could read such a path as one outside of the folder
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 OF_PROJECTS: Final = "/v1/"  # functions answer here: a developer would get the codes of other people's sign-ins
+HERE: Final = re.compile(r"/(?:\./)+")  # browsers drop it from a path
+OF_FUNCTIONS: Final = "/v1/functions/"  # refused at every host, because nobody knows all names of an installation
 
 
 def checked_redirect(url: str, public_url: str) -> str:
@@ -54,7 +57,7 @@ def fault_in_entry(entry: str, public_url: str) -> str | None:
     if parts is None or parts.query or "*" in entry or any(part in parts.path for part in UNSETTLED):
         return "Send a whole address such as https://example.com/signed-in, without ? and #. There are no wildcards."
     if _is_of_a_project(parts, public_url):
-        return "Addresses below /v1 of this server are answered by the functions of projects. Send one of your app."
+        return "Addresses below /v1 of a server are answered by the functions of projects. Send one of your app."
     if parts.scheme == "https" or "." in parts.scheme or (parts.scheme == "http" and _is_this_machine(parts.hostname)):
         return None
     return "Send an https address, http://localhost:<port>, or an app's own scheme such as com.example.app://signed-in."
@@ -88,14 +91,25 @@ def _is_of_no_project(parts: SplitResult) -> bool:
 
 
 def _is_of_a_project(parts: SplitResult, public_url: str) -> bool:
-    """True if projects answer this address: it is below `/v1` of this installation, or could be read so."""
+    """True if projects answer this address: it is below `/v1` of this installation, or could be read so.
+
+    On the machine of a developer, the installation answers at `localhost` and at every loopback address. Another name
+    of the installation is not known here, so the addresses of functions are refused at every host.
+    """
     ours = urlsplit(public_url)
-    return _place(parts) == _place(ours) and not _is_of_no_project(parts)
+    here = _is_this_machine(parts.hostname) and _is_this_machine(ours.hostname) and _port(parts) == _port(ours)
+    if here or _place(parts) == _place(ours):
+        return not _is_of_no_project(parts)
+    return OF_FUNCTIONS in HERE.sub("/", f"{parts.path.lower()}/")
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:
     """Return the host and the port that a browser asks."""
-    return (parts.hostname or "").rstrip("."), parts.port or DEFAULT_PORTS.get(parts.scheme)
+    return (parts.hostname or "").rstrip("."), _port(parts)
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def _is_program(parts: SplitResult) -> bool:
@@ -119,7 +133,8 @@ def _is_loopback(host: str | None) -> bool:
 
 
 def _is_this_machine(host: str | None) -> bool:
-    return host == "localhost" or (host or "").endswith(".localhost") or _is_loopback(host)
+    name = (host or "").rstrip(".")
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
 def _refused(message: str) -> InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -17,12 +18,16 @@ FORGET_SECONDS: Final = 600.0
 SENDERS: Final = 4  # connections to the SMTP server at once; providers often allow 10 of one account
 WAIT_FOR_SERVER: Final = timedelta(hours=8)  # for an operator who configures mail after the first users have come
 
+Projects = Callable[[], Awaitable[Sequence[str]]]
+
 TOO_OLD: Final = "The mail could not be sent in time."
 NOT_CONFIGURED: Final = "Mail is not configured: set mail.host."
 
 
-def mail_jobs(outbox: MailOutbox) -> tuple[Job, Job, Job]:
+def mail_jobs(outbox: MailOutbox, elsewhere: Projects | None = None) -> tuple[Job, Job, Job]:
     """Return the jobs of an outbox. Without a server, mails wait until they are no longer useful.
+
+    `elsewhere`: returns the projects whose mails leave another way (`own_ways.py`).
 
     Raises: ValueError, OSError for settings that `check_mail` would refuse.
     """
@@ -32,7 +37,8 @@ def mail_jobs(outbox: MailOutbox) -> tuple[Job, Job, Job]:
     async def send() -> None:
         if server is None or not await outbox.has_due():
             return
-        work = [send_due(outbox, server) for _ in range(SENDERS)]
+        besides = await elsewhere() if elsewhere else ()
+        work = [send_due(outbox, server, besides) for _ in range(SENDERS)]
         for outcome in await asyncio.gather(*work, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome

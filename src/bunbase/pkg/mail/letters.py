@@ -40,7 +40,10 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 class ClaimedMail(msgspec.Struct, frozen=True):
-    """A mail that this process may send until its claim ends. `attempts`: with the present one."""
+    """A mail that this process may send until its claim ends. `attempts`: with the present one.
+
+    `project`: the project in whose name the mail is sent; empty for the installation.
+    """
 
     id: str
     kind: str
@@ -51,6 +54,7 @@ class ClaimedMail(msgspec.Struct, frozen=True):
     attempts: int
     created_at: datetime
     useful_until: datetime
+    project: str = ""
 
 
 class DevMail(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ The state `kept`: dev mode without a server keeps mails for the mailbox of dev m
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -67,8 +68,14 @@ SELECT count(*) FROM (
 HAS_DUE = "SELECT EXISTS (SELECT FROM mails WHERE state = 'waiting' AND due_at <= $1)"
 CLAIM = """
 UPDATE mails SET attempts = attempts + 1, due_at = $2 WHERE id = (
-    SELECT id FROM mails WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until"""
+    SELECT id FROM mails
+    WHERE state = 'waiting' AND due_at <= $1 AND ($3::text IS NULL OR project = $3) AND project <> ALL ($4::text[])
+    ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+RETURNING id, kind, recipient, subject, plain, html, attempts, created_at, useful_until, project"""
+DUE_PROJECTS = """
+SELECT array_agg(project) FROM (
+    SELECT DISTINCT project FROM mails
+    WHERE state = 'waiting' AND due_at <= $1 AND project = ANY ($2::text[]) LIMIT $3) AS due"""
 SENT = """
 UPDATE mails SET state = 'sent', ended_at = $2, reason = '',
     subject = CASE WHEN $3 THEN subject ELSE '' END, plain = CASE WHEN $3 THEN plain ELSE '' END,
@@ -97,6 +104,11 @@ DELETE FROM mails WHERE id IN (
     SELECT id FROM mails WHERE state = ANY ($1) AND ended_at IS NOT NULL AND ended_at < $2 LIMIT $3)"""
 
 
+async def no_own_way(_project: str) -> bool:
+    """All mails leave through the mail server. This is the default."""
+    return False
+
+
 class RecentMails(msgspec.Struct, frozen=True):
     of_all: int
     of_kind: int
@@ -112,6 +124,7 @@ class MailOutbox:
 
     `max_per_project`: how many mails a project may send in an hour, without notices; None for no limit. The table then
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
+    `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
     """
 
     def __init__(
@@ -127,6 +140,7 @@ class MailOutbox:
         self.clock = clock
         self.settings = settings or MailSettings()
         self.dev = dev
+        self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
 
     async def post(self, *letters: Letter) -> None:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
@@ -145,11 +159,19 @@ class MailOutbox:
     async def has_due(self) -> bool:
         return bool(await self.db.value(HAS_DUE, self.clock.now()))
 
-    async def claim(self) -> ClaimedMail | None:
-        """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt."""
+    async def due_projects(self, among: Sequence[str], most: int) -> list[str]:
+        """Return the projects that have a mail that is due, at most `most`, in any order."""
+        found: list[str] | None = await self.db.value(DUE_PROJECTS, self.clock.now(), list(among), most)
+        return found or []
+
+    async def claim(self, of: str | None = None, besides: Sequence[str] = ()) -> ClaimedMail | None:
+        """Claim the mail that is due first, or return None. The claim ends after the deadline of one attempt.
+
+        `of`: only mails of this project. `besides`: no mails of these projects.
+        """
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        return await self.db.one(ClaimedMail, CLAIM, now, until)
+        return await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
 
     async def sent(self, mail: ClaimedMail) -> None:
         """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
@@ -258,7 +280,7 @@ class MailOutbox:
 
     async def _insert(self, letter: Letter, recipient: str) -> None:
         now = self.clock.now()
-        kept = self.dev and not self.settings.configured
+        kept = self.dev and not self.settings.configured and not await self.has_own_way(letter.project)
         await self.db.execute(
             POST,
             new_id("mail"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bunbase.pkg.mail.letters import ClaimedMail
@@ -15,13 +16,15 @@ class MailServer(Protocol):
         ...
 
 
-async def send_due(outbox: MailOutbox, server: MailServer) -> int:
+async def send_due(outbox: MailOutbox, server: MailServer, besides: Sequence[str] = ()) -> int:
     """Send every mail that is due, and return the number of sent mails. A failed mail is due again later.
+
+    `besides`: the projects whose mails are left alone, because they leave another way.
 
     A mail that is no longer useful is not claimed for sending again: `bury_outdated` gives it up.
     """
     sent = 0
-    while (mail := await outbox.claim()) is not None:
+    while (mail := await outbox.claim(besides=besides)) is not None:
         if mail.useful_until <= outbox.clock.now():
             continue
         try:

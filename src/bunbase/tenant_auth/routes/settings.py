@@ -6,7 +6,8 @@ import re
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, patch
+from litestar import Request, Response, get, patch
+from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter
 from msgspec import UNSET, UnsetType
 
@@ -20,13 +21,16 @@ from bunbase.pkg.media import check_json
 from bunbase.pkg.openapi import reads
 
 TAGS = ["End users: administration"]
+TAG: Final = ResponseHeader(
+    name="ETag", description="The `version` in quotation marks, for `If-Match`.", documentation_only=True
+)
 VERSION: Final = re.compile(r'"(0|[1-9][0-9]{0,9})"')
 
 IfVersion = Annotated[
     str | None,
     HeaderParameter(
         name="If-Match",
-        description='Change the settings only if they still have this `version`, such as `"3"`.',
+        description='Change the settings only if they still have this `version`: the ETag of an answer, such as `"3"`.',
         schema_extra={"pattern": f"^{VERSION.pattern}$"},
     ),
 ]
@@ -59,10 +63,15 @@ AuthPatch: Final = msgspec.defstruct(
 )
 
 
-@get("/api/projects/{project:str}/auth", summary="Get the settings for end users", tags=TAGS)
-async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> ShownAuth:
+@get(
+    "/api/projects/{project:str}/auth",
+    summary="Get the settings for end users",
+    tags=TAGS,
+    response_headers=[TAG],
+)
+async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> Response[ShownAuth]:
     """`secrets` has the names of the secrets that are set. No answer shows a secret."""
-    return await tenant_auth.project_auth(member)
+    return _tagged(await tenant_auth.project_auth(member))
 
 
 @patch(
@@ -70,6 +79,7 @@ async def get_project_auth(member: Injected[Caller], tenant_auth: Injected[Tenan
     summary="Change the settings for end users",
     tags=TAGS,
     operation_class=reads(AuthPatch),
+    response_headers=[TAG],
 )
 async def change_project_auth(
     member: Injected[Caller],
@@ -77,12 +87,16 @@ async def change_project_auth(
     request: Request[Any, Any, Any],
     body: bytes,
     if_match: IfVersion = None,
-) -> ShownAuth:
+) -> Response[ShownAuth]:
     """The body is a merge patch (RFC 7396): `null` restores a default. Secrets are `providers.<name>.client_secret` and
     `captcha.secret`."""
     check_json(request.headers.get("content-type", ""), "origin" in request.headers)
     patched, version = _object(body), _version(if_match)
-    return await tenant_auth.change_project_auth(member, patched, version)
+    return _tagged(await tenant_auth.change_project_auth(member, patched, version))
+
+
+def _tagged(shown: ShownAuth) -> Response[ShownAuth]:
+    return Response(shown, headers={TAG.name: f'"{shown.version}"'})
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter, UserOrder
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
@@ -24,6 +24,7 @@ from bunbase.pkg.moments import read_moment
 TAGS = ["End users: administration"]
 
 UserId = Annotated[str, PathParameter(description="The id of the user.", schema_extra={"pattern": ID})]
+InviteId = Annotated[str, PathParameter(description="The id of the invitation.", schema_extra={"pattern": ID})]
 OfEmail = Annotated[
     str | None,
     QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address. Case is ignored."),
@@ -94,6 +95,22 @@ async def invite_user(operator: Injected[Caller], tenant_auth: Injected[TenantAu
     return await tenant_auth.invite_user(operator, data)
 
 
+@get("/v1/auth/invites", summary="List the open invitations", tags=TAGS)
+async def list_user_invites(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
+) -> OpenUserInvites:
+    """Lists the invitations that nobody has accepted yet, newest first. No answer shows their links again."""
+    return await tenant_auth.user_invites(operator, limit, cursor)
+
+
+@delete("/v1/auth/invites/{invite_id:str}", summary="Withdraw an invitation", tags=TAGS)
+async def withdraw_user_invite(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], invite_id: InviteId
+) -> None:
+    """The link of the mail ends at once."""
+    await tenant_auth.withdraw_user_invite(operator, invite_id)
+
+
 @get("/v1/auth/users/{user_id:str}", summary="Get a user", tags=TAGS)
 async def get_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> ManagedUser:
     return await tenant_auth.user(operator, user_id)
@@ -105,7 +122,7 @@ async def update_user(
 ) -> ManagedUser:
     """Fields that the request leaves out do not change. `claims` and `data` are replaced as a whole. A new email, role
     or claims end the user's access tokens within a second, and the next refresh returns an access token with the new
-    values. A ban or a new password ends all sessions of the user.
+    values. A ban or a new password ends all sessions of the user. `banned_until` is the end of a ban.
     """
     return await tenant_auth.update_user(operator, user_id, data)
 
@@ -155,6 +172,8 @@ ROUTES = (
     list_users,
     create_user,
     invite_user,
+    list_user_invites,
+    withdraw_user_invite,
     get_user,
     update_user,
     delete_user,

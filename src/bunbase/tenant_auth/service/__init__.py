@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
@@ -18,15 +20,8 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
-from bunbase.contracts.tenant_auth.users import (
-    ManagedUser,
-    ManagedUsers,
-    NewUser,
-    User,
-    UserChanges,
-    UserFilter,
-)
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
+from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
     ExternalRedirect,
@@ -57,6 +52,7 @@ from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
+from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.impersonation import Impersonation
 from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
@@ -81,19 +77,21 @@ from bunbase.tenant_auth.service.verify_email import VerifyEmail
 class TenantAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
-    def __init__(self, pools: Pools, access: UserTokens, cascade: Cascade) -> None:
+    def __init__(self, pools: Pools, access: UserTokens, functions: Functions, bundoc: Bundoc) -> None:
         stores = pools.stores
         self.stores = stores
         self.pools = pools
         self.access = access
         places = Places(pools.settings.max_users_per_project, stores.users.count)
-        tokens = SessionTokens(access, pools.site.clock)
-        self.opening = OpenSession(stores, pools, tokens)
+        self.hooks = Hooks(pools, functions)
+        self.tokens = tokens = SessionTokens(access, pools.site.clock, self.hooks.before_token)
+        self.opening = OpenSession(stores, pools, tokens, self.hooks)
         self.mail_requests = MailRequests(stores, pools)
         self.proofs = Proofs(pools, tokens)
         self.anonymous = Anonymous(self.opening, places)
         self.by_mailbox = MailboxSignIn(self.mail_requests, self.opening, places)
         self.email_change = EmailChange(self.proofs)
+        self.cascade = cascade = Cascade(pools, bundoc, functions)
         self.leaving = Leaving(self.proofs, places, cascade)
         self.password = Password(self.mail_requests, self.proofs)
         self.sign_in = SignIn(self.opening)
@@ -101,7 +99,7 @@ class TenantAuthService:
         self.sessions = Sessions(stores, pools, tokens)
         self.profile = Profile(stores.users)
         self.invites = UserInvites(pools)
-        self.settings = ProjectSettings(pools)
+        self.settings = ProjectSettings(pools, self.hooks)
         self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
@@ -118,6 +116,12 @@ class TenantAuthService:
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         return await self.invites.invite(caller, new)
+
+    async def user_invites(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
+        return await self.invites.list_open(caller, limit, cursor)
+
+    async def withdraw_user_invite(self, caller: Caller, id: str) -> None:
+        await self.invites.withdraw(caller, id)
 
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
         return await self.sign_up.confirm(caller, token, password)

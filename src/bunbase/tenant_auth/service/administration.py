@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -23,6 +24,7 @@ from bunbase.contracts.tenant_auth.users import (
 )
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_banned, signed_out, with_changes
 from bunbase.tenant_auth.places import Places
@@ -31,6 +33,8 @@ from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.store.users import Alter
+
+MAX_BAN: Final = timedelta(days=36_500)
 
 
 class Administration:
@@ -50,12 +54,13 @@ class Administration:
         only = msgspec.structs.replace(only, email=email, q=_normal_beginning(only.q))
         query = f"users:{project}:{msgspec.json.encode(only).decode()}"
         before = page_start(query, cursor, str, "")
-        found = await self.stores.users.page(project, only, before, limit + 1)
+        now = self.clock.now()
+        found = await self.stores.users.page(project, only, before, limit + 1, now)
         page, next = cut_page(found, limit, query, _place(only.order))
-        return ManagedUsers(tuple(person.shown() for person in page), next)
+        return ManagedUsers(tuple(person.shown(now) for person in page), next)
 
     async def get_user(self, caller: Caller, id: str) -> ManagedUser:
-        return (await self._existing(managed_project(caller, Act.USER_READ), id)).shown()
+        return (await self._existing(managed_project(caller, Act.USER_READ), id)).shown(self.clock.now())
 
     async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
         project, email = managed_project(caller, Act.USER_CREATE), normal_email(new.email)
@@ -70,17 +75,18 @@ class Administration:
             user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
             person = Person(user, hash)
             await self.stores.users.add(project, person)
-        return person.shown()
+        return person.shown(self.clock.now())
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
-        project, changes = managed_project(caller, Act.USER_UPDATE), _checked(changes)
+        project, changes = managed_project(caller, Act.USER_UPDATE), _checked(changes, self.clock.now())
         hash = None
         if changes.password is not UNSET:
             pool, person = await self.pools.of(project), await self._existing(project, id)
             email = person.email if changes.email is UNSET else changes.email
             hash = await pool.new_passwords.hash(changes.password, email or "", person)
-        alter = partial(with_changes, changes=changes, password_hash=hash, now=self.clock.now())
-        return (await self._change(project, id, alter)).shown()
+        now = self.clock.now()
+        alter = partial(with_changes, changes=changes, password_hash=hash, now=now)
+        return (await self._change(project, id, alter)).shown(now)
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Act.USER_DELETE)
@@ -103,7 +109,7 @@ class Administration:
     async def make_custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         project = managed_project(caller, Act.USER_IMPERSONATE)
         check_claims(claims)
-        refuse_banned(await self._existing(project, uid))
+        refuse_banned(await self._existing(project, uid), self.clock.now())
         return await self.access.sign_custom(project, uid, claims, self.clock.now())
 
     async def drop_project(self, project: str) -> None:
@@ -120,7 +126,7 @@ class Administration:
         return existing(await self.stores.users.change(project, id, alter, self.clock.now(), until))
 
 
-def _checked(changes: UserChanges) -> UserChanges:
+def _checked(changes: UserChanges, now: datetime) -> UserChanges:
     """Return the changes with the email in its normal form. Raises: InvalidInput."""
     if changes.role is not UNSET:
         check_role(changes.role)
@@ -128,6 +134,11 @@ def _checked(changes: UserChanges) -> UserChanges:
         check_claims(changes.claims)
     if changes.data is not UNSET:
         check_data(changes.data)
+    if changes.banned_until is not UNSET and changes.banned_until is not None:
+        if changes.banned is False:
+            raise InvalidInput.at("/banned_until", "Leave this out, or send null, to end a ban.")
+        if not now < changes.banned_until <= now + MAX_BAN:
+            raise InvalidInput.at("/banned_until", "Send a time in the future, at most 100 years from now.")
     if changes.email is UNSET:
         return changes
     return msgspec.structs.replace(changes, email=normal_email(changes.email))

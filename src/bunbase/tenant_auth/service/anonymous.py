@@ -59,18 +59,22 @@ class Anonymous:
         """Make the anonymous user of the caller an ordinary one, and open a session. Do not call it in a transaction.
 
         `become`: a pure function. `also`: runs in the transaction that stores both. Raises: EmailTaken, InvalidToken,
-        Unauthenticated.
+        SignupRefused, HookFailed, Unauthenticated.
         """
         project, uid, until = keyed_project(caller), caller.end_user().uid, await self.pools.revoked_until()
         while True:
             person = signed_in_person(await self.stores.users.by_id(project, uid))
             if not person.user.anonymous:
                 raise InvalidToken("This user has signed up meanwhile. Sign in.")
-            after = signed_out(_ordinary(become(person)))
+            new = await self.opening.hooks.before_signup(caller, _ordinary(become(person)), method, invited=False)
+            after = signed_out(new)
             alter = partial(_if_unchanged, before=person, change=after)
 
             async def store(alter: Alter = alter, after: Person = after.person) -> bool:
-                return await self.stores.users.change(project, uid, alter, self.clock.now(), until) == after
+                if await self.stores.users.change(project, uid, alter, self.clock.now(), until) != after:
+                    return False
+                await self.opening.hooks.note_signup(project, after, method)
+                return True
 
             signed_in = await self.opening.open_changed_session(caller, after.person, method, store, also)
             if signed_in is not None:

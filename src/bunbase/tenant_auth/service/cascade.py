@@ -28,7 +28,6 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.functions.triggers import NewJob
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
-from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.pool import Pool, Pools
 
 log = logger("tenant_auth")
@@ -48,12 +47,13 @@ class _Page(msgspec.Struct):
 
 
 class Cascade:
-    """`rooms`: has Bundoc and Functions, which may open later. `nudge`: wakes the job that delivers events."""
+    """`nudge`: wakes the job that delivers the events of the outbox (`jobs.relay_job`)."""
 
-    def __init__(self, pools: Pools, rooms: Rooms) -> None:
+    def __init__(self, pools: Pools, bundoc: Bundoc, functions: Functions) -> None:
         self.pools = pools
         self.stores = pools.stores
-        self.rooms = rooms
+        self.bundoc = bundoc
+        self.functions = functions
         self.nudge: Callable[[], None] = lambda: None
 
     async def delete_user(self, project: str, id: str, until: float) -> bool:
@@ -67,11 +67,8 @@ class Cascade:
         self.nudge()
         return True
 
-    async def deliver_all(self) -> None:
-        """Deliver the events that are due. The job calls this."""
-        await self.stores.outbox.relay(self._deliver)
-
-    async def _deliver(self, _topic: str, payload: Any) -> None:
+    async def deliver(self, _topic: str, payload: Any) -> None:
+        """Do what follows the deletion of a user, and post the event again if something is left."""
         project, user = payload["project"], payload["user"]
         pool = await self.pools.of(project)
         try:
@@ -86,7 +83,7 @@ class Cascade:
         """Enqueue the function of the settings. While such a job waits or runs, no second one is added."""
         job = NewJob(pool.auth.deletion.function, {"event": USER_DELETED, "user": {"id": user}}, key=f"deleted:{user}")
         try:
-            await self.rooms[Functions].enqueue(_server(pool), job)
+            await self.functions.enqueue(_server(pool), job)
         except FunctionNotFound:
             log.warning("no function hears of a deleted user", project=pool.project, function=job.function, user=user)
 
@@ -112,7 +109,7 @@ class Cascade:
         """Return the ids of at most BATCH documents whose field has the user's id."""
         query = Query(msgspec.json.encode({field: user}), limit=BATCH, select=("_id",))
         try:
-            page = await self.rooms[Bundoc].query(_server(pool), collection, query)
+            page = await self.bundoc.query(_server(pool), collection, query)
         except Problem as problem:
             if problem.code != "collection_not_found":
                 raise
@@ -128,7 +125,7 @@ class Cascade:
     async def _commit(self, pool: Pool, collection: str, ids: list[str]) -> bool:
         writes = [{"op": "delete", "collection": collection, "id": id} for id in ids]
         try:
-            await self.rooms[Bundoc].commit(_server(pool), msgspec.json.encode({"writes": writes}))
+            await self.bundoc.commit(_server(pool), msgspec.json.encode({"writes": writes}))
         except Problem as problem:
             if problem.status not in OURS or isinstance(problem, KeyDestroyed | KeyNotFound):
                 raise

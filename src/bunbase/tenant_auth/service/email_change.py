@@ -5,6 +5,7 @@ from __future__ import annotations
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.pkg.addresses import normal_email
+from bunbase.tenant_auth.admissions import check_domain
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.proofs import Proofs
 
@@ -17,10 +18,11 @@ class EmailChange:
     async def request(self, caller: Caller, email: str) -> None:
         """Send links to both addresses. The answer does not show whether another user has the new address.
 
-        Raises: ReauthenticationRequired, InvalidInput.
+        Raises: ReauthenticationRequired, InvalidInput, EmailDomainNotAllowed.
         """
         normal = normal_email(email)
         pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        check_domain(pool.auth, normal)
         await pool.email_changes.start(user.uid, normal)
 
     async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:

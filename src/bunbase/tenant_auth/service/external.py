@@ -24,7 +24,7 @@ from bunbase.pkg.identity.store.external_logins import ExternalCode, project_of_
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.admissions import check_admission
-from bunbase.tenant_auth.people import Person, with_identity
+from bunbase.tenant_auth.people import Change, Person, with_identity
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE
@@ -32,7 +32,28 @@ from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.pool_people import PoolPeople
 from bunbase.tenant_auth.service.proofs import Proofs
-from bunbase.tenant_auth.sign_in_methods import external
+from bunbase.tenant_auth.sign_in_methods import SignInMethod, external
+
+
+class NotAdmitted(Exception):
+    """A transaction would sign a person up, but the hook `before_signup` was not asked yet. Ask it, and begin again."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A person of another service who signs in or up. `until`: as in `PoolPeople`.
+
+    `admitted`: the new user as the hook `before_signup` wants it; `asked`: the new user that the hook has seen.
+    """
+
+    pool: Pool
+    person: ExternalCode
+    method: SignInMethod
+    until: float = 0.0
+    asked: Person | None = None
+    admitted: Person | None = None
 
 
 class ExternalAccounts:
@@ -72,7 +93,7 @@ class ExternalAccounts:
         person = await self._upgrading(caller, person)
         method = external(person.provider, consented=bool(person.link_session))
         while True:
-            user = await self._user(pool, person)
+            user = await self._admitted_user(caller, Entry(pool, person, method))
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
@@ -102,26 +123,46 @@ class ExternalAccounts:
         people = PoolPeople(pool, self.stores, until)
         return ExternalPeople(pool.external, people, pool.need_way_in, pool.letters)
 
-    async def _user(self, pool: Pool, person: ExternalCode) -> Person:
-        """Return the user to sign in to. This is one transaction, in which a new user has a place in the project."""
+    async def _admitted_user(self, caller: Caller, entry: Entry) -> Person:
+        """Return the user to sign in to. The hook `before_signup` is asked about a new one, outside the transaction.
+
+        Raises: SignupRefused, HookFailed, and what `_user` raises.
+        """
+        while True:
+            try:
+                return await self._user(entry)
+            except NotAdmitted as new:
+                admitted = await self.opening.hooks.before_signup(caller, new.person, entry.method, invited=False)
+                entry = msgspec.structs.replace(entry, asked=new.person, admitted=admitted)
+
+    async def _user(self, entry: Entry) -> Person:
+        """Return the user to sign in to. This is one transaction, in which a new user has a place in the project.
+
+        Raises: NotAdmitted.
+        """
+        pool, person = entry.pool, entry.person
         await self.opening.tokens.access.check_key(pool.project)  # a project that is destroyed gets no more users
-        until = await self.pools.revoked_until()
-        people = self._people(pool, until)
+        entry = msgspec.structs.replace(entry, until=await self.pools.revoked_until())
+        people = self._people(pool, entry.until)
         async with self.stores.db.transaction():
             if person.link_session:  # lock the user before the identity, as a deletion of the user does
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
-            user = await people.account(person, partial(self._opened, pool))
-            return await self._no_longer_anonymous(pool, user, person, until) if user.user.anonymous else user
+            user = await people.account(person, partial(self._opened, entry))
+            return await self._no_longer_anonymous(entry, user) if user.user.anonymous else user
 
-    async def _opened(self, pool: Pool, person: ExternalCode) -> str:
-        """Open a user, and return its id. The service has verified the address of the person."""
+    async def _opened(self, entry: Entry, person: ExternalCode) -> str:
+        """Open a user, and return its id. The service has verified the address of the person. Raises: NotAdmitted."""
         assert person.email is not None, "a person without an address is refused before"
-        check_admission(pool.auth, person.email)
-        user = User(new_id("usr"), person.email, True, ROLE, {}, {}, pool.clock.now(), name=person.name)
-        async with self.places.reserve(pool.project):
-            await self.stores.users.add(pool.project, Person(user))
-        return user.id
+        project, new = entry.pool.project, entry.admitted
+        check_admission(entry.pool.auth, person.email)
+        if new is None:
+            user = User(new_id("usr"), person.email, True, ROLE, {}, {}, entry.pool.clock.now(), name=person.name)
+            raise NotAdmitted(Person(user))
+        async with self.places.reserve(project):
+            await self.stores.users.add(project, new)
+        await self.opening.hooks.note_signup(project, new, entry.method)
+        return new.id
 
     async def _upgrading(self, caller: Caller, person: ExternalCode) -> ExternalCode:
         """Return the person, linked to the caller's session if the caller is an anonymous user."""
@@ -135,12 +176,20 @@ class ExternalAccounts:
         found = await self.stores.users.by_id(project, uid)
         return found is not None and found.user.anonymous
 
-    async def _no_longer_anonymous(self, pool: Pool, user: Person, person: ExternalCode, until: float) -> Person:
-        """Store the identity's address with an anonymous user. The id stays, and so do the data. Raises: EmailTaken."""
+    async def _no_longer_anonymous(self, entry: Entry, user: Person) -> Person:
+        """Store the identity's address with an anonymous user, who is locked. The id stays, and so do the data.
+
+        Raises: NotAdmitted, EmailTaken.
+        """
+        pool, person = entry.pool, entry.person
         email = person.email if person.email_verified and user.email is None else None
         check_admission(pool.auth, email)
-        alter = partial(with_identity, email=email, name=person.name)
-        changed = await self.stores.users.change(pool.project, user.id, alter, pool.clock.now(), until)
+        become = with_identity(user, email, person.name).person
+        if entry.admitted is None or entry.asked != become:
+            raise NotAdmitted(become)
+        after = Change(entry.admitted)
+        changed = await self.stores.users.change(pool.project, user.id, lambda _: after, pool.clock.now(), entry.until)
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")
+        await self.opening.hooks.note_signup(pool.project, changed, entry.method)
         return changed

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
 
 import msgspec
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.caller import Act, Caller
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, UserInvite
+from bunbase.contracts.tenant_auth.problems import UserInviteNotFound
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvite, OpenUserInvites, UserInvite
 from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.mail.account_letters import INVITE_SECONDS
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.profiles import check_data, check_role
 from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
+
+LIFETIME: Final = timedelta(seconds=INVITE_SECONDS)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = 10**17  # microseconds, in the year 5138: no invitation expires later
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the list. A number of microseconds, because a cursor could contain a time that PostgreSQL refuses."""
+
+    expires_at: Annotated[int, msgspec.Meta(ge=0, le=LATEST)]
+    hash: Annotated[bytes, msgspec.Meta(max_length=HASH_BYTES)]
+
+    def values(self) -> tuple[datetime, bytes]:
+        return EPOCH + timedelta(microseconds=self.expires_at), self.hash
+
+
+LAST: Final = Position(LATEST, b"")
 
 
 class UserInvites:
@@ -27,14 +49,14 @@ class UserInvites:
 
     async def invite(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         """Send an invitation. Raises: InvalidInput, EmailTaken, Forbidden, Unauthenticated."""
-        project, email = managed_project(caller, Act.USER_CREATE), normal_email(new.email)
+        project, email = managed_project(caller, Act.USER_INVITE_CREATE), normal_email(new.email)
         check_role(new.role)
         check_data(new.data)
-        pool, urls = await self.pools.of(project), list[str]()
+        pool, tokens = await self.pools.of(project), list[str]()
 
         def letter(token: str) -> Letter:
-            urls.append(pool.page("sign-up", token))
-            return pool.letters.user_invite(email, urls[0])
+            tokens.append(token)
+            return pool.letters.user_invite(email, pool.page("sign-up", token))
 
         kept = msgspec.json.encode({"role": new.role, "data": new.data}).decode()
         async with self.stores.db.transaction():
@@ -42,4 +64,29 @@ class UserInvites:
                 raise EmailTaken("This address has a user already.")
             await pool.stores.mail_tokens.forget_of_address(email, MailKind.INVITE)
             await pool.links.post(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
-        return UserInvite(email, new.role, pool.clock.now() + timedelta(seconds=INVITE_SECONDS), urls[0])
+        [token], expires_at = tokens, pool.clock.now() + LIFETIME
+        return UserInvite(invite_id(fingerprint(token)), email, new.role, expires_at, pool.page("sign-up", token))
+
+    async def list_open(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
+        """Return the open invitations, newest first. Raises: InvalidCursor, Forbidden."""
+        project, now = managed_project(caller, Act.USER_READ), self.stores.clock.now()
+        query = f"user invites:{project}"
+        before = page_start(query, cursor, Position, LAST)
+        found = await self.stores.invites.page(project, now, before.values(), limit + 1)
+        page, next = cut_page(found, limit, query, lambda one: Position(_microseconds(one.expires_at), one.hash))
+        return OpenUserInvites(tuple(_shown(one) for one in page), next)
+
+    async def withdraw(self, caller: Caller, id: str) -> None:
+        """End an invitation. Raises: UserInviteNotFound, Forbidden."""
+        project = managed_project(caller, Act.USER_INVITE_DELETE)
+        if not await self.stores.invites.delete(project, id, self.stores.clock.now()):
+            raise UserInviteNotFound("List the open invitations with GET /v1/auth/invites.")
+
+
+def _shown(one: OpenInvite) -> OpenUserInvite:
+    role = str(msgspec.json.decode(one.name)["role"])
+    return OpenUserInvite(one.id, one.email, role, one.expires_at - LIFETIME, one.expires_at)
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - EPOCH) // timedelta(microseconds=1)

@@ -60,7 +60,7 @@ class MailRequests:
 
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
-    if person is not None and person.banned_at is None:
+    if person is not None and not person.is_banned(pool.clock.now()):
         email = asked.email
         await pool.links.post(
             MailKind.PASSWORD_RESET,
@@ -95,7 +95,7 @@ async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -
 
 def _may_sign_in(pool: Pool, person: Person | None, email: str) -> bool:
     """True if the owner of a mailbox may sign in, or may sign up."""
-    return admits(pool.auth, email) if person is None else person.banned_at is None
+    return admits(pool.auth, email) if person is None else not person.is_banned(pool.clock.now())
 
 
 async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> None:

@@ -101,7 +101,7 @@ class MailboxSignIn:
             person = await self.stores.users.by_email(pool.project, email)
             if person is None:
                 signed_in = await self._sign_up(caller, pool, email, method, take)
-            elif not person.user.email_verified and person.banned_at is None:
+            elif not person.user.email_verified and not person.is_banned(pool.clock.now()):
                 await self._claim(pool, person.id, email)
                 continue
             else:

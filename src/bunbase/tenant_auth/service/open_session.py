@@ -5,10 +5,11 @@ The life of one sign-in:
     1. A way to sign in (a password, a link, a provider, …) finds the user and checks that it is the right person.
     2. A banned user is refused. After one factor, a user with a second factor gets a challenge in place of a session,
        and so does a user without one, if the project demands it. The link or code of the first step is used up then.
-    3. `before_token` may add claims. BunKMS signs the tokens. No transaction is open meanwhile, because both may take
-       long.
+    3. For a new user, the hook `before_signup` decides. The hook `before_token` may add claims, and BunKMS signs the
+       tokens. No transaction is open meanwhile, because all of this may take long.
     4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. It stores
        nothing if the user was changed since step 1: `open_session` then returns None, and the caller begins again.
+       For a new user, it also notes that the hook `after_signup` must run.
 """
 
 from __future__ import annotations
@@ -24,21 +25,16 @@ from bunbase.tenant_auth.admissions import check_admission
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.enrolment_demands import demands_factor, enrolment_required, needs_more
+from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import NewSession
 
 Claims = dict[str, Any]
-BeforeToken = Callable[[Caller, Person, SignInMethod], Awaitable[Claims]]  # returns claims to add to the session's
 Also = Callable[[], Awaitable[None]]  # runs in the transaction that stores the session; a Problem undoes both
 
 Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
-
-
-async def no_claims(_caller: Caller, _person: Person, _method: SignInMethod) -> Claims:
-    """Add no claims. This is the default."""
-    return {}
 
 
 async def nothing() -> None:
@@ -46,13 +42,11 @@ async def nothing() -> None:
 
 
 class OpenSession:
-    """`before_token`: is asked for claims before the tokens are signed. Its Problem refuses the sign-in."""
-
-    def __init__(self, stores: Stores, pools: Pools, tokens: SessionTokens) -> None:
+    def __init__(self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks) -> None:
         self.stores = stores
         self.pools = pools
         self.tokens = tokens
-        self.before_token: BeforeToken = no_claims
+        self.hooks = hooks
 
     async def open_session(
         self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None = None, also: Also = nothing
@@ -61,9 +55,9 @@ class OpenSession:
 
         Return None if the user was changed or deleted meanwhile: check again what the sign-in has checked. Do not call
         this inside a transaction. `claims`: claims of the session besides the user's own.
-        Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, KeyNotFound, KeyDestroyed.
+        Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, HookFailed, KeyNotFound, KeyDestroyed.
         """
-        refuse_banned(person)
+        refuse_banned(person, self.tokens.clock.now())
         pool = await self.pools.of(caller.project)
         if await needs_more(pool, person, method):
             await self._ask_for_more(pool, person, method, also)
@@ -85,16 +79,18 @@ class OpenSession:
     ) -> UserSignedIn:
         """Store a new user with a first session. `invited`: the settings cannot exclude the person.
 
-        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, MfaEnrolmentRequired (then the user is stored, and
-        signs in next), KeyNotFound, KeyDestroyed.
+        Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (then
+        the user is stored, and signs in next), KeyNotFound, KeyDestroyed.
         """
         if not invited:
             check_admission((await self.pools.of(caller.project)).auth, person.email)
+        person = await self.hooks.before_signup(caller, person, method, invited)
         # sign before storing the user: a project whose key was destroyed must not get another user
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
         needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
             await self.stores.users.add(caller.project, person)
+            await self.hooks.note_signup(caller.project, person, method)
             if demands_factor(pool, person, method):
                 needed = await enrolment_required(pool, person, method)
             else:
@@ -124,10 +120,10 @@ class OpenSession:
         """Store a changed user with a new session. `person`: the user after the change.
 
         `store`: changes the user; it returns False, and changes nothing, if the user was changed meanwhile. Return None
-        then: begin again. Raises: UserBanned, MfaEnrolmentRequired (then the user is changed, and signs in next),
-        KeyNotFound, KeyDestroyed, and what `store` raises.
+        then: begin again. Raises: UserBanned, HookFailed, MfaEnrolmentRequired (then the user is changed, and signs in
+        next), KeyNotFound, KeyDestroyed, and what `store` raises.
         """
-        refuse_banned(person)
+        refuse_banned(person, self.tokens.clock.now())
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
         needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
@@ -142,16 +138,20 @@ class OpenSession:
             raise needed
         return self.tokens.answer(caller.project, person.user, new.pair, method)
 
-    async def add_user(self, project: str, person: Person, also: Also = nothing, invited: bool = False) -> None:
+    async def add_user(
+        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
+    ) -> None:
         """Store a new user without a session. Raises: as `open_first_session`."""
+        project = caller.project
         if not invited:
             check_admission((await self.pools.of(project)).auth, person.email)
+        person = await self.hooks.before_signup(caller, person, method, invited)
         await self.tokens.access.check_key(project)
         async with self.stores.db.transaction():
             await self.stores.users.add(project, person)
+            await self.hooks.note_signup(project, person, method)
             await also()
 
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
-        added = await self.before_token(caller, person, method)
         pool = await self.pools.of(caller.project)
-        return await self.tokens.new_session(caller, pool, person, method, {**(claims or {}), **added})
+        return await self.tokens.new_session(caller, pool, person, method, claims or {})

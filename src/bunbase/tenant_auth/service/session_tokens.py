@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,14 +23,32 @@ from bunbase.tenant_auth.store.sessions import NewSession
 
 REFRESH_PREFIX: Final = "urt"
 
+# The reasons for a new access token, as the hook before_token reads them.
+SIGN_IN: Final = "sign_in"
+REFRESH: Final = "refresh"
+REAUTHENTICATE: Final = "reauthenticate"
+IMPERSONATE: Final = "impersonate"
+
+BeforeToken = Callable[[Pool, Subject, str], Awaitable[dict[str, Any]]]  # returns claims to add to an access token
+
+
+async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, Any]:
+    """Add no claims. This is the default."""
+    return {}
+
 
 class SessionTokens:
-    """Makes tokens and does not store them. `active`: counts the users that get tokens."""
+    """Makes tokens and does not store them. `active`: counts the users that get tokens.
 
-    def __init__(self, access: UserTokens, clock: Clock) -> None:
+    `before_token`: is asked for claims before each access token is signed, so no transaction may be open. Its Problem
+    means that no token is made.
+    """
+
+    def __init__(self, access: UserTokens, clock: Clock, before_token: BeforeToken = no_claims) -> None:
         self.active = ActiveUsers(clock)
         self.access = access
         self.clock = clock
+        self.before_token = before_token
 
     async def new_session(
         self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, claims: dict[str, Any]
@@ -38,13 +57,15 @@ class SessionTokens:
         now = self.clock.now()
         session = new_session(person.id, caller.ip, caller.agent, now, pool.lifetimes)
         subject = Subject(person.user, person.version, session.id, claims, 0, method)
-        pair = await self.new_pair(pool, subject, session.expires_at, now)
+        pair = await self.new_pair(pool, subject, session.expires_at, now, SIGN_IN)
         return NewSession(session, person.version, pair, claims, method)
 
-    async def new_pair(self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime) -> Pair:
+    async def new_pair(
+        self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime, reason: str = REFRESH
+    ) -> Pair:
         life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
         await self.access.use_algorithm(pool.project, pool.auth.tokens.algorithm)
-        access = await self.access.sign(pool.project, subject, life)
+        access = await self._signed(pool, subject, life, reason)
         pair = new_pair(REFRESH_PREFIX, access, session_expires_at, now, pool.lifetimes)
         return msgspec.structs.replace(pair, version=subject.version)
 
@@ -56,17 +77,26 @@ class SessionTokens:
         This is needed if the access token of the pair has expired, or if a change of the user has ended it.
         """
         life = Life(now, pool.lifetimes.access_ttl_seconds, token.session_expires_at)
-        access, expires_at = await self.access.sign(pool.project, subject, life)
+        access, expires_at = await self._signed(pool, subject, life, REFRESH)
         return msgspec.structs.replace(pair, access_token=access, access_expires_at=expires_at, version=subject.version)
 
     async def new_access(
-        self, pool: Pool, subject: Subject, session_expires_at: datetime, now: datetime
+        self,
+        pool: Pool,
+        subject: Subject,
+        session_expires_at: datetime,
+        now: datetime,
+        reason: str = REAUTHENTICATE,
     ) -> Reauthenticated:
         """Return another access token of a session, without a refresh token."""
         life = Life(now, pool.lifetimes.access_ttl_seconds, session_expires_at)
-        access, expires_at = await self.access.sign(pool.project, subject, life)
+        access, expires_at = await self._signed(pool, subject, life, reason)
         seconds = max(0, expires_at - int(self.clock.now().timestamp()))
         return Reauthenticated(access, seconds, subject.method.aal, subject.method.amr)
+
+    async def _signed(self, pool: Pool, subject: Subject, life: Life, reason: str) -> tuple[str, int]:
+        added = await self.before_token(pool, subject, reason)
+        return await self.access.sign(pool.project, msgspec.structs.replace(subject, added=added), life)
 
     def answer(self, project: str, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
         """Return the answer to a sign-in or refresh that was stored."""

@@ -15,13 +15,15 @@ from bunbase.pkg.identity.holders import Vault
 from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.pool import SETTINGS, Pools
 from bunbase.tenant_auth.providers import check_providers, kind_of
+from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.settings_patch import Secrets, checked, merged, split
 from bunbase.tenant_auth.store.settings import StoredSettings
 
 
 class ProjectSettings:
-    def __init__(self, pools: Pools) -> None:
+    def __init__(self, pools: Pools, hooks: Hooks) -> None:
         self.pools = pools
+        self.hooks = hooks
         self.store = pools.stores.settings
 
     async def read(self, caller: Caller) -> ShownAuth:
@@ -40,6 +42,7 @@ class ProjectSettings:
             result = merged(raw, plain)
             settings = checked(plain, result, self.pools.site.public_url)
             check_providers(_named(settings, plain), secrets, self.pools.settings.provider_hosts)
+            await self.hooks.check_functions(caller.project, before.settings.hooks, settings.hooks)
             self._check_list(settings)
             self._check_mail(settings)
             after = StoredSettings(settings, await self._sealed(caller.project, before, secrets, settings))
@@ -62,10 +65,12 @@ class ProjectSettings:
     def _check_mail(self, settings: ProjectAuth) -> None:
         """Raises: InvalidInput, if people must confirm their address, but this server cannot send mail."""
         site = self.pools.site
-        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not (site.dev or site.mail.configured):
+        sends = site.dev or site.mail.configured or settings.hooks.send_mail
+        if confirms_addresses(settings) and settings.signups is Signups.OPEN and not sends:
             raise InvalidInput(
                 "These settings ask people to confirm their address (verify_emails, email_domains or enumeration), but "
-                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host."
+                "this server cannot send mail. Its operator sets the mail server with mail.smtp_host, or a function of "
+                "the project sends the mails (hooks.send_mail)."
             )
 
     async def _sealed(

@@ -71,5 +71,5 @@ class SignIn:
         with metrics.counted(metrics.logins, POOL):
             if found is None or not matches:
                 raise InvalidCredentials
-            refuse_banned(found)
+            refuse_banned(found, self.tokens.clock.now())
             return found

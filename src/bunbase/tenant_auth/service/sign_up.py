@@ -85,7 +85,7 @@ class SignUp:
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(pool, found, password)
             taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
-            await self.opening.add_user(pool.project, person, taking, invited)
+            await self.opening.add_user(caller, person, PASSWORD, taking, invited)
 
     async def _upgrade(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> UserSignedIn:
         """Set the address and the password of an anonymous user.

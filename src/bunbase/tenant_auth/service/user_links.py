@@ -45,7 +45,9 @@ class UserLinks:
         target, link = _target(pool, new), LINKS[new.kind]
         async with self.stores.db.transaction():
             # lock the user before the link, as every other act does
-            email = _address(existing(await self.stores.users.locked(pool.project, id)), new.kind)
+            person = existing(await self.stores.users.locked(pool.project, id))
+            refuse_banned(person, pool.clock.now())
+            email = _address(person, new.kind)
             url = await _made(pool, link, id, email, target)
         return HandedLink(new.kind, email, pool.clock.now() + timedelta(seconds=link.seconds), url)
 
@@ -76,8 +78,7 @@ def _target(pool: Pool, new: NewHandedLink) -> str:
 
 
 def _address(person: Person, kind: LinkKind) -> str:
-    """Return the address that the link confirms. Raises: UserBanned, NoLink."""
-    refuse_banned(person)
+    """Return the address that the link confirms. Raises: NoLink."""
     if person.email is None:
         raise NoLink("The user has no email address. Set one with PATCH /v1/auth/users/{id}.")
     if kind is LinkKind.VERIFY_EMAIL and person.user.email_verified:

@@ -19,6 +19,7 @@ from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.active_users import ActiveUserStore
 from bunbase.tenant_auth.store.codes import CodeStore
+from bunbase.tenant_auth.store.invites import UserInviteStore
 from bunbase.tenant_auth.store.sessions import SessionStore
 from bunbase.tenant_auth.store.settings import SettingsStore
 from bunbase.tenant_auth.store.users import UserStore
@@ -35,6 +36,7 @@ class Stores:
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.active_users = ActiveUserStore(db)
         self.codes = CodeStore(db)
+        self.invites = UserInviteStore(db)
         self.outbox = Outbox(db)
         self.sessions = SessionStore(db, self.feed)
         self.settings = SettingsStore(db, self.feed, self.lifetimes)

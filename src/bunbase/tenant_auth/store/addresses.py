@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
@@ -21,12 +22,13 @@ class PoolAddress(msgspec.Struct, frozen=True):
 
 
 class PoolAddresses:
-    """The addresses of one project's users."""
+    """The addresses of one project's users. `allows`: whether the settings of the project allow an address."""
 
-    def __init__(self, users: UserStore, project: str, until: Until) -> None:
+    def __init__(self, users: UserStore, project: str, until: Until, allows: Callable[[str], bool]) -> None:
         self.users = users
         self.project = project
         self.until = until
+        self.allows = allows
 
     async def locked(self, id: str) -> PoolAddress | None:
         """Return the address of a user; it cannot change until the transaction ends."""
@@ -34,7 +36,12 @@ class PoolAddresses:
         return None if person is None else PoolAddress(person.email or "", person.user.email_verified)
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
-        """Change the address, which is verified. Return False if another user has it: then undo the transaction."""
+        """Change the address, which is verified.
+
+        Return False if another user has it, or if the project allows it no longer: then undo the transaction.
+        """
+        if not self.allows(email):
+            return False
         alter = partial(with_new_email, email=email)
         try:
             return await self.users.change(self.project, id, alter, now, await self.until()) is not None

@@ -19,11 +19,15 @@ from bunbase.pkg.sessions import Pair, RefreshToken, Session
 from bunbase.tenant_auth.access_tokens import Subject, Voucher
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD, Checked, SignInMethod
 
-# ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. If a change holds the lock,
+# ADD_SESSION and ROTATE first lock the row of the user, and so does every change of a user. ADD_SESSION also writes the
+# time of the sign-in there, unless somebody else uses the session in the user's place. If a change holds the lock,
 # these statements wait, and then find another version of the user. No session gets a token with outdated content. No
 # deadlock is possible, because all statements lock in the same order.
 ADD_SESSION = """
-WITH person AS (SELECT id FROM users WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE),
+WITH person AS (
+    UPDATE users SET last_sign_in_at = CASE WHEN $14::json IS NULL THEN $7 ELSE last_sign_in_at END
+    WHERE project = $1 AND id = $2 AND version = $3 RETURNING id
+),
 session AS (
     INSERT INTO sessions (project, user_id, id, ip, agent, created_at, last_used_at, expires_at, claims, amr, aal,
         provider, proved_at, act)

@@ -23,6 +23,7 @@ ON CONFLICT DO NOTHING"""
 REPLACE = """
 UPDATE auth_settings SET settings = $2, sealed = $3, version = version + 1, updated_at = $4
 WHERE project = $1 AND version = $5"""
+THAT_SEND_MAIL = "SELECT array_agg(project) FROM auth_settings WHERE settings -> 'hooks' ->> 'send_mail' <> ''"
 LONGEST = """
 SELECT max((settings -> 'tokens' ->> 'access_ttl_seconds')::int) FROM auth_settings
 WHERE settings -> 'tokens' ->> 'access_ttl_seconds' IS NOT NULL"""
@@ -47,6 +48,11 @@ class SettingsStore:
         self.db = db
         self.feed = feed
         self.lifetimes = lifetimes
+
+    async def projects_that_send_mail(self) -> list[str]:
+        """Return the projects with the hook `send_mail`."""
+        found: list[str] | None = await self.db.value(THAT_SEND_MAIL)
+        return found or []
 
     async def read(self, project: str) -> StoredSettings:
         return (await self.read_raw(project))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
@@ -9,6 +10,8 @@ from bunbase.contracts.tenant_auth.users import UserFilter, UserOrder
 LAST: Final = "\U0010ffff"  # sorts after every character of an address
 PASSWORD: Final = "password"  # in place of a provider: users with a password
 
+BANNED: Final = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
+NOT_BANNED: Final = "(banned_at IS NULL OR banned_until <= {})"
 OF_PROVIDER: Final = """id IN (
     SELECT user_id FROM identities WHERE identities.project = $1 AND provider = {})"""
 BEGINS: Final = """(
@@ -20,7 +23,7 @@ ORDERS: Final = {
 }
 
 
-def search(only: UserFilter, after: str, limit: int) -> tuple[str, list[Any]]:
+def search(only: UserFilter, after: str, limit: int, now: datetime) -> tuple[str, list[Any]]:
     """Return the rest of a SELECT after `WHERE project = $1`, and its other arguments.
 
     It has only the conditions that are set: PostgreSQL can then use the index of a condition. `after`: the id (or the
@@ -53,6 +56,6 @@ def search(only: UserFilter, after: str, limit: int) -> tuple[str, list[Any]]:
     if only.anonymous is not None:
         add("anonymous" if only.anonymous else "NOT anonymous")
     if only.banned is not None:
-        add("banned_at IS NOT NULL" if only.banned else "banned_at IS NULL")
+        add(BANNED if only.banned else NOT_BANNED, now)
     narrowed = "".join(f" AND {condition}" for condition in conditions)
     return f"{narrowed} {order} LIMIT ${len(args) + 2}", [*args, limit]

@@ -86,9 +86,9 @@ class UserStore:
     async def by_email(self, project: str, email: str) -> Person | None:
         return _person(await self.db.one(_Row, BY_EMAIL, project, email))
 
-    async def page(self, project: str, only: UserFilter, after: str, limit: int) -> list[Person]:
+    async def page(self, project: str, only: UserFilter, after: str, limit: int, now: datetime) -> list[Person]:
         """Return the users after the last one of the page before (`user_search.search`)."""
-        rest, args = search(only, after, limit)
+        rest, args = search(only, after, limit, now)
         return [row.person() for row in await self.db.all(_Row, USERS + rest, project, *args)]
 
     async def locked(self, project: str, id: str) -> Person | None:

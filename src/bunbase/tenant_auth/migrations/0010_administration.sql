@@ -4,15 +4,6 @@ CREATE INDEX users_created ON users (project, created_at, id);
 CREATE INDEX users_of_anonymous ON users (project, id) WHERE anonymous;
 CREATE INDEX identities_provider ON identities (project, provider, user_id);
 
--- pkg/db/outbox.py: what follows the deletion of a user
-CREATE TABLE outbox (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    topic text NOT NULL,
-    payload jsonb NOT NULL,
-    attempts int NOT NULL DEFAULT 0,
-    due_at timestamptz NOT NULL DEFAULT now()
-);
-
 -- the active users of a month that can still change, and the numbers of the months before it
 CREATE TABLE user_months (
     project text NOT NULL,

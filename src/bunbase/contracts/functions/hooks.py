@@ -1,0 +1,73 @@
+"""Hooks: functions of a project that another room of BunBase calls, to decide or to do something in its place.
+
+A function has its hooks in its export `hooks`, apart from the handler of its requests:
+
+    export const hooks = { beforeSignup(event, ctx) { … } };
+
+Only the server can name the hook of a call (a field of the frame that begins it). No request reaches `hooks`, whatever
+its path, its headers and its key are.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Protocol
+
+import msgspec
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.triggers import Job
+from bunbase.pkg.errors import Problem
+
+MAX_EVENT_BYTES: Final = 512 << 10  # a mail has two bodies of at most 256 Ki characters; an event of a user is smaller
+MAX_ANSWER_BYTES: Final = 64 << 10
+MAX_DEADLINE_SECONDS: Final = 10.0
+
+
+class HookLoop(Problem):
+    status, code, title = 409, "hook_loop", "A hook has caused another hook"
+
+
+class HookName(StrEnum):
+    BEFORE_SIGNUP = "before_signup"
+    BEFORE_TOKEN = "before_token"
+    AFTER_SIGNUP = "after_signup"
+    SEND_MAIL = "send_mail"
+    SEND_SMS = "send_sms"
+
+
+class HookCall(msgspec.Struct, frozen=True):
+    """`event`: what the hook receives, any JSON object. `deadline_seconds`: with the time that the call waits for a
+    worker.
+    """
+
+    function: str
+    hook: HookName
+    event: dict[str, Any]
+    deadline_seconds: Annotated[float, msgspec.Meta(gt=0, le=MAX_DEADLINE_SECONDS)] = 5.0
+
+
+class HookAnswer(msgspec.Struct, frozen=True):
+    """`value`: what the hook returned, any JSON value; None if it returned nothing."""
+
+    value: Any = None
+
+
+class HookRuns(Protocol):
+    """For rooms only: no route calls these methods."""
+
+    async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
+        """Run a hook of the active version, and record the run. Do not call this inside a transaction.
+
+        Raises: FunctionNotFound, FunctionError (also for an answer that is not JSON, or too large), FunctionTimeout,
+        FunctionCpuExceeded, FunctionCrashed, FunctionOverloaded, FunctionsUnavailable, HookLoop, TooLarge, Forbidden.
+        """
+        ...
+
+    async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
+        """Enqueue a run of a hook. It is repeated until it succeeds, as a job; while a job with the same `key` exists,
+        no second one is added. `deadline_seconds` does not count: the function's own limit does.
+
+        Raises: FunctionNotFound, QueueFull, HookLoop, TooLarge, Forbidden.
+        """
+        ...

@@ -1,0 +1,34 @@
+/** Hooks: the functions in the export `hooks` that BunBase itself calls. The host names the hook, never a request. */
+
+import type { Context, Handler } from "./context.ts";
+
+const NAMES: Readonly<Record<string, string>> = {
+  before_signup: "beforeSignup",
+  before_token: "beforeToken",
+  after_signup: "afterSignup",
+  send_mail: "sendMail",
+  send_sms: "sendSms",
+};
+
+/** Returns a handler that calls a hook with the event in the body. It throws if the function has no such hook. */
+export function hookOf(hooks: unknown, hook: string): Handler {
+  return async (request: Request, context: Context) => {
+    const name = NAMES[hook] ?? hook;
+    const called = typeof hooks === "object" && hooks !== null ? (hooks as Record<string, unknown>)[name] : undefined;
+    if (typeof called !== "function") {
+      throw new Error(`This function has no hook ${name}: export const hooks = { ${name}(event, ctx) { … } }`);
+    }
+    const answer: unknown = await called.call(hooks, await request.json(), context);
+    if (answer instanceof Response) {
+      throw new TypeError(`The hook ${name} returned a Response. Return an object, or throw an error.`);
+    }
+    return answer ?? undefined; // null means nothing too
+  };
+}
+
+/** Answers the requests to a function that has only hooks. */
+export const onlyHooks: Handler = () =>
+  Response.json(
+    { code: "function_has_only_hooks", title: "This function answers no requests", status: 404 },
+    { status: 404, headers: { "content-type": "application/problem+json" } },
+  );

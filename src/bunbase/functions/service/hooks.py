@@ -1,0 +1,144 @@
+"""Runs the hooks of functions for other rooms of BunBase.
+
+The life of one hook:
+
+    1. A room calls `run` and waits. A run that was itself triggered cannot cause a hook: otherwise a hook that signs a
+       user up would call itself without end.
+    2. A worker gets the call. Its frame names the hook, which no request can do. The deadline includes the time that
+       the call waits for a worker; when it has passed, the worker is told to stop.
+    3. The answer is read to its end, and must be JSON. The run is recorded, as are its log lines and its usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.functions.hooks import (
+    MAX_ANSWER_BYTES,
+    MAX_EVENT_BYTES,
+    HookAnswer,
+    HookCall,
+    HookLoop,
+)
+from bunbase.contracts.functions.problems import (
+    FunctionError,
+    FunctionNotFound,
+    FunctionOverloaded,
+    FunctionTimeout,
+)
+from bunbase.contracts.functions.triggers import Job, Run, RunOutcome, TriggerKind
+from bunbase.functions.triggers.attempts import FAILED_STATUS, AttemptResult, outcome_of
+from bunbase.functions.triggers.queue import Queue
+from bunbase.functions.triggers.records import RunRecords
+from bunbase.functions.triggers.requests import hook_event, request_of
+from bunbase.functions.usage.meter import Meter
+from bunbase.functions.versions.active import ActiveVersions
+from bunbase.functions.workers.call import Call
+from bunbase.functions.workers.deployment import Deployment, Request, Trigger
+from bunbase.functions.workers.pool import Pool
+from bunbase.pkg.errors import Forbidden, Problem, TooLarge
+from bunbase.pkg.ids import new_id
+from bunbase.pkg.logger import logger
+
+log = logger("functions")
+
+CANCELLED: Final = "cancelled"  # the caller has gone
+ATTEMPTS: Final = 2  # the version may be deleted by later deployments between the look-up and the call
+
+
+class Hooks:
+    def __init__(self, active: ActiveVersions, pool: Pool, meter: Meter, records: RunRecords, queue: Queue) -> None:
+        self.active = active
+        self.pool = pool
+        self.meter = meter
+        self.records = records
+        self.queue = queue
+        self.clock = records.clock
+
+    async def run(self, caller: Caller, call: HookCall) -> HookAnswer:
+        event = _checked(caller, call)
+        began_at, began = self.clock.now(), time.perf_counter()
+        trigger = Trigger(TriggerKind.HOOK, "", 1, began_at, caller.depth)
+        request, version = request_of(trigger, event), 0
+        result = AttemptResult(RunOutcome.ERROR, CANCELLED)
+        try:
+            async with asyncio.timeout(call.deadline_seconds):
+                deployment, started = await self._start(caller.project, call.function, request)
+                version = deployment.version
+                answer = HookAnswer(await _answer(started))
+            result = AttemptResult(RunOutcome.OK)
+            return answer
+        except TimeoutError:
+            result = AttemptResult(RunOutcome.TIMEOUT, FunctionTimeout.code)
+            raise FunctionTimeout(f"The hook did not answer within {call.deadline_seconds:g} s.") from None
+        except Problem as problem:
+            result = AttemptResult(outcome_of(problem), problem.code)
+            raise
+        finally:
+            run = Run(
+                new_id("run"), call.function, version, TriggerKind.HOOK, None, 1, began_at,
+                round((time.perf_counter() - began) * 1000, 3), result.outcome, result.code,
+                request.invocation if version else "",
+            )  # fmt: skip
+            await self._record(caller.project, run)
+
+    async def enqueue(self, caller: Caller, call: HookCall, key: str) -> Job:
+        return await self.queue.enqueue_hook(caller.project, call.function, _checked(caller, call), key)
+
+    async def _start(self, project: str, name: str, request: Request) -> tuple[Deployment, Call]:
+        for attempt in range(ATTEMPTS):
+            deployment = await self.active.find(project, name)
+            try:
+                return deployment, await self.pool.start(deployment, request)
+            except FunctionNotFound:
+                self.active.forget(project, name)
+                if attempt == ATTEMPTS - 1:
+                    raise
+            except Problem as problem:
+                overloaded = isinstance(problem, FunctionOverloaded)
+                self.meter.count_refusal(deployment, "overloaded" if overloaded else "unavailable")
+                raise
+        raise AssertionError("the loop returns or raises")
+
+    async def _record(self, project: str, run: Run) -> None:
+        """Record a run. The decision of the hook counts even if the run cannot be recorded."""
+        try:
+            await self.records.record(project, run)
+        except Problem as problem:
+            log.warning("a run could not be recorded", run=run.id, project=project, error=problem.detail)
+
+
+def _checked(caller: Caller, call: HookCall) -> bytes:
+    """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge."""
+    if caller.kind is not CallerKind.SECRET:
+        raise Forbidden("Only BunBase itself calls hooks.")
+    caller.check(Act.FUNCTION_INVOKE)
+    if caller.depth:
+        raise HookLoop(f"A triggered run has caused the hook {call.hook}; its call was refused.")
+    event = hook_event(call.hook, call.event)
+    if len(event) > MAX_EVENT_BYTES:
+        raise TooLarge(f"The event of a hook may have at most {MAX_EVENT_BYTES >> 10} KiB.")
+    return event
+
+
+async def _answer(call: Call) -> Any:
+    """Read the whole answer, and return its JSON value; None for an empty answer. Raises: FunctionError."""
+    try:
+        head, body = await call.head(), bytearray()
+        while data := await call.read():
+            body += data
+            if len(body) > MAX_ANSWER_BYTES:
+                raise FunctionError(f"A hook may return at most {MAX_ANSWER_BYTES >> 10} KiB of JSON.")
+    finally:
+        call.abandon()
+    if head.status >= FAILED_STATUS:
+        raise FunctionError(f"The hook answered with status {head.status}.")
+    try:
+        return msgspec.json.decode(body) if body else None
+    except msgspec.DecodeError:
+        raise FunctionError("The hook returned no JSON.") from None

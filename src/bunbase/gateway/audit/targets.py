@@ -1,0 +1,45 @@
+"""The target of an entry of the audit log: the thing that the act changes, by its id.
+
+The path of a request names most targets before the act. An act that makes something has no target yet: then the answer
+names the new thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bunbase.contracts.acts import Act
+from bunbase.contracts.caller import Caller
+from bunbase.gateway.audit.shown import object_in
+
+PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
+PLACES: Final = ("project", "org")  # placeholders of paths; an entry has the place besides its target
+INSIDE: Final = ("user", "project", "org")  # an answer's object: a member, or the place that an invitation was for
+IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first one counts
+
+
+def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> str:
+    """Return the target that the path of a request names, or "". `parameters`: the values of its placeholders."""
+    if act in PROJECT_ACTS:
+        return caller.project
+    named = [str(value) for name, value in parameters.items() if name not in PLACES]
+    if act is Act.DOCUMENT_WRITE and len(named) < 2:
+        return ""  # a new document
+    return "/".join(named) if named or makes(act) else str(parameters.get("org", ""))
+
+
+def target_after(act: Act, collection: str, answer: bytes) -> str:
+    """Return the id of the thing that the act has made, or "". It counts only if the entry has no target yet."""
+    made = object_in(answer)
+    if act is Act.DOCUMENT_WRITE:
+        return f"{collection}/{made['_id']}" if "_id" in made else ""
+    for inside in INSIDE:
+        if isinstance(found := made.get(inside), dict):
+            made = found
+    return next((str(made[name]) for name in IDS if made.get(name)), "")
+
+
+def makes(act: Act) -> bool:
+    """True if the act makes something new, in a project or in an organisation."""
+    return act.value.endswith(".create")

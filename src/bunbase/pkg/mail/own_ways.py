@@ -1,0 +1,59 @@
+"""Mails of projects that have a way of their own to send them, in place of the mail server of the installation.
+
+Concern: such a way may be slow or hang, and there may be many. It must delay neither the mails that leave through the
+mail server nor, for long, the mails of other projects. So a job of its own sends these mails, several projects at once,
+and the turn of a project ends with its first failure, or after a few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final, Protocol
+
+from bunbase.pkg.jobs import Job
+from bunbase.pkg.mail.letters import ClaimedMail
+from bunbase.pkg.mail.outbox import MailOutbox
+from bunbase.pkg.mail.smtp import Undelivered
+
+SEND_SECONDS: Final = 2.0
+PROJECTS: Final = 8  # at once
+TURN_SECONDS: Final = 5.0
+
+
+class OwnWays(Protocol):
+    async def projects(self) -> list[str]:
+        """Return the projects that have a way of their own."""
+        ...
+
+    async def send(self, mail: ClaimedMail) -> None:
+        """Raises: Undelivered."""
+        ...
+
+
+def own_ways_job(outbox: MailOutbox, ways: OwnWays) -> Job:
+    """Return the job that sends the mails of projects with a way of their own."""
+
+    async def send() -> None:
+        if not await outbox.has_due():
+            return
+        due = await outbox.due_projects(await ways.projects(), PROJECTS)
+        for outcome in await asyncio.gather(*(_turn(outbox, ways, project) for project in due), return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    return Job(f"{outbox.db.schema}.mail_of_projects", send, SEND_SECONDS)
+
+
+async def _turn(outbox: MailOutbox, ways: OwnWays, project: str) -> None:
+    """Send the mails of one project that are due, until one fails or the turn is over."""
+    until = time.monotonic() + TURN_SECONDS
+    while time.monotonic() < until and (mail := await outbox.claim(of=project)) is not None:
+        if mail.useful_until <= outbox.clock.now():
+            continue  # `bury_outdated` gives it up
+        try:
+            await ways.send(mail)
+        except Undelivered as failure:
+            await outbox.failed(mail, failure.reason, failure.permanent)
+            return
+        await outbox.sent(mail)

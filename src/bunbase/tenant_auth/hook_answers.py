@@ -1,0 +1,82 @@
+"""Read what the hooks of a project have answered. An answer that is not understood is a failure of the hook."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
+from bunbase.pkg.errors import InvalidInput
+from bunbase.tenant_auth.people import Person
+from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
+
+MAX_MESSAGE: Final = 200  # characters
+NO_MESSAGE: Final = "Ask the people who run this app."
+
+T = TypeVar("T")
+
+
+class SignupDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer of `before_signup`. `refuse`: nobody is signed up, and the person reads this text.
+
+    The other fields replace those of the user.
+    """
+
+    refuse: str | UnsetType = UNSET
+    role: str | UnsetType = UNSET
+    claims: dict[str, Any] | UnsetType = UNSET
+    data: dict[str, Any] | UnsetType = UNSET
+
+
+class TokenDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer of `before_token`."""
+
+    claims: dict[str, Any] = {}
+
+
+def admitted(person: Person, answer: Any) -> Person:
+    """Return the new user with the fields that the hook has chosen. Raises: SignupRefused, HookFailed."""
+    decision = _read("before_signup", answer, SignupDecision)
+    if decision.refuse is not UNSET:
+        raise SignupRefused(_readable(decision.refuse) or NO_MESSAGE)
+    chosen = {name: value for name, value in msgspec.structs.asdict(decision).items() if value is not UNSET}
+    user = msgspec.structs.replace(person.user, **chosen)
+    try:
+        check_role(user.role)
+        check_claims(user.claims)
+        check_data(user.data)
+    except InvalidInput as fault:
+        raise failed("before_signup") from fault
+    return msgspec.structs.replace(person, user=user)
+
+
+def added_claims(answer: Any) -> dict[str, Any]:
+    """Return the claims that the hook adds to a token. Raises: HookFailed."""
+    claims = _read("before_token", answer, TokenDecision).claims
+    try:
+        check_claims(claims)
+    except InvalidInput as fault:
+        raise failed("before_token") from fault
+    return claims
+
+
+def failed(hook: str) -> HookFailed:
+    return HookFailed(
+        f"The hook {hook} of this app failed. Try again later. Its developers find the cause in the runs and the log "
+        "of the function.",
+        hook=hook,
+    )
+
+
+def _read(hook: str, answer: Any, kind: type[T]) -> T:
+    try:
+        return msgspec.convert({} if answer is None else answer, kind)
+    except msgspec.ValidationError as fault:
+        raise failed(hook) from fault
+
+
+def _readable(message: str) -> str:
+    """Return the beginning of a message without control characters, and without marks that reverse a text."""
+    return "".join(one for one in message if one.isprintable())[:MAX_MESSAGE].strip()

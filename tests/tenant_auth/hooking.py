@@ -1,0 +1,62 @@
+"""A fake of Functions that runs the hooks of a test, written in Python."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.deployments import FunctionConfig, Version
+from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookLoop, HookName
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.triggers import Job, JobStatus, TriggerKind
+from bunbase.tenant_auth.service import TenantAuthService
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+Hook = Callable[[dict[str, Any]], Any]  # may be a coroutine; a Problem that it raises is the failure of the hook
+
+
+class FakeFunctions:
+    """`deployed`: the hooks by project and name of the function. `asked`: all calls; `jobs`: the enqueued ones."""
+
+    def __init__(self) -> None:
+        self.deployed: dict[tuple[str, str], dict[HookName, Hook]] = {}
+        self.asked: list[HookCall] = []
+        self.jobs: list[tuple[str, HookCall, str]] = []
+
+    def deploy(self, project: str, name: str, **hooks: Hook) -> None:
+        self.deployed[project, name] = {HookName(hook): answer for hook, answer in hooks.items()}
+
+    async def function(self, caller: Caller, name: str) -> Version:
+        self._found(caller, name)
+        return Version(name, 1, "", 0, FunctionConfig(), True, NOW, "usr_ada")
+
+    async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
+        if caller.depth:
+            raise HookLoop
+        hooks = self._found(caller, call.function)
+        self.asked.append(call)
+        answer = hooks[call.hook](call.event)
+        return HookAnswer(await answer if inspect.isawaitable(answer) else answer)
+
+    async def enqueue_hook(self, caller: Caller, call: HookCall, key: str) -> Job:
+        self._found(caller, call.function)
+        self.jobs.append((caller.project, call, key))
+        return Job("job_1", call.function, TriggerKind.HOOK, JobStatus.WAITING, NOW, NOW, 0, 5, key)
+
+    def _found(self, caller: Caller, name: str) -> dict[HookName, Hook]:
+        found = self.deployed.get((caller.project, name))
+        if found is None:
+            raise FunctionNotFound(f"The project has no function {name}.")
+        return found
+
+
+async def delivered(room: TenantAuthService) -> None:
+    """Wait until every event of the outbox is delivered, by the job of the room or by this function."""
+    async with asyncio.timeout(30):
+        while await room.stores.db.value("SELECT EXISTS (SELECT FROM outbox)"):
+            await room.stores.outbox.relay(room.hooks.deliver)
