@@ -71,6 +71,7 @@ async def test_all_users_of_a_filter_are_deleted_page_by_page_also_by_two_reques
 
 async def test_an_act_on_everybody_or_on_nobody_is_refused(tenant_auth: TenantAuthService) -> None:
     for change in (
+        BulkChange(BulkAction.DELETE, filter=BulkFilter(q="a\0")),
         BulkChange(BulkAction.DELETE),
         BulkChange(BulkAction.DELETE, filter=BulkFilter()),
         BulkChange(BulkAction.DELETE, ("usr_1",), BulkFilter(role="user")),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Protocol
 
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.users import Moment
 
 MAX_USERS: Final = 1000  # of one request
 
@@ -35,7 +35,7 @@ class BulkFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     phone: Text | None = None
     provider: Text | None = None
     anonymous: bool | None = None
-    created_since: datetime | None = None
+    created_since: Moment | None = None
 
 
 class BulkChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,9 @@ Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
 class UserOrder(StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -102,5 +105,5 @@ class UserFilter(msgspec.Struct, frozen=True):
     phone: str | None = None
     provider: str | None = None
     anonymous: bool | None = None
-    created_since: datetime | None = None
+    created_since: Moment | None = None
     order: UserOrder = UserOrder.NEWEST

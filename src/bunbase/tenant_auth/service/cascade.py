@@ -6,7 +6,7 @@ The life of one deletion:
        transaction posts an event (`pkg/db/outbox.py`).
     2. A job takes the event. It enqueues the function, with the user's id as key, and deletes documents, BATCH in each
        commit, in the name of the project. After ROUNDS commits, it posts the event again, so that no delivery is long.
-    3. If the process dies, the event is still there. What is deleted stays deleted, and the job goes on with the rest.
+    3. If the process dies, the event is still there. Deleted documents stay deleted, and the job goes on with the rest.
 
 The settings are those of the moment of the deletion of the documents. A collection that does not exist has no
 documents. A document that cannot be deleted, because others refer to it, stays, and a log line says so.
