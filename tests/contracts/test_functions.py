@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from bunbase.contracts.caller import Role
+from bunbase.contracts.functions.hooks import HookCall, HookLoop, HookName
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLevel
 from bunbase.contracts.functions.problems import (
@@ -21,6 +23,7 @@ from bunbase.contracts.functions.problems import (
     VersionNotFound,
 )
 from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.triggers import TriggerKind
 from bunbase.functions.module import MODULE
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge, Unauthenticated
@@ -291,6 +294,23 @@ async def test_variables_are_set_listed_and_revealed(functions: Functions) -> No
     assert (named.name, named.value, revealed.value) == ("TOKEN", None, "one")
     await functions.delete_variable(MEMBER, "TOKEN")
     assert (await functions.variables(MEMBER, False)).items == ()
+
+
+async def test_hooks_run_and_their_problems_keep_their_class(functions: Functions) -> None:
+    hooks = "null; module.exports.hooks = { beforeSignup: (event) => event.answer, sendSms() { throw new Error() } };"
+    await deploy(functions, "gate", hooks)
+    asked = HookCall("gate", HookName.BEFORE_SIGNUP, {"answer": {"role": "baker", "claims": {"big": 2**53}}})
+
+    answer = await functions.run_hook(SERVER, asked)
+    job = await functions.enqueue_hook(SERVER, HookCall("gate", HookName.BEFORE_SIGNUP, {}), "usr_1")
+
+    assert answer.value == {"role": "baker", "claims": {"big": 2**53}}
+    assert (job.kind, job.function, job.key) == (TriggerKind.HOOK, "gate", "usr_1")
+    assert [await functions.has_function(SERVER, name) for name in ("gate", "nobody")] == [True, False]
+    with pytest.raises(FunctionError):
+        await functions.run_hook(SERVER, HookCall("gate", HookName.SEND_SMS, {}))
+    with pytest.raises(HookLoop):
+        await functions.run_hook(msgspec.structs.replace(SERVER, depth=1), asked)
 
 
 async def test_the_layers_that_confine_functions_are_named(functions: Functions) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.functions.deployments import FunctionConfig, Version
 from bunbase.contracts.functions.hooks import HookAnswer, HookCall, HookLoop, HookName
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.triggers import Job, JobStatus, TriggerKind
@@ -31,9 +30,8 @@ class FakeFunctions:
     def deploy(self, project: str, name: str, **hooks: Hook) -> None:
         self.deployed[project, name] = {HookName(hook): answer for hook, answer in hooks.items()}
 
-    async def function(self, caller: Caller, name: str) -> Version:
-        self._found(caller, name)
-        return Version(name, 1, "", 0, FunctionConfig(), True, NOW, "usr_ada")
+    async def has_function(self, caller: Caller, name: str) -> bool:
+        return (caller.project, name) in self.deployed
 
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         if caller.depth:

@@ -11,6 +11,7 @@ from bunbase.pkg.errors import InvalidInput
 PREFIX: Final = "bpt"
 TYPE: Final = "personal"
 MAX_TOKENS: Final = 100
+REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
 MAX_PROJECTS: Final = 50
 
 

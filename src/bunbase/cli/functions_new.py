@@ -21,6 +21,7 @@ class Template(StrEnum):
     WEBHOOK = "webhook"
     CRON = "cron"
     DATA = "data"
+    HOOKS = "hooks"
 
 
 SETTINGS: Final[dict[Template, dict[str, Any]]] = {
@@ -28,6 +29,7 @@ SETTINGS: Final[dict[Template, dict[str, Any]]] = {
     Template.WEBHOOK: {"access": "public"},
     Template.CRON: {"access": "secret", "schedule": "0 * * * *"},
     Template.DATA: {"access": "secret", "on": [{"collection": "posts"}]},
+    Template.HOOKS: {"access": "secret"},
 }
 TSCONFIG: Final = "tsconfig.json"
 

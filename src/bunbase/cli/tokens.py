@@ -29,10 +29,18 @@ def list_tokens(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         out.document(tokens)
         return
     rows = [
-        (one.id, one.name, shown(one.scopes, ""), shown(one.projects, "all"), one.last_used_at, one.expires_at)
+        (
+            one.id,
+            one.name,
+            shown(one.scopes, ""),
+            shown(one.projects, "all"),
+            one.client,
+            one.last_used_at,
+            one.expires_at,
+        )
         for one in tokens.items
     ]
-    out.table(("id", "name", "scopes", "projects", "last used", "expires"), rows)
+    out.table(("id", "name", "scopes", "projects", "made by", "last used", "expires"), rows)
 
 
 @app.command

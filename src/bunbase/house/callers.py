@@ -77,7 +77,7 @@ MAY_CALL: Final = {
                     invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
                     variables versions""",
         "platform": "drop_project pause_project",
-        "tenant_auth": "enqueue enqueue_hook function run_hook",
+        "tenant_auth": "enqueue enqueue_hook has_function run_hook",
     },
     "platform": {
         GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit

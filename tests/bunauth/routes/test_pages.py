@@ -8,8 +8,10 @@ import pytest
 import pytest_asyncio
 
 from bunbase.bunauth.module import MODULE
+from bunbase.bunauth.pages import account
 from bunbase.bunauth.routes import ROUTES
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.service.letters import Letters
 from bunbase.bunauth.settings import BunAuthSettings, VerifySignups
 from bunbase.contracts.bunauth.accounts import NewAccount
 from bunbase.contracts.caller import Caller
@@ -207,3 +209,12 @@ async def test_a_body_that_is_no_form_gets_a_page_too(http: httpx.AsyncClient) -
 
         assert answer.status_code == status, body[:20]
         assert title(answer)
+
+
+def test_commands_on_pages_and_in_mails_name_the_server() -> None:
+    url = "https://bunbase.example"
+    mail = Letters(url).account.password_changed(BOB)
+
+    assert f"(bunbase login --url {url})" in account.account_opened(BOB, url)
+    assert f"(bunbase login --url {url})" in account.password_set(url)
+    assert f"(bunbase sessions list --url {url})." in mail.text

@@ -7,13 +7,11 @@ import random
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pytest
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
 from bunbase.bunauth.access_tokens import AccessTokens
 from bunbase.bunauth.service import BunAuthService, Helpers
@@ -41,51 +39,26 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.pkg.passwords import open_passwords
 from tests.fakes import FakeKms
+from tests.pkg.session_histories import DAY, Pick, SessionHistories, run_histories
 from tests.pkg.session_model import (
-    ACCESS,
-    GRACE,
-    KEPT,
-    REFRESH,
-    SESSION,
     ModelAccess,
     ModelAccount,
-    ModelRefresh,
     ModelSession,
-    Outcome,
-    whole_seconds,
 )
 from tests.rooms import ANYONE
-from tests.seeds import examples
 
 HISTORIES: Final = 12
 STEPS: Final = 25
 MAX_ACCOUNTS: Final = 2
-NOT_SHRUNK: Final = (Phase.generate,)  # shrinking takes minutes, and a history of 30 acts can be read
-DAY: Final = 86400
 STEP_SECONDS: Final = (-5, 1, 9, 10, 61, 600, 899, 900, DAY, 2 * DAY, 29 * DAY, 31 * DAY, 149 * DAY, 181 * DAY)
 ALMOST_OVER_SECONDS: Final = 300
-ACTS: Final = 12
 CLIENT_ACTS: Final = {"refresh": 6, "repeat": 6, "use": 3, "wait": 4, "any of the past": 1, "tidy up": 3}
 CLIENT_WAITS: Final = (1, 9, 11, 600, 901, 3 * DAY)
-REFUSALS: Final = (InvalidToken, TokenExpired, TokenReused)
 ALIVE: Final = """
 SELECT coalesce(array_agg(id), '{}') FROM sessions WHERE id = ANY ($1) AND ended_at IS NULL AND expires_at > $2"""
 REVOKED: Final = """
 SELECT coalesce(array_agg(id), '{}') FROM revocations
 WHERE kind = 'session' AND id = ANY ($1) AND until >= $2"""
-
-T = TypeVar("T")
-Pick = st.integers(0, 1 << 16)
-
-
-class World:
-    """The BunAuth that all histories share. Its jobs run only when a history calls them."""
-
-    def __init__(self, runner: asyncio.Runner, service: BunAuthService, clock: ManualClock) -> None:
-        self.runner = runner
-        self.service = service
-        self.clock = clock
-        self.numbers = count()
 
 
 @asynccontextmanager
@@ -103,50 +76,11 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[BunAuthService]:
         yield BunAuthService(stores, Helpers(passwords, access, FakeKms()), options, site)
 
 
-class Histories(RuleBasedStateMachine):
-    world: World  # set by the test
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.accounts: list[ModelAccount] = []
-        self.refreshes: list[ModelRefresh] = []
-        self.accesses: list[ModelAccess] = []
-
+class Histories(SessionHistories):
     @property
     def bunauth(self) -> BunAuthService:
-        return self.world.service
-
-    @property
-    def now(self) -> Any:
-        return self.world.clock.now()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.world.runner.run(work)
-
-    def open_accounts(self) -> list[ModelAccount]:
-        return [account for account in self.accounts if not account.deleted]
-
-    def usable(self) -> list[ModelAccess]:
-        return [access for access in self.accesses if access.usable(self.now)]
-
-    def learn_session(self, account: ModelAccount, pair: SignedIn) -> ModelSession:
-        """Remember the session that a sign-in has opened."""
-        claims = self.bunauth.access.claims(pair.access_token)
-        session = ModelSession(account, claims["sid"], self.now + SESSION)
-        account.sessions.append(session)
-        self.learn_pair(session, pair, 0)
-        return session
-
-    def learn_pair(self, session: ModelSession, pair: SignedIn, generation: int) -> None:
-        """Remember a pair. If its refresh token is known, it must be the known one."""
-        if generation == len(session.chain):
-            token = ModelRefresh(session, pair.refresh_token, min(self.now + REFRESH, session.expires_at))
-            session.chain.append(token)
-            self.refreshes.append(token)
-        assert session.chain[generation].text == pair.refresh_token
-        if pair.access_token not in {access.text for access in self.accesses if access.session is session}:
-            expires_at = min(whole_seconds(self.now) + ACCESS, whole_seconds(session.expires_at))
-            self.accesses.append(ModelAccess(session, pair.access_token, generation, expires_at))
+        service: BunAuthService = self.world.service
+        return service
 
     def caller(self, access: ModelAccess) -> Caller:
         account = access.session.account
@@ -155,7 +89,7 @@ class Histories(RuleBasedStateMachine):
 
     # the acts of clients
 
-    @precondition(lambda self: len(self.open_accounts()) < MAX_ACCOUNTS)
+    @precondition(lambda self: len(self.present()) < MAX_ACCOUNTS)
     @rule()
     def register(self) -> None:
         number = next(self.world.numbers)
@@ -166,10 +100,10 @@ class Histories(RuleBasedStateMachine):
         self.accounts.append(account)
         self.learn_session(account, registered.signed_in)
 
-    @precondition(lambda self: self.open_accounts())
+    @precondition(lambda self: self.present())
     @rule(pick=Pick)
     def sign_in(self, pick: int) -> None:
-        account = self.picked(self.open_accounts(), pick)
+        account = self.picked(self.present(), pick)
         self.learn_session(account, self.run(self.bunauth.login(ANYONE, account.email, account.password)))
 
     @precondition(lambda self: self.accounts)
@@ -184,51 +118,15 @@ class Histories(RuleBasedStateMachine):
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
         """A client whose answer was lost sends a used refresh token, and so does a thief."""
-        chance = random.Random(seed)
-        for act in chance.choices(tuple(CLIENT_ACTS), tuple(CLIENT_ACTS.values()), k=ACTS):
-            match act:
-                case "wait":
-                    self.world.clock.advance(chance.choice(CLIENT_WAITS))
-                case "use":
-                    self.use(self.picked(self.accesses, chance.randrange(4)), chance.random() < 0.5)
-                case "refresh":
-                    self.check_refresh(self.living(chance).chain[-1], chance.choice((1, 1, 2, 3)))
-                case "repeat":
-                    self.check_refresh(self.living(chance).chain[-2:][0], chance.choice((1, 1, 2, 3)))
-                case "tidy up":
-                    self.tidy_up()
-                case _:
-                    self.check_refresh(chance.choice(self.refreshes), 1)
-
-    def living(self, chance: random.Random) -> ModelSession:
-        """Return a living session, or any session if there is none."""
-        sessions = [session for account in self.accounts for session in account.sessions]
-        return chance.choice([one for one in sessions if one.alive(self.now)] or sessions)
-
-    def check_refresh(self, token: ModelRefresh, at_once: int) -> None:
-        expected, session = token.outcome(self.now), token.session
-        answers = self.run(self.refreshed(token.text, at_once))
-        if expected in (Outcome.REFUSED, Outcome.REUSED):
-            assert all(isinstance(answer, REFUSALS) for answer in answers), (expected, answers)
-            if expected is Outcome.REUSED:
-                assert all(isinstance(answer, TokenReused) for answer in answers)
-                session.end(self.now)
-            return
-        pairs = [answer for answer in answers if isinstance(answer, SignedIn)]
-        assert len(pairs) == at_once, (expected, answers)
-        for pair in pairs:
-            self.learn_pair(session, pair, token.generation + 1)
-        if expected is Outcome.NEW_CHILD:
-            token.used_at = self.now
-            session.use(token.generation)
+        self.follow_clients(seed, CLIENT_ACTS, CLIENT_WAITS)
 
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
         calls = (self.bunauth.refresh(ANYONE, token) for _ in range(at_once))
         return await asyncio.gather(*calls, return_exceptions=True)
 
-    def use(self, access: ModelAccess, noted_by_gateway: bool) -> None:
+    def use(self, access: ModelAccess, chance: random.Random) -> None:
         usable = access.usable(self.now)
-        if noted_by_gateway and usable:
+        if chance.random() < 0.5 and usable:  # the gateway notes the use, or a room asks
             self.run(self.bunauth.note_first_uses((FirstUse(access.session.id, access.generation),)))
         else:
             assert self.run(self.bunauth.verify(access.text)).valid is usable
@@ -261,10 +159,10 @@ class Histories(RuleBasedStateMachine):
         self.run(self.bunauth.change_password(self.caller(access), next, account.password))
         self.replaced_password(account, next, keep=access.session)
 
-    @precondition(lambda self: self.open_accounts())
+    @precondition(lambda self: self.present())
     @rule(pick=Pick)
     def reset_the_password(self, pick: int) -> None:
-        account, next = self.picked(self.open_accounts(), pick), self.next_password()
+        account, next = self.picked(self.present(), pick), self.next_password()
         self.run(self.reset(account, next))
         self.replaced_password(account, next)
 
@@ -345,16 +243,6 @@ class Histories(RuleBasedStateMachine):
                 break
             self.world.clock.advance(min(29 * DAY, left - ALMOST_OVER_SECONDS))
 
-    def tidy_up(self) -> None:
-        """Run the jobs that delete expired rows and pairs that nobody needs."""
-        stores = self.bunauth.stores
-        self.run(stores.feed.forget())
-        self.run(stores.delete_over(self.now - KEPT))
-        self.run(stores.sessions.forget_pairs(self.now - GRACE))
-        for account in self.accounts:
-            for session in account.sessions:
-                session.forget(self.now - KEPT)
-
     # the checks after each act
 
     @invariant()
@@ -377,16 +265,7 @@ class Histories(RuleBasedStateMachine):
         revoked = self.run(self.bunauth.stores.db.value(REVOKED, list(dead), self.now.timestamp()))
         assert set(revoked) == dead
 
-    def teardown(self) -> None:
-        """Send the last refresh token of each session: a living session continues, and no other one does."""
-        for account in self.accounts:
-            for session in account.sessions:
-                self.check_refresh(session.chain[-1], 1)
-
     # steps that several acts share
-
-    def picked(self, among: list[T], pick: int) -> T:
-        return among[-1 - pick % len(among)]
 
     def next_password(self) -> str:
         return f"password number {next(self.world.numbers)}"
@@ -426,12 +305,4 @@ class Histories(RuleBasedStateMachine):
 
 @pytest.mark.hypothesis
 def test_no_history_leaves_a_dead_token_usable_or_ends_a_living_session(here: Site, clock: ManualClock) -> None:
-    with asyncio.Runner() as runner:
-        opening = opened_without_jobs(here)
-        service = runner.run(opening.__aenter__())
-        try:
-            Histories.world = World(runner, service, clock)
-            limits = settings(max_examples=examples(HISTORIES), stateful_step_count=STEPS, phases=NOT_SHRUNK)
-            run_state_machine_as_test(Histories, settings=limits)
-        finally:
-            runner.run(opening.__aexit__(None, None, None))
+    run_histories(Histories, opened_without_jobs(here), clock, HISTORIES, STEPS)

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Page
 
-from tests.e2e.auth.app import PASSWORD, App
+from tests.e2e.auth.app import OWN_NOTES, PASSWORD, App
 from tests.e2e.test_passkeys_in_a_browser import AUTHENTICATOR
 
 
@@ -61,6 +61,35 @@ def test_a_user_turns_the_second_factor_on_and_then_signs_in_with_a_code(
     assert (asked["status"], asked["body"]["code"]) == (401, "second_factor_required")
     assert (ended["status"], ended["body"]["amr"]) == (200, ["pwd", "otp", "mfa"])
     assert app.reads_note(page, user["id"])
+
+
+def test_a_proof_by_a_code_opens_a_document_that_a_rule_keeps_for_two_factors(
+    app_of_another_origin: App, page: Page
+) -> None:
+    app = app_of_another_origin
+    user = app.ask(page, "signUp", "step-up@example.com", PASSWORD)["body"]["user"]
+    app.give_note(user["id"])
+    elsewhere = page.context.new_page()  # with a session of its own, in which the second factor is turned on
+    app.open(elsewhere)
+    app.ask(elsewhere, "signIn", "step-up@example.com", PASSWORD)
+    phone = pyotp.TOTP(app.ask(elsewhere, "call", "POST", "/v1/auth/totp")["body"]["secret"])
+    app.ask(elsewhere, "call", "POST", "/v1/auth/totp/confirm", {"code": phone.now()})
+    app.set_rules(get=f"{OWN_NOTES['get']} && auth.aal == 2")
+    try:
+        refreshed = app.ask(page, "refresh")["body"]
+        before = app.reads_note(page, user["id"])
+        wrong = app.ask(page, "stepUp", "000000")
+        unchanged = app.reads_note(page, user["id"])
+        raised = app.ask(page, "stepUp", phone.at(int(time.time()) + 30))
+        after = app.reads_note(page, user["id"])
+        kept = app.ask(page, "refresh")["body"]
+    finally:
+        app.set_rules()
+
+    assert (refreshed["aal"], before, unchanged) == (1, False, False)
+    assert (wrong["status"], wrong["body"]["code"]) == (403, "wrong_proof")
+    assert (raised["status"], raised["body"]["aal"], after) == (200, 2, True)
+    assert (kept["aal"], kept["amr"]) == (2, ["pwd", "otp", "mfa"]), "the session keeps both factors"
 
 
 def test_a_project_that_needs_a_second_factor_lets_a_user_set_it_up_at_the_sign_in(

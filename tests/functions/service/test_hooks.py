@@ -118,6 +118,8 @@ async def test_no_request_reaches_a_hook_whatever_it_claims_to_be(functions: Fun
 async def test_a_hook_of_another_project_never_runs(functions: FunctionsService) -> None:
     await deploy(functions, "gate", HOOKS)
 
+    assert await functions.has_function(SERVER, "gate")
+    assert not await functions.has_function(secret_caller("prj_other"), "gate")
     with pytest.raises(FunctionNotFound):
         await functions.run_hook(secret_caller("prj_other"), asked())
     with pytest.raises(FunctionNotFound):

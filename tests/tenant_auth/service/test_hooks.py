@@ -24,6 +24,7 @@ from tests.fakes import FakeKms
 from tests.pkg.waiting import until_true
 from tests.rooms import opened, secret_caller, site
 from tests.tenant_auth.hooking import FakeFunctions, Hook, delivered
+from tests.tenant_auth.mailbox import link
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
@@ -256,3 +257,21 @@ async def test_mails_are_sent_by_the_hook_and_wait_while_it_fails(
     assert first == second, "the id of the mail tells that it is the same"
     assert (first["to"], first["from"], first["reply_to"]) == ("eve@example.com", "The bakers", "hello@bakery.example")
     assert "/v1/auth/ui/verify-email?project=prj_bakery" in first["text"]
+
+
+async def test_where_addresses_are_confirmed_only_the_owner_of_the_address_hears_the_hook(
+    tenant_auth: TenantAuthService, functions: FakeFunctions
+) -> None:
+    answers: list[Any] = [{"refuse": "Not today."}, {"role": "baker"}]
+    await hooked(tenant_auth, functions, before_signup=lambda _: answers.pop(0))
+    await change_settings(tenant_auth, enumeration="closed")
+
+    asked = await tenant_auth.signup(AT_BAKERY, "eve@example.com", PASSWORD, {})
+    silent = list(functions.asked)
+    token = await link(tenant_auth, "eve@example.com", "sign-up")
+    with pytest.raises(SignupRefused, match="Not today"):
+        await tenant_auth.confirm_user_signup(AT_BAKERY, token, PASSWORD)
+    eve = await tenant_auth.confirm_user_signup(AT_BAKERY, token, PASSWORD)
+
+    assert (asked, silent) == (None, [])
+    assert eve.user.role == "baker", "the refusal has not used the link up"

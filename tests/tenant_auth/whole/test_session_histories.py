@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import pytest
-from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, precondition, rule
 
-from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
+from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
@@ -43,46 +41,21 @@ from bunbase.tenant_auth.sign_in_methods import SignInMethod
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.settings import StoredSettings
 from tests.fakes import FakeKms
+from tests.pkg.session_histories import DAY, Pick, SessionHistories, run_histories
 from tests.pkg.session_model import (
-    ACCESS,
-    GRACE,
-    KEPT,
-    REFRESH,
-    SESSION,
     ModelAccess,
     ModelAccount,
-    ModelRefresh,
-    ModelSession,
-    Outcome,
-    whole_seconds,
 )
 from tests.rooms import publishable_caller, secret_caller, site
-from tests.seeds import examples
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY
 
 HISTORIES: Final = 10
 STEPS: Final = 20
 MAX_USERS: Final = 2
-NOT_SHRUNK: Final = (Phase.generate,)
-DAY: Final = 86400
 WAITS: Final = (1, 9, 11, 600, 901, 3 * DAY, 29 * DAY, 31 * DAY)
 ACTS: Final = {"refresh": 6, "repeat": 6, "use": 3, "wait": 3, "any of the past": 1, "tidy up": 2}
 SERVER: Final = secret_caller(BAKERY)
 BY_LINK: Final = SignInMethod(("link",), "link")
-REFUSALS: Final = (InvalidToken, TokenExpired, TokenReused)
-
-T = TypeVar("T")
-Pick = st.integers(0, 1 << 16)
-
-
-class World:
-    """The tenant-auth that all histories share. Its jobs run only when a history calls them."""
-
-    def __init__(self, runner: asyncio.Runner, service: TenantAuthService, clock: ManualClock) -> None:
-        self.runner = runner
-        self.service = service
-        self.clock = clock
-        self.numbers = count()
 
 
 @asynccontextmanager
@@ -103,34 +76,14 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         )
 
 
-class Histories(RuleBasedStateMachine):
-    world: World  # set by the test
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.users: list[ModelAccount] = []
-        self.refreshes: list[ModelRefresh] = []
-        self.accesses: list[ModelAccess] = []
-
+class Histories(SessionHistories):
     @property
     def room(self) -> TenantAuthService:
-        return self.world.service
-
-    @property
-    def now(self) -> Any:
-        return self.world.clock.now()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.world.runner.run(work)
-
-    def present(self) -> list[ModelAccount]:
-        return [user for user in self.users if not user.deleted]
+        service: TenantAuthService = self.world.service
+        return service
 
     def anonymous(self) -> list[ModelAccess]:
         return [one for one in self.usable() if not one.session.account.email]
-
-    def usable(self) -> list[ModelAccess]:
-        return [access for access in self.accesses if access.usable(self.now)]
 
     # the acts of clients
 
@@ -139,7 +92,7 @@ class Histories(RuleBasedStateMachine):
     def visit(self) -> None:
         user, pair = ModelAccount(), self.run(self.room.sign_in_anonymously(AT_BAKERY, {}))
         user.id = pair.user.id
-        self.users.append(user)
+        self.accounts.append(user)
         self.learn_session(user, pair)
 
     @precondition(lambda self: self.present())
@@ -152,21 +105,7 @@ class Histories(RuleBasedStateMachine):
     @rule(seed=Pick)
     def clients_work(self, seed: int) -> None:
         """A client whose answer was lost sends a used refresh token, and so do two tabs at once, and a thief."""
-        chance = random.Random(seed)
-        for act in chance.choices(tuple(ACTS), tuple(ACTS.values()), k=12):
-            match act:
-                case "wait":
-                    self.world.clock.advance(chance.choice(WAITS[:5]))
-                case "use":
-                    self.use(self.picked(self.accesses, chance.randrange(4)))
-                case "refresh":
-                    self.check_refresh(self.living(chance).chain[-1], chance.choice((1, 1, 2, 3)))
-                case "repeat":
-                    self.check_refresh(self.living(chance).chain[-2:][0], chance.choice((1, 1, 2, 3)))
-                case "tidy up":
-                    self.tidy_up()
-                case _:
-                    self.check_refresh(chance.choice(self.refreshes), 1)
+        self.follow_clients(seed, ACTS, WAITS[:5])
 
     @precondition(lambda self: self.anonymous())
     @rule(pick=Pick, at_once=st.integers(1, 2))
@@ -255,55 +194,14 @@ class Histories(RuleBasedStateMachine):
             alive = self.run(self.room.session_alive(BAKERY, user.session, access.version))
             assert (alive and access.expires_at > self.now) is access.usable(self.now)
 
-    def teardown(self) -> None:
-        """Send the last refresh token of each session: a living session continues, and no other one does."""
-        for user in self.users:
-            for session in user.sessions:
-                self.check_refresh(session.chain[-1], 1)
-
     # steps that several acts share
-
-    def learn_session(self, user: ModelAccount, pair: UserSignedIn) -> None:
-        claims = unverified_claims(pair.access_token)
-        session = ModelSession(user, claims["sid"], self.now + SESSION)
-        user.sessions.append(session)
-        self.learn_pair(session, pair, 0)
-
-    def learn_pair(self, session: ModelSession, pair: UserSignedIn, generation: int) -> None:
-        """Remember a pair. If its refresh token is known, it must be the known one."""
-        if generation == len(session.chain):
-            token = ModelRefresh(session, pair.refresh_token, min(self.now + REFRESH, session.expires_at))
-            session.chain.append(token)
-            self.refreshes.append(token)
-        assert session.chain[generation].text == pair.refresh_token
-        claims = unverified_claims(pair.access_token)
-        assert (claims["sid"], claims["gen"], claims["sub"]) == (session.id, generation, session.account.id)
-        if pair.access_token not in {access.text for access in self.accesses}:
-            until = min(whole_seconds(self.now) + ACCESS, whole_seconds(session.expires_at))
-            self.accesses.append(ModelAccess(session, pair.access_token, generation, until, claims["ver"]))
-
-    def check_refresh(self, token: ModelRefresh, at_once: int) -> None:
-        expected, session = token.outcome(self.now), token.session
-        elsewhere, *answers = self.run(self.refreshed(token.text, at_once))
-        assert isinstance(elsewhere, InvalidToken), "another project does not know the token"
-        if expected in (Outcome.REFUSED, Outcome.REUSED):
-            assert all(isinstance(answer, REFUSALS) for answer in answers), (expected, answers)
-            if expected is Outcome.REUSED:
-                assert all(isinstance(answer, TokenReused) for answer in answers)
-                session.end(self.now)
-            return
-        pairs = [answer for answer in answers if isinstance(answer, UserSignedIn)]
-        assert len(pairs) == at_once, (expected, answers)
-        for pair in pairs:
-            self.learn_pair(session, pair, token.generation + 1)
-            assert unverified_claims(pair.access_token)["ver"] == session.account.version
-        if expected is Outcome.NEW_CHILD:
-            token.used_at = self.now
-            session.use(token.generation)
 
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
         callers = (AT_LIBRARY, *[AT_BAKERY] * at_once)
-        return await asyncio.gather(*(self.room.refresh(caller, token) for caller in callers), return_exceptions=True)
+        sent = (self.room.refresh(caller, token) for caller in callers)
+        elsewhere, *answers = await asyncio.gather(*sent, return_exceptions=True)
+        assert isinstance(elsewhere, InvalidToken), "another project does not know the token"
+        return answers
 
     async def upgraded(self, caller: Caller, at_once: int) -> list[Any]:
         """Sign a visitor up as `SignIn.sign_up` does, but by a link, which needs no hash."""
@@ -319,7 +217,7 @@ class Histories(RuleBasedStateMachine):
         token = (await self.room.custom_token(SERVER, uid, {})).token
         return await self.room.login_with_custom_token(AT_BAKERY, token)
 
-    def use(self, access: ModelAccess) -> None:
+    def use(self, access: ModelAccess, chance: random.Random) -> None:
         if access.usable(self.now):
             use = FirstUse(access.session.id, access.generation, BAKERY)
             self.run(self.room.note_first_uses((use,)))
@@ -331,35 +229,10 @@ class Histories(RuleBasedStateMachine):
     def user_of(self, access: ModelAccess) -> EndUser:
         return end_user_of(unverified_claims(access.text))
 
-    def living(self, chance: random.Random) -> ModelSession:
-        """Return a living session, or any session if there is none."""
-        sessions = [session for user in self.users for session in user.sessions]
-        return chance.choice([one for one in sessions if one.alive(self.now)] or sessions)
-
-    def tidy_up(self) -> None:
-        """Run the jobs that delete expired rows and pairs that nobody needs."""
-        stores = self.room.stores
-        self.run(stores.feed.forget())
-        self.run(stores.delete_over(self.now - KEPT))
-        self.run(stores.sessions.forget_pairs(self.now - GRACE))
-        for user in self.users:
-            for session in user.sessions:
-                session.forget(self.now - KEPT)
-
-    def picked(self, among: list[T], pick: int) -> T:
-        return among[-1 - pick % len(among)]
-
 
 @pytest.mark.hypothesis
 def test_no_history_of_end_users_leaves_a_dead_token_usable_or_ends_a_living_session(
     tmp_path: Path, database_url: str, clock: ManualClock
 ) -> None:
-    with asyncio.Runner() as runner:
-        opening = opened_without_jobs(site(tmp_path, database_url, clock))
-        service = runner.run(opening.__aenter__())
-        try:
-            Histories.world = World(runner, service, clock)
-            limits = settings(max_examples=examples(HISTORIES), stateful_step_count=STEPS, phases=NOT_SHRUNK)
-            run_state_machine_as_test(Histories, settings=limits)
-        finally:
-            runner.run(opening.__aexit__(None, None, None))
+    opening = opened_without_jobs(site(tmp_path, database_url, clock))
+    run_histories(Histories, opening, clock, HISTORIES, STEPS)

@@ -9,6 +9,7 @@ from typing import Final
 
 from bunbase.bunauth.pages.app import page
 from bunbase.contracts.bunauth.invites import AccountInvitation
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, link, paragraph, small
@@ -21,10 +22,6 @@ CHANGE: Final = "/account/change-email"
 INVITE: Final = "/account/invite"
 SEND_AGAIN: Final = "/account/send-verification"
 
-SIGN_IN: Final = (
-    "Now sign in. Developers do this on their machine, in a terminal: bunbase login. If you came from an application, "
-    "go back to it and sign in there. This server has no other page to sign in to."
-)
 CLOSE: Final = "You can close this page."
 
 
@@ -43,8 +40,8 @@ def sign_up(token: str, error: str = "") -> str:
     return page("Open your account", alert(error), text, _token_form(SIGN_UP, token, *fields))
 
 
-def account_opened(email: str) -> str:
-    return page("Your account is open", paragraph(f"The account of {email} is ready."), paragraph(SIGN_IN))
+def account_opened(email: str, public_url: str) -> str:
+    return page("Your account is open", paragraph(f"The account of {email} is ready."), _sign_in(public_url))
 
 
 def reset_password(token: str, error: str = "") -> str:
@@ -53,10 +50,13 @@ def reset_password(token: str, error: str = "") -> str:
     return page("Set a new password", alert(error), text, _token_form(RESET, token, *fields))
 
 
-def password_set(removed: tuple[str, ...] = ()) -> str:
+def password_set(public_url: str, removed: tuple[str, ...] = ()) -> str:
     """`removed`: the other ways into the account that have ended with the reset."""
     return page(
-        "Your password is set", *_no_longer_works(removed), paragraph("All sessions have ended."), paragraph(SIGN_IN)
+        "Your password is set",
+        *_no_longer_works(removed),
+        paragraph("All sessions have ended."),
+        _sign_in(public_url),
     )
 
 
@@ -124,6 +124,14 @@ def _no_longer_works(removed: tuple[str, ...]) -> tuple[str, ...]:
     reason = "The address of this account was never confirmed, so somebody else may have set up other ways into it."
     text = f"{reason} These no longer work: {'; '.join(removed)}. Set up those that you need again."
     return (alert(text),)
+
+
+def _sign_in(public_url: str) -> str:
+    login = command_for(public_url, "bunbase login")
+    return paragraph(
+        f"Now sign in. Developers do this on their machine, in a terminal ({login}). "
+        "If you came from an application, go back to it and sign in there. This server has no other page to sign in to."
+    )
 
 
 def _new_password() -> str:

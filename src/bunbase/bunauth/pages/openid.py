@@ -8,6 +8,7 @@ from bunbase.bunauth.pages.app import page
 from bunbase.bunauth.pages.ways import by_passkey, other_ways, second_step
 from bunbase.contracts.bunauth.openid import PageStep
 from bunbase.contracts.bunauth.page_sign_in import NO_WAYS, ActPage, PageName, PageWays
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import HEADERS, POLICY, alert, facts, items, paragraph, small
 
@@ -76,7 +77,8 @@ def second_factor(step: PageStep) -> str:
     return page("Second factor", *parts, by_passkey(ActPage(PageName.OAUTH, step.request), step.challenge))
 
 
-def consent(step: PageStep) -> str:
+def consent(step: PageStep, public_url: str) -> str:
+    ending = command_for(public_url, "bunbase account authorizations list")
     wanted = [ALL] if step.first_party else [SAID[scope] for scope in step.scopes]
     parts = (
         paragraph(f"{step.client} wants to:"),
@@ -86,7 +88,7 @@ def consent(step: PageStep) -> str:
         form(f"{CONSENT}/{step.client_id}", hidden("request", step.request), button("Allow")),
         _leaving(step, "Deny"),
         form(SIGN_OUT, hidden("request", step.request), button("Use another account", second=True)),
-        small("You can end this at any time, in a terminal: bunbase account authorizations"),
+        small(f"You can end this at any time, in a terminal ({ending})."),
     )
     return page(f"Allow {step.client}?", *parts)
 

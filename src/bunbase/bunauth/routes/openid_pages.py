@@ -145,7 +145,7 @@ def _answer(step: PageStep, site: Site, ways: PageWays = NO_WAYS) -> Next:
         case PageKind.SECOND_FACTOR:
             answer = html(openid.second_factor(step), step.status, openid.headers_of(step.form_target))
         case PageKind.CONSENT:
-            answer = html(openid.consent(step), step.status, openid.headers_of(step.form_target))
+            answer = html(openid.consent(step, site.public_url), step.status, openid.headers_of(step.form_target))
     if step.browser:
         answer.cookies.append(_new_cookie(step.browser, site))
     return answer

@@ -15,6 +15,7 @@ from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import Injected
+from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html
 
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
@@ -51,12 +52,15 @@ async def show_sign_up(anyone: Injected[Caller], token: Token = "") -> Html:
 
 
 @acts(account.SIGN_UP)
-async def sign_up(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+async def sign_up(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Html:
     fields = await fields_of(request)
     token = _given(fields.get("token", ""))
 
     async def act() -> str:
-        return account.account_opened((await bunauth.open_account(token, fields.get("password", ""))).email)
+        opened = await bunauth.open_account(token, fields.get("password", ""))
+        return account.account_opened(opened.email, site.public_url)
 
     return await done_or_form(act, partial(account.sign_up, token))
 
@@ -67,13 +71,15 @@ async def show_reset_password(anyone: Injected[Caller], token: Token = "") -> Ht
 
 
 @acts(account.RESET)
-async def reset_password(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+async def reset_password(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Html:
     fields = await fields_of(request)
     token = _given(fields.get("token", ""))
 
     async def act() -> str:
         reset = await bunauth.reset_password(anyone, token, fields.get("password", ""))
-        return account.password_set(reset.removed)
+        return account.password_set(site.public_url, reset.removed)
 
     return await done_or_form(act, partial(account.reset_password, token))
 
@@ -120,12 +126,14 @@ async def show_invite(anyone: Injected[Caller], bunauth: Injected[BunAuth], toke
 
 
 @acts(account.INVITE)
-async def accept_invite(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
+async def accept_invite(
+    anyone: Injected[Caller], bunauth: Injected[BunAuth], site: Injected[Site], request: AnyRequest
+) -> Html:
     fields = await fields_of(request)
     token, email, name = (fields.get(key, "") for key in ("token", "email", "name"))
     new = NewAccount(email, fields.get("password", ""), name, invite=_given(token))
     try:
-        return html(account.account_opened((await bunauth.accept_invite(new)).email))
+        return html(account.account_opened((await bunauth.accept_invite(new)).email, site.public_url))
     except (InvalidInput, EmailTaken, InvalidInvite) as problem:
         invitation = await bunauth.invitation(token)  # the form again, unless the invitation itself is not valid
         return html(account.invite(token, invitation, email, name, problem.detail), problem.status)

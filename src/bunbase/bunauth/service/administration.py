@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from bunbase.bunauth.service.personal_tokens import REMEMBER_SECONDS
+from bunbase.bunauth.personal_tokens import REMEMBER_SECONDS
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores

@@ -8,17 +8,14 @@ from urllib.parse import quote
 import msgspec
 
 from bunbase.contracts.bunauth.accounts import Account
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.mail import templates
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
+from bunbase.pkg.mail.templates import Template
 
 APP: Final = "BunBase"
 CHECK: Final = "check who is signed in to your account."
-CHECK_BY_COMMAND: Final = "check who is signed in to your account, in a terminal: bunbase sessions list."
-TEXTS: Final = {
-    kind: msgspec.structs.replace(template, footer=template.footer.replace(CHECK, CHECK_BY_COMMAND))
-    for kind, template in templates.TEMPLATES.items()
-}
 INVITE_SECONDS: Final = 7 * templates.DAY
 
 
@@ -27,7 +24,7 @@ class Letters:
 
     def __init__(self, public_url: str) -> None:
         self.public_url = public_url.rstrip("/")
-        self.account = AccountLetters(APP, texts=TEXTS)
+        self.account = AccountLetters(APP, texts=_texts(self.public_url))
 
     def page(self, name: str, token: str) -> str:
         """Return the address of a page that a mail links to."""
@@ -48,3 +45,13 @@ class Letters:
     def invite(self, email: str, inviter: Account, url: str) -> Letter:
         fields = {"inviter": inviter.name or inviter.email, "inviter_email": inviter.email, "valid_for": "7 days"}
         return self.account.compose(templates.INSTALLATION_INVITE, email, {"url": url, **fields})
+
+
+def _texts(public_url: str) -> dict[str, Template]:
+    """Return the texts of mails. Those about security name the command that lists the sessions."""
+    sessions = command_for(public_url, "bunbase sessions list").replace("$", "$$")
+    by_command = f"check who is signed in to your account, in a terminal ({sessions})."
+    return {
+        kind: msgspec.structs.replace(template, footer=template.footer.replace(CHECK, by_command))
+        for kind, template in templates.TEMPLATES.items()
+    }

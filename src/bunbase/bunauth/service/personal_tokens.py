@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, checked_projects, checked_scopes
+from bunbase.bunauth.personal_tokens import MAX_TOKENS, PREFIX, REMEMBER_SECONDS, checked_projects, checked_scopes
 from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.names import checked_name, invalid_name
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store.personal_tokens import PersonalTokenStore
 from bunbase.contracts.bunauth.activity import Activity
-from bunbase.contracts.bunauth.problems import TokenNotFound
+from bunbase.contracts.bunauth.problems import InvalidToken, TokenNotFound
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.scopes import ADMIN, SECRETS
@@ -21,7 +21,6 @@ from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 
 NEEDING_PROOF: Final = frozenset({ADMIN, SECRETS})
-REMEMBER_SECONDS: Final = 3600  # longer than the lifetime of any cache of personal access tokens
 
 
 class PersonalTokenService:
@@ -42,7 +41,7 @@ class PersonalTokenService:
         """Make a token; only this answer shows it.
 
         Acts that need a fresh proof of a session need none of a token. So a token that may do them needs the proof.
-        Raises: ReauthenticationRequired, InvalidInput, Forbidden.
+        Raises: ReauthenticationRequired, InvalidInput, InvalidToken, Forbidden.
         """
         developer = with_session(caller, "it cannot make other tokens: sign in with your password")
         name, scopes, now = checked_name(name), checked_scopes(scopes), self.clock.now()
@@ -53,8 +52,10 @@ class PersonalTokenService:
             await self.proofs.need_fresh(caller)
         expires_at = None if expires_in_seconds is None else now + timedelta(seconds=expires_in_seconds)
         secret = new_secret(PREFIX)
-        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret, projects)
+        token = PersonalToken(new_id("tok"), name, scopes, now, expires_at, secret, projects, session=developer.session)
         async with self.store.db.transaction():
+            if not await self.store.keep_maker(developer.id, developer.session):
+                raise InvalidToken
             added = await self.store.add(developer.id, token, fingerprint(secret), MAX_TOKENS)
             if added:
                 await self.activity.add(caller, developer.id, Happened(Activity.TOKEN_CREATE, target=name))

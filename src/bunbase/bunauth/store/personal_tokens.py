@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -11,14 +12,22 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.db.feed import Feed
 
+TOKENS_AT_ONCE: Final = 5000
+
+# The end of an authorization ends the sessions before it deletes the tokens, and so does the deletion of a client. It
+# waits for a session that makes a token, and then finds the token.
+KEEP_ACCOUNT = "SELECT EXISTS (SELECT FROM users WHERE id = $1 AND suspended_at IS NULL FOR SHARE)"
+KEEP_SESSION = "SELECT EXISTS (SELECT FROM sessions WHERE id = $1 AND user_id = $2 AND ended_at IS NULL FOR SHARE)"
 ADD_TOKEN = """
-INSERT INTO personal_tokens (id, user_id, name, scopes, projects, hash, created_at, expires_at)
-SELECT $1, id, $3, $4, $5, $6, $7, $8 FROM (
-    SELECT id FROM users WHERE id = $2 AND suspended_at IS NULL FOR SHARE
-) AS active WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $9"""
+INSERT INTO personal_tokens
+    (id, user_id, name, scopes, projects, hash, created_at, expires_at, session, client_id)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT client_id FROM oauth_sessions WHERE session = $9)
+WHERE (SELECT count(*) FROM personal_tokens WHERE user_id = $2) < $10"""
 TOKENS = """
-SELECT id, name, scopes, projects, created_at, expires_at, last_used_at FROM personal_tokens
-WHERE user_id = $1 ORDER BY id DESC LIMIT $2"""
+SELECT personal_tokens.id, personal_tokens.name, scopes, projects, personal_tokens.created_at, expires_at, last_used_at,
+    session, coalesce(oauth_clients.name, '') AS client
+FROM personal_tokens LEFT JOIN oauth_clients ON oauth_clients.id = client_id
+WHERE user_id = $1 ORDER BY personal_tokens.id DESC LIMIT $2"""
 TOKEN_BY_HASH = """
 SELECT personal_tokens.id, user_id, email, role, scopes, projects, personal_tokens.created_at, expires_at,
     last_used_at
@@ -27,6 +36,13 @@ TOUCH_TOKEN = "UPDATE personal_tokens SET last_used_at = $2 WHERE id = $1"
 DELETE_TOKEN = "DELETE FROM personal_tokens WHERE user_id = $1 AND id = $2"
 DELETE_ALL_TOKENS = """
 WITH deleted AS (DELETE FROM personal_tokens WHERE user_id = $1 RETURNING id) SELECT array_agg(id) FROM deleted"""
+DELETE_TOKENS_OF_CLIENT = """
+WITH deleted AS (
+    DELETE FROM personal_tokens WHERE id IN (
+        SELECT id FROM personal_tokens WHERE client_id = $1 AND ($2 = '' OR user_id = $2) LIMIT $3)
+    RETURNING id
+)
+SELECT array_agg(id) FROM deleted"""
 DELETE_EXPIRED_TOKENS = """
 DELETE FROM personal_tokens WHERE id IN (SELECT id FROM personal_tokens WHERE expires_at < $1 LIMIT $2)"""
 
@@ -50,10 +66,14 @@ class PersonalTokenStore:
         self.db = db
         self.feed = feed
 
+    async def keep_maker(self, user: str, session: str) -> bool:
+        """True if the session of an active account is open. It does not end until the transaction ends."""
+        return bool(await self.db.value(KEEP_ACCOUNT, user)) and bool(await self.db.value(KEEP_SESSION, session, user))
+
     async def add(self, user: str, new: PersonalToken, hash: bytes, limit: int) -> bool:
         """Add a personal access token. Return False if the account has `limit` tokens already."""
         args = (new.id, user, new.name, list(new.scopes), list(new.projects), hash, new.created_at, new.expires_at)
-        return bool(await self.db.execute(ADD_TOKEN, *args, limit))
+        return bool(await self.db.execute(ADD_TOKEN, *args, new.session, limit))
 
     async def newest(self, user: str, limit: int) -> list[PersonalToken]:
         return await self.db.all(PersonalToken, TOKENS, user, limit)
@@ -78,6 +98,15 @@ class PersonalTokenStore:
             for id in ids:
                 await self.feed.publish(RevokedKind.TOKEN, id, until)
         return ids
+
+    async def delete_of_client(self, client: str, until: float, user: str = "") -> None:
+        """Delete the tokens that sessions of a client have made, at one account or at all, and tell all processes."""
+        async with self.db.transaction():
+            while True:
+                ids = await self.db.value(DELETE_TOKENS_OF_CLIENT, client, user, TOKENS_AT_ONCE) or []
+                await self.feed.publish_all(RevokedKind.TOKEN, ids, until)
+                if len(ids) < TOKENS_AT_ONCE:
+                    return
 
     async def delete_expired(self, before: datetime) -> None:
         await self.db.delete_in_batches(DELETE_EXPIRED_TOKENS, before)

@@ -22,7 +22,8 @@ class Verified(msgspec.Struct, frozen=True):
 
 class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
     """`token` (`bpt_…`): present only in the answer to the request that created the token. `projects`: the projects to
-    which it is bound; absent for all projects. `last_used_at`: exact to about a minute.
+    which it is bound; absent for all projects. `last_used_at`: exact to about a minute. `session`: the session that
+    made it. `client`: the application of that session; the token ends with the authorization of the application.
     """
 
     id: str
@@ -33,6 +34,8 @@ class PersonalToken(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | None = None
     projects: tuple[str, ...] = ()
     last_used_at: datetime | None = None
+    session: str = ""
+    client: str = ""
 
 
 class PersonalTokens(msgspec.Struct, frozen=True):

@@ -56,6 +56,10 @@ class HookAnswer(msgspec.Struct, frozen=True):
 class HookRuns(Protocol):
     """For rooms only: no route calls these methods."""
 
+    async def has_function(self, caller: Caller, name: str) -> bool:
+        """True if the project has deployed a function of this name. Raises: Forbidden."""
+        ...
+
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         """Run a hook of the active version, and record the run. Do not call this inside a transaction.
 

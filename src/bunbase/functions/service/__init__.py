@@ -130,6 +130,9 @@ class FunctionsService:
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
         return await self.triggers.enqueue(caller, new)
 
+    async def has_function(self, caller: Caller, name: str) -> bool:
+        return await self.hooks.has_function(caller, name)
+
     async def run_hook(self, caller: Caller, call: HookCall) -> HookAnswer:
         return await self.hooks.run(caller, call)
 

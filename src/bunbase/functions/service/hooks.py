@@ -60,6 +60,14 @@ class Hooks:
         self.queue = queue
         self.clock = records.clock
 
+    async def has_function(self, caller: Caller, name: str) -> bool:
+        _check_caller(caller)
+        try:
+            await self.active.find(caller.project, name)
+        except FunctionNotFound:
+            return False
+        return True
+
     async def run(self, caller: Caller, call: HookCall) -> HookAnswer:
         event = _checked(caller, call)
         began_at, began = self.clock.now(), time.perf_counter()
@@ -115,15 +123,19 @@ class Hooks:
 
 def _checked(caller: Caller, call: HookCall) -> bytes:
     """Return the event as JSON. Raises: Forbidden, HookLoop, TooLarge."""
-    if caller.kind is not CallerKind.SECRET:
-        raise Forbidden("Only BunBase itself calls hooks.")
-    caller.check(Act.FUNCTION_INVOKE)
+    _check_caller(caller)
     if caller.depth:
         raise HookLoop(f"A triggered run has caused the hook {call.hook}; its call was refused.")
     event = hook_event(call.hook, call.event)
     if len(event) > MAX_EVENT_BYTES:
         raise TooLarge(f"The event of a hook may have at most {MAX_EVENT_BYTES >> 10} KiB.")
     return event
+
+
+def _check_caller(caller: Caller) -> None:
+    if caller.kind is not CallerKind.SECRET:
+        raise Forbidden("Only BunBase itself calls hooks.")
+    caller.check(Act.FUNCTION_INVOKE)
 
 
 async def _answer(call: Call) -> Any:

@@ -7,6 +7,7 @@ from typing import Final
 from bunbase.contracts.bunauth.page_sign_in import PASSKEY, PASSKEY_OPTIONS, ActPage, PageName
 from bunbase.contracts.bunauth.page_sign_in import SECOND_FACTOR as CODE_OF_PASS
 from bunbase.contracts.platform import AcceptedInvite, OpenInvitation
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
 from bunbase.pkg.web_pages.layout import alert, facts, link, paragraph, small
 from bunbase.pkg.web_pages.passkeys import passkey_form
@@ -80,12 +81,13 @@ def ask_for_second_factor(token: str, challenge: str, error: str = "") -> str:
     return page("Second factor", alert(error), paragraph(text), form(SECOND_FACTOR, *fields), passkey)
 
 
-def accepted(joined: AcceptedInvite) -> str:
+def accepted(joined: AcceptedInvite, public_url: str) -> str:
     place = joined.project or joined.org
     name, slug = (place.name, place.slug) if place else ("", "")
     about = facts(("Name", name), ("Slug", slug), ("Role", joined.role.value))
     command = f"bunbase projects use {slug}" if joined.project else f"bunbase members list --org {slug}"
-    return page("You are a member now", about, paragraph(f"On your machine: bunbase login, and then {command}"))
+    login = command_for(public_url, "bunbase login")
+    return page("You are a member now", about, paragraph(f"On your machine: {login}, and then {command}"))
 
 
 def failed(title: str, detail: str, path: str) -> str:

@@ -42,7 +42,9 @@ async def show_invite(
 
 
 @PAGES.acts(invites.PATH)
-async def accept_on_page(anyone: Injected[Caller], platform: Injected[Platform], request: AnyRequest) -> Html:
+async def accept_on_page(
+    anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
+) -> Html:
     fields = await fields_of(request)
     token, email, password = (fields.get(name, "") for name in ("token", "email", "password"))
     try:
@@ -51,7 +53,7 @@ async def accept_on_page(anyone: Injected[Caller], platform: Injected[Platform],
         return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
     except InvalidCredentials as problem:
         return html(invites.accept(token, await platform.invitation(token), email, problem.detail), problem.status)
-    return html(invites.accepted(joined))
+    return html(invites.accepted(joined, site.public_url))
 
 
 @PAGES.acts(invites.CONTINUE)
@@ -64,12 +66,12 @@ async def accept_with_pass(
     except ChallengeExpired as problem:
         page = invites.accept(token, await platform.invitation(token), error=problem.detail)
         return html(page, problem.status)
-    return html(invites.accepted(joined))
+    return html(invites.accepted(joined, site.public_url))
 
 
 @PAGES.acts(invites.SECOND_FACTOR)
 async def accept_with_second_factor(
-    anyone: Injected[Caller], platform: Injected[Platform], request: AnyRequest
+    anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
 ) -> Html:
     fields = await fields_of(request)
     token, challenge, code = (fields.get(name, "") for name in ("token", "challenge", "code"))
@@ -81,7 +83,7 @@ async def accept_with_second_factor(
     except (WrongCode, RateLimited) as problem:
         page = invites.ask_for_second_factor(token, challenge, problem.detail)
         return html(page, problem.status, problem.headers())
-    return html(invites.accepted(joined))
+    return html(invites.accepted(joined, site.public_url))
 
 
 def _token_in(link: str) -> str:

@@ -151,12 +151,13 @@ class Hooks:
             if not name or name == getattr(before, hook):
                 continue
             try:
-                await self.functions.function(Caller(CallerKind.SECRET, project=project), name)
-            except FunctionNotFound:
-                advice = f"The project has no function {name}. Deploy it first: bunbase deploy {name}"
-                raise InvalidInput.at(f"/hooks/{hook}", advice) from None
+                found = await self.functions.has_function(Caller(CallerKind.SECRET, project=project), name)
             except Unreachable:
+                found = True
                 log.warning("a hook was set unchecked: functions cannot be asked", hook=hook.value, project=project)
+            if not found:
+                advice = f"The project has no function {name}. Deploy it first: bunbase deploy {name}"
+                raise InvalidInput.at(f"/hooks/{hook}", advice)
 
     async def _run(self, pool: Pool, hook: HookName, event: Json, depth: int = 0) -> Any:
         """Return the answer of a hook. Raises: HookFailed, HookLoop."""

@@ -23,6 +23,7 @@ from bunbase.contracts.bunauth.openid import (
     PageStep,
 )
 from bunbase.contracts.bunauth.problems import InvalidToken
+from bunbase.contracts.bunauth.tokens import PersonalToken
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.jwt import Verifier, unverified_claims
@@ -147,6 +148,47 @@ async def test_consent_is_remembered_until_more_is_asked_for_or_it_is_ended(
     assert await refusal_of(bunauth, shop, waiting) == "invalid_grant"
     with pytest.raises(AuthorizationNotFound):
         await bunauth.delete_authorization(own, allowed.id)
+
+
+async def test_the_tokens_that_an_application_has_made_are_named_after_it_and_end_with_its_authorization(
+    bunauth: BunAuthService, admin: Caller, own: Caller, visitor: Visitor
+) -> None:
+    console = await new_client(bunauth, admin, name="Console", first_party=True, kind=ClientKind.PUBLIC)
+    mine = await bunauth.create_token(own, "laptop", ("read",), None)
+
+    async def made(name: str) -> tuple[Caller, PersonalToken]:
+        access = (await exchanged(bunauth, console, await visitor.code(console))).access_token
+        caller = await caller_with(bunauth, access)
+        return caller, await bunauth.create_token(caller, name, ("read",), None)
+
+    async def works(token: PersonalToken) -> bool:
+        return (await bunauth.verify(token.token or "")).valid
+
+    at_console, first = await made("of the console")
+    listed = {one.name: (one.client, one.session) for one in (await bunauth.tokens(own)).items}
+    (allowed,) = (await bunauth.authorizations(own)).items
+    both = await asyncio.gather(
+        bunauth.delete_authorization(own, allowed.id),
+        *(bunauth.create_token(at_console, f"at once {number}", ("read",), None) for number in range(4)),
+        return_exceptions=True,
+    )
+
+    assert listed == {
+        "laptop": ("", own.signed_in().session),
+        "of the console": ("Console", at_console.signed_in().session),
+    }
+    assert [one for one in both if not isinstance(one, PersonalToken | InvalidToken | None)] == []
+    assert [one.name for one in (await bunauth.tokens(own)).items] == ["laptop"]
+    assert not await works(first)
+    assert await works(mine)
+    with pytest.raises(InvalidToken):  # its session has ended
+        await bunauth.create_token(at_console, "late", ("read",), None)
+
+    _, second = await made("of the console")
+    await bunauth.delete_oauth_client(admin, console.id)
+
+    assert not await works(second)
+    assert [one.name for one in (await bunauth.tokens(own)).items] == ["laptop"]
 
 
 async def test_a_client_may_ask_for_a_new_sign_in(

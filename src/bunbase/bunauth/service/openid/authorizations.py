@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bunbase.bunauth.personal_tokens import REMEMBER_SECONDS
 from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.callers import with_session
 from bunbase.bunauth.service.session_tokens import SessionTokens
@@ -20,7 +21,7 @@ class AuthorizationService:
         return Authorizations(tuple(await self.stores.oauth_sessions.grants(_with_session(caller).id)))
 
     async def delete(self, caller: Caller, id: str) -> None:
-        """End all that a client has at the account: its consent, its codes and its sessions.
+        """End all that a client has at the account: its consent, its codes, its sessions and the tokens they made.
 
         The codes are deleted before the sessions end: an exchange that is under way holds its code, so its session is
         among those that end. Raises: AuthorizationNotFound, Forbidden.
@@ -33,6 +34,7 @@ class AuthorizationService:
                 raise AuthorizationNotFound
             await self.stores.oauth_codes.delete_of(user, client)
             await self.stores.oauth_sessions.end_all(user, client, now, until)
+            await self.stores.personal_tokens.delete_of_client(client, now.timestamp() + REMEMBER_SECONDS, user)
             await self.tokens.activity.add(caller, user, Happened(Activity.AUTHORIZATION_DELETE, target=id))
 
 

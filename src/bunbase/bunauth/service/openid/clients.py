@@ -6,6 +6,7 @@ import hmac
 import re
 from typing import Final
 
+from bunbase.bunauth.personal_tokens import REMEMBER_SECONDS
 from bunbase.bunauth.service.names import checked_name, invalid_name
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.service.session_tokens import SessionTokens
@@ -70,9 +71,12 @@ class OAuthClientService:
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: OAuthClientNotFound, ReauthenticationRequired, Forbidden."""
         await self._check_acting(caller, Act.OAUTH_CLIENT_DELETE)
-        until = await self.tokens.revoked_until(self.clock.now())
-        if not await self.stores.oauth_clients.delete(id, until):
-            raise OAuthClientNotFound
+        now = self.clock.now()
+        until = await self.tokens.revoked_until(now)
+        async with self.stores.db.transaction():
+            if not await self.stores.oauth_clients.delete(id, until):
+                raise OAuthClientNotFound
+            await self.stores.personal_tokens.delete_of_client(id, now.timestamp() + REMEMBER_SECONDS)
 
     async def find(self, id: str) -> StoredClient | None:
         return await self.stores.oauth_clients.find(id) if KNOWN_ID.fullmatch(id) else None
