@@ -53,6 +53,10 @@ class ActiveUsers:
         taken, self.waiting = self.waiting, set()
         return sorted(taken, key=lambda one: (one.project, one.month, one.user, one.anonymous))
 
+    def forget(self, project: str) -> None:
+        """Do not store the users of a project that was deleted."""
+        self.waiting = {one for one in self.waiting if one.project != project}
+
     def put_back(self, active: list[Active]) -> None:
         """Keep users that could not be stored."""
         self.waiting.update(active[: MAX_WAITING - len(self.waiting)])

@@ -337,6 +337,7 @@ class TenantAuthService:
         return await self.active_months.of_all()
 
     async def drop_project(self, project: str) -> None:
+        self.active_months.active.forget(project)
         await self.administration.drop_project(project)
 
     async def jwks(self, project: str) -> Jwks:
