@@ -78,6 +78,7 @@ class FakeApi:
         self.pending_app = False  # an authenticator app waits for its first code
         self.has_app = False
         self.changes: list[dict[str, Any]] = []  # of the account
+        self.bulk: list[tuple[str, int]] = []  # of users: the action, and how many ids
         self.deleted_account = False
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration

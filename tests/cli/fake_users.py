@@ -9,6 +9,8 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult, NotChanged
+from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.problems import UserInviteNotFound, UserNotFound
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
@@ -89,6 +91,30 @@ async def withdraw_user_invite(api: Injected[FakeApi], request: AnyRequest, id: 
     if left == api.user_invites:
         raise UserInviteNotFound
     api.user_invites = left
+
+
+@post("/v1/auth/users/{id:str}/links")
+async def make_link(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> HandedLink:
+    api.administrator(request)
+    new = msgspec.convert(await request.json(), NewHandedLink)
+    return HandedLink(new.kind, api.users[id].email or "", NOW, f"{api.url}/v1/auth/ui/{new.kind}?token=umt_2")
+
+
+@post("/v1/auth/users/{id:str}/impersonate")
+async def impersonate(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> Impersonated:
+    api.administrator(request)
+    msgspec.convert(await request.json(), NewImpersonation)
+    return Impersonated(api.users[id], "eyJ.for.eve", 900, "ses_1", "usr_ada")
+
+
+@post("/v1/auth/users/bulk", status_code=200)
+async def change_users(api: Injected[FakeApi], request: AnyRequest) -> BulkResult:
+    api.administrator(request)
+    change = msgspec.convert(await request.json(), BulkChange)
+    ids = set(change.ids or ())
+    api.bulk.append((change.action, len(ids)))
+    unknown = tuple(NotChanged(id, "user_not_found") for id in sorted(ids - api.users.keys()))
+    return BulkResult(change.action, len(ids) - len(unknown), "digest", unknown)
 
 
 @patch("/v1/auth/users/{id:str}")
@@ -181,6 +207,9 @@ USER_ROUTES: Final = (
     get_user,
     create_user,
     invite_user,
+    change_users,
+    make_link,
+    impersonate,
     list_user_invites,
     withdraw_user_invite,
     update_user,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,17 @@ def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase
     assert said.code == 0
     assert "token=umt_1" in said.out.replace("\n", "")
     assert "will not be shown again" in said.err
+
+
+def test_a_link_and_a_token_in_a_users_place_are_shown_once(in_project: FakeApi, bunbase: Bunbase) -> None:
+    in_project.add_user("usr_1", "eve@example.com")
+    link = bunbase("users", "link", "eve@example.com", "password-reset")
+    token = bunbase("users", "impersonate", "usr_1", "--reason", "ticket 4711")
+
+    assert "password_reset?token=umt_2" in link.out.replace("\n", "")
+    assert "will not be shown again" in link.err
+    assert "eyJ.for.eve" in token.out
+    assert bunbase("users", "impersonate", "usr_1", "--json").document["impersonated_by"] == "usr_ada"
 
 
 def test_open_invitations_are_listed_and_withdrawn(in_project: FakeApi, bunbase: Bunbase) -> None:
@@ -93,3 +105,22 @@ def test_a_user_is_banned_signed_out_and_deleted(in_project: FakeApi, bunbase: B
     assert (deleted, in_project.users) == ({"id": "usr_1", "deleted": True}, {})
     assert bunbase("users", "get", "usr_1", "--json").problem["code"] == "user_not_found"
     assert bunbase("users", "get", "eve@example.com", "--json").problem["code"] == "user_not_found"
+
+
+def test_many_users_of_a_file_are_deleted_after_their_number_was_confirmed(
+    in_project: FakeApi, bunbase: Bunbase, tmp_path: Path
+) -> None:
+    in_project.add_user("usr_1", "eve@example.com")
+    file = tmp_path / "ids.txt"
+    file.write_text("\n".join(["usr_1", "", "usr_1 ", *(f"usr_x{n}" for n in range(1500))]))
+
+    asked = bunbase("users", "delete", "--ids-from", str(file))
+    done = bunbase("users", "delete", "--ids-from", str(file), "--yes")
+    banned = bunbase("users", "ban", "--ids-from", str(file), "--yes", "--json").document
+    wrong = [bunbase("users", "ban", *given).code for given in ((), ("usr_1", "--ids-from", str(file)))]
+    missing = bunbase("users", "ban", "--ids-from", str(tmp_path / "none"))
+
+    assert (asked.code, "deletes 1,501 users" in asked.err) == (2, True)
+    assert in_project.bulk == [("delete", 1000), ("delete", 501), ("ban", 1000), ("ban", 501)]
+    assert "Done: 1 user. Not found: 1500." in done.err
+    assert (banned["done"], len(banned["failed"]), wrong, missing.code) == (1, 1500, [2, 2], 2)

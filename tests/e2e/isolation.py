@@ -200,6 +200,7 @@ def tries(owner: Project) -> list[Try]:
         ),
         ("POST", "/v1/auth/users", "/v1/auth/users", {"email": "mine@example.com"}),
         ("POST", "/v1/auth/invites", "/v1/auth/invites", {"email": "fred@example.com"}),
+        ("POST", "/v1/auth/users/bulk", "/v1/auth/users/bulk", {"action": "delete", "ids": [owner.user_id]}),
         ("GET", "/v1/auth/invites", "/v1/auth/invites", None),
         ("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", None),
         *managing_users(owner),
@@ -323,6 +324,14 @@ def tries(owner: Project) -> list[Try]:
         Try("GET", "/v1/auth/users/export", "/v1/auth/users/export?hashes=true", "key", (200,)),
         Try("POST", "/v1/auth/users", "/v1/auth/users", "key", (201,), {"email": "mine@example.com"}),
         Try("POST", "/v1/auth/invites", "/v1/auth/invites", "key", (201,), {"email": "fred@example.com"}),
+        Try(
+            "POST",
+            "/v1/auth/users/bulk",
+            "/v1/auth/users/bulk",
+            "key",
+            (200,),  # the user is in `failed`
+            {"action": "delete", "ids": [owner.user_id]},
+        ),
         Try("GET", "/v1/auth/invites", "/v1/auth/invites", "key", (200,)),
         Try("DELETE", "/v1/auth/invites/{invite_id}", "/v1/auth/invites/uin_x", "key", (404,)),
         *(Try(method, template, path, "key", (404,), sent) for method, template, path, sent in managing_users(owner)),
@@ -392,5 +401,7 @@ def managing_users(owner: Project) -> list[tuple[str, str, str, Any]]:
         ("GET", f"{route}/sessions", f"{at}/sessions", None),
         ("DELETE", f"{route}/sessions", f"{at}/sessions", None),
         ("POST", f"{route}/reset-factors", f"{at}/reset-factors", None),
+        ("POST", f"{route}/links", f"{at}/links", {"kind": "password_reset"}),
+        ("POST", f"{route}/impersonate", f"{at}/impersonate", {}),
         ("POST", "/v1/auth/custom-token", "/v1/auth/custom-token", {"uid": owner.user_id}),
     ]

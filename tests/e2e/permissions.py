@@ -356,6 +356,9 @@ PERMISSIONS: Final = (
     row("GET", "/v1/auth/users/{user_id}/sessions", SERVERS | VIEWERS),
     row("DELETE", "/v1/auth/users/{user_id}/sessions", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/users/{user_id}/reset-factors", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/users/bulk", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/users/{user_id}/links", SERVERS | DEVELOPERS),
+    row("POST", "/v1/auth/users/{user_id}/impersonate", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/invites", SERVERS | DEVELOPERS),
     row("POST", "/v1/auth/custom-token", SERVERS | DEVELOPERS),
     # collections

@@ -6,6 +6,7 @@ from typing import Any
 
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
+from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.modules import Rooms
@@ -22,5 +23,12 @@ class Absent:
         return call
 
 
+class NoUsers(Absent):
+    """A tenant-auth that counts no active users, and serves nothing else."""
+
+    async def monthly_active_users(self, _project: str) -> tuple[ActiveMonth, ...]:
+        return ()
+
+
 def neighbours(kms: FakeKms | None = None) -> Rooms:
-    return Rooms({Kms: kms or FakeKms(), Bundoc: Absent(), TenantAuth: Absent()})
+    return Rooms({Kms: kms or FakeKms(), Bundoc: Absent(), TenantAuth: NoUsers()})

@@ -70,6 +70,8 @@ NEVER_STORED = {
     ("POST", "/v1/auth/oauth/exchange"),
     ("POST", "/v1/auth/identities/link"),
     ("POST", "/v1/auth/invites"),
+    ("POST", "/v1/auth/users/{user_id}/impersonate"),
+    ("POST", "/v1/auth/users/{user_id}/links"),
     ("POST", "/v1/auth/login"),
     ("POST", "/v1/auth/login/custom-token"),
     ("POST", "/v1/auth/login/link"),

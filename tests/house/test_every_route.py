@@ -30,6 +30,7 @@ IMPOSSIBLE_NAMES = {
     ("/v1/auth/users/import", ("DELETE", "GET", "PATCH")),
     ("/v1/auth/passkeys/options", ("DELETE", "PATCH")),
     ("/v1/auth/passkeys/register", ("DELETE", "PATCH")),
+    ("/v1/auth/users/bulk", ("DELETE", "GET", "PATCH")),  # users: `usr_…`
 }
 PROJECT_KEY, SECRET_KEY, ENDUSER, ACCOUNT = (
     frozenset(schemes) for schemes in (("projectKey",), ("secretKey",), ("projectKey", "endUser"), ("developer",))

@@ -46,6 +46,11 @@ class Hearing:
         self.dropped.append(project)
 
 
+class FakeUsers(Hearing):
+    async def active_users_of_installation(self) -> int:
+        return 7
+
+
 class FakeFunctions(Hearing):
     """`paused`: the projects that are paused now. `heard`: every value that it was told, in order."""
 
@@ -174,7 +179,7 @@ class FakeRooms:
     def __init__(self) -> None:
         self.bunauth = FakeBunAuth()
         self.kms = FakeKms(lazy=False)
-        self.tenant_auth, self.bundoc, self.functions = Hearing(), FakeBundoc(), FakeFunctions()
+        self.tenant_auth, self.bundoc, self.functions = FakeUsers(), FakeBundoc(), FakeFunctions()
 
     def rooms(self) -> Rooms:
         return Rooms(

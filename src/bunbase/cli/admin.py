@@ -94,6 +94,7 @@ def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
             ("members", found.members),
             ("keys", found.keys),
             ("documents", size_text(found.bytes)),
+            ("active users this month", found.monthly_active_users),
         ]
     )
 

@@ -13,6 +13,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
+from bunbase.cli.data import Exported
 from bunbase.cli.errors import OK, Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, refuse
@@ -32,11 +33,6 @@ SOME_FAILED: Final = 1
 UNREADABLE: Final = "unreadable_record"
 
 Lines = list[tuple[int, bytes]]  # the number of a user in the file, and the line for the server
-
-
-class Exported(msgspec.Struct, frozen=True):
-    file: str
-    bytes: int
 
 
 def import_users(

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.http import Call
 from bunbase.cli.logs import duration_of, time_of
 from bunbase.cli.output import Output
+from bunbase.cli.project_users import USERS, Named, ProjectUsers
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.session import open_session
 from bunbase.cli.user_invites import user_invites
+from bunbase.cli.user_lists import IdsFrom, act_on_many, named_once
+from bunbase.cli.user_support import impersonate, link
+from bunbase.contracts.tenant_auth.bulk import BulkAction
 from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 from bunbase.pkg.clock import rfc3339
 
-USERS = "/v1/auth/users"
-
-Named = Annotated[str, Parameter(help="The user's id or email address.")]
+MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id or email address.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
 Verified = Annotated[
@@ -38,6 +37,8 @@ FromInput = Annotated[
 
 app = App(name="users", help="List, create, import, change, ban and delete the users of a project's app.")
 app.command(user_invites)
+for _command in (impersonate, link):
+    app.command(_command)
 app.command("bunbase.cli.user_transfers:import_users", name="import", help="Import users with their passwords.")
 app.command("bunbase.cli.user_transfers:export_users", name="export", help="Export users for another project.")
 
@@ -46,22 +47,34 @@ app.command("bunbase.cli.user_transfers:export_users", name="export", help="Expo
 def list_users(
     *,
     email: Annotated[str, Parameter(show_default=False, help="Only the user with this address.")] = "",
-    begins: Annotated[str, Parameter(show_default=False, help="Only addresses that begin with this text.")] = "",
+    search: Annotated[
+        str, Parameter(name=("--search", "--begins"), show_default=False, help="Only addresses or names that begin so.")
+    ] = "",
+    phone: Annotated[str, Parameter(show_default=False, help="Only the user with this phone number.")] = "",
+    provider: Annotated[
+        str, Parameter(show_default=False, help="Only users of this service, or with a password.")
+    ] = "",
     role: RoleFlag = None,
     banned: Annotated[bool | None, Parameter(show_default=False, help="Only banned users, or only others.")] = None,
+    anonymous: Annotated[
+        bool | None, Parameter(show_default=False, help="Only anonymous users, or only others.")
+    ] = None,
+    created_since: Annotated[str, Parameter(show_default=False, help="Only users since this time (RFC 3339).")] = "",
+    order: Annotated[Literal["newest", "oldest", "email"], Parameter(help="The order of the list.")] = "newest",
     limit: Annotated[int, Parameter(help="The greatest number of users.")] = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the users, newest first."""
+    """Show the users."""
     out = Output(flags.json)
     if limit < 1:
         raise Usage("--limit must be at least 1.")
-    only = {"email": email or None, "q": begins or None, "role": role, "banned": banned}
-    asked = {
-        name: str(value).lower() if value is banned else value for name, value in only.items() if value is not None
-    }
+    texts = {"email": email, "q": search, "role": role, "phone": phone, "provider": provider}
+    texts |= {"created_since": created_since, "order": order if order != "newest" else ""}
+    kinds = {"banned": banned, "anonymous": anonymous}
+    asked = {name: text for name, text in texts.items() if text}
+    asked |= {name: str(kind).lower() for name, kind in kinds.items() if kind is not None}
     with open_session(flags) as session:
-        users = _Users(session, flags.project).some(asked, limit)
+        users = ProjectUsers(session, flags.project).some(asked, limit)
     if flags.json:
         out.document(ManagedUsers(tuple(users)))
         return
@@ -76,7 +89,7 @@ def list_users(
 def get(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show one user."""
     with open_session(flags) as session:
-        _show(_Users(session, flags.project).one(user), Output(flags.json))
+        _show(ProjectUsers(session, flags.project).one(user), Output(flags.json))
 
 
 @app.command
@@ -94,7 +107,7 @@ def create(
     if password_stdin:
         body["password"] = secret_from_input()
     with open_session(flags) as session:
-        made = _Users(session, flags.project).ask(ManagedUser, "POST", USERS, body)
+        made = ProjectUsers(session, flags.project).ask(ManagedUser, "POST", USERS, body)
         _show(made, Output(flags.json))
 
 
@@ -110,7 +123,7 @@ def invite(
     out = Output(flags.json)
     with open_session(flags) as session:
         body = {"email": email, **_given(role, None)}
-        made = _Users(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
+        made = ProjectUsers(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
     if flags.json:
         out.document(made)
         return
@@ -140,15 +153,17 @@ def update(
     if not changes:
         raise Usage("Name what to change: --email, --role, --verified or --password.")
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
 
 
 @app.command
 def ban(
-    user: Named,
+    user: MaybeNamed = None,
     /,
     *,
+    ids_from: IdsFrom = "",
+    yes: Yes = False,
     until: Annotated[str, Parameter(show_default=False, help="End of the ban: a time, such as 2027-01-31.")] = "",
     lasting: Annotated[
         str, Parameter(name="--for", show_default=False, help="How long the ban lasts: 30m, 12h, 7d.")
@@ -159,21 +174,39 @@ def ban(
 
     Without --until and --for, the ban has no end.
     """
+    user = named_once(user, ids_from)
+    if user is None:
+        if until or lasting:
+            raise Usage("A ban of many users has no end: leave out --until and --for.")
+        act_on_many(BulkAction.BAN, ids_from, yes, flags)
+        return
     _change_ban(user, {"banned": True, "banned_until": _end_of_ban(until, lasting)}, flags)
 
 
 @app.command
-def unban(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def unban(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """End the ban of a user."""
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.UNBAN, ids_from, yes, flags)
+        return
     _change_ban(user, {"banned": False}, flags)
 
 
 @app.command
-def sign_out(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def sign_out(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """End all sessions of a user. The user can sign in again."""
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.SIGN_OUT, ids_from, yes, flags)
+        return
     out = Output(flags.json)
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         path = users.path(user)
         users.ask(type(None), "DELETE", f"{path}/sessions")
     if flags.json:
@@ -182,11 +215,17 @@ def sign_out(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 
 @app.command
-def delete(user: Named, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def delete(
+    user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
+) -> None:
     """Delete a user for good, with all sessions. Documents of the user stay."""
+    user = named_once(user, ids_from)
+    if user is None:
+        act_on_many(BulkAction.DELETE, ids_from, yes, flags)
+        return
     out = Output(flags.json)
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         found = users.one(user)
         out.say(f"This deletes {found.email or found.id} ({found.id}) for good.")
         confirm(yes)
@@ -194,44 +233,6 @@ def delete(user: Named, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FL
     if flags.json:
         out.document({"id": found.id, "deleted": True})
     out.done("The user is deleted.")
-
-
-class _Users:
-    """The users of the chosen project, as its signed-in developer sees them."""
-
-    def __init__(self, session: Session, project: str) -> None:
-        self.session = session
-        self.headers = {"x-bunbase-project": needed_project(project, session)}
-
-    def ask(self, kind: type[Any], method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        return self.session.ask(kind, Call(method, path, headers=self.headers, json=body))
-
-    def one(self, named: str) -> ManagedUser:
-        """Raises: Failure, if there is no user with this address; Refused."""
-        if "@" not in named:
-            found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
-            return found
-        asked = Call("GET", USERS, params={"email": named}, headers=self.headers)
-        users = self.session.ask(ManagedUsers, asked).items
-        if not users:
-            raise Failure("user_not_found", f"The project has no user {named} at {self.session.url}.")
-        return users[0]
-
-    def path(self, named: str) -> str:
-        return f"{USERS}/{quote(named if '@' not in named else self.one(named).id, safe='')}"
-
-    def some(self, asked: dict[str, Any], limit: int) -> list[ManagedUser]:
-        """Return the newest users that match, at most `limit`."""
-        users: list[ManagedUser] = []
-        params = dict(asked)
-        while len(users) < limit:
-            params["limit"] = min(limit - len(users), 100)
-            page = self.session.ask(ManagedUsers, Call("GET", USERS, params=params, headers=self.headers))
-            users += page.items
-            if page.next is None:
-                break
-            params["cursor"] = page.next
-        return users
 
 
 def _end_of_ban(until: str, lasting: str) -> str | None:
@@ -254,7 +255,7 @@ def _end_of_ban(until: str, lasting: str) -> str | None:
 
 def _change_ban(user: str, changes: dict[str, Any], flags: ProjectFlags) -> None:
     with open_session(flags) as session:
-        users = _Users(session, flags.project)
+        users = ProjectUsers(session, flags.project)
         _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
 
 

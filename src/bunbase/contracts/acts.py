@@ -183,6 +183,8 @@ class Act(StrEnum):
     USER_IMPORT = "user.import", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_EXPORT = "user.export", DEVELOPER, SEES, READ, "users:read", SERVERS
     USER_EXPORT_HASHES = "user.export_hashes", ADMINISTRATOR, SEES, SECRETS, "", SERVERS
+    USER_BULK = "user.bulk", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS  # ban, delete, sign out many users
+    USER_LINK_CREATE = "user_link.create", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     USER_IMPERSONATE = "user.impersonate", DEVELOPER, CHANGES, WRITE, "users:write", SERVERS
     PROFILE_USE = "profile.use", DEVELOPER, CHANGES, ANY_SCOPE, "", SERVERS  # sign-in and profile of an end user
 

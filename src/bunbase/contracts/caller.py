@@ -10,6 +10,7 @@ import msgspec
 from bunbase.contracts.acts import OF_ADMINISTRATORS, OF_SESSIONS, Act
 from bunbase.contracts.roles import RANK, Role
 from bunbase.contracts.scopes import InsufficientScope, allows, in_project
+from bunbase.contracts.tenant_auth.problems import ImpersonationRefused
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
 __all__ = ["RANK", "Act", "Caller", "CallerKind", "Developer", "EndUser", "Role"]
@@ -43,7 +44,7 @@ class EndUser(msgspec.Struct, frozen=True):
 
     `verified`: the user has confirmed the address. `provider`: how the user signed in (`SignInMethod.provider`); empty
     in tokens of older releases. `anonymous`: the user has not signed up yet. `aal`: the number of factors that were
-    checked.
+    checked. `act`: the id of the developer or key who uses the token in the user's place; empty for the user.
     """
 
     uid: str
@@ -55,6 +56,7 @@ class EndUser(msgspec.Struct, frozen=True):
     provider: str = ""
     anonymous: bool = False
     aal: int = 1
+    act: str = ""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -93,10 +95,16 @@ class Caller(msgspec.Struct, frozen=True):
         self.check(act)
         return self.signed_in()
 
-    def end_user(self) -> EndUser:
-        """Return the project's signed-in user. Raises: Unauthenticated if no user is signed in."""
+    def end_user(self, impersonated: bool = False) -> EndUser:
+        """Return the project's signed-in user.
+
+        `impersonated`: the act is also for an administrator who uses the app in the user's place.
+        Raises: Unauthenticated if no user is signed in; ImpersonationRefused.
+        """
         if self.user is None:
             raise Unauthenticated("Send the signed-in user's access token: Authorization: Bearer <token>.")
+        if self.user.act and not impersonated:
+            raise ImpersonationRefused("This belongs to the user alone. Administrators use the routes /v1/auth/users.")
         return self.user
 
     @property

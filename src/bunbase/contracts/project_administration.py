@@ -40,13 +40,17 @@ class ManagedProjects(msgspec.Struct, frozen=True):
 
 
 class InstallationUsage(msgspec.Struct, frozen=True):
-    """The size of the installation. `bytes`: of the documents of all projects on disk."""
+    """The size of the installation. `bytes`: of the documents of all projects on disk.
+
+    `monthly_active_users`: users of all projects who signed in or refreshed in this month (UTC), but anonymous ones.
+    """
 
     projects: int
     suspended_projects: int
     members: int
     keys: int
     bytes: int
+    monthly_active_users: int = 0
 
 
 class ProjectAdministration(Protocol):

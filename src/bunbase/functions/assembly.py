@@ -84,7 +84,7 @@ def assemble(
         invocations=Invocations(active, pool, meter, settings),
         hooks=Hooks(active, pool, meter, records, queue),
         log_reading=Logs(stores, log_lines, followers),
-        statistics=Statistics(stores, meter, clock, settings),
+        statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock),
         deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines),

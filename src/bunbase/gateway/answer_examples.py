@@ -314,8 +314,19 @@ ANSWERS: Final[dict[str, Any]] = {
         "bytes": 65536,
         "written_at": LATER,
     },
-    "InstallationUsage": {"projects": 12, "suspended_projects": 1, "members": 9, "keys": 30, "bytes": 1048576},
-    "Usage": USED | {"hours": [{"hour": AT, **USED}]},
+    "InstallationUsage": {
+        "projects": 12,
+        "suspended_projects": 1,
+        "members": 9,
+        "keys": 30,
+        "bytes": 1048576,
+        "monthly_active_users": 900,
+    },
+    "Usage": USED
+    | {
+        "hours": [{"hour": AT, **USED}],
+        "monthly_active_users": [{"month": "2026-01", "users": 900, "anonymous": 40}],
+    },
     # backups, export and import
     "Backup": {
         "id": BACKUP,
@@ -418,7 +429,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "amr": ["pwd", "otp", "mfa"],
         "token_type": "Bearer",
     },
-    "UserMe": {"user": END_USER},
+    "UserMe": {"user": END_USER, "impersonated_by": None},
     "UserLine": {
         **{"id": USER, "email": "eve@example.com", "email_verified": True, "phone": None, "phone_verified": False},
         **{"name": "Eve", "role": "editor", "claims": {"team": "bread"}, "data": {"theme": "dark"}},
@@ -436,6 +447,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "expires_at": LATER,
         "aal": 1,
         "provider": "password",
+        "impersonated_by": None,
     },
     "OwnSession": {
         "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
@@ -446,6 +458,7 @@ ANSWERS: Final[dict[str, Any]] = {
         "expires_at": LATER,
         "aal": 1,
         "provider": "password",
+        "impersonated_by": None,
         "current": True,
     },
     "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
@@ -463,6 +476,27 @@ ANSWERS: Final[dict[str, Any]] = {
         "role": "editor",
         "expires_at": "2026-01-08T00:00:00Z",
         "url": "https://bunbase.example.com/v1/auth/ui/sign-up?project=prj_bakery&token=umt_…",
+    },
+    "BulkResult": {
+        "action": "sign_out",
+        "done": 1,
+        "digest": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+        "failed": [],
+        "next": None,
+    },
+    "HandedLink": {
+        "kind": "verify_email",
+        "email": "eve@example.com",
+        "expires_at": LATER,
+        "url": "https://bunbase.example.com/v1/auth/ui/verify-email?project=prj_bakery&token=umt_…",
+    },
+    "Impersonated": {
+        "user": END_USER,
+        "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.…",
+        "expires_in": 900,
+        "session": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "impersonated_by": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+        "token_type": "Bearer",
     },
     "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
     # documents and collections

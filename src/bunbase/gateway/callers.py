@@ -66,8 +66,11 @@ NEEDING_PROOF: Final = frozenset(
         Act.PROJECT_SUSPEND,
         Act.PROJECT_RESUME,
         Act.PROJECT_DELETE,
+        Act.USER_BULK,
         Act.USER_EXPORT_HASHES,
+        Act.USER_IMPERSONATE,
         Act.USER_KEYS_ROTATE,
+        Act.USER_LINK_CREATE,
         Act.VARIABLE_REVEAL,
     }
 )

@@ -150,6 +150,9 @@ EXAMPLES: Final[dict[tuple[str, str], Any]] = {
     ("POST", "/v1/auth/users"): {"email": "new@example.com", "password": "plums and cherries", "role": "editor"},
     ("PATCH", "/v1/auth/users/{user_id}"): {"role": "editor", "claims": {"team": "bread"}},
     ("POST", "/v1/auth/invites"): {"email": "fred@example.com", "role": "editor"},
+    ("POST", "/v1/auth/users/bulk"): {"action": "sign_out", "ids": [USER]},
+    ("POST", "/v1/auth/users/{user_id}/links"): {"kind": "verify_email"},
+    ("POST", "/v1/auth/users/{user_id}/impersonate"): {"reason": "ticket 4711"},
     ("POST", "/v1/auth/custom-token"): {"uid": USER, "claims": {"team": "bread"}},
     ("PUT", "/v1/collections/{collection}"): {
         "indexes": [{"fields": ["author"]}, {"fields": ["title"], "type": "text", "stemming": "english"}],

@@ -262,6 +262,9 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/v1/auth/users/{user_id}/sessions"): Act.USER_READ,
     ("DELETE", "/v1/auth/users/{user_id}/sessions"): Act.USER_SIGN_OUT,
     ("POST", "/v1/auth/users/{user_id}/reset-factors"): Act.USER_RESET_FACTORS,
+    ("POST", "/v1/auth/users/bulk"): Act.USER_BULK,
+    ("POST", "/v1/auth/users/{user_id}/links"): Act.USER_LINK_CREATE,
+    ("POST", "/v1/auth/users/{user_id}/impersonate"): Act.USER_IMPERSONATE,
     ("POST", "/v1/auth/custom-token"): Act.USER_IMPERSONATE,
     # collections and documents
     ("GET", "/v1/collections"): Act.COLLECTION_READ,

@@ -47,24 +47,25 @@ MAY_CALL: Final = {
         CLIENTS: "jwks verify",
     },
     "tenant_auth": {
-        GATEWAY: """change_project_auth change_user_password confirm_enrolment confirm_phone_change confirm_totp
-                    confirm_user_email_change confirm_user_signup cookie_access cookie_mode create_user
-                    create_user_link_ticket custom_token delete_me delete_passkey delete_user delete_user_identity
-                    dev_mails end_own_session end_own_sessions end_user_sessions exchange_user_code export_users
-                    finish_user_login import_users invite_user is_cookie_origin jwks knows_address login
-                    login_with_code login_with_custom_token login_with_link login_with_passkey login_with_phone
-                    login_with_second_factor logout mail_link_of_page me new_recovery_codes note_first_uses
-                    open_confirmed_user own_sessions passkey_login_options passkey_options passkey_options_on_page
-                    passkeys project_auth proof_options reauthenticate refresh register_passkey remove_phone
-                    remove_totp rename_passkey request_phone_change request_phone_code request_user_code
-                    request_user_email_change request_user_link request_user_password_reset
-                    request_user_verification reset_user_factors reset_user_password revocations rotate_user_keys
-                    session_alive sign_in_anonymously sign_in_look sign_in_on_page signup start_enrolment
-                    start_service_on_page start_totp start_user_login totp_state update_me update_user user
-                    user_identities user_invites user_link_target user_login_providers user_page user_sessions users
-                    verify_user_email withdraw_user_invite""",
-        "platform": "drop_project",
-        "functions": "create_user custom_token delete_user end_user_sessions me update_me update_user user users",
+        GATEWAY: """change_project_auth change_user_password change_users confirm_enrolment confirm_phone_change
+                    confirm_totp confirm_user_email_change confirm_user_signup cookie_access cookie_mode create_user
+                    create_user_link create_user_link_ticket custom_token delete_me delete_passkey delete_user
+                    delete_user_identity dev_mails end_own_session end_own_sessions end_user_sessions
+                    exchange_user_code export_users finish_user_login impersonate_user import_users invite_user
+                    is_cookie_origin jwks knows_address login login_with_code login_with_custom_token
+                    login_with_link login_with_passkey login_with_phone login_with_second_factor logout
+                    mail_link_of_page me new_recovery_codes note_first_uses open_confirmed_user own_sessions
+                    passkey_login_options passkey_options passkey_options_on_page passkeys project_auth
+                    proof_options reauthenticate refresh register_passkey remove_phone remove_totp rename_passkey
+                    request_phone_change request_phone_code request_user_code request_user_email_change
+                    request_user_link request_user_password_reset request_user_verification reset_user_factors
+                    reset_user_password revocations rotate_user_keys session_alive sign_in_anonymously sign_in_look
+                    sign_in_on_page signup start_enrolment start_service_on_page start_totp start_user_login
+                    totp_state update_me update_user user user_identities user_invites user_link_target
+                    user_login_providers user_page user_sessions users verify_user_email withdraw_user_invite""",
+        "platform": "active_users_of_installation drop_project",
+        "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
+                        update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create
@@ -73,13 +74,14 @@ MAY_CALL: Final = {
                     test_rules verify_backup""",
         "platform": "drop_project stored_bytes stored_sizes",
         "functions": "aggregate changes commit create delete get list patch put query",
+        "tenant_auth": "commit query",
     },
     "functions": {
         GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue feed follow_logs function functions
                     invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
                     variables versions""",
         "platform": "drop_project pause_project",
-        "tenant_auth": "enqueue_hook has_function run_hook",
+        "tenant_auth": "enqueue enqueue_hook has_function run_hook",
     },
     "platform": {
         GATEWAY: """accept_invite accept_invite_by_code accept_invite_by_pass accept_invite_by_password add_member audit

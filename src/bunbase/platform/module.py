@@ -40,6 +40,7 @@ async def open_platform(settings: PlatformSettings, rooms: Rooms, site: Site) ->
             rooms[Kms],
             rooms[BunAuth],
             rooms[Bundoc],
+            rooms[TenantAuth],
             site.clock,
             site.public_url,
             tell_others=relay.nudge,

@@ -5,7 +5,7 @@ that ended or expired long ago.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.pkg.clock import Clock
@@ -14,6 +14,8 @@ from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.active_months import ActiveMonths
+from bunbase.tenant_auth.service.cascade import USER_DELETED, Cascade
 from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.text_messages import TextMessages
@@ -24,6 +26,7 @@ FOLLOW_SECONDS: Final = 0.2  # until the feed is followed again after an interru
 IDLE_SECONDS: Final = 3600.0  # the limit is in days, and each run looks at all anonymous users
 TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
+ACTIVE_SECONDS: Final = 5.0  # of active users, who are lost when the process is killed
 RELAY_SECONDS: Final = 1.0
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
@@ -51,13 +54,26 @@ def settings_job(stores: Stores, pools: Pools, access: UserTokens) -> Job:
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
 
 
-def hook_job(stores: Stores, hooks: Hooks) -> Job:
-    """Return the job that enqueues the hooks `after_signup`."""
+def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:
+    """Return the jobs that store active users, and that close months that are over."""
+    return (
+        Job("tenant_auth.store_active_users", months.flush, ACTIVE_SECONDS),
+        Job("tenant_auth.close_months", months.close_months, IDLE_SECONDS),
+    )
+
+
+def relay_job(stores: Stores, hooks: Hooks, cascade: Cascade) -> Job:
+    """Return the job that enqueues the hooks `after_signup`, and deletes what belongs to deleted users."""
+
+    async def deliver(topic: str, payload: Any) -> None:
+        await (cascade if topic == USER_DELETED else hooks).deliver(topic, payload)
 
     async def relay() -> None:
-        await stores.outbox.relay(hooks.deliver)
+        await stores.outbox.relay(deliver)
 
-    return Job("tenant_auth.enqueue_hooks", relay, RELAY_SECONDS)
+    job = Job("tenant_auth.relay", relay, RELAY_SECONDS)
+    cascade.nudge = job.nudge
+    return job
 
 
 def mail_request_job(requests: MailRequests) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.service import TenantAuth
@@ -17,7 +18,14 @@ from bunbase.pkg.modules import Module, Rooms, Site
 from bunbase.pkg.password_rules import opened_breached
 from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
-from bunbase.tenant_auth.jobs import hook_job, mail_request_job, settings_job, text_message_jobs, upkeep_jobs
+from bunbase.tenant_auth.jobs import (
+    active_user_jobs,
+    mail_request_job,
+    relay_job,
+    settings_job,
+    text_message_jobs,
+    upkeep_jobs,
+)
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -37,14 +45,15 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         await stores.settings.note_lifetimes()
         pools = Pools(stores, rooms[Kms], Helpers(passwords, breached), settings, site)
         access = UserTokens(rooms[Kms], site.public_url)
-        service = TenantAuthService(pools, access, rooms.later(Functions))
+        service = TenantAuthService(pools, access, rooms.later(Functions), rooms.later(Bundoc))
         mails.has_own_way = service.hooks.sends_mail
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
         async with running(
             *asked,
             *kept,
-            hook_job(stores, service.hooks),
+            relay_job(stores, service.hooks, service.cascade),
+            *active_user_jobs(service.active_months),
             *mail_jobs(mails, service.hooks.projects),
             own_ways_job(mails, service.hooks),
         ):
@@ -59,8 +68,8 @@ MODULE = Module(
     "tenant_auth",
     provides=TenantAuth,
     needs=(Kms,),
+    calls=(Bundoc, Functions),
     settings=TenantAuthSettings,
     open=open_tenant_auth,
     routes=ROUTES,
-    calls=(Functions,),
 )

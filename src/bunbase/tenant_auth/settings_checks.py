@@ -19,6 +19,8 @@ from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,4}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 CAPTCHAS: Final = ("turnstile", "hcaptcha")
 
@@ -49,9 +51,22 @@ def _check_names(settings: ProjectAuth) -> None:
     for at, country in enumerate(settings.phone.countries):
         if country != "*" and not is_country(country):
             raise _wrong(f"/phone/countries/{at}", "Send the code of a country (ISO 3166), such as DE, or *.")
+    _check_deletion(settings)
     for at, language in enumerate(settings.sign_in_page.languages):
         if not LANGUAGE.fullmatch(language):
             raise _wrong(f"/sign_in_page/languages/{at}", "Send the tag of a language, such as en or pt-BR.")
+
+
+def _check_deletion(settings: ProjectAuth) -> None:
+    function = settings.deletion.function
+    if function and not FUNCTION_NAME.fullmatch(function):
+        raise _wrong("/deletion/function", "Send the name of a function of this project.")
+    for collection, field in settings.deletion.collections.items():
+        at = f"/deletion/collections/{collection[:80]}"
+        if not COLLECTION.fullmatch(collection):
+            raise _wrong(at, "Send the name of a collection: a lower-case letter, then letters, digits or _.")
+        if not FIELD.fullmatch(field):
+            raise _wrong(at, "Send the name of the field with the user's id, such as author or meta.owner.")
 
 
 def _check_addresses(settings: ProjectAuth, public_url: str) -> None:

@@ -69,6 +69,7 @@ PASSWORD: Final = SignInMethod(("pwd",), "password")
 PASSKEY: Final = SignInMethod(BY_PASSKEY.amr, "passkey", BY_PASSKEY.aal)
 EMAIL_CODE: Final = SignInMethod(("otp",), "email_code")
 EMAIL_LINK: Final = SignInMethod(("otp",), "email_link")
+IMPERSONATION: Final = SignInMethod((), "impersonation", vouched=True)
 PHONE_CODE: Final = SignInMethod(("sms",), "phone")
 CUSTOM_TOKEN: Final = SignInMethod(("custom",), "custom", vouched=True)
 

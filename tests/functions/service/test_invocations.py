@@ -87,7 +87,7 @@ async def test_a_function_can_read_its_own_name_and_its_caller(functions: Functi
     assert signed_in.json["invocation"] == {"id": signed_in.head.invocation}
     assert signed_in.json["caller"] == {
         "uid": "usr_ada", "email": "ada@example.com", "role": "editor", "claims": {"team": "one"},
-        "verified": True, "provider": "password", "anonymous": False, "aal": 2,
+        "verified": True, "provider": "password", "anonymous": False, "aal": 2, "act": "",
     }  # fmt: skip
     assert without.json["caller"] is None
 

@@ -45,7 +45,7 @@ async def test_the_size_of_the_installation_is_measured(platform: PlatformServic
     others.bundoc.sizes = {one.id: StoredSize(1000, WRITTEN) for one in made}
     await platform.suspend_project(ROOT, made[0].id)
 
-    assert await platform.installation_usage(ROOT) == InstallationUsage(2, 1, 2, 4, 2000)
+    assert await platform.installation_usage(ROOT) == InstallationUsage(2, 1, 2, 4, 2000, 7)
 
 
 async def test_the_keys_and_hosts_of_a_suspended_project_are_refused_until_it_is_resumed(

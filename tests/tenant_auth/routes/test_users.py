@@ -45,7 +45,7 @@ async def test_the_routes_of_user_management_return_the_documented_fields(tenant
     assert listed.json() == {"items": [signed_in], "next": None}
     assert nobody.json() == {"items": [], "next": None}
     assert set(sessions.json()["items"][0]) == {
-        "id", "ip", "agent", "created_at", "last_used_at", "expires_at", "aal", "provider"
+        "id", "ip", "agent", "created_at", "last_used_at", "expires_at", "aal", "impersonated_by", "provider"
     }  # fmt: skip
     assert changed.json() == got.json() == signed_in | {"banned": True}
     assert [answer.status_code for answer in odd] == [400, 400, 400]

@@ -19,6 +19,7 @@ from hypothesis.stateful import invariant, precondition, rule
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.bunauth.tokens import FirstUse
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller, EndUser
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
@@ -70,7 +71,9 @@ async def opened_without_jobs(site: Site) -> AsyncIterator[TenantAuthService]:
         on = ProjectAuth(anonymous=AnonymousSettings(enabled=True))
         await stores.settings.replace(BAKERY, StoredSettings(on), site.clock.now())
         pools = Pools(stores, kms, Helpers(passwords), options, site)
-        yield TenantAuthService(pools, UserTokens(kms, site.public_url), Rooms().later(Functions))
+        yield TenantAuthService(
+            pools, UserTokens(kms, site.public_url), Rooms().later(Functions), Rooms().later(Bundoc)
+        )
 
 
 class Histories(SessionHistories):

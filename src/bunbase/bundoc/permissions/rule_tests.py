@@ -43,6 +43,7 @@ class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     provider: str = ""
     anonymous: bool = False
     aal: int = 1
+    act: str = ""
 
 
 class SystemFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

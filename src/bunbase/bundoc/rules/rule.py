@@ -110,4 +110,5 @@ def auth_of(user: EndUser | None) -> dict[str, Any] | None:
         "provider": user.provider,
         "anonymous": user.anonymous,
         "aal": user.aal,
+        "act": user.act,
     }

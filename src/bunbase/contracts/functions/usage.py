@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from bunbase.contracts.tenant_auth.active_users import ActiveMonth
+
 
 class FunctionHour(msgspec.Struct, frozen=True):
     """Statistics of one hour. `hour`: the start of the hour.
@@ -49,10 +51,11 @@ class UsageHour(msgspec.Struct, frozen=True):
 
 class Usage(msgspec.Struct, frozen=True):
     """Usage of a project. `gb_seconds`: duration of each call times the memory limit of its function, summed up.
-    `cpu_ms`: as in FunctionHour.
+    `cpu_ms`: as in FunctionHour. `monthly_active_users`: of the last twelve months, whatever `hours` was asked for.
     """
 
     invocations: int
     gb_seconds: float
     cpu_ms: float
     hours: tuple[UsageHour, ...]
+    monthly_active_users: tuple[ActiveMonth, ...] = ()

@@ -39,6 +39,14 @@ class UpgradeUnavailable(Problem):
     status, code, title = 403, "upgrade_unavailable", "An anonymous user cannot sign up with a password here"
 
 
+class ImpersonationRefused(Problem):
+    status, code, title = 403, "impersonation_refused", "You use this app in the place of a user, who alone may do this"
+
+
+class NoLink(Problem):
+    status, code, title = 409, "no_link", "The user has no use for such a link"
+
+
 class UserNotFound(Problem):
     status, code, title = 404, "user_not_found", "There is no such user"
 

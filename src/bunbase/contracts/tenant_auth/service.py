@@ -8,10 +8,13 @@ from typing import Any, Protocol
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.active_users import ActiveUserCounts
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
+from bunbase.contracts.tenant_auth.bulk import ManyUsers
 from bunbase.contracts.tenant_auth.cookies import UserCookies
 from bunbase.contracts.tenant_auth.factors import UserFactors
 from bunbase.contracts.tenant_auth.identities import UserIdentities
+from bunbase.contracts.tenant_auth.impersonation import UserImpersonation
 from bunbase.contracts.tenant_auth.mails import UserMails
 from bunbase.contracts.tenant_auth.pages import UserPages
 from bunbase.contracts.tenant_auth.passwordless import UserPasswordless
@@ -28,10 +31,13 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUs
 
 
 class TenantAuth(
+    ActiveUserCounts,
     AnonymousUsers,
     UserCookies,
+    ManyUsers,
     UserFactors,
     UserIdentities,
+    UserImpersonation,
     UserMails,
     UserPages,
     UserPasswordless,

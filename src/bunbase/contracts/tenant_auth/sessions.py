@@ -28,6 +28,7 @@ class UserSession(msgspec.Struct, frozen=True):
 
     `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
     `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
+    `impersonated_by`: the id of the developer or key who uses the app in the user's place; None for the user.
     """
 
     id: str
@@ -38,6 +39,7 @@ class UserSession(msgspec.Struct, frozen=True):
     expires_at: datetime
     aal: int
     provider: str
+    impersonated_by: str | None
 
 
 class UserSessions(msgspec.Struct, frozen=True):

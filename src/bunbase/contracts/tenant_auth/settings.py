@@ -153,6 +153,15 @@ class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
 
 
+class DeletionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The effects of the deletion of a user. `collections`: in each of them, the documents whose field has the id of
+    the user are deleted. `function`: runs as a job with the id; empty: none.
+    """
+
+    collections: Annotated[dict[str, Text], msgspec.Meta(max_length=50)] = {}
+    function: Name = ""
+
+
 class SignInPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ready-made page `/v1/auth/ui`, and the pages of mails. `accent`: the colour of buttons, such as `#1d4fd7`.
 
@@ -190,6 +199,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     captcha: Captcha = msgspec.field(default_factory=Captcha)
     mail: MailAppearance = msgspec.field(default_factory=MailAppearance)
     hooks: Hooks = msgspec.field(default_factory=Hooks)
+    deletion: DeletionSettings = msgspec.field(default_factory=DeletionSettings)
     sign_in_page: SignInPage = msgspec.field(default_factory=SignInPage)
 
 

@@ -23,7 +23,9 @@ def is_user_token(claims: dict[str, Any], project: str) -> bool:
     """True if the claims of a checked token are those of an end user's access token: the key also signs others."""
     texts = all(isinstance(claims.get(name), str) for name in ("sub", "sid"))
     others = all(type(claims.get(name, default)) is type(default) for name, default in DEFAULTS.items())
-    return texts and others and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE
+    act = claims.get("act", {"sub": ""})  # RFC 8693 §4.1: who uses the token in the user's place
+    acted = isinstance(act, dict) and isinstance(act.get("sub"), str)
+    return texts and others and acted and claims.get("aud") == project and claims.get("type") == USER_TOKEN_TYPE
 
 
 def end_user_of(claims: dict[str, Any]) -> EndUser:
@@ -39,4 +41,5 @@ def end_user_of(claims: dict[str, Any]) -> EndUser:
         provider=said["provider"],
         anonymous=said["anonymous"],
         aal=said["aal"],
+        act=claims["act"]["sub"] if "act" in claims else "",
     )

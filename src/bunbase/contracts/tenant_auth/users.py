@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -13,6 +14,15 @@ USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep 
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class UserOrder(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    EMAIL = "email"
 
 
 class User(msgspec.Struct, frozen=True):
@@ -85,9 +95,18 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: the beginning of the address. Case is ignored."""
+    """`email`: the whole address; `q`: the beginning of the address or of the name. Case is ignored.
+
+    `phone`: the whole number. `provider`: a service that signs in to the user, or `password`. `created_since`: users
+    that are not older. `order`: by creation, or by address; users without an address are not in that order.
+    """
 
     email: str | None = None
     q: str | None = None
     role: str | None = None
     banned: bool | None = None
+    phone: str | None = None
+    provider: str | None = None
+    anonymous: bool | None = None
+    created_since: Moment | None = None
+    order: UserOrder = UserOrder.NEWEST

@@ -31,7 +31,7 @@ def _admit_key(caller: Caller, access: Access) -> None:
         case Access.PUBLIC | Access.KEY:
             return
         case Access.USER:
-            caller.end_user()
+            caller.end_user(impersonated=True)
         case Access.SECRET:
             raise Forbidden("This function requires the project's secret key. Call it from a server.")
         case _ as never:

@@ -77,7 +77,7 @@ async def list_page(users: TenantAuth, ask: Ask) -> bytes:
     asked = await _sent(ask, UserListOptions)
     if not 1 <= asked.limit <= MAX_LIMIT:
         raise InvalidInput(f"`limit` must be a number from 1 to {MAX_LIMIT}.")
-    only = UserFilter(asked.email, asked.q, asked.role, asked.banned)
+    only = UserFilter(**{name: getattr(asked, name) for name in UserFilter.__struct_fields__})
     return api_json(await users.users(caller_of(ask, "project"), only, asked.limit, asked.cursor))
 
 

@@ -18,6 +18,8 @@ export type Caller = Readonly<{
   anonymous: boolean;
   /** The number of factors that were checked at the sign-in. */
   aal: number;
+  /** The id of the developer or key who uses the app in the user's place; empty for the user. */
+  act: string;
 }>;
 
 /** An end user of the project, with current values. Users may write their own `data`. */
@@ -118,12 +120,17 @@ export type UserFields = Readonly<{
   data?: Readonly<Record<string, unknown>>;
 }>;
 
-/** A search for users. `email`: the whole address. `q`: the beginning of the address. */
+/** A search for users. `email`: the whole address. `q`: the beginning of the address or the name. `provider`: a service, or `password`. */
 export type UserQuery = Readonly<{
   email?: string;
   q?: string;
   role?: string;
   banned?: boolean;
+  phone?: string;
+  provider?: string;
+  anonymous?: boolean;
+  created_since?: string;
+  order?: "newest" | "oldest" | "email";
   limit?: number;
   cursor?: string | null;
 }>;
@@ -228,7 +235,7 @@ export type BeforeToken = Readonly<{
   user: User;
   method: SignInMethod;
   session: string;
-  reason: "sign_in" | "refresh" | "reauthenticate";
+  reason: "sign_in" | "refresh" | "reauthenticate" | "impersonate";
 }>;
 
 export type TokenDecision = Readonly<{ claims?: Readonly<Record<string, unknown>> }>;

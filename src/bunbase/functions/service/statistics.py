@@ -7,6 +7,7 @@ from typing import Final
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.functions.usage import FunctionHour, FunctionStats, Usage, UsageHour
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.service.existing import existing_version
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.store import Stores
@@ -20,11 +21,14 @@ USAGE_KEPT: Final = timedelta(days=400)  # a year of bills, and time to dispute 
 
 
 class Statistics:
-    def __init__(self, stores: Stores, meter: Meter, clock: Clock, settings: FunctionsSettings) -> None:
+    def __init__(
+        self, stores: Stores, meter: Meter, clock: Clock, settings: FunctionsSettings, users: TenantAuth
+    ) -> None:
         self.stores = stores
         self.meter = meter
         self.clock = clock
         self.settings = settings
+        self.users = users
 
     async def stats(self, caller: Caller, name: str, hours: int) -> FunctionStats:
         caller.check(Act.LOG_READ)
@@ -56,6 +60,7 @@ class Statistics:
             hours=tuple(
                 UsageHour(row.hour, row.invocations, round(row.gb_seconds, 6), round(row.cpu_ms, 3)) for row in rows
             ),
+            monthly_active_users=await self.users.monthly_active_users(caller.project),
         )
 
     async def delete_old(self) -> None:

@@ -53,7 +53,9 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.USER_INVITE_CREATE: ("email", "role"),
     Act.USER_UPDATE: ("role", "email_verified", "banned", "banned_until"),
     Act.USER_IMPORT: ("imported", "updated", "skipped", "failed"),
-    Act.USER_IMPERSONATE: ("uid",),
+    Act.USER_BULK: ("action", "filter", "done", "digest"),
+    Act.USER_IMPERSONATE: ("uid", "reason", "session"),
+    Act.USER_LINK_CREATE: ("kind", "expires_at"),
     Act.COLLECTION_UPDATE: ("rules", "strict", "expires"),
     Act.DOCUMENT_IMPORT: ("created", "updated", "skipped", "failed"),
 }

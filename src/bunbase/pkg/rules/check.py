@@ -54,6 +54,7 @@ KNOWN_FIELDS: Final = {
         "provider": "string",
         "anonymous": "bool",
         "aal": "int",
+        "act": "string",
     },
     "request": {"op": "string", "collection": "string", "id": "string"},
 }

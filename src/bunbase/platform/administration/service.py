@@ -10,6 +10,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.platform import ProjectNotFound
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.platform.administration.store import ManagedRow, ProjectAdministrationStore
@@ -21,11 +22,17 @@ NOTHING_STORED: Final = StoredSize(0, None)
 
 class ManageProjects:
     def __init__(
-        self, store: ProjectAdministrationStore, bundoc: Bundoc, clock: Clock, tell_others: Callable[[], None]
+        self,
+        store: ProjectAdministrationStore,
+        bundoc: Bundoc,
+        users: TenantAuth,
+        clock: Clock,
+        tell_others: Callable[[], None],
     ) -> None:
         """`tell_others`: wakes the job that relays the outbox: Functions pauses the runs of a suspended project."""
         self.store = store
         self.bundoc = bundoc
+        self.users = users
         self.clock = clock
         self.tell_others = tell_others
 
@@ -60,8 +67,8 @@ class ManageProjects:
     async def usage(self, caller: Caller) -> InstallationUsage:
         caller.administrator(Act.INSTALLATION_READ)
         counts = await self.store.counts(self.clock.now())
-        total = await self.bundoc.stored_bytes()
-        return InstallationUsage(counts.projects, counts.suspended, counts.members, counts.keys, total)
+        total, active = await self.bundoc.stored_bytes(), await self.users.active_users_of_installation()
+        return InstallationUsage(counts.projects, counts.suspended, counts.members, counts.keys, total, active)
 
     async def _shown(self, ref: str) -> ManagedProject:
         (shown,) = await self._measured([await self._existing(ref)])

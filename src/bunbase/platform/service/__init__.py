@@ -36,6 +36,7 @@ from bunbase.contracts.service_accounts import (
     ServiceAccounts,
     TokenRequest,
 )
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.mail.letters import DevMail
 from bunbase.platform.administration.service import ManageProjects
@@ -71,6 +72,7 @@ class Surroundings(NamedTuple):
     kms: Kms
     bunauth: BunAuth
     bundoc: Bundoc
+    users: TenantAuth
     clock: Clock
     public_url: str
     tell_others: Callable[[], None]
@@ -96,7 +98,7 @@ class PlatformService(InviteMethods):
         self.newcomers = NewcomerAcceptance(*of_invitations, around.sends_mail)
         self.invite_acceptance = InviteAcceptance(*of_invitations, self.newcomers)
         projects = ProjectAdministrationStore(stores.db, stores.feed, stores.outbox)
-        self.administration = ManageProjects(projects, around.bundoc, clock, around.tell_others)
+        self.administration = ManageProjects(projects, around.bundoc, around.users, clock, around.tell_others)
         self.accounts = ServiceAccountService(
             ServiceAccountStore(stores.db, stores.feed),
             TokenSigner(around.kms, around.public_url),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bunbase.tenant_auth.routes import (
+    bulk,
     external,
     factors,
+    impersonation,
     mails,
     pages,
     passkeys,
@@ -21,8 +23,10 @@ from bunbase.tenant_auth.routes import (
 )
 
 ROUTES = (
+    *bulk.ROUTES,
     *external.ROUTES,
     *factors.ROUTES,
+    *impersonation.ROUTES,
     *mails.ROUTES,
     *pages.ROUTES,
     *passkeys.ROUTES,

@@ -80,7 +80,10 @@ class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class UserMe(msgspec.Struct, frozen=True):
+    """`impersonated_by`: the id of the developer or key that uses the app in the user's place; None for the user."""
+
     user: User
+    impersonated_by: str | None = None
 
 
 @post(
@@ -185,17 +188,19 @@ async def user_logout(client: Injected[Caller], tenant_auth: Injected[TenantAuth
 
 @get("/v1/auth/me", summary="Get the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def get_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> UserMe:
-    return UserMe(await tenant_auth.me(client))
+    return UserMe(await tenant_auth.me(client), client.end_user(impersonated=True).act or None)
 
 
 @patch("/v1/auth/me", summary="Change the user's own data and language", tags=TAGS, security=SIGNED_IN_USER)
 async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
-    return UserMe(await tenant_auth.update_me(client, data.data, data.language))
+    user = await tenant_auth.update_me(client, data.data, data.language)
+    return UserMe(user, client.end_user(impersonated=True).act or None)
 
 
 @delete("/v1/auth/me", summary="Delete the signed-in user", tags=TAGS, security=SIGNED_IN_USER)
 async def delete_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth]) -> None:
-    """Needs a fresh proof. All sessions end within a second; the user's documents stay."""
+    """Needs a fresh proof. All sessions end within a second; the user's documents stay, unless
+    the setting `deletion` names them."""
     await tenant_auth.delete_me(client)
 
 

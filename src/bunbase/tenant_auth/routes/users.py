@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -12,11 +13,21 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
 from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
-from bunbase.contracts.tenant_auth.users import USER_ID, ManagedUser, ManagedUsers, NewUser, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import (
+    USER_ID,
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    UserChanges,
+    UserFilter,
+    UserOrder,
+)
 from bunbase.pkg.addresses import MAX_LENGTH
 from bunbase.pkg.cursors import DEFAULT_LIMIT
+from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Cursor, Injected, Limit
 from bunbase.pkg.ids import ID
+from bunbase.pkg.moments import read_moment
 
 TAGS = ["End users: administration"]
 
@@ -27,11 +38,26 @@ OfEmail = Annotated[
     QueryParameter(max_length=MAX_LENGTH, description="Only the user with this address. Case is ignored."),
 ]
 Beginning = Annotated[
-    str | None, QueryParameter(max_length=MAX_LENGTH, description="Only users whose address begins with this text.")
+    str | None,
+    QueryParameter(max_length=MAX_LENGTH, description="Only users whose address or name begins with this text."),
 ]
 OfRole = Annotated[str | None, QueryParameter(max_length=64)]
 Banned = Annotated[
     bool | None, QueryParameter(description="Only banned users (true), or only users that are not banned (false).")
+]
+
+OfPhone = Annotated[str | None, QueryParameter(max_length=32, description="Only the user with this phone number.")]
+OfProvider = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="Only users to whom this service signs in, or users with a `password`."),
+]
+IsAnonymous = Annotated[bool | None, QueryParameter(description="Only anonymous users (true), or only others (false).")]
+Since = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="Only users that were created at this time or later (RFC 3339)."),
+]
+Order = Annotated[
+    UserOrder, QueryParameter(description="`newest` first, `oldest` first, or by `email`: then only users with one.")
 ]
 
 
@@ -50,11 +76,18 @@ async def list_users(
     q: Beginning = None,
     role: OfRole = None,
     banned: Banned = None,
+    phone: OfPhone = None,
+    provider: OfProvider = None,
+    anonymous: IsAnonymous = None,
+    created_since: Since = None,
+    order: Order = UserOrder.NEWEST,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> ManagedUsers:
-    """The newest users come first."""
-    return await tenant_auth.users(operator, UserFilter(email, q, role, banned), limit, cursor)
+    """All conditions must hold. A cursor is good for the same conditions and order."""
+    since = _moment(created_since)
+    only = UserFilter(email, q, role, banned, phone, provider, anonymous, since, order)
+    return await tenant_auth.users(operator, only, limit, cursor)
 
 
 @post("/v1/auth/users", summary="Create a user", tags=TAGS)
@@ -104,7 +137,8 @@ async def update_user(
 
 @delete("/v1/auth/users/{user_id:str}", summary="Delete a user", tags=TAGS)
 async def delete_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId) -> None:
-    """All sessions of the user end, and access tokens stop working within a second. The user's documents stay."""
+    """All sessions of the user end, and access tokens stop working within a second. The user's documents
+    stay, unless the setting `deletion` names them."""
     await tenant_auth.delete_user(operator, user_id)
 
 
@@ -132,6 +166,14 @@ async def make_custom_token(
 ) -> CustomToken:
     """The token signs the user in once, within five minutes, at `POST /v1/auth/login/custom-token`."""
     return await tenant_auth.custom_token(operator, data.uid, data.claims)
+
+
+def _moment(sent: str | None) -> datetime | None:
+    """Return a time of the query. Raises: InvalidInput."""
+    try:
+        return None if sent is None else read_moment(sent)
+    except ValueError:
+        raise InvalidInput.at("/created_since", "Send a time with a zone, such as 2026-01-31T12:00:00Z.") from None
 
 
 ROUTES = (

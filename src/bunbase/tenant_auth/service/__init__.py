@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
+from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
+from bunbase.contracts.tenant_auth.active_users import ActiveMonth
+from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
+from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
@@ -47,13 +51,17 @@ from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.page_codes import is_page_code
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
+from bunbase.tenant_auth.service.active_months import ActiveMonths
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
+from bunbase.tenant_auth.service.bulk import Bulk
 from bunbase.tenant_auth.service.callers import linked_project
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.cookies import Cookies
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.hooks import Hooks
+from bunbase.tenant_auth.service.impersonation import Impersonation
 from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -76,13 +84,14 @@ from bunbase.tenant_auth.service.signing_keys import UserKeys
 from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
+from bunbase.tenant_auth.service.user_links import UserLinks
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
 
 
 class TenantAuthService:
     """Implements the contract: every method calls the part that does the work."""
 
-    def __init__(self, pools: Pools, access: UserTokens, functions: Functions) -> None:
+    def __init__(self, pools: Pools, access: UserTokens, functions: Functions, bundoc: Bundoc) -> None:
         stores = pools.stores
         self.stores = stores
         self.pools = pools
@@ -100,7 +109,8 @@ class TenantAuthService:
         self.by_mailbox = MailboxSignIn(self.mail_requests, shown, self.captchas)
         self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs, self.captchas)
         self.email_change = EmailChange(self.proofs)
-        self.leaving = Leaving(self.proofs, places)
+        self.cascade = cascade = Cascade(pools, bundoc, functions)
+        self.leaving = Leaving(self.proofs, places, cascade)
         self.password = Password(self.mail_requests, self.proofs, self.captchas)
         self.sign_in = SignIn(self.opening)
         self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous, self.captchas)
@@ -118,8 +128,12 @@ class TenantAuthService:
         self.sign_in_pages = SignInPages(
             self.sign_in, self.sign_up, self.by_mailbox, self.second_factor, self.user_passkeys, self.external
         )
-        self.administration = Administration(self.opening, places)
         self.transfers = Transfers(self.opening, places)
+        self.administration = Administration(self.opening, places, cascade)
+        self.bulk = Bulk(pools, self.administration, cascade)
+        self.active_months = ActiveMonths(stores, tokens.active, pools.site.clock)
+        self.impersonation = Impersonation(self.opening)
+        self.user_links = UserLinks(pools)
 
     async def signup(
         self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
@@ -386,10 +400,26 @@ class TenantAuthService:
     def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
         return self.transfers.export_users(caller, hashes, after)
 
+    async def change_users(self, caller: Caller, change: BulkChange) -> BulkResult:
+        return await self.bulk.change(caller, change)
+
+    async def create_user_link(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
+        return await self.user_links.create(caller, id, new)
+
+    async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
+        return await self.impersonation.open(caller, id, new)
+
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         return await self.administration.make_custom_token(caller, uid, claims)
 
+    async def monthly_active_users(self, project: str) -> tuple[ActiveMonth, ...]:
+        return await self.active_months.of_project(project)
+
+    async def active_users_of_installation(self) -> int:
+        return await self.active_months.of_all()
+
     async def drop_project(self, project: str) -> None:
+        self.active_months.active.forget(project)
         await self.administration.drop_project(project)
 
     async def jwks(self, project: str) -> Jwks:

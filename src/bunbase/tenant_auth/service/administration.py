@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -12,7 +13,15 @@ from msgspec import UNSET
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.users import (
+    ManagedUser,
+    ManagedUsers,
+    NewUser,
+    User,
+    UserChanges,
+    UserFilter,
+    UserOrder,
+)
 from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
@@ -21,6 +30,7 @@ from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_ba
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
 from bunbase.tenant_auth.service.callers import managed_project
+from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.store.users import Alter
 
@@ -28,10 +38,11 @@ MAX_BAN: Final = timedelta(days=36_500)
 
 
 class Administration:
-    def __init__(self, opening: OpenSession, places: Places) -> None:
+    def __init__(self, opening: OpenSession, places: Places, cascade: Cascade) -> None:
         self.stores = opening.stores
         self.pools = opening.pools
         self.places = places
+        self.cascade = cascade
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
 
@@ -45,7 +56,7 @@ class Administration:
         before = page_start(query, cursor, str, "")
         now = self.clock.now()
         found = await self.stores.users.page(project, only, before, limit + 1, now)
-        page, next = cut_page(found, limit, query, lambda person: person.user.id)
+        page, next = cut_page(found, limit, query, _place(only.order))
         return ManagedUsers(tuple(person.shown(now) for person in page), next)
 
     async def get_user(self, caller: Caller, id: str) -> ManagedUser:
@@ -79,7 +90,7 @@ class Administration:
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Act.USER_DELETE)
-        if not await self.stores.users.delete(project, id, await self.pools.revoked_until()):
+        if not await self.cascade.delete_user(project, id, await self.pools.revoked_until()):
             raise no_such_user()
         self.places.count_again(project)
 
@@ -131,6 +142,11 @@ def _checked(changes: UserChanges, now: datetime) -> UserChanges:
     if changes.email is UNSET:
         return changes
     return msgspec.structs.replace(changes, email=normal_email(changes.email))
+
+
+def _place(order: UserOrder) -> Callable[[Person], str]:
+    """Return the function that gives the place of a user in an order."""
+    return (lambda person: person.email or "") if order is UserOrder.EMAIL else (lambda person: person.id)
 
 
 def _normal_beginning(q: str | None) -> str | None:

@@ -175,7 +175,7 @@ class ExternalAccounts:
             return person
         if not await self._is_anonymous(caller.project, caller.user.uid):
             return person
-        return msgspec.structs.replace(person, link_session=caller.user.session)
+        return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
     async def _is_anonymous(self, project: str, uid: str) -> bool:
         found = await self.stores.users.by_id(project, uid)

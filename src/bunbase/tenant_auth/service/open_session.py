@@ -72,7 +72,7 @@ class OpenSession:
             if most is not None:
                 await self.stores.sessions.end_oldest(pool.project, person.id, most, pool.clock.now(), until)
             await also()
-        return self.tokens.answer(person.user, new.pair, method)
+        return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     async def open_first_session(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
@@ -98,7 +98,7 @@ class OpenSession:
             await also()
         if needed is not None:
             raise needed
-        return self.tokens.answer(person.user, new.pair, method)
+        return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     async def _ask_for_more(self, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
         """Raise the Problem that asks for the second factor. Return if the user was changed meanwhile."""
@@ -136,7 +136,7 @@ class OpenSession:
             await also()
         if needed is not None:
             raise needed
-        return self.tokens.answer(person.user, new.pair, method)
+        return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     async def add_user(
         self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False

@@ -20,7 +20,8 @@ class Profile:
 
     async def read(self, caller: Caller) -> User:
         """Return the signed-in user. Raises: Unauthenticated."""
-        return signed_in_person(await self.users.by_id(keyed_project(caller), caller.end_user().uid)).user
+        uid = caller.end_user(impersonated=True).uid
+        return signed_in_person(await self.users.by_id(keyed_project(caller), uid)).user
 
     async def change(self, caller: Caller, data: dict[str, Any] | None, language: str | None) -> User:
         """Replace the user's own data, the language, or both. Raises: InvalidInput, Unauthenticated."""
@@ -28,7 +29,8 @@ class Profile:
             check_data(data)
         if language and not is_language(language):
             raise InvalidInput.at("/language", "Send the tag of a language, such as de or pt-BR.")
-        user = await self.users.update_own(keyed_project(caller), caller.end_user().uid, data, language)
+        uid = caller.end_user(impersonated=True).uid
+        user = await self.users.update_own(keyed_project(caller), uid, data, language)
         if user is None:
             raise account_deleted()
         return user

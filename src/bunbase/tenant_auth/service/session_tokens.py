@@ -15,6 +15,7 @@ from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.sessions import Pair, RefreshToken, new_pair, new_session
 from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
+from bunbase.tenant_auth.active_users import ActiveUsers
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
@@ -26,6 +27,7 @@ REFRESH_PREFIX: Final = "urt"
 SIGN_IN: Final = "sign_in"
 REFRESH: Final = "refresh"
 REAUTHENTICATE: Final = "reauthenticate"
+IMPERSONATE: Final = "impersonate"
 
 BeforeToken = Callable[[Pool, Subject, str], Awaitable[dict[str, Any]]]  # returns claims to add to an access token
 
@@ -36,10 +38,14 @@ async def no_claims(_pool: Pool, _subject: Subject, _reason: str) -> dict[str, A
 
 
 class SessionTokens:
-    """Makes tokens and does not store them. `before_token`: is asked for claims before each access token is signed, so
-    no transaction may be open. Its Problem means that no token is made."""
+    """Makes tokens and does not store them. `active`: counts the users that get tokens.
+
+    `before_token`: is asked for claims before each access token is signed, so no transaction may be open. Its Problem
+    means that no token is made.
+    """
 
     def __init__(self, access: UserTokens, clock: Clock, before_token: BeforeToken = no_claims) -> None:
+        self.active = ActiveUsers(clock)
         self.access = access
         self.clock = clock
         self.before_token = before_token
@@ -92,7 +98,9 @@ class SessionTokens:
         added = await self.before_token(pool, subject, reason)
         return await self.access.sign(pool.project, msgspec.structs.replace(subject, added=added), life)
 
-    def answer(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
+    def answer(self, project: str, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
+        """Return the answer to a sign-in or refresh that was stored."""
+        self.active.note(project, user)
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
 

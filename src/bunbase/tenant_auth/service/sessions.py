@@ -54,16 +54,16 @@ class Sessions:
                     person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = await self.tokens.new_pair(pool, subject, token.session_expires_at, now)
                     if await self.stores.sessions.rotate(project, refresh_token, subject, pair, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     # else a parallel request used the token, or the user was changed: look again
                 case Standing.RETRY:
                     person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = token.traded_for(refresh_token)
                     if lives(pair, person, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):
-                        return self.tokens.answer(person.user, pair, subject.method)
+                        return self.tokens.answer(project, person.user, pair, subject.method)
                     # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
                     await self.end(project, token.session)
@@ -83,7 +83,7 @@ class Sessions:
 
     async def list_own(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
         """Return the open sessions of the signed-in user, newest first. Raises: InvalidCursor, Unauthenticated."""
-        project, user = keyed_project(caller), caller.end_user()
+        project, user = keyed_project(caller), caller.end_user(impersonated=True)
         query = f"own sessions:{project}:{user.uid}"
         before = page_start(query, cursor, str, "")
         found = await self.stores.sessions.own_page(project, user, self.clock.now(), before, limit + 1)
@@ -104,7 +104,7 @@ class Sessions:
 
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
-        await self.end(keyed_project(caller), caller.end_user().session)
+        await self.end(keyed_project(caller), caller.end_user(impersonated=True).session)
 
     async def is_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())

@@ -31,7 +31,14 @@ DELETE FROM users WHERE (project, id) IN (SELECT * FROM unnest($2::text[], $3::t
     AND NOT EXISTS (SELECT FROM sessions AS s
         WHERE s.project = users.project AND user_id = users.id AND last_used_at > $1::timestamptz - interval '1 day')
     AND NOT EXISTS (SELECT FROM identities AS i WHERE i.project = users.project AND user_id = users.id)
-    AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)"""
+    AND NOT EXISTS (SELECT FROM passkeys AS p WHERE p.project = users.project AND user_id = users.id)
+RETURNING project, id"""
+# the effects of a deletion: service/cascade.py
+TELL: Final = """
+INSERT INTO outbox (topic, payload)
+SELECT 'user_deleted', jsonb_build_object('project', project, 'user', id)
+FROM unnest($1::text[], $2::text[]) AS gone (project, id) JOIN auth_settings USING (project)
+WHERE coalesce(settings #>> '{deletion,function}', '') <> '' OR settings #>> '{deletion,collections}' <> '{}'"""
 
 
 class _Locked(msgspec.Struct, frozen=True):
@@ -46,6 +53,8 @@ async def delete_idle(db: Database, now: datetime) -> int:
         async with db.transaction():
             found = await db.all(_Locked, LOCK, now, days, BATCH)
             pairs = [user.project for user in found], [user.id for user in found]
-            deleted += await db.execute(DELETE, now, *pairs)
+            gone = await db.all(_Locked, DELETE, now, *pairs)
+            await db.execute(TELL, [user.project for user in gone], [user.id for user in gone])
+            deleted += len(gone)
         if len(found) < BATCH:
             return deleted

@@ -34,19 +34,27 @@ session AS (
     SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14 FROM person RETURNING id
 )
 INSERT INTO refresh_tokens (project, hash, session, expires_at, issued_at) SELECT $1, $15, id, $16, $7 FROM session"""
+# no refresh token, and no proof of the user
+ADD_IMPERSONATED = """
+INSERT INTO sessions (project, user_id, id, ip, agent, created_at, last_used_at, expires_at, amr, aal, provider, act)
+SELECT $1, id, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12 FROM users
+WHERE project = $1 AND id = $2 AND version = $3 FOR SHARE"""
 ALIVE = """
 SELECT EXISTS (
     SELECT FROM sessions JOIN users ON users.project = sessions.project AND users.id = user_id
     WHERE sessions.project = $1 AND sessions.id = $2 AND version = $3 AND ended_at IS NULL AND expires_at > $4
 )"""
 SESSIONS = """
-SELECT id, ip, agent, created_at, last_used_at, expires_at, aal, provider, id = $6 AS current FROM sessions
+SELECT id, ip, agent, created_at, last_used_at, expires_at, aal, provider, act ->> 'sub' AS impersonated_by,
+    id = $6 AS current
+FROM sessions
 WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $3 AND ($4 = '' OR id < $4)
 ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
 SELECT array_agg(DISTINCT ip) FROM (
     SELECT ip FROM sessions
-    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) ORDER BY id DESC LIMIT $3
+    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) AND act IS NULL
+    ORDER BY id DESC LIMIT $3
 ) AS latest"""
 USER_OF = "SELECT user_id FROM sessions WHERE project = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3"
 END_SESSION = "UPDATE sessions SET ended_at = $3 WHERE project = $1 AND id = $2 AND ended_at IS NULL"
@@ -64,8 +72,9 @@ UPDATE sessions SET ended_at = $3 WHERE project = $1 AND user_id = $2 AND ended_
 END_OLDEST = """
 WITH ended AS (
     UPDATE sessions SET ended_at = $4
-    WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4 AND id NOT IN (
-        SELECT id FROM sessions WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4
+    WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4 AND act IS NULL AND id NOT IN (
+        SELECT id FROM sessions
+        WHERE project = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > $4 AND act IS NULL
         ORDER BY created_at DESC, id DESC LIMIT $3)
     RETURNING id
 )
@@ -181,6 +190,12 @@ class SessionStore:
         how = (list(method.amr), method.aal, method.provider, proved_at, new.act)
         args = (one.user_id, new.version, *session, *how, first.hash, first.expires_at)
         return bool(await self.db.execute(ADD_SESSION, project, *args))
+
+    async def add_impersonated(self, project: str, one: Session, of: Subject) -> bool:
+        """Add the session of an administrator in the user's place. Return False as `add`."""
+        method, session = of.method, (one.id, one.ip, one.agent, one.created_at, one.expires_at)
+        how = (list(method.amr), method.aal, method.provider, of.act)
+        return bool(await self.db.execute(ADD_IMPERSONATED, project, one.user_id, of.version, *session, *how))
 
     async def use_custom_token(self, project: str, voucher: Voucher) -> None:
         """Mark a custom token as used. Call this in the transaction that adds its session. Raises: CustomTokenUsed."""

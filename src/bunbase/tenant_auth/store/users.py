@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
@@ -16,8 +16,7 @@ from bunbase.pkg.db.feed import Feed
 from bunbase.tenant_auth.people import Change, Person
 from bunbase.tenant_auth.store.password_history import PasswordHistory
 from bunbase.tenant_auth.store.sessions import SessionStore
-
-LAST: Final = "\U0010ffff"  # sorts after every character of an address
+from bunbase.tenant_auth.store.user_search import search
 
 COUNT_USERS = "SELECT count(*) FROM users WHERE project = $1"
 ADD_USER = """
@@ -41,8 +40,6 @@ UPDATE_OWN = """
 UPDATE users SET data = coalesce($3, data), language = coalesce($4, language) WHERE project = $1 AND id = $2
 RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language"""
 UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
-BANNED = "banned_at IS NOT NULL AND (banned_until IS NULL OR banned_until > {})"
-NOT_BANNED = "(banned_at IS NULL OR banned_until <= {})"
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
 
 Alter = Callable[[Person], Change]
@@ -98,11 +95,10 @@ class UserStore:
     async def by_phone(self, project: str, phone: str) -> Person | None:
         return _person(await self.db.one(Row, BY_PHONE, project, phone))
 
-    async def page(self, project: str, only: UserFilter, before: str, limit: int, now: datetime) -> list[Person]:
-        """Return users, newest first: the users older than the id `before`, or all users if `before` is empty."""
-        sql, args = _narrowed(only, before, now)
-        rows = await self.db.all(Row, f"{USERS}{sql} ORDER BY id DESC LIMIT ${len(args) + 2}", project, *args, limit)
-        return [row.person() for row in rows]
+    async def page(self, project: str, only: UserFilter, after: str, limit: int, now: datetime) -> list[Person]:
+        """Return the users after the last one of the page before (`user_search.search`)."""
+        rest, args = search(only, after, limit, now)
+        return [row.person() for row in await self.db.all(Row, USERS + rest, project, *args)]
 
     async def locked(self, project: str, id: str) -> Person | None:
         """Return the user. Nothing about the user changes until the transaction ends."""
@@ -159,26 +155,3 @@ class UserStore:
 
 def _person(row: Row | None) -> Person | None:
     return None if row is None else row.person()
-
-
-def _narrowed(only: UserFilter, before: str, now: datetime) -> tuple[str, list[Any]]:
-    """Return SQL with only the conditions that are set: PostgreSQL can then use the index of a condition."""
-    conditions: list[str] = []
-    args: list[Any] = []
-
-    def add(condition: str, *values: Any) -> None:
-        first = len(args) + 2  # $1 is the project
-        conditions.append(condition.format(*(f"${first + at}" for at in range(len(values)))))
-        args.extend(values)
-
-    if before:
-        add("id < {}", before)
-    if only.email is not None:
-        add("email = {}", only.email)
-    if only.q:
-        add("email ~>=~ {} AND email ~<~ {}", only.q, only.q + LAST)
-    if only.role is not None:
-        add("role = {}", only.role)
-    if only.banned is not None:
-        add(BANNED if only.banned else NOT_BANNED, now)
-    return "".join(f" AND {condition}" for condition in conditions), args

@@ -1,0 +1,66 @@
+"""Count the users that are active in a month.
+
+Concern: a sign-in and a refresh must not wait for one more write, and a user who refreshes every few minutes must not
+    cause thousands of them.
+Decision: each process remembers which users it has noted in this month (MAX_KNOWN of them), and a job stores new ones
+    every few seconds. A process that is killed loses those of the last seconds; the next refresh counts them.
+Decision: the ids are kept only while the month can still change. Then only the two numbers of a project stay.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.users import User
+from bunbase.pkg.clock import Clock
+
+MAX_KNOWN: Final = 200_000  # about 40 MB; beyond it, a user may be stored again, which changes nothing
+MAX_WAITING: Final = 100_000  # while the database is away
+
+
+class Active(msgspec.Struct, frozen=True):
+    """A user who was active. `month`: as 2026-11, in UTC."""
+
+    project: str
+    month: str
+    user: str
+    anonymous: bool
+
+
+class ActiveUsers:
+    """The active users of this process."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.known: set[Active] = set()
+        self.waiting: set[Active] = set()
+
+    def note(self, project: str, user: User) -> None:
+        """Note that a user was active. This waits for nothing."""
+        active = Active(project, month_of(self.clock.now()), user.id, user.anonymous)
+        if active in self.known or len(self.waiting) >= MAX_WAITING:
+            return
+        if len(self.known) >= MAX_KNOWN:
+            self.known.clear()
+        self.known.add(active)
+        self.waiting.add(active)
+
+    def take(self) -> list[Active]:
+        """Return the users that are not stored yet, sorted, so that two processes cannot deadlock."""
+        taken, self.waiting = self.waiting, set()
+        return sorted(taken, key=lambda one: (one.project, one.month, one.user, one.anonymous))
+
+    def forget(self, project: str) -> None:
+        """Do not store the users of a project that was deleted."""
+        self.waiting = {one for one in self.waiting if one.project != project}
+
+    def put_back(self, active: list[Active]) -> None:
+        """Keep users that could not be stored."""
+        self.waiting.update(active[: MAX_WAITING - len(self.waiting)])
+
+
+def month_of(time: datetime) -> str:
+    return f"{time:%Y-%m}"

@@ -1,0 +1,22 @@
+"""Administration: acts on many users at once."""
+
+from __future__ import annotations
+
+from litestar import post
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.http import Injected
+from bunbase.tenant_auth.routes.users import TAGS
+
+
+@post("/v1/auth/users/bulk", summary="Ban, delete or sign out many users", tags=TAGS, status_code=200)
+async def change_users(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: BulkChange) -> BulkResult:
+    """Names at most 1,000 users, by `ids` or by `filter`. Users that do not exist are in `failed`; the others are done.
+    A repeated request does no harm. The audit log has one entry with the number of users and the digest of their ids.
+    A session of a member needs a fresh proof."""
+    return await tenant_auth.change_users(operator, data)
+
+
+ROUTES = (change_users,)

@@ -1,0 +1,35 @@
+"""Administration: links of mails without a mail, and sessions in the place of a user."""
+
+from __future__ import annotations
+
+from litestar import post
+
+from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
+from bunbase.contracts.tenant_auth.service import TenantAuth
+from bunbase.pkg.http import NO_STORE, Injected
+from bunbase.tenant_auth.routes.users import TAGS, UserId
+
+
+@post("/v1/auth/users/{user_id:str}/links", summary="Make a link for a user", tags=TAGS, cache_control=NO_STORE)
+async def create_user_link(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: NewHandedLink
+) -> HandedLink:
+    """The link that a mail would carry, for your own mail or a conversation; no mail is sent. It works once, and for as
+    long as that of a mail. The user's earlier links of this kind end. Whoever opens it confirms the address. A session
+    of a member needs a fresh proof."""
+    return await tenant_auth.create_user_link(operator, user_id, data)
+
+
+@post("/v1/auth/users/{user_id:str}/impersonate", summary="Act in a user's place", tags=TAGS, cache_control=NO_STORE)
+async def impersonate_user(
+    operator: Injected[Caller], tenant_auth: Injected[TenantAuth], user_id: UserId, data: NewImpersonation
+) -> Impersonated:
+    """Returns one access token, and no refresh token. It lives as long as an access token of the project, an hour at
+    most. It carries `act.sub`, the id of the developer or key, which rules see as `auth.act`. It cannot change the
+    password, the address, the factors or the sessions of the user, and cannot delete the user. The audit log and the
+    user's sessions show it. A session of a member needs a fresh proof."""
+    return await tenant_auth.impersonate_user(operator, user_id, data)
+
+
+ROUTES = (create_user_link, impersonate_user)

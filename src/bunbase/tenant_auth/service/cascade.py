@@ -1,0 +1,138 @@
+"""Delete what belongs to a deleted user: documents by a field, and whatever a function of the project deletes.
+
+The life of one deletion:
+
+    1. The user's row is deleted. If the settings of the project name collections or a function (`deletion`), the same
+       transaction posts an event (`pkg/db/outbox.py`).
+    2. A job takes the event. It enqueues the function, with the user's id as key, and deletes documents, BATCH in each
+       commit, in the name of the project. After ROUNDS commits, it posts the event again, so that no delivery is long.
+    3. If the process dies, the event is still there. Deleted documents stay deleted, and the job goes on with the rest.
+
+The settings are those of the moment of the deletion of the documents. A collection that does not exist has no
+documents. A document that cannot be deleted, because others refer to it, stays, and a log line says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.contracts.bundoc.documents import Query
+from bunbase.contracts.bundoc.service import Bundoc
+from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
+from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.functions.problems import FunctionNotFound
+from bunbase.contracts.functions.service import Functions
+from bunbase.contracts.functions.triggers import NewJob
+from bunbase.pkg.errors import Problem
+from bunbase.pkg.logger import logger
+from bunbase.tenant_auth.pool import Pool, Pools
+
+log = logger("tenant_auth")
+
+USER_DELETED: Final = "user_deleted"  # payload: {"project", "user"}
+BATCH: Final = 500  # documents of one commit
+ROUNDS: Final = 4  # commits of one delivery
+OURS: Final = range(400, 500)  # the status of a Problem that another attempt meets again
+
+
+class _Found(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+
+
+class _Page(msgspec.Struct):
+    items: list[_Found]
+
+
+class Cascade:
+    """`nudge`: wakes the job that delivers the events of the outbox (`jobs.relay_job`)."""
+
+    def __init__(self, pools: Pools, bundoc: Bundoc, functions: Functions) -> None:
+        self.pools = pools
+        self.stores = pools.stores
+        self.bundoc = bundoc
+        self.functions = functions
+        self.nudge: Callable[[], None] = lambda: None
+
+    async def delete_user(self, project: str, id: str, until: float) -> bool:
+        """Delete a user, and post what follows, in one transaction. Return False if there is no such user."""
+        pool = await self.pools.of(project)
+        async with self.stores.db.transaction():
+            if not await self.stores.users.delete(project, id, until):
+                return False
+            if pool.auth.deletion.collections or pool.auth.deletion.function:
+                await self.stores.outbox.post(USER_DELETED, {"project": project, "user": id})
+        self.nudge()
+        return True
+
+    async def deliver(self, _topic: str, payload: Any) -> None:
+        """Do what follows the deletion of a user, and post the event again if something is left."""
+        project, user = payload["project"], payload["user"]
+        pool = await self.pools.of(project)
+        try:
+            if pool.auth.deletion.function and not payload.get("told"):
+                await self._tell(pool, user)
+            if await self._delete_some(pool, user):
+                await self.stores.outbox.post(USER_DELETED, {"project": project, "user": user, "told": True})
+        except (KeyDestroyed, KeyNotFound):
+            log.info("a project ended before the documents of its user", project=project, user=user)
+
+    async def _tell(self, pool: Pool, user: str) -> None:
+        """Enqueue the function of the settings. While such a job waits or runs, no second one is added."""
+        job = NewJob(pool.auth.deletion.function, {"event": USER_DELETED, "user": {"id": user}}, key=f"deleted:{user}")
+        try:
+            await self.functions.enqueue(_server(pool), job)
+        except FunctionNotFound:
+            log.warning("no function hears of a deleted user", project=pool.project, function=job.function, user=user)
+
+    async def _delete_some(self, pool: Pool, user: str) -> bool:
+        """Delete documents of the user, at most ROUNDS times BATCH. Return True if some may be left."""
+        rounds = 0
+        for collection, field in sorted(pool.auth.deletion.collections.items()):
+            while ids := await self._found(pool, collection, field, user):
+                deleted = await self._deleted(pool, collection, ids)
+                fields = {"project": pool.project, "user": user, "collection": collection, "documents": deleted}
+                if not deleted:
+                    log.warning("documents of a deleted user stay, because others refer to them", **fields)
+                    break
+                log.info("documents of a deleted user were deleted", **fields)
+                rounds += 1
+                if rounds == ROUNDS:
+                    return True
+                if len(ids) < BATCH and deleted == len(ids):
+                    break
+        return False
+
+    async def _found(self, pool: Pool, collection: str, field: str, user: str) -> list[str]:
+        """Return the ids of at most BATCH documents whose field has the user's id."""
+        query = Query(msgspec.json.encode({field: user}), limit=BATCH, select=("_id",))
+        try:
+            page = await self.bundoc.query(_server(pool), collection, query)
+        except Problem as problem:
+            if problem.code != "collection_not_found":
+                raise
+            return []
+        return [one.id for one in msgspec.json.decode(page.body, type=_Page).items]
+
+    async def _deleted(self, pool: Pool, collection: str, ids: list[str]) -> int:
+        """Delete documents in one commit; if one of them stops it, each alone. Return how many were deleted."""
+        if await self._commit(pool, collection, ids):
+            return len(ids)
+        return sum([await self._commit(pool, collection, [id]) for id in ids])
+
+    async def _commit(self, pool: Pool, collection: str, ids: list[str]) -> bool:
+        writes = [{"op": "delete", "collection": collection, "id": id} for id in ids]
+        try:
+            await self.bundoc.commit(_server(pool), msgspec.json.encode({"writes": writes}))
+        except Problem as problem:
+            if problem.status not in OURS or isinstance(problem, KeyDestroyed | KeyNotFound):
+                raise
+            return False
+        return True
+
+
+def _server(pool: Pool) -> Caller:
+    """Return the caller that acts for the project: rules do not apply to it."""
+    return Caller(CallerKind.SECRET, project=pool.project)
