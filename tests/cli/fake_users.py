@@ -9,6 +9,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from bunbase.contracts.tenant_auth.activity import ActedBy, ManagedActivity, ManagedActivityEntry, UserActOutcome
 from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult, NotChanged
 from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.problems import UserInviteNotFound, UserNotFound
@@ -197,7 +198,22 @@ async def rotate_user_keys(api: Injected[FakeApi], request: AnyRequest, project:
     return RotatedKeys(("new",), ("old",) if (await request.json())["now"] else ())
 
 
+@get("/api/projects/{project:str}/auth/activity")
+async def list_activity(api: Injected[FakeApi], request: AnyRequest, user: FromQuery[str] = "") -> ManagedActivity:
+    """Return the sign-ins of all users, or of one."""
+    api.signed_in(request)
+    done, by = UserActOutcome.DONE, ActedBy.USER
+    return ManagedActivity(
+        tuple(
+            ManagedActivityEntry(f"uac_{id}", NOW, "user.sign_in", done, by, "203.0.113.7", "Phone", user=id)
+            for id in api.users
+            if user in ("", id)
+        )
+    )
+
+
 USER_ROUTES: Final = (
+    list_activity,
     rotate_user_keys,
     get_auth,
     change_auth,

@@ -35,7 +35,7 @@ class Log:
         found = [one for one in self.entries if since is None or one.at >= since]
         return tuple(sorted(found, key=lambda one: (one.at, one.id), reverse=True))
 
-    def follower(self) -> Follower:
+    def follower(self) -> Follower[AuditEntry]:
         return Follower(self.ask, self.ask(None)[0] if self.entries else None)
 
 

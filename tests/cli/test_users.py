@@ -40,6 +40,28 @@ def test_users_are_created_listed_found_by_address_and_changed(
     assert bunbase("users", "update", "eve@example.com").code == 2
 
 
+def test_the_activity_of_one_user_or_of_all_is_listed_and_followed(
+    in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in (1, 2):
+        in_project.add_user(f"usr_{n}", f"u{n}@example.com")
+
+    def newcomer(_seconds: float) -> None:
+        if "usr_3" in in_project.users:
+            raise KeyboardInterrupt
+        in_project.add_user("usr_3", "u3@example.com")
+
+    monkeypatch.setattr("bunbase.cli.user_activity.time.sleep", newcomer)
+
+    of_all = bunbase("users", "activity", "--json").document["items"]
+    of_one = bunbase("users", "activity", "u2@example.com")
+    followed = bunbase("users", "activity", "--follow")
+
+    assert [one["user"] for one in of_all] == ["usr_1", "usr_2"]
+    assert ("user.sign_in" in of_one.out, "usr_2" in of_one.out, "usr_1" in of_one.out) == (True, True, False)
+    assert [line.split()[-1] for line in followed.out.splitlines()] == ["usr_2", "usr_1", "usr_3"]
+
+
 def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("users", "invite", "fred@example.com", "--role", "editor")
 

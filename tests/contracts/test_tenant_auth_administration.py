@@ -5,6 +5,7 @@ from urllib.parse import unquote
 import pytest
 
 from bunbase.contracts.caller import Role
+from bunbase.contracts.tenant_auth.activity import ActivityFilter, UserAct
 from bunbase.contracts.tenant_auth.bulk import BulkAction, BulkChange, BulkFilter, NotChanged
 from bunbase.contracts.tenant_auth.impersonation import LinkKind, NewHandedLink, NewImpersonation
 from bunbase.contracts.tenant_auth.problems import ImpersonationRefused, NoLink
@@ -38,6 +39,11 @@ async def test_administrators_help_find_and_change_users(tenant_auth: TenantAuth
     gone = await tenant_auth.change_users(ada, BulkChange(BulkAction.DELETE, filter=BulkFilter(banned=False)))
     assert (gone.done, gone.next) == (1, None)
     assert [one.id for one in (await tenant_auth.users(server, UserFilter(), 10, None)).items] == [eve.uid] != [bob.id]
+
+    everything = await tenant_auth.project_user_activity(ada, ActivityFilter(action=UserAct.BAN), 10, None)
+    assert [one.user for one in everything.items] == [eve.uid]
+    assert (await tenant_auth.user_activity(server, bob.id, 10, None)).items[0].action == UserAct.DELETE
+    assert (await tenant_auth.own_user_activity(in_place, 1, None)).items[0].action == UserAct.BAN
 
     (month,) = await tenant_auth.monthly_active_users(BAKERY)
     assert (month.users, month.anonymous) == (1, 0)

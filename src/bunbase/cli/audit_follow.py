@@ -1,4 +1,4 @@
-"""Follow an audit log: yield each entry once, as it appears.
+"""Follow an audit log, or the activity of users: yield each entry once, as it appears.
 
 The command asks again and again for the entries since a time. Entries do not appear in the order of their times,
 because several servers write them at once; therefore each question goes back OVERLAP behind the newest entry, and the
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from bunbase.cli.errors import Refused, Unreachable
-from bunbase.contracts.audit import AuditEntry, AuditOutcome
+from bunbase.contracts.audit import AuditOutcome
 
 PAUSE_SECONDS: Final = 2.0
 MAX_PAUSE_SECONDS: Final = 10.0
@@ -21,14 +21,30 @@ OVERLAP: Final = timedelta(seconds=60)  # a server stores an entry within second
 MAX_HELD: Final = 5  # questions for which an act that is under way is held back, to show its outcome
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
 
-Ask = Callable[[datetime | None], tuple[AuditEntry, ...]]  # all entries since a time, newest first
+
+class Followed(Protocol):
+    """An entry of a log."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+
+E = TypeVar("E", bound=Followed)
+
+Ask = Callable[[datetime | None], tuple[E, ...]]  # all entries since a time, newest first
 Hint = Callable[[str], None]
 
 
-class Follower:
+class Follower(Generic[E]):
     """`newest`: the newest entry of the log at the start; None for an empty log, whose entries are then all new."""
 
-    def __init__(self, ask: Ask, newest: AuditEntry | None) -> None:
+    def __init__(self, ask: Ask[E], newest: E | None) -> None:
         self.ask = ask
         self.since = None if newest is None else newest.at - OVERLAP
         self.seen: dict[str, datetime] = {}
@@ -36,7 +52,7 @@ class Follower:
         if newest is not None:
             self.seen = {entry.id: entry.at for entry in self._asked()}
 
-    def new_entries(self) -> list[AuditEntry]:
+    def new_entries(self) -> list[E]:
         """Return the entries that have appeared, oldest first."""
         entries = self._asked()
         ready = [entry for entry in reversed(entries) if entry.id not in self.seen and not self._hold(entry)]
@@ -47,12 +63,12 @@ class Follower:
         self.seen = {id: at for id, at in self.seen.items() if self.since is None or at >= self.since}
         return ready
 
-    def _asked(self) -> tuple[AuditEntry, ...]:
+    def _asked(self) -> tuple[E, ...]:
         return self.ask(self.since)
 
-    def _hold(self, entry: AuditEntry) -> bool:
+    def _hold(self, entry: E) -> bool:
         """True if an entry should wait for its outcome."""
-        if entry.outcome is not AuditOutcome.UNKNOWN:
+        if entry.outcome != AuditOutcome.UNKNOWN:
             self.held.pop(entry.id, None)
             return False
         self.held[entry.id] = self.held.get(entry.id, 0) + 1
@@ -62,7 +78,7 @@ class Follower:
         return False
 
 
-def follow(follower: Follower, hint: Hint, pause: Callable[[float], None]) -> Iterator[AuditEntry]:
+def follow(follower: Follower[E], hint: Hint, pause: Callable[[float], None]) -> Iterator[E]:
     """Yield entries until the user stops the command. A server that does not answer is asked again.
 
     Raises: Refused for errors that do not pass.

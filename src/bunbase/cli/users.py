@@ -14,6 +14,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.project_users import USERS, Named, ProjectUsers
 from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
 from bunbase.cli.session import open_session
+from bunbase.cli.user_activity import activity
 from bunbase.cli.user_invites import user_invites
 from bunbase.cli.user_lists import IdsFrom, act_on_many, named_once
 from bunbase.cli.user_support import impersonate, link
@@ -37,7 +38,7 @@ FromInput = Annotated[
 
 app = App(name="users", help="List, create, import, change, ban and delete the users of a project's app.")
 app.command(user_invites)
-for _command in (impersonate, link):
+for _command in (activity, impersonate, link):
     app.command(_command)
 app.command("bunbase.cli.user_transfers:import_users", name="import", help="Import users with their passwords.")
 app.command("bunbase.cli.user_transfers:export_users", name="export", help="Export users for another project.")

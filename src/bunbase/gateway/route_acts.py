@@ -169,6 +169,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     # end users
     ("GET", f"{P}/auth"): Act.AUTH_SETTINGS_READ,
     ("PATCH", f"{P}/auth"): Act.AUTH_SETTINGS_UPDATE,
+    ("GET", f"{P}/auth/activity"): Act.USER_READ,
     ("POST", f"{P}/auth/signing-keys/rotate"): Act.USER_KEYS_ROTATE,
     ("POST", "/v1/auth/signup"): Act.PROFILE_USE,
     ("POST", "/v1/auth/anonymous"): Act.PROFILE_USE,
@@ -196,6 +197,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("DELETE", "/v1/auth/totp"): Act.PROFILE_USE,
     ("POST", "/v1/auth/reauthenticate"): Act.PROFILE_USE,
     ("POST", "/v1/auth/reauthenticate/options"): Act.PROFILE_USE,
+    ("GET", "/v1/auth/activity"): Act.PROFILE_USE,
     ("GET", "/v1/auth/sessions"): Act.PROFILE_USE,
     ("DELETE", "/v1/auth/sessions"): Act.PROFILE_USE,
     ("DELETE", "/v1/auth/sessions/{session_id}"): Act.PROFILE_USE,
@@ -259,6 +261,7 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("GET", "/v1/auth/users/{user_id}"): Act.USER_READ,
     ("PATCH", "/v1/auth/users/{user_id}"): Act.USER_UPDATE,
     ("DELETE", "/v1/auth/users/{user_id}"): Act.USER_DELETE,
+    ("GET", "/v1/auth/users/{user_id}/activity"): Act.USER_READ,
     ("GET", "/v1/auth/users/{user_id}/sessions"): Act.USER_READ,
     ("DELETE", "/v1/auth/users/{user_id}/sessions"): Act.USER_SIGN_OUT,
     ("POST", "/v1/auth/users/{user_id}/reset-factors"): Act.USER_RESET_FACTORS,

@@ -52,17 +52,18 @@ MAY_CALL: Final = {
                     create_user_link create_user_link_ticket custom_token delete_me delete_passkey delete_user
                     delete_user_identity dev_mails end_own_session end_own_sessions end_user_sessions
                     exchange_user_code export_users finish_user_login impersonate_user import_users invite_user
-                    is_cookie_origin jwks knows_address login login_with_code login_with_custom_token
-                    login_with_link login_with_passkey login_with_phone login_with_second_factor logout
-                    mail_link_of_page me new_recovery_codes note_first_uses open_confirmed_user own_sessions
+                    is_cookie_origin jwks knows_address login login_with_code login_with_custom_token login_with_link
+                    login_with_passkey login_with_phone login_with_second_factor logout mail_link_of_page me
+                    new_recovery_codes note_first_uses open_confirmed_user own_sessions own_user_activity
                     passkey_login_options passkey_options passkey_options_on_page passkeys project_auth
-                    proof_options reauthenticate refresh register_passkey remove_phone remove_totp rename_passkey
-                    request_phone_change request_phone_code request_user_code request_user_email_change
-                    request_user_link request_user_password_reset request_user_verification reset_user_factors
-                    reset_user_password revocations rotate_user_keys session_alive sign_in_anonymously sign_in_look
-                    sign_in_on_page signup start_enrolment start_service_on_page start_totp start_user_login
-                    totp_state update_me update_user user user_identities user_invites user_link_target
-                    user_login_providers user_page user_sessions users verify_user_email withdraw_user_invite""",
+                    project_user_activity proof_options reauthenticate refresh register_passkey remove_phone
+                    remove_totp rename_passkey request_phone_change request_phone_code request_user_code
+                    request_user_email_change request_user_link request_user_password_reset request_user_verification
+                    reset_user_factors reset_user_password revocations rotate_user_keys session_alive
+                    sign_in_anonymously sign_in_look sign_in_on_page signup start_enrolment start_service_on_page
+                    start_totp start_user_login totp_state update_me update_user user user_activity user_identities
+                    user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
+                    withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
         "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
                         update_user user users""",

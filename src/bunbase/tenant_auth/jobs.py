@@ -13,6 +13,7 @@ from bunbase.pkg.errors import Problem
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.upkeep import lifetime_job, pairs_job, upkeep_job
 from bunbase.tenant_auth.access_tokens import UserTokens
+from bunbase.tenant_auth.journal import Journal
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.active_months import ActiveMonths
 from bunbase.tenant_auth.service.cascade import USER_DELETED, Cascade
@@ -28,6 +29,7 @@ TEXT_MESSAGES_SECONDS: Final = 2.0
 FORGET_SECONDS: Final = 600.0
 ACTIVE_SECONDS: Final = 5.0  # of active users, who are lost when the process is killed
 RELAY_SECONDS: Final = 1.0
+REFUSED_SECONDS: Final = 1.0
 MAIL_REQUESTS_SECONDS: Final = 5.0  # for requests that another process stored
 
 
@@ -52,6 +54,18 @@ def settings_job(stores: Stores, pools: Pools, access: UserTokens) -> Job:
             await pools.cache.follow(stores.feed.follow(), forget_keys)
 
     return Job("tenant_auth.follow_settings", follow, FOLLOW_SECONDS)
+
+
+def activity_jobs(journal: Journal, settings: TenantAuthSettings) -> tuple[Job, Job]:
+    """Return the job that stores refused sign-ins, and the job that deletes old entries."""
+
+    async def delete_old() -> None:
+        await journal.store.delete_old(journal.clock.now(), settings.activity_days)
+
+    return (
+        Job("tenant_auth.store_refused_sign_ins", journal.store_refused, REFUSED_SECONDS),
+        Job("tenant_auth.delete_old_activity", delete_old, IDLE_SECONDS),
+    )
 
 
 def active_user_jobs(months: ActiveMonths) -> tuple[Job, ...]:

@@ -20,6 +20,7 @@ from bunbase.pkg.passwords import open_passwords
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.jobs import (
     active_user_jobs,
+    activity_jobs,
     mail_request_job,
     relay_job,
     settings_job,
@@ -49,13 +50,17 @@ async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Sit
         mails.has_own_way = service.hooks.sends_mail
         asked = (mail_request_job(service.mail_requests), *text_message_jobs(service.texts))
         kept = (settings_job(stores, pools, access), *upkeep_jobs(stores, settings, site.clock))
-        async with running(
-            *asked,
-            *kept,
-            relay_job(stores, service.hooks, service.cascade),
-            *active_user_jobs(service.active_months),
-            *mail_jobs(mails, service.hooks.projects),
-            own_ways_job(mails, service.hooks),
+        async with (
+            pools.journal.storing_the_rest(),
+            running(
+                *asked,
+                *kept,
+                relay_job(stores, service.hooks, service.cascade),
+                *active_user_jobs(service.active_months),
+                *activity_jobs(pools.journal, settings),
+                *mail_jobs(mails, service.hooks.projects),
+                own_ways_job(mails, service.hooks),
+            ),
         ):
             try:
                 yield service

@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.users import ManagedUser, User, UserChanges
 from bunbase.pkg.errors import Unauthenticated
@@ -81,6 +82,22 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and not was_banned)
     return signed_out(after) if ends else changed(person, after)
+
+
+def credential_changes(before: Person, after: Person, now: datetime) -> list[UserAct]:
+    """Return what a change by an administrator or an import means for the credentials."""
+    was, user, acts = before.user, after.user, list[UserAct]()
+    if after.password_hash != before.password_hash:
+        acts.append(UserAct.PASSWORD_CHANGE)
+    if user.email != was.email:
+        acts.append(UserAct.EMAIL_CHANGE)
+    elif user.email_verified and not was.email_verified:
+        acts.append(UserAct.EMAIL_VERIFY)
+    if user.phone != was.phone:
+        acts.append(UserAct.PHONE_CHANGE if user.phone else UserAct.PHONE_DELETE)
+    if after.is_banned(now) != before.is_banned(now):
+        acts.append(UserAct.BAN if after.is_banned(now) else UserAct.UNBAN)
+    return acts
 
 
 def _ban_after(person: Person, changes: UserChanges, now: datetime) -> tuple[bool, datetime | None]:

@@ -45,6 +45,7 @@ from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
 from bunbase.pkg.sessions import SessionSettings, revoked_until
 from bunbase.tenant_auth.admissions import allows_domain
+from bunbase.tenant_auth.journal import Journal
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.new_passwords import UserPasswords
 from bunbase.tenant_auth.page_codes import PageCodes
@@ -348,6 +349,7 @@ class Pools:
         self.breached = helpers.breached
         self.settings = settings
         self.site = site
+        self.journal = Journal(stores.activity, site.clock)
         stores.mails.sender_of = self.sender_of
         stores.mails.for_reader = self.for_reader
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())

@@ -25,6 +25,8 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     five digits of a hash; if it does not answer within two seconds, the password is accepted.
     `signing_key_days`: a key of a project signs tokens for this time; then the next one does, without an interruption.
     A project may choose another time (`tokens.rotation_days`).
+    `activity_days`: entries about sign-ins and credentials of users are deleted after this time. A project may choose a
+    shorter time (`activity_days`).
     """
 
     signing_key_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
@@ -34,3 +36,4 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     captcha_urls: dict[str, str] = msgspec.field(default_factory=dict)
     breached_passwords_file: str = ""
     breached_passwords_url: str = ""
+    activity_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90

@@ -15,7 +15,7 @@ from bunbase.bunauth.jobs import activity_jobs
 from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings
-from bunbase.bunauth.store.activity import MAX_REFUSED, UNAUDITED
+from bunbase.bunauth.store.activity import UNAUDITED
 from bunbase.bunauth.store.known_devices import MAX_DEVICES
 from bunbase.contracts.bunauth.activity import Activity, ActivityEntry, ActivityMethod, ActivityOutcome
 from bunbase.contracts.bunauth.factors import SecondFactor
@@ -24,6 +24,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.db.database import Database
+from bunbase.pkg.identity.activity_slots import MAX_REFUSED
 from bunbase.pkg.modules import Rooms, Site
 from tests.bunauth.factors import challenged, with_passkey, with_totp
 from tests.bunauth.mailbox import kinds, link, mails

@@ -42,6 +42,7 @@ EVE: Final = "eve@example.com"
 ADA: Final = member_caller(BAKERY, Role.DEVELOPER)
 # reading, the data of the app, and the end of the impersonator's own session; and what makes another anonymous user
 APART: Final = {
+    ("GET", "/v1/auth/activity"),
     ("GET", "/v1/auth/me"),
     ("GET", "/v1/auth/sessions"),
     ("PATCH", "/v1/auth/me"),

@@ -1,13 +1,6 @@
-"""Tell the owner of an account about a sign-in from a device that the account has never used.
-
-A device is a program in a network: the User-Agent header without its numbers, so that an update of the browser is no
-new device, and the /24 or /48 around the address.
-"""
+"""Tell the owner of an account about a sign-in from a device that the account has never used."""
 
 from __future__ import annotations
-
-import re
-from typing import Final
 
 from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.letters import Letters
@@ -16,10 +9,7 @@ from bunbase.bunauth.store.accounts import Credentials
 from bunbase.contracts.bunauth.activity import ActivityMethod
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
-from bunbase.pkg.ip_addresses import network_around
-from bunbase.pkg.opaque import fingerprint
-
-NUMBERS: Final = re.compile(r"[0-9][0-9._]*")
+from bunbase.pkg.identity.devices import device_of
 
 
 class NewDevices:
@@ -38,11 +28,7 @@ class NewDevices:
         be that of a thief, at an account that was idle, or is older than the list of devices.
         """
         now = self.clock.now()
-        new = await self.stores.known_devices.note(account.id, device_of(caller), now)
+        new = await self.stores.known_devices.note(account.id, device_of(caller.agent, caller.ip), now)
         if new and self.tells and happened.method is not ActivityMethod.REGISTRATION:
             letter = self.letters.account.new_sign_in(account.email, now, caller.agent, caller.ip)
             await self.stores.mails.post(letter)
-
-
-def device_of(caller: Caller) -> bytes:
-    return fingerprint(f"{NUMBERS.sub('', caller.agent)}\n{network_around(caller.ip)}")

@@ -8,15 +8,12 @@ row each, up to MAX_DONE in an hour. They have a limit of their own, so no flood
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 import msgspec
 
 from bunbase.contracts.bunauth.activity import ActivityEntry, UnauditedActivity
 from bunbase.pkg.db.database import Database
-
-MAX_REFUSED: Final = 20
-MAX_DONE: Final = 200
+from bunbase.pkg.identity.activity_slots import MAX_DONE, MAX_REFUSED
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('bunauth activity ' || $1, 0))"
 ADD = """

@@ -9,6 +9,7 @@ from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveUserCounts
+from bunbase.contracts.tenant_auth.activity import UserActivityLog
 from bunbase.contracts.tenant_auth.anonymous import AnonymousUsers
 from bunbase.contracts.tenant_auth.bulk import ManyUsers
 from bunbase.contracts.tenant_auth.cookies import UserCookies
@@ -33,6 +34,7 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUs
 class TenantAuth(
     ActiveUserCounts,
     AnonymousUsers,
+    UserActivityLog,
     UserCookies,
     ManyUsers,
     UserFactors,

@@ -134,12 +134,14 @@ class MailAppearance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `Bakery <hello@bakery.example>`, whose domain the operator has allowed. `reply_to`: the address for answers.
 
     `templates`: texts by the kind of the mail, for all languages. `languages`: such texts by the tag of a language.
+    `new_device`: users get a mail about a sign-in from a device that they have not used.
     """
 
     sender: Annotated[str, msgspec.Meta(max_length=300)] = msgspec.field(default="", name="from")
     reply_to: Annotated[str, msgspec.Meta(max_length=300)] = ""
     templates: Annotated[dict[str, MailTexts], msgspec.Meta(max_length=50)] = {}
     languages: Annotated[dict[str, dict[str, MailTexts]], msgspec.Meta(max_length=20)] = {}
+    new_device: bool = False
 
 
 class Hooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,7 +180,8 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `redirect_urls`: the addresses of the app to which a browser may be sent. `cookies`: pages of these addresses may
     keep the session of a user in a cookie (`?cookies=1`). `providers`: by the name in addresses.
-    `verify_emails`: a user signs in by password only after the address was confirmed.
+    `verify_emails`: a user signs in by password only after the address was confirmed. `activity_days`: entries about
+    sign-ins and credentials are deleted after this time, if it is shorter than that of the installation.
     """
 
     app_name: Name = ""
@@ -200,6 +203,7 @@ class ProjectAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mail: MailAppearance = msgspec.field(default_factory=MailAppearance)
     hooks: Hooks = msgspec.field(default_factory=Hooks)
     deletion: DeletionSettings = msgspec.field(default_factory=DeletionSettings)
+    activity_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] | None = None
     sign_in_page: SignInPage = msgspec.field(default_factory=SignInPage)
 
 

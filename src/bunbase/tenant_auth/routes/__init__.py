@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bunbase.tenant_auth.routes import (
+    activity,
     bulk,
     external,
     factors,
@@ -23,6 +24,7 @@ from bunbase.tenant_auth.routes import (
 )
 
 ROUTES = (
+    *activity.ROUTES,
     *bulk.ROUTES,
     *external.ROUTES,
     *factors.ROUTES,

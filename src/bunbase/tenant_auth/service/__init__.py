@@ -11,6 +11,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
+from bunbase.contracts.tenant_auth.activity import ActivityFilter, ManagedActivity, OwnActivity
 from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
@@ -52,6 +53,7 @@ from bunbase.tenant_auth.page_codes import is_page_code
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.active_months import ActiveMonths
+from bunbase.tenant_auth.service.activity import UserActivity
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.bulk import Bulk
@@ -134,6 +136,7 @@ class TenantAuthService:
         self.active_months = ActiveMonths(stores, tokens.active, pools.site.clock)
         self.impersonation = Impersonation(self.opening)
         self.user_links = UserLinks(pools)
+        self.activity = UserActivity(pools)
 
     async def signup(
         self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
@@ -411,6 +414,17 @@ class TenantAuthService:
 
     async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         return await self.administration.make_custom_token(caller, uid, claims)
+
+    async def own_user_activity(self, caller: Caller, limit: int, cursor: str | None) -> OwnActivity:
+        return await self.activity.own(caller, limit, cursor)
+
+    async def user_activity(self, caller: Caller, id: str, limit: int, cursor: str | None) -> ManagedActivity:
+        return await self.activity.of_user(caller, id, limit, cursor)
+
+    async def project_user_activity(
+        self, caller: Caller, only: ActivityFilter, limit: int, cursor: str | None
+    ) -> ManagedActivity:
+        return await self.activity.of_project(caller, only, limit, cursor)
 
     async def monthly_active_users(self, project: str) -> tuple[ActiveMonth, ...]:
         return await self.active_months.of_project(project)

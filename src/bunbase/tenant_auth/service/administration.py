@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.sessions import CustomToken, UserSessions
 from bunbase.contracts.tenant_auth.users import (
     ManagedUser,
@@ -26,7 +27,16 @@ from bunbase.pkg.addresses import email_or_none, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
-from bunbase.tenant_auth.people import Person, existing, no_such_user, refuse_banned, signed_out, with_changes
+from bunbase.tenant_auth.journal import Actor, Event, administrator
+from bunbase.tenant_auth.people import (
+    Person,
+    credential_changes,
+    existing,
+    no_such_user,
+    refuse_banned,
+    signed_out,
+    with_changes,
+)
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
 from bunbase.tenant_auth.service.callers import managed_project
@@ -43,6 +53,7 @@ class Administration:
         self.pools = opening.pools
         self.places = places
         self.cascade = cascade
+        self.journal = opening.journal
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
 
@@ -74,7 +85,9 @@ class Administration:
             await self.access.check_key(project)
             user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
             person = Person(user, hash)
-            await self.stores.users.add(project, person)
+            async with self.stores.db.transaction():
+                await self.stores.users.add(project, person)
+                await self.journal.add(project, person.id, Event(UserAct.CREATE), administrator(caller))
         return person.shown(self.clock.now())
 
     async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
@@ -86,11 +99,11 @@ class Administration:
             hash = await pool.new_passwords.hash(changes.password, email or "", person)
         now = self.clock.now()
         alter = partial(with_changes, changes=changes, password_hash=hash, now=now)
-        return (await self._change(project, id, alter)).shown(now)
+        return (await self._change(project, id, alter, administrator(caller))).shown(now)
 
     async def delete_user(self, caller: Caller, id: str) -> None:
         project = managed_project(caller, Act.USER_DELETE)
-        if not await self.cascade.delete_user(project, id, await self.pools.revoked_until()):
+        if not await self.cascade.delete_user(project, id, await self.pools.revoked_until(), administrator(caller)):
             raise no_such_user()
         self.places.count_again(project)
 
@@ -104,7 +117,10 @@ class Administration:
         return UserSessions(tuple(page), next)
 
     async def end_sessions(self, caller: Caller, id: str) -> None:
-        await self._change(managed_project(caller, Act.USER_SIGN_OUT), id, signed_out)
+        project = managed_project(caller, Act.USER_SIGN_OUT)
+        async with self.stores.db.transaction():
+            await self._change(project, id, signed_out, administrator(caller))
+            await self.journal.add(project, id, Event(UserAct.SESSION_END), administrator(caller))
 
     async def make_custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
         project = managed_project(caller, Act.USER_IMPERSONATE)
@@ -121,9 +137,14 @@ class Administration:
     async def _existing(self, project: str, id: str) -> Person:
         return existing(await self.stores.users.by_id(project, id))
 
-    async def _change(self, project: str, id: str, alter: Alter) -> Person:
-        until = await self.pools.revoked_until()
-        return existing(await self.stores.users.change(project, id, alter, self.clock.now(), until))
+    async def _change(self, project: str, id: str, alter: Alter, actor: Actor) -> Person:
+        until, now = await self.pools.revoked_until(), self.clock.now()
+        async with self.stores.db.transaction():
+            before = existing(await self.stores.users.locked(project, id))
+            after = existing(await self.stores.users.change(project, id, alter, now, until))
+            for act in credential_changes(before, after, now):
+                await self.journal.add(project, id, Event(act), actor)
+        return after
 
 
 def _checked(changes: UserChanges, now: datetime) -> UserChanges:

@@ -9,11 +9,13 @@ from typing import Final, assert_never
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.bulk import BulkAction, BulkChange, BulkResult, NotChanged
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.users import UserChanges, UserFilter, UserOrder
 from bunbase.pkg.errors import InvalidInput
-from bunbase.tenant_auth.people import signed_out, with_changes
+from bunbase.tenant_auth.journal import Actor, Event, administrator
+from bunbase.tenant_auth.people import credential_changes, signed_out, with_changes
 from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.callers import managed_project
@@ -35,7 +37,7 @@ class Bulk:
         ids, next = await self._named(caller, change)
         done: list[str] = []
         for start in range(0, len(ids), CHUNK):
-            done += await self._changed(project, change.action, ids[start : start + CHUNK])
+            done += await self._changed(project, change.action, ids[start : start + CHUNK], administrator(caller))
         if change.action is BulkAction.DELETE:
             self.administration.places.count_again(project)
             self.cascade.nudge()  # again: now the transactions are over
@@ -55,17 +57,17 @@ class Bulk:
         page = await self.administration.list_users(caller, only, change.limit, change.cursor)
         return sorted(user.id for user in page.items), page.next
 
-    async def _changed(self, project: str, action: BulkAction, ids: list[str]) -> list[str]:
+    async def _changed(self, project: str, action: BulkAction, ids: list[str], actor: Actor) -> list[str]:
         """Do the act to the users in one transaction. Return the ids of those that exist."""
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
-            return [id for id in ids if await self._one(project, action, id, until)]
+            return [id for id in ids if await self._one(project, action, id, until, actor)]
 
-    async def _one(self, project: str, action: BulkAction, id: str, until: float) -> bool:
+    async def _one(self, project: str, action: BulkAction, id: str, until: float, actor: Actor) -> bool:
         users, now = self.stores.users, self.pools.site.clock.now()
         match action:
             case BulkAction.DELETE:
-                return await self.cascade.delete_user(project, id, until)
+                return await self.cascade.delete_user(project, id, until, actor)
             case BulkAction.SIGN_OUT:
                 alter = signed_out
             case BulkAction.BAN | BulkAction.UNBAN:
@@ -73,7 +75,14 @@ class Bulk:
                 alter = partial(with_changes, changes=changes, password_hash=None, now=now)
             case never:
                 assert_never(never)
-        return await users.change(project, id, alter, now, until) is not None
+        before = await users.locked(project, id)
+        after = await users.change(project, id, alter, now, until)
+        if before is None or after is None:
+            return False
+        acts = credential_changes(before, after, now)
+        for act in [UserAct.SESSION_END] if action is BulkAction.SIGN_OUT else acts:
+            await self.pools.journal.add(project, id, Event(act), actor)
+        return True
 
 
 def _digest(ids: list[str]) -> str:

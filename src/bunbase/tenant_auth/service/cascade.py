@@ -28,6 +28,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.functions.triggers import NewJob
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
+from bunbase.tenant_auth.journal import Actor
 from bunbase.tenant_auth.pool import Pool, Pools
 
 log = logger("tenant_auth")
@@ -56,12 +57,13 @@ class Cascade:
         self.functions = functions
         self.nudge: Callable[[], None] = lambda: None
 
-    async def delete_user(self, project: str, id: str, until: float) -> bool:
+    async def delete_user(self, project: str, id: str, until: float, actor: Actor) -> bool:
         """Delete a user, and post what follows, in one transaction. Return False if there is no such user."""
         pool = await self.pools.of(project)
         async with self.stores.db.transaction():
             if not await self.stores.users.delete(project, id, until):
                 return False
+            await self.pools.journal.deleted(project, id, actor)
             if pool.auth.deletion.collections or pool.auth.deletion.function:
                 await self.stores.outbox.post(USER_DELETED, {"project": project, "user": id})
         self.nudge()
@@ -98,6 +100,7 @@ class Cascade:
                     log.warning("documents of a deleted user stay, because others refer to them", **fields)
                     break
                 log.info("documents of a deleted user were deleted", **fields)
+                await self.pools.journal.documents_deleted(pool.project, user, collection, deleted)
                 rounds += 1
                 if rounds == ROUNDS:
                     return True

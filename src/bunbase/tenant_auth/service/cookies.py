@@ -76,7 +76,7 @@ class Cookies:
             case Standing.REUSED if _just_replaced(pool, token, now):
                 return await self._same(pool, token, now, now + _grace(pool))
             case Standing.REUSED:
-                await self.sessions.end(pool.project, token.session)
+                await self.sessions.end_stolen(pool.project, token)
                 raise TokenReused("Sign in again; if this was not you, change your password.")
             case Standing.EXPIRED:
                 raise TokenExpired("Sign in again.")

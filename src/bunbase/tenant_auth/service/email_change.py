@@ -6,6 +6,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.pkg.addresses import normal_email
 from bunbase.tenant_auth.admissions import check_domain
+from bunbase.tenant_auth.journal import the_user
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.proofs import Proofs
 
@@ -28,4 +29,5 @@ class EmailChange:
     async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
         pool = await self.pools.of(linked_project(caller))
-        return AddressConfirmed(await pool.email_changes.confirm(token))
+        note = self.pools.journal.noted(pool.project, the_user(caller))
+        return AddressConfirmed(await pool.email_changes.confirm(token, note))

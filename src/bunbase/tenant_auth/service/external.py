@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
@@ -24,6 +25,7 @@ from bunbase.pkg.identity.store.external_logins import ExternalCode, project_of_
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.admissions import check_admission
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.people import Change, Person, with_identity
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
@@ -117,8 +119,9 @@ class ExternalAccounts:
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: IdentityNotFound, LastSignInMethod, ReauthenticationRequired."""
         user = (await self.proofs.need_fresh(caller)).uid
-        people = self._people(await self._pool(caller), await self.pools.revoked_until())
-        await people.remove(user, id)
+        pool = await self._pool(caller)
+        people = self._people(pool, await self.pools.revoked_until())
+        await people.remove(user, id, self.pools.journal.noted(pool.project, the_user(caller)))
 
     async def _pool(self, caller: Caller) -> Pool:
         return await self.pools.of(keyed_project(caller))
@@ -152,8 +155,9 @@ class ExternalAccounts:
             if person.link_session:  # lock the user before the identity, as a deletion of the user does
                 linked = await people.people.of_session(person.link_session)
                 await people.people.locked(linked or "")
-            user = await people.account(person, partial(self._opened, caller, entry))
-            return await self._no_longer_anonymous(entry, user) if user.user.anonymous else user
+            note = self.pools.journal.noted(pool.project, the_user(caller))
+            user = await people.account(person, partial(self._opened, caller, entry), note)
+            return await self._no_longer_anonymous(caller, entry, user) if user.user.anonymous else user
 
     async def _opened(self, caller: Caller, entry: Entry, person: ExternalCode) -> str:
         """Open a user, and return its id. The service has verified the address of the person. Raises: NotAdmitted."""
@@ -167,6 +171,7 @@ class ExternalAccounts:
         async with self.places.reserve(project):
             await self.stores.users.add(project, new)
         await self.opening.hooks.note_signup(project, new, entry.method)
+        await self._note(caller, new, entry.method, UserAct.SIGN_UP)
         return new.id
 
     async def _upgrading(self, caller: Caller, person: ExternalCode) -> ExternalCode:
@@ -181,7 +186,11 @@ class ExternalAccounts:
         found = await self.stores.users.by_id(project, uid)
         return found is not None and found.user.anonymous
 
-    async def _no_longer_anonymous(self, entry: Entry, user: Person) -> Person:
+    async def _note(self, caller: Caller, person: Person, method: SignInMethod, act: UserAct) -> None:
+        event = Event(act, method.provider, amr=method.amr, on_device=True)
+        await self.pools.journal.add(caller.project, person.id, event, the_user(caller))
+
+    async def _no_longer_anonymous(self, caller: Caller, entry: Entry, user: Person) -> Person:
         """Store the identity's address with an anonymous user, who is locked. The id stays, and so do the data.
 
         Raises: NotAdmitted, EmailTaken.
@@ -197,4 +206,5 @@ class ExternalAccounts:
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")
         await self.opening.hooks.note_signup(pool.project, changed, entry.method)
+        await self._note(caller, changed, entry.method, UserAct.UPGRADE)
         return changed

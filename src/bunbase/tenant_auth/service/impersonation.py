@@ -13,9 +13,11 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.impersonation import Impersonated, NewImpersonation
 from bunbase.pkg.sessions import Session, new_session
 from bunbase.tenant_auth.access_tokens import Subject
+from bunbase.tenant_auth.journal import Event, administrator
 from bunbase.tenant_auth.people import existing, refuse_banned
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import managed_project
@@ -42,9 +44,17 @@ class Impersonation:
             refuse_banned(person, session.created_at)
             subject = Subject(person.user, person.version, session.id, method=IMPERSONATION, act={"sub": actor})
             made = await self.tokens.new_access(pool, subject, session.expires_at, session.created_at, IMPERSONATE)
-            if await self.stores.sessions.add_impersonated(pool.project, session, subject):
+            if await self._store(caller, pool, session, subject):
                 return Impersonated(person.user, made.access_token, made.expires_in, session.id, actor)
             # else the user was changed meanwhile: check again
+
+    async def _store(self, caller: Caller, pool: Pool, session: Session, subject: Subject) -> bool:
+        event = Event(UserAct.IMPERSONATE, session=session.id)
+        async with self.stores.db.transaction():
+            if not await self.stores.sessions.add_impersonated(pool.project, session, subject):
+                return False
+            await self.pools.journal.add(pool.project, session.user_id, event, administrator(caller))
+        return True
 
 
 def _session(caller: Caller, pool: Pool, id: str) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bunbase.contracts.caller import Caller
+from bunbase.tenant_auth.journal import the_user
 from bunbase.tenant_auth.people import account_deleted
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.service.callers import keyed_project
@@ -23,6 +24,7 @@ class Leaving:
         Raises: ReauthenticationRequired, Unauthenticated.
         """
         project, user = keyed_project(caller), await self.proofs.need_fresh(caller)
-        if not await self.cascade.delete_user(project, user.uid, await self.pools.revoked_until()):
+        until = await self.pools.revoked_until()
+        if not await self.cascade.delete_user(project, user.uid, until, the_user(caller)):
             raise account_deleted()  # by another request at the same moment
         self.places.count_again(project)

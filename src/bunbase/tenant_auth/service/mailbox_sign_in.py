@@ -16,6 +16,7 @@ import msgspec
 
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import InvalidCode
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK
@@ -31,7 +32,7 @@ from bunbase.tenant_auth.people import Person, taken_over
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
-from bunbase.tenant_auth.service.shown_address import ShownSignIn
+from bunbase.tenant_auth.service.shown_address import Note, ShownSignIn
 from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
@@ -56,6 +57,8 @@ class MailboxSignIn:
         with metrics.counted(metrics.logins, POOL):
             right = normal and await pool.codes.check(MailKind.SIGN_IN_CODE, normal, code)
             if not normal or not right:
+                owner = await pool.users.by_email(pool.project, normal) if normal else None
+                self.signing_in.refuse(caller, owner, EMAIL_CODE)
                 raise wrong_code()
 
         async def take() -> None:
@@ -130,7 +133,7 @@ class ShownMailbox:
     def admitted(self) -> bool:
         return admits(self.pool.auth, self.email)
 
-    async def claim(self, owner: Person) -> bool:
+    async def claim(self, owner: Person, note: Note) -> bool:
         """Confirm the address of a user, and end everything with which another person could open the account."""
         if owner.user.email_verified:
             return False
@@ -141,6 +144,7 @@ class ShownMailbox:
             if before is not None and before.email == self.email and not before.user.email_verified:
                 await users.change(pool.project, owner.id, taken_over, pool.clock.now(), until)
                 await pool.forget_ways_in(owner.id)
+                await note(UserAct.TAKE_OVER)
         return True
 
     def taken(self) -> Problem:

@@ -18,10 +18,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct, UserActOutcome
 from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.errors import Problem
 from bunbase.tenant_auth.admissions import check_admission
+from bunbase.tenant_auth.journal import SYSTEM, Event, the_user
 from bunbase.tenant_auth.people import Person, refuse_banned
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.enrolment_demands import demands_factor, enrolment_required, needs_more
@@ -47,6 +49,7 @@ class OpenSession:
         self.pools = pools
         self.tokens = tokens
         self.hooks = hooks
+        self.journal = pools.journal
 
     async def open_session(
         self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None = None, also: Also = nothing
@@ -57,10 +60,10 @@ class OpenSession:
         this inside a transaction. `claims`: claims of the session besides the user's own.
         Raises: UserBanned, SecondFactorRequired, MfaEnrolmentRequired, HookFailed, KeyNotFound, KeyDestroyed.
         """
-        refuse_banned(person, self.tokens.clock.now())
+        self.refuse_banned(caller, person, method)
         pool = await self.pools.of(caller.project)
         if await needs_more(pool, person, method):
-            await self._ask_for_more(pool, person, method, also)
+            await self._ask_for_more(caller, pool, person, method, also)
             return None
         new, most = await self._new(caller, person, method, claims), pool.auth.sessions.max_per_user
         until = 0.0 if most is None else await self.pools.revoked_until()
@@ -70,8 +73,9 @@ class OpenSession:
             if not await self.stores.sessions.add(caller.project, new):
                 return None
             if most is not None:
-                await self.stores.sessions.end_oldest(pool.project, person.id, most, pool.clock.now(), until)
+                await self._end_oldest(pool, person, most, until)
             await also()
+            await self._note_sign_in(caller, pool, person, new)
         return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     async def open_first_session(
@@ -96,11 +100,19 @@ class OpenSession:
             else:
                 await self.stores.sessions.add(caller.project, new)
             await also()
+            await self._note_start(caller, person, method, UserAct.SIGN_UP, None if needed else new, invited)
         if needed is not None:
             raise needed
         return self.tokens.answer(caller.project, person.user, new.pair, method)
 
-    async def _ask_for_more(self, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
+    def refuse_banned(self, caller: Caller, person: Person, method: SignInMethod) -> None:
+        """Raises: UserBanned. The user's activity has the refused sign-in."""
+        now = self.tokens.clock.now()
+        if person.is_banned(now):
+            self.journal.refuse(caller, person.id, UserAct.SIGN_IN, method.provider)
+        refuse_banned(person, now)
+
+    async def _ask_for_more(self, caller: Caller, pool: Pool, person: Person, method: SignInMethod, also: Also) -> None:
         """Raise the Problem that asks for the second factor. Return if the user was changed meanwhile."""
         async with self.stores.db.transaction():
             locked = await self.stores.users.locked(pool.project, person.id)
@@ -111,6 +123,9 @@ class OpenSession:
             asked: Problem | None = await pool.challenges.asked(now, method.noted)
             if asked is None and demands_factor(pool, now, method):
                 asked = await enrolment_required(pool, now, method)
+            if asked is not None:
+                what = Event(UserAct.SIGN_IN, method.provider, amr=method.amr, outcome=UserActOutcome.CHALLENGED)
+                await self.journal.add(pool.project, person.id, what, the_user(caller))
         if asked is not None:
             raise asked
 
@@ -134,6 +149,7 @@ class OpenSession:
             else:
                 await self.stores.sessions.add(caller.project, new)
             await also()
+            await self._note_start(caller, person, method, UserAct.UPGRADE, None if needed else new)
         if needed is not None:
             raise needed
         return self.tokens.answer(caller.project, person.user, new.pair, method)
@@ -151,6 +167,39 @@ class OpenSession:
             await self.stores.users.add(project, person)
             await self.hooks.note_signup(project, person, method)
             await also()
+            await self._note_start(caller, person, method, UserAct.SIGN_UP, None, invited)
+
+    async def _note_sign_in(self, caller: Caller, pool: Pool, person: Person, new: NewSession) -> None:
+        """Store the sign-in, and tell the user about a device that is new, if the project wants it.
+
+        Call this in the transaction that stores the session.
+        """
+        method, actor = new.method, the_user(caller)
+        event = Event(UserAct.SIGN_IN, method.provider, "", method.amr, new.session.id, on_device=True)
+        on_new_device, user = await self.journal.add(pool.project, person.id, event, actor), person.user
+        if on_new_device and pool.auth.mail.new_device and user.email is not None and user.email_verified:
+            now = pool.clock.now()
+            await pool.stores.mails.post(pool.letters.new_sign_in(user.email, now, actor.agent, actor.ip))
+
+    async def _note_start(
+        self,
+        caller: Caller,
+        person: Person,
+        method: SignInMethod,
+        act: UserAct,
+        new: NewSession | None,
+        invited: bool = False,
+    ) -> None:
+        """Store that the user has signed up. `new`: the first session. Call this in the transaction."""
+        target, session = "invitation" if invited else "", new.session.id if new else ""
+        event = Event(act, method.provider, target, method.amr, session, on_device=True)
+        await self.journal.add(caller.project, person.id, event, the_user(caller))
+
+    async def _end_oldest(self, pool: Pool, person: Person, most: int, until: float) -> None:
+        """End the sessions that the user has too many of. Call this while the user is locked."""
+        ended = await self.stores.sessions.end_oldest(pool.project, person.id, most, pool.clock.now(), until)
+        for id in ended:
+            await self.journal.add(pool.project, person.id, Event(UserAct.SESSION_END, "too_many_sessions", id), SYSTEM)
 
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         pool = await self.pools.of(caller.project)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.account_passkeys import AccountPasskeys
+from bunbase.pkg.identity.events import Note
 from bunbase.pkg.identity.factor_checks import wrong_passkey
 from bunbase.pkg.identity.factors import Passkey, PasskeyOptions, Passkeys
 from bunbase.pkg.passkeys import PasskeyUser
+from bunbase.tenant_auth.journal import the_user
 from bunbase.tenant_auth.people import Person, signed_in_person
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
@@ -40,7 +43,7 @@ class UserPasskeys:
     async def register(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
         """Raises: WrongPasskey, PasskeysUnavailable, InvalidInput."""
         uid, name = caller.end_user().uid, checked_name(name)
-        return await (await self._of(caller)).register(uid, credential, name)
+        return await (await self._of(caller)).register(uid, credential, name, self._noted(caller))
 
     async def list(self, caller: Caller) -> Passkeys:
         uid = caller.end_user().uid
@@ -54,7 +57,7 @@ class UserPasskeys:
     async def delete(self, caller: Caller, id: str) -> None:
         """Raises: ReauthenticationRequired, PasskeyNotFound, LastSignInMethod."""
         uid = (await self.proofs.need_fresh(caller)).uid
-        await (await self._of(caller)).delete(uid, id)
+        await (await self._of(caller)).delete(uid, id, self._noted(caller))
 
     async def sign_in_options(self, caller: Caller) -> PasskeyOptions:
         """Raises: PasskeysUnavailable."""
@@ -65,11 +68,15 @@ class UserPasskeys:
 
         Raises: WrongPasskey, PasskeysUnavailable, UserBanned.
         """
-        person: Person = await (await self._of(caller)).sign_in(credential, itself)
+        refused = self.pools.journal.refused(caller, UserAct.SIGN_IN, PASSKEY.provider)
+        person: Person = await (await self._of(caller)).sign_in(credential, itself, refused)
         signed_in = await self.opening.open_session(caller, person, PASSKEY)
         if signed_in is None:  # the user was changed just now, and the options work once
             raise wrong_passkey()
         return signed_in
+
+    def _noted(self, caller: Caller) -> Note:
+        return self.pools.journal.noted(caller.project, the_user(caller))
 
     async def _of(self, caller: Caller) -> AccountPasskeys[Person]:
         return (await self.pools.of(keyed_project(caller))).passkeys

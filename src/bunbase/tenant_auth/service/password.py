@@ -7,8 +7,10 @@ from functools import partial
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.pkg.identity.factors import Proof
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
@@ -42,6 +44,7 @@ class Password:
             alter = partial(with_password, hash=hash, now=now)
             changed = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
             await self.stores.sessions.end_others(pool.project, user.uid, user.session, now, until)
+            await self.pools.journal.add(pool.project, user.uid, Event(UserAct.PASSWORD_CHANGE), the_user(caller))
             await self._tell(pool, changed)
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
@@ -73,8 +76,10 @@ class Password:
             person = await self.stores.users.change(pool.project, link.user_id, alter, now, until)
             if before is None or person is None or await pool.links.take(token, MailKind.PASSWORD_RESET) is None:
                 raise _expired()
+            await self.pools.journal.add(pool.project, person.id, Event(UserAct.PASSWORD_RESET), the_user(caller))
             if not before.user.email_verified:
                 await pool.forget_ways_in(person.id)
+                await self.pools.journal.add(pool.project, person.id, Event(UserAct.TAKE_OVER), the_user(caller))
             await self._tell(pool, person)
         return pool.way_back(link.name)
 

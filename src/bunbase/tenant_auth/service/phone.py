@@ -11,6 +11,7 @@ from functools import partial
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import InvalidCode, PhoneNotAllowed, PhoneNotConfigured, PhoneTaken
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
@@ -20,6 +21,7 @@ from bunbase.pkg.languages import is_language
 from bunbase.pkg.phones import masked_phone, phone_or_none, reachable_phone
 from bunbase.tenant_auth.admissions import admits, check_admission
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import (
     Change,
@@ -34,7 +36,7 @@ from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.mailbox_sign_in import Take, wrong_code
 from bunbase.tenant_auth.service.proofs import Proofs
-from bunbase.tenant_auth.service.shown_address import ShownSignIn
+from bunbase.tenant_auth.service.shown_address import Note, ShownSignIn
 from bunbase.tenant_auth.service.sign_in import POOL
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
@@ -65,6 +67,8 @@ class PhoneSignIn:
         with metrics.counted(metrics.logins, POOL):
             right = number and await pool.codes.check(MailKind.PHONE_CODE, number, code)
             if not number or not right:
+                owner = await self.stores.users.by_phone(pool.project, number) if number else None
+                self.signing_in.refuse(caller, owner, PHONE_CODE)
                 raise wrong_code()
 
         async def take() -> None:
@@ -96,6 +100,7 @@ class PhoneSignIn:
             after = signed_in_person(await self.stores.users.change(pool.project, uid, alter, pool.clock.now(), until))
             if not await pool.codes.take(CHANGE, address, right):
                 raise wrong_code()
+            await self.pools.journal.add(pool.project, uid, Event(UserAct.PHONE_CHANGE), the_user(caller))
             if after.email is not None:
                 await pool.stores.mails.post(pool.letters.identity_linked(after.email, masked_phone(number)))
         return after.user
@@ -110,6 +115,8 @@ class PhoneSignIn:
             after = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
             if not after.user.email_verified:  # a verified address is a way in: by a code, a link or a new password
                 await pool.need_way_in(user.uid)
+            if before.user.phone is not None:
+                await self.pools.journal.add(pool.project, user.uid, Event(UserAct.PHONE_DELETE), the_user(caller))
             if after.email is not None and before.user.phone is not None:
                 shown = masked_phone(before.user.phone)
                 await pool.stores.mails.post(pool.letters.identity_removed(after.email, shown))
@@ -135,7 +142,7 @@ class ShownPhone:
     def admitted(self) -> bool:
         return admits(self.pool.auth, None)
 
-    async def claim(self, owner: Person) -> bool:
+    async def claim(self, owner: Person, note: Note) -> bool:
         """Take a number that was never confirmed from its user, or the user who has nothing but the number.
 
         The project's server stored the number. It may be a wrong one, so it opens no account that has more.
@@ -153,6 +160,7 @@ class ShownPhone:
             await users.change(pool.project, owner.id, alter, pool.clock.now(), until)
             if alone:
                 await pool.forget_ways_in(owner.id)
+            await note(UserAct.TAKE_OVER if alone else UserAct.PHONE_DELETE)
         return True
 
     def refused(self) -> InvalidCode:

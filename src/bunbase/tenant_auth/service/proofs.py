@@ -10,13 +10,15 @@ from functools import partial
 
 from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Caller, EndUser
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.pkg.identity.factors import PasskeyOptions, Proof
+from bunbase.tenant_auth.journal import SYSTEM, Event, the_user
 from bunbase.tenant_auth.people import signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
-from bunbase.tenant_auth.sign_in_methods import Checked, proved_by
+from bunbase.tenant_auth.sign_in_methods import proved_by
 
 
 class Proofs:
@@ -34,8 +36,9 @@ class Proofs:
     async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
         """Check a proof and store it. Raises: WrongProof, RateLimited, InvalidToken."""
         pool, user = await self.pools.of(keyed_project(caller)), caller.end_user()
-        await pool.proofs.prove(user.uid, user.session, proof, partial(self._end_session, pool, user.session))
-        return await self._raised(pool, user, proved_by(proof))
+        refused = self.pools.journal.refused(caller, UserAct.REAUTHENTICATE, _method(proof))
+        await pool.proofs.prove(user.uid, user.session, proof, partial(self._end_session, pool, user), refused)
+        return await self._raised(caller, pool, user, proof)
 
     async def passkey_options(self, caller: Caller) -> PasskeyOptions:
         """Return the options for a passkey as proof. Raises: PasskeysUnavailable, Unauthenticated."""
@@ -43,7 +46,7 @@ class Proofs:
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
         return await pool.proofs.passkey_options(person.id)
 
-    async def _raised(self, pool: Pool, user: EndUser, checked: Checked) -> Reauthenticated:
+    async def _raised(self, caller: Caller, pool: Pool, user: EndUser, proof: Proof) -> Reauthenticated:
         """Add what was checked to the session, and return a new access token.
 
         Raises: InvalidToken, if the session ends meanwhile.
@@ -51,9 +54,12 @@ class Proofs:
         now = pool.clock.now()
         # the user first: a change of the user after this makes the token invalid by its version
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
-        session = await self.stores.sessions.add_checks(pool.project, user.session, checked, now)
-        if session is None:
-            raise InvalidToken
+        checked, event = proved_by(proof), Event(UserAct.REAUTHENTICATE, _method(proof))
+        async with self.stores.db.transaction():
+            session = await self.stores.sessions.add_checks(pool.project, user.session, checked, now)
+            if session is None:
+                raise InvalidToken
+            await self.pools.journal.add(pool.project, user.uid, event, the_user(caller))
         # generation 0: whoever uses the token has not shown that the answer to the last refresh has arrived
         subject = session.subject(user.session, person.user, person.version, 0)
         answer = await self.tokens.new_access(pool, subject, session.expires_at, now)
@@ -61,6 +67,15 @@ class Proofs:
             raise InvalidToken
         return answer
 
-    async def _end_session(self, pool: Pool, session: str) -> None:
-        until = await self.pools.revoked_until()
-        await self.stores.sessions.end(pool.project, session, pool.clock.now(), until)
+    async def _end_session(self, pool: Pool, user: EndUser) -> None:
+        until, now = await self.pools.revoked_until(), pool.clock.now()
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end(pool.project, user.session, now, until):
+                event = Event(UserAct.SESSION_END, "wrong_proofs", user.session)
+                await self.pools.journal.add(pool.project, user.uid, event, SYSTEM)
+
+
+def _method(proof: Proof) -> str:
+    if proof.passkey is not None:
+        return "passkey"
+    return "code" if proof.code else "password"

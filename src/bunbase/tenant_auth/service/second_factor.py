@@ -6,13 +6,18 @@ them. A crash in between costs the user one more sign-in; nothing can be used tw
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.identity.events import CredentialEvent
 from bunbase.pkg.identity.factors import NewTotp, PasskeyOptions, SecondFactor
 from bunbase.pkg.identity.second_step import challenge_expired
 from bunbase.pkg.identity.sign_in_challenges import note_in
+from bunbase.pkg.totp import is_totp_code
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project
@@ -30,7 +35,13 @@ class SecondFactorSignIn:
     async def finish(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
         """Raises: ChallengeExpired, WrongCode, WrongPasskey, RateLimited, UserBanned."""
         pool = await self.pools.of(keyed_project(caller))
-        person = await pool.second_step.finish(challenge, answer, itself)
+
+        def refused(user: str) -> None:
+            method = method_in(note_in(challenge)).provider  # the challenge was found before
+            self.pools.journal.refuse(caller, user, UserAct.SIGN_IN, method)
+
+        opens = itself if answer.passkey is not None or is_totp_code(answer.code) else self._with_recovery_code(caller)
+        person: Person = await pool.second_step.finish(challenge, answer, opens, refused)
         return await self._opened(caller, person, challenge, answered_by(answer))
 
     async def passkey_options(self, caller: Caller, challenge: str) -> PasskeyOptions:
@@ -49,7 +60,10 @@ class SecondFactorSignIn:
         pool = await self.pools.of(keyed_project(caller))
         person = await self._enrolling(pool, challenge)
 
-        async def use_challenge(_user: str, _event: CredentialEvent, _target: str) -> None:
+        note = self.pools.journal.noted(pool.project, the_user(caller))
+
+        async def use_challenge(user: str, event: CredentialEvent, target: str) -> None:
+            await note(user, event, target)
             await pool.second_step.take(challenge)
 
         codes = await pool.apps.confirm(person.id, code, use_challenge)
@@ -69,6 +83,16 @@ class SecondFactorSignIn:
         if person is None or person.version != waiting.version or has_app:
             raise challenge_expired()
         return person
+
+    def _with_recovery_code(self, caller: Caller) -> Callable[[Person], Awaitable[Person]]:
+        """Return the function that stores the use of the code, in the transaction that uses it up."""
+
+        async def noted(person: Person) -> Person:
+            event = Event(UserAct.RECOVERY_CODE_USE)
+            await self.pools.journal.add(caller.project, person.id, event, the_user(caller))
+            return person
+
+        return noted
 
     async def _opened(self, caller: Caller, person: Person, challenge: str, checked: Checked) -> UserSignedIn:
         method = method_in(note_in(challenge)).then(checked)

@@ -20,11 +20,13 @@ from typing import assert_never
 from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.sessions import Standing, knows_address, standing
 from bunbase.tenant_auth.access_tokens import Subject
+from bunbase.tenant_auth.journal import SYSTEM, Actor, Event, the_user
 from bunbase.tenant_auth.people import Person, signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
@@ -66,7 +68,7 @@ class Sessions:
                         return self.tokens.answer(project, person.user, pair, subject.method)
                     # else the session ended or the user was changed while BunKMS signed: look again
                 case Standing.REUSED:
-                    await self.end(project, token.session)
+                    await self.end_stolen(project, token)
                     raise TokenReused("Sign in again; if this was not you, change your password.")
                 case Standing.EXPIRED:
                     raise TokenExpired("Sign in again.")
@@ -93,18 +95,25 @@ class Sessions:
     async def end_one(self, caller: Caller, id: str) -> None:
         """End a session of the signed-in user. Raises: SessionNotFound, Unauthenticated."""
         project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
-        if not await self.stores.sessions.end_own(project, user.uid, id, self.clock.now(), until):
-            raise SessionNotFound
+        async with self.stores.db.transaction():
+            if not await self.stores.sessions.end_own(project, user.uid, id, self.clock.now(), until):
+                raise SessionNotFound
+            await self._note_end(project, user.uid, id, the_user(caller))
 
     async def end_all(self, caller: Caller, keep_current: bool) -> None:
         """End all sessions of the signed-in user, but not the caller's own session if `keep_current`."""
         project, user, until = keyed_project(caller), caller.end_user(), await self.pools.revoked_until()
         keep = user.session if keep_current else ""
-        await self.stores.sessions.end_others(project, user.uid, keep, self.clock.now(), until)
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end_others(project, user.uid, keep, self.clock.now(), until):
+                await self._note_end(project, user.uid, "", the_user(caller))
 
     async def end_own(self, caller: Caller) -> None:
         """End the session that the caller's access token belongs to."""
-        await self.end(keyed_project(caller), caller.end_user(impersonated=True).session)
+        project, user, until = keyed_project(caller), caller.end_user(True), await self.pools.revoked_until()
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end(project, user.session, self.clock.now(), until):
+                await self.pools.journal.add(project, user.uid, Event(UserAct.SIGN_OUT), the_user(caller))
 
     async def is_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())
@@ -126,5 +135,12 @@ class Sessions:
             raise InvalidToken("This app needs a second factor now. Sign in again.")
         return person, subject
 
-    async def end(self, project: str, session: str) -> None:
-        await self.stores.sessions.end(project, session, self.clock.now(), await self.pools.revoked_until())
+    async def end_stolen(self, project: str, token: StoredToken) -> None:
+        """End the session of a refresh token that two parties have used."""
+        until, now = await self.pools.revoked_until(), self.clock.now()
+        async with self.stores.db.transaction():
+            if await self.stores.sessions.end(project, token.session, now, until):
+                await self._note_end(project, token.user_id, token.session, SYSTEM, "token_reused")
+
+    async def _note_end(self, project: str, user: str, session: str, actor: Actor, why: str = "") -> None:
+        await self.pools.journal.add(project, user, Event(UserAct.SESSION_END, why, session), actor)

@@ -11,6 +11,7 @@ The life of one sign-in:
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
@@ -18,11 +19,13 @@ import msgspec
 
 from bunbase.contracts.bunauth.problems import EmailTaken
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import PhoneTaken
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
@@ -30,6 +33,8 @@ from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import first_language
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
+
+Note = Callable[[UserAct], Awaitable[None]]
 
 
 class Shown(Protocol):
@@ -48,8 +53,11 @@ class Shown(Protocol):
         """True if a new user may have the address."""
         ...
 
-    async def claim(self, owner: Person) -> bool:
-        """Confirm the address if the owner has not. Return True if anything was changed: look again."""
+    async def claim(self, owner: Person, note: Note) -> bool:
+        """Confirm the address if the owner has not. Return True if anything was changed: look again.
+
+        `note`: stores what was done, in its transaction.
+        """
         ...
 
     async def take(self) -> None:
@@ -79,13 +87,27 @@ class ShownSignIn:
             person = await shown.owner()
             if person is None:
                 signed_in = await self._sign_up(caller, shown)
-            elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(person):
+            elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(
+                person, self._noted(caller, shown, person)
+            ):
                 continue
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
             if signed_in is not None:
                 return signed_in
             # else the user was changed or added meanwhile: look again
+
+    def refuse(self, caller: Caller, owner: Person | None, method: SignInMethod) -> None:
+        """Count a wrong code, if the address has a user."""
+        if owner is not None:
+            self.opening.journal.refuse(caller, owner.id, UserAct.SIGN_IN, method.provider)
+
+    def _noted(self, caller: Caller, shown: Shown, owner: Person) -> Note:
+        async def note(act: UserAct) -> None:
+            event = Event(act, shown.method.provider)
+            await self.opening.journal.add(shown.pool.project, owner.id, event, the_user(caller))
+
+        return note
 
     async def _upgrade(self, caller: Caller, shown: Shown) -> UserSignedIn:
         """Add the address to the anonymous user of the caller. The code or link stays valid if another user has it."""

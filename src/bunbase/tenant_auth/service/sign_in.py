@@ -7,11 +7,12 @@ from typing import Final
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, InvalidToken
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import email_or_none
-from bunbase.tenant_auth.people import Person, refuse_banned
+from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import CUSTOM_TOKEN, PASSWORD
@@ -32,7 +33,7 @@ class SignIn:
         project, normal = keyed_project(caller), email_or_none(email)
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
-            person = await self._checked_person(project, found, password)
+            person = await self._checked_person(caller, found, password)
             await self._upgrade_hash(project, person, password)
             await self._check_verified(person, project)
             signed_in = await self.opening.open_session(caller, person, PASSWORD)
@@ -65,11 +66,14 @@ class SignIn:
         if upgraded is not None:
             await self.stores.users.upgrade_hash(project, person.id, person.password_hash, upgraded)
 
-    async def _checked_person(self, project: str, found: Person | None, password: str) -> Person:
+    async def _checked_person(self, caller: Caller, found: Person | None, password: str) -> Person:
         """Return the user if the password is right. Raises: InvalidCredentials, UserBanned, SignInBusy."""
-        matches = await self.passwords.matches(project, password, found.password_hash if found else None)
+        matches = await self.passwords.matches(caller.project, password, found.password_hash if found else None)
         with metrics.counted(metrics.logins, POOL):
-            if found is None or not matches:
+            if found is None:
                 raise InvalidCredentials
-            refuse_banned(found, self.tokens.clock.now())
+            if not matches:
+                self.pools.journal.refuse(caller, found.id, UserAct.SIGN_IN, PASSWORD.provider)
+                raise InvalidCredentials
+            self.opening.refuse_banned(caller, found, PASSWORD)
             return found

@@ -20,6 +20,7 @@ from typing import Final, assert_never
 import msgspec
 
 from bunbase.contracts.caller import Caller, CallerKind
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
@@ -47,6 +48,7 @@ from bunbase.pkg.identity.factors import PasskeyOptions, SecondFactor
 from bunbase.pkg.identity.problems import ExternalLoginExpired
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.pkg.opaque import fingerprint
+from bunbase.tenant_auth.journal import SYSTEM, Event
 from bunbase.tenant_auth.page_codes import READING_SECONDS, SECONDS, is_right_verifier
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project
@@ -134,9 +136,17 @@ class SignInPages:
         if found is not None and is_right_verifier(found, exchange.verifier):
             return await pool.page_codes.tokens(exchange.code, found)
         if found is not None:
-            until = await self.pools.revoked_until()
-            await self.sessions.end(pool.project, found.session, pool.clock.now(), until)
+            await self._end(pool, found.session)
         raise ExternalLoginExpired("This code is used up, expired, or belongs to another client: sign in again.")
+
+    async def _end(self, pool: Pool, session: str) -> None:
+        """End a session whose code somebody else has seen."""
+        until, now = await self.pools.revoked_until(), pool.clock.now()
+        async with pool.stores.db.transaction():
+            user = await self.sessions.user_of(pool.project, session, now)
+            if await self.sessions.end(pool.project, session, now, until) and user is not None:
+                event = Event(UserAct.SESSION_END, "wrong_verifier", session)
+                await self.pools.journal.add(pool.project, user, event, SYSTEM)
 
     async def _signed_in(self, caller: Caller, pool: Pool, request: PageRequest, shown: Shown) -> UserSignedIn | None:
         """Return None if a mail was sent, whose link creates the user."""

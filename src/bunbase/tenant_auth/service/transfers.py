@@ -21,6 +21,7 @@ from typing import Final
 from weakref import WeakValueDictionary
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import TooManyUsers
 from bunbase.contracts.tenant_auth.transfers import (
     MAX_IMPORT_LINES,
@@ -39,7 +40,8 @@ from bunbase.pkg.ndjson import ExportPart, ImportLine, RefusedLine
 from bunbase.tenant_auth.import_lines import ReadUser, read_user
 from bunbase.tenant_auth.import_plan import Plan, Planned, planned
 from bunbase.tenant_auth.imported_people import line_of, new_person, same, with_line
-from bunbase.tenant_auth.people import Person, existing
+from bunbase.tenant_auth.journal import Actor, Event, administrator
+from bunbase.tenant_auth.people import Person, credential_changes, existing
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import managed_project
@@ -62,6 +64,7 @@ class Transfers:
         self.places = places
         self.access = opening.tokens.access
         self.clock = opening.tokens.clock
+        self.journal = opening.journal
         self.importing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # waiting imports keep locks
         self.turns = asyncio.Semaphore(AT_ONCE)
 
@@ -80,8 +83,9 @@ class Transfers:
         async with alone, self.turns:
             # a project whose key was destroyed must not get other users
             await self.access.check_key(project)
-            plan = await self._added(pool, read, choices)
-            updated = await self._updated(pool, plan, choices)
+            actor = administrator(caller)
+            plan = await self._added(pool, read, choices, actor)
+            updated = await self._updated(pool, plan, choices, actor)
         errors = tuple(
             RefusedLine(at, one.code, one.detail) for at, one in sorted(plan.refused, key=lambda one: one[0])
         )
@@ -102,11 +106,11 @@ class Transfers:
                 yield ExportPart(b"".join([_line(person, of.get(person.id, ()), hashes, now) for person in part]))
             after = page[-1].id
 
-    async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
+    async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
         """Decide, and add the new users. Raises: TooManyUsers, Unreachable."""
         for _ in range(TRIES):
             try:
-                return await self._tried(pool, read, choices)
+                return await self._tried(pool, read, choices, actor)
             except _Overtaken:
                 continue
             except TooManyUsers:
@@ -114,7 +118,7 @@ class Transfers:
                 raise
         raise Unreachable("Other requests add the same users at the same time; send the file again.")
 
-    async def _tried(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
+    async def _tried(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
         """Raises: _Overtaken, TooManyUsers."""
         async with AsyncExitStack() as reserved:
             async with self.stores.db.transaction():
@@ -125,6 +129,7 @@ class Transfers:
                 for _ in plan.new:
                     await reserved.enter_async_context(self.places.reserve(pool.project))
                 await self._add(pool, plan.new)
+                await self.journal.add_imported(pool.project, [one.id for one in plan.new], actor)
             return plan
 
     async def _plan(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices) -> Plan:
@@ -144,12 +149,12 @@ class Transfers:
         if not added or not await pool.stores.identities.add_many(linked, now):
             raise _Overtaken
 
-    async def _updated(self, pool: Pool, plan: Plan, choices: ImportChoices) -> int:
+    async def _updated(self, pool: Pool, plan: Plan, choices: ImportChoices, actor: Actor) -> int:
         """Change the known users. Return how many were changed; the others have the fields of their lines already."""
         updated = 0
         for one in plan.known:
             try:
-                changed = await self._update(pool, one, choices.dry_run)
+                changed = await self._update(pool, one, choices.dry_run, actor)
             except Problem as problem:
                 plan.refused.append((one.number, problem))
                 continue
@@ -157,7 +162,7 @@ class Transfers:
             plan.skipped += not changed
         return updated
 
-    async def _update(self, pool: Pool, one: Planned, dry_run: bool) -> bool:
+    async def _update(self, pool: Pool, one: Planned, dry_run: bool, actor: Actor) -> bool:
         """Return False if the user has the fields and identities of the line already.
 
         Raises: UserNotFound, EmailTaken, IdentityTaken.
@@ -170,12 +175,16 @@ class Transfers:
             known = {(has.provider, has.subject) for has in await pool.stores.identities.of_accounts([one.id])}
             new = [identity for identity in one.line.identities if (identity.provider, identity.subject) not in known]
             if changes and not dry_run:
-                await self.stores.users.change(pool.project, one.id, alter, now, until)
+                after = existing(await self.stores.users.change(pool.project, one.id, alter, now, until))
+                for act in credential_changes(before, after, now):
+                    await self.journal.add(pool.project, one.id, Event(act, "import"), actor)
             for identity in new if not dry_run else ():
                 if not await pool.stores.identities.add(one.id, _identity(identity), now, MAX_LINE_IDENTITIES):
                     raise IdentityTaken(
                         f"Another user has this identity, or the user has {MAX_LINE_IDENTITIES} of them."
                     )
+                linked = Event(UserAct.IDENTITY_LINK, "import", identity.provider)
+                await self.journal.add(pool.project, one.id, linked, actor)
             return changes or bool(new)
 
 

@@ -8,11 +8,13 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.impersonation import HandedLink, LinkKind, NewHandedLink
 from bunbase.contracts.tenant_auth.problems import NoLink
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, SIGN_IN_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
+from bunbase.tenant_auth.journal import Event, administrator
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, existing, refuse_banned
 from bunbase.tenant_auth.pool import Pool, Pools
@@ -49,6 +51,8 @@ class UserLinks:
             refuse_banned(person, pool.clock.now())
             email = _address(person, new.kind)
             url = await _made(pool, link, id, email, target)
+            event = Event(UserAct.LINK_CREATE, target=new.kind.value)
+            await self.pools.journal.add(pool.project, id, event, administrator(caller))
         return HandedLink(new.kind, email, pool.clock.now() + timedelta(seconds=link.seconds), url)
 
 

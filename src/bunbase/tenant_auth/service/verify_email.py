@@ -6,7 +6,9 @@ from functools import partial
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
+from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Change, Person, with_verified_email
 from bunbase.tenant_auth.service.callers import linked_project
@@ -35,6 +37,7 @@ class VerifyEmail:
             changed = await self.stores.users.change(project, found.user_id, alter, pool.clock.now(), until)
             if changed is None or await pool.links.take(token, MailKind.VERIFY_EMAIL) is None:
                 raise _expired()
+            await self.pools.journal.add(project, changed.id, Event(UserAct.EMAIL_VERIFY), the_user(caller))
         return AddressConfirmed("verified", pool.way_back(found.name))
 
 

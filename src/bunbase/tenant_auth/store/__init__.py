@@ -18,6 +18,7 @@ from bunbase.pkg.identity.store import delete_expired
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.tenant_auth.store import anonymous, dropping
 from bunbase.tenant_auth.store.active_users import ActiveUserStore
+from bunbase.tenant_auth.store.activity import ActivityStore
 from bunbase.tenant_auth.store.codes import CodeStore
 from bunbase.tenant_auth.store.invites import UserInviteStore
 from bunbase.tenant_auth.store.page_codes import PageCodeStore
@@ -38,6 +39,7 @@ class Stores:
         self.feed = Feed(db, Revocation, clock)
         self.lifetimes = Lifetimes(db, clock, access_ttl_seconds)
         self.active_users = ActiveUserStore(db)
+        self.activity = ActivityStore(db)
         self.codes = CodeStore(db)
         self.invites = UserInviteStore(db)
         self.outbox = Outbox(db)

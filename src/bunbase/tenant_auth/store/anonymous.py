@@ -9,6 +9,7 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.settings import AnonymousSettings
 from bunbase.pkg.db.database import Database
+from bunbase.tenant_auth.store.activity import ActivityStore
 
 BATCH: Final = 500
 
@@ -54,7 +55,9 @@ async def delete_idle(db: Database, now: datetime) -> int:
             found = await db.all(_Locked, LOCK, now, days, BATCH)
             pairs = [user.project for user in found], [user.id for user in found]
             gone = await db.all(_Locked, DELETE, now, *pairs)
-            await db.execute(TELL, [user.project for user in gone], [user.id for user in gone])
+            deleted_pairs = [user.project for user in gone], [user.id for user in gone]
+            await db.execute(TELL, *deleted_pairs)
+            await ActivityStore(db).forget(*deleted_pairs)
             deleted += len(gone)
         if len(found) < BATCH:
             return deleted

@@ -10,6 +10,7 @@ from bunbase.pkg.db.database import Database
 # compares them with the schema.
 TABLES: Final = (
     "users",
+    "activity",
     "auth_settings",
     "external_codes",
     "external_logins",

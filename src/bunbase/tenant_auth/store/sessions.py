@@ -222,11 +222,13 @@ class SessionStore:
         """Return the IP addresses from which the user's latest sessions were opened."""
         return await self.db.value(ADDRESSES, project, email, limit) or []
 
-    async def end(self, project: str, id: str, now: datetime, until: float) -> None:
-        """End a session and tell all processes, in one transaction. Change nothing if it has ended already."""
+    async def end(self, project: str, id: str, now: datetime, until: float) -> bool:
+        """End a session and tell all processes, in one transaction. Return False if it has ended already."""
         async with self.db.transaction():
-            if await self.db.execute(END_SESSION, project, id, now):
-                await self.feed.publish(RevokedKind.SESSION, id, until)
+            if not await self.db.execute(END_SESSION, project, id, now):
+                return False
+            await self.feed.publish(RevokedKind.SESSION, id, until)
+            return True
 
     async def end_own(self, project: str, user: str, id: str, now: datetime, until: float) -> bool:
         """End a session of a user, as `end`. Return False if the user has no such open session."""
@@ -236,16 +238,20 @@ class SessionStore:
             await self.feed.publish(RevokedKind.SESSION, id, until)
             return True
 
-    async def end_others(self, project: str, user: str, keep: str, now: datetime, until: float) -> None:
-        """End all open sessions of a user, but not the session `keep`, and tell all processes."""
+    async def end_others(self, project: str, user: str, keep: str, now: datetime, until: float) -> list[str]:
+        """End all open sessions of a user, but not the session `keep`, and tell all processes. Return their ids."""
         async with self.db.transaction():
-            for id in await self.db.value(END_OTHERS, project, user, keep, now) or []:
+            ended: list[str] = await self.db.value(END_OTHERS, project, user, keep, now) or []
+            for id in ended:
                 await self.feed.publish(RevokedKind.SESSION, id, until)
+            return ended
 
-    async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> None:
-        """End all open sessions of a user but the newest `keep`, and tell all processes."""
-        for id in await self.db.value(END_OLDEST, project, user, keep, now) or []:
+    async def end_oldest(self, project: str, user: str, keep: int, now: datetime, until: float) -> list[str]:
+        """End all open sessions of a user but the newest `keep`, and tell all processes. Return their ids."""
+        ended: list[str] = await self.db.value(END_OLDEST, project, user, keep, now) or []
+        for id in ended:
             await self.feed.publish(RevokedKind.SESSION, id, until)
+        return ended
 
     async def end_all(self, project: str, user: str, now: datetime) -> None:
         """End all sessions of a user. The user's new version, which the caller publishes, ends the access tokens."""

@@ -1,0 +1,119 @@
+"""`bunbase users activity`: what happened with the credentials of users."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.text import Text
+
+from bunbase.cli.audit_follow import Follower
+from bunbase.cli.audit_follow import follow as followed
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.http import Call, at
+from bunbase.cli.logs import time_of
+from bunbase.cli.output import Output
+from bunbase.cli.project_users import ProjectUsers
+from bunbase.cli.session import Session, open_session
+from bunbase.cli.tables import visible
+from bunbase.contracts.tenant_auth.activity import ManagedActivity, ManagedActivityEntry, UserActOutcome
+from bunbase.pkg.clock import rfc3339
+
+MOST: Final = 500
+SHOWN: Final = 50
+SHOWN_BEFORE_NEW: Final = 10
+
+Who = Annotated[str | None, Parameter(show_default=False, help="Only this user, by id or email address.")]
+What = Annotated[str, Parameter(show_default=False, help="Only this event, such as user.sign_in.")]
+Outcome = Annotated[UserActOutcome | None, Parameter(show_default=False, help="Only events with this outcome.")]
+Since = Annotated[
+    str, Parameter(show_default=False, help="Start of the range: an age (30s, 15m, 2h, 7d) or an RFC 3339 time.")
+]
+Limit = Annotated[
+    int | None,
+    Parameter(validator=Number(gte=1, lte=MOST), show_default=False, help="How many of the newest to show."),
+]
+Follow = Annotated[
+    bool,
+    Parameter(
+        name=("--follow", "-f"),
+        negative="",
+        show_default=False,
+        help="Show new events as they happen, until Ctrl-C, after the newest stored ones.",
+    ),
+]
+
+
+def activity(
+    user: Who = None,
+    /,
+    *,
+    action: What = "",
+    outcome: Outcome = None,
+    since: Since = "",
+    limit: Limit = None,
+    follow: Follow = False,
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> None:
+    """Show sign-ins, refused sign-ins and changes of credentials, newest first; with --follow, oldest first."""
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        path = at("projects", needed_project(flags.project, session), "auth", "activity")
+        uid = _id_of(user, session, flags)
+        texts = {"user": uid, "action": action, "outcome": outcome.value if outcome else ""}
+        texts["since"] = time_of(since, datetime.now(UTC))
+        params = {name: text for name, text in texts.items() if text}
+        shown = limit or (SHOWN_BEFORE_NEW if follow else SHOWN)
+        page = session.ask(ManagedActivity, Call("GET", path, params={"limit": shown, **params}))
+        if follow:
+            _follow(session, path, params, page, out)
+            return
+    if flags.json:
+        out.document(page)
+        return
+    columns = ("when", "what", "how", "outcome", "by", "address", "device", "user")
+    out.table(columns, [_row(entry) for entry in page.items])
+    if page.next:
+        out.hint("There are older entries: use --limit or --since.")
+
+
+def _id_of(user: str | None, session: Session, flags: ProjectFlags) -> str:
+    """Return the id of a user, or "" for all. An id is not looked up: a deleted user has entries too."""
+    if user is None or "@" not in user:
+        return user or ""
+    return ProjectUsers(session, flags.project).one(user).id
+
+
+def _follow(session: Session, path: str, params: dict[str, Any], page: ManagedActivity, out: Output) -> None:
+    """Show the entries of a page and then new ones, until the user stops the command."""
+
+    def entries_since(since: datetime | None) -> tuple[ManagedActivityEntry, ...]:
+        later = max(rfc3339(since) if since else "", params.get("since", ""))
+        asked = {**params, "since": later} if later else params
+        return session.ask_all(ManagedActivity, Call("GET", path, params=asked)).items
+
+    follower = Follower(entries_since, page.items[0] if page.items else None)
+    for entry in reversed(page.items):
+        _show(entry, out)
+    for entry in followed(follower, out.hint, time.sleep):
+        _show(entry, out)
+
+
+def _show(entry: ManagedActivityEntry, out: Output) -> None:
+    if out.json:
+        out.document(entry)
+        return
+    text = " ".join(visible(str(part)) for part in _row(entry)[1:] if part)
+    out.results.print(Text.assemble((f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S} ", "dim"), text), soft_wrap=True)
+
+
+def _row(entry: ManagedActivityEntry) -> tuple[Any, ...]:
+    times = f" ({entry.count} times)" if entry.count > 1 else ""
+    how = " ".join(part for part in (entry.method, entry.target) if part)
+    device = f"{entry.agent} (new)" if entry.new_device else entry.agent
+    by = entry.actor or entry.by.value
+    return entry.at, entry.action, how, entry.outcome.value + times, by, entry.ip, device, entry.user

@@ -1,0 +1,36 @@
+"""Slots: which entries of an activity log are one row.
+
+Refused attempts that are equal and of the same hour are one row with a count. A log keeps only so many rows of an
+account in an hour; everything after that is one row for each kind of act. So nobody can fill the log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+MAX_REFUSED: Final = 20  # rows of an account in an hour
+MAX_DONE: Final = 200
+MAX_TEXT: Final = 200  # characters of a program's name or a target; longer ones are cut
+
+
+def hour_of(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def shared_slot(at: datetime, *same: str) -> str:
+    """Return the slot of attempts for which all of `same` is equal."""
+    return f"{at:%Y%m%d%H} {hashlib.sha256(msgspec.json.encode(same)).hexdigest()}"
+
+
+def full_slot(at: datetime, action: str, outcome: str) -> str:
+    """Return the slot of an entry for which the hour has no room."""
+    return f"{at:%Y%m%d%H} {action} {outcome}"
+
+
+def cut(text: str) -> str:
+    """Return a text that a row can hold."""
+    return text.replace("\0", "�")[:MAX_TEXT]

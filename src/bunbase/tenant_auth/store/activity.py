@@ -1,0 +1,156 @@
+"""The activity of users in PostgreSQL.
+
+A refused attempt is one row for each user, hour, method, address and program, and at most MAX_REFUSED of them in an
+hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other events have a
+row each, up to MAX_DONE in an hour. They have a limit of their own, so no flood hides the address of a real sign-in.
+
+A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
+user with all sessions, and then the rows here. So no row appears behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from bunbase.contracts.tenant_auth.activity import ActivityFilter, ManagedActivityEntry
+from bunbase.pkg.db.database import Database
+from bunbase.pkg.identity.activity_slots import MAX_DONE, MAX_REFUSED
+
+LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('tenant_auth activity ' || $1 || ' ' || $2, 0))"
+ADD: Final = """
+INSERT INTO activity AS kept (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,
+    ip, agent, session, device, count, slot, new_device)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9,
+    CASE WHEN room THEN $10 ELSE '' END, CASE WHEN room THEN $11 ELSE '' END,
+    CASE WHEN room THEN $12::text[] ELSE '{{}}' END, CASE WHEN room THEN $13 ELSE '' END,
+    CASE WHEN room THEN $14 ELSE '' END, CASE WHEN room THEN $15 ELSE '' END, CASE WHEN room THEN $16 ELSE '' END,
+    CASE WHEN room THEN $17::bytea END, $18, CASE WHEN room THEN $19 ELSE $20 END,
+    $17 IS NOT NULL AND NOT EXISTS (SELECT FROM activity WHERE project = $1 AND user_id = $3 AND device = $17)
+FROM (
+    SELECT count(*) < $21 AS room FROM activity
+    WHERE project = $1 AND user_id = $3 AND hour = $6 AND (outcome = 'refused') = ($8 = 'refused')
+        AND (slot = '' OR slot <> $19)
+) AS of_hour{of_user}
+ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept.count + excluded.count,
+    last_at = greatest(kept.last_at, excluded.last_at)
+RETURNING new_device"""
+ADD_DONE: Final = ADD.format(of_user="")
+# waits for a deletion of the user, and then adds nothing
+ADD_REFUSED: Final = ADD.format(of_user=", (SELECT FROM users WHERE project = $1 AND id = $3 FOR KEY SHARE) AS of_user")
+ADD_IMPORTED: Final = """
+INSERT INTO activity (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,
+    ip, agent, session, device, count, slot, new_device)
+SELECT $1, new.id, new.user_id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, '', false
+FROM unnest($2::text[], $3::text[]) AS new (id, user_id)"""
+COUNT_DOCUMENTS: Final = """
+INSERT INTO activity AS kept (project, id, user_id, at, last_at, hour, action, outcome, by, method, target, amr, actor,
+    ip, agent, session, count, slot, new_device)
+VALUES ($1, $2, $3, $4, $4, $4, $5, 'done', 'system', '', $6, '{}', '', '', '', '', $7, $8, false)
+ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept.count + excluded.count, last_at = $4"""
+PAGE: Final = """
+SELECT id, at, action, outcome, by, ip, agent, method, target, amr, session, new_device, count,
+    CASE WHEN count > 1 THEN last_at END AS last_at, user_id AS user, actor
+FROM activity
+WHERE project = $1 AND ($2 = '' OR id < $2){conditions} ORDER BY id DESC LIMIT $3"""
+# a project can only keep less than the installation
+DELETE_OLD: Final = """
+DELETE FROM activity WHERE (project, id) IN (SELECT project, id FROM activity WHERE at < $1 LIMIT $2)"""
+SHORTER: Final = """
+SELECT project, (settings ->> 'activity_days')::int AS days FROM auth_settings
+WHERE (settings ->> 'activity_days')::int < $1"""
+DELETE_OLD_OF: Final = """
+DELETE FROM activity WHERE project = $1 AND id IN (
+    SELECT id FROM activity WHERE project = $1 AND at < $2 LIMIT $3)"""
+FORGET_USERS: Final = """
+DELETE FROM activity WHERE (project, user_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))"""
+
+
+class NewEntry(msgspec.Struct, frozen=True):
+    """A row to add. `slot`, `full_slot`: its slot while the hour has room for it, and after that.
+
+    `device`: makes the row one of a sign-in that opens a session.
+    """
+
+    project: str
+    id: str
+    user: str
+    at: datetime
+    last_at: datetime
+    hour: datetime
+    action: str
+    outcome: str
+    by: str
+    method: str
+    target: str
+    amr: tuple[str, ...]
+    actor: str
+    ip: str
+    agent: str
+    session: str
+    device: bytes | None
+    count: int
+    slot: str
+    full_slot: str
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    project: str
+    days: int
+
+
+class ActivityStore:
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def add(self, new: NewEntry) -> bool:
+        """Add a row in the transaction of the event. Return True if the user has never signed in from the device."""
+        return bool(await self.db.value(ADD_DONE, *msgspec.structs.astuple(new), MAX_DONE))
+
+    async def add_refused(self, new: NewEntry) -> None:
+        """Add refused attempts, or count them in the row with their slot. Do nothing if the user was deleted.
+
+        Of two processes at once, the second sees the rows of the first.
+        """
+        async with self.db.transaction():
+            await self.db.execute(LOCK, new.project, new.user)
+            await self.db.value(ADD_REFUSED, *msgspec.structs.astuple(new), MAX_REFUSED)
+
+    async def add_many(self, new: NewEntry, ids: Sequence[str], users: Sequence[str]) -> None:
+        """Add one row for each of many new users, which differ only in their ids."""
+        project, _, _, *rest, _slot, _full = msgspec.structs.astuple(new)
+        await self.db.execute(ADD_IMPORTED, project, list(ids), list(users), *rest)
+
+    async def count_documents(
+        self, project: str, id: str, user: str, at: datetime, action: str, collection: str, count: int
+    ) -> None:
+        """Add to the one row of a deleted user and a collection."""
+        slot = f"{action} {collection}"
+        await self.db.execute(COUNT_DOCUMENTS, project, id, user, at, action, collection, count, slot)
+
+    async def page(self, project: str, only: ActivityFilter, before: str, limit: int) -> list[ManagedActivityEntry]:
+        """Return rows, newest first; if `before` is not empty, only those older than this id."""
+        known = {
+            "user_id = ": only.user,
+            "action = ": only.action,
+            "outcome = ": only.outcome,
+            "at >= ": only.since,
+            "at < ": only.until,
+        }
+        asked = {condition: value for condition, value in known.items() if value is not None}
+        conditions = "".join(f" AND {condition}${number}" for number, condition in enumerate(asked, start=4))
+        query = PAGE.format(conditions=conditions)
+        return await self.db.all(ManagedActivityEntry, query, project, before, limit, *asked.values())
+
+    async def forget(self, projects: Sequence[str], users: Sequence[str]) -> None:
+        """Delete all rows of users. Call this after the deletion of the users, in the same transaction."""
+        await self.db.execute(FORGET_USERS, list(projects), list(users))
+
+    async def delete_old(self, now: datetime, days: int) -> None:
+        """Delete what is kept no longer. `days`: of the installation; a project may choose fewer."""
+        await self.db.delete_in_batches(DELETE_OLD, now - timedelta(days=days))
+        for kept in await self.db.all(_Kept, SHORTER, days):
+            await self.db.delete_in_batches(DELETE_OLD_OF, kept.project, now - timedelta(days=kept.days))
