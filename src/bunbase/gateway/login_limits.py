@@ -47,7 +47,7 @@ from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sign_in_queue import NoTurn, SignInQueue
 from bunbase.gateway.sliding_window import Name, SlidingWindow
-from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
+from bunbase.pkg.addresses import MAX_LENGTH, known_email
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.ip_addresses import neighbourhood, network_around
@@ -82,7 +82,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> Names:
-        account = ("account", self.pool, email_or_none(self.account) or self.account[:MAX_LENGTH])
+        account = ("account", self.pool, known_email(self.account) or self.account[:MAX_LENGTH])
         if not self.ip:
             return Names(account)
         here, around = neighbourhood(self.ip), network_around(self.ip)

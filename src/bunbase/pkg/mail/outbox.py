@@ -36,13 +36,13 @@ from typing import Final
 import msgspec
 
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import deliverable, known_email
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
-from bunbase.pkg.mail.message import deliverable, one_line
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
 
@@ -168,7 +168,8 @@ class MailOutbox:
 
         If an address has had too many mails within the hour, its mail is dropped, and the caller cannot see that.
         Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
-        cannot wait for each other. Raises: ValueError if `to` of a letter is not an address.
+        cannot wait for each other. An address that only older versions accepted is stored, and its mail fails when it
+        is sent: the act itself must not fail. Raises: ValueError if `to` of a letter is not an address.
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
@@ -193,10 +194,11 @@ class MailOutbox:
         """
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        mail = await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
-        if mail is None or not mail.project:
-            return mail
-        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project))
+        return await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
+
+    async def with_sender(self, mail: ClaimedMail) -> ClaimedMail:
+        """Return a mail with the sender that its project has chosen."""
+        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project)) if mail.project else mail
 
     async def sent(self, mail: ClaimedMail) -> None:
         """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
@@ -242,7 +244,7 @@ class MailOutbox:
         """
         if not self.dev:
             return []
-        recipient = (email_or_none(to) or to) if to else ""  # a text message has a phone number in its place
+        recipient = (known_email(to) or to) if to else ""  # a text message has a phone number in its place
         if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
@@ -342,7 +344,7 @@ class MailOutbox:
 
 
 def _recipient(letter: Letter) -> str:
-    found = email_or_none(letter.to)
+    found = known_email(letter.to)
     if found is None:
         raise ValueError("the recipient of a mail is not an address")
     return found

@@ -22,7 +22,7 @@ from bunbase.contracts.tenant_auth.users import (
     UserFilter,
     UserOrder,
 )
-from bunbase.pkg.addresses import email_or_none, normal_email
+from bunbase.pkg.addresses import known_email, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
@@ -48,7 +48,7 @@ class Administration:
 
     async def list_users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         project = managed_project(caller, Act.USER_READ)
-        email = None if only.email is None else email_or_none(only.email)
+        email = None if only.email is None else known_email(only.email)
         if only.email is not None and email is None:
             return ManagedUsers(())  # no user can have this address
         only = msgspec.structs.replace(only, email=email, q=_normal_beginning(only.q))

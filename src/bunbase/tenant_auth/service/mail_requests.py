@@ -48,7 +48,8 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. The job calls this."""
-        await answer_requests(IdentityStores(self.stores.db, self.stores.mails, INSTALLATION), self._answer)
+        stores = IdentityStores(self.stores.db, self.stores.mails, INSTALLATION)
+        await answer_requests(stores, self._answer, self.pools.site.clock)
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)

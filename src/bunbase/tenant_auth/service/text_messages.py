@@ -24,6 +24,7 @@ from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.sending import fault
 from bunbase.pkg.phones import masked_phone
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.sign_in_codes import CODE_SECONDS, HOUR
@@ -98,7 +99,7 @@ class TextMessages:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.sending.pop(task, None)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("a text message was not sent", error=repr(failure))
+            log.error("a text message was not sent", error=fault(failure))
         self.nudge()  # a place is free for the next message
 
     async def _send(self, message: ClaimedMessage) -> None:
@@ -108,14 +109,16 @@ class TextMessages:
             text = TextMessage(message.phone, code, message.kind, message.language, pool.app_name)
             async with asyncio.timeout(SEND_SECONDS):
                 await self.sender.send_sms(message.project, text)
-        except (Problem, TimeoutError) as failure:
+        except Exception as failure:  # it belongs to this message alone
             await self._failed(message, failure)
         else:
             metrics.text_messages.labels("sent").inc()
             await self.store.end(message, "sent", self.clock.now())
 
     async def _failed(self, message: ClaimedMessage, failure: Exception) -> None:
-        reason = failure.code if isinstance(failure, Problem) else "the hook did not answer in time"
+        late = isinstance(failure, TimeoutError)
+        other = "the hook did not answer in time" if late else fault(failure)
+        reason = failure.code if isinstance(failure, Problem) else other
         wait = RETRY_SECONDS[min(message.attempts, len(RETRY_SECONDS)) - 1]
         now = self.clock.now()
         due_at, known = now + timedelta(seconds=wait), {"project": message.project, "attempts": message.attempts}
