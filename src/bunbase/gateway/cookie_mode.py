@@ -21,6 +21,7 @@ import msgspec
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
+from bunbase.gateway.caching import NOT_STORED
 from bunbase.gateway.cookie_requests import SentCookies, is_plausible
 from bunbase.gateway.identity import Identity, in_time
 from bunbase.gateway.login_limits import LoginLimits
@@ -52,7 +53,8 @@ class CookieEnded(Unauthenticated):
         self.set_cookie = set_cookie
 
     def headers(self) -> dict[str, str]:
-        return super().headers() | ({"set-cookie": self.set_cookie} if self.set_cookie else {})
+        removal = dict((NOT_STORED, ("set-cookie", self.set_cookie))) if self.set_cookie else {}
+        return super().headers() | removal
 
 
 class ByCookie(msgspec.Struct, frozen=True):
