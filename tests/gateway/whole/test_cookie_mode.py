@@ -207,6 +207,23 @@ async def test_a_cookie_whose_session_has_ended_is_removed(lane: Served) -> None
     assert msgspec.json.decode(page.body)[-1] is None
 
 
+async def test_nobody_loses_the_cookie_while_the_keys_of_the_project_are_replaced(lane: Served) -> None:
+    users, old = lane.tenant_auth, lane.tenant_auth.key(BAKERY).kid
+    assert (await ask(lane, f"GET {MINE}", PK, EVES)).status == 200
+
+    users.tell(RevokedKind.SIGNING_KEY, old)  # tenant-auth still signs with the old key, and publishes it
+    async with asyncio.timeout(5):
+        while (reply := await ask(lane, f"GET {MINE}", PK, EVES)).status == 200:
+            await asyncio.sleep(0.01)
+    for refused in (reply, await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)):
+        assert (refused.status, refused.header("retry-after"), refused.header("set-cookie")) == (503, "2", "")
+    users.signers[BAKERY] = "the next key of the bakery"
+    users.cookies[BAKERY, COOKIE] = CookieAccess(users.token(), "", 800)
+
+    reply = await ask(lane, f"GET {MINE}", PK, EVES)
+    assert (reply.status, reply.header("set-cookie")) == (200, ""), "the old keys that were read last do not count"
+
+
 async def test_a_function_gets_the_user_and_never_the_cookie(lane: Served) -> None:
     for path, key in ((f"/v1/functions/echo?project={BAKERY}", ()), ("/v1/functions/echo", (PK,))):
         reply = await ask(lane, f"GET {path}", EVES, *key)
