@@ -29,6 +29,7 @@ ADDRESSES: Final = frozenset(
 )  # fields that are shown whole if they are an email address
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
 DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
@@ -61,7 +62,7 @@ def compose(
     )
     return Letter(
         to=to,
-        subject=one_line(subject)[:MAX_SUBJECT],
+        subject=one_line(subject)[:MAX_SUBJECT] or template.kind,  # a subject of spaces
         text=text_of(content),
         html=html_of(content),
         project=project,
@@ -88,11 +89,14 @@ def shown(name: str, value: str) -> str:
         return value
     if name == "ip" and canonical_address(value) == value:
         return value
-    return harmless(value)
+    return harmless(value, DOT_BESIDE_LETTER if name == "agent" else DOT)
 
 
-def harmless(value: str) -> str:
-    """Return a text that no mail program turns into a link, on one line and without invisible characters."""
+def harmless(value: str, dots: re.Pattern[str] = DOT) -> str:
+    """Return a text that no mail program turns into a link, on one line and without invisible characters.
+
+    `dots`: those that get a blank behind them.
+    """
     visible = "".join(
         " " if character.isspace() else character
         for character in value
@@ -101,7 +105,7 @@ def harmless(value: str) -> str:
     line = " ".join(visible.split())
     if len(line) > MAX_FIELD:
         line = line[: MAX_FIELD - 1] + "…"
-    return plain_words(SCHEME.sub(": ", DOT.sub(r"\1 ", line)))
+    return plain_words(SCHEME.sub(": ", dots.sub(r"\1 ", line)))
 
 
 def _check_url(url: str) -> None:
