@@ -34,6 +34,10 @@ def with_line(before: Person, line: UserLine, now: datetime) -> Change:
     after = _with_fields(before, line, now)
     if before.user.email_verified and after.email == before.email:
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=True))
+    if after.email != before.email and line.email_verified is UNSET:  # what was confirmed was the other address
+        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=False))
+    if after.user.phone != before.user.phone and line.phone_verified is UNSET:
+        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, phone_verified=False))
     hash = _given(line.password_hash)
     newer = hash is not None and _is_newer(before, line)
     if newer:
@@ -75,9 +79,10 @@ def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool, 
 
 def _with_fields(before: Person, line: UserLine, now: datetime) -> Person:
     given = {name: value for name in OF_USER if (value := getattr(line, name)) is not UNSET}
-    if line.email or line.password_hash:  # such a user can sign in again, and is not anonymous
-        given["anonymous"] = False
-    after = msgspec.structs.replace(before, user=msgspec.structs.replace(before.user, **given))
+    user = msgspec.structs.replace(before.user, **given)
+    if user.email or user.phone or before.password_hash or line.password_hash:
+        user = msgspec.structs.replace(user, anonymous=False)  # such a user can sign in again
+    after = msgspec.structs.replace(before, user=user)
     until = before.banned_until if line.banned_until is UNSET else line.banned_until
     was_banned = before.is_banned(now)
     banned = was_banned if line.banned is UNSET else line.banned

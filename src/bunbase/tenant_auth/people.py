@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET
 
-from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.problems import SignUpFirst, UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.users import ManagedUser, User, UserChanges
 from bunbase.pkg.errors import Unauthenticated
 
@@ -79,6 +79,8 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     )
     if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
+    if changes.email is not UNSET and changes.email_verified is UNSET and after.email != person.email:
+        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=False))
     ends = password_hash is not None or (banned and not was_banned)
     return signed_out(after) if ends else changed(person, after)
 
@@ -106,14 +108,18 @@ def taken_over(person: Person) -> Change:
 
 
 def with_identity(person: Person, email: str | None, name: str) -> Change:
-    """Return an anonymous user who has an identity now. `email`: the verified address, if there is one."""
+    """Return an anonymous user who has an identity now. The sessions of the anonymous user end.
+
+    `email`: the verified address, if there is one.
+    """
     found = {"email": email, "email_verified": True} if email else {}
     user = msgspec.structs.replace(person.user, anonymous=False, name=person.user.name or name, **found)
-    return next_version(msgspec.structs.replace(person, user=user))
+    return signed_out(msgspec.structs.replace(person, user=user))
 
 
 def with_new_email(person: Person, email: str) -> Change:
-    """Return the user with another address, which is confirmed."""
+    """Return the user with another address, which is confirmed. Raises: SignUpFirst."""
+    refuse_anonymous(person)
     user = msgspec.structs.replace(person.user, email=email, email_verified=True)
     return changed(person, msgspec.structs.replace(person, user=user))
 
@@ -122,9 +128,10 @@ def with_phone(person: Person, phone: str | None) -> Change:
     """Return the user with another phone number, which is confirmed; None for no number.
 
     The version increases, so that a sign-in with the old number that is under way opens no session.
+    Raises: SignUpFirst.
     """
-    anonymous = person.user.anonymous and phone is None
-    user = msgspec.structs.replace(person.user, phone=phone, phone_verified=phone is not None, anonymous=anonymous)
+    refuse_anonymous(person)
+    user = msgspec.structs.replace(person.user, phone=phone, phone_verified=phone is not None)
     return next_version(msgspec.structs.replace(person, user=user))
 
 
@@ -140,7 +147,11 @@ def phone_released(person: Person) -> Change:
 
 
 def with_password(person: Person, hash: str, now: datetime) -> Change:
-    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
+    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end.
+
+    Raises: SignUpFirst.
+    """
+    refuse_anonymous(person)
     return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))
 
 
@@ -178,6 +189,19 @@ def next_version(person: Person) -> Change:
 
 def account_deleted() -> Unauthenticated:
     return Unauthenticated("This account was deleted.")
+
+
+def refuse_anonymous(person: Person) -> None:
+    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives such a user a way to sign in."""
+    if person.user.anonymous:
+        raise sign_up_first()
+
+
+def sign_up_first() -> SignUpFirst:
+    return SignUpFirst(
+        "Send the token of this user with POST /v1/auth/signup, with a code (/v1/auth/login/code or /login/phone), "
+        "a link (/v1/auth/login/link) or another service (/v1/auth/oauth/exchange)."
+    )
 
 
 def refuse_banned(person: Person, now: datetime) -> None:

@@ -44,9 +44,10 @@ class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: as for a sign-up."""
+    """`data`, `captcha`: as for a sign-up."""
 
     data: dict[str, Any] = {}
+    captcha: CaptchaToken = ""
 
 
 class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,7 +133,7 @@ async def anonymous_sign_in(
 ) -> UserSignedIn:
     """Creates an anonymous user, if the setting `anonymous.enabled` of the project allows it. A sign-up with the access
     token of this user makes it an ordinary one, with the same id."""
-    return await tenant_auth.sign_in_anonymously(keyed, data.data)
+    return await tenant_auth.sign_in_anonymously(keyed, data.data, data.captcha)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)

@@ -94,8 +94,8 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
         self.texts = TextMessages(pools, self.hooks)
         self.mail_requests = MailRequests(stores, pools, self.texts)
         self.proofs = Proofs(pools, tokens)
-        self.anonymous = Anonymous(self.opening, places)
         self.captchas = Captchas(pools.settings.captcha_urls)
+        self.anonymous = Anonymous(self.opening, places, self.captchas)
         shown = ShownSignIn(self.opening, places, self.anonymous)
         self.by_mailbox = MailboxSignIn(self.mail_requests, shown, self.captchas)
         self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs, self.captchas)
@@ -146,8 +146,8 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
         await self.sign_up.open_confirmed(caller, token, password)
 
-    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
-        return await self.anonymous.sign_in(caller, data)
+    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
+        return await self.anonymous.sign_in(caller, data, captcha)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         return await self.sign_in.with_password(caller, email, password)

@@ -95,13 +95,15 @@ class ExternalAccounts:
     async def sign_in_as(self, caller: Caller, pool: Pool, person: ExternalCode) -> UserSignedIn:
         """Sign in as the person whom another service has named, or link the identity. Raises: as `exchange`."""
         person = await self._upgrading(caller, person)
-        method = external(person.provider, consented=bool(person.link_session))
+        method = external(person.provider, consented=await self._has_consent(pool, person))
         while True:
             user = await self._admitted_user(caller, Entry(pool, person, method))
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
-            # else the user was changed meanwhile: look again whom the identity belongs to
+            # else the user was changed meanwhile: look again whom the identity belongs to. It is linked by now, and the
+            # session that asked for the link may have ended.
+            person = msgspec.structs.replace(person, link_session="")
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -176,6 +178,16 @@ class ExternalAccounts:
         if not await self._is_anonymous(caller.project, caller.user.uid):
             return person
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
+
+    async def _has_consent(self, pool: Pool, person: ExternalCode) -> bool:
+        """True if a session of the user has asked for the link, so that no second factor is needed.
+
+        The session of an anonymous user has checked nothing: this is a sign-up.
+        """
+        if not person.link_session:
+            return False
+        uid = await self.stores.sessions.user_of(pool.project, person.link_session, pool.clock.now())
+        return uid is not None and not await self._is_anonymous(pool.project, uid)
 
     async def _is_anonymous(self, project: str, uid: str) -> bool:
         found = await self.stores.users.by_id(project, uid)

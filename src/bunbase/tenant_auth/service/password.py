@@ -10,7 +10,7 @@ from bunbase.pkg.identity.factors import Proof
 from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.first_proofs import take_over
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Person, reset_by_mail, signed_in_person, with_password
+from bunbase.tenant_auth.people import Person, reset_by_mail, sign_up_first, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -28,10 +28,12 @@ class Password:
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password. The other sessions end; the caller's session stays, and needs a refresh.
 
-        Raises: ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
+        Raises: SignUpFirst, ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
         """
         pool = await self.pools.of(keyed_project(caller))
         pool.new_passwords.check_length(password)
+        if caller.end_user().anonymous:
+            raise sign_up_first()
         if current is not None:
             await self.proofs.reauthenticate(caller, Proof(current))
         user = await self.proofs.need_fresh(caller)

@@ -4,7 +4,7 @@ The life of one sign-in:
 
     1. The code was compared, or the link was looked up. Neither is used up yet.
     2. A user with this address that was never confirmed may have been made by somebody else. `claim` ends what that
-       person knows.
+       person knows. A number that was never confirmed goes to a new user, in the transaction of step 3.
     3. A session is opened. The transaction that stores it uses the code or link up. If the address has no user, the
        same transaction stores the new user. If the caller is an anonymous user, this user gets the address instead.
 """
@@ -28,7 +28,7 @@ from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import first_language
-from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 
 
@@ -50,6 +50,14 @@ class Shown(Protocol):
 
     async def claim(self, owner: Person) -> bool:
         """Confirm the address if the owner has not. Return True if anything was changed: look again."""
+        ...
+
+    def is_released_by(self, owner: Person) -> bool:
+        """True if the owner loses the address, which nobody has proved, to a new user."""
+        ...
+
+    async def release(self, owner: Person) -> None:
+        """Take the address from its owner, if it is still not confirmed. Call this in a transaction."""
         ...
 
     async def take(self) -> None:
@@ -81,6 +89,8 @@ class ShownSignIn:
                 signed_in = await self._sign_up(caller, shown)
             elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(person):
                 continue
+            elif shown.is_released_by(person) and not person.is_banned(shown.pool.clock.now()):
+                signed_in = await self._sign_up(caller, shown, partial(shown.release, person))
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
             if signed_in is not None:
@@ -95,15 +105,21 @@ class ShownSignIn:
             raise shown.refused()
         return await self.anonymous.upgrade(caller, shown.method, partial(_with_address, shown), shown.take)
 
-    async def _sign_up(self, caller: Caller, shown: Shown) -> UserSignedIn | None:
-        """Add a user without a password. Return None if somebody has just added one with this address."""
+    async def _sign_up(self, caller: Caller, shown: Shown, first: Also = nothing) -> UserSignedIn | None:
+        """Add a user without a password. Return None if somebody has just added one with this address.
+
+        `first`: runs first in the transaction that stores the user. So nobody loses an address to a person who is not
+        admitted.
+        """
         if not shown.admitted():
             raise shown.refused()
         now, language = shown.pool.clock.now(), first_language(caller)
         user = shown.on(User(new_id("usr"), None, False, ROLE, {}, {}, now, language=language))
         async with self.places.reserve(shown.pool.project):
             try:
-                return await self.opening.open_first_session(caller, Person(user), shown.method, also=shown.take)
+                return await self.opening.open_first_session(
+                    caller, Person(user), shown.method, also=shown.take, first=first
+                )
             except (EmailTaken, PhoneTaken):
                 return None
 

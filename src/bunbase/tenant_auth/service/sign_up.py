@@ -165,5 +165,5 @@ def _with_password(person: Person, email: str, hash: str, data: dict[str, Any]) 
     """
     merged = person.user.data | data
     check_data(merged)
-    user = msgspec.structs.replace(person.user, email=email, data=merged)
+    user = msgspec.structs.replace(person.user, email=email, email_verified=False, data=merged)
     return msgspec.structs.replace(person, user=user, password_hash=hash)
