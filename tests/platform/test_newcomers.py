@@ -188,6 +188,26 @@ async def test_of_ten_requests_at_once_one_opens_the_account(platform: PlatformS
     assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 9}
 
 
+async def test_many_requests_with_one_link_leave_the_database_to_others_while_bunauth_is_slow(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hash_slowly() -> None:
+        begun.set()
+        await goes_on.wait()
+
+    others.bunauth.opening, token = hash_slowly, await mailed(platform)
+    acts = [platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD) for _ in range(40)]
+    asked = [asyncio.create_task(act, context=Context()) for act in acts]
+    await begun.wait()
+
+    assert (await platform.projects(EVE, 10, None)).items == ()
+    goes_on.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 39}
+
+
 async def test_nobody_withdraws_or_uses_an_invitation_while_its_account_is_opened(
     platform: PlatformService, others: FakeRooms, made: NewProject
 ) -> None:
