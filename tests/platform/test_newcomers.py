@@ -261,6 +261,25 @@ async def test_no_account_is_opened_for_an_invitation_that_nobody_can_accept(
     assert others.bunauth.addresses == set()
 
 
+async def test_the_invitations_of_a_suspended_account_rest_until_it_is_resumed(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    token, inviter = await mailed(platform), ADA.signed_in().id
+    others.bunauth.suspended.add(inviter)
+
+    for refused in (
+        platform.accept_invite(EVE, shown),
+        platform.accept_invite_by_password(ANYONE, token, "eve@example.com", PASSWORD),
+        platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD),
+        platform.send_invite_mail(shown),
+        platform.invitation(token),
+    ):
+        with pytest.raises(InviteNotFound):
+            await refused
+    others.bunauth.suspended.clear()
+    assert (await platform.accept_invite(EVE, shown)).role is Role.DEVELOPER
+
+
 async def test_a_weak_password_opens_nothing_and_keeps_the_invitation(
     platform: PlatformService, others: FakeRooms, shown: str
 ) -> None:
