@@ -119,6 +119,23 @@ async def test_pages_of_the_app_may_read_answers_and_others_may_not(lane: Served
     assert shared(await ask(lane, f"OPTIONS {MINE}", f"origin: {SIBLING}", asking))[1] == ""
 
 
+async def test_a_page_of_one_project_gets_no_preflight_for_the_functions_of_another(lane: Served) -> None:
+    evil = "https://evil.example"
+    lane.tenant_auth.modes[LIBRARY] = CookieMode(True, frozenset({evil}), 3600)
+
+    async def allows(path: str, origin: str = evil) -> bool:
+        reply = await ask(lane, f"OPTIONS {path}", f"origin: {origin}", "access-control-request-method: PUT")
+        return reply.header("access-control-allow-credentials") == "true"
+
+    for named in (f"project={BAKERY}", f"key={PUBLISHABLE}", "project=bakery", f"project={BAKERY}&project={LIBRARY}"):
+        assert not await allows(f"/v1/functions/echo?{named}"), named
+    assert await allows(f"/v1/functions/echo?project={LIBRARY}")
+    assert await allows(f"/v1/functions/echo?project={BAKERY}", APP)
+    assert await allows(f"/v1/functions/echo?key={LIBRARYS}")
+    assert not await allows("/v1/functions/echo?key=pk_unknown")
+    assert await allows("/v1/functions/echo"), "a header may name the project"
+
+
 async def test_a_bearer_token_wins_and_a_server_with_the_secret_key_needs_no_origin(lane: Served) -> None:
     other = lane.tenant_auth.token(sub="usr_bob")
     bearer = f"authorization: Bearer {other}"
