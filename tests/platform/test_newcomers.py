@@ -188,6 +188,26 @@ async def test_of_ten_requests_at_once_one_opens_the_account(platform: PlatformS
     assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 9}
 
 
+async def test_many_requests_with_one_link_leave_the_database_to_others_while_bunauth_is_slow(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hash_slowly() -> None:
+        begun.set()
+        await goes_on.wait()
+
+    others.bunauth.opening, token = hash_slowly, await mailed(platform)
+    acts = [platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD) for _ in range(40)]
+    asked = [asyncio.create_task(act, context=Context()) for act in acts]
+    await begun.wait()
+
+    assert (await platform.projects(EVE, 10, None)).items == ()
+    goes_on.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 39}
+
+
 async def test_nobody_withdraws_or_uses_an_invitation_while_its_account_is_opened(
     platform: PlatformService, others: FakeRooms, made: NewProject
 ) -> None:
@@ -239,6 +259,25 @@ async def test_no_account_is_opened_for_an_invitation_that_nobody_can_accept(
     with pytest.raises(InviteNotFound):
         await platform.open_account_by_invite(ANYONE, await mailed(platform), "Bob", PASSWORD)
     assert others.bunauth.addresses == set()
+
+
+async def test_the_invitations_of_a_suspended_account_rest_until_it_is_resumed(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    token, inviter = await mailed(platform), ADA.signed_in().id
+    others.bunauth.suspended.add(inviter)
+
+    for refused in (
+        platform.accept_invite(EVE, shown),
+        platform.accept_invite_by_password(ANYONE, token, "eve@example.com", PASSWORD),
+        platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD),
+        platform.send_invite_mail(shown),
+        platform.invitation(token),
+    ):
+        with pytest.raises(InviteNotFound):
+            await refused
+    others.bunauth.suspended.clear()
+    assert (await platform.accept_invite(EVE, shown)).role is Role.DEVELOPER
 
 
 async def test_a_weak_password_opens_nothing_and_keeps_the_invitation(

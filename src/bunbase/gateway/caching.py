@@ -23,7 +23,7 @@ PRIVATE: Final[Pairs] = ((OWN, b"private, no-cache"),)
 NOT_STORED: Final = ("cache-control", "private, no-store")
 # also those that only CDNs read, such as CDN-Cache-Control (RFC 9213) and Cloudflare-CDN-Cache-Control
 FOR_CACHES: Final = re.compile(r"(.+-)?cache-control|surrogate-control|edge-control|(x-accel-)?expires|pragma")
-TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Origin, X-Bunbase-Key, X-Bunbase-Project"))
+TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"))
 
 
 def caching(names: Iterable[bytes]) -> Pairs:

@@ -29,6 +29,7 @@ from bunbase.gateway.caching import NOT_STORED
 from bunbase.gateway.cookie_requests import SentCookies, is_plausible
 from bunbase.gateway.identity import Identity, in_time
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import Problem, Unauthenticated, Unreachable
 from bunbase.pkg.modules import Site
@@ -40,6 +41,24 @@ MODES_SECONDS: Final = 60.0
 ORIGINS_SECONDS: Final = 10.0
 MAX_SECONDS: Final = 86400.0
 ATTEMPTS: Final = 2  # at a token that this gateway believes
+
+SIGN_INS: Final = frozenset(
+    {
+        "/v1/auth/anonymous",
+        "/v1/auth/login",
+        "/v1/auth/login/code",
+        "/v1/auth/login/custom-token",
+        "/v1/auth/login/enrolment/confirm",
+        "/v1/auth/login/link",
+        "/v1/auth/login/passkey/verify",
+        "/v1/auth/login/phone",
+        "/v1/auth/login/second-factor",
+        "/v1/auth/oauth/exchange",
+        "/v1/auth/refresh",
+        "/v1/auth/signup",
+        "/v1/auth/signup/confirm",
+    }
+)
 
 Key = tuple[str, bytes]  # project, hash of the cookie
 
@@ -63,9 +82,10 @@ class CookieEnded(Unauthenticated):
 
 
 class ByCookie(msgspec.Struct, frozen=True):
-    """A user who was found by a cookie. `set_cookie`: the header of the answer, if the cookie is replaced."""
+    """A user who was found by a cookie, or None if its session has ended and the route continues without a user.
+    `set_cookie`: the header of the answer, if the cookie is replaced or removed."""
 
-    user: EndUser
+    user: EndUser | None
     set_cookie: str = ""
 
 
@@ -121,10 +141,11 @@ class CookieUsers:
         self.check_page(mode, sent)
         return self.identity.known_user(project, held.access_token)
 
-    async def user(self, project: str, sent: SentCookies, ip: str, own_host: str = "") -> ByCookie | None:
+    async def user(self, project: str, sent: SentCookies, ip: str, route: str, own_host: str = "") -> ByCookie | None:
         """Return the user of the project's cookie, or None if there is no cookie that counts.
 
-        `own_host`: the project's own host, if the request was sent to it.
+        `route`: where people sign in, and where pages of functions are shown, a cookie whose session has ended counts
+        as none: the function shows its own page then. `own_host`: the project's host, if the request was sent to it.
         Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
         """
         value = sent.value(project, self.public_url)
@@ -137,6 +158,8 @@ class CookieUsers:
         try:
             access, user = await self._user_of(project, value, ip)
         except ENDED:
+            if route in SIGN_INS or route.startswith(FUNCTIONS):
+                return ByCookie(None, self.removal(project))
             raise CookieEnded(self.removal(project)) from None
         return ByCookie(user, self.header(project, access.cookie, mode) if access.cookie else "")
 

@@ -41,7 +41,7 @@ MAY_CALL: Final = {
                     reset_password resume_account revocations rotate_oauth_client sessions set_account_role
                     signup_address signup_state start_device_login start_external_login start_page_sign_in start_totp
                     suspend_account tokens totp_state update_me verify verify_email waiting_device""",
-        "platform": """accounts activity_audited admits_newcomers check_account_deletion delete_account has_account
+        "platform": """accounts activity_audited acts admits_newcomers check_account_deletion delete_account has_account
                        identify_by_code identify_by_pass identify_by_password open_invited open_invited_by_pass
                        open_invited_on_page page_ways unaudited_activity""",
         CLIENTS: "jwks verify",

@@ -214,7 +214,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 
 
 PRIVATE = "private, no-cache"  # the Cache-Control of every answer, whatever its status
-VARIES = "Authorization, Origin, X-Bunbase-Key, X-Bunbase-Project"
+VARIES = "Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"
 CACHED = {"GET /api/health": "no-store"}
 
 

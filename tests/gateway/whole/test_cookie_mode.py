@@ -119,6 +119,23 @@ async def test_pages_of_the_app_may_read_answers_and_others_may_not(lane: Served
     assert shared(await ask(lane, f"OPTIONS {MINE}", f"origin: {SIBLING}", asking))[1] == ""
 
 
+async def test_a_page_of_one_project_gets_no_preflight_for_the_functions_of_another(lane: Served) -> None:
+    evil = "https://evil.example"
+    lane.tenant_auth.modes[LIBRARY] = CookieMode(True, frozenset({evil}), 3600)
+
+    async def allows(path: str, origin: str = evil) -> bool:
+        reply = await ask(lane, f"OPTIONS {path}", f"origin: {origin}", "access-control-request-method: PUT")
+        return reply.header("access-control-allow-credentials") == "true"
+
+    for named in (f"project={BAKERY}", f"key={PUBLISHABLE}", "project=bakery", f"project={BAKERY}&project={LIBRARY}"):
+        assert not await allows(f"/v1/functions/echo?{named}"), named
+    assert await allows(f"/v1/functions/echo?project={LIBRARY}")
+    assert await allows(f"/v1/functions/echo?project={BAKERY}", APP)
+    assert await allows(f"/v1/functions/echo?key={LIBRARYS}")
+    assert not await allows("/v1/functions/echo?key=pk_unknown")
+    assert await allows("/v1/functions/echo"), "a header may name the project"
+
+
 async def test_a_bearer_token_wins_and_a_server_with_the_secret_key_needs_no_origin(lane: Served) -> None:
     other = lane.tenant_auth.token(sub="usr_bob")
     bearer = f"authorization: Bearer {other}"
@@ -202,9 +219,11 @@ async def test_a_cookie_whose_session_has_ended_is_removed(lane: Served) -> None
     assert (reply.status, reply.header("set-cookie")) == (401, REMOVED)
     assert msgspec.json.decode(reply.body)["code"] == "cookie_ended"
 
-    page = await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)
-    assert (page.status, page.header("set-cookie")) == (201, REMOVED), "the page of a function is shown without a user"
-    assert msgspec.json.decode(page.body)[-1] is None
+    for path, sent in ((f"/v1/functions/echo?project={BAKERY}", (EVES,)), ("/v1/functions/echo", (EVES, PK))):
+        page = await ask(lane, f"GET {path}", *sent)
+        assert page.status == 201, "the page of a function is shown without a user"
+        assert [value for name, value in page.headers if name == "set-cookie"][-1] == REMOVED
+        assert msgspec.json.decode(page.body)[-1] is None
 
 
 async def test_nobody_loses_the_cookie_while_the_keys_of_the_project_are_replaced(lane: Served) -> None:

@@ -137,6 +137,9 @@ class Invitations:
 
     async def join(self, developer: str, token: str) -> AcceptedInvite:
         """Make an account a member. The caller of this method has checked that a person acts for the account."""
+        found = await self._sent(fingerprint(token))
+        if found.accepted_by is None:
+            await self._check_inviter(found)
         async with self.locked(token) as sent:
             if sent.accepted_by is None:
                 await self.join_now(sent, developer)
@@ -148,6 +151,7 @@ class Invitations:
         """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
         found = await self._sent(fingerprint(token))
         self.check_open(found)
+        await self._check_inviter(found)
         return found
 
     def check_open(self, sent: SentInvite) -> None:
@@ -200,6 +204,11 @@ class Invitations:
         elif (org := await self.stores.orgs.find(group.id, developer)) is not None:
             return AcceptedInvite(org.role, org=org)
         raise InviteNotFound
+
+    async def _check_inviter(self, sent: SentInvite) -> None:
+        """Ask BunAuth, outside of a transaction. Raises: InviteNotFound if the inviter is suspended or deleted."""
+        if not await self.mail.bunauth.acts(sent.invited_by):
+            raise InviteNotFound(ASK_AGAIN)
 
     async def _sent(self, hash: bytes) -> SentInvite:
         found = await self.stores.invites.by_hash(hash)
