@@ -13,7 +13,6 @@ import pytest
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
-from bunbase.gateway import fast_lane
 from bunbase.gateway.cookie_requests import SentCookies
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.errors import Malformed
@@ -57,10 +56,7 @@ PAGES: list[tuple[str, tuple[str, ...], int, int]] = [
 
 
 @pytest.fixture(params=["fast", "ordinary"])
-async def lane(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Served]:
-    monkeypatch.setattr(fast_lane, "TURN_SECONDS", 60.0)
+async def lane(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         settings = GatewaySettings(fast_lane=request.param == "fast", token_requests_per_minute=5)
         served_here = await stack.enter_async_context(served(tmp_path, settings))

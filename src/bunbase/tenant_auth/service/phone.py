@@ -110,8 +110,7 @@ class PhoneSignIn:
             before = signed_in_person(await self.stores.users.locked(pool.project, user.uid))
             now, alter = pool.clock.now(), partial(with_phone, phone=None)
             after = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
-            if not after.user.email_verified:  # a verified address is a way in: by a code, a link or a new password
-                await pool.need_way_in(user.uid)
+            await pool.need_way_in(user.uid)
             if after.email is not None and before.user.phone is not None:
                 shown = masked_phone(before.user.phone)
                 await pool.stores.mails.post(pool.letters.identity_removed(after.email, shown))
