@@ -82,7 +82,8 @@ def _checked(line: UserLine, now: datetime) -> UserLine:
     _check_times(line, now)
     email = normal_email(line.email) if line.email else _nothing(line.email)
     phone, hash = line.phone or _nothing(line.phone), _stored_hash(line.password_hash)
-    return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash)
+    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())  # each one once
+    return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash, identities=identities)
 
 
 def _nothing(given: str | UnsetType | None) -> UnsetType | None:

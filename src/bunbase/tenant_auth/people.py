@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 import msgspec
@@ -71,18 +72,28 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         named.pop(field, None)
     after = msgspec.structs.replace(
         person,
-        user=msgspec.structs.replace(person.user, **named),
+        user=verified_if_said(person.user, msgspec.structs.replace(person.user, **named), named),
         password_hash=password_hash or person.password_hash,
         banned_at=(person.banned_at if was_banned else now) if banned else None,
         banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
-    if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
+    if (
+        after.user.email or after.user.phone or after.password_hash
+    ):  # such a user can sign in again, and is not anonymous any more
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     if changes.email is not UNSET and changes.email_verified is UNSET and after.email != person.email:
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=False))
     ends = password_hash is not None or (banned and not was_banned)
     return signed_out(after) if ends else changed(person, after)
+
+
+def verified_if_said(before: User, after: User, said: Container[str]) -> User:
+    """Return `after`, in which another address or number than before is verified only if the change says so."""
+    for field, flag in (("email", "email_verified"), ("phone", "phone_verified")):
+        if getattr(after, field) != getattr(before, field) and flag not in said:
+            after = msgspec.structs.replace(after, **{flag: False})
+    return after
 
 
 def _ban_after(person: Person, changes: UserChanges, now: datetime) -> tuple[bool, datetime | None]:

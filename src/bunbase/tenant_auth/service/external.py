@@ -86,7 +86,8 @@ class ExternalAccounts:
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
 
-        A sign-in by another service is one factor. For a link, a session of the user has given its consent.
+        A sign-in by another service is one factor. For a link, a session of the user has given its consent; but not one
+        of an anonymous user, who signs up by it.
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
@@ -95,15 +96,14 @@ class ExternalAccounts:
     async def sign_in_as(self, caller: Caller, pool: Pool, person: ExternalCode) -> UserSignedIn:
         """Sign in as the person whom another service has named, or link the identity. Raises: as `exchange`."""
         person = await self._upgrading(caller, person)
-        method = external(person.provider, consented=await self._has_consent(pool, person))
+        method = external(person.provider, await self._consented(pool, person))
         while True:
             user = await self._admitted_user(caller, Entry(pool, person, method))
+            person = msgspec.structs.replace(person, link_session="")  # the identity is the user's now
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
-            # else the user was changed meanwhile: look again whom the identity belongs to. It is linked by now, and the
-            # session that asked for the link may have ended.
-            person = msgspec.structs.replace(person, link_session="")
+            # else the user was changed meanwhile: look again whom the identity belongs to
 
     async def ticket(self, caller: Caller, provider: str) -> LinkTicket:
         """Raises: ProviderNotFound, ReauthenticationRequired."""
@@ -179,15 +179,11 @@ class ExternalAccounts:
             return person
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
-    async def _has_consent(self, pool: Pool, person: ExternalCode) -> bool:
-        """True if a session of the user has asked for the link, so that no second factor is needed.
-
-        The session of an anonymous user has checked nothing: this is a sign-up.
-        """
-        if not person.link_session:
-            return False
-        uid = await self.stores.sessions.user_of(pool.project, person.link_session, pool.clock.now())
-        return uid is not None and not await self._is_anonymous(pool.project, uid)
+    async def _consented(self, pool: Pool, person: ExternalCode) -> bool:
+        """True if a session of a user asked for the link. An anonymous user signs up by it, which needs a second factor
+        like any sign-up; also with a ticket, for which such a user has proved nothing."""
+        user = await self._people(pool, 0.0).people.of_session(person.link_session) if person.link_session else None
+        return user is not None and not await self._is_anonymous(pool.project, user)
 
     async def _is_anonymous(self, project: str, uid: str) -> bool:
         found = await self.stores.users.by_id(project, uid)
@@ -204,7 +200,7 @@ class ExternalAccounts:
         become = with_identity(user, email, person.name).person
         if entry.admitted is None or entry.asked != become:
             raise NotAdmitted(become)
-        after = Change(entry.admitted)
+        after = Change(entry.admitted, ends_sessions=True)  # as every upgrade: see `anonymous.py`
         changed = await self.stores.users.change(pool.project, user.id, lambda _: after, pool.clock.now(), entry.until)
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")
