@@ -140,6 +140,22 @@ async def test_mails_that_holders_of_a_link_ask_for_are_limited_for_each_invitat
     await platform.send_invite_mail(shown)
 
 
+async def test_the_link_of_the_last_mail_stays_valid_when_the_address_gets_no_further_mail(
+    platform: PlatformService, made: NewProject
+) -> None:
+    """Six mails of a kind within an hour are the limit of an address."""
+    invite = await platform.create_invite(at(made), None, NEWCOMER, Role.DEVELOPER)
+    for _ in range(6):
+        invite = await platform.resend_invite(at(made), None, invite.id)
+    await platform.send_invite_mail(token_of(invite))
+    assert len(await platform.dev_mails(NEWCOMER, "", 20, "")) == 6
+
+    assert (await platform.invitation(await mailed(platform))).role is Role.DEVELOPER
+    await platform.create_invite(at(made), None, NEWCOMER, Role.VIEWER)
+    joined = await platform.open_account_by_invite(ANYONE, await mailed(platform), "Bob", PASSWORD)
+    assert joined.role is Role.VIEWER, "the link belongs to the invitation that took the place of the first one"
+
+
 @pytest.mark.parametrize("ended_by", ["resend", "delete", "expiry"])
 async def test_both_links_end_together(
     platform: PlatformService, made: NewProject, clock: ManualClock, ended_by: str

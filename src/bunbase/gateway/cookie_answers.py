@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.tenant_auth.cookies import CookieMode
+from bunbase.gateway.caching import not_stored
 from bunbase.gateway.cookie_mode import CookieUsers
 
 NOTE: Final = "cookies"  # in the scope's state
@@ -114,4 +115,6 @@ class _Answer:
 
 def _add(message: Any, set_cookie: str) -> None:
     if set_cookie:
-        message["headers"] = [*message.get("headers", ()), (b"set-cookie", set_cookie.encode())]
+        sent = [(str(name, "latin-1").lower(), str(value, "latin-1")) for name, value in message.get("headers", ())]
+        headers = (*not_stored(sent), ("set-cookie", set_cookie))
+        message["headers"] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

@@ -151,7 +151,7 @@ def with_password(person: Person, hash: str, now: datetime) -> Change:
 
 def reset_by_mail(person: Person, hash: str, now: datetime) -> Change:
     """Return the user with a new password, set by a link that was sent to the address. All sessions end."""
-    return signed_out(with_verified_email(with_password(person, hash, now).person).person)
+    return signed_out(with_password(person, hash, now).person)
 
 
 def signed_out(person: Person) -> Change:

@@ -284,6 +284,7 @@ class Pool:
         the address is theirs, nothing of the first one may open the account any more.
         """
         await self.stores.factors.delete_all(user)
+        await self.stores.passkeys.forget_challenges(user)
         await self.stores.identities.delete_all(user)
         await self.forget_links(user)
 

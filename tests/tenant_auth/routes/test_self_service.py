@@ -21,7 +21,7 @@ async def test_signup_login_and_refresh_return_the_documented_fields(tenant_auth
         assert set(answer.json()) == {"user", "access_token", "refresh_token", "token_type", "expires_in", "aal", "amr"}
         assert set(answer.json()["user"]) == {
             "id", "email", "email_verified", "role", "claims", "data", "created_at", "name", "phone", "phone_verified",
-            "anonymous"
+            "anonymous", "language"
         }  # fmt: skip
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
 

@@ -34,7 +34,7 @@ async def test_the_routes_of_user_management_return_the_documented_fields(tenant
     assert set(made.json()) == {
         *("id", "email", "email_verified", "role", "claims", "data", "created_at", "banned", "has_password"),
         *("banned_until", "last_sign_in_at"),
-        *("name", "phone", "phone_verified", "anonymous"),
+        *("name", "phone", "phone_verified", "anonymous", "language"),
     }
     assert set(custom.json()) == {"token", "expires_in"}
     of_administration = {"banned", "has_password", "banned_until", "last_sign_in_at"}

@@ -28,6 +28,7 @@ ADDRESSES: Final = frozenset(
 )  # fields that are shown whole if they are an email address
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
 DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
@@ -87,11 +88,14 @@ def shown(name: str, value: str) -> str:
         return value
     if name == "ip" and canonical_address(value) == value:
         return value
-    return harmless(value)
+    return harmless(value, DOT_BESIDE_LETTER if name == "agent" else DOT)
 
 
-def harmless(value: str) -> str:
-    """Return a text that no mail program turns into a link, on one line and without invisible characters."""
+def harmless(value: str, dots: re.Pattern[str] = DOT) -> str:
+    """Return a text that no mail program turns into a link, on one line and without invisible characters.
+
+    `dots`: those that get a blank behind them.
+    """
     visible = "".join(
         " " if character.isspace() else character
         for character in value
@@ -100,7 +104,7 @@ def harmless(value: str) -> str:
     one_line = " ".join(visible.split())
     if len(one_line) > MAX_FIELD:
         one_line = one_line[: MAX_FIELD - 1] + "…"
-    return SCHEME.sub(": ", DOT.sub(r"\1 ", one_line))
+    return SCHEME.sub(": ", dots.sub(r"\1 ", one_line))
 
 
 def _check_url(url: str) -> None:

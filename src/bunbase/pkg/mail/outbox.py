@@ -163,10 +163,10 @@ class MailOutbox:
         self.for_reader: ForReader = in_any_language
         self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
 
-    async def post(self, *letters: Letter) -> None:
+    async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
-        If an address has had too many mails within the hour, its mail is dropped, and the caller cannot see that.
+        If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
         Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
         cannot wait for each other. Raises: ValueError if `to` of a letter is not an address.
         """
@@ -175,8 +175,7 @@ class MailOutbox:
             addressed = [(recipient, await self.for_reader(letter)) for recipient, letter in addressed]
             for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
                 await self.db.execute(LOCK_MAILBOX, mailbox)
-            for recipient, letter in addressed:
-                await self._post(letter, recipient)
+            return all([await self._post(letter, recipient) for recipient, letter in addressed])
 
     async def has_due(self) -> bool:
         return bool(await self.db.value(HAS_DUE, self.clock.now()))
@@ -270,7 +269,7 @@ class MailOutbox:
         metrics.mails_oldest_seconds.labels(room).set(max(seconds, 0.0))
         metrics.mails_dead.labels(room).set(dead)
 
-    async def _post(self, letter: Letter, recipient: str) -> None:
+    async def _post(self, letter: Letter, recipient: str) -> bool:
         if await self._too_many(letter, recipient):
             self._count("dropped")
             log.warning(
@@ -279,7 +278,7 @@ class MailOutbox:
                 to=masked(recipient),
                 sender_room=self.db.schema,
             )
-            return
+            return False
         if await self._project_has_sent_too_many(letter):
             self._count("dropped")
             log.warning(
@@ -288,9 +287,10 @@ class MailOutbox:
                 project=letter.project,
                 sender_room=self.db.schema,
             )
-            return
+            return False
         await self._insert(letter, recipient)
         self._count("posted")
+        return True
 
     async def _too_many(self, letter: Letter, recipient: str) -> bool:
         """True if the limits allow no further mail. The caller has locked the mailbox, so no other mail is added."""

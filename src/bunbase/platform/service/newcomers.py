@@ -118,12 +118,12 @@ class NewcomerAcceptance:
                 wait = HOUR_SECONDS - int(now.timestamp()) % HOUR_SECONDS
                 raise RateLimited("Too many mails were sent for this invitation.", retry_after_seconds=wait)
             mailed = new_secret(MAILED)
-            await self.invitations.stores.invites.renew_mail(sent.group, sent.id, fingerprint(mailed), now)
             invite = Invite(sent.id, sent.email, sent.role, sent.created_at, sent.expires_at)
             url = link_with(self.invitations.public_url, mailed)
             target = await self.invitations.stores.name_of(sent.group)
             lifetime = sent.expires_at - now
-            await self.invitations.mail.post(sent.group, target, names[0], invite, url, lifetime)
+            if await self.invitations.mail.post(sent.group, target, names[0], invite, url, lifetime):
+                await self.invitations.stores.invites.renew_mail(sent.group, sent.id, fingerprint(mailed), now)
 
     async def _join_new(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
         async with self.invitations.locked(token) as sent:

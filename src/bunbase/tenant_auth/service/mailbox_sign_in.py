@@ -26,8 +26,9 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.first_proofs import take_over
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Person, taken_over
+from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -138,9 +139,8 @@ class ShownMailbox:
         until = await pool.revoked_until()
         async with pool.stores.db.transaction():
             before = await users.locked(pool.project, owner.id)
-            if before is not None and before.email == self.email and not before.user.email_verified:
-                await users.change(pool.project, owner.id, taken_over, pool.clock.now(), until)
-                await pool.forget_ways_in(owner.id)
+            if before is not None and before.email == self.email:
+                await take_over(pool, before, until)
         return True
 
     def taken(self) -> Problem:

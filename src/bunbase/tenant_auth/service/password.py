@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.identity.factors import Proof
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.first_proofs import take_over
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
+from bunbase.tenant_auth.people import Person, reset_by_mail, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -55,7 +55,7 @@ class Password:
         """Set a new password by a link. All sessions end, and the address is confirmed.
 
         Second factors and identities stay, because a mailbox alone must not replace them. But if the address was not
-        confirmed before, somebody else may have signed up with it: then they end too.
+        confirmed before, somebody else may have signed up with it: then everything ends (`first_proofs.py`).
         Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput,
         WeakPassword, SignInBusy.
         """
@@ -69,13 +69,13 @@ class Password:
         async with self.stores.db.transaction():
             # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
             before = await self.stores.users.locked(pool.project, link.user_id)
-            alter = partial(_reset, email=link.email, hash=hash, now=now)
-            person = await self.stores.users.change(pool.project, link.user_id, alter, now, until)
-            if before is None or person is None or await pool.links.take(token, MailKind.PASSWORD_RESET) is None:
+            taken = await pool.links.take(token, MailKind.PASSWORD_RESET)
+            if before is None or taken is None or before.email != link.email:  # the address was changed meanwhile
                 raise _expired()
-            if not before.user.email_verified:
-                await pool.forget_ways_in(person.id)
-            await self._tell(pool, person)
+            await take_over(pool, before, until)
+            alter = partial(reset_by_mail, hash=hash, now=now)
+            changed = await self.stores.users.change(pool.project, before.id, alter, now, until)
+            await self._tell(pool, changed or before)
         return pool.way_back(link.name)
 
     async def _tell(self, pool: Pool, person: Person) -> None:
@@ -83,13 +83,6 @@ class Password:
         await pool.stores.mail_tokens.forget_of_account(person.id, MailKind.PASSWORD_RESET)
         if person.email:
             await pool.stores.mails.post(pool.letters.password_changed(person.email))
-
-
-def _reset(person: Person, email: str, hash: str, now: datetime) -> Change:
-    """Return the user with a new password. Raises: LinkExpired, if the user has another address by now."""
-    if person.email != email:
-        raise _expired()
-    return reset_by_mail(person, hash, now)
 
 
 def _expired() -> LinkExpired:

@@ -80,7 +80,7 @@ def _target(pool: Pool, new: NewHandedLink) -> str:
 def _address(person: Person, kind: LinkKind) -> str:
     """Return the address that the link confirms. Raises: NoLink."""
     if person.email is None:
-        raise NoLink("The user has no email address. Set one with PATCH /v1/auth/users/{id}.")
+        raise NoLink("The user has no email address. First add one to the user.")
     if kind is LinkKind.VERIFY_EMAIL and person.user.email_verified:
         raise NoLink("The address of the user is confirmed already.")
     return person.email
