@@ -159,7 +159,7 @@ class FakeApi:
             self.signed_in(request)
             self.project(request.headers["x-bunbase-project"])
 
-    def add_user(self, id: str, email: str) -> None:
+    def add_user(self, id: str, email: str | None) -> None:
         self.users[id] = ManagedUser(id, email, True, "user", {}, {}, NOW, banned=False, has_password=True)
 
     def project(self, name: str) -> Project:

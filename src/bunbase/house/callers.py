@@ -54,7 +54,8 @@ MAY_CALL: Final = {
                     exchange_user_code export_users finish_user_login impersonate_user import_users invite_user
                     is_cookie_origin jwks knows_address login login_with_code login_with_custom_token
                     login_with_link login_with_passkey login_with_phone login_with_second_factor logout
-                    mail_link_of_page me new_recovery_codes note_first_uses open_confirmed_user own_sessions
+                    mail_link_of_page mailed_target me new_recovery_codes note_first_uses
+                    open_confirmed_user own_sessions
                     passkey_login_options passkey_options passkey_options_on_page passkeys project_auth
                     proof_options reauthenticate refresh register_passkey remove_phone remove_totp rename_passkey
                     request_phone_change request_phone_code request_user_code request_user_email_change
@@ -64,8 +65,8 @@ MAY_CALL: Final = {
                     totp_state update_me update_user user user_identities user_invites user_link_target
                     user_login_providers user_page user_sessions users verify_user_email withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
-        "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
-                        update_user user users""",
+        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
+                        update_me update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create

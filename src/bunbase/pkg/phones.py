@@ -27,6 +27,14 @@ def phone_or_none(text: str) -> str | None:
     return None if number is None else _normal(number)
 
 
+def normal_phone(text: str) -> str:
+    """Return the normal form of a phone number. Raises: InvalidInput."""
+    number = phone_or_none(text)
+    if number is None:
+        raise InvalidInput.at("/phone", EXAMPLE)
+    return number
+
+
 def reachable_phone(text: str) -> tuple[str, str]:
     """Return the normal form of a mobile number, and its country (ISO 3166), such as DE.
 

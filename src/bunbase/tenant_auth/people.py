@@ -67,6 +67,9 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     password, or None if the password does not change.
     """
     named = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    other_phone = named.get("phone", person.user.phone) != person.user.phone
+    if other_phone or named.get("phone", person.user.phone) is None:
+        named["phone_verified"] = bool(named.get("phone")) and named.get("phone_verified") is True
     was_banned, (banned, until) = person.is_banned(now), _ban_after(person, changes, now)
     for field in ("banned", "banned_until", "password"):
         named.pop(field, None)
@@ -78,14 +81,12 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
         banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
-    if (
-        after.user.email or after.user.phone or after.password_hash
-    ):  # such a user can sign in again, and is not anonymous any more
+    if after.user.email or after.user.phone or after.password_hash:  # such a user can sign in again: not anonymous
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
-    if changes.email is not UNSET and changes.email_verified is UNSET and after.email != person.email:
-        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=False))
     ends = password_hash is not None or (banned and not was_banned)
-    return signed_out(after) if ends else changed(person, after)
+    if ends:
+        return signed_out(after)
+    return next_version(after) if other_phone else changed(person, after)  # as `with_phone`
 
 
 def verified_if_said(before: User, after: User, said: Container[str]) -> User:

@@ -8,6 +8,7 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.hooks import HookName
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
@@ -19,7 +20,7 @@ from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.sign_in_page import PageEnd, PageRequest, Shown, SignInLook
 from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, SignupDetails, UserInvite, WayBack
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
@@ -77,6 +78,7 @@ from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.user_links import UserLinks
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
+from bunbase.tenant_auth.sign_up_links import mailed_target
 
 
 class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
@@ -127,9 +129,15 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
         self.user_links = UserLinks(pools)
 
     async def signup(
-        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+        self,
+        caller: Caller,
+        email: str,
+        password: str,
+        data: dict[str, Any],
+        captcha: str = "",
+        details: SignupDetails | None = None,
     ) -> UserSignedIn | None:
-        return await self.sign_up.sign_up(caller, email, password, data, captcha)
+        return await self.sign_up.sign_up(caller, email, password, data, captcha, details or SignupDetails())
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         return await self.invites.invite(caller, new)
@@ -143,8 +151,8 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
         return await self.sign_up.confirm(caller, token, password)
 
-    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
-        await self.sign_up.open_confirmed(caller, token, password)
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
+        return await self.sign_in_pages.open_confirmed(caller, token, password)
 
     async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
         return await self.anonymous.sign_in(caller, data, captcha)
@@ -194,8 +202,10 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)
 
-    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
-        return await self.profile.change(caller, data, language)
+    async def update_me(
+        self, caller: Caller, data: dict[str, Any] | None, language: str | None = None, name: str | None = None
+    ) -> User:
+        return await self.profile.change(caller, data, language, name)
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
         return await self.proofs.reauthenticate(caller, proof)
@@ -228,11 +238,18 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
         await self.password.change(caller, password, current)
 
+    async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
+        hooks = (await self.pools.of(project)).auth.hooks
+        return tuple(hook.value for hook in HookName if getattr(hooks, hook) == function)
+
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)
 
     async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
         return await self.settings.change(caller, patch, version)
+
+    async def mailed_target(self, caller: Caller, token: str) -> str:
+        return await mailed_target(await self.pools.of(linked_project(caller)), token)
 
     async def user_page(self, caller: Caller) -> UserPage:
         return look_of(await self.pools.of(linked_project(caller)))
