@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSessions, SignedIn, SignupPending
 from bunbase.contracts.bunauth.activity import AccountActivity, ActivityEntry, ActivityMethod, ActivityOutcome
-from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.contracts.bunauth.factors import NewTotp, Passkeys, RecoveryCodes, TotpState
 from bunbase.contracts.bunauth.invites import AccountInvite, AccountInvites
 from bunbase.contracts.bunauth.openid import Authorizations
 from bunbase.contracts.bunauth.problems import (
@@ -41,6 +41,18 @@ async def list_activity(api: Injected[FakeApi], request: AnyRequest) -> AccountA
     entry = ActivityEntry("acv_1", NOW, "account.sign_in", "203.0.113.7", "curl", refused, count=3)
     by_shop = (ActivityOutcome.DONE, ActivityMethod.OPENID, "Shop")
     return AccountActivity((entry, ActivityEntry("acv_0", NOW, "account.sign_in", "203.0.113.7", "curl", *by_shop)))
+
+
+@get("/api/auth/passkeys")
+async def list_passkeys(api: Injected[FakeApi], request: AnyRequest) -> Passkeys:
+    api.signed_in(request)
+    return Passkeys(tuple(api.passkeys))
+
+
+@delete("/api/auth/passkeys/{id:str}")
+async def delete_passkey(api: Injected[FakeApi], request: AnyRequest, id: FromPath[str]) -> None:
+    api.proved(request)
+    api.passkeys = [one for one in api.passkeys if one.id != id]
 
 
 @get("/api/auth/authorizations")
@@ -209,6 +221,8 @@ def refreshed(api: FakeApi, token: str) -> SignedIn:
 
 
 ACCOUNT_ROUTES: Final = (
+    list_passkeys,
+    delete_passkey,
     list_authorizations,
     end_authorization,
     list_activity,

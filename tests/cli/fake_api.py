@@ -11,6 +11,7 @@ from litestar import Request
 
 from bunbase.contracts.bunauth.accounts import Account, AccountSession, SignedIn
 from bunbase.contracts.bunauth.administration import AccountRole, ManagedAccount
+from bunbase.contracts.bunauth.factors import Passkey
 from bunbase.contracts.bunauth.invites import AccountInvite
 from bunbase.contracts.bunauth.openid import Authorization, OAuthClient
 from bunbase.contracts.bunauth.problems import ReauthenticationRequired, TokenExpired
@@ -70,6 +71,7 @@ class FakeApi:
             ManagedAccount(id, email, "", AccountRole.USER, NOW, None, NOW, 0, 0)
             for id, email in (("usr_bob", "bob@example.com"), ("usr_bobby", "bob@example.com.au"))
         ]
+        self.passkeys: list[Passkey] = []
         self.authorizations: list[Authorization] = []
         self.code = ""  # if it is set, a sign-in needs this code
         self.proofs: list[str] = []  # the kinds of proof that dangerous requests ask for; empty: a proof is fresh
@@ -83,6 +85,8 @@ class FakeApi:
         self.setup_token: str | None = None  # from the last registration
         self.invite: str | None = None  # from the last registration
         self.verifies_signups = False
+        self.signups = "open"
+        self.in_production = False
         self.taken = False  # the invited address has an account
         self.invited_as = ("", "")  # the name and the password of the last account that was opened by an invitation
         self.any_password = False
@@ -155,7 +159,7 @@ class FakeApi:
             self.signed_in(request)
             self.project(request.headers["x-bunbase-project"])
 
-    def add_user(self, id: str, email: str) -> None:
+    def add_user(self, id: str, email: str | None) -> None:
         self.users[id] = ManagedUser(id, email, True, "user", {}, {}, NOW, banned=False, has_password=True)
 
     def project(self, name: str) -> Project:

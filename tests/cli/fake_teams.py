@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, delete, get, patch, post
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome, AuditPage
 from bunbase.contracts.bunauth.accounts import SignupPending
@@ -128,6 +128,12 @@ async def accept_invite(api: Injected[FakeApi], request: AnyRequest) -> Accepted
     return AcceptedInvite(invite.role, project=api.project(group.rpartition("/")[2]))
 
 
+@get(["/invite", "/account/invite"], media_type="text/html")
+async def invite_page(api: Injected[FakeApi], token: FromQuery[str]) -> Response[str]:
+    known = token.startswith("biv_") or token.removeprefix("binm_") in api.invites
+    return Response("<h1>An invitation</h1>", status_code=200 if known else 404)
+
+
 @post("/api/invites/register")
 async def register_by_invite(api: Injected[FakeApi], request: AnyRequest) -> Response[Any]:
     """The token `binm_<id>` is of the link in the mail, `binv_<id>` of the one that was passed on."""
@@ -210,6 +216,7 @@ TEAM_ROUTES: Final = (
     delete_invite,
     accept_invite,
     register_by_invite,
+    invite_page,
     list_orgs,
     create_org,
     get_org,

@@ -36,6 +36,7 @@ async def list_users(
     api: Injected[FakeApi],
     request: AnyRequest,
     email: FromQuery[str] = "",
+    phone: FromQuery[str] = "",
     banned: FromQuery[str] = "",
     limit: FromQuery[int] = 50,
     cursor: FromQuery[int] = 0,
@@ -43,7 +44,9 @@ async def list_users(
     """Return at most `api.page` users."""
     api.administrator(request)
     found = [
-        user for user in api.users.values() if email in ("", user.email) and banned in ("", str(user.banned).lower())
+        user
+        for user in api.users.values()
+        if email in ("", user.email) and phone in ("", user.phone) and banned in ("", str(user.banned).lower())
     ]
     end = cursor + min(limit, api.page)
     return ManagedUsers(tuple(found[cursor:end]), str(end) if len(found) > end else None)
@@ -63,7 +66,13 @@ async def create_user(api: Injected[FakeApi], request: AnyRequest) -> ManagedUse
     new = msgspec.convert(await request.json(), NewUser)
     id = f"usr_{len(api.users) + 1}"
     api.add_user(id, new.email)
-    shown = {"role": new.role, "email_verified": new.email_verified, "has_password": new.password is not None}
+    shown = {
+        "name": new.name,
+        "phone": new.phone,
+        "role": new.role,
+        "email_verified": new.email_verified,
+        "has_password": new.password is not None,
+    }
     api.users[id] = msgspec.structs.replace(api.users[id], **shown)
     return api.users[id]
 

@@ -61,8 +61,9 @@ async def device_token(api: Injected[FakeApi], request: AnyRequest) -> SignedIn:
 
 
 @get("/api/instance")
-async def instance(api: Injected[FakeApi]) -> dict[str, bool]:
-    return {"setup_complete": api.setup_complete, "confirms_signups": api.verifies_signups}
+async def instance(api: Injected[FakeApi]) -> dict[str, bool | str]:
+    facts = {"mode": "production" if api.in_production else "dev", "signups": api.signups}
+    return {"setup_complete": api.setup_complete, "confirms_signups": api.verifies_signups, **facts}
 
 
 @get("/.well-known/openid-configuration")
@@ -75,6 +76,12 @@ async def list_accounts(api: Injected[FakeApi], request: AnyRequest, email: From
     api.signed_in(request)
     found = [one for one in api.all_accounts if one.email.startswith(email.casefold())]
     return ManagedAccounts(tuple(found), None)
+
+
+@get("/api/admin/accounts/{account:str}")
+async def get_account(api: Injected[FakeApi], request: AnyRequest, account: FromPath[str]) -> ManagedAccount:
+    api.signed_in(request)
+    return next(one for one in api.all_accounts if one.id == account)
 
 
 @post("/api/admin/accounts/{account:str}/suspend", status_code=200)
@@ -312,6 +319,7 @@ ROUTES = (
     instance,
     reset_factors,
     discovery,
+    get_account,
     list_accounts,
     suspend_account,
     me,

@@ -297,3 +297,17 @@ def test_the_filters_of_logs_are_sent_to_the_server(in_project: FakeApi, bunbase
 )
 def test_a_time_may_be_a_duration_before_now_or_rfc_3339(text: str, time: str) -> None:
     assert time_of(text, datetime(2026, 5, 10, 12, tzinfo=UTC)) == time
+
+
+def test_a_deployment_that_drops_a_hook_of_the_project_warns_and_a_function_with_hooks_alone_is_not_invoked(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    write(home / "bunbase.toml", '[auth.hooks]\nbefore_signup = "gate"\nbefore_token = "gate"\n')
+    write(home / "functions/gate.ts", "export const hooks = { beforeToken: () => ({}) };")
+    assert bunbase("auth", "push").code == 0
+
+    said = bunbase("deploy")
+
+    assert "gate is the hook before_signup of the project" in " ".join(said.err.split())
+    assert "hook before_token" not in said.err
+    assert "bunbase invoke" not in said.err

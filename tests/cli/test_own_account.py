@@ -3,12 +3,27 @@ from __future__ import annotations
 import pytest
 
 from bunbase.cli.qr import qr_lines
+from bunbase.contracts.bunauth.factors import Passkey
 from bunbase.contracts.bunauth.openid import Authorization
 from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.fake_accounts import FIRST_CODE
 from tests.cli.fake_api import EMAIL, NOW, FakeApi
 
 FACTOR = ("account", "second-factor")
+
+
+def test_the_passkey_of_a_lost_phone_is_removed_after_a_question_with_its_name(
+    signed_in: FakeApi, bunbase: Bunbase
+) -> None:
+    signed_in.passkeys = [Passkey("psk_1", "phone", True, NOW), Passkey("psk_2", "laptop", False, NOW)]
+
+    asked = executable("account", "passkeys", "remove", "psk_1")
+    removed = bunbase("account", "passkeys", "remove", "psk_1", "--yes", "--json").document
+    listed = bunbase("account", "passkeys", "list").out
+
+    assert (asked.code, removed) == (2, {"id": "psk_1", "removed": True})
+    assert "This removes the passkey phone" in asked.err
+    assert ("laptop" in listed, "phone" in listed) == (True, False)
 
 
 def test_without_a_terminal_the_second_factor_is_turned_on_in_two_steps(signed_in: FakeApi, bunbase: Bunbase) -> None:

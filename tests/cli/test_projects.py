@@ -157,8 +157,8 @@ def test_a_project_is_created_in_an_organisation_and_moves_to_another(signed_in:
 
     assert bunbase("projects", "create", "Shop", "--org", "guild", "--json").document["slug"] == "shop"
     assert signed_in.projects["prj_1"].org == "guild"
-    assert bunbase("projects", "transfer", "shop", "crew", "--json").document["org"] == "org_2"
-    assert "belongs to guild" in bunbase("projects", "transfer", "shop", "guild").err
+    assert bunbase("projects", "transfer", "shop", "crew", "--yes", "--json").document["org"] == "org_2"
+    assert "belongs to guild" in bunbase("projects", "transfer", "shop", "guild", "--yes").err
 
 
 def test_a_new_secret_key_replaces_the_stored_key_and_a_publishable_one_does_not(

@@ -62,6 +62,36 @@ def test_an_address_with_an_account_is_sent_to_the_sign_in(invited: FakeApi) -> 
     assert "bunbase invites accept 'binm_1'" in said.problem["detail"]
 
 
+@pytest.mark.parametrize("invite", ["binm_2", "bix_2"])
+def test_a_link_that_is_used_or_unknown_is_refused_before_a_password_is_asked(
+    invited: FakeApi, bunbase: Bunbase, invite: str
+) -> None:
+    said = bunbase("register", "--invite", invite, "--json")
+
+    assert (said.code, said.problem["code"]) == (1, "invalid_invite")
+    assert f"{invited.url} has no such invitation" in said.problem["detail"]
+    assert "--url" in said.problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("signups", "first", "code", "advice"),
+    [
+        ("invite", False, "signups_closed", "bunbase register --invite '<link>'"),
+        ("closed", False, "signups_closed", "bunauth.signups"),
+        ("open", True, "setup_token_required", "--setup-token"),
+    ],
+)
+def test_register_asks_for_nothing_where_no_answer_could_open_an_account(
+    api: FakeApi, bunbase: Bunbase, signups: str, first: bool, code: str, advice: str
+) -> None:
+    api.signups, api.in_production, api.setup_complete = signups, True, not first
+
+    said = bunbase("register", "--json")
+
+    assert (said.code, said.problem["code"]) == (1, code)
+    assert advice in said.problem["detail"]
+
+
 @pytest.mark.parametrize("token", ["binm_1", "binv_1"])
 def test_without_a_sign_in_accept_says_how_to_open_an_account(invited: FakeApi, bunbase: Bunbase, token: str) -> None:
     said = bunbase("invites", "accept", token, "--json")

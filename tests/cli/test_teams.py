@@ -47,6 +47,7 @@ def test_members_are_removed_and_leave_after_a_confirmation(
 ) -> None:
     assert executable("members", "remove", "bob@example.com", *flags).code == 2
     assert executable("members", "leave", *flags).code == 2
+    assert executable("members", "change", "bob@example.com", "owner", *flags).code == 2
     assert set(team.members[place]) == {"usr_ada", "usr_bob"}
 
     removed = bunbase("members", "remove", "bob@example.com", "--yes", *flags, "--json").document

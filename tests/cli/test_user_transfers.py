@@ -56,6 +56,23 @@ def test_refused_users_are_shown_and_kept_in_a_file_that_can_be_corrected_and_im
     assert (corrected.code, corrected.document["imported"]) == (0, 1)
 
 
+def test_a_dry_run_writes_no_file_and_a_file_that_exists_is_found_before_anything_is_sent(
+    in_project: FakeApi, bunbase: Bunbase, tmp_path: Path
+) -> None:
+    file, kept = tmp_path / "users.ndjson", tmp_path / "users.ndjson.refused.ndjson"
+    file.write_bytes(b'{"id":"first"}\n{"id":"bad","email":"nothing"}\n')
+
+    dry = bunbase("users", "import", str(file), "--dry-run", "--json")
+    made = kept.exists()
+    kept.write_bytes(b"")
+    refused = bunbase("users", "import", str(file), "--json")
+    nowhere = bunbase("users", "import", str(file), "--refused", str(tmp_path / "none" / "x"), "--json")
+
+    assert (dry.code, msgspec.json.decode(dry.out)["failed"], made) == (1, 1, False)
+    assert (refused.problem["code"], nowhere.problem["code"]) == ("file_exists", "no_file")
+    assert in_project.users == {}
+
+
 def test_files_that_are_something_else_are_refused_before_anything_is_sent(
     in_project: FakeApi, bunbase: Bunbase, tmp_path: Path
 ) -> None:

@@ -62,6 +62,19 @@ def test_the_activity_of_one_user_or_of_all_is_listed_and_followed(
     assert [line.split()[-1] for line in followed.out.splitlines()] == ["usr_2", "usr_1", "usr_3"]
 
 
+def test_a_user_with_a_phone_number_is_created_found_and_changed(in_project: FakeApi, bunbase: Bunbase) -> None:
+    made = bunbase("users", "create", "--phone", "+4917612345678", "--name", "Eve", "--json").document
+    words = ("users", "update", "+4917612345678", "--claims", '{"team": "one"}', "--data", "{}", "--phone", "")
+    found = bunbase("users", "get", "+4917612345678").out
+    changed = bunbase(*words)
+
+    assert (made["phone"], made["name"]) == ("+4917612345678", "Eve")
+    assert made["id"] in found
+    assert (changed.code, in_project.changes) == (0, [{"phone": None, "claims": {"team": "one"}, "data": {}}])
+    assert bunbase("users", "create").code == 2
+    assert bunbase("users", "update", made["id"], "--claims", "one").code == 2
+
+
 def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase) -> None:
     said = bunbase("users", "invite", "fred@example.com", "--role", "editor")
 

@@ -24,7 +24,10 @@ class Absent:
 
 
 class NoUsers(Absent):
-    """A tenant-auth that counts no active users, and serves nothing else."""
+    """A tenant-auth that counts no active users, and serves nothing else. Functions named `gate` are hooks."""
+
+    async def hooks_of_function(self, _project: str, function: str) -> tuple[str, ...]:
+        return ("before_signup",) if function == "gate" else ()
 
     async def monthly_active_users(self, _project: str) -> tuple[ActiveMonth, ...]:
         return ()

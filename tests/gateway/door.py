@@ -30,6 +30,14 @@ from tests.fakes import FakeKms
 from tests.gateway.others import FakeBunAuth, FakePlatform, FakeTenantAuth
 from tests.rooms import site
 
+FOR_CACHES = (
+    ("cache-control", "public, max-age=60"),
+    ("cdn-cache-control", "max-age=60"),
+    ("cloudflare-cdn-cache-control", "max-age=60"),
+    ("surrogate-control", "max-age=60"),
+    ("x-accel-expires", "60"),
+    ("expires", "Sun, 29 Nov 2026 20:00:00 GMT"),
+)
 BUG = "a detail that nobody outside may see"
 
 
@@ -54,7 +62,7 @@ class FakeFunctions:
     async def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Head | Chunk]:
         """`echo` returns its request at once, `empty` answers 204, `sharing` sets CORS headers, `missing` is not found.
 
-        Other names stream.
+        Other names stream; `cached` and `cached-by-cdn` allow shared caches.
         """
         if name == "missing":
             raise FunctionNotFound("The project has no function missing.")
@@ -73,7 +81,7 @@ class FakeFunctions:
             headers = (("content-type", "application/json"), ("set-cookie", "a=1"), ("set-cookie", "b=2"))
             yield Head(201, headers, 1, "inv_1", 0.0, False, body)
             return
-        cached = (("cache-control", "public, max-age=60"),) if name == "cached" else ()
+        cached = FOR_CACHES if name == "cached-by-cdn" else FOR_CACHES[:1] if name == "cached" else ()
         yield Head(200, (("content-type", "text/plain"), *cached), 1, "inv_1", 0.0, False)
         yield Chunk(f"{caller.kind} {caller.project}".encode())
 

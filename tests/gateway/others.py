@@ -334,10 +334,13 @@ class FakePlatform(Room):
 class FakeTenantAuth(Room):
     def __init__(self) -> None:
         super().__init__()
+        self.answering = asyncio.Event()  # while it is clear, `jwks` has read the keys but does not return
+        self.answering.set()
         self.ended: set[str] = set()
         self.version = 0
         self.first_uses: list[FirstUse] = []
         self.known: set[tuple[str, str, str]] = set()  # project, email of a user, address
+        self.signers: dict[str, str] = {}  # of projects whose keys were replaced
         self.modes: dict[str, CookieMode] = {}
         self.cookies: dict[tuple[str, str], CookieAccess] = {}  # by project and value
 
@@ -356,7 +359,10 @@ class FakeTenantAuth(Room):
 
     def token(self, project: str = BAKERY, session: str = "ses_u", seconds: float = 900, **claims: Any) -> str:
         said = {"sub": "usr_eve", "aud": project, "sid": session, "type": "user", "role": "user", "email": None}
-        return signing_key(project).sign(said | {"claims": {}, "exp": time.time() + seconds} | claims)
+        return self.key(project).sign(said | {"claims": {}, "exp": time.time() + seconds} | claims)
+
+    def key(self, project: str) -> SigningKey:
+        return signing_key(self.signers.get(project, project))
 
     async def export_users(self, *_: Any) -> AsyncIterator[Any]:
         parts: tuple[Any, ...] = ()
@@ -368,7 +374,9 @@ class FakeTenantAuth(Room):
 
     async def jwks(self, project: str) -> Jwks:
         self.calls["jwks"] += 1
-        return Jwks((signing_key(project).public_jwk(),))
+        key = self.key(project)
+        await self.answering.wait()
+        return Jwks((key.public_jwk(),))
 
     async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
         self.calls["request_user_verification"] += 1

@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from bunbase.gateway.cookie_answers import CHANGES, SIGN_INS
+from bunbase.gateway.cookie_answers import CHANGES
+from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.house.generate import openapi_document
 
 SERVICE_TOKENS = {"/v1/auth/token"}  # for servers, which have no cookies

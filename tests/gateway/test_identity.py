@@ -499,6 +499,21 @@ async def test_users_tokens_of_a_replaced_key_are_refused_although_they_are_cach
         await asking.identity.end_user(BAKERY, token)
 
 
+async def test_public_keys_that_arrive_after_they_were_replaced_are_not_kept(asking: Asking) -> None:
+    """The gateway asked for them while tenant-auth replaced them, as anybody can cause with an invented token."""
+    tenant_auth, old, kid = asking.tenant_auth, asking.tenant_auth.token(), signing_key(BAKERY).kid
+    tenant_auth.answering.clear()
+    asked = asyncio.create_task(asking.refused_user(old))
+    await eventually(lambda: tenant_auth.calls["jwks"] == 1)
+    tenant_auth.signers[BAKERY] = "the next key of the bakery"
+    tenant_auth.tell(RevokedKind.SIGNING_KEY, kid)
+    await eventually(lambda: kid in asking.identity.ended_user_sessions)
+    tenant_auth.answering.set()
+
+    assert await asked
+    assert not await asking.refused_user(tenant_auth.token())
+
+
 async def test_the_public_keys_of_a_project_are_fetched_again_after_its_settings_have_changed(asking: Asking) -> None:
     tenant_auth = asking.tenant_auth
     for project in (BAKERY, LIBRARY):

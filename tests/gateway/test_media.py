@@ -5,6 +5,7 @@ The tests cover every JSON route of the OpenAPI document in both lanes.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,8 @@ import msgspec
 import pytest
 
 from bunbase.gateway.settings import GatewaySettings
-from tests.gateway.lanes import KEY, Connection, Served, served
+from bunbase.house.generate import openapi_document
+from tests.gateway.lanes import KEY, Connection, served
 from tests.gateway.others import FakeBunAuth
 
 PAGE: Final = "origin: http://localhost:5173"
@@ -20,10 +22,13 @@ OTHER_RULES: Final = {"/v1/functions", "/v1/data/{collection}/import", "/api/pro
 NAMES: Final = {"{collection}": "posts", "{id}": "d1", "{project}": "bakery"}
 
 
-async def json_routes(door: Served) -> list[tuple[str, str]]:
-    """Return method and path of every route that takes a JSON body according to the OpenAPI document."""
-    async with door.connected() as connection:
-        document: Any = msgspec.json.decode((await connection.ask("GET /api/openapi.json")).body)
+@functools.cache
+def json_routes() -> list[tuple[str, str]]:
+    """Return method and path of every route that takes a JSON body according to the OpenAPI document.
+
+    Making the document takes seconds on a busy machine, so no request waits for it.
+    """
+    document: Any = msgspec.json.decode(openapi_document())
     return [
         (method.upper(), path)
         for path, operations in document["paths"].items()
@@ -57,18 +62,16 @@ async def refused(connection: Connection, method: str, path: str, *headers: str)
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast lane", "ordinary lane"])
 async def test_a_json_body_with_an_origin_but_no_content_type_is_refused(tmp_path: Path, fast: bool) -> None:
-    async with served(tmp_path, GatewaySettings(fast_lane=fast)) as door:
-        routes = await json_routes(door)
-        wrong = []
-        async with door.connected() as connection:
-            for method, path in (*routes, ("POST", "/rpc")):
-                address = filled_in(path)
-                untyped = await refused(connection, method, address, PAGE)
-                blank = await refused(connection, method, address, PAGE, "content-type: ")
-                typed = await refused(connection, method, address, PAGE, "content-type: application/json")
-                program = await refused(connection, method, address)
-                if (untyped, blank, typed, program) != (True, True, False, False):
-                    wrong.append((method, path, untyped, blank, typed, program))
+    routes, wrong = json_routes(), []
+    async with served(tmp_path, GatewaySettings(fast_lane=fast)) as door, door.connected() as connection:
+        for method, path in (*routes, ("POST", "/rpc")):
+            address = filled_in(path)
+            untyped = await refused(connection, method, address, PAGE)
+            blank = await refused(connection, method, address, PAGE, "content-type: ")
+            typed = await refused(connection, method, address, PAGE, "content-type: application/json")
+            program = await refused(connection, method, address)
+            if (untyped, blank, typed, program) != (True, True, False, False):
+                wrong.append((method, path, untyped, blank, typed, program))
 
     assert wrong == []
     assert {

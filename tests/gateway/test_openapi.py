@@ -212,7 +212,7 @@ def test_every_answer_has_an_example_or_is_a_page_of_items_that_have_one() -> No
                 if "examples" not in kind and not (items and all("examples" in one for one in items)):
                     without.add(reference)
 
-    assert without == set(), "add it to src/bunbase/gateway/answer_examples.py"
+    assert without == set(), "add it to src/bunbase/gateway/answer_examples.py, or to user_answers.py"
 
 
 def test_a_document_may_have_any_fields_beside_its_typed_system_fields() -> None:

@@ -20,6 +20,7 @@ from bunbase.pkg.passkeys import (
     registration_options,
     relying_party,
     sign_in_options,
+    user_handle,
     user_in,
 )
 from tests.authenticator import KINDS, Authenticator, text
@@ -193,3 +194,12 @@ def test_options_ask_for_a_discoverable_passkey_and_a_verified_user() -> None:
     assert {-7, -8, -257} <= {one["alg"] for one in creating["pubKeyCredParams"]}
     assert creating["attestation"] == "none"
     assert "allowCredentials" not in signing or signing["allowCredentials"] == []
+
+
+def test_an_authenticator_gets_at_most_64_bytes_for_the_longest_id_and_others_for_another_user() -> None:
+    """Imported users keep ids of up to 128 characters."""
+    handles = {user_handle("x" * length) for length in range(1, 129)}
+
+    assert len(handles) == 128
+    assert max(len(one) for one in handles) == 64
+    assert user_handle("usr_1") == b"usr_1"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.hash_turns import HashTurns, NoRoom, Purpose, TurnQueue
-from bunbase.pkg.passwords import MAX_LENGTH, MAX_NICENESS, NICENESS, Passwords, SignInBusy, open_passwords
+from bunbase.pkg.passwords import MAX_LENGTH, MAX_NICENESS, NICENESS, Passwords, SignInBusy, may_be_slow, open_passwords
 from tests.seeds import examples
 
 POOL, OTHER = "prj_bakery", "prj_library"
+BUSY = ("busy", "busier")
 
 
 @pytest.fixture
@@ -72,8 +74,42 @@ async def test_the_slow_hashes_of_one_project_delay_no_sign_in_of_another(
     with pytest.raises(SignInBusy):
         await passwords.matches(POOL, "abc", FOREIGN)
     assert not await passwords.matches(OTHER, "a password", None)
+    other = asyncio.ensure_future(passwords.matches(OTHER, "abc", FOREIGN))
+    await asyncio.sleep(0)
+    assert dict(passwords.foreign_turns.hashing) == {POOL: 1, OTHER: 1}  # not after the ten others
     slow.set()
-    await asyncio.gather(*waiting)
+    await asyncio.gather(*waiting, other)
+
+
+async def test_each_form_of_a_password_takes_a_turn_of_its_own_with_a_foreign_hash(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def matches(password: str, _hash: str) -> bool:
+        tried.append(password)
+        return False
+
+    monkeypatch.setattr(passwords_module, "_matches_foreign", matches)
+
+    for password in ("\ufb01sh and chips", "fish and chips"):
+        assert not await passwords.matches(POOL, password, FOREIGN)
+
+    assert tried == ["\ufb01sh and chips", "fish and chips", "fish and chips"]
+    assert passwords.foreign_turns.free == passwords_module.FOREIGN_THREADS
+
+
+@pytest.mark.usefixtures("true_hasher")
+def test_only_a_hash_without_a_parameter_above_ours_is_checked_in_our_threads() -> None:
+    """Each parameter alone can make a check slow: argon2 starts four threads for each lane in each round."""
+    some, ours = random.Random(12), (19456, 2, 1)
+    for _ in range(300):
+        memory, rounds, lanes = some.choice((8, 64, 19456, 19457)), some.choice((1, 2, 3, 608)), some.choice((1, 2, 8))
+        text = f"$argon2id$v=19$m={memory},t={rounds},p={lanes}$c29tZXNhbHRz$" + "A" * 43
+        assert may_be_slow(text) == any(its > our for its, our in zip((memory, rounds, lanes), ours, strict=True)), text
+    unreadable = ("m=0000000019456,t=2,p=1", "m=\u0661,t=2,p=1", "t=2,m=8,p=1", "m=8,t=1,p=1,p=8", "m=8,t=1,p=1")
+    for head in unreadable:
+        assert may_be_slow(f"$argon2id$v=19${head}"), head
 
 
 async def test_two_unicode_forms_of_a_letter_are_the_same_password(passwords: Passwords) -> None:
@@ -161,7 +197,7 @@ async def test_a_cancelled_call_frees_its_thread_only_after_its_hash_is_done(
 async def joined(turns: HashTurns, pool: str, purpose: Purpose, order: list[str], name: str) -> None:
     await turns.take(pool, purpose)
     order.append(name)
-    turns.give_back()
+    turns.give_back(pool)
 
 
 async def test_pools_take_turns_so_a_storm_in_one_pool_delays_another_by_one_hash() -> None:
@@ -175,7 +211,7 @@ async def test_pools_take_turns_so_a_storm_in_one_pool_delays_another_by_one_has
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    turns.give_back()
+    turns.give_back(POOL)
     refused = [outcome for outcome in await asyncio.gather(*storm, return_exceptions=True) if outcome is not None]
     await asyncio.gather(*others)
 
@@ -195,7 +231,7 @@ async def test_sign_ins_run_first_and_sign_ups_get_every_fourth_turn() -> None:
     ]
     await asyncio.sleep(0)
 
-    turns.give_back()
+    turns.give_back(POOL)
     await asyncio.gather(*asked)
 
     assert order == ["in", "in", "in", "up", "in", "in", "in", "up", "in", "in"] + ["up"] * 6
@@ -212,7 +248,7 @@ async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> Non
 
     late = asyncio.ensure_future(joined(turns, OTHER, Purpose.SIGN_IN, order, "late"))
     await asyncio.sleep(0)
-    turns.give_back()
+    turns.give_back("busy")
     outcomes = await asyncio.gather(*storm, return_exceptions=True)
     await late
 
@@ -221,16 +257,21 @@ async def test_a_pool_with_one_waiting_call_is_admitted_to_a_full_queue() -> Non
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Purpose), st.booleans(), st.booleans()), max_size=40))
-def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(asked: list[tuple[str, Purpose, bool, bool]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(Purpose), st.booleans(), st.booleans()), max_size=40),
+    st.sampled_from([1, 2, None]),
+)
+def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(
+    asked: list[tuple[str, Purpose, bool, bool]], of_pool: int | None
+) -> None:
     """After random calls and cancellations all threads are free and no call waits."""
     turns: list[HashTurns] = []
 
     async def storm() -> None:
-        shared = HashTurns(2, TurnQueue(2, 4), TurnQueue(1, 2))
+        shared = HashTurns(2, TurnQueue(2, 4), TurnQueue(1, 2), of_pool)
         turns.append(shared)
-        await shared.take("busy", Purpose.SIGN_IN)
-        await shared.take("busy", Purpose.SIGN_IN)
+        for busy in BUSY:
+            await shared.take(busy, Purpose.SIGN_IN)
         tasks = []
         for pool, purpose, leaves, early in asked:
             task = asyncio.ensure_future(joined(shared, pool, purpose, [], pool))
@@ -239,13 +280,13 @@ def test_no_turn_is_lost_when_calls_are_cancelled_or_refused(asked: list[tuple[s
                 await asyncio.sleep(0)
             if leaves:
                 task.cancel()
-        shared.give_back()
-        shared.give_back()
+        for busy in BUSY:
+            shared.give_back(busy)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(storm())
 
-    assert (turns[0].free, turns[0].waiting) == (2, 0)
+    assert (turns[0].free, turns[0].waiting, dict(turns[0].hashing)) == (2, 0, {})
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")

@@ -83,6 +83,7 @@ class FakeBunAuth:
         self.unaudited: list[UnauditedActivity] = []
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.addresses: set[str] = set()
+        self.suspended: set[str] = set()
         self.admits = True
         self.opening: Callable[[], Awaitable[None]] | None = None
 
@@ -120,6 +121,9 @@ class FakeBunAuth:
 
     async def admits_newcomers(self, inviter: str) -> bool:
         return self.admits
+
+    async def acts(self, account: str) -> bool:
+        return account not in self.deleted | self.suspended
 
     async def has_account(self, email: str) -> bool:
         return email in self.addresses

@@ -140,6 +140,22 @@ async def test_mails_that_holders_of_a_link_ask_for_are_limited_for_each_invitat
     await platform.send_invite_mail(shown)
 
 
+async def test_the_link_of_the_last_mail_stays_valid_when_the_address_gets_no_further_mail(
+    platform: PlatformService, made: NewProject
+) -> None:
+    """Six mails of a kind within an hour are the limit of an address."""
+    invite = await platform.create_invite(at(made), None, NEWCOMER, Role.DEVELOPER)
+    for _ in range(6):
+        invite = await platform.resend_invite(at(made), None, invite.id)
+    await platform.send_invite_mail(token_of(invite))
+    assert len(await platform.dev_mails(NEWCOMER, "", 20, "")) == 6
+
+    assert (await platform.invitation(await mailed(platform))).role is Role.DEVELOPER
+    await platform.create_invite(at(made), None, NEWCOMER, Role.VIEWER)
+    joined = await platform.open_account_by_invite(ANYONE, await mailed(platform), "Bob", PASSWORD)
+    assert joined.role is Role.VIEWER, "the link belongs to the invitation that took the place of the first one"
+
+
 @pytest.mark.parametrize("ended_by", ["resend", "delete", "expiry"])
 async def test_both_links_end_together(
     platform: PlatformService, made: NewProject, clock: ManualClock, ended_by: str
@@ -170,6 +186,26 @@ async def test_of_ten_requests_at_once_one_opens_the_account(platform: PlatformS
     )
 
     assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 9}
+
+
+async def test_many_requests_with_one_link_leave_the_database_to_others_while_bunauth_is_slow(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def hash_slowly() -> None:
+        begun.set()
+        await goes_on.wait()
+
+    others.bunauth.opening, token = hash_slowly, await mailed(platform)
+    acts = [platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD) for _ in range(40)]
+    asked = [asyncio.create_task(act, context=Context()) for act in acts]
+    await begun.wait()
+
+    assert (await platform.projects(EVE, 10, None)).items == ()
+    goes_on.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert Counter(type(one) for one in answers) == {AcceptedInvite: 1, InviteNotFound: 39}
 
 
 async def test_nobody_withdraws_or_uses_an_invitation_while_its_account_is_opened(
@@ -223,6 +259,25 @@ async def test_no_account_is_opened_for_an_invitation_that_nobody_can_accept(
     with pytest.raises(InviteNotFound):
         await platform.open_account_by_invite(ANYONE, await mailed(platform), "Bob", PASSWORD)
     assert others.bunauth.addresses == set()
+
+
+async def test_the_invitations_of_a_suspended_account_rest_until_it_is_resumed(
+    platform: PlatformService, others: FakeRooms, shown: str
+) -> None:
+    token, inviter = await mailed(platform), ADA.signed_in().id
+    others.bunauth.suspended.add(inviter)
+
+    for refused in (
+        platform.accept_invite(EVE, shown),
+        platform.accept_invite_by_password(ANYONE, token, "eve@example.com", PASSWORD),
+        platform.open_account_by_invite(ANYONE, token, "Bob", PASSWORD),
+        platform.send_invite_mail(shown),
+        platform.invitation(token),
+    ):
+        with pytest.raises(InviteNotFound):
+            await refused
+    others.bunauth.suspended.clear()
+    assert (await platform.accept_invite(EVE, shown)).role is Role.DEVELOPER
 
 
 async def test_a_weak_password_opens_nothing_and_keeps_the_invitation(

@@ -80,6 +80,31 @@ async def test_a_token_of_a_replaced_signing_key_verifies_with_the_fresh_key_set
         assert Verifier(keys, now.timestamp).claims(token)["sub"] == user.id
 
 
+class SlowKms(FakeKms):
+    """While `answering` is clear, `public_keys` has read the keys but does not return."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answering = asyncio.Event()
+
+    async def public_keys(self, owner: str) -> tuple[PublicKey, ...]:
+        found = await super().public_keys(owner)
+        await self.answering.wait()
+        return found
+
+
+async def test_keys_that_were_read_before_their_replacement_and_arrive_afterwards_are_not_kept() -> None:
+    kms = SlowKms()
+    tokens = UserTokens(kms, "http://test")
+    reading = asyncio.create_task(tokens.jwks(BAKERY))
+    await asyncio.sleep(0)
+    tokens.end_key("the old key")  # as another process tells it
+    kms.answering.set()
+
+    assert (await reading).keys
+    assert tokens.keys.get(BAKERY) is None
+
+
 @pytest.mark.parametrize("algorithm", [SigningAlgorithm.ES256, SigningAlgorithm.EDDSA])
 async def test_a_change_of_the_algorithm_signs_nobody_out(
     tenant_auth: TenantAuthService, clock: ManualClock, algorithm: SigningAlgorithm

@@ -32,6 +32,7 @@ CAPTCHA: Final = {"provider": "turnstile", "site_key": "1x00", "secret": SECRET}
 Act = Callable[[TenantAuthService, Caller, str], Awaitable[Any]]
 GUARDED: Final[dict[str, Act]] = {
     "sign up": lambda room, caller, token: room.signup(caller, EVE, PASSWORD, {}, token),
+    "anonymous": lambda room, caller, token: room.sign_in_anonymously(caller, {}, token),
     "code": lambda room, caller, token: room.request_user_code(caller, EVE, token),
     "link": lambda room, caller, token: room.request_user_link(caller, EVE, APP, token),
     "reset": lambda room, caller, token: room.request_user_password_reset(caller, EVE, "", token),
@@ -51,7 +52,7 @@ async def room(
     settings = TenantAuthSettings(captcha_urls={"turnstile": service.url, "hcaptcha": service.url})
     here = site(tmp_path, database_url, clock)
     async with opened(MODULE, Rooms({Kms: kms}), here, settings=settings) as room:
-        await change_settings(room, redirect_urls=[APP], captcha=CAPTCHA)
+        await change_settings(room, anonymous={"enabled": True}, redirect_urls=[APP], captcha=CAPTCHA)
         yield room
 
 

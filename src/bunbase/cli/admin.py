@@ -11,13 +11,17 @@ from bunbase.cli.account_invites import app as account_invites
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
-from bunbase.cli.people import account_id
+from bunbase.cli.people import account_id, existing_account
 from bunbase.cli.prompts import confirm
-from bunbase.cli.session import open_session
+from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
 
 ACCOUNT: Final = "usr_"
+ROLES: Final = {
+    "admin": "This makes {} an administrator of the installation, with power over all its accounts and projects.",
+    "user": "{} will no longer be an administrator of the installation.",
+}
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
@@ -102,15 +106,19 @@ def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 @app.command
 def suspend(target: Target, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Suspend an account or a project. Sessions, tokens and keys stop working within a second."""
-    Output(flags.json).warn(f"This suspends {target}: {_stops(target)} stop working within a second.")
-    confirm(yes)
-    _change(target, "suspend", f"{target} is suspended.", flags)
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        named = existing_account(target, session).email if _is_account(target) else target
+        out.warn(f"This suspends {named}: {_stops(target)} stop working within a second.")
+        confirm(yes)
+        _change(session, target, "suspend", f"{named} is suspended.", out)
 
 
 @app.command
 def resume(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Resume a suspended account or project."""
-    _change(target, "resume", f"{target} is active again.", flags)
+    with open_session(flags) as session:
+        _change(session, target, "resume", f"{target} is active again.", Output(flags.json))
 
 
 @app.command
@@ -119,13 +127,16 @@ def role(
     role: Annotated[Literal["admin", "user"], Parameter(help="The new role in the installation.")],
     /,
     *,
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Change the role of an account in the installation. Its sessions end."""
+    """Change the role of an account in the installation. Its sessions end, and its owner gets a mail."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        id = account_id(account, session)
-        changed = session.ask(ManagedAccount, Call("PATCH", at("admin", "accounts", id), json={"role": role}))
+        found = existing_account(account, session)
+        out.warn(f"{ROLES[role].format(found.email)} The sessions of the account end.")
+        confirm(yes)
+        changed = session.ask(ManagedAccount, Call("PATCH", at("admin", "accounts", found.id), json={"role": role}))
     if flags.json:
         out.document(changed)
     out.done(f"{changed.email} now has the role {changed.role.value}.")
@@ -136,16 +147,22 @@ def reset_factors(
     account: Named,
     /,
     *,
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Remove the authenticator app, recovery codes and passkeys of an account whose owner has lost them."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        id = account_id(account, session)
-        session.ask(type(None), Call("POST", at("admin", "accounts", id, "reset-factors")))
+        found = existing_account(account, session)
+        out.warn(
+            f"This removes the authenticator app, the recovery codes and the passkeys of {found.email}: the password "
+            "alone signs in afterwards. Go on only if you are sure that the owner asks."
+        )
+        confirm(yes)
+        session.ask(type(None), Call("POST", at("admin", "accounts", found.id, "reset-factors")))
     if flags.json:
-        out.document({"id": id, "factors_removed": True})
-    out.done(f"{account} has no factors any more. Its owner signs in with the password.")
+        out.document({"id": found.id, "factors_removed": True})
+    out.done(f"{found.email} has no factors any more. Its owner signs in with the password.")
 
 
 @app.command
@@ -174,15 +191,13 @@ def _stops(target: str) -> str:
     return "its sessions and personal tokens" if _is_account(target) else "its keys, functions and end users"
 
 
-def _change(target: str, verb: str, done: str, flags: ServerFlags) -> None:
-    out = Output(flags.json)
-    with open_session(flags) as session:
-        changed: ManagedAccount | ManagedProject
-        if _is_account(target):
-            id = account_id(target, session)
-            changed = session.ask(ManagedAccount, Call("POST", at("admin", "accounts", id, verb)))
-        else:
-            changed = session.ask(ManagedProject, Call("POST", at("admin", "projects", target, verb)))
-    if flags.json:
+def _change(session: Session, target: str, verb: str, done: str, out: Output) -> None:
+    changed: ManagedAccount | ManagedProject
+    if _is_account(target):
+        id = account_id(target, session)
+        changed = session.ask(ManagedAccount, Call("POST", at("admin", "accounts", id, verb)))
+    else:
+        changed = session.ask(ManagedProject, Call("POST", at("admin", "projects", target, verb)))
+    if out.json:
         out.document(changed)
     out.done(done)

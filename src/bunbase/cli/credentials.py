@@ -71,7 +71,8 @@ class KnownServer(msgspec.Struct):
 
 
 class Credentials(msgspec.Struct):
-    """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in."""
+    """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in,
+    also after a sign-out."""
 
     current: str = ""
     servers: dict[str, KnownServer] = {}
@@ -80,10 +81,8 @@ class Credentials(msgspec.Struct):
         return self.servers.setdefault(url, KnownServer())
 
     def forget(self, url: str) -> None:
-        """Forget everything that is stored for a server."""
+        """Forget everything that is stored for a server, but go on to use its address."""
         self.servers.pop(url, None)
-        if self.current == url:
-            self.current = ""
 
 
 class CredentialsFile:

@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
+from bunbase.cli.deployed_hooks import warning
 from bunbase.cli.deploying import (
     BundledFunction,
     Outcome,
@@ -78,6 +79,8 @@ def show_result(result: Result, out: Output) -> None:
     match result.outcome:
         case Outcome.DEPLOYED:
             out.done(f"deployed {result.name} as version {result.version}")
+            for hook in result.missing_hooks:
+                out.warn(warning(result.name, hook))
         case Outcome.FAILED if result.problem is not None and not out.json:
             running = f" (version {result.version} stays in service)" if result.version else ""
             out.warn(f"✗ {result.name}: {result.problem.get('detail', '')}{running}")
@@ -90,7 +93,8 @@ def _show(deployed: Deployed, out: Output) -> None:
         out.document(deployed)
         return
     out.table(("function", "result", "version", "size", "sha256"), [_row(result) for result in deployed.items])
-    if ready := [result.name for result in deployed.items if result.outcome is Outcome.DEPLOYED]:
+    deployed_now = [result for result in deployed.items if result.outcome is Outcome.DEPLOYED]
+    if ready := [result.name for result in deployed_now if not result.only_hooks]:
         out.hint(f"Next: bunbase invoke {ready[0]}")
 
 

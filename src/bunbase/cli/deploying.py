@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.cli.bundle import Bundled, bundle
+from bunbase.cli.deployed_hooks import has_only_hooks, missing_hooks
 from bunbase.cli.entries import Entry
 from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.http import Call, at
@@ -27,7 +28,11 @@ class Outcome(StrEnum):
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The result for one function. `version`: the active version, if any; `problem`: why the deployment failed."""
+    """The result for one function. `version`: the active version, if any; `problem`: why the deployment failed.
+
+    `missing_hooks`: hooks of the project that name the function, and that the new version does not have. `only_hooks`:
+    it answers no requests.
+    """
 
     name: str
     outcome: Outcome
@@ -35,6 +40,8 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     version: int | None = None
     problem: dict[str, Any] | None = None
+    missing_hooks: tuple[str, ...] = ()
+    only_hooks: bool = False
 
 
 class BundledFunction(msgspec.Struct, frozen=True):
@@ -74,9 +81,12 @@ def put_into_service(
     if current is not None and same(made, current) and not force:
         return _result(made, Outcome.UNCHANGED, current.version)
     try:
-        return _result(made, Outcome.DEPLOYED, upload(session, project, made).version)
+        done = _result(made, Outcome.DEPLOYED, upload(session, project, made).version)
     except Refused as refused:
         return _result(made, Outcome.FAILED, current.version if current else None, refused.document())
+    name, code = made.entry.name, made.bundle.code
+    missing = missing_hooks(session, project, name, code)
+    return msgspec.structs.replace(done, missing_hooks=missing, only_hooks=has_only_hooks(code))
 
 
 def rehearse(made: BundledFunction, active: Mapping[str, Version], force: bool = False) -> Result:

@@ -12,7 +12,7 @@ from bunbase.cli.flags import GROUP_FLAGS, SERVER_FLAGS, GroupFlags, ServerFlags
 from bunbase.cli.groups import RoleName, group_path
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
-from bunbase.cli.registration import join_with_a_new_account, tell_what_was_joined, token_in
+from bunbase.cli.registration import MEMBERS_PAGE, check_link, join_with_a_new_account, tell_what_was_joined, token_in
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.invitations import MAILED
 from bunbase.contracts.platform import AcceptedInvite, Invite, Invites
@@ -71,7 +71,7 @@ def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def accept(
-    link: Annotated[str, Parameter(help="The link of the invitation, or the token in it (binv_…).")],
+    link: Annotated[str, Parameter(help="The link of the invitation, or the token in it (binm_… or binv_…).")],
     /,
     *,
     flags: ServerFlags = SERVER_FLAGS,
@@ -99,6 +99,7 @@ def _accept_without_account(session: Session, link: str, out: Output) -> None:
             f"You are not signed in to {session.url}. Run: {sign_in}. If you have no account there: bunbase register "
             f"--invite '{link}'"
         )
+    check_link(session, MEMBERS_PAGE, token_in(link))
     out.hint(f"You are not signed in, so this opens an account. If you have one, stop this with Ctrl-C: {sign_in}")
     join_with_a_new_account(session, link, NO_PASSWORD_FLAGS, "", out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from cyclopts import App, Parameter
@@ -16,6 +16,8 @@ from bunbase.cli.prompts import confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.platform import Member, Members
+
+OWNER: Final = "owner"
 
 Named = Annotated[str, Parameter(help="The member's email address or id, from `bunbase members list`.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
@@ -64,13 +66,18 @@ def change(
     role: Annotated[RoleName, Parameter(help="The new role.")],
     /,
     *,
+    yes: Yes = False,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Change a member's role. It counts everywhere within a second."""
+    """Change a member's role. It counts everywhere within a second. For the role owner, a confirmation is asked."""
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        call = Call("PATCH", f"{members}/{member_id(member, members, session)}", json={"role": role})
+        id = member_id(member, members, session)
+        if role == OWNER:
+            out.warn(f"This makes {member} an owner of {group_name(flags, session)}. An owner can remove you.")
+            confirm(yes)
+        call = Call("PATCH", f"{members}/{id}", json={"role": role})
         _show(session.ask(Member, call), out)
 
 
@@ -81,7 +88,7 @@ def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAG
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
         id = member_id(member, members, session)
-        out.warn(f"This removes {member}.")
+        out.warn(f"This removes {member} from {group_name(flags, session)}.")
         confirm(yes)
         session.ask(type(None), Call("DELETE", f"{members}/{id}"))
     _removed(id, out, f"{member} is no member any more.")

@@ -71,9 +71,9 @@ def create(
 @app.command
 def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Make a new client secret, and show it once. The old one stops working at once."""
-    Output(flags.json).warn(f"The present secret of {id} stops working at once.")
-    confirm(yes)
     with open_session(flags) as session:
+        Output(flags.json).warn(f"The present secret of {_named(id, session)} stops working at once.")
+        confirm(yes)
         issuer = "" if flags.json else _issuer(session)
         made = session.ask(OAuthClient, Call("POST", at("admin", PATH, id, "rotate")))
     _show(made, issuer, flags)
@@ -83,13 +83,20 @@ def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) ->
 def delete(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Delete a client. All its sessions end within a second."""
     out = Output(flags.json)
-    out.warn(f"This deletes {id}: nobody can sign in to the application with BunBase any more.")
-    confirm(yes)
     with open_session(flags) as session:
+        named = _named(id, session)
+        out.warn(f"This deletes {named}: nobody can sign in to the application with BunBase any more.")
+        confirm(yes)
         session.ask(type(None), Call("DELETE", at("admin", PATH, id)))
     if flags.json:
         out.document({"id": id, "deleted": True})
-    out.done(f"{id} is deleted.")
+    out.done(f"{named} is deleted.")
+
+
+def _named(id: str, session: Session) -> str:
+    """Return how a question names a client. An unknown one is refused by the request that follows."""
+    found = session.ask(OAuthClients, Call("GET", at("admin", PATH))).items
+    return next((f"{one.name} ({id})" for one in found if one.id == id), id)
 
 
 def _issuer(session: Session) -> str:

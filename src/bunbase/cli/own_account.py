@@ -15,6 +15,7 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.passkeys import app as passkeys
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
 from bunbase.cli.qr import qr_lines
 from bunbase.cli.session import Session, open_session
@@ -40,6 +41,7 @@ second_factor = App(name="second-factor", help="Turn the second factor of your a
 app.command(second_factor)
 app.command(activity)
 app.command(authorizations)
+app.command(passkeys)
 
 
 @second_factor.command

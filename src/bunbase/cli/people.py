@@ -7,7 +7,7 @@ from typing import Final
 from bunbase.cli.errors import Failure
 from bunbase.cli.http import Call, at
 from bunbase.cli.session import Session
-from bunbase.contracts.bunauth.administration import ManagedAccounts
+from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.platform import Members
 
 NEAR: Final = 20  # addresses that begin with the given one, such as those of a longer domain
@@ -25,6 +25,11 @@ def account_id(ref: str, session: Session) -> str:
         if same_address(one.email, ref):
             return one.id
     raise Failure("account_not_found", f"There is no account {ref}. See: bunbase admin accounts")
+
+
+def existing_account(ref: str, session: Session) -> ManagedAccount:
+    """Return an account of the installation, for a question that names its owner. Raises: Failure, Refused."""
+    return session.ask(ManagedAccount, Call("GET", at("admin", "accounts", account_id(ref, session))))
 
 
 def member_id(ref: str, members: str, session: Session) -> str:

@@ -15,7 +15,7 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 
 USERS: Final = "/v1/auth/users"
 
-Named = Annotated[str, Parameter(help="The user's id or email address.")]
+Named = Annotated[str, Parameter(help="The user's id, email address or phone number.")]
 
 
 class ProjectUsers:
@@ -29,18 +29,18 @@ class ProjectUsers:
         return self.session.ask(kind, Call(method, path, headers=self.headers, json=body))
 
     def one(self, named: str) -> ManagedUser:
-        """Raises: Failure, if there is no user with this address; Refused."""
-        if "@" not in named:
+        """Raises: Failure, if there is no user with this address or number; Refused."""
+        if _is_id(named):
             found: ManagedUser = self.ask(ManagedUser, "GET", f"{USERS}/{quote(named, safe='')}")
             return found
-        asked = Call("GET", USERS, params={"email": named}, headers=self.headers)
+        asked = Call("GET", USERS, params={"email" if "@" in named else "phone": named}, headers=self.headers)
         users = self.session.ask(ManagedUsers, asked).items
         if not users:
             raise Failure("user_not_found", f"The project has no user {named} at {self.session.url}.")
         return users[0]
 
     def path(self, named: str) -> str:
-        return f"{USERS}/{quote(named if '@' not in named else self.one(named).id, safe='')}"
+        return f"{USERS}/{quote(named if _is_id(named) else self.one(named).id, safe='')}"
 
     def some(self, asked: dict[str, Any], limit: int) -> list[ManagedUser]:
         """Return the newest users that match, at most `limit`."""
@@ -54,3 +54,8 @@ class ProjectUsers:
                 break
             params["cursor"] = page.next
         return users
+
+
+def _is_id(named: str) -> bool:
+    """False for an address and for a phone number, which begins with +."""
+    return "@" not in named and not named.startswith("+")

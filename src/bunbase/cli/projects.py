@@ -14,6 +14,7 @@ from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import NAME, project_file_path, read_project_file
 from bunbase.cli.prompts import ask
+from bunbase.cli.prompts import confirm as confirm_yes
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
 
@@ -166,11 +167,14 @@ def transfer(
     org: Annotated[str, Parameter(help="The id or slug of the organisation, or `personal`: you alone own it then.")],
     /,
     *,
+    yes: Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Move a project to another organisation. People who had access only through the old one lose it."""
     out = Output(flags.json)
     with open_session(flags) as session:
+        out.warn(f"This moves {project} to {org}. People who have access only through the old organisation lose it.")
+        confirm_yes(yes)
         found = session.ask(Project, Call("POST", at("projects", project, "transfer"), json={"org": org}))
     if flags.json:
         out.document(found)

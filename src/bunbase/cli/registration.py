@@ -18,6 +18,7 @@ from bunbase.cli.account import (
     password_of,
     warn_of_plain_http,
 )
+from bunbase.cli.address import PAGES
 from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
@@ -30,6 +31,9 @@ from bunbase.contracts.invitations import MAILED, SHOWN, AcceptedInvite, Invited
 SETUP_TOKEN: Final = "BUNBASE_SETUP_TOKEN"
 MAIL_SENT: Final = 202
 EMAIL_TAKEN: Final = "email_taken"
+ACCOUNT_PAGE, MEMBERS_PAGE = PAGES
+PRODUCTION: Final = "production"
+DEAD: Final = (403, 404, 410)  # the statuses of pages whose invitation admits nobody
 INVITED: Final = "the invited address"
 
 
@@ -61,6 +65,8 @@ def register(
             join_with_a_new_account(session, invite, credentials, name, out)
             return
         setup = decode(session.http.send(Call("GET", "/api/instance")), Setup)  # first: a server that does not answer
+        setup_token = setup_token or os.environ.get(SETUP_TOKEN, "")
+        _check_possible(session, setup, setup_token, invite)  # before a person thinks of a password
         mailed = setup.confirms_signups and not invite
         warn_of_plain_http(session.url, out)
         account = {
@@ -68,7 +74,7 @@ def register(
             "password": _new_password(credentials, mailed),
             "name": name or _asked_name(out),
         }
-        if setup_token := setup_token or os.environ.get(SETUP_TOKEN, ""):
+        if setup_token:
             account["setup_token"] = setup_token
         if invite:
             account["invite"] = token_in(invite)
@@ -88,6 +94,7 @@ def join_with_a_new_account(session: Session, link: str, given: PasswordFlags, n
     token = token_in(link)
     body = {"token": token}
     if token.startswith(MAILED):
+        check_link(session, MEMBERS_PAGE, token)
         warn_of_plain_http(session.url, out)
         body |= {"name": name or _asked_name(out), "password": password_of(given, again=True)}
     answer = session.http.send(Call("POST", "/api/invites/register", json=body))
@@ -103,6 +110,42 @@ def join_with_a_new_account(session: Session, link: str, given: PasswordFlags, n
         raise Failure(EMAIL_TAKEN, f"The invited address has an account already. {advice}") from None
     keep(session, opened, out, opened.joined)
     tell_what_was_joined(opened.joined, out)
+
+
+def check_link(session: Session, page: str, token: str) -> None:
+    """Raises: Failure, if the page of an invitation says that the invitation admits nobody."""
+    answer = session.http.send(Call("GET", page, params={"token": token}))
+    if answer.status_code in DEAD and answer.headers.get("content-type", "").startswith("text/html"):
+        raise Failure(
+            "invalid_invite",
+            f"{session.url} has no such invitation, or it was used or withdrawn, or has expired, or opens no account. "
+            "If the invitation is of another server, pass the whole link, or --url. If you have opened your account "
+            f"with it: bunbase login --url {session.url}. Otherwise ask the person who invited you for a new one.",
+        )
+
+
+def _check_possible(session: Session, setup: Setup, setup_token: str, invite: str) -> None:
+    """Raises: Failure, if no password could open an account."""
+    if not setup.setup_complete:
+        if setup.mode == PRODUCTION and not setup_token:
+            raise Failure(
+                "setup_token_required",
+                f"The first account of {session.url} needs the setup token, which `bunbase serve` printed at its first "
+                f"start. Pass it: --setup-token, or {SETUP_TOKEN}",
+            )
+    elif invite:
+        check_link(session, ACCOUNT_PAGE, token_in(invite))
+    elif setup.signups == "invite":
+        raise Failure(
+            "signups_closed",
+            f"{session.url} admits only people with an invitation. Ask a member of a project there, or an "
+            "administrator, for one. Then: bunbase register --invite '<link>'",
+        )
+    elif setup.signups == "closed":
+        raise Failure(
+            "signups_closed",
+            f"{session.url} opens no new accounts. Its operator can change that with the setting bunauth.signups.",
+        )
 
 
 def tell_what_was_joined(joined: AcceptedInvite, out: Output) -> None:

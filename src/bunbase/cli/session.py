@@ -34,10 +34,12 @@ INVALID_TOKEN: Final = "invalid_token"
 class Setup(msgspec.Struct, frozen=True):
     """The part of `GET /api/instance` that this module reads. `setup_complete`: True once there is an account.
 
-    `confirms_signups`: a stranger chooses the password on the page that a mail links to.
+    `confirms_signups`: a stranger chooses the password on the page that a mail links to. `signups`: who may register.
     """
 
     setup_complete: bool
+    mode: str = ""
+    signups: str = ""
     confirms_signups: bool = False
 
 

@@ -55,7 +55,10 @@ def import_users(
     ] = False,
     refused: Annotated[
         Path | None,
-        Parameter(show_default=False, help="A new file for the lines that are refused. Default: FILE.refused.ndjson"),
+        Parameter(
+            show_default=False,
+            help="A new file for the lines that are refused. Default: FILE.refused.ndjson. A dry run writes no file.",
+        ),
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
@@ -66,15 +69,21 @@ def import_users(
     out = Output(flags.json)
     options = Options(None if hash_config is None else _config(hash_config), identities, collection)
     params = {"on_conflict": on_conflict.value} | ({"dry_run": "true"} if dry_run else {})
-    keeping = _Refused(refused or file.with_name(f"{file.name}.refused.ndjson"))
+    keeping = None if dry_run else _Refused(refused or file.with_name(f"{file.name}.refused.ndjson"))
     done = ImportedUsers()
     with open_session(flags) as session, out.working(f"importing {file}") as told:
         headers = {"x-bunbase-project": needed_project(flags.project, session)}
-        for block, unreadable in _blocks(file, system, options):
-            answer = _sent(session, headers, params, block) if block else ImportedUsers()
-            done = _summed(done, answer, block, unreadable)
-            keeping.keep(block, answer)
-            told(f"{done.imported + done.updated + done.skipped + done.failed} users")
+        try:
+            for block, unreadable in _blocks(file, system, options):
+                answer = _sent(session, headers, params, block) if block else ImportedUsers()
+                done = _summed(done, answer, block, unreadable)
+                if keeping:
+                    keeping.keep(block, answer)
+                told(f"{done.imported + done.updated + done.skipped + done.failed} users")
+        except BaseException:
+            if done.last_line and not dry_run:
+                out.warn(_stopped(done))
+            raise
     _show(out, done, keeping, dry_run)
     return SOME_FAILED if done.failed else OK
 
@@ -118,16 +127,18 @@ class _Refused:
     """The file with the lines that were refused, in the form of an import. It is made with the first of them."""
 
     def __init__(self, path: Path) -> None:
+        """Raises: Usage, if the file exists already, or could not be made. So an import does not stop in the middle."""
         self.path = path
         self.count = 0
+        if path.exists():
+            raise Usage(f"{path} exists already. Delete it, or name another file with --refused.", "file_exists")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise Usage(f"{path} cannot be written. Name another file with --refused.", "no_file")
 
     def keep(self, block: Lines, answer: ImportedUsers) -> None:
-        """Raises: Usage, if the file exists already and the import has made it not itself."""
         lines = [block[error.line - 1][1] for error in answer.errors]
         if not lines:
             return
-        if not self.count and self.path.exists():
-            raise Usage(f"{self.path} exists already. Delete it, or name another file with --refused.", "file_exists")
         with _private(self.path, "ab") as target:
             target.writelines(line + b"\n" for line in lines)
         self.count += len(lines)
@@ -191,7 +202,7 @@ def _summed(done: ImportedUsers, answer: ImportedUsers, block: Lines, unreadable
     )
 
 
-def _show(out: Output, done: ImportedUsers, keeping: _Refused, dry_run: bool) -> None:
+def _show(out: Output, done: ImportedUsers, keeping: _Refused | None, dry_run: bool) -> None:
     if out.json:
         out.document(done)
         return
@@ -199,10 +210,15 @@ def _show(out: Output, done: ImportedUsers, keeping: _Refused, dry_run: bool) ->
     out.facts([(name, getattr(done, name)) for name in counts])
     if done.errors:
         out.table(("user", "code", "detail"), [(one.line, one.code, one.detail) for one in done.errors[:SHOWN_ERRORS]])
-    if keeping.count:
+    if keeping and keeping.count:
         out.hint(f"The {keeping.count} refused lines are in {keeping.path}: correct them, and import that file.")
     if dry_run:
         out.done("Nothing was written: this was a dry run.")
+
+
+def _stopped(done: ImportedUsers) -> str:
+    counts = f"{done.imported} imported, {done.updated} updated, {done.skipped} skipped, {done.failed} failed"
+    return f"The import has stopped after user {done.last_line}: {counts}. The same file again adds nobody twice."
 
 
 def _config(path: Path) -> HashConfig:

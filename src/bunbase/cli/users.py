@@ -17,13 +17,14 @@ from bunbase.cli.session import open_session
 from bunbase.cli.user_activity import activity
 from bunbase.cli.user_invites import user_invites
 from bunbase.cli.user_lists import IdsFrom, act_on_many, named_once
+from bunbase.cli.user_profiles import NO_PROFILE, ProfileFlags
 from bunbase.cli.user_support import impersonate, link
 from bunbase.contracts.tenant_auth.bulk import BulkAction
 from bunbase.contracts.tenant_auth.signups import UserInvite
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 from bunbase.pkg.clock import rfc3339
 
-MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id or email address.")]
+MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id, email address or phone number.")]
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
 Verified = Annotated[
@@ -80,10 +81,18 @@ def list_users(
         out.document(ManagedUsers(tuple(users)))
         return
     rows = [
-        (user.email or "-", user.id, user.role, _state(user), user.last_sign_in_at or "-", user.created_at)
+        (
+            user.email or "-",
+            user.phone or "-",
+            user.id,
+            user.role,
+            _state(user),
+            user.last_sign_in_at or "-",
+            user.created_at,
+        )
         for user in users
     ]
-    out.table(("email", "id", "role", "state", "last sign-in", "created"), rows)
+    out.table(("email", "phone", "id", "role", "state", "last sign-in", "created"), rows)
 
 
 @app.command
@@ -95,16 +104,21 @@ def get(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def create(
-    email: Annotated[str, Parameter(help="The user's email address.")],
+    email: Annotated[
+        str | None, Parameter(show_default=False, help="The user's email address. Optional with --phone.")
+    ] = None,
     /,
     *,
     role: RoleFlag = None,
     verified: Verified = None,
+    profile: ProfileFlags = NO_PROFILE,
     password_stdin: FromInput = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Create a user. Without a password, the user signs in with a link of a mail or a custom token."""
-    body: dict[str, Any] = {"email": email, **_given(role, verified)}
+    """Create a user. Without a password, the user signs in with a mail, a text message or a custom token."""
+    body: dict[str, Any] = _given(role, verified) | profile.given() | ({} if email is None else {"email": email})
+    if email is None and not profile.phone:
+        raise Usage("Name the email address of the user, or --phone.")
     if password_stdin:
         body["password"] = secret_from_input()
     with open_session(flags) as session:
@@ -142,17 +156,20 @@ def update(
     role: RoleFlag = None,
     verified: Verified = None,
     password: Annotated[bool, Parameter(negative="", show_default=False, help="Ask for a new password.")] = False,
+    profile: ProfileFlags = NO_PROFILE,
     password_stdin: FromInput = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Change a user. A new password signs the user out everywhere."""
-    changes = _given(role, verified) | ({} if email is None else {"email": email})
+    changes = _given(role, verified) | profile.given() | ({} if email is None else {"email": email})
     if password_stdin:
         changes["password"] = secret_from_input()
     elif password:
         changes["password"] = ask_secret("New password", "To set a password without a terminal: --password-stdin")
     if not changes:
-        raise Usage("Name what to change: --email, --role, --verified or --password.")
+        raise Usage(
+            "Name what to change: --email, --phone, --name, --role, --verified, --claims, --data or --password."
+        )
     with open_session(flags) as session:
         users = ProjectUsers(session, flags.project)
         _show(users.ask(ManagedUser, "PATCH", users.path(user), changes), Output(flags.json))
@@ -228,7 +245,7 @@ def delete(
     with open_session(flags) as session:
         users = ProjectUsers(session, flags.project)
         found = users.one(user)
-        out.say(f"This deletes {found.email or found.id} ({found.id}) for good.")
+        out.say(f"This deletes {found.email or found.phone or found.id} ({found.id}) for good.")
         confirm(yes)
         users.ask(type(None), "DELETE", users.path(found.id))
     if flags.json:
@@ -268,14 +285,15 @@ def _given(role: str | None, verified: bool | None) -> dict[str, Any]:
 def _state(user: ManagedUser) -> str:
     if user.banned:
         return f"banned until {rfc3339(user.banned_until)}" if user.banned_until else "banned"
-    return "verified" if user.email_verified else "not verified"
+    return "verified" if user.email_verified or user.phone_verified else "not verified"
 
 
 def _show(user: ManagedUser, out: Output) -> None:
     if out.json:
         out.document(user)
         return
-    facts = [("email", user.email or "-"), ("id", user.id), ("role", user.role), ("state", _state(user))]
+    facts = [("email", user.email or "-"), ("phone", user.phone or "-"), ("name", user.name or "-"), ("id", user.id)]
+    facts += [("role", user.role), ("state", _state(user))]
     more = [("password", "yes" if user.has_password else "no"), ("claims", user.claims), ("data", user.data)]
     times = [("last sign-in", user.last_sign_in_at or "-"), ("created", user.created_at)]
     out.facts([*facts, *more, *times])

@@ -87,7 +87,7 @@ def assemble(
         statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
         triggers=Triggers(stores, queue, clock),
-        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines),
+        deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth]),
         stores=stores,
         starter=starter,
         pool=pool,

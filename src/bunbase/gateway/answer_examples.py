@@ -8,81 +8,27 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
-from bunbase.contracts.tenant_auth.settings import ProjectAuth
-
-AT: Final = "2026-01-05T06:00:00.000Z"
-LATER: Final = "2026-01-05T07:00:00.000Z"
-USER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7ha"
-ISSUER: Final = "https://api.example.com"
-DEVELOPER: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hd"
-COLLEAGUE: Final = "usr_01jd7qv8x2r4m6t0w9c3e5g7hk"
-ORG: Final = "org_01jd7qv8x2r4m6t0w9c3e5g7hm"
-PROJECT: Final = "prj_01jd7qv8x2r4m6t0w9c3e5g7he"
-BACKUP: Final = "bkp_01jd7qv8x2r4m6t0w9c3e5g7hb"
-INVOCATION: Final = "inv_01jd7qv8x2r4m6t0w9c3e5g7hf"
-SHA256: Final = "9f93fc1d14ea5578e50999c35ae62be28f58cccaf131cb5fa1b30da9fa3e6b72"
-
-POST: Final = {"title": "Rye bread", "author": USER, "published": True}
-DOCUMENT: Final = {"_id": "rye", "_rev": 1, "_created": AT, "_updated": AT, **POST}
-ACCOUNT: Final = {
-    "id": DEVELOPER,
-    "email": "ada@example.com",
-    "name": "Ada",
-    "role": "admin",
-    "created_at": AT,
-    "email_verified": True,
-    "avatar_url": "https://example.com/ada.png",
-}
-END_USER: Final = {
-    "id": USER,
-    "email": "eve@example.com",
-    "email_verified": False,
-    "role": "user",
-    "claims": {},
-    "data": {"name": "Eve"},
-    "created_at": AT,
-    "name": "",
-    "phone": None,
-    "phone_verified": False,
-    "anonymous": False,
-    "language": "en-GB",
-}
-TOKENS: Final = {
-    "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…",
-    "refresh_token": "rt_…",
-    "expires_in": 900,
-    "token_type": "Bearer",
-}
-OWN_PROJECT: Final = {"id": PROJECT, "name": "Bakery", "slug": "bakery", "role": "owner", "created_at": AT, "org": ORG}
-OWN_ORG: Final = {
-    "id": ORG,
-    "slug": "bakers-guild",
-    "name": "Bakers' Guild",
-    "role": "owner",
-    "created_at": AT,
-    "personal": False,
-}
-KEY: Final = {
-    "id": "key_01jd7qv8x2r4m6t0w9c3e5g7hg",
-    "kind": "secret",
-    "name": "server",
-    "hint": "sk_F7r6…",
-    "created_at": AT,
-    "expires_at": None,
-}
-HOUR: Final[dict[str, Any]] = {
-    "calls": 120,
-    "errors": 1,
-    "refused": 0,
-    "cold_starts": 2,
-    "p50_ms": 4.5,
-    "p95_ms": 18.0,
-    "cpu_ms": 640.0,
-    "memory_peak_mb": 61.5,
-}
-USED: Final[dict[str, Any]] = {"invocations": 120, "gb_seconds": 0.4, "cpu_ms": 640.0}
+from bunbase.gateway.answer_values import (
+    ACCOUNT,
+    AT,
+    BACKUP,
+    COLLEAGUE,
+    DEVELOPER,
+    DOCUMENT,
+    HOUR,
+    INVOCATION,
+    ISSUER,
+    KEY,
+    LATER,
+    OWN_ORG,
+    OWN_PROJECT,
+    PROJECT,
+    SHA256,
+    TOKENS,
+    USED,
+    USER,
+)
+from bunbase.gateway.user_answers import USER_ANSWERS
 
 ANSWERS: Final[dict[str, Any]] = {
     "Health": {"status": "ok", "version": "0.1.0"},
@@ -413,116 +359,7 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "Variable": {"name": "PAYMENT_KEY", "updated_at": AT, "exposed": False},
     # end users
-    "UserSignedIn": {"user": END_USER, **TOKENS, "aal": 1, "amr": ["pwd"]},
-    "RotatedKeys": {"kids": ["Ih1b0qNxkGNm3nPUtQ2Xt7yQqZpJ5rXxqJ4G3cPz3bE"], "ended": []},
-    "EnrolledUser": {
-        "user": END_USER,
-        **TOKENS,
-        "aal": 2,
-        "amr": ["pwd", "otp", "mfa"],
-        "recovery_codes": ["4fq0-9k2m-x7tz-c1hd", "b8mp-2v5n-0wqe-k6rs"],
-    },
-    "Reauthenticated": {
-        "access_token": TOKENS["access_token"],
-        "expires_in": 900,
-        "aal": 2,
-        "amr": ["pwd", "otp", "mfa"],
-        "token_type": "Bearer",
-    },
-    "UserMe": {"user": END_USER, "impersonated_by": None},
-    "UserLine": {
-        **{"id": USER, "email": "eve@example.com", "email_verified": True, "phone": None, "phone_verified": False},
-        **{"name": "Eve", "role": "editor", "claims": {"team": "bread"}, "data": {"theme": "dark"}},
-        **{"anonymous": False, "banned": False, "banned_until": None, "created_at": AT, "last_sign_in_at": LATER},
-        **{"password_changed_at": None},
-        "identities": [{"provider": "google", "subject": "110169484474386276334", "email": "eve@example.com"}],
-    },
-    "ManagedUser": END_USER | {"banned": False, "has_password": True, "banned_until": None, "last_sign_in_at": LATER},
-    "UserActivityEntry": {
-        "id": "uac_01jd7qv8x2r4m6t0w9c3e5g7hk",
-        "at": AT,
-        "action": "user.sign_in",
-        "outcome": "done",
-        "by": "user",
-        "ip": "203.0.113.7",
-        "agent": "Mozilla/5.0",
-        "method": "password",
-        "amr": ["pwd"],
-        "session": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "new_device": True,
-    },
-    "ManagedActivityEntry": {
-        "id": "uac_01jd7qv8x2r4m6t0w9c3e5g7hm",
-        "at": AT,
-        "action": "user.ban",
-        "outcome": "done",
-        "by": "member",
-        "ip": "203.0.113.9",
-        "agent": "bunbase/0.1.0",
-        "user": "usr_01jd7qv8x2r4m6t0w9c3e5g7hj",
-        "actor": "usr_01jd7qv8x2r4m6t0w9c3e5g7hh",
-    },
-    "UserSession": {
-        "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "ip": "203.0.113.7",
-        "agent": "Mozilla/5.0",
-        "created_at": AT,
-        "last_used_at": LATER,
-        "expires_at": LATER,
-        "aal": 1,
-        "provider": "password",
-        "impersonated_by": None,
-    },
-    "OwnSession": {
-        "id": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "ip": "203.0.113.7",
-        "agent": "Mozilla/5.0",
-        "created_at": AT,
-        "last_used_at": LATER,
-        "expires_at": LATER,
-        "aal": 1,
-        "provider": "password",
-        "impersonated_by": None,
-        "current": True,
-    },
-    "ShownAuth": msgspec.json.decode(msgspec.json.encode(ProjectAuth(app_name="Bakery")))
-    | {"secrets": ["providers.google"], "version": 3},
-    "OpenUserInvite": {
-        "id": "uin_6f1ed002ab5595859014ebf0951522d9",
-        "email": "fred@example.com",
-        "role": "editor",
-        "created_at": "2026-01-01T00:00:00Z",
-        "expires_at": "2026-01-08T00:00:00Z",
-    },
-    "UserInvite": {
-        "id": "uin_6f1ed002ab5595859014ebf0951522d9",
-        "email": "fred@example.com",
-        "role": "editor",
-        "expires_at": "2026-01-08T00:00:00Z",
-        "url": "https://bunbase.example.com/v1/auth/ui/sign-up?project=prj_bakery&token=umt_…",
-    },
-    "BulkResult": {
-        "action": "sign_out",
-        "done": 1,
-        "digest": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-        "failed": [],
-        "next": None,
-    },
-    "HandedLink": {
-        "kind": "verify_email",
-        "email": "eve@example.com",
-        "expires_at": LATER,
-        "url": "https://bunbase.example.com/v1/auth/ui/verify-email?project=prj_bakery&token=umt_…",
-    },
-    "Impersonated": {
-        "user": END_USER,
-        "access_token": "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.…",
-        "expires_in": 900,
-        "session": "ses_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "impersonated_by": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
-        "token_type": "Bearer",
-    },
-    "CustomToken": {"token": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.…", "expires_in": 300},
+    **USER_ANSWERS,
     # documents and collections
     "Document": DOCUMENT,
     "FoundDocument": DOCUMENT,

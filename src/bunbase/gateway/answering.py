@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.gateway.by_hand import Suspended, begin
+from bunbase.gateway.caching import not_stored
 from bunbase.gateway.hot_routes import HotRequest
 from bunbase.gateway.lane import Lane
 from bunbase.gateway.problems import MEDIA_TYPE, bug_problem, for_the_public, unreadable_problem
@@ -156,6 +157,7 @@ class AnsweringProtocol(Http1Protocol):
             if b"origin" in headers and not shares_by_itself(answer.headers):
                 more = self.lane.cors.lines(headers[b"origin"], b"cookie" in headers, self._shares(turn))
             if turn.set_cookie:
+                answer = msgspec.structs.replace(answer, headers=not_stored(answer.headers))
                 more += f"set-cookie: {turn.set_cookie}\r\n".encode()
             self.transport.write(answer_bytes(answer, self._date_lines(), more, turn.request_id, turn.keep_alive))
 

@@ -4,10 +4,14 @@ Answers depend on the caller's credentials. Shared caches respect Authorization 
 X-Bunbase-Key and X-Bunbase-Project. Errors need the header too: caches may store a 404 that has none (RFC 9110 §15.1).
 An answer with an ETag also varies by credentials: otherwise a browser could revalidate one person's answer for the next
 person.
+
+An answer that sets or removes the cookie of a user is stored nowhere, whatever its function says: many CDNs keep
+Set-Cookie in a `public` answer, and so give the session of one person to all others.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,7 +20,10 @@ Pairs = tuple[tuple[bytes, bytes], ...]
 OWN: Final = b"cache-control"
 TAG: Final = b"etag"
 PRIVATE: Final[Pairs] = ((OWN, b"private, no-cache"),)
-TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Origin, X-Bunbase-Key, X-Bunbase-Project"))
+NOT_STORED: Final = ("cache-control", "private, no-store")
+# also those that only CDNs read, such as CDN-Cache-Control (RFC 9213) and Cloudflare-CDN-Cache-Control
+FOR_CACHES: Final = re.compile(r"(.+-)?cache-control|surrogate-control|edge-control|(x-accel-)?expires|pragma")
+TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"))
 
 
 def caching(names: Iterable[bytes]) -> Pairs:
@@ -27,3 +34,8 @@ def caching(names: Iterable[bytes]) -> Pairs:
             return ()
         tagged = tagged or name == TAG
     return TAGGED if tagged else PRIVATE
+
+
+def not_stored(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an answer that no cache may store. The names are in lower case."""
+    return (*[pair for pair in headers if not FOR_CACHES.fullmatch(pair[0])], NOT_STORED)

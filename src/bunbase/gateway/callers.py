@@ -35,8 +35,8 @@ from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.cookies import CookieMode
 from bunbase.gateway.audit.policy import refined
-from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, SIGN_INS, WANTED, Noted
-from bunbase.gateway.cookie_mode import CookieEnded
+from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, WANTED, Noted
+from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.cookie_requests import CSRF_HEADER, SentCookies
 from bunbase.gateway.credentials import (
     EXPLAIN_HEADER,
@@ -232,19 +232,14 @@ class Callers:
     async def _user_by_cookie(self, request: AnyRequest, caller: Caller) -> EndUser | None:
         """Return the user of the project's cookie, or None.
 
-        A cookie whose session has ended is removed. It counts as none where people sign in, and where pages of
-        functions are shown: the function shows its own page then.
         Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
         """
         project, sent, route = caller.project, _cookies(request, caller), request.scope["path_template"]
-        try:
-            found = await self.cookies.user(project, sent, caller.ip, _own_host(request))
-        except CookieEnded as ended:
-            if not (route in SIGN_INS or route.startswith(FUNCTIONS)):
-                raise
-            self._note(request, Noted(project, CookieMode(), set_cookie=ended.set_cookie))
-            return None
+        found = await self.cookies.user(project, sent, caller.ip, route, _own_host(request))
         if found is None:
+            return None
+        if found.user is None:
+            self._note(request, Noted(project, CookieMode(), set_cookie=found.set_cookie))
             return None
         value = sent.value(project, self.cookies.public_url)
         mode = await self.cookies.mode(project)

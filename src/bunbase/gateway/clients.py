@@ -66,10 +66,16 @@ class Clients:
         return Admitted(caller, shares)
 
     async def caller(
-        self, sender: Sender, key: str, authorization: str, sent: SentCookies, origin: str | None = None
+        self,
+        sender: Sender,
+        key: str,
+        authorization: str,
+        sent: SentCookies,
+        route: str,
+        origin: str | None = None,
     ) -> Admitted:
         """Return the caller. `authorization`: the value of the header, "" if the request has none. With a token, the
-        cookie does not count.
+        cookie does not count. `route`: the template of the path.
 
         Raises: InvalidKey, InvalidToken, TokenExpired, CookieEnded, CsrfRefused, Malformed, OriginNotAllowed,
         SecretKeyInBrowser, RateLimited, Unreachable.
@@ -78,7 +84,7 @@ class Clients:
         check_origin(holder, origin)
         token = bearer_token({"authorization": authorization})
         user = await self.identity.end_user(holder.project, token) if token else None
-        found = None if token else await self.cookies.user(holder.project, of_key(sent, holder), sender.ip)
+        found = None if token else await self.cookies.user(holder.project, of_key(sent, holder), sender.ip, route)
         if found is not None:
             user = found.user
         shares = origin is not None and await self.cookies.shares(holder.project, origin)

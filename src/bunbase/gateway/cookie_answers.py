@@ -11,28 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.contracts.tenant_auth.cookies import CookieMode
-from bunbase.gateway.cookie_mode import CookieUsers
+from bunbase.gateway.caching import not_stored
+from bunbase.gateway.cookie_mode import SIGN_INS, CookieUsers
 
 NOTE: Final = "cookies"  # in the scope's state
 PARAMETER: Final = "cookies"
 WANTED: Final = "1"
-SIGN_INS: Final = frozenset(
-    {
-        "/v1/auth/anonymous",
-        "/v1/auth/login",
-        "/v1/auth/login/code",
-        "/v1/auth/login/custom-token",
-        "/v1/auth/login/enrolment/confirm",
-        "/v1/auth/login/link",
-        "/v1/auth/login/passkey/verify",
-        "/v1/auth/login/phone",
-        "/v1/auth/login/second-factor",
-        "/v1/auth/oauth/exchange",
-        "/v1/auth/refresh",
-        "/v1/auth/signup",
-        "/v1/auth/signup/confirm",
-    }
-)
 REFRESH: Final = "/v1/auth/refresh"
 ENDS: Final = frozenset({("POST", "/v1/auth/logout"), ("DELETE", "/v1/auth/me")})
 # these change what the tokens of the session say, so all processes must ask for new ones
@@ -114,4 +98,6 @@ class _Answer:
 
 def _add(message: Any, set_cookie: str) -> None:
     if set_cookie:
-        message["headers"] = [*message.get("headers", ()), (b"set-cookie", set_cookie.encode())]
+        sent = [(str(name, "latin-1").lower(), str(value, "latin-1")) for name, value in message.get("headers", ())]
+        headers = (*not_stored(sent), ("set-cookie", set_cookie))
+        message["headers"] = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

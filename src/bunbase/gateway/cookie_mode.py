@@ -7,6 +7,10 @@
 
 Each process may ask for itself: until the next cookie is used, the old one returns the same next one
 (`tenant_auth/service/cookies.py`). The access token is checked as any other, so a revocation reaches it in a second.
+
+Hard place: only tenant-auth knows whether a session has ended. While the keys of a project are replaced, it may issue a
+token that this gateway refuses. Symptom: all users who were active at that moment lost their cookies. So the gateway
+reads the keys again and asks once more; then it answers 503, and the browser keeps its cookie.
 """
 
 from __future__ import annotations
@@ -21,11 +25,13 @@ import msgspec
 from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired, TokenReused
 from bunbase.contracts.caller import EndUser
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
+from bunbase.gateway.caching import NOT_STORED
 from bunbase.gateway.cookie_requests import SentCookies, is_plausible
 from bunbase.gateway.identity import Identity, in_time
 from bunbase.gateway.login_limits import LoginLimits
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg.cache import Cache
-from bunbase.pkg.errors import Problem, Unauthenticated
+from bunbase.pkg.errors import Problem, Unauthenticated, Unreachable
 from bunbase.pkg.modules import Site
 from bunbase.pkg.opaque import fingerprint
 from bunbase.pkg.web_pages.serving import cookie_header
@@ -34,6 +40,25 @@ ENDED: Final = (InvalidToken, TokenExpired, TokenReused, Unauthenticated)
 MODES_SECONDS: Final = 60.0
 ORIGINS_SECONDS: Final = 10.0
 MAX_SECONDS: Final = 86400.0
+ATTEMPTS: Final = 2  # at a token that this gateway believes
+
+SIGN_INS: Final = frozenset(
+    {
+        "/v1/auth/anonymous",
+        "/v1/auth/login",
+        "/v1/auth/login/code",
+        "/v1/auth/login/custom-token",
+        "/v1/auth/login/enrolment/confirm",
+        "/v1/auth/login/link",
+        "/v1/auth/login/passkey/verify",
+        "/v1/auth/login/phone",
+        "/v1/auth/login/second-factor",
+        "/v1/auth/oauth/exchange",
+        "/v1/auth/refresh",
+        "/v1/auth/signup",
+        "/v1/auth/signup/confirm",
+    }
+)
 
 Key = tuple[str, bytes]  # project, hash of the cookie
 
@@ -52,13 +77,15 @@ class CookieEnded(Unauthenticated):
         self.set_cookie = set_cookie
 
     def headers(self) -> dict[str, str]:
-        return super().headers() | ({"set-cookie": self.set_cookie} if self.set_cookie else {})
+        removal = dict((NOT_STORED, ("set-cookie", self.set_cookie))) if self.set_cookie else {}
+        return super().headers() | removal
 
 
 class ByCookie(msgspec.Struct, frozen=True):
-    """A user who was found by a cookie. `set_cookie`: the header of the answer, if the cookie is replaced."""
+    """A user who was found by a cookie, or None if its session has ended and the route continues without a user.
+    `set_cookie`: the header of the answer, if the cookie is replaced or removed."""
 
-    user: EndUser
+    user: EndUser | None
     set_cookie: str = ""
 
 
@@ -114,10 +141,11 @@ class CookieUsers:
         self.check_page(mode, sent)
         return self.identity.known_user(project, held.access_token)
 
-    async def user(self, project: str, sent: SentCookies, ip: str, own_host: str = "") -> ByCookie | None:
+    async def user(self, project: str, sent: SentCookies, ip: str, route: str, own_host: str = "") -> ByCookie | None:
         """Return the user of the project's cookie, or None if there is no cookie that counts.
 
-        `own_host`: the project's own host, if the request was sent to it.
+        `route`: where people sign in, and where pages of functions are shown, a cookie whose session has ended counts
+        as none: the function shows its own page then. `own_host`: the project's host, if the request was sent to it.
         Raises: CookieEnded, CsrfRefused, Malformed, RateLimited, Unreachable.
         """
         value = sent.value(project, self.public_url)
@@ -130,6 +158,8 @@ class CookieUsers:
         try:
             access, user = await self._user_of(project, value, ip)
         except ENDED:
+            if route in SIGN_INS or route.startswith(FUNCTIONS):
+                return ByCookie(None, self.removal(project))
             raise CookieEnded(self.removal(project)) from None
         return ByCookie(user, self.header(project, access.cookie, mode) if access.cookie else "")
 
@@ -171,7 +201,10 @@ class CookieUsers:
         return mode.origins | {own}
 
     async def _user_of(self, project: str, value: str, ip: str) -> tuple[CookieAccess, EndUser]:
-        """Return the access token of a cookie, and its user. Raises: ENDED, RateLimited, Unreachable."""
+        """Return the access token of a cookie, and its user.
+
+        Raises: ENDED, but only if tenant-auth says that the session has ended; RateLimited, Unreachable.
+        """
         if not is_plausible(value):
             raise InvalidToken
         key = (project, fingerprint(value))
@@ -181,8 +214,14 @@ class CookieUsers:
                 return held, await self.identity.end_user(project, held.access_token)
             except (InvalidToken, TokenExpired):  # a change of the user has ended this token, or the session has ended
                 self.held.drop(key)
-        held = await self.limits.look_up(ip, value, lambda: self._ask(key, value))
-        return held, await self.identity.end_user(project, held.access_token)
+        for _ in range(ATTEMPTS):
+            held = await self.limits.look_up(ip, value, lambda: self._ask(key, value))
+            try:
+                return held, await self.identity.end_user(project, held.access_token)
+            except (InvalidToken, TokenExpired):
+                self.held.drop(key)
+                self.identity.user_keys.forget(project)
+        raise Unreachable("The keys of this project are being replaced.")
 
     async def _ask(self, key: Key, value: str) -> CookieAccess:
         """Ask tenant-auth, once for all requests that wait for the same cookie. A client that leaves stops nobody."""

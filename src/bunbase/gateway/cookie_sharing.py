@@ -8,10 +8,14 @@ from litestar import Request
 from litestar.datastructures import Headers
 
 from bunbase.contracts.caller import Caller
-from bunbase.gateway.credentials import project_key
+from bunbase.contracts.platform import ProjectNotFound
+from bunbase.contracts.scopes import PROJECT_ID
+from bunbase.gateway.credentials import PROJECT_PARAMETER, project_key, sent_once
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
+from bunbase.gateway.project_hosts import FUNCTIONS
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.http import HOST_SLUG
 
 
 class ProjectSharing:
@@ -27,12 +31,33 @@ class ProjectSharing:
         except Problem:  # the answer itself must not fail with this
             return False
 
-    async def shares_preflight(self, origin: str) -> bool:
-        """True if a project allows pages of this origin to use its cookie. The request that follows is checked."""
+    async def shares_preflight(self, scope: Any, origin: str) -> bool:
+        """True if the project of the request allows pages of this origin to use its cookie.
+
+        A preflight has no headers that name the project. Then any project may allow it: the request that follows is
+        checked.
+        """
         try:
-            return await self.cookies.is_origin(origin)
+            project = await self._named(scope)
+            return await (self.cookies.is_origin(origin) if project is None else self.cookies.shares(project, origin))
         except Problem:
             return False
+
+    async def _named(self, scope: Any) -> str | None:
+        """Return the project that the host or the address of a function names, or None. Raises: a Problem."""
+        slug = scope.get("state", {}).get(HOST_SLUG)
+        if slug is not None:
+            return await self.identity.project_of(slug)
+        parameters = Request[Any, Any, Any](scope).query_params
+        if not scope["path"].startswith(FUNCTIONS):
+            return None
+        key = project_key({}, parameters)
+        if key:
+            return (await self.identity.key_holder(key)).project
+        project = sent_once(parameters, PROJECT_PARAMETER, "parameter")
+        if project and not PROJECT_ID.fullmatch(project):
+            raise ProjectNotFound
+        return project or None
 
     def _project(self, scope: Any) -> str:
         """Return the project of the caller; for a request that was refused before, that of its key."""

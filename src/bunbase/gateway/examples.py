@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bunbase.gateway.answer_examples import ANSWERS, COLLEAGUE, POST, USER
+from bunbase.gateway.answer_examples import ANSWERS
+from bunbase.gateway.answer_values import COLLEAGUE, POST, USER
 
 PROJECT: Final = "/api/projects/{project}"
 ORG: Final = "/api/orgs/{org}"

@@ -18,7 +18,8 @@ The life of one request:
 
 Hard place: one client can send many pipelined requests at once. Symptom: other connections would wait until all of
 them are answered. Cause: step 4 runs inside `data_received`, so the event loop does nothing else meanwhile. Therefore
-a request that begins later than TURN_SECONDS after its data arrived goes to the ordinary lane, which starts a task.
+a request that begins later than TURN_SECONDS after the first one of its data goes to the ordinary lane, which starts a
+task. The first one never does: nobody waits for others before it, and a busy machine may stop the process anywhere.
 Rejected: a task for every request. The loop would then be fair by itself, but every short read would pay for a task.
 
 Rejected for the whole file: ASGI with a faster framework. The measurements and the costs of this choice are in
@@ -40,7 +41,9 @@ TURN_SECONDS: Final = 0.01  # requests of one slice of data that begin later tha
 
 class FastLane(AnsweringProtocol):
     turn: Turn | None = None  # the request whose body is being read
-    turn_ends = 0.0  # time of the loop at which the fast lane stops taking requests of the current slice
+    turn_ends = (
+        0.0  # time of the loop at which the fast lane stops taking requests of the slice; 0 before the first one
+    )
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -50,7 +53,7 @@ class FastLane(AnsweringProtocol):
             self._record(turn, CLIENT_GONE)
 
     def _parse(self, data: bytes) -> None:
-        self.turn_ends = self.loop.time() + TURN_SECONDS
+        self.turn_ends = 0.0
         super()._parse(data)
 
     # called by the parser
@@ -92,7 +95,9 @@ class FastLane(AnsweringProtocol):
             return None
         if parser.get_http_version() != "1.1" or self.is_head_large():
             return None
-        if self.since > self.turn_ends:
+        if not self.turn_ends:
+            self.turn_ends = self.loop.time() + TURN_SECONDS
+        elif self.since > self.turn_ends:
             return None  # the ordinary lane starts a task, so other connections are served in between
         if self.lane.hosts.suffix and self.lane.hosts.slug(self.headers) is not None:
             return None  # on the host of a project, all paths belong to its functions

@@ -1,4 +1,8 @@
-"""A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again."""
+"""A cache of the public keys (JWKS) of each signer. If a token has an unknown key id, the keys are fetched again.
+
+Hard place: a set that was asked for before its keys were replaced may arrive afterwards. Symptom: it stayed in the
+cache, and refused all new tokens until the next fetch was allowed. So a set that arrives after a `forget` is not kept.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ class Keyring:
     def __init__(self, fetch: Callable[[str], Awaitable[Jwks]]) -> None:
         self.fetch = fetch
         self.verifiers: Cache[str, tuple[float, Verifier]] = Cache(SIZE, TTL_SECONDS)
+        self.forgotten = 0  # how often keys were forgotten
 
     async def claims(self, signer: str, token: str) -> dict[str, Any]:
         """Return the claims of a token after checking its signature and expiry.
@@ -37,16 +42,20 @@ class Keyring:
             raise InvalidToken from None
 
     def forget(self, signer: str) -> None:
+        self.forgotten += 1
         self.verifiers.drop(signer)
 
     def forget_key(self, kid: str) -> None:
         """Forget all sets of keys that contain a key: it was replaced."""
+        self.forgotten += 1
         self.verifiers.drop_where(lambda known: known[1].knows(kid))
 
     async def _verifier(self, signer: str, again: bool = False) -> Verifier:
         known = self.verifiers.get(signer)
         if known is not None and not (again and time.monotonic() - known[0] > REFETCH_SECONDS):
             return known[1]
+        forgotten = self.forgotten
         verifier = Verifier(list((await self.fetch(signer)).keys))
-        self.verifiers.put(signer, (time.monotonic(), verifier))
+        if forgotten == self.forgotten:
+            self.verifiers.put(signer, (time.monotonic(), verifier))
         return verifier

@@ -36,8 +36,9 @@ class Lane:
         """Return the caller. Raises: as `Clients.caller`."""
         headers = request.headers
         authorization = str(headers.get(b"authorization", b""), "latin-1")
+        route = request.mounted.route.path
         return await self.clients.caller(
-            self._sender(headers, peer), _key(headers), authorization, _cookies(request), _origin(headers)
+            self._sender(headers, peer), _key(headers), authorization, _cookies(request), route, _origin(headers)
         )
 
     def shares(self, request: HotRequest) -> bool:

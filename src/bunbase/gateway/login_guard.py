@@ -19,6 +19,7 @@ from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.gateway.credentials import client_ip, project_key
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.login_limits import DEVELOPERS, Asking, Attempt, Place
+from bunbase.pkg.errors import TooLarge
 
 DEVICE_PAGE: Final = "/device"
 DEVICE_CODE_PAGE: Final = "/device/code"  # asks for the second factor
@@ -152,7 +153,7 @@ DEVICE_CODES: Final = (
 
 OF_DEVELOPERS: Final = ("/api/", "/account/", "/oauth/", DEVICE_PAGE, INVITE_PAGE)
 MAX_FIELDS: Final = 20
-MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is passed on, and refused for its size there
+MAX_PEEK_BYTES: Final = 64 << 10  # sign-ins are shorter; a longer body is refused, as its account would not be known
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -195,6 +196,8 @@ class LoginGuard:
         holder, ip = await self._holder(request), client_ip(request, self.trusted_proxies)
         messages = await _peeked(receive)
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
+        if len(body) > MAX_PEEK_BYTES:
+            raise TooLarge(f"Send at most {MAX_PEEK_BYTES:,} bytes.")
         account = (_form_field if guarded.form else _json_field)(body, guarded.account)
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, account)
         async with self.limits.attempt(place, self._knows(holder, account, ip)) as attempt:
@@ -245,7 +248,7 @@ def _speaks_for_many(holder: KeyHolder | None) -> bool:
 
 
 async def _peeked(receive: Receive) -> list[Any]:
-    """Return the first messages of the body, up to about MAX_PEEK_BYTES."""
+    """Return the messages of the body; of a body that is too large, the first ones with more than MAX_PEEK_BYTES."""
     messages: list[Any] = []
     size = 0
     while size <= MAX_PEEK_BYTES:

@@ -47,11 +47,12 @@ from bunbase.contracts.platform import InvalidKey
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.gateway.sign_in_queue import NoTurn, SignInQueue
 from bunbase.gateway.sliding_window import Name, SlidingWindow
-from bunbase.pkg.addresses import MAX_LENGTH, email_or_none
+from bunbase.pkg.addresses import MAX_LENGTH, known_email
 from bunbase.pkg.cache import Cache
 from bunbase.pkg.errors import RateLimited
 from bunbase.pkg.ip_addresses import neighbourhood, network_around
 from bunbase.pkg.opaque import fingerprint
+from bunbase.pkg.phones import phone_or_none
 
 DEVELOPERS: Final = "developers"
 SERVICES: Final = "services"
@@ -82,7 +83,7 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> Names:
-        account = ("account", self.pool, email_or_none(self.account) or self.account[:MAX_LENGTH])
+        account = ("account", self.pool, _one_form(self.account))
         if not self.ip:
             return Names(account)
         here, around = neighbourhood(self.ip), network_around(self.ip)
@@ -100,6 +101,11 @@ class Names(msgspec.Struct, frozen=True):
 
     def strict(self, known: bool) -> tuple[Name, ...]:
         return tuple(name for name in (self.pair, None if known else self.address) if name is not None)
+
+
+def _one_form(account: str) -> str:
+    """Return an address or a phone number in the form in which it is stored, however a caller writes it."""
+    return known_email(account) or phone_or_none(account) or account[:MAX_LENGTH]
 
 
 async def nobody_known() -> bool:

@@ -16,7 +16,7 @@ from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
 from bunbase import __version__
-from bunbase.gateway.cookie_answers import SIGN_INS
+from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.examples import with_examples
 from bunbase.gateway.openapi_callers import COOKIES, SCHEMES, add_callers, describe_act, describe_project
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null

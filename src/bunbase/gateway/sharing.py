@@ -91,8 +91,8 @@ class CookieSharing(Protocol):
         """True if pages of this origin may use the cookie of the project that the request was sent to."""
         ...
 
-    async def shares_preflight(self, origin: str) -> bool:
-        """True if pages of this origin may use the cookie of any project: a preflight names none."""
+    async def shares_preflight(self, scope: Any, origin: str) -> bool:
+        """True if pages of this origin may use the cookie of the project; of any, if the address names none."""
         ...
 
 
@@ -110,7 +110,7 @@ class SharingApp:
         if not origin:
             await self.app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await self._preflight(scope["path"], origin, headers.get("access-control-request-headers", ""), send)
+            await self._preflight(scope, origin, headers.get("access-control-request-headers", ""), send)
         else:
             await self.app(scope, receive, self._sharing(scope, origin, "cookie" in headers, send))
 
@@ -130,8 +130,9 @@ class SharingApp:
 
         return sending
 
-    async def _preflight(self, path: str, origin: str, names: str, send: Any) -> None:
-        credentials = path.startswith(OF_USERS) and await self.cookies.shares_preflight(origin)
+    async def _preflight(self, scope: Any, origin: str, names: str, send: Any) -> None:
+        path = scope["path"]
+        credentials = path.startswith(OF_USERS) and await self.cookies.shares_preflight(scope, origin)
         if path not in FOR_CLIENTS and not credentials and not self.cors.config.is_origin_allowed(origin):
             await _refuse(origin, send)
             return

@@ -41,7 +41,7 @@ MAY_CALL: Final = {
                     reset_password resume_account revocations rotate_oauth_client sessions set_account_role
                     signup_address signup_state start_device_login start_external_login start_page_sign_in start_totp
                     suspend_account tokens totp_state update_me verify verify_email waiting_device""",
-        "platform": """accounts activity_audited admits_newcomers check_account_deletion delete_account has_account
+        "platform": """accounts activity_audited acts admits_newcomers check_account_deletion delete_account has_account
                        identify_by_code identify_by_pass identify_by_password open_invited open_invited_by_pass
                        open_invited_on_page page_ways unaudited_activity""",
         CLIENTS: "jwks verify",
@@ -53,8 +53,8 @@ MAY_CALL: Final = {
                     delete_user_identity dev_mails end_own_session end_own_sessions end_user_sessions
                     exchange_user_code export_users finish_user_login impersonate_user import_users invite_user
                     is_cookie_origin jwks knows_address login login_with_code login_with_custom_token login_with_link
-                    login_with_passkey login_with_phone login_with_second_factor logout mail_link_of_page me
-                    new_recovery_codes note_first_uses open_confirmed_user own_sessions own_user_activity
+                    login_with_passkey login_with_phone login_with_second_factor logout mail_link_of_page mailed_target
+                    me new_recovery_codes note_first_uses open_confirmed_user own_sessions own_user_activity
                     passkey_login_options passkey_options passkey_options_on_page passkeys project_auth
                     project_user_activity proof_options reauthenticate refresh register_passkey remove_phone
                     remove_totp rename_passkey request_phone_change request_phone_code request_user_code
@@ -65,8 +65,8 @@ MAY_CALL: Final = {
                     user_invites user_link_target user_login_providers user_page user_sessions users verify_user_email
                     withdraw_user_invite""",
         "platform": "active_users_of_installation drop_project",
-        "functions": """create_user custom_token delete_user end_user_sessions me monthly_active_users update_me
-                        update_user user users""",
+        "functions": """create_user custom_token delete_user end_user_sessions hooks_of_function me monthly_active_users
+                        update_me update_user user users""",
     },
     "bundoc": {
         GATEWAY: """aggregate backup backup_job backup_schedule backups changes collection collections commit create

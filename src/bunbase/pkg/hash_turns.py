@@ -8,7 +8,8 @@ The life of one request:
     1. If a thread is free, the request hashes at once.
     2. Otherwise the request waits. There is one queue for sign-ins and one for sign-ups. In each queue, each pool of
        accounts (the developers, or the users of one project) has its own list.
-    3. Pools take turns. A pool with two hundred waiting requests delays another pool by one hash.
+    3. Pools take turns. A pool with two hundred waiting requests delays another pool by one hash; or by none, if a pool
+       may not use all threads at once.
     4. Sign-ins go first, but every fourth turn belongs to a waiting sign-up. So sign-ins cannot stop all sign-ups.
     5. The number of waiting requests is limited, both per pool and per queue. If the queue is full, the last request of
        the pool with the most waiting requests is refused, to make room for a pool with few requests.
@@ -17,7 +18,8 @@ The life of one request:
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -63,15 +65,15 @@ class TurnQueue:
             waiting.remove(waiter)
             self._shorter(pool)
 
-    def next(self) -> Waiter | None:
-        """Return the first waiter of the pool whose turn it is, and move that pool to the end."""
-        while self.pools:
-            pool, waiting = next(iter(self.pools.items()))
+    def next(self, may_start: Callable[[str], bool]) -> tuple[str, Waiter] | None:
+        """Return the first waiter of the pool whose turn it is, with the pool, which moves to the end."""
+        while pool := next(filter(may_start, self.pools), None):
+            waiting = self.pools[pool]
             self.pools.move_to_end(pool)
             waiter = waiting.popleft()
             self._shorter(pool)
             if not waiter.done():  # a cancelled waiter is still in the queue until its task runs again
-                return waiter
+                return pool, waiter
         return None
 
     def _made_room(self, mine: int) -> bool:
@@ -92,20 +94,24 @@ class TurnQueue:
 
 
 class HashTurns:
-    """Distributes turns to hash. `threads`: the number of requests that may hash at the same time.
+    """Distributes turns to hash.
 
+    `threads`: the number of requests that may hash at the same time. `of_pool`: how many of them may be of one pool; by
+    default all.
     Sign-ins and sign-ups have separate queues with separate limits, so sign-ups never take the places of sign-ins.
     """
 
-    def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue) -> None:
+    def __init__(self, threads: int, sign_ins: TurnQueue, sign_ups: TurnQueue, of_pool: int | None = None) -> None:
         self.free = threads
+        self.of_pool = threads if of_pool is None else of_pool
+        self.hashing = Counter[str]()
         self.lines = {Purpose.SIGN_IN: sign_ins, Purpose.SIGN_UP: sign_ups}
         self.given = 0
 
     async def take(self, pool: str, purpose: Purpose) -> None:
         """Wait for a turn. The caller must end the turn with `give_back`. Raises: NoRoom."""
-        if self.free > 0:  # a thread is free only if no request waits
-            self.free -= 1
+        if self.free > 0 and self._may_start(pool):  # then no other request waits that may start
+            self._start(pool)
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
         line = self.lines[purpose]
@@ -115,26 +121,36 @@ class HashTurns:
         except asyncio.CancelledError:
             line.leave(pool, waiter)
             if waiter.done() and not waiter.cancelled() and waiter.result():
-                self.give_back()  # the turn came at the same moment as the cancellation
+                self.give_back(pool)  # the turn came at the same moment as the cancellation
             raise
         if not its_turn:
             raise NoRoom
 
-    def give_back(self) -> None:
-        waiter = self._next()
-        if waiter is None:
-            self.free += 1
-        else:
-            waiter.set_result(True)
+    def give_back(self, pool: str) -> None:
+        """End a turn of a pool. At most one waiting request may start now: one of any pool, or the next of this one."""
+        self.free += 1
+        self.hashing[pool] -= 1
+        if not self.hashing[pool]:
+            del self.hashing[pool]
+        if found := self._next():
+            self._start(found[0])
+            found[1].set_result(True)
 
     @property
     def waiting(self) -> int:
         return sum(line.length for line in self.lines.values())
 
-    def _next(self) -> Waiter | None:
+    def _may_start(self, pool: str) -> bool:
+        return self.hashing[pool] < self.of_pool
+
+    def _start(self, pool: str) -> None:
+        self.free -= 1
+        self.hashing[pool] += 1
+
+    def _next(self) -> tuple[str, Waiter] | None:
         self.given += 1
         order = (Purpose.SIGN_IN, Purpose.SIGN_UP)
         for purpose in order if self.given % TURNS_PER_SIGN_UP else reversed(order):
-            if waiter := self.lines[purpose].next():
-                return waiter
+            if found := self.lines[purpose].next(self._may_start):
+                return found
         return None

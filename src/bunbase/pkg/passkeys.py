@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ from webauthn.helpers.structs import (
 
 CHALLENGE_BYTES: Final = 32
 TIMEOUT_MS: Final = 300_000
+MAX_HANDLE_BYTES: Final = 64
 MAX_CREDENTIAL_ID_BYTES: Final = 1023  # WebAuthn Level 3 §4
 LOCALHOST: Final = "localhost"
 
@@ -55,7 +57,7 @@ class RelyingParty(msgspec.Struct, frozen=True):
 
 
 class PasskeyUser(msgspec.Struct, frozen=True):
-    """`id`: an opaque id of at most 64 bytes, which the authenticator stores and sends at each sign-in."""
+    """`id`: an opaque id. The authenticator stores its `user_handle`, and sends it at each sign-in."""
 
     id: str
     name: str
@@ -108,7 +110,7 @@ def registration_options(
     options = webauthn.generate_registration_options(
         rp_id=party.id,
         rp_name=party.name,
-        user_id=user.id.encode(),
+        user_id=user_handle(user.id),
         user_name=user.name,
         user_display_name=user.display_name,
         challenge=challenge,
@@ -120,6 +122,12 @@ def registration_options(
         exclude_credentials=_described(existing),
     )
     return options_to_json_dict(options)
+
+
+def user_handle(id: str) -> bytes:
+    """Return the id that an authenticator stores: at most 64 bytes (WebAuthn Level 3 §5.4.3). Longer ids are hashed."""
+    whole = id.encode()
+    return whole if len(whole) <= MAX_HANDLE_BYTES else sha256(whole).hexdigest().encode()
 
 
 def registered(party: RelyingParty, credential: dict[str, Any], challenge: bytes) -> NewPasskey:
@@ -186,7 +194,7 @@ def credential_id_in(credential: dict[str, Any]) -> bytes:
 
 
 def user_in(credential: dict[str, Any]) -> str:
-    """Return the id of the user that the authenticator has stored, or an empty text. Raises: BadPasskey."""
+    """Return the `user_handle` that the authenticator has stored, or an empty text. Raises: BadPasskey."""
     return _parsed(lambda: base64url_to_bytes(credential["response"].get("userHandle") or "").decode())
 
 

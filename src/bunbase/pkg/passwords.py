@@ -3,9 +3,10 @@
 Pools of accounts take turns, and sign-ins go before sign-ups (`hash_turns.py`). So many sign-ins in one pool do not
 delay the other pools.
 
-Hashes that other systems made (`password_hashes`) are checked in a thread of their own: one check may take a second,
-and a project that imported such hashes must not delay the sign-ins of other projects. At the next right password such a
-hash is replaced by one of ours.
+Hashes that other systems made (`password_hashes`) are checked in threads of their own: one check may take a second, and
+a project that imported such hashes must not delay the sign-ins of other projects. One project uses one of these threads
+at a time, so that the slow hashes of a project do not hold those of another. At the next right password such a hash is
+replaced by one of ours.
 """
 
 from __future__ import annotations
@@ -44,15 +45,18 @@ SIGN_INS = 200
 SIGN_UPS_OF_POOL = 25
 SIGN_UPS = 100
 # A foreign hash takes up to a second. The queue is short: a user waits for it only until the first right password.
+FOREIGN_THREADS = 2
+FOREIGN_AT_ONCE = 1  # of one pool
 FOREIGN_OF_POOL = 10
 FOREIGN = 40
+FOREIGN_NICENESS = 19  # after our hashes: the lanes of an argon2 hash are up to eight threads at once
 
 _T = TypeVar("_T")
 
 # the parameters that OWASP recommends; 19 ms per hash
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 OURS: Final = "$argon2id$"
-COSTS: Final = re.compile(r"\$argon2id\$(?:v=\d+\$)?m=(\d{1,9}),t=(\d{1,9}),")
+COSTS: Final = re.compile(r"\$argon2id\$(?:v=[0-9]{1,3}\$)?m=([0-9]{1,9}),t=([0-9]{1,9}),p=([0-9]{1,9})\$")
 
 
 class SignInBusy(Problem):
@@ -68,12 +72,14 @@ class Passwords:
     """
 
     def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="argon2", initializer=_step_back)
+        self.threads = ThreadPoolExecutor(POOL_THREADS, "argon2", _step_back, (NICENESS,))
         self.turns = HashTurns(
             POOL_THREADS, TurnQueue(SIGN_INS_OF_POOL, SIGN_INS), TurnQueue(SIGN_UPS_OF_POOL, SIGN_UPS)
         )
-        self.foreign_thread = ThreadPoolExecutor(1, thread_name_prefix="foreign-hash", initializer=_step_back)
-        self.foreign_turns = HashTurns(1, TurnQueue(FOREIGN_OF_POOL, FOREIGN), TurnQueue(1, 1))
+        self.foreign_threads = ThreadPoolExecutor(FOREIGN_THREADS, "foreign-hash", _step_back, (FOREIGN_NICENESS,))
+        self.foreign_turns = HashTurns(
+            FOREIGN_THREADS, TurnQueue(FOREIGN_OF_POOL, FOREIGN), TurnQueue(1, 1), FOREIGN_AT_ONCE
+        )
 
     async def hash(self, pool: str, password: str) -> str:
         """Return an encoded argon2id hash. Raises: InvalidInput, SignInBusy."""
@@ -91,7 +97,7 @@ class Passwords:
         if len(composed := _composed(password)) > MAX_LENGTH:
             return False
         if hash is not None and may_be_slow(hash):
-            return await self._run_foreign(pool, functools.partial(_matches_foreign, password, composed, hash))
+            return await self._matches_foreign(pool, password, composed, hash)
         matching = functools.partial(_matches, composed, hash or decoy())
         return await self._run(pool, Purpose.SIGN_IN, matching) and hash is not None
 
@@ -115,14 +121,22 @@ class Passwords:
         await self._run("", Purpose.SIGN_IN, functools.partial(decoy))
 
     def close(self) -> None:
-        for threads in (self.threads, self.foreign_thread):
+        for threads in (self.threads, self.foreign_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, pool: str, purpose: Purpose, work: functools.partial[_T]) -> _T:
         return await _in_turn(self.turns, self.threads, pool, purpose, work)
 
-    async def _run_foreign(self, pool: str, work: functools.partial[_T]) -> _T:
-        return await _in_turn(self.foreign_turns, self.foreign_thread, pool, Purpose.SIGN_IN, work)
+    async def _matches_foreign(self, pool: str, password: str, composed: str, hash: str) -> bool:
+        """Check the password as it was sent, because other systems do not normalise; then the form that we would store.
+
+        Each check takes a turn of its own. Raises: SignInBusy.
+        """
+        for tried in dict.fromkeys((password, composed)):
+            matching = functools.partial(_matches_foreign, tried, hash)
+            if await _in_turn(self.foreign_turns, self.foreign_threads, pool, Purpose.SIGN_IN, matching):
+                return True
+        return False
 
 
 @asynccontextmanager
@@ -153,10 +167,11 @@ def is_foreign(hash: str) -> bool:
 
 
 def may_be_slow(hash: str) -> bool:
-    """True if a check of the hash may take longer than one of ours."""
-    found = COSTS.match(hash)
-    dear = found is not None and int(found[1]) * int(found[2]) > HASHER.memory_cost * HASHER.time_cost
-    return dear or is_foreign(hash)
+    """True unless a check of the hash surely takes no longer than one of ours: no parameter is above ours."""
+    if not hash.startswith("$"):
+        return False  # no hash at all: nothing is computed
+    found, ours = COSTS.match(hash), (HASHER.memory_cost, HASHER.time_cost, HASHER.parallelism)
+    return found is None or any(int(its) > our for its, our in zip(found.groups(), ours, strict=True))
 
 
 @functools.cache
@@ -164,11 +179,11 @@ def decoy() -> str:
     return HASHER.hash("nobody has this password")
 
 
-def _step_back() -> None:
+def _step_back(niceness: int) -> None:
     """Let this thread run after the event loop, which has to answer all other requests meanwhile."""
     if sys.platform == "linux":  # only Linux has a priority for each thread
         me = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, me, min(os.getpriority(os.PRIO_PROCESS, me) + NICENESS, MAX_NICENESS))
+        os.setpriority(os.PRIO_PROCESS, me, min(os.getpriority(os.PRIO_PROCESS, me) + niceness, MAX_NICENESS))
 
 
 def _composed(password: str) -> str:
@@ -190,18 +205,16 @@ async def _in_turn(
     try:
         hashing = asyncio.get_running_loop().run_in_executor(threads, work)
     except BaseException:
-        turns.give_back()
+        turns.give_back(pool)
         raise
     # The turn ends with the thread, not with the caller: the thread continues if the caller leaves.
-    hashing.add_done_callback(lambda _: turns.give_back())
+    hashing.add_done_callback(lambda _: turns.give_back(pool))
     return await asyncio.shield(hashing)
 
 
-def _matches_foreign(password: str, composed: str, hash: str) -> bool:
-    """Check the password as it was sent, because other systems do not normalise; then the form that we would store."""
+def _matches_foreign(password: str, hash: str) -> bool:
     try:
-        known = read_hash(hash)
-        return known.matches(password) or (composed != password and known.matches(composed))
+        return read_hash(hash).matches(password)
     except (UnusableHash, ValueError):
         return False
 
@@ -209,5 +222,5 @@ def _matches_foreign(password: str, composed: str, hash: str) -> bool:
 def _matches(password: str, hash: str) -> bool:
     try:
         return HASHER.verify(hash, password)
-    except (VerificationError, InvalidHashError):
+    except (VerificationError, InvalidHashError, ValueError):  # ValueError: not ASCII
         return False

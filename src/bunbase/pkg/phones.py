@@ -14,7 +14,8 @@ MAX_TEXT: Final = 40
 EXAMPLE: Final = "Send a mobile number with + and the code of the country, such as +49 170 1234567."
 WRITTEN: Final = re.compile(r"\+[0-9 ()./\-\u00a0]{6,}")
 # Numbers of the other types cannot get text messages, or cost much: fraud with text messages uses them.
-REACHABLE: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PERSONAL_NUMBER)
+REACHABLE: Final = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
+NO_COUNTRY: Final = "001"  # satellite and other networks without a country, which cost much
 
 
 def phone_or_none(text: str) -> str | None:
@@ -26,6 +27,14 @@ def phone_or_none(text: str) -> str | None:
     return None if number is None else _normal(number)
 
 
+def normal_phone(text: str) -> str:
+    """Return the normal form of a phone number. Raises: InvalidInput."""
+    number = phone_or_none(text)
+    if number is None:
+        raise InvalidInput.at("/phone", EXAMPLE)
+    return number
+
+
 def reachable_phone(text: str) -> tuple[str, str]:
     """Return the normal form of a mobile number, and its country (ISO 3166), such as DE.
 
@@ -33,7 +42,7 @@ def reachable_phone(text: str) -> tuple[str, str]:
     """
     number = _parsed(text)
     country = None if number is None else phonenumbers.region_code_for_number(number)
-    if number is None or not country or phonenumbers.number_type(number) not in REACHABLE:
+    if number is None or not country or country == NO_COUNTRY or phonenumbers.number_type(number) not in REACHABLE:
         raise InvalidInput.at("/phone", EXAMPLE)
     return _normal(number), country
 

@@ -27,7 +27,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import known_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
@@ -163,7 +163,7 @@ async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
 
     `addresses(email, limit)`: returns the addresses of the latest sessions.
     """
-    normal = email_or_none(email)
+    normal = known_email(email)
     if normal is None or not ip:
         return False
     return neighbourhood(ip) in {neighbourhood(one) for one in await addresses(normal, LATEST_SESSIONS)}

@@ -79,6 +79,7 @@ class UserTokens:
         self.kms = kms
         self.public_url = public_url
         self.keys: Cache[str, tuple[PublicKey, ...]] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
+        self.forgotten = 0  # how often keys were forgotten; what was read from BunKMS before is not cached
         self.refetched: Cache[str, bool] = Cache(KEYS_CACHED, REFETCH_SECONDS)
         self.renewed: Cache[tuple[str, SigningAlgorithm], bool] = Cache(KEYS_CACHED, KEYS_TTL_SECONDS)
         self.young: Cache[tuple[str, int], bool] = Cache(KEYS_CACHED, YOUNG_SECONDS)
@@ -132,6 +133,10 @@ class UserTokens:
         keys = await self._public_keys(project)
         return Jwks(tuple(key.jwk() for key in keys))
 
+    async def kids(self, project: str) -> tuple[str, ...]:
+        """Return the ids of the project's public keys. Raises: KeyNotFound, KeyDestroyed."""
+        return tuple([key.kid for key in await self._public_keys(project)])
+
     async def renew_key(self, project: str, algorithm: SigningAlgorithm, days: int) -> None:
         """Ask BunKMS for a new key if the project's key has another algorithm, or signs for `days` already.
 
@@ -153,6 +158,7 @@ class UserTokens:
 
     def end_key(self, kid: str) -> None:
         """Forget all sets of keys that contain a key: another process has replaced it."""
+        self.forgotten += 1
         self.keys.drop_where(lambda keys: any(key.kid == kid for key in keys))
 
     async def check_key(self, project: str) -> None:
@@ -160,6 +166,7 @@ class UserTokens:
         await self.kms.public_keys(project)
 
     def forget_keys(self, project: str) -> None:
+        self.forgotten += 1
         self.keys.drop(project)
 
     def _standard(self, project: str, uid: str, now: datetime, expires_at: int) -> dict[str, Any]:
@@ -200,8 +207,10 @@ class UserTokens:
     async def _public_keys(self, project: str) -> tuple[PublicKey, ...]:
         keys = self.keys.get(project)
         if keys is None:
+            forgotten = self.forgotten
             keys = await self.kms.public_keys(project)
-            self.keys.put(project, keys)
+            if forgotten == self.forgotten:
+                self.keys.put(project, keys)
         return keys
 
 

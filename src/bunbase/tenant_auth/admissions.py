@@ -5,6 +5,7 @@ from __future__ import annotations
 from bunbase.contracts.bunauth.problems import SignupsClosed
 from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed
 from bunbase.contracts.tenant_auth.settings import Enumeration, ProjectAuth, Signups
+from bunbase.pkg.addresses import compared_domain, email_or_none
 
 
 def confirms_addresses(auth: ProjectAuth) -> bool:
@@ -33,7 +34,13 @@ def check_domain(auth: ProjectAuth, email: str | None) -> None:
 
 
 def allows_domain(auth: ProjectAuth, email: str | None) -> bool:
-    return not auth.email_domains or (email is not None and email.rpartition("@")[2] in auth.email_domains)
+    """True if an address has an allowed domain, in any of its spellings, and mails for it reach this domain."""
+    if not auth.email_domains:
+        return True
+    normal = None if email is None else email_or_none(email)
+    if normal is None:
+        return False
+    return compared_domain(normal.rpartition("@")[2]) in {compared_domain(domain) for domain in auth.email_domains}
 
 
 def admits(auth: ProjectAuth, email: str | None) -> bool:

@@ -22,7 +22,7 @@ from bunbase.pkg.password_hashes.limits import UnusableHash
 from bunbase.pkg.password_hashes.pbkdf2_hash import Pbkdf2Hash
 from bunbase.pkg.password_hashes.reading import read_hash
 from bunbase.pkg.password_hashes.scrypt_hash import FirebaseHash, ScryptCost, ScryptHash
-from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
+from bunbase.tenant_auth.profiles import check_claims, check_data, check_name, check_role
 
 ID: Final = re.compile(USER_ID)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
@@ -30,7 +30,6 @@ PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # as in the settings o
 NAMES_OF_PATHS: Final = frozenset({"bulk", "count", "export", "import", "me"})  # a user could not be reached there
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 9000  # PostgreSQL and Python know later ones, but not in all time zones
-MAX_NAME: Final = 200  # characters
 MAX_SUBJECT: Final = 255  # as in an ID token
 DIGESTS: Final = ("sha1", "sha256", "sha512")
 
@@ -82,7 +81,8 @@ def _checked(line: UserLine, now: datetime) -> UserLine:
     _check_times(line, now)
     email = normal_email(line.email) if line.email else _nothing(line.email)
     phone, hash = line.phone or _nothing(line.phone), _stored_hash(line.password_hash)
-    return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash)
+    identities = tuple({(one.provider, one.subject): one for one in line.identities}.values())  # each one once
+    return msgspec.structs.replace(line, email=email, phone=phone, password_hash=hash, identities=identities)
 
 
 def _nothing(given: str | UnsetType | None) -> UnsetType | None:
@@ -93,8 +93,8 @@ def _nothing(given: str | UnsetType | None) -> UnsetType | None:
 def _check_texts(line: UserLine) -> None:
     if line.phone and not PHONE.fullmatch(line.phone):
         raise InvalidInput.at("/phone", "Send a phone number in its international form, such as +15551234567.")
-    if line.name and (len(line.name) > MAX_NAME or holds_control(line.name)):
-        raise InvalidInput.at("/name", f"A name has at most {MAX_NAME} characters, and no control characters.")
+    if line.name:
+        check_name(line.name)
     for at, one in enumerate(line.identities):
         if not PROVIDER.fullmatch(one.provider):
             raise InvalidInput.at(

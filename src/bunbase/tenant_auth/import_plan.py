@@ -60,6 +60,12 @@ class Plan(msgspec.Struct):
     skipped: int = 0
     refused: list[tuple[int, Problem]] = []
 
+    def add(self, other: Plan) -> None:
+        self.new += other.new
+        self.known += other.known
+        self.skipped += other.skipped
+        self.refused += other.refused
+
 
 def planned(lines: Sequence[ReadUser], known: Known, on_conflict: OnConflict) -> Plan:
     plan = Plan()

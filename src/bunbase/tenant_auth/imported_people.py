@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -10,36 +12,43 @@ from msgspec import UNSET, UnsetType
 from bunbase.contracts.tenant_auth.transfers import LineIdentity, UserLine
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.passwords import is_foreign
-from bunbase.tenant_auth.people import Change, Person, changed, signed_out
+from bunbase.tenant_auth.people import Change, Person, changed, signed_out, verified_if_said
 
+VERSIONS: Final = 1 << 30  # half of the numbers that the column has: the other half is for changes
 OF_USER = ("email", "email_verified", "phone", "phone_verified", "name", "role", "claims", "data", "anonymous")
 
 
 def new_person(id: str, line: UserLine, now: datetime) -> Person:
-    blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now))
-    after = _with_fields(blank, line, now)
-    return msgspec.structs.replace(
-        after,
+    """Return a new user.
+
+    A user with this id may have been deleted a moment ago, and the versions of its tokens are revoked until these have
+    expired. The versions of the new user are others: they begin at random. To count on from those that are revoked
+    would need a lock against the deletion.
+    """
+    blank = Person(User(id, None, False, "user", {}, {}, line.created_at or now), version=secrets.randbelow(VERSIONS))
+    after = msgspec.structs.replace(
+        _with_fields(blank, line, now),
         password_hash=_given(line.password_hash),
         password_changed_at=line.password_changed_at or None,
         last_sign_in_at=line.last_sign_in_at or None,
     )
+    return _settled(after, line, anonymous=line.anonymous is True)
 
 
 def with_line(before: Person, line: UserLine, now: datetime) -> Change:
     """Return a known user with the fields of a line. A ban and another password end the sessions.
 
-    An address that was confirmed here stays confirmed. `created_at` and `last_sign_in_at` stay as they are.
+    An address or a number that was confirmed here stays confirmed. Another one is confirmed only if the line says so.
+    `created_at` and `last_sign_in_at` stay as they are.
     """
-    after = _with_fields(before, line, now)
-    if before.user.email_verified and after.email == before.email:
-        after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, email_verified=True))
+    after = _still_verified(before.user, _with_fields(before, line, now))
     hash = _given(line.password_hash)
     newer = hash is not None and _is_newer(before, line)
     if newer:
         after = msgspec.structs.replace(
             after, password_hash=hash, password_changed_at=line.password_changed_at or before.password_changed_at
         )
+    after = _settled(after, line, anonymous=before.user.anonymous)
     ends = newer or (after.is_banned(now) and not before.is_banned(now))
     return signed_out(after) if ends else changed(before, after)
 
@@ -75,18 +84,54 @@ def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool, 
 
 def _with_fields(before: Person, line: UserLine, now: datetime) -> Person:
     given = {name: value for name in OF_USER if (value := getattr(line, name)) is not UNSET}
-    if line.email or line.password_hash:  # such a user can sign in again, and is not anonymous
-        given["anonymous"] = False
-    after = msgspec.structs.replace(before, user=msgspec.structs.replace(before.user, **given))
-    until = before.banned_until if line.banned_until is UNSET else line.banned_until
+    user = verified_if_said(before.user, msgspec.structs.replace(before.user, **given), given)
+    after = msgspec.structs.replace(before, user=user)
     was_banned = before.is_banned(now)
-    banned = was_banned if line.banned is UNSET else line.banned
-    if line.banned_until:  # some systems write only the end of a ban
-        banned = line.banned_until > now
+    banned, until = _ban_of(line, was_banned, before.banned_until, now)
     return msgspec.structs.replace(
         after,
         banned_at=(before.banned_at if was_banned else now) if banned else None,
         banned_until=until if banned else None,
+    )
+
+
+def _still_verified(before: User, after: Person) -> Person:
+    user = after.user
+    verified = {
+        "email_verified": user.email_verified or (before.email_verified and user.email == before.email),
+        "phone_verified": user.phone_verified or (before.phone_verified and user.phone == before.phone),
+    }
+    return msgspec.structs.replace(after, user=msgspec.structs.replace(user, **verified))
+
+
+def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datetime) -> tuple[bool, datetime | None]:
+    """Return whether the user is banned, and the end of the ban. Some systems write only the end.
+
+    An end in the past says only that another system has no ban any more: it does not end a ban that was made here.
+    """
+    if line.banned_until and line.banned_until > now:
+        return True, line.banned_until
+    if line.banned_until and line.banned is not False:
+        return was_banned, until
+    banned = was_banned if line.banned is UNSET else line.banned
+    return banned, until if line.banned_until is UNSET else None
+
+
+def _settled(after: Person, line: UserLine, anonymous: bool) -> Person:
+    """Return the user with the flags that follow from the other fields.
+
+    A user who can sign in again is not anonymous, whatever a line says. What is not there is not verified.
+    """
+    user = after.user
+    named = user.email or user.phone or after.password_hash or line.identities
+    return msgspec.structs.replace(
+        after,
+        user=msgspec.structs.replace(
+            user,
+            anonymous=anonymous and not named,
+            email_verified=user.email_verified and user.email is not None,
+            phone_verified=user.phone_verified and user.phone is not None,
+        ),
     )
 
 

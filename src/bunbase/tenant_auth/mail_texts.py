@@ -11,9 +11,18 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.settings import MailTexts
 from bunbase.pkg.errors import InvalidInput
-from bunbase.pkg.mail.templates import ALREADY_REGISTERED, INSTALLATION_INVITE, MEMBER_INVITE, TEMPLATES, Template
+from bunbase.pkg.mail.templates import (
+    ALREADY_REGISTERED,
+    INSTALLATION_INVITE,
+    MEMBER_INVITE,
+    ROLE_CHANGED,
+    TEMPLATES,
+    Template,
+)
 
-OF_DEVELOPERS: Final = frozenset({ALREADY_REGISTERED.kind, INSTALLATION_INVITE.kind, MEMBER_INVITE.kind})
+OF_DEVELOPERS: Final = frozenset(
+    one.kind for one in (ALREADY_REGISTERED, INSTALLATION_INVITE, MEMBER_INVITE, ROLE_CHANGED)
+)
 KINDS: Final = {kind: template for kind, template in TEMPLATES.items() if kind not in OF_DEVELOPERS}
 
 

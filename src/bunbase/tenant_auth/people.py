@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime
 
 import msgspec
 from msgspec import UNSET
 
 from bunbase.contracts.tenant_auth.activity import UserAct
-from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.problems import SignUpFirst, UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.users import ManagedUser, User, UserChanges
 from bunbase.pkg.errors import Unauthenticated
 
@@ -67,21 +68,34 @@ def with_changes(person: Person, changes: UserChanges, password_hash: str | None
     password, or None if the password does not change.
     """
     named = {field: value for field, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    other_phone = named.get("phone", person.user.phone) != person.user.phone
+    if other_phone or named.get("phone", person.user.phone) is None:
+        named["phone_verified"] = bool(named.get("phone")) and named.get("phone_verified") is True
     was_banned, (banned, until) = person.is_banned(now), _ban_after(person, changes, now)
     for field in ("banned", "banned_until", "password"):
         named.pop(field, None)
     after = msgspec.structs.replace(
         person,
-        user=msgspec.structs.replace(person.user, **named),
+        user=verified_if_said(person.user, msgspec.structs.replace(person.user, **named), named),
         password_hash=password_hash or person.password_hash,
         banned_at=(person.banned_at if was_banned else now) if banned else None,
         banned_until=until,
         password_changed_at=now if password_hash else person.password_changed_at,
     )
-    if after.user.email or after.password_hash:  # such a user can sign in again, and is not anonymous any more
+    if after.user.email or after.user.phone or after.password_hash:  # such a user can sign in again: not anonymous
         after = msgspec.structs.replace(after, user=msgspec.structs.replace(after.user, anonymous=False))
     ends = password_hash is not None or (banned and not was_banned)
-    return signed_out(after) if ends else changed(person, after)
+    if ends:
+        return signed_out(after)
+    return next_version(after) if other_phone else changed(person, after)  # as `with_phone`
+
+
+def verified_if_said(before: User, after: User, said: Container[str]) -> User:
+    """Return `after`, in which another address or number than before is verified only if the change says so."""
+    for field, flag in (("email", "email_verified"), ("phone", "phone_verified")):
+        if getattr(after, field) != getattr(before, field) and flag not in said:
+            after = msgspec.structs.replace(after, **{flag: False})
+    return after
 
 
 def credential_changes(before: Person, after: Person, now: datetime) -> list[UserAct]:
@@ -123,14 +137,18 @@ def taken_over(person: Person) -> Change:
 
 
 def with_identity(person: Person, email: str | None, name: str) -> Change:
-    """Return an anonymous user who has an identity now. `email`: the verified address, if there is one."""
+    """Return an anonymous user who has an identity now. The sessions of the anonymous user end.
+
+    `email`: the verified address, if there is one.
+    """
     found = {"email": email, "email_verified": True} if email else {}
     user = msgspec.structs.replace(person.user, anonymous=False, name=person.user.name or name, **found)
-    return next_version(msgspec.structs.replace(person, user=user))
+    return signed_out(msgspec.structs.replace(person, user=user))
 
 
 def with_new_email(person: Person, email: str) -> Change:
-    """Return the user with another address, which is confirmed."""
+    """Return the user with another address, which is confirmed. Raises: SignUpFirst."""
+    refuse_anonymous(person)
     user = msgspec.structs.replace(person.user, email=email, email_verified=True)
     return changed(person, msgspec.structs.replace(person, user=user))
 
@@ -139,9 +157,10 @@ def with_phone(person: Person, phone: str | None) -> Change:
     """Return the user with another phone number, which is confirmed; None for no number.
 
     The version increases, so that a sign-in with the old number that is under way opens no session.
+    Raises: SignUpFirst.
     """
-    anonymous = person.user.anonymous and phone is None
-    user = msgspec.structs.replace(person.user, phone=phone, phone_verified=phone is not None, anonymous=anonymous)
+    refuse_anonymous(person)
+    user = msgspec.structs.replace(person.user, phone=phone, phone_verified=phone is not None)
     return next_version(msgspec.structs.replace(person, user=user))
 
 
@@ -157,13 +176,17 @@ def phone_released(person: Person) -> Change:
 
 
 def with_password(person: Person, hash: str, now: datetime) -> Change:
-    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end."""
+    """Return the user with a new password. The access tokens end; the caller ends the sessions that should end.
+
+    Raises: SignUpFirst.
+    """
+    refuse_anonymous(person)
     return Change(_with_next_version(msgspec.structs.replace(person, password_hash=hash, password_changed_at=now)))
 
 
 def reset_by_mail(person: Person, hash: str, now: datetime) -> Change:
     """Return the user with a new password, set by a link that was sent to the address. All sessions end."""
-    return signed_out(with_verified_email(with_password(person, hash, now).person).person)
+    return signed_out(with_password(person, hash, now).person)
 
 
 def signed_out(person: Person) -> Change:
@@ -195,6 +218,19 @@ def next_version(person: Person) -> Change:
 
 def account_deleted() -> Unauthenticated:
     return Unauthenticated("This account was deleted.")
+
+
+def refuse_anonymous(person: Person) -> None:
+    """Raise SignUpFirst if the user is anonymous. Only `Anonymous.upgrade` gives such a user a way to sign in."""
+    if person.user.anonymous:
+        raise sign_up_first()
+
+
+def sign_up_first() -> SignUpFirst:
+    return SignUpFirst(
+        "Send the token of this user with POST /v1/auth/signup, with a code (/v1/auth/login/code or /login/phone), "
+        "a link (/v1/auth/login/link) or another service (/v1/auth/oauth/exchange)."
+    )
 
 
 def refuse_banned(person: Person, now: datetime) -> None:

@@ -28,7 +28,7 @@ from bunbase.pkg.identity.factor_checks import FactorChecks
 from bunbase.pkg.identity.fresh_proofs import FreshProofs
 from bunbase.pkg.identity.holders import Vault
 from bunbase.pkg.identity.mail_links import MailLinks
-from bunbase.pkg.identity.problems import LastSignInMethod, PasskeysUnavailable
+from bunbase.pkg.identity.problems import PasskeysUnavailable
 from bunbase.pkg.identity.redirects import listed_redirect
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
@@ -60,6 +60,7 @@ from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
 from bunbase.tenant_auth.store.users import UserStore
+from bunbase.tenant_auth.ways_in import need_way_in
 
 CONTEXT: Final = "tenant_auth:"  # the beginning of the contexts of sealed secrets; their owner is the project
 SETTINGS: Final = "settings:"  # the beginning of the purposes for which secrets of the settings are sealed
@@ -265,18 +266,7 @@ class Pool:
 
         Raises: LastSignInMethod.
         """
-        if (
-            not await self.proofs.passwords.has_password(user)
-            and not await self.stores.identities.of_account(user)
-            and not (await self.stores.factors.counts(user)).passkeys
-            and not await self._has_phone(user)
-        ):
-            raise LastSignInMethod("Set a password first, link another identity, or add another passkey.")
-
-    async def _has_phone(self, user: str) -> bool:
-        """True if a user can sign in by text message."""
-        person = await self.users.by_id(self.project, user) if self.auth.hooks.send_sms else None
-        return person is not None and person.user.phone_verified
+        await need_way_in(self, user)
 
     async def forget_ways_in(self, user: str) -> None:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.
@@ -285,6 +275,7 @@ class Pool:
         the address is theirs, nothing of the first one may open the account any more.
         """
         await self.stores.factors.delete_all(user)
+        await self.stores.passkeys.forget_challenges(user)
         await self.stores.identities.delete_all(user)
         await self.forget_links(user)
 

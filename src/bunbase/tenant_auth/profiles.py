@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
+from bunbase.pkg.control_characters import holds_control
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.languages import is_language
 
 MAX_DATA_BYTES: Final = 16 << 10
 MAX_CLAIMS_BYTES: Final = 1 << 10  # every request carries them; twice this and an address still fit into a token
 MAX_CLAIMS: Final = 32
+MAX_NAME: Final = 200
 MAX_LEVELS: Final = 32  # the same limit as for a document
 ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 RESERVED: Final = frozenset(
@@ -57,6 +60,18 @@ def check_claims(claims: dict[str, Any]) -> None:
         MAX_CLAIMS_BYTES,
         "every token carries the claims; store more data in `data` or in a collection",
     )
+
+
+def check_name(name: str) -> None:
+    """Check the name of a person. It may be empty. Raises: InvalidInput."""
+    if len(name) > MAX_NAME or holds_control(name):
+        raise _invalid("name", f"A name has at most {MAX_NAME} characters, and no control characters.")
+
+
+def check_language(language: str) -> None:
+    """Raises: InvalidInput, for a text that is neither empty nor the tag of a language."""
+    if language and not is_language(language):
+        raise _invalid("language", "Send the tag of a language, such as de or pt-BR.")
 
 
 def check_role(role: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import deliverable, email_or_none, normal_domain
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
 from bunbase.pkg.languages import is_language
@@ -71,9 +71,9 @@ def _check_deletion(settings: ProjectAuth) -> None:
 
 def _check_addresses(settings: ProjectAuth, public_url: str) -> None:
     for at, domain in enumerate(settings.email_domains):
-        normal = email_or_none(f"a@{domain}")
-        if normal != f"a@{domain}":
-            near = f" Did you mean {normal.removeprefix('a@')}?" if normal and normal.count("@") == 1 else ""
+        normal = normal_domain(domain.strip().removesuffix("."))
+        if normal != domain:
+            near = f" Did you mean {normal}?" if normal else ""
             raise _wrong(f"/email_domains/{at}", f"Send a domain in lower case, such as example.com.{near}")
     for at, url in enumerate(settings.redirect_urls):
         if fault := fault_in_entry(url, public_url):
@@ -87,7 +87,7 @@ def _check_mail(settings: ProjectAuth) -> None:
     except ValueError:
         raise _wrong("/mail/from", "Send a name, or a name and an address: Bakery <hello@bakery.example>.") from None
     reply_to = email_or_none(settings.mail.reply_to)
-    if settings.mail.reply_to and (reply_to is None or not reply_to.isascii()):
+    if settings.mail.reply_to and (reply_to is None or not deliverable(reply_to).isascii()):
         raise _wrong("/mail/reply_to", "Send an email address such as ada@example.com.")
     check_texts("/mail/templates", settings.mail.templates)
     for language, templates in settings.mail.languages.items():

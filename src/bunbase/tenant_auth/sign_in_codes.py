@@ -35,11 +35,24 @@ class SignInCodes:
 
     async def make(self, kind: str, address: str) -> str | None:
         """Return a new code, which takes the place of the older one; None if too many were made for the address."""
+        code, new = await self.prepared(kind, address)
+        return code if await self.keep(new) else None
+
+    async def prepared(self, kind: str, address: str) -> tuple[str, NewCode]:
+        """Return a new code, which `keep` stores. BunKMS seals it, so call this outside of a transaction."""
         code, now = f"{randbelow(10**DIGITS):0{DIGITS}d}", self.clock.now()
         sealed = await self.vault.sealed(_purpose(kind, address), code)
         until = now + timedelta(seconds=CODE_SECONDS)
-        new = NewCode(kind, address, sealed, now, until, now - HOUR, MAX_MADE)
-        return code if await self.store.replace(self.project, new) else None
+        return code, NewCode(kind, address, sealed, now, until, now - HOUR, MAX_MADE)
+
+    async def keep(self, new: NewCode) -> bool:
+        """Store a code in place of the older one. Return False if too many were made for the address."""
+        return await self.store.replace(self.project, new)
+
+    async def newest(self, kind: str, address: str) -> str | None:
+        """Return the code of an address that is still valid, to send it again."""
+        sealed = await self.store.newest(self.project, kind, address, self.clock.now(), MAX_COMPARED)
+        return None if sealed is None else await self.vault.unsealed(_purpose(kind, address), sealed)
 
     async def check(self, kind: str, address: str, code: str) -> str | None:
         """Return a name for the code, for `take`, if it is the valid code of the address; else None."""

@@ -105,7 +105,9 @@ async def test_no_sign_in_survives_a_suspension_at_the_same_time(bunauth: BunAut
     assert (await bunauth.managed_account(ada, id_of(bob))).sessions == 0
 
 
-async def test_a_new_role_ends_the_sessions_and_personal_tokens_get_it(bunauth: BunAuthService) -> None:
+async def test_a_new_role_ends_the_sessions_reaches_personal_tokens_and_is_told_by_mail(
+    bunauth: BunAuthService,
+) -> None:
     ada, bob = await two(bunauth)
     token = await bunauth.create_token(bob, "ci", ("admin",), None)
 
@@ -114,7 +116,10 @@ async def test_a_new_role_ends_the_sessions_and_personal_tokens_get_it(bunauth: 
         shown = await bunauth.set_account_role(ada, id_of(bob), AccountRole.ADMIN)
         told = [(await feed.next()).kind for _ in range(2)]
 
+    await bunauth.set_account_role(ada, id_of(bob), AccountRole.ADMIN)  # again: nothing changes, and there is no mail
+
     assert (shown.role, shown.sessions) == (AccountRole.ADMIN, 0)
+    assert (await kinds(bunauth, BOB)).count("role_changed") == 1
     assert told == [RevokedKind.SESSION, RevokedKind.ACCOUNT]
     assert (await bunauth.verify(token.token or "")).claims["role"] == "admin"
     assert (await bunauth.login(ANYONE, BOB, PASSWORD)).user.role == "admin"

@@ -137,3 +137,14 @@ async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(
 
     for _ in range(10):  # raises DatabaseBusy after a deadlock
         await asyncio.gather(bunauth.request_email_change(ada, NEW), bunauth.request_email_change(other, ADA))
+
+
+async def test_a_verified_address_is_asked_about_a_change_that_was_begun_before(bunauth: BunAuthService) -> None:
+    caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
+    await bunauth.request_email_change(caller, NEW)
+    prepared = await link(bunauth, NEW, "change-email")
+
+    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+
+    with pytest.raises(LinkExpired):
+        await bunauth.confirm_email_change(ANYONE, prepared)

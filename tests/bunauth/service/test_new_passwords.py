@@ -47,7 +47,7 @@ async def test_a_weak_password_is_refused_wherever_a_password_is_chosen(bunauth:
         with pytest.raises(WeakPassword):
             await bunauth.confirm_signup(ANYONE, sign_up, password)
         with pytest.raises(WeakPassword):
-            await bunauth.open_account(sign_up, password)
+            await bunauth.open_account(ANYONE, sign_up, password)
     invite = (await bunauth.create_invite(caller, None, "user")).url or ""
     with pytest.raises(WeakPassword):
         await bunauth.accept_invite(

@@ -24,7 +24,7 @@ from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.oidc.person import Person
 from bunbase.pkg.oidc.settings import ProviderSettings
 from tests.bunauth.external import FakeProvider, parameters
-from tests.bunauth.mailbox import link
+from tests.bunauth.mailbox import kinds, link
 from tests.bunauth.people import PASSWORD, caller_with, registered
 from tests.rooms import ANYONE, opened
 
@@ -65,6 +65,16 @@ async def test_an_invited_person_gets_an_account_with_a_verified_address_and_no_
     assert (bob.user.email, bob.user.name, bob.user.role, bob.user.email_verified) == (BOB, "Bob", "user", True)
     assert (await bunauth.verify(bob.access_token)).valid
     assert (await bunauth.login(ANYONE, BOB, PASSWORD)).user.id == bob.user.id
+
+
+async def test_the_first_sign_in_after_an_invitation_page_in_the_same_browser_causes_no_mail(
+    bunauth: BunAuthService, ada: SignedIn
+) -> None:
+    await bunauth.open_invited_on_page(ANYONE, invited(ada))
+
+    await bunauth.login(ANYONE, BOB, PASSWORD)
+
+    assert "new_sign_in" not in await kinds(bunauth, BOB)
 
 
 async def test_of_ten_requests_at_once_one_opens_the_account(bunauth: BunAuthService, ada: SignedIn) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bunbase.contracts.caller import Role
 from bunbase.contracts.functions.deployments import Bundle, FunctionConfig
-from bunbase.contracts.functions.problems import FunctionNotFound, InvalidBundle, VersionNotFound
+from bunbase.contracts.functions.problems import FunctionIsHook, FunctionNotFound, InvalidBundle, VersionNotFound
 from bunbase.functions.service import FunctionsService
 from bunbase.pkg.bun import find_bun
 from bunbase.pkg.errors import Forbidden, InvalidInput, TooLarge
@@ -142,6 +142,15 @@ async def test_a_deleted_function_cannot_be_read_or_called(functions: FunctionsS
         await functions.function(MEMBER, "hello")
     with pytest.raises(FunctionNotFound):
         await functions.delete_function(MEMBER, "hello")
+
+
+async def test_a_function_that_is_a_hook_of_the_project_is_not_deleted(functions: FunctionsService) -> None:
+    await deploy(functions, "gate", returning("one"))
+
+    with pytest.raises(FunctionIsHook, match="before_signup"):
+        await functions.delete_function(MEMBER, "gate")
+
+    assert (await functions.function(MEMBER, "gate")).version == 1
 
 
 @pytest.mark.parametrize("name", ["", "Hello", "1st", "a_b", "a" * 64, "../x", "é"])

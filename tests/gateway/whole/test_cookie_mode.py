@@ -13,10 +13,10 @@ import pytest
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
 from bunbase.contracts.revocations import RevokedKind
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
-from bunbase.gateway import fast_lane
 from bunbase.gateway.cookie_requests import SentCookies
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.pkg.errors import Malformed
+from tests.gateway.door import FOR_CACHES
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, LIBRARY, LIBRARYS, PASSWORD, PUBLISHABLE, SERVERS
 from tests.rooms import secret_caller
@@ -56,10 +56,7 @@ PAGES: list[tuple[str, tuple[str, ...], int, int]] = [
 
 
 @pytest.fixture(params=["fast", "ordinary"])
-async def lane(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Served]:
-    monkeypatch.setattr(fast_lane, "TURN_SECONDS", 60.0)
+async def lane(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         settings = GatewaySettings(fast_lane=request.param == "fast", token_requests_per_minute=5)
         served_here = await stack.enter_async_context(served(tmp_path, settings))
@@ -118,6 +115,23 @@ async def test_pages_of_the_app_may_read_answers_and_others_may_not(lane: Served
     assert shared(await ask(lane, f"OPTIONS {MINE}", f"origin: {SIBLING}", asking))[1] == ""
 
 
+async def test_a_page_of_one_project_gets_no_preflight_for_the_functions_of_another(lane: Served) -> None:
+    evil = "https://evil.example"
+    lane.tenant_auth.modes[LIBRARY] = CookieMode(True, frozenset({evil}), 3600)
+
+    async def allows(path: str, origin: str = evil) -> bool:
+        reply = await ask(lane, f"OPTIONS {path}", f"origin: {origin}", "access-control-request-method: PUT")
+        return reply.header("access-control-allow-credentials") == "true"
+
+    for named in (f"project={BAKERY}", f"key={PUBLISHABLE}", "project=bakery", f"project={BAKERY}&project={LIBRARY}"):
+        assert not await allows(f"/v1/functions/echo?{named}"), named
+    assert await allows(f"/v1/functions/echo?project={LIBRARY}")
+    assert await allows(f"/v1/functions/echo?project={BAKERY}", APP)
+    assert await allows(f"/v1/functions/echo?key={LIBRARYS}")
+    assert not await allows("/v1/functions/echo?key=pk_unknown")
+    assert await allows("/v1/functions/echo"), "a header may name the project"
+
+
 async def test_a_bearer_token_wins_and_a_server_with_the_secret_key_needs_no_origin(lane: Served) -> None:
     other = lane.tenant_auth.token(sub="usr_bob")
     bearer = f"authorization: Bearer {other}"
@@ -163,6 +177,32 @@ async def test_a_cookie_is_replaced_on_the_answer_and_asked_for_once(lane: Serve
     assert users.calls["cookie_access"] == 1
 
 
+async def test_an_answer_that_sets_or_removes_the_cookie_is_stored_by_no_cache(lane: Served) -> None:
+    """The function allows shared caches: they would give the session of one visitor to all others."""
+    users, routes = lane.tenant_auth, [(f"?project={BAKERY}", ()), ("", (PK,))]
+
+    async def caching(query: str, keys: tuple[str, ...]) -> tuple[bool, dict[str, str]]:
+        reply = await ask(lane, f"GET /v1/functions/cached-by-cdn{query}", EVES, *keys)
+        assert reply.status == 200
+        names = [name for name, _ in reply.headers]
+        assert names.count("cache-control") == 1
+        said = {name: value for name, value in reply.headers if (name, value) in FOR_CACHES or name == "cache-control"}
+        return "set-cookie" in names, said
+
+    assert [await caching(*route) for route in routes] == [(False, dict(FOR_CACHES))] * 2
+    users.cookies[BAKERY, COOKIE] = CookieAccess(users.token(session="ses_next"), NEXT, 800)
+    users.tell(RevokedKind.SESSION, "ses_u")
+    async with asyncio.timeout(5):
+        while not (await caching(*routes[0]))[0]:
+            await asyncio.sleep(0.01)
+    stored_nowhere = [(True, {"cache-control": "private, no-store"})] * 2
+    assert [await caching(*route) for route in routes] == stored_nowhere
+    refused = await ask(lane, f"GET {MINE}", PK, f"cookie: bb_{BAKERY}=urt_ended")
+    assert (refused.header("set-cookie"), refused.header("cache-control")) == (REMOVED, "private, no-store")
+    shown = await ask(lane, f"GET /v1/functions/cached-by-cdn?project={BAKERY}", f"cookie: bb_{BAKERY}=urt_ended")
+    assert (shown.header("set-cookie"), shown.header("cache-control")) == (REMOVED, "private, no-store")
+
+
 async def test_a_cookie_whose_session_has_ended_is_removed(lane: Served) -> None:
     users = lane.tenant_auth
     assert (await ask(lane, f"GET {MINE}", PK, EVES)).status == 200
@@ -175,9 +215,28 @@ async def test_a_cookie_whose_session_has_ended_is_removed(lane: Served) -> None
     assert (reply.status, reply.header("set-cookie")) == (401, REMOVED)
     assert msgspec.json.decode(reply.body)["code"] == "cookie_ended"
 
-    page = await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)
-    assert (page.status, page.header("set-cookie")) == (201, REMOVED), "the page of a function is shown without a user"
-    assert msgspec.json.decode(page.body)[-1] is None
+    for path, sent in ((f"/v1/functions/echo?project={BAKERY}", (EVES,)), ("/v1/functions/echo", (EVES, PK))):
+        page = await ask(lane, f"GET {path}", *sent)
+        assert page.status == 201, "the page of a function is shown without a user"
+        assert [value for name, value in page.headers if name == "set-cookie"][-1] == REMOVED
+        assert msgspec.json.decode(page.body)[-1] is None
+
+
+async def test_nobody_loses_the_cookie_while_the_keys_of_the_project_are_replaced(lane: Served) -> None:
+    users, old = lane.tenant_auth, lane.tenant_auth.key(BAKERY).kid
+    assert (await ask(lane, f"GET {MINE}", PK, EVES)).status == 200
+
+    users.tell(RevokedKind.SIGNING_KEY, old)  # tenant-auth still signs with the old key, and publishes it
+    async with asyncio.timeout(5):
+        while (reply := await ask(lane, f"GET {MINE}", PK, EVES)).status == 200:
+            await asyncio.sleep(0.01)
+    for refused in (reply, await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)):
+        assert (refused.status, refused.header("retry-after"), refused.header("set-cookie")) == (503, "2", "")
+    users.signers[BAKERY] = "the next key of the bakery"
+    users.cookies[BAKERY, COOKIE] = CookieAccess(users.token(), "", 800)
+
+    reply = await ask(lane, f"GET {MINE}", PK, EVES)
+    assert (reply.status, reply.header("set-cookie")) == (200, ""), "the old keys that were read last do not count"
 
 
 async def test_a_function_gets_the_user_and_never_the_cookie(lane: Served) -> None:
@@ -194,7 +253,7 @@ async def test_a_sign_in_sets_the_cookie_in_place_of_tokens_and_sign_out_removes
     assert reply.status == 200
     assert sorted(msgspec.json.decode(reply.body)) == ["aal", "amr", "user"]
     assert reply.header("set-cookie") == f"bb_{BAKERY}=refresh; HttpOnly; Max-Age=3600; Path=/; SameSite=lax"
-    assert reply.header("cache-control") == "no-store"
+    assert reply.header("cache-control") == "private, no-store"
 
     foreign = await ask(lane, "POST /v1/auth/login?cookies=1", PK, "origin: https://evil.example", JSON, body=login)
     assert (foreign.status, foreign.header("set-cookie")) == (403, "")

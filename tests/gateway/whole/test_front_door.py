@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ FILLED = {"project": BAKERY, "collection": "posts", "id": "d1", "name": "echo", 
 BODY_METHODS = ("post", "put", "patch")
 
 
+@functools.cache
 def addresses() -> list[tuple[str, str]]:
-    """Return method and path template of every route that takes a body."""
+    """Return method and path template of every route that takes a body. Making the document blocks for seconds."""
     paths: dict[str, Any] = msgspec.json.decode(openapi_document())["paths"]
     found = [(method.upper(), path) for path, item in paths.items() for method in item if method in BODY_METHODS]
     assert len(found) > 40
@@ -191,17 +192,25 @@ async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple
 
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_body_that_stalls_is_refused_on_every_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both lanes close the connection afterwards."""
+    """Both lanes close the connection afterwards. On a busy machine, an import may be late before it runs."""
     monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
-    # a running import has its own deadline, which is shorter than `read_seconds` even on a busy machine
-    async with both(tmp_path, read_seconds=1.0, linger_seconds=0.3, idle_seconds=0.3) as lanes:
+    async with both(tmp_path, read_seconds=2.0, linger_seconds=0.3, idle_seconds=0.3) as lanes:
         for lane in lanes:
             replies = await asyncio.gather(*[stalled(lane, *address) for address in addresses()])
             late = [code for status, code in replies if status in (408, 504)]
             assert len(late) > 30
-            assert set(late) == {b"request_stalled", b"deadline_exceeded"}
+            assert set(late) <= {b"request_stalled", b"deadline_exceeded"}
             assert max(status for status, _ in replies) <= 504
             assert 500 not in {status for status, _ in replies}
+
+
+async def test_a_running_import_that_stalls_has_its_own_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
+    async with both(tmp_path, linger_seconds=0.3) as lanes:  # with the usual time for the rest of a request
+        for lane in lanes:
+            assert await stalled(lane, "POST", "/v1/import") == (504, b"deadline_exceeded")
 
 
 async def stalled(lane: Served, method: str, template: str) -> tuple[int, bytes]:
@@ -242,7 +251,7 @@ async def test_a_client_that_disconnects_during_its_body_is_counted_as_499(lanes
                 async with lane.connected() as connection:
                     connection.send(beginning(*address))
                     await connection.writer.drain()
-            await eventually(partial(all_counted, before))
+            await eventually(functools.partial(all_counted, before))
         new = [labels for labels, count in counted().items() if count > before.get(labels, 0)]
 
         assert {status for _, _, status in new if status >= "500"} == set()

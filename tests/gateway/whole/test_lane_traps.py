@@ -13,7 +13,7 @@ import pytest
 from bunbase.contracts.bundoc.documents import Document, Page
 from bunbase.contracts.bundoc.problems import DocumentExists
 from bunbase.contracts.revocations import RevokedKind
-from bunbase.gateway import fast_lane
+from bunbase.gateway import fast_lane, revoked
 from bunbase.pkg import metrics
 from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Served, request, served
@@ -108,8 +108,12 @@ async def test_many_pipelined_reads_are_answered_in_their_order(lane: Served) ->
 async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_its_time_is_used_up(
     lane: Served, monkeypatch: pytest.MonkeyPatch, turn_seconds: float
 ) -> None:
-    """Thousands of requests that arrive together block the loop for TURN_SECONDS at most."""
+    """Thousands of requests that arrive together block the loop for TURN_SECONDS at most; only the first is sure of it.
+
+    The kernel and SLICE_BYTES may cut the bytes into a few pieces, each of which has a first request.
+    """
     monkeypatch.setattr(fast_lane, "TURN_SECONDS", turn_seconds)
+    monkeypatch.setattr(revoked, "STALE_SECONDS", 3600.0)  # the fakes send no heartbeats
     before = lane.hot.taken
 
     async with lane.connected() as connection:
@@ -120,9 +124,23 @@ async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_it
         alone = await connection.ask(f"GET {D1}", KEY)
 
     assert [reply.status for reply in [*replies, alone]] == [200] * 201
-    assert together == (200 if turn_seconds > 0 else 0)
+    assert together == 200 if turn_seconds > 0 else 0 < together < 10
     assert lane.hot.taken - before == together + 1
     assert fast_lane.TURN_SECONDS == 0.01
+
+
+async def test_the_fast_lane_takes_a_request_that_arrives_alone_however_busy_the_machine_is(
+    lane: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operating system may stop the process for longer than TURN_SECONDS between the data and its parsing."""
+    monkeypatch.setattr(fast_lane, "TURN_SECONDS", -1.0)
+    before = lane.hot.taken
+
+    async with lane.connected() as connection:
+        for _ in range(3):
+            assert (await connection.ask(f"GET {D1}", KEY)).status == 200
+
+    assert lane.hot.taken - before == 3
 
 
 async def test_a_request_that_arrives_byte_by_byte_is_answered(lane: Served) -> None:

@@ -208,7 +208,7 @@ async def _jwt_verifiers(rooms: Opened) -> list[Verifier]:
             ("gateway.keyring.claims", "gateway.identity.end_user"),
             lambda token: refuses(identity.end_user(rooms.bakery.id, token), *INVALID),
             frozenset({"user"}),
-            _user_issuer(rooms),
+            await _user_issuer(rooms),
             by_us | no_issuer,
         ),
         *[await _curve_verifier(rooms, algorithm) for algorithm in (SigningAlgorithm.ES256, SigningAlgorithm.EDDSA)],
@@ -287,22 +287,30 @@ async def _userinfo_verifier(rooms: Opened) -> Verifier:
     )
 
 
-def _user_issuer(rooms: Opened) -> Issuer:
-    def claims() -> dict[str, Any]:
-        more = {"aud": rooms.bakery.id, "sid": "ses_1", "ver": 0, "type": "user", "role": "", "email": None}
-        return _of_project(rooms, rooms.user, 900) | more | {"claims": {}}
+async def _user_issuer(rooms: Opened) -> Issuer:
+    return _project_issuer(rooms, await _user_claims(rooms, rooms.bakery.id))
 
-    return _project_issuer(rooms, claims)
+
+async def _user_claims(rooms: Opened, project: str) -> Callable[[], dict[str, Any]]:
+    """Return the claims of a user with a real session: on a busy machine, the gateway may ask whether it is open."""
+    users, server = rooms.tenant_auth, secret_caller(project)
+    user = await users.create_user(server, NewUser("session@example.com"))
+    custom = await users.custom_token(server, user.id, {})
+    opened = await users.login_with_custom_token(publishable_caller(project), custom.token)
+    said = unverified_claims(opened.access_token)
+
+    def claims() -> dict[str, Any]:
+        return said | _dates(900) | {"jti": new_id("jti")}
+
+    return claims
 
 
 async def _curve_verifier(rooms: Opened, algorithm: SigningAlgorithm) -> Verifier:
     """Return the row of a project that has changed the algorithm of its tokens. Its old RSA key is still accepted."""
     project = (await rooms.platform.create_project(rooms.ada, f"Signs with {algorithm}")).id
-    await rooms.kms.renew_signing_key(project, algorithm)
-
-    def claims() -> dict[str, Any]:
-        return _user_issuer(rooms).claims() | {"aud": project}
-
+    await rooms.tenant_auth.change_project_auth(at(rooms, project), {"tokens": {"algorithm": algorithm.value}}, None)
+    rooms.tenant_auth.pools.cache.forget(project)
+    claims = await _user_claims(rooms, project)
     name = f"gateway: end user, {algorithm}"
     by_us = ("issued_in_the_future", "subject_that_postgresql_cannot_store", "subject_that_is_nobody", "other_issuer")
     return Verifier(

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
@@ -80,10 +81,35 @@ async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address
         assert await request_mail(pool.stores, RESET, " Ada@Example.com", clock)
         clock.advance(1)
     assert not await request_mail(a.stores, RESET, "no address", clock)
-    await answer_requests(a.stores, answer)
-    await answer_requests(a.stores, answer)
+    await answer_requests(a.stores, answer, clock)
+    await answer_requests(a.stores, answer, clock)
 
     assert answered == [MailRequest("a", RESET, OLD, "", ""), MailRequest("b", RESET, OLD, "", "")]
+
+
+async def test_a_request_that_cannot_be_answered_delays_no_other_request(
+    pools: tuple[Pool, Pool], clock: ManualClock
+) -> None:
+    a, b = pools
+    answered: list[str] = []
+
+    async def answer(asked: MailRequest) -> None:
+        answered.append(asked.email)
+        if asked.email == "broken@example.com":
+            raise IndexError(asked.email)
+        if asked.project == "a":
+            raise Unreachable("the keys of the project cannot be read")
+
+    for pool, email in ((a, OLD), (b, "broken@example.com"), (b, OLD)):
+        assert await request_mail(pool.stores, RESET, email, clock)
+        clock.advance(1)
+    with capture_logs() as logs:
+        await answer_requests(a.stores, answer, clock)
+        clock.advance(61)
+        await answer_requests(a.stores, answer, clock)
+
+    assert answered == [OLD, "broken@example.com", OLD, OLD]
+    assert "@" not in repr(logs)
 
 
 async def test_a_change_of_the_address_needs_both_addresses(pools: tuple[Pool, Pool]) -> None:

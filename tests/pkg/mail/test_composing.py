@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bunbase.pkg.mail import templates
 from bunbase.pkg.mail.composing import compose, harmless, in_words
 from bunbase.pkg.mail.letters import Letter
-from bunbase.pkg.mail.templates import MEMBER_INVITE, PASSWORD_RESET, SIGN_IN_CODE, TEMPLATES, Template
+from bunbase.pkg.mail.templates import MEMBER_INVITE, NEW_SIGN_IN, PASSWORD_RESET, SIGN_IN_CODE, TEMPLATES, Template
 
 URL = "https://bunbase.test/invite?token=inv_abc&x=1"
 FIELDS = {
@@ -83,6 +83,20 @@ def test_every_template_is_in_the_list_of_templates() -> None:
 def test_a_code_stands_alone_on_its_line_and_the_link_is_copied_easily() -> None:
     assert "\n482913\n" in filled(SIGN_IN_CODE).text
     assert f"\n{URL}\n" in filled(PASSWORD_RESET).text
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown_as"),
+    [
+        ("Mozilla/5.0 Chrome/131.0.0.0", "Mozilla/5.0 Chrome/131.0.0.0"),
+        ("bunbase-cli/0.1.0 (ada.local)", "bunbase-cli/0.1.0 (ada. local)"),
+        ("https://evil.com 1.evil.com", "https: //evil. com 1. evil. com"),
+    ],
+)
+def test_a_program_keeps_its_version_but_never_becomes_a_link(agent: str, shown_as: str) -> None:
+    fields = {"app": "BunBase", "email": "ada@example.com", "at": "now", "ip": "203.0.113.9", "agent": agent}
+
+    assert f"Program: {shown_as}" in compose(NEW_SIGN_IN, "ada@example.com", fields).text
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ def test_a_sender_is_a_name_or_a_name_with_an_address() -> None:
     assert own_sender(" Bakery ", "a@b.example") == OwnSender("Bakery", "", "a@b.example")
     assert own_sender("Bakery <Post@bakery.example>", "") == OwnSender("Bakery", "post@bakery.example", "")
     assert own_sender("post@bakery.example", "") == OwnSender("", "post@bakery.example", "")
+    assert own_sender("post@bücher.example", "").address == "post@xn--bcher-kva.example"
+    assert own_sender('"Bakery, \\"Ltd.\\"" <post@bakery.example>', "").name == 'Bakery, "Ltd."'
     assert own_sender("", "") == OwnSender()
 
 
@@ -21,6 +23,11 @@ def test_a_sender_is_a_name_or_a_name_with_an_address() -> None:
         "Bakery\n <post@bakery.example>",
         "post@",
         "Bakery <post>",
+        "security＠bank.example",
+        "service@bank.example <post@bakery.example>",
+        "Bakery <=?utf-8?q?a?=@bakery.example>",
+        "Bakers: post@bakery.example;",
+        "post@bakery.example (Bakery)",
         "a@x.example, b@x.example",
         "Bank <service@bank.example> <post@bakery.example>",
         "Bäckerei <bäcker@bakery.example>",

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import random
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 import bcrypt
 import pytest
+from argon2.low_level import Type, hash_secret
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bunbase.pkg.password_hashes.limits import MAX_TEXT, UnusableHash
+from bunbase.pkg.password_hashes.bcrypt_hash import LETTERS
+from bunbase.pkg.password_hashes.limits import MAX_ARGON2_WORK, MAX_TEXT, UnusableHash
 from bunbase.pkg.password_hashes.reading import read_hash
 from tests.seeds import examples
 
@@ -81,6 +87,7 @@ def test_a_published_vector_matches_its_password_alone_also_after_it_was_stored(
 
 
 SALT, HASH = b64("sixteen bytes of"), b64("sixteen bytes of")
+BARE_SALT, BARE_HASH = SALT.rstrip("="), HASH.rstrip("=")
 REFUSED = {
     "bcrypt of cost 15": ("$2b$15$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "4 to 14"),
     "bcrypt of cost 3": ("$2b$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW", "4 to 14"),
@@ -91,6 +98,9 @@ REFUSED = {
     "scrypt with too many lanes": (f"$scrypt$ln=14,r=8,p=17${SALT}${HASH}", "N·r·p"),
     "scrypt with r = 0": (f"$scrypt$ln=14,r=0,p=1${SALT}${HASH}", "from 1"),
     "scrypt with N = 1": (f"$scrypt$ln=0,r=8,p=1${SALT}${HASH}", "from 1"),
+    "scrypt with N = 8": (f"$scrypt$ln=3,r=8,p=1${SALT}${HASH}", "at least 16"),
+    "scrypt with more lanes than memory": (f"$scrypt$ln=4,r=65536,p=16${SALT}${HASH}", "128 MiB"),
+    "scrypt with an N that r does not allow": (f"$scrypt$ln=16,r=1,p=1${SALT}${HASH}", "RFC 7914"),
     "scrypt with a short hash": (f"$scrypt$ln=14,r=8,p=1${SALT}$AAAA", "16 to 64"),
     "scrypt with a long hash": (f"$scrypt$ln=14,r=8,p=1${SALT}${b64('x' * 65)}", "16 to 64"),
     "scrypt with a long salt": (f"$scrypt$ln=14,r=8,p=1${b64('x' * 257)}${HASH}", "256 bytes"),
@@ -101,10 +111,11 @@ REFUSED = {
     "pbkdf2 with two blocks of a million and one": (f"$pbkdf2-sha256$i=1000001${SALT}${b64('x' * 33)}", "2000000"),
     "pbkdf2 without iterations": (f"$pbkdf2-sha256$i=0${SALT}${HASH}", "2000000"),
     "pbkdf2 with MD5": (f"$pbkdf2-md5$i=1000${SALT}${HASH}", "unknown"),
-    "argon2 with a gibibyte": (f"$argon2id$v=19$m=1048576,t=1,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "131072 KiB"),
-    "argon2 with many rounds": (f"$argon2id$v=19$m=65536,t=9,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "524288 KiB"),
-    "argon2 with 64 lanes": (f"$argon2id$v=19$m=65536,t=1,p=64${SALT.rstrip('=')}${HASH.rstrip('=')}", "lanes"),
-    "argon2d": (f"$argon2d$v=19$m=256,t=2,p=1${SALT.rstrip('=')}${HASH.rstrip('=')}", "unknown"),
+    "argon2 with a gibibyte": (f"$argon2id$v=19$m=1048576,t=1,p=1${BARE_SALT}${BARE_HASH}", "131072 KiB"),
+    "argon2 with many rounds": (f"$argon2id$v=19$m=65536,t=9,p=1${BARE_SALT}${BARE_HASH}", "524288 KiB"),
+    "argon2 with 64 lanes": (f"$argon2id$v=19$m=65536,t=1,p=64${BARE_SALT}${BARE_HASH}", "lanes"),
+    "argon2 with rounds of many threads": (f"$argon2id$v=19$m=64,t=65,p=8${BARE_SALT}${BARE_HASH}", "each lane"),
+    "argon2d": (f"$argon2d$v=19$m=256,t=2,p=1${BARE_SALT}${BARE_HASH}", "unknown"),
     "md5 of crypt": ("$1$salt$qJH7.N4xYta3aEG/dfqo/0", "unknown"),
     "a password": ("correct horse", "unknown"),
     "nothing": ("", "unknown"),
@@ -134,3 +145,80 @@ def test_no_text_raises_another_error(noise: str, text: str) -> None:
     for candidate in (noise, text[: len(noise)] + noise, text.replace("$", noise[:3], 1), text + noise):
         with suppress(UnusableHash):
             assert read_hash(candidate).text
+
+
+PASSWORD = "correct horse"
+
+
+def spellings(some: random.Random) -> Iterator[str]:
+    """Yield hashes of PASSWORD with random parameters, in spellings that other systems accept."""
+    for _ in range(12):
+        salt, zeros = some.randbytes(some.randrange(8, 40)), "0" * some.randrange(3)
+        memory, rounds, lanes = some.randrange(64, 200), some.randrange(1, 4), some.choice((1, 2, 8))
+        made = hash_secret(PASSWORD.encode(), salt, rounds, memory, lanes, some.randrange(16, 40), Type.ID).decode()
+        yield _loose(made.replace("m=", f"m={zeros}").replace("t=", f"t={zeros}"), some)
+    for _ in range(12):
+        log_n, r, p = some.choice(((4, 1 << some.randrange(13), 1), (4, 1, 4000), (10, 8, 2), (15, 1, 1)))
+        salt = some.randbytes(some.randrange(20))
+        hash = hashlib.scrypt(PASSWORD.encode(), salt=salt, n=1 << log_n, r=r, p=p, maxmem=1 << 30, dklen=32)
+        yield f"$scrypt$ln=0{log_n},r={r},p=0{p}${base64.b64encode(salt).decode()}${base64.b64encode(hash).decode()}"
+    for _ in range(4):
+        made = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        yield made[:28] + _with_noise(made[28], 4, some) + made[29:-1] + _with_noise(made[-1], 2, some)
+
+
+def _loose(text: str, some: random.Random) -> str:
+    """Return the text with random bits where the base64 of its salt and hash ends within a byte."""
+    *head, salt, hash = text.split("$")
+    loosened = [one[:-1] + _with_noise(one[-1], -len(one) % 4 * 2, some, STANDARD) for one in (salt, hash)]
+    return "$".join([*head, *loosened])
+
+
+STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+def _with_noise(letter: str, bits: int, some: random.Random, letters: str = LETTERS) -> str:
+    return letters[letters.index(letter) | some.randrange(1 << bits)]
+
+
+def test_every_accepted_hash_matches_its_password() -> None:
+    """A hash that could never match would shut its user out, without a word at the import."""
+    for text in spellings(random.Random(8)):
+        stored = read_hash(read_hash(text).text)
+        assert stored.matches(PASSWORD), text
+        assert not stored.matches(PASSWORD + "x"), text
+
+
+def test_a_digit_is_one_of_ten_in_every_scheme() -> None:
+    """Python's patterns and int() know the digits of all scripts, but the libraries know ASCII alone."""
+    some, others = random.Random(7), [chr(at) for at in range(128, 0x20000) if chr(at).isdecimal()]
+    for name, (text, _) in VECTORS.items():
+        head, mark, rest = text.rpartition("$") if "bcrypt" not in name else (text[:7], "", text[7:])
+        digits = [at for at, letter in enumerate(head[4:], 4) if letter.isdecimal()]
+        for _ in range(20):
+            at = some.choice(digits)
+            with pytest.raises(UnusableHash):
+                read_hash(head[:at] + some.choice(others) + head[at + 1 :] + mark + rest)
+
+
+def test_no_accepted_argon2_hash_costs_more_than_the_work_that_is_allowed() -> None:
+    """Counted are the KiB and the threads of a check. The dearest hash with many threads takes 0.1 s, not 8 s."""
+    some, dearest = random.Random(1), 0
+    for _ in range(2000):
+        memory, rounds, lanes = 1 << some.randrange(3, 18), 1 << some.randrange(14), some.randrange(1, 9)
+        with suppress(UnusableHash):
+            read_hash(f"$argon2id$v=19$m={memory},t={rounds},p={lanes}${BARE_SALT}${BARE_HASH}")
+            assert memory * rounds <= MAX_ARGON2_WORK
+            dearest = max(dearest, 4 * lanes * rounds if lanes > 1 else 0)
+    assert 1024 < dearest <= 2048
+
+    before = time.process_time()
+    assert not read_hash(f"$argon2id$v=19$m=64,t=64,p=8${BARE_SALT}${BARE_HASH}").matches(PASSWORD)
+    assert time.process_time() - before < 2  # processor time, so a busy machine changes nothing
+
+
+@pytest.mark.parametrize("text", ["ln=4,r=1,p=65536", "ln=4,r=32768,p=2"])
+def test_scrypt_with_an_unusual_share_of_pbkdf2_costs_no_more_than_the_others(text: str) -> None:
+    before = time.process_time()
+    assert not read_hash(f"$scrypt${text}${SALT}${HASH}").matches(PASSWORD)
+    assert time.process_time() - before < 4

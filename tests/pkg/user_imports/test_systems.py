@@ -64,7 +64,6 @@ FROM_FIREBASE: Line = {
     "role": "editor",
     "claims": {"plan": "paid"},
     "data": {"photo_url": "https://example.com/1.png"},
-    "banned": False,
     "created_at": "2017-10-25T01:12:05+00:00",
     "last_sign_in_at": "2017-10-25T01:12:05+00:00",
     "identities": [{"provider": "google", "subject": "110169484474386276334", "email": "user1@gmail.com"}],

@@ -132,6 +132,28 @@ async def test_a_person_signs_up_and_learns_what_was_wrong_before(
     assert "new-account" not in closed.text
 
 
+async def test_the_link_of_a_sign_up_on_the_page_leads_back_to_the_app_and_signs_in(
+    room: TenantAuthService, http: httpx.AsyncClient
+) -> None:
+    await change_settings(room, verify_emails=True)
+    form = await http.get(at("/new-account"))
+    await http.post(action(form, "/new-account"), data={"email": EVE})
+    mail = f"/v1/auth/ui/sign-up?project={BAKERY}"
+    page = await http.get(f"{mail}&token={await link(room, EVE, 'sign-up')}")
+    token = hidden(page, "token")
+    short = await http.post(mail, data={"token": token, "password": "short"})
+    answer = await http.post(mail, data={"token": token, "password": PASSWORD})
+    used = await http.get(f"{mail}&token={token}")
+    signed_in = await trade(room, answer)
+
+    assert 'name="password"' not in form.text
+    assert all(
+        "form-action 'self' https://bakery.example" in one.headers["content-security-policy"] for one in (page, short)
+    )
+    assert (sent_back(answer)["state"], signed_in.user.email, signed_in.user.email_verified) == ("s & t", EVE, True)
+    assert (used.status_code, f'href="{APP}"' in used.text) == (410, True)
+
+
 async def test_a_code_and_a_link_of_a_mail_sign_in(room: TenantAuthService, http: httpx.AsyncClient) -> None:
     asked = await http.post(at("/by-email"), data={"email": EVE, "way": "code"})
     code = next(found[0] for mail in await mails(room, EVE) if (found := re.search(r"\b\d{6}\b", mail.text)))
@@ -327,7 +349,7 @@ async def test_a_page_speaks_the_language_of_its_reader_in_the_colour_of_the_app
 
     assert all(f'<html lang="{language}">' in page.text for language, page in pages.items())
     assert "El correo o la contraseña no es correcto." in again.text
-    assert "Adresse bestätigen" in mail.text
+    assert "Dieser Link wurde schon benutzt" in mail.text
     assert "Dieser Link wurde schon benutzt" in broken.text
     assert "--button: #ffcc00; --on-button: #000000;" in mail.text
     assert mail.headers["content-security-policy"].count("'sha256-") == 2

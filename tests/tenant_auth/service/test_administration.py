@@ -12,7 +12,7 @@ from bunbase.contracts.bunauth.problems import EmailTaken, InvalidCredentials, I
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.revocations import Revocation, RevokedKind, user_version
-from bunbase.contracts.tenant_auth.problems import UserBanned, UserNotFound
+from bunbase.contracts.tenant_auth.problems import PhoneTaken, UserBanned, UserNotFound
 from bunbase.contracts.tenant_auth.users import ManagedUser, NewUser, User, UserChanges, UserFilter
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
@@ -456,3 +456,25 @@ async def test_a_key_destroyed_during_the_hashing_of_a_password_prevents_the_new
 
 async def _claims(room: TenantAuthService, clock: ManualClock, token: str) -> dict[str, Any]:
     return await claims_of(room, BAKERY, token, lambda: clock.now().timestamp())
+
+
+async def test_a_phone_number_and_a_name_are_set_found_and_removed(tenant_auth: TenantAuthService) -> None:
+    made = await tenant_auth.create_user(SERVER, NewUser(phone="+49 176 12345678", name="Eve", phone_verified=True))
+    for only in (UserFilter(phone=" 49 17612345678"), UserFilter(q="+4917612345678")):
+        assert (await tenant_auth.users(SERVER, only, 10, None)).items == (made,)
+    with pytest.raises(PhoneTaken):
+        await tenant_auth.create_user(SERVER, NewUser(phone="+4917612345678"))
+    for wrong in (
+        NewUser(),
+        NewUser(phone="12"),
+        NewUser("eve@example.com", name="a\0"),
+        NewUser("eve@example.com", language="?"),
+    ):
+        with pytest.raises(InvalidInput):
+            await tenant_auth.create_user(SERVER, wrong)
+    other = await tenant_auth.update_user(SERVER, made.id, UserChanges(phone="+4917612345679", name="Zoë"))
+    none = await tenant_auth.update_user(SERVER, made.id, UserChanges(phone=None, phone_verified=True))
+
+    assert (made.email, made.phone, made.phone_verified, made.name) == (None, "+4917612345678", True, "Eve")
+    assert (other.phone, other.phone_verified, other.name) == ("+4917612345679", False, "Zoë")
+    assert (none.phone, none.phone_verified) == (None, False)

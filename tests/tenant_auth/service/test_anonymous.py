@@ -194,7 +194,6 @@ async def test_anonymous_users_who_were_away_for_long_are_deleted_and_nobody_els
     gone, back, known, linked = [await visitor(tenant_auth, clock) for _ in range(4)]
     ordinary = await tenant_auth.create_user(SERVER, NewUser("eve@example.com"))
     await tenant_auth.update_user(SERVER, known[0].user.id, UserChanges(email="known@example.com"))
-    await db.execute("UPDATE users SET anonymous = true WHERE id = $1", known[0].user.id)
     await db.execute(
         "INSERT INTO identities (project, id, user_id, provider, subject, created_at, last_used_at) "
         "VALUES ($1, 'idn_1', $2, 'google', 'x', $3, $3)",

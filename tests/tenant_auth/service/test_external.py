@@ -26,7 +26,12 @@ from bunbase.contracts.bunauth.problems import (
 )
 from bunbase.contracts.caller import Caller, Role
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
-from bunbase.contracts.tenant_auth.problems import EmailDomainNotAllowed, SignupRefused, UserBanned
+from bunbase.contracts.tenant_auth.problems import (
+    EmailDomainNotAllowed,
+    MfaEnrolmentRequired,
+    SignupRefused,
+    UserBanned,
+)
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges, UserFilter
 from bunbase.pkg.clock import ManualClock
@@ -351,6 +356,26 @@ async def test_an_anonymous_user_is_not_merged_with_a_user_who_is_there_already(
     service.person_there = Person("sub-nameless", None, False)
     ticket = (await room.create_user_link_ticket(visitor, "google")).ticket
     assert (await signed_in(room, link=ticket)).user.id == visitor.end_user().uid
+
+
+@pytest.mark.parametrize("by_ticket", [False, True], ids=["with the token", "with a ticket"])
+async def test_an_anonymous_user_who_signs_up_by_a_service_needs_the_second_factor_of_the_project(
+    room: TenantAuthService, clock: ManualClock, by_ticket: bool
+) -> None:
+    """A session of the user may vouch for a link. The session of a visitor, who has proved nothing, may not."""
+    await configure(room, BAKERY, second_factor="required", anonymous={"enabled": True})
+    opened = await room.sign_in_anonymously(AT_BAKERY, {})
+    visitor = await as_user(room, AT_BAKERY, opened.access_token, clock.now().timestamp)
+    ticket = (await room.create_user_link_ticket(visitor, "google")).ticket if by_ticket else ""
+
+    with pytest.raises(MfaEnrolmentRequired):
+        await signed_in(room, link=ticket, exchanger=visitor)
+
+    with pytest.raises(InvalidToken):  # the visitor's session does not become one of the user
+        await room.refresh(AT_BAKERY, opened.refresh_token)
+    with pytest.raises(MfaEnrolmentRequired):
+        await signed_in(room)
+    assert not (await room.user(SERVER, visitor.end_user().uid)).anonymous
 
 
 async def test_the_secret_of_a_provider_never_goes_to_another_server(room: TenantAuthService) -> None:

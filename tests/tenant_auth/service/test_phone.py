@@ -14,6 +14,7 @@ from bunbase.contracts.tenant_auth.problems import (
     PhoneNotAllowed,
     PhoneNotConfigured,
     PhoneTaken,
+    SignupRefused,
     UserBanned,
 )
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
@@ -22,8 +23,10 @@ from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.problems import LastSignInMethod
 from bunbase.tenant_auth.service import TenantAuthService
+from bunbase.tenant_auth.service.text_messages import MAX_PER_PHONE
 from bunbase.tenant_auth.sign_in_codes import MAX_COMPARED, MAX_MADE
 from tests.rooms import publishable_caller, secret_caller
+from tests.tenant_auth.hooking import FakeFunctions
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
@@ -129,18 +132,23 @@ async def test_of_two_hundred_guesses_five_are_compared_and_a_code_works_once(te
 async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    sender = await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 7})
+    sender = await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 8})
+    known = await without_password(tenant_auth, "eve@example.com", clock)
+    has_phone = "UPDATE users SET phone = $1, phone_verified = true WHERE id = $2"
+    await tenant_auth.stores.db.execute(has_phone, OTHER_PHONE, known.end_user().uid)
     await phones_on(tenant_auth, LIBRARY)
     for _ in range(MAX_MADE + 2):
         await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
         await settle(tenant_auth)
-    assert len(sender.to(PHONE)) == MAX_MADE
+    codes = [message.code for message in sender.to(PHONE)]
+    assert (len(codes), len(set(codes)), len(set(codes[MAX_MADE - 1 :]))) == (MAX_MADE + 2, MAX_MADE, 1)
     for last in range(5):
         await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
     await tenant_auth.request_phone_code(AT_LIBRARY, PHONE, "")
     await settle(tenant_auth)
 
     assert len([one for one in sender.sent if one[0] == BAKERY]) == 7
+    assert await code_by_text(tenant_auth, OTHER_PHONE), "strangers cannot use up the messages of users"
     assert len(sender.to(PHONE, LIBRARY)) == 1, "one project cannot use up the messages of another"
     clock.advance(3601)
     assert await code_by_text(tenant_auth)
@@ -258,3 +266,66 @@ async def test_in_dev_mode_without_a_hook_the_codes_are_in_the_mailbox(tenant_au
     [message] = await tenant_auth.dev_mails(PHONE, BAKERY, 10, "")
 
     assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, message.text.strip())).user.phone == PHONE
+
+
+async def has_number(room: TenantAuthService, id: str) -> None:
+    """Give a user a number that nobody has confirmed, as an import does."""
+    await room.stores.db.execute("UPDATE users SET phone = $1, phone_verified = false WHERE id = $2", PHONE, id)
+
+
+async def test_a_user_keeps_an_unconfirmed_number_if_its_owner_is_not_admitted(
+    tenant_auth: TenantAuthService, functions: FakeFunctions
+) -> None:
+    await phones_on(tenant_auth)
+    eve = await tenant_auth.create_user(SERVER, NewUser("eve@example.com", email_verified=True))
+    await has_number(tenant_auth, eve.id)
+    functions.deploy(BAKERY, "gate", before_signup=lambda _: {"refuse": "no"})
+
+    for settings, refusal in (
+        ({"signups": "closed"}, InvalidCode),
+        ({"signups": "open", "hooks": {"before_signup": "gate"}}, SignupRefused),
+    ):
+        await change_settings(tenant_auth, **settings)
+        code = await code_by_text(tenant_auth)
+        with pytest.raises(refusal):
+            await tenant_auth.login_with_phone(AT_BAKERY, PHONE, code)
+        assert (await tenant_auth.user(SERVER, eve.id)).phone == PHONE
+
+    await change_settings(tenant_auth, hooks={"before_signup": None})
+    new = await tenant_auth.login_with_phone(AT_BAKERY, PHONE, code)
+    assert new.user.id != eve.id
+    assert (await tenant_auth.user(SERVER, eve.id)).phone is None
+
+
+@pytest.mark.parametrize("factor", ["passkeys", "totp"])
+async def test_an_unconfirmed_number_opens_no_user_with_a_passkey_or_a_second_factor(
+    tenant_auth: TenantAuthService, clock: ManualClock, factor: str
+) -> None:
+    await phones_on(tenant_auth)
+    first, _ = await signed_in(tenant_auth, clock)
+    await has_number(tenant_auth, first.user.id)
+    add = {
+        "passkeys": "INSERT INTO passkeys (project, id, user_id, credential_id, public_key, sign_count, name, synced,"
+        " created_at) VALUES ($1, 'pky_x', $2, 'x', 'x', 0, 'x', false, $3)",
+        "totp": "INSERT INTO totp (project, user_id, sealed, confirmed_at) VALUES ($1, $2, 'x', $3)",
+    }[factor]
+    await tenant_auth.stores.db.execute(add, BAKERY, first.user.id, clock.now())
+
+    other, _ = await signed_in(tenant_auth, clock)
+
+    assert other.user.id != first.user.id
+    assert await tenant_auth.stores.db.value(f"SELECT count(*) FROM {factor}") == 1
+
+
+async def test_only_codes_that_were_sent_to_a_new_number_are_valid_however_many_users_ask(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth)
+    for number in range(3):
+        user = await without_password(tenant_auth, f"user{number}@example.com", clock)
+        for _ in range(MAX_MADE):
+            await tenant_auth.request_phone_change(user, PHONE, "")
+    await settle(tenant_auth)
+
+    made = await tenant_auth.stores.db.value("SELECT sum(made) FROM sign_in_codes WHERE kind = 'phone_change'")
+    assert made == len(sender.to(PHONE)) == MAX_PER_PHONE

@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SignupsClosed
 from bunbase.contracts.caller import Role
 from bunbase.contracts.tenant_auth.problems import EmailNotVerified, UserInviteNotFound
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
-from bunbase.contracts.tenant_auth.signups import NewUserInvite
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, SignupDetails
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
@@ -40,7 +41,9 @@ async def test_a_sign_up_that_needs_a_confirmed_address_creates_the_user_with_th
 ) -> None:
     await change(tenant_auth, **settings)
 
-    asked = await tenant_auth.signup(AT_BAKERY, EVE, PASSWORD, {"plan": "free"})
+    at_german = msgspec.structs.replace(AT_BAKERY, accept_language="de")
+    details = SignupDetails("Eve")
+    asked = await tenant_auth.signup(at_german, EVE, PASSWORD, {"plan": "free"}, details=details)
     before = await tenant_auth.stores.db.value("SELECT count(*) FROM users")
     token = await link(tenant_auth, EVE, "sign-up")
     with pytest.raises(WeakPassword):
@@ -53,6 +56,7 @@ async def test_a_sign_up_that_needs_a_confirmed_address_creates_the_user_with_th
     assert (asked, before) == (None, 0)
     [made] = [answer for answer in answers if isinstance(answer, UserSignedIn)]
     assert (made.user.email, made.user.email_verified, made.user.data) == (EVE, True, {"plan": "free"})
+    assert (made.user.name, made.user.language) == ("Eve", "de")
     assert (await tenant_auth.login(AT_BAKERY, EVE, CHOSEN)).user == made.user
     with pytest.raises(LinkExpired):
         await tenant_auth.confirm_user_signup(AT_BAKERY, token, CHOSEN)

@@ -90,14 +90,19 @@ async def test_keys_that_are_replaced_now_end_access_tokens_and_leave_sessions(
         signed_in = await signed_up(room)
         stolen = unverified_header(signed_in.access_token)["kid"]
         feed = room.revocations()
+        assert (await anext(feed)).kind is RevokedKind.READY
 
         replaced = await room.rotate_user_keys(member_caller(BAKERY), now=True)
 
         assert (replaced.ended, len(replaced.kids)) == ((stolen,), 1)
         assert stolen not in replaced.kids
-        news = await anext(one async for one in feed if one.kind is RevokedKind.SIGNING_KEY)
-        assert news.id == stolen
+        told = (one.id async for one in feed if one.kind is RevokedKind.SIGNING_KEY)
+        assert [await anext(told), await anext(told)] == [stolen] * 2, "before and after the replacement"
         refreshed = await room.refresh(AT_BAKERY, signed_in.refresh_token)
         assert unverified_header(refreshed.access_token)["kid"] == replaced.kids[0]
+        again = await room.rotate_user_keys(member_caller(BAKERY), now=True)
+        repeated = await room.refresh(AT_BAKERY, signed_in.refresh_token)  # the answer was lost
+        assert unverified_header(repeated.access_token)["kid"] == again.kids[0]
+        assert repeated.refresh_token == refreshed.refresh_token
         with pytest.raises(Forbidden):
             await room.rotate_user_keys(member_caller(BAKERY, Role.DEVELOPER), now=True)

@@ -61,7 +61,7 @@ async def sign_up(
     email = await bunauth.signup_address(token)
 
     async def act() -> str:
-        opened = await bunauth.open_account(token, fields.get("password", ""))
+        opened = await bunauth.open_account(anyone, token, fields.get("password", ""))
         return account.account_opened(opened.email, site.public_url)
 
     return await done_or_form(act, partial(account.sign_up, token, email))

@@ -202,8 +202,8 @@ class BunAuthService(NewcomerMethods):
     async def confirm_signup(self, caller: Caller, token: str, password: str) -> SignedIn:
         return await self.registration.confirm(caller, token, password)
 
-    async def open_account(self, token: str, password: str) -> Account:
-        return (await self.registration.open_confirmed(token, password)).account()
+    async def open_account(self, caller: Caller, token: str, password: str) -> Account:
+        return (await self.registration.open_confirmed(caller, token, password)).account()
 
     async def signup_address(self, token: str) -> str:
         return await self.registration.address_of(token)

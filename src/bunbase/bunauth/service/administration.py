@@ -16,6 +16,7 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.letters import Letter
 
+NAMES: Final = {AccountRole.ADMIN: "administrator", AccountRole.USER: "user"}  # of roles, in mails
 MAX_SEARCH: Final = 254  # characters; no email is longer
 
 
@@ -64,7 +65,10 @@ class Administration:
         await self._acting(caller, Act.ACCOUNT_SET_ROLE)
         await self._existing(id)
         now = self.clock.now()
-        await self.store.set_role(id, role, now, await self.tokens.revoked_until(now))
+        until = await self.tokens.revoked_until(now)
+        async with self.stores.db.transaction():
+            if await self.store.set_role(id, role, now, until):
+                await self._tell(id, lambda email: self.letters.role_changed(email, NAMES[role]))
         return await self._existing(id)
 
     async def _acting(self, caller: Caller, act: Act) -> Developer:

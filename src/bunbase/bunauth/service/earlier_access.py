@@ -29,8 +29,10 @@ class EarlierAccess:
     async def end(self, caller: Caller, user: str, email: str) -> tuple[str, ...]:
         """Remove all factors, identities and personal tokens. Return the names of what was there.
 
-        Call this inside a transaction.
+        A change of the address ends too, because an address that was never verified is not asked. Call this inside a
+        transaction.
         """
+        await self.stores.email_changes.forget(user)
         names = (
             (ALL_FACTORS, await self._end_factors(caller, user, email)),
             (IDENTITIES, await self._end_identities(caller, user, email)),

@@ -34,7 +34,9 @@ class Email:
             found = await self.requests.links.take(token, MailKind.VERIFY_EMAIL)
             if found is None or found.user_id is None:
                 raise LinkExpired("Ask for a new mail, and use its link.")
-            await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now())
+            if await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now()):
+                # a change that was asked for before needs no consent of this address
+                await self.stores.email_changes.forget(found.user_id)
         return EmailConfirmed("verified")
 
     async def request_change(self, caller: Caller, email: str) -> None:

@@ -19,8 +19,11 @@ class AccountPeople:
         return await self.stores.accounts.credentials_of(id)
 
     async def with_email(self, email: str) -> JoinedAccount | None:
-        found = await self.stores.accounts.credentials(email)
-        return None if found is None else JoinedAccount(found.id, found.email_verified_at is not None)
+        known = await self.stores.accounts.credentials(email)
+        found = None if known is None else await self.locked(known.id)
+        if found is None or found.email != email:  # another request has changed the address meanwhile
+            return None
+        return JoinedAccount(found.id, found.email_verified_at is not None)
 
     async def of_session(self, session: str) -> str | None:
         found = await self.stores.sessions.open_session(session, self.clock.now())

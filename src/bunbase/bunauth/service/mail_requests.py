@@ -35,7 +35,7 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests. The job calls this."""
-        await answer_requests(self.stores.pool, self._answer)
+        await answer_requests(self.stores.pool, self._answer, self.clock)
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""

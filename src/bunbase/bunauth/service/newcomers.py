@@ -54,6 +54,10 @@ class NewcomerService:
             case other:
                 assert_never(other)
 
+    async def acts(self, account: str) -> bool:
+        found = await self.stores.administration.account(account, self.clock.now())
+        return found is not None and found.suspended_at is None
+
     async def has_account(self, email: str) -> bool:
         return await self.stores.accounts.credentials(email) is not None
 
@@ -117,6 +121,9 @@ class NewcomerMethods:
 
     async def admits_newcomers(self, inviter: str) -> bool:
         return await self.newcomers.admits(inviter)
+
+    async def acts(self, account: str) -> bool:
+        return await self.newcomers.acts(account)
 
     async def has_account(self, email: str) -> bool:
         return await self.newcomers.has_account(email)

@@ -42,6 +42,10 @@ CLOSED: Final = (
     "Here, an invitation opens no account either. The operator of this server can change that with the setting "
     "bunauth.signups."
 )
+ONLY_INVITED: Final = (
+    "Only people with an invitation may register: ask a member of a project, or an administrator, for one."
+)
+NOBODY: Final = "Registration is closed here."
 USED_SIGN_UP: Final = (
     "It was used already, or it has expired. If you have opened your account with it, sign in. Otherwise register once "
     "more, and use the link of the new mail."
@@ -109,10 +113,10 @@ class Registration:
 
         Raises: LinkExpired, EmailTaken, InvalidInput.
         """
-        account = await self.open_confirmed(token, password)
+        account = await self.open_confirmed(caller, token, password)
         return await self.tokens.open_session(caller, account, by=BY_REGISTRATION)
 
-    async def open_confirmed(self, token: str, password: str) -> Credentials:
+    async def open_confirmed(self, caller: Caller, token: str, password: str) -> Credentials:
         """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
         check_password(password)
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
@@ -124,6 +128,7 @@ class Registration:
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
                 raise LinkExpired(USED_SIGN_UP)
             await self._add(account)
+            await self.tokens.devices.note(caller, account, BY_REGISTRATION)
         return account
 
     async def address_of(self, token: str) -> str:
@@ -176,7 +181,12 @@ class Registration:
         return account
 
     async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
-        """Store who has invited the owner of a new account. Call this inside the transaction that opens it."""
+        """Store who has invited the owner of a new account, and the device on which the owner opens it.
+
+        Call this inside the transaction that opens the account. A page opens no session, so nothing else notes the
+        device there.
+        """
+        await self.tokens.devices.note(caller, account, BY_REGISTRATION)
         await self.tokens.activity.add(caller, account.id, Happened(Activity.OPEN, method, inviter))
 
     async def state(self) -> SignupState:
@@ -230,7 +240,7 @@ class Registration:
 
     def _check_signups(self) -> None:
         if self.admissions.signups is not Signups.OPEN:
+            who = ONLY_INVITED if self.admissions.signups is Signups.INVITE else NOBODY
             raise SignupsClosed(
-                "Registration is closed here: ask an administrator for an invitation. The operator of this server can "
-                "open registration with the setting bunauth.signups."
+                f"{who} The operator of this server can open registration with the setting bunauth.signups."
             )

@@ -10,7 +10,7 @@ from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.problems import InvalidCredentials
 from bunbase.contracts.caller import Caller
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import known_email
 from bunbase.pkg.passwords import Passwords
 
 
@@ -25,7 +25,7 @@ class SignIn:
 
         Raises: InvalidCredentials.
         """
-        normal = email_or_none(email)
+        normal = known_email(email)
         found = None if normal is None else await self.stores.accounts.credentials(normal)
         matches = await self.passwords.matches(POOL, password, found.password_hash if found else None)
         with metrics.counted(metrics.logins, POOL):

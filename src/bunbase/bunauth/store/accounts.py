@@ -159,9 +159,9 @@ class AccountStore:
         """Store the values that are not None."""
         await self.db.execute(SET_PROFILE, id, name, avatar_url)
 
-    async def verify_email(self, id: str, email: str, now: datetime) -> None:
-        """Store that the address is verified, if it is still the address of the account."""
-        await self.db.execute(VERIFY_EMAIL, id, email, now)
+    async def verify_email(self, id: str, email: str, now: datetime) -> bool:
+        """Store that the address is verified. Return False if it was, or if the account has another address by now."""
+        return bool(await self.db.execute(VERIFY_EMAIL, id, email, now))
 
     async def locked(self, id: str) -> LockedAccount | None:
         """Return the account; it cannot change until the transaction ends."""

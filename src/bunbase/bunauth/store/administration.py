@@ -80,17 +80,19 @@ class AdministrationStore:
         """Return False if the account was not suspended."""
         return bool(await self.db.execute(RESUME, id))
 
-    async def set_role(self, id: str, role: AccountRole, now: datetime, until: float) -> None:
+    async def set_role(self, id: str, role: AccountRole, now: datetime, until: float) -> bool:
         """Change a role, end the sessions that contain the old role, and let all processes read the tokens again.
 
-        Raises: LastAdministrator.
+        Return False if the account had the role before. Raises: LastAdministrator.
         """
         async with self.db.transaction():
             await self.db.execute(LOCK_ADMINS)
-            if await self.db.execute(SET_ROLE, id, role):
-                await self._check_administrators()
-                await self._end_sessions(id, now, until)
-                await self.feed.publish(RevokedKind.ACCOUNT, id, until)
+            if not await self.db.execute(SET_ROLE, id, role):
+                return False
+            await self._check_administrators()
+            await self._end_sessions(id, now, until)
+            await self.feed.publish(RevokedKind.ACCOUNT, id, until)
+            return True
 
     async def _end_sessions(self, id: str, now: datetime, until: float) -> None:
         for session in await self.db.value(END_SESSIONS, id, now) or ():

@@ -29,6 +29,10 @@ class Newcomers(Protocol):
         """True if invitations that an account sends open accounts here."""
         ...
 
+    async def acts(self, account: str) -> bool:
+        """True if an account exists and is not suspended: only then its invitations count."""
+        ...
+
     async def has_account(self, email: str) -> bool:
         """Ask only on behalf of a person who has proved to own the mailbox."""
         ...

@@ -69,7 +69,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         """Open the account that a link of a mail is for. Raises: LinkExpired, EmailTaken, InvalidInput."""
         ...
 
-    async def open_account(self, token: str, password: str) -> Account:
+    async def open_account(self, caller: Caller, token: str, password: str) -> Account:
         """Open the account that a link of a mail is for, without a session: the person signs in afterwards.
 
         Raises: LinkExpired, EmailTaken, InvalidInput.

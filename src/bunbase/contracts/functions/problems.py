@@ -9,6 +9,16 @@ class FunctionNotFound(Problem):
     status, code, title = 404, "function_not_found", "There is no such function"
 
 
+class FunctionHasOnlyHooks(Problem):
+    """The function runtime answers it."""
+
+    status, code, title = 404, "function_has_only_hooks", "This function answers no requests"
+
+
+class FunctionIsHook(Problem):
+    status, code, title = 409, "function_is_hook", "A hook of the project needs this function"
+
+
 class VersionNotFound(Problem):
     status, code, title = 404, "version_not_found", "This function has no such version"
 

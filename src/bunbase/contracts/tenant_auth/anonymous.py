@@ -11,9 +11,9 @@ from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 class AnonymousUsers(Protocol):
     """A sign-up by an anonymous user (`caller.user`) makes the user an ordinary one, with the same id and data."""
 
-    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
+    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
         """Create an anonymous user and open the first session.
 
-        Raises: AnonymousUsersOff, TooManyUsers, InvalidInput.
+        Raises: AnonymousUsersOff, TooManyUsers, InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...

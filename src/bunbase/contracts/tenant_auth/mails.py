@@ -37,6 +37,13 @@ class UserMails(Protocol):
         """
         ...
 
+    async def mailed_target(self, caller: Caller, token: str) -> str:
+        """Return the address of the app to which the page behind a link leads back; "" for none. The link stays valid.
+
+        `caller`: as in `verify_user_email`. Raises: LinkExpired.
+        """
+        ...
+
     async def request_user_email_change(self, caller: Caller, email: str) -> None:
         """Send links to both addresses of the signed-in user. An old address that was never verified is not asked.
 

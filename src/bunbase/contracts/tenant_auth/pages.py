@@ -12,13 +12,14 @@ from bunbase.contracts.caller import Caller
 class UserPage(msgspec.Struct, frozen=True):
     """The look of the pages of a project. `accent`: the colour of buttons; empty for the usual one.
 
-    `min_length`: of a new password.
+    `min_length`: of a new password. `app_url`: an address of the app; "" if the project allows none.
     """
 
     app_name: str
     languages: tuple[str, ...] = ("en",)
     accent: str = ""
     min_length: int = 8
+    app_url: str = ""
 
 
 class UserPages(Protocol):

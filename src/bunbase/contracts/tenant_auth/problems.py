@@ -9,6 +9,10 @@ class AnonymousUsersOff(Problem):
     status, code, title = 403, "anonymous_users_off", "The project has no anonymous users"
 
 
+class SignUpFirst(Problem):
+    status, code, title = 403, "sign_up_first", "An anonymous user must sign up first"
+
+
 class CaptchaRequired(Problem):
     """`provider`, `site_key`: for the widget that makes the token."""
 

@@ -26,7 +26,7 @@ from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, Use
 from bunbase.contracts.tenant_auth.settings import UserSettings
 from bunbase.contracts.tenant_auth.sign_in_page import UserSignInPages
 from bunbase.contracts.tenant_auth.signing_keys import UserSigningKeys
-from bunbase.contracts.tenant_auth.signups import UserSignups
+from bunbase.contracts.tenant_auth.signups import SignupDetails, UserSignups
 from bunbase.contracts.tenant_auth.transfers import UserTransfers
 from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
 
@@ -63,7 +63,13 @@ class TenantAuth(
     """
 
     async def signup(
-        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+        self,
+        caller: Caller,
+        email: str,
+        password: str,
+        data: dict[str, Any],
+        captcha: str = "",
+        details: SignupDetails | None = None,
     ) -> UserSignedIn | None:
         """Create a user and sign the user in. Return None if a mail was sent, whose link creates the user.
 
@@ -120,8 +126,10 @@ class TenantAuth(
 
     async def me(self, caller: Caller) -> User: ...
 
-    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
-        """Replace the user's own `data` (at most 16 KiB of JSON), the language, or both. None: it stays as it is."""
+    async def update_me(
+        self, caller: Caller, data: dict[str, Any] | None, language: str | None = None, name: str | None = None
+    ) -> User:
+        """Replace the user's own `data` (at most 16 KiB of JSON), language and name. None: it stays as it is."""
         ...
 
     async def delete_me(self, caller: Caller) -> None:

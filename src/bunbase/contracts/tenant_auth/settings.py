@@ -217,6 +217,10 @@ class ShownAuth(ProjectAuth, frozen=True, kw_only=True):
 class UserSettings(Protocol):
     """For members of the project: the role developer may read, the role admin may change."""
 
+    async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
+        """Return the hooks that the settings of a project name a function for. Only Functions may call this."""
+        ...
+
     async def project_auth(self, caller: Caller) -> ShownAuth:
         """Return the settings of the caller's project. Raises: Forbidden, InsufficientScope."""
         ...

@@ -12,6 +12,7 @@ from bunbase.contracts.tenant_auth.settings import Captcha
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 from bunbase.pkg.identity.factors import PasskeyOptions
 
+SIGN_IN: Final = "/v1/auth/ui"
 BY_LINK: Final = "/v1/auth/ui/by-link"  # the page that a mailed link of the sign-in page leads to
 RETURN: Final = "/v1/auth/ui/return"  # the page to which a sign-in at another service leads
 
@@ -30,11 +31,13 @@ class PageRequest(msgspec.Struct, frozen=True):
 class SignInLook(UserPage, frozen=True, kw_only=True):
     """`signups`: strangers may sign up. `passkeys`: the passkeys of the project belong to the site of the page.
 
-    `captcha`: None if the project has none.
+    `captcha`: None if the project has none. `confirms`: a sign-up needs the link of a mail, and the person chooses the
+    password there.
     """
 
     signups: bool
     passkeys: bool
+    confirms: bool = False
     providers: tuple[LoginProvider, ...] = ()
     captcha: Captcha | None = None
 
@@ -45,11 +48,13 @@ class ByPassword(msgspec.Struct, frozen=True, tag=True):
 
 
 class BySignUp(msgspec.Struct, frozen=True, tag=True):
-    """`captcha`: the token of the widget; empty for none."""
+    """`captcha`: the token of the widget; empty for none. `back`: the path and query of the sign-in page, which begins
+    with SIGN_IN; the link of a mail leads back to its app."""
 
     email: str
     password: str
     captcha: str = ""
+    back: str = ""
 
 
 class ByMailedCode(msgspec.Struct, frozen=True, tag=True):

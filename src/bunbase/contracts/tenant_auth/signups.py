@@ -45,6 +45,25 @@ class OpenUserInvites(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class SignupDetails(msgspec.Struct, frozen=True):
+    """What a sign-up may name besides the address and the password. `name`: of the user.
+
+    `redirect_to`: the address of the app to which the page behind the link of the mail leads back. `page`: the path and
+    query of the ready-made sign-in page on which the person signs up; its link leads back to the app that has asked.
+    """
+
+    name: str = ""
+    redirect_to: str = ""
+    page: str = ""
+
+
+class WayBack(msgspec.Struct, frozen=True):
+    """The address of the app to which a page leads, or "". `signed_in`: it has a code, so the browser goes there."""
+
+    url: str
+    signed_in: bool = False
+
+
 class UserSignups(Protocol):
     """The calls raise LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed and
     TooManyUsers.
@@ -69,6 +88,9 @@ class UserSignups(Protocol):
         """Create the user that the link of a mail is for, with a password, and sign the user in."""
         ...
 
-    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
-        """Create the user that the link of a mail is for, with a password. For the page of the link."""
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
+        """Create the user that the link of a mail is for, with a password. For the page of the link.
+
+        A user who began on the ready-made sign-in page is signed in.
+        """
         ...

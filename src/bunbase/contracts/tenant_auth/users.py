@@ -13,6 +13,9 @@ USER_ID: Final = "^[A-Za-z0-9_][A-Za-z0-9_.:|-]{0,127}$"  # imported users keep 
 # described for the OpenAPI document only: `pkg/addresses.py` checks addresses, and its message shows an example
 Email = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 3})]
 
+# described as above: `pkg/phones.py` checks numbers
+Phone = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": r"^\+[0-9 ()./-]{6,39}$"})]
+
 ZonedTime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -64,24 +67,30 @@ class ManagedUsers(msgspec.Struct, frozen=True):
 
 
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A user without a password can sign in only with a custom token.
+    """A user without a password can sign in only with a custom token, a mail or a text message.
 
-    `claims` has at most 1 KiB of JSON, `data` at most 16 KiB.
+    The user has an address, a phone number, or both. `claims` has at most 1 KiB of JSON, `data` at most 16 KiB, and
+    `name` at most 200 characters. `language`: of the mails and text messages of the user, such as `de`.
     """
 
-    email: Email
+    email: Email | None = None
     password: str | None = None
     email_verified: bool = False
     role: str = "user"
     claims: dict[str, Any] = {}
     data: dict[str, Any] = {}
+    name: str = ""
+    phone: Phone | None = None
+    phone_verified: bool = False
+    language: str = ""
 
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
 
     `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then; null
-    makes a present ban one without end.
+    makes a present ban one without end. `phone`: null removes the number. Another number is not confirmed, unless
+    `phone_verified` is true.
     """
 
     email: Email | UnsetType = UNSET
@@ -92,10 +101,15 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: dict[str, Any] | UnsetType = UNSET
     banned: bool | UnsetType = UNSET
     banned_until: ZonedTime | UnsetType | None = UNSET
+    name: str | UnsetType = UNSET
+    phone: Phone | UnsetType | None = UNSET
+    phone_verified: bool | UnsetType = UNSET
+    language: str | UnsetType = UNSET
 
 
 class UserFilter(msgspec.Struct, frozen=True):
-    """`email`: the whole address; `q`: the beginning of the address or of the name. Case is ignored.
+    """`email`: the whole address; `q`: the beginning of the address or of the name, or a whole phone number. Case is
+    ignored.
 
     `phone`: the whole number. `provider`: a service that signs in to the user, or `password`. `created_since`: users
     that are not older. `order`: by creation, or by address; users without an address are not in that order.

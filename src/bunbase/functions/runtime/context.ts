@@ -113,6 +113,10 @@ export type ManagedUser = User &
 
 /** The fields of a user that a function can set. Rules read `role` and `claims` as `auth.role` and `auth.claims`. `claims`: at most 1 KiB of JSON. */
 export type UserFields = Readonly<{
+  name?: string;
+  phone?: string | null;
+  phone_verified?: boolean;
+  language?: string;
   email_verified?: boolean;
   password?: string;
   role?: string;
@@ -141,7 +145,7 @@ export type Users = Readonly<{
   getByEmail(email: string): Promise<ManagedUser>;
   /** Returns users, the newest first. */
   list(query?: UserQuery): Promise<Readonly<{ items: readonly ManagedUser[]; next: string | null }>>;
-  create(user: UserFields & Readonly<{ email: string }>): Promise<ManagedUser>;
+  create(user: UserFields & Readonly<{ email?: string }>): Promise<ManagedUser>;
   /** Changes the named fields and keeps all others. Access tokens that the change makes wrong end within a second. */
   update(id: string, changes: UserFields & Readonly<{ email?: string; banned?: boolean; banned_until?: string | null }>): Promise<ManagedUser>;
   delete(id: string): Promise<void>;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bunbase.contracts.caller import Act, Caller
+from bunbase.contracts.functions.problems import FunctionIsHook
+from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.functions.logs.buffer import LogBuffer
 from bunbase.functions.logs.stack_traces import StackTraces
 from bunbase.functions.service.existing import existing_version
@@ -21,6 +23,7 @@ class Deletion:
         stack_traces: StackTraces,
         meter: Meter,
         log_lines: LogBuffer,
+        users: TenantAuth,
     ) -> None:
         self.stores = stores
         self.rollout = rollout
@@ -28,11 +31,18 @@ class Deletion:
         self.stack_traces = stack_traces
         self.meter = meter
         self.log_lines = log_lines
+        self.users = users
 
     async def delete_function(self, caller: Caller, name: str) -> None:
+        """Raises: FunctionNotFound, FunctionIsHook."""
         caller.check(Act.FUNCTION_DELETE)
         project = caller.project
         await existing_version(self.stores.functions, project, name)
+        if hooks := await self.users.hooks_of_function(project, name):
+            raise FunctionIsHook(
+                f"{name} is the hook {', '.join(hooks)} of the project: without it, nobody could sign up or sign in. "
+                "Change the setting hooks first."
+            )
         await self.stores.functions.delete(project, name)
         await self.rollout.withdraw(project, name)
         self.stack_traces.forget(project, name)

@@ -48,7 +48,9 @@ class People(Protocol[H_co]):
 
     async def existing(self, id: str) -> H_co | None: ...
 
-    async def with_email(self, email: str) -> JoinedAccount | None: ...
+    async def with_email(self, email: str) -> JoinedAccount | None:
+        """Return the account that has an address. Its address stays until the transaction ends."""
+        ...
 
     async def of_session(self, session: str) -> str | None:
         """Return the account of an open session."""

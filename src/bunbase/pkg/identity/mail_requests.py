@@ -9,14 +9,21 @@ address make one mail.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Final
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.identity.store import IdentityStores
-from bunbase.pkg.identity.store.mail_tokens import MailRequest, take_request
+from bunbase.pkg.identity.store.mail_tokens import MailRequest, drop_request, postpone_request, take_request
+from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.sending import fault
 
 LIMIT: Final = 1000  # requests of one run of the job
+POSTPONED: Final = timedelta(seconds=60)
+
+log = logger("identity")
 
 
 async def request_mail(
@@ -33,14 +40,35 @@ async def request_mail(
     return True
 
 
-async def answer_requests(stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]]) -> None:
+async def answer_requests(
+    stores: IdentityStores, answer: Callable[[MailRequest], Awaitable[None]], clock: Clock
+) -> None:
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
     `stores`: of any pool of the room. `answer` runs in the transaction that deletes the request.
+
+    A request that cannot be answered delays no other request: after a Problem, for example without the keys of its
+    project, it waits for POSTPONED. After any other failure it is dropped, because it would fail again.
     """
     for _ in range(LIMIT):
-        async with stores.db.transaction():
-            asked = await take_request(stores.db)
+        asked = None
+        try:
+            async with stores.db.transaction():
+                asked = await take_request(stores.db, clock.now())
+                if asked is None:
+                    return
+                await answer(asked)
+        except Exception as failure:
             if asked is None:
-                return
-            await answer(asked)
+                raise
+            await _set_aside(stores, asked, failure, clock)
+
+
+async def _set_aside(stores: IdentityStores, asked: MailRequest, failure: Exception, clock: Clock) -> None:
+    described = {"kind": asked.kind, "project": asked.project, "failure": fault(failure)}
+    if isinstance(failure, Problem):
+        await postpone_request(stores.db, asked, clock.now() + POSTPONED)
+        log.warning("a request for a mail waits, because it cannot be answered now", **described)
+    else:
+        await drop_request(stores.db, asked)
+        log.error("a request for a mail was dropped, because it cannot be answered", **described)

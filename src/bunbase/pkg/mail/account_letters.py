@@ -124,6 +124,9 @@ class AccountLetters:
     def account_resumed(self, email: str) -> Letter:
         return self.compose(templates.ACCOUNT_RESUMED, email, {"email": email})
 
+    def role_changed(self, email: str, role: str) -> Letter:
+        return self.compose(templates.ROLE_CHANGED, email, {"email": email, "role": role})
+
     def compose(self, template: Template, email: str, fields: Mapping[str, str]) -> Letter:
         """Return a letter of this pool, with the texts of the pool."""
         all = {"app": self.app, **fields}

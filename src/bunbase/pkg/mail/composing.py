@@ -2,7 +2,7 @@
 
 Fields may come from strangers: anybody can invite anybody and choose the name in the invitation. So a field never
 becomes a link or markup. All text is escaped in HTML, and `harmless` breaks up what mail programs would turn into a
-link by themselves. Only `url` is a link; the room makes it from the installation's own address.
+link by themselves, or decode. Only `url` is a link; the room makes it from the installation's own address.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from bunbase.pkg.addresses import email_or_none
 from bunbase.pkg.ip_addresses import canonical_address
+from bunbase.pkg.mail.headers import one_line, plain_words
 from bunbase.pkg.mail.languages import ENGLISH, fallback_in, fields_in
 from bunbase.pkg.mail.layout import FALLBACK, Content, html_of, text_of
 from bunbase.pkg.mail.letters import MAX_SUBJECT, Letter
@@ -28,6 +29,7 @@ ADDRESSES: Final = frozenset(
 )  # fields that are shown whole if they are an email address
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, bidirectional marks, line breaks
 DOT: Final = re.compile(r"(?<=\w)([.。．｡])(?=\w)")  # the other three also separate the labels of a domain (RFC 3490)
+DOT_BESIDE_LETTER: Final = re.compile(rf"{DOT.pattern}(?!(?<=[0-9]\.)[0-9])")  # versions of programs stay whole
 SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
@@ -60,7 +62,7 @@ def compose(
     )
     return Letter(
         to=to,
-        subject=subject[:MAX_SUBJECT],
+        subject=one_line(subject)[:MAX_SUBJECT] or template.kind,  # a subject of spaces
         text=text_of(content),
         html=html_of(content),
         project=project,
@@ -87,20 +89,23 @@ def shown(name: str, value: str) -> str:
         return value
     if name == "ip" and canonical_address(value) == value:
         return value
-    return harmless(value)
+    return harmless(value, DOT_BESIDE_LETTER if name == "agent" else DOT)
 
 
-def harmless(value: str) -> str:
-    """Return a text that no mail program turns into a link, on one line and without invisible characters."""
+def harmless(value: str, dots: re.Pattern[str] = DOT) -> str:
+    """Return a text that no mail program turns into a link, on one line and without invisible characters.
+
+    `dots`: those that get a blank behind them.
+    """
     visible = "".join(
         " " if character.isspace() else character
         for character in value
         if character.isspace() or unicodedata.category(character) not in HIDDEN
     )
-    one_line = " ".join(visible.split())
-    if len(one_line) > MAX_FIELD:
-        one_line = one_line[: MAX_FIELD - 1] + "…"
-    return SCHEME.sub(": ", DOT.sub(r"\1 ", one_line))
+    line = " ".join(visible.split())
+    if len(line) > MAX_FIELD:
+        line = line[: MAX_FIELD - 1] + "…"
+    return plain_words(SCHEME.sub(": ", dots.sub(r"\1 ", line)))
 
 
 def _check_url(url: str) -> None:

@@ -1,61 +1,64 @@
-"""Build the message of a mail (RFC 5322).
-
-The library refuses line breaks in headers, so no name or subject can add a header.
-"""
+"""Build the message of a mail (RFC 5322): our header, and a body in MIME that the library writes."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Final
 
+import msgspec
+
+from bunbase.pkg.addresses import deliverable, email_or_none
+from bunbase.pkg.mail.headers import address_line, check_headers, one_line, text_line
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.senders import shown_sender
 
-ENCODED: Final = "xn--"
+
+class Message(msgspec.Struct, frozen=True):
+    """`sender`, `recipient`: of the envelope, which the mail server obeys. `content`: header and body, in bytes."""
+
+    sender: str
+    recipient: str
+    content: bytes
 
 
-def message_of(mail: ClaimedMail, sender: Address) -> EmailMessage:
+def message_of(mail: ClaimedMail, sender: Address) -> Message:
     """Return the message. `sender`: of the installation.
 
     The Message-ID is the same for every attempt, so that mailboxes can drop a second copy.
+    Raises: ValueError, if the mail cannot be written so that every reader sees the same header.
     """
-    to, sender = deliverable(mail.recipient), shown_sender(mail.sender, sender)
-    message = EmailMessage(policy=SMTP if to.isascii() else SMTPUTF8)
-    message["From"] = sender
-    if mail.sender.reply_to:
-        message["Reply-To"] = Address(addr_spec=mail.sender.reply_to)
-    message["To"] = Address(addr_spec=to) if to.isascii() else to  # `Address` refuses a mailbox in Unicode (RFC 6531)
-    message["Subject"] = one_line(mail.subject)
-    message["Date"] = _date(mail.created_at)
-    message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: out-of-office programs do not answer
-    message.set_content(mail.plain, cte="quoted-printable")
+    sender = shown_sender(mail.sender, sender)
+    from_, to, reply_to = sender.addr_spec, deliverable(mail.recipient), deliverable(mail.sender.reply_to)
+    if not all(is_sendable(one) for one in (from_, mail.recipient, mail.sender.reply_to or from_)):
+        raise ValueError("an address of the mail is not in the form of our addresses")
+    lines = {
+        "From": address_line("From", from_, one_line(sender.display_name)),
+        "Reply-To": address_line("Reply-To", reply_to) if mail.sender.reply_to else "",
+        "To": address_line("To", to),
+        "Subject": text_line("Subject", one_line(mail.subject)),
+        "Date": f"Date: {format_datetime(mail.created_at)}",
+        "Message-ID": f"Message-ID: <{mail.id}@{sender.domain}>",
+        "Auto-Submitted": "Auto-Submitted: auto-generated",  # RFC 3834: out-of-office programs do not answer
+    }
+    written = {name: line for name, line in lines.items() if line}
+    body = _body(mail)
+    content = "".join(f"{line}\r\n" for line in written.values()).encode() + body.as_bytes()
+    addresses = {"From": from_, "To": to, **({"Reply-To": reply_to} if mail.sender.reply_to else {})}
+    check_headers(content, [*written, *body.keys()], addresses)
+    return Message(from_, to, content)
+
+
+def is_sendable(address: str) -> bool:
+    """True for an address whose normal form is delivered to exactly this address."""
+    normal = email_or_none(address)
+    return normal is not None and deliverable(normal) == deliverable(address)
+
+
+def _body(mail: ClaimedMail) -> EmailMessage:
+    body = EmailMessage(policy=SMTP)
+    body.set_content(mail.plain, cte="quoted-printable")
     if mail.html:
-        message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
-    return message
-
-
-def one_line(text: str) -> str:
-    """Return a text without control characters, and with single spaces in place of all white space."""
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())
-
-
-def deliverable(address: str) -> str:
-    """Return an address whose domain is in ASCII (RFC 5891).
-
-    Python's codec `idna` follows an older standard, which turns ß into ss: the mail would go to another domain.
-    """
-    mailbox, _, domain = address.rpartition("@")
-    return f"{mailbox}@" + ".".join([_in_ascii(label) for label in domain.split(".")])
-
-
-def _in_ascii(label: str) -> str:
-    return label if label.isascii() else ENCODED + label.encode("punycode").decode("ascii")
-
-
-def _date(time: datetime) -> str:
-    return format_datetime(time)
+        body.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    return body

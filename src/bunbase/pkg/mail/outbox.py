@@ -36,13 +36,13 @@ from typing import Final
 import msgspec
 
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import deliverable, known_email
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.db.database import Database
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail, DevMail, Letter, masked
-from bunbase.pkg.mail.message import deliverable, one_line
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender
 from bunbase.pkg.mail.settings import MailSettings
 
@@ -163,20 +163,20 @@ class MailOutbox:
         self.for_reader: ForReader = in_any_language
         self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
 
-    async def post(self, *letters: Letter) -> None:
+    async def post(self, *letters: Letter) -> bool:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
-        If an address has had too many mails within the hour, its mail is dropped, and the caller cannot see that.
+        If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
         Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
-        cannot wait for each other. Raises: ValueError if `to` of a letter is not an address.
+        cannot wait for each other. An address that only older versions accepted is stored, and its mail fails when it
+        is sent: the act itself must not fail. Raises: ValueError if `to` of a letter is not an address.
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
             addressed = [(recipient, await self.for_reader(letter)) for recipient, letter in addressed]
             for mailbox in sorted({without_tag(recipient) for recipient, _ in addressed}):
                 await self.db.execute(LOCK_MAILBOX, mailbox)
-            for recipient, letter in addressed:
-                await self._post(letter, recipient)
+            return all([await self._post(letter, recipient) for recipient, letter in addressed])
 
     async def has_due(self) -> bool:
         return bool(await self.db.value(HAS_DUE, self.clock.now()))
@@ -193,10 +193,11 @@ class MailOutbox:
         """
         now = self.clock.now()
         until = now + timedelta(seconds=self.settings.timeout_seconds) + CLAIM_MARGIN
-        mail = await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
-        if mail is None or not mail.project:
-            return mail
-        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project))
+        return await self.db.one(ClaimedMail, CLAIM, now, until, of, list(besides))
+
+    async def with_sender(self, mail: ClaimedMail) -> ClaimedMail:
+        """Return a mail with the sender that its project has chosen."""
+        return msgspec.structs.replace(mail, sender=await self.sender_of(mail.project)) if mail.project else mail
 
     async def sent(self, mail: ClaimedMail) -> None:
         """Store that a server has accepted the mail, and wipe its bodies unless dev mode shows them."""
@@ -242,7 +243,7 @@ class MailOutbox:
         """
         if not self.dev:
             return []
-        recipient = (email_or_none(to) or to) if to else ""  # a text message has a phone number in its place
+        recipient = (known_email(to) or to) if to else ""  # a text message has a phone number in its place
         if "\0" in recipient + project + before:
             return []
         return await self.db.all(DevMail, DEV_MAILS, recipient, project, before, limit, self.clock.now() - KEEP)
@@ -270,7 +271,7 @@ class MailOutbox:
         metrics.mails_oldest_seconds.labels(room).set(max(seconds, 0.0))
         metrics.mails_dead.labels(room).set(dead)
 
-    async def _post(self, letter: Letter, recipient: str) -> None:
+    async def _post(self, letter: Letter, recipient: str) -> bool:
         if await self._too_many(letter, recipient):
             self._count("dropped")
             log.warning(
@@ -279,7 +280,7 @@ class MailOutbox:
                 to=masked(recipient),
                 sender_room=self.db.schema,
             )
-            return
+            return False
         if await self._project_has_sent_too_many(letter):
             self._count("dropped")
             log.warning(
@@ -288,9 +289,10 @@ class MailOutbox:
                 project=letter.project,
                 sender_room=self.db.schema,
             )
-            return
+            return False
         await self._insert(letter, recipient)
         self._count("posted")
+        return True
 
     async def _too_many(self, letter: Letter, recipient: str) -> bool:
         """True if the limits allow no further mail. The caller has locked the mailbox, so no other mail is added."""
@@ -342,7 +344,7 @@ class MailOutbox:
 
 
 def _recipient(letter: Letter) -> str:
-    found = email_or_none(letter.to)
+    found = known_email(letter.to)
     if found is None:
         raise ValueError("the recipient of a mail is not an address")
     return found

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from bunbase.pkg.jobs import Job
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.outbox import MailOutbox
-from bunbase.pkg.mail.smtp import Undelivered
+from bunbase.pkg.mail.sending import deliver
 
 SEND_SECONDS: Final = 2.0
 PROJECTS: Final = 8  # at once
@@ -51,9 +51,5 @@ async def _turn(outbox: MailOutbox, ways: OwnWays, project: str) -> None:
     while time.monotonic() < until and (mail := await outbox.claim(of=project)) is not None:
         if mail.useful_until <= outbox.clock.now():
             continue  # `bury_outdated` gives it up
-        try:
-            await ways.send(mail)
-        except Undelivered as failure:
-            await outbox.failed(mail, failure.reason, failure.permanent)
+        if not await deliver(outbox, mail, ways.send):
             return
-        await outbox.sent(mail)

@@ -7,12 +7,14 @@ write in the name of somebody else.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from email.headerregistry import Address
 from typing import Final
 
 import msgspec
 
+from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.settings import FOR, read_sender
 
 
@@ -30,11 +32,14 @@ OF_INSTALLATION: Final = OwnSender()
 def own_sender(sender: str, reply_to: str) -> OwnSender:
     """Return the sender that a project has set: `Bakery`, or `Bakery <hello@bakery.example>`.
 
-    Raises: ValueError, for a text with something like an address that is none, and for two lines.
+    Raises: ValueError, for a text with something like an address that is none, also in the name, and for two lines.
     """
-    if "@" not in sender and "<" not in sender and sender.isprintable():
+    looks = unicodedata.normalize("NFKC", sender)  # a wide ＠ is read as @
+    if "@" not in looks and "<" not in looks and sender.isprintable():
         return OwnSender(sender.strip(), "", reply_to)
     address = read_sender(sender)
+    if "@" in unicodedata.normalize("NFKC", address.display_name):
+        raise ValueError("the name of a sender is not an address")
     return OwnSender(address.display_name, address.addr_spec, reply_to)
 
 
@@ -47,4 +52,4 @@ def may_send_from(address: str, project: str, domains: Iterable[str]) -> bool:
 def shown_sender(own: OwnSender, installation: Address) -> Address:
     """Return the sender of a mail for its header."""
     address = own.address or installation.addr_spec
-    return Address(own.name or ("" if own.address else installation.display_name), addr_spec=address)
+    return Address(one_line(own.name) or ("" if own.address else installation.display_name), addr_spec=address)

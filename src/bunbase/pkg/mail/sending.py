@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import PurePath
+from typing import Final, Protocol
 
 from bunbase.pkg.mail.letters import ClaimedMail
+from bunbase.pkg.mail.message import is_sendable
 from bunbase.pkg.mail.outbox import MailOutbox
 from bunbase.pkg.mail.smtp import Undelivered
+
+NO_ADDRESS: Final = "The recipient is not an address that this version accepts."
 
 
 class MailServer(Protocol):
@@ -23,15 +28,39 @@ async def send_due(outbox: MailOutbox, server: MailServer, besides: Sequence[str
 
     A mail that is no longer useful is not claimed for sending again: `bury_outdated` gives it up.
     """
+
+    async def send(mail: ClaimedMail) -> None:
+        await server.send(await outbox.with_sender(mail))
+
     sent = 0
     while (mail := await outbox.claim(besides=besides)) is not None:
         if mail.useful_until <= outbox.clock.now():
             continue
-        try:
-            await server.send(mail)
-        except Undelivered as failure:
-            await outbox.failed(mail, failure.reason, failure.permanent)
-        else:
-            await outbox.sent(mail)
-            sent += 1
+        sent += await deliver(outbox, mail, send)
     return sent
+
+
+async def deliver(outbox: MailOutbox, mail: ClaimedMail, send: Callable[[ClaimedMail], Awaitable[None]]) -> bool:
+    """Send one mail, store the outcome, and return True if the mail was sent.
+
+    A failure of any kind belongs to this mail: strangers write parts of mails, so one that a library cannot handle must
+    not stop the mails of others.
+    """
+    try:
+        if not is_sendable(mail.recipient):  # stored by an older version
+            raise Undelivered(NO_ADDRESS, permanent=True)
+        await send(mail)
+    except Undelivered as failure:
+        await outbox.failed(mail, failure.reason, failure.permanent)
+        return False
+    except Exception as failure:
+        await outbox.failed(mail, f"The mail could not be sent: {fault(failure)}", permanent=False)
+        return False
+    await outbox.sent(mail)
+    return True
+
+
+def fault(failure: BaseException) -> str:
+    """Return the kind and the place of a failure. Its message may quote the mail, so it is left out."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    return f"{type(failure).__name__} in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

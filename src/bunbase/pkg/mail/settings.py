@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import ssl
 from email.headerregistry import Address
-from email.utils import parseaddr
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Annotated, Final
 
 import msgspec
 
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import deliverable, email_or_none
 from bunbase.pkg.errors import CannotStart
 
 DEV_SENDER: Final = "BunBase <bunbase@localhost>"
 SENDER_EXAMPLE: Final = "BunBase <bunbase@example.com>"
 FOR: Final = "="  # in mail.sender_domains: between a domain and the only project that may use it
 DOMAIN: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+SENDER: Final = re.compile(r"(?P<name>[^<>]*)<(?P<inner>[^<>]+)>|(?P<bare>[^<>]+)")
+QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
+QUOTED_PAIR: Final = re.compile(r"\\(.)")
 LOCALHOST: Final = "localhost"
 
 
@@ -116,11 +118,16 @@ def read_sender(text: str) -> Address:
     """Return the sender `Name <address>` or `address`. Raises: ValueError for any other text."""
     if not text.isprintable():
         raise ValueError("a sender has no control characters")
-    name, address = parseaddr(text)
-    normal = email_or_none(address)
-    if normal is None or not normal.isascii() or not text.rstrip(">").endswith(address):
+    found = SENDER.fullmatch(text.strip())
+    normal = email_or_none(found["inner"] or found["bare"] or "") if found else None
+    if found is None or normal is None or not deliverable(normal).isascii():
         raise ValueError("not an address")
-    return Address(name, addr_spec=normal)
+    return Address(_unquoted((found["name"] or "").strip()), addr_spec=deliverable(normal))
+
+
+def _unquoted(name: str) -> str:
+    quoted = QUOTED.fullmatch(name)
+    return QUOTED_PAIR.sub(r"\1", quoted[1]) if quoted else name
 
 
 def is_sender_domain(entry: str) -> bool:

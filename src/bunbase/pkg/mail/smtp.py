@@ -6,7 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from email.errors import MessageError
 from typing import Final
 
 import aiosmtplib
@@ -42,11 +41,12 @@ class SmtpServer:
         """
         try:
             message = message_of(mail, self.sender)
-        except (ValueError, MessageError) as wrong:  # such as two dots in a row in the address
-            raise Undelivered(f"The mail cannot be written: {wrong}", permanent=True) from None
+        except Exception as wrong:  # the library fails in many ways; the message of a failure may quote the mail
+            raise Undelivered(f"The mail cannot be written: {type(wrong).__name__}", permanent=True) from None
+        options = () if message.recipient.isascii() else ("SMTPUTF8", "BODY=8BITMIME")  # RFC 6531 §3.5
         try:
             async with asyncio.timeout(self.settings.timeout_seconds), self._connected() as client:
-                await client.send_message(message, sender=mail.sender.address or self.sender.addr_spec)
+                await client.sendmail(message.sender, [message.recipient], message.content, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as refused:
             first = refused.recipients[0]
             raise Undelivered(f"{first.code} {first.message}", first.code >= PERMANENT) from None

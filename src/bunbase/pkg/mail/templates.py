@@ -256,6 +256,17 @@ ACCOUNT_RESUMED: Final = Template(
     notice=True,
     useful_seconds=DAY,
 )
+ROLE_CHANGED: Final = Template(
+    "role_changed",
+    subject="Your role at $app has changed",
+    heading="Your role has changed",
+    body="An administrator has changed the role of the account of $email at $app. The new role: $role.\n\n"
+    "All sessions have ended: sign in again.",
+    footer="If you did not expect this, ask the people who run $app.",
+    fields=frozenset({"email", "role"}),
+    notice=True,
+    useful_seconds=DAY,
+)
 INSTALLATION_INVITE: Final = Template(
     "installation_invite",
     subject="You are invited to $app",
@@ -331,6 +342,7 @@ TEMPLATES: Final = {
         ACCOUNT_DELETED,
         ACCOUNT_SUSPENDED,
         ACCOUNT_RESUMED,
+        ROLE_CHANGED,
         INSTALLATION_INVITE,
         MEMBER_INVITE,
         USER_INVITE,

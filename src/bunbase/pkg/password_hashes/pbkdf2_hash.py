@@ -13,7 +13,7 @@ from bunbase.pkg.password_hashes.base64_forms import encoded, hash_of, salt_of
 from bunbase.pkg.password_hashes.limits import MAX_PBKDF2_ITERATIONS, UnusableHash
 
 # `i=` and `l=` are of the PHC format; passlib writes the number alone, and no digest for SHA-1
-FORM: Final = re.compile(r"\$pbkdf2(?:-(sha1|sha256|sha512))?\$(?:i=)?(\d{1,9})(?:,l=\d{1,3})?\$([^$]*)\$([^$]+)")
+FORM: Final = re.compile(r"\$pbkdf2(?:-(sha1|sha256|sha512))?\$(?:i=)?([0-9]{1,9})(?:,l=[0-9]{1,3})?\$([^$]*)\$([^$]+)")
 
 
 class Pbkdf2Hash(msgspec.Struct, frozen=True):

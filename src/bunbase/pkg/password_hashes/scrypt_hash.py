@@ -13,13 +13,20 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from bunbase.pkg.password_hashes.base64_forms import decoded, encoded, hash_of, salt_of
-from bunbase.pkg.password_hashes.limits import MAX_HASH, MAX_SALT, MAX_SCRYPT_MEMORY, MAX_SCRYPT_WORK, UnusableHash
-
-FORM: Final = re.compile(r"\$scrypt\$ln=(\d{1,3}),r=(\d{1,9}),p=(\d{1,9})\$([^$]*)\$([^$]+)")
-FIREBASE_FORM: Final = re.compile(
-    r"\$fbscrypt\$v=1,n=(\d{1,3}),r=(\d{1,9}),p=(\d{1,9}),ss=([^,$]*),sk=([^,$]+)\$([^$]+)\$([^$]+)"
+from bunbase.pkg.password_hashes.limits import (
+    MAX_HASH,
+    MAX_SALT,
+    MAX_SCRYPT_MEMORY,
+    MAX_SCRYPT_WORK,
+    MIN_SCRYPT_LOG_N,
+    UnusableHash,
 )
-SPARE_MEMORY: Final = 1 << 20  # OpenSSL needs a little more than the formula says
+
+FORM: Final = re.compile(r"\$scrypt\$ln=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9})\$([^$]*)\$([^$]+)")
+FIREBASE_FORM: Final = re.compile(
+    r"\$fbscrypt\$v=1,n=([0-9]{1,3}),r=([0-9]{1,9}),p=([0-9]{1,9}),ss=([^,$]*),sk=([^,$]+)\$([^$]+)\$([^$]+)"
+)
+SPARE_MEMORY: Final = 1 << 10  # OpenSSL compares with this limit, and takes no more than the formula says
 AES_KEY_BYTES: Final = 32
 NO_NONCE: Final = bytes(16)  # each key encrypts only one text, because the salt is part of the key
 
@@ -33,18 +40,28 @@ class ScryptCost(msgspec.Struct, frozen=True):
 
     def check(self) -> None:
         """Raises: UnusableHash."""
-        work = (self.r * self.p) << min(self.log_n, 64)
-        if self.log_n < 1 or work < 1:
-            raise UnusableHash("The parameters of scrypt are whole numbers from 1.")
-        if (128 * self.r) << min(self.log_n, 64) > MAX_SCRYPT_MEMORY:
-            raise UnusableHash(f"scrypt uses at most {MAX_SCRYPT_MEMORY >> 20} MiB of memory (128·N·r bytes).")
-        if work > MAX_SCRYPT_WORK:
+        if self.log_n < MIN_SCRYPT_LOG_N or self.r < 1 or self.p < 1:
+            raise UnusableHash(
+                f"r and p of scrypt are whole numbers from 1, and N is at least {1 << MIN_SCRYPT_LOG_N}."
+            )
+        if self.memory > MAX_SCRYPT_MEMORY:
+            raise UnusableHash(
+                f"scrypt uses at most {MAX_SCRYPT_MEMORY >> 20} MiB of memory (128·r·(N + p + 2) bytes)."
+            )
+        if self.log_n >= 16 * self.r:
+            raise UnusableHash("N of scrypt is less than 2^(16·r) (RFC 7914).")
+        if (self.r * self.p) << self.log_n > MAX_SCRYPT_WORK:
             raise UnusableHash(f"N·r·p of scrypt is at most {MAX_SCRYPT_WORK}.")
 
+    @property
+    def memory(self) -> int:
+        """The bytes that a check takes. A huge N counts as 2^64."""
+        return 128 * self.r * ((1 << min(self.log_n, 64)) + self.p + 2)
+
     def derived(self, password: str, salt: bytes, length: int) -> bytes:
-        memory = ((128 * self.r) << self.log_n) + 128 * self.r * self.p + SPARE_MEMORY
+        most = self.memory + SPARE_MEMORY
         return hashlib.scrypt(
-            password.encode(), salt=salt, n=1 << self.log_n, r=self.r, p=self.p, maxmem=memory, dklen=length
+            password.encode(), salt=salt, n=1 << self.log_n, r=self.r, p=self.p, maxmem=most, dklen=length
         )
 
 

@@ -35,8 +35,8 @@ class InviteMail:
         invite: Invite,
         url: str,
         lifetime: timedelta = LIFETIME,
-    ) -> None:
-        """Post the mail, in the transaction that stores the invitation.
+    ) -> bool:
+        """Post the mail, in the transaction that stores the invitation. False: the address gets too many mails.
 
         `target`: the name of the project or organisation. `inviter`: name and email. `url`: the link of the mail.
         """
@@ -51,7 +51,7 @@ class InviteMail:
             "url": url,
         }
         project = group.id if group.kind is GroupKind.PROJECT else ""
-        await self.mails.post(compose(MEMBER_INVITE, invite.email, fields, project))
+        return await self.mails.post(compose(MEMBER_INVITE, invite.email, fields, project))
 
 
 def shown_name(name: str, email: str) -> str:

@@ -92,13 +92,15 @@ class Invitations:
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
         invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits)
         async with self.stores.changing(group):
-            earlier = await self.stores.invites.earlier_role(group, email, now)  # which this one ends
-            check_strength(await self.groups.role_now(group, caller, Role.ADMIN), role, earlier or role)
+            earlier = await self.stores.invites.earlier(group, email, now)  # which this one ends
+            strongest = (role, earlier.role if earlier else role)
+            check_strength(await self.groups.role_now(group, caller, Role.ADMIN), *strongest)
             await self.stores.invites.add(
                 group, NewInvite(invite.id, email, role, links.hashes, inviter.id, now, invite.expires_at)
             )
             await self._check_room(group)
-            await self._send(group, inviter, name, invite, links.mailed)
+            if not await self._send(group, inviter, name, invite, links.mailed) and earlier and earlier.mail_hash:
+                await self.stores.invites.renew_mail(group, invite.id, earlier.mail_hash, now)
         return invite
 
     async def list_invites(self, caller: Caller, org: str | None, limit: int, cursor: str | None) -> Invites:
@@ -116,9 +118,11 @@ class Invitations:
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
+            earlier = await self.stores.invites.earlier(group, old.email, now)
             invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits)
             await self.stores.invites.renew(group, id, links.hashes, inviter.id, now, invite.expires_at)
-            await self._send(group, inviter, name, invite, links.mailed)
+            if not await self._send(group, inviter, name, invite, links.mailed) and earlier and earlier.mail_hash:
+                await self.stores.invites.renew_mail(group, id, earlier.mail_hash, now)
         return invite
 
     async def delete(self, caller: Caller, org: str | None, id: str) -> None:
@@ -133,6 +137,9 @@ class Invitations:
 
     async def join(self, developer: str, token: str) -> AcceptedInvite:
         """Make an account a member. The caller of this method has checked that a person acts for the account."""
+        found = await self._sent(fingerprint(token))
+        if found.accepted_by is None:
+            await self._check_inviter(found)
         async with self.locked(token) as sent:
             if sent.accepted_by is None:
                 await self.join_now(sent, developer)
@@ -144,6 +151,7 @@ class Invitations:
         """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
         found = await self._sent(fingerprint(token))
         self.check_open(found)
+        await self._check_inviter(found)
         return found
 
     def check_open(self, sent: SentInvite) -> None:
@@ -197,6 +205,11 @@ class Invitations:
             return AcceptedInvite(org.role, org=org)
         raise InviteNotFound
 
+    async def _check_inviter(self, sent: SentInvite) -> None:
+        """Ask BunAuth, outside of a transaction. Raises: InviteNotFound if the inviter is suspended or deleted."""
+        if not await self.mail.bunauth.acts(sent.invited_by):
+            raise InviteNotFound(ASK_AGAIN)
+
     async def _sent(self, hash: bytes) -> SentInvite:
         found = await self.stores.invites.by_hash(hash)
         if found is None:
@@ -219,8 +232,11 @@ class Invitations:
                 f"There are {limit} open invitations here, and there cannot be more. Withdraw one first."
             )
 
-    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite, url: str) -> None:
-        """Post the mail. Raises: RateLimited if the group or the inviter has sent too many in this hour."""
+    async def _send(self, group: Group, inviter: Developer, name: str, invite: Invite, url: str) -> bool:
+        """Post the mail. False: the address gets too many mails, so the link of an earlier mail must stay valid.
+
+        Raises: RateLimited if the group or the inviter has sent too many in this hour.
+        """
         now = self.clock.now()
         for sender in (group.id, inviter.id):
             if await self.stores.invites.count_sent(sender, now) > self.settings.max_invites_per_hour:
@@ -230,7 +246,7 @@ class Invitations:
                     retry_after_seconds=wait,
                 )
         target = await self.stores.name_of(group)
-        await self.mail.post(group, target, (name, inviter.email), invite, url)
+        return await self.mail.post(group, target, (name, inviter.email), invite, url)
 
 
 def link_with(public_url: str, token: str) -> str:

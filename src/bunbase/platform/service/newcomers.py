@@ -10,13 +10,19 @@ The life of one newcomer:
        between, and of two requests at once one opens the account. If the server is killed between them, the account is
        open and the invitation too: the person signs in with the same link.
 
+Hard place: an invitation is locked while BunAuth checks and hashes a password, which may take seconds. Symptom: forty
+requests with one link waited for the lock, each with a connection, and all other requests of the room failed. So one
+request at a time of each project or organisation gets a connection here, and AT_ONCE of all.
+
 Record: docs/decisions/0058-the-mail-of-an-invitation-opens-the-account.md.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -45,6 +51,7 @@ from bunbase.platform.service.invites import ASK_AGAIN, HOUR_SECONDS, Invitation
 from bunbase.platform.store.invites import SentInvite
 
 MAX_MAILS: Final = 5  # in an hour, for one invitation, to people who have only the link that was passed on
+AT_ONCE: Final = 3  # accounts that this process opens at once; each needs a connection until BunAuth has answered
 NOT_ADMITTED: Final = (
     "This invitation opens no account here: ask an administrator of this server for an invitation, open the account "
     "with it, and then accept this invitation."
@@ -62,6 +69,8 @@ class NewcomerAcceptance:
         self.audit = audit
         self.sends_mail = sends_mail
         self.clock = invitations.clock
+        self.opening_in: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # requests that wait keep locks
+        self.turns = asyncio.Semaphore(AT_ONCE)
 
     async def opening(self, sent: SentInvite) -> Opening:
         """Return how the holder of a link may open an account. Without the mail, it is the same for every address."""
@@ -118,14 +127,21 @@ class NewcomerAcceptance:
                 wait = HOUR_SECONDS - int(now.timestamp()) % HOUR_SECONDS
                 raise RateLimited("Too many mails were sent for this invitation.", retry_after_seconds=wait)
             mailed = new_secret(MAILED)
-            await self.invitations.stores.invites.renew_mail(sent.group, sent.id, fingerprint(mailed), now)
             invite = Invite(sent.id, sent.email, sent.role, sent.created_at, sent.expires_at)
             url = link_with(self.invitations.public_url, mailed)
             target = await self.invitations.stores.name_of(sent.group)
             lifetime = sent.expires_at - now
-            await self.invitations.mail.post(sent.group, target, names[0], invite, url, lifetime)
+            if await self.invitations.mail.post(sent.group, target, names[0], invite, url, lifetime):
+                await self.invitations.stores.invites.renew_mail(sent.group, sent.id, fingerprint(mailed), now)
 
     async def _join_new(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
+        sent = await self.invitations.find_open(token)
+        alone = self.opening_in.setdefault(sent.group.id, asyncio.Lock())
+        async with alone, self.turns:
+            await self.invitations.find_open(token)  # the request before this one may have used the invitation
+            return await self._join_now(caller, token, open)
+
+    async def _join_now(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
         async with self.invitations.locked(token) as sent:
             await self.invitations.check_acceptable(sent)
             await self.invitations.people.check_room(sent.group)

@@ -18,7 +18,7 @@ COLUMNS: Final = "SELECT id, email, role, created_at, expires_at FROM invites"
 ADD = """
 INSERT INTO invites ({kind}, id, email, role, hash, mail_hash, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""
-EARLIER = f"SELECT role FROM invites WHERE {OPEN} AND email = $3"
+EARLIER = f"SELECT role, mail_hash FROM invites WHERE {OPEN} AND email = $3"
 END_EARLIER = "DELETE FROM invites WHERE {kind} = $1 AND email = $2 AND accepted_by IS NULL"
 COUNT = f"SELECT count(*) FROM invites WHERE {OPEN}"
 LIST = f"{COLUMNS} WHERE {OPEN} AND ($3 = '' OR id < $3) ORDER BY id DESC LIMIT $4"
@@ -46,6 +46,13 @@ class Hashes(NamedTuple):
 
     shown: bytes
     mailed: bytes
+
+
+class EarlierInvite(msgspec.Struct, frozen=True):
+    """The open invitation of an address that a new one ends. `mail_hash`: of the link in its mail."""
+
+    role: Role
+    mail_hash: bytes | None
 
 
 class NewInvite(msgspec.Struct, frozen=True):
@@ -92,10 +99,9 @@ class InviteStore:
             args = (new.id, new.email, new.role, *new.hashes, new.invited_by, new.created_at, new.expires_at)
             await self.db.execute(_sql(ADD, group), group.id, *args)
 
-    async def earlier_role(self, group: Group, email: str, now: datetime) -> Role | None:
-        """Return the role of the open invitation of an address, which `add` would end."""
-        found: str | None = await self.db.value(_sql(EARLIER, group), group.id, now, email)
-        return None if found is None else Role(found)
+    async def earlier(self, group: Group, email: str, now: datetime) -> EarlierInvite | None:
+        """Return the open invitation of an address, which `add` would end."""
+        return await self.db.one(EarlierInvite, _sql(EARLIER, group), group.id, now, email)
 
     async def count(self, group: Group, now: datetime) -> int:
         found: int = await self.db.value(_sql(COUNT, group), group.id, now)

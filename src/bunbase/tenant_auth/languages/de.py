@@ -42,6 +42,7 @@ TEXTS: Final = Texts(
     send_reset="Link senden",
     reset_sent="Wenn {email} ein Konto hat, ist eine E-Mail mit einem Link unterwegs.",
     sign_up_sent="Eine E-Mail an {email} sagt Ihnen, wie es weitergeht.",
+    sign_up_by_mail="Wir senden Ihnen einen Link. Dort wählen Sie das Passwort.",
     look_in_mail="Sehen Sie in Ihr Postfach",
     second_factor="Zweiter Faktor",
     second_factor_text="Ihr Konto hat einen zweiten Faktor. Geben Sie einen Code Ihrer Authenticator-App ein oder "

@@ -41,6 +41,7 @@ TEXTS: Final = Texts(
     send_reset="Send the link",
     reset_sent="If {email} has an account, a mail with a link is on its way.",
     sign_up_sent="A mail to {email} tells you how to go on.",
+    sign_up_by_mail="We send you a link. You choose the password there.",
     look_in_mail="Look in your mail",
     second_factor="Second factor",
     second_factor_text="Your account has a second factor. Type a code of your authenticator app, or a recovery code.",

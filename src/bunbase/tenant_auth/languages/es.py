@@ -41,6 +41,7 @@ TEXTS: Final = Texts(
     send_reset="Enviar el enlace",
     reset_sent="Si {email} tiene una cuenta, va en camino un correo con un enlace.",
     sign_up_sent="Un correo a {email} te dice cómo seguir.",
+    sign_up_by_mail="Le enviamos un enlace, con el que elige la contraseña.",
     look_in_mail="Mira tu correo",
     second_factor="Segundo factor",
     second_factor_text="Tu cuenta tiene un segundo factor. Escribe un código de tu aplicación de autenticación o un "

@@ -41,6 +41,7 @@ TEXTS: Final = Texts(
     send_reset="Envoyer le lien",
     reset_sent="Si {email} a un compte, un e-mail avec un lien est en route.",
     sign_up_sent="Un e-mail à {email} vous indique la suite.",
+    sign_up_by_mail="Nous vous envoyons un lien, qui vous permet de choisir le mot de passe.",
     look_in_mail="Consultez vos e-mails",
     second_factor="Second facteur",
     second_factor_text="Votre compte a un second facteur. Saisissez un code de votre application d’authentification, "

@@ -52,6 +52,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     send_reset: str
     reset_sent: str
     sign_up_sent: str
+    sign_up_by_mail: str
     look_in_mail: str
 
     # second factor

@@ -33,7 +33,8 @@ NO_PROJECT: Final = UserPage("")  # for a request that does not say which projec
 
 def failed(look: Look, detail: str) -> str:
     """Return the page for an error after which the same form is of no use."""
-    return look.page(look.texts.problem_title, layout.alert(detail))
+    back = layout.link(look.of.app_url, look.texts.back_to_app.format(app=look.app)) if look.of.app_url else ""
+    return look.page(look.texts.problem_title, layout.alert(detail), back)
 
 
 def policy_to(url: str) -> str:

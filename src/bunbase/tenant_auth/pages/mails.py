@@ -60,8 +60,9 @@ def sign_up(look: Look, project: str, token: str, error: str = "") -> str:
     return look.page(said.sign_up_title, *parts)
 
 
-def signed_up(look: Look) -> str:
-    return look.page(look.texts.signed_up_title, paragraph(look.texts.signed_up_text))
+def signed_up(look: Look, back: str) -> str:
+    going_back = link(back, look.texts.back_to_app.format(app=look.app)) if back else ""
+    return look.page(look.texts.signed_up_title, paragraph(look.texts.signed_up_text), going_back)
 
 
 def sign_in(look: Look, project: str, token: str) -> str:

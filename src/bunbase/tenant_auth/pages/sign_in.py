@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, PageEnd, PageRequest, SignInLook
+from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, SIGN_IN, PageEnd, PageRequest, SignInLook
 from bunbase.pkg.identity.factors import NewTotp
 from bunbase.pkg.web_pages.captcha import widget, with_widget
 from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
@@ -27,7 +27,6 @@ from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages.look import Look, policy_to
 from bunbase.tenant_auth.pages.mails import new_password
 
-SIGN_IN: Final = "/v1/auth/ui"
 NEW_ACCOUNT: Final = "/v1/auth/ui/new-account"
 FORGOT: Final = "/v1/auth/ui/forgot-password"
 BY_EMAIL: Final = "/v1/auth/ui/by-email"
@@ -115,10 +114,12 @@ def sign_in(visit: Visit) -> str:
 
 def new_account(visit: Visit) -> str:
     said = visit.texts
-    password = new_password(Look(visit.look, said), visit.wrong == "password")
+    confirms = visit.look.confirms
+    password = "" if confirms else new_password(Look(visit.look, said), visit.wrong == "password")
     parts = (visit.email_field, password, visit.widget, button(said.create_account))
     going_back = ending(said.have_account, visit.at(SIGN_IN), said.sign_in)
-    return visit.page(said.create_account, form(visit.at(NEW_ACCOUNT), *parts), going_back)
+    text = paragraph(said.sign_up_by_mail) if confirms else ""
+    return visit.page(said.create_account, text, form(visit.at(NEW_ACCOUNT), *parts), going_back)
 
 
 def sign_up_sent(visit: Visit) -> str:
@@ -190,6 +191,11 @@ def unverified(visit: Visit, sent: bool = False) -> str:
     text = (said.verification_sent if sent else said.unverified_text).format(email=visit.email)
     again = form(visit.at(SEND_VERIFICATION), hidden("email", visit.email), button(said.send_again, second=True))
     return visit.page(said.unverified_title, paragraph(text), again, visit.back)
+
+
+def sign_up_back(visit: Visit) -> str:
+    """Return the path and query of the page to which the link of a sign-up leads back."""
+    return visit.at(SIGN_IN)
 
 
 def link_back(visit: Visit) -> str:

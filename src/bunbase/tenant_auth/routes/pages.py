@@ -21,7 +21,7 @@ from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_o
 from bunbase.tenant_auth.languages import chosen_texts, problem_text
 from bunbase.tenant_auth.languages.texts import Texts
 from bunbase.tenant_auth.pages import mails
-from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed
+from bunbase.tenant_auth.pages.look import NO_PROJECT, Look, failed, leading_to
 
 MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
@@ -53,6 +53,7 @@ async def show_user_verification(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
     look = await look_of(request, visitor, tenant_auth)
+    await tenant_auth.mailed_target(visitor, given(token))
     return html(mails.verify_email(look, visitor.project, given(token)))
 
 
@@ -70,6 +71,7 @@ async def show_user_reset(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
     look = await look_of(request, visitor, tenant_auth)
+    await tenant_auth.mailed_target(visitor, given(token))
     return html(mails.reset_password(look, visitor.project, given(token)))
 
 
@@ -89,6 +91,7 @@ async def show_user_email_change(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
     look = await look_of(request, visitor, tenant_auth)
+    await tenant_auth.mailed_target(visitor, given(token))
     return html(mails.change_email(look, visitor.project, given(token)))
 
 
@@ -126,18 +129,23 @@ async def show_user_signup(
     visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest, token: Token = ""
 ) -> Html:
     look = await look_of(request, visitor, tenant_auth)
-    return html(mails.sign_up(look, visitor.project, given(token)))
+    target = await tenant_auth.mailed_target(visitor, given(token))
+    return html(mails.sign_up(look, visitor.project, token), headers=leading_to(target) if target else None)
 
 
 @PAGES.acts(mails.SIGN_UP)
-async def act_on_user_signup(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+async def act_on_user_signup(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Html | Redirect:
     fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
     token = given(fields.get("token", ""))
     try:
-        await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
+        back = await tenant_auth.open_confirmed_user(visitor, token, fields.get("password", ""))
     except InvalidInput as problem:  # another password may be accepted
-        return html(mails.sign_up(look, visitor.project, token, _wrong(look, problem)), problem.status)
-    return html(mails.signed_up(look))
+        target = await tenant_auth.mailed_target(visitor, token)
+        again, headers = mails.sign_up(look, visitor.project, token, _wrong(look, problem)), leading_to(target)
+        return html(again, problem.status, headers if target else None)
+    return redirect(back.url) if back.signed_in else html(mails.signed_up(look, back.url))
 
 
 def given(token: str) -> str:

@@ -15,6 +15,7 @@ from bunbase.contracts.bunauth.tokens import Jwks
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.signups import SignupDetails
 from bunbase.contracts.tenant_auth.users import Email, User
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.http import NO_STORE, Injected
@@ -34,19 +35,23 @@ ProjectId = Annotated[str, QueryParameter(pattern=ID)]
 class Signup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: any JSON object of at most 16 KiB; the user may change it later. `language`: which the user reads, such
     as `de`; empty: what the browser asks for (`Accept-Language`). `captcha`: the token of the widget, if the project
-    has a captcha."""
+    has a captcha. `name`: of the person. `redirect_to`: the address of the app to which the page behind the link of the
+    mail leads back; it must be below one of the project's `redirect_urls`."""
 
     email: Email
     password: str
     data: dict[str, Any] = {}
     captcha: CaptchaToken = ""
     language: str = ""
+    name: str = ""
+    redirect_to: str = ""
 
 
 class AnonymousSignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`data`: as for a sign-up."""
+    """`data`, `captcha`: as for a sign-up."""
 
     data: dict[str, Any] = {}
+    captcha: CaptchaToken = ""
 
 
 class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,10 +78,11 @@ class UserRefresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class UpdateMe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`data`: replaced as a whole. `language`: of the user's mails and text messages, such as `de`; empty for none.
-    Members that are left out stay as they are."""
+    `name`: of the person; at most 200 characters. Members that are left out stay as they are."""
 
     data: dict[str, Any] | None = None
     language: str | None = None
+    name: str | None = None
 
 
 class UserMe(msgspec.Struct, frozen=True):
@@ -107,7 +113,8 @@ async def user_signup(client: Injected[Caller], tenant_auth: Injected[TenantAuth
     `enumeration: "closed"`, the answer is 202 for every email."""
     if is_language(data.language):
         client = msgspec.structs.replace(client, accept_language=data.language)
-    signed_in = await tenant_auth.signup(client, data.email, data.password, data.data, data.captcha)
+    details = SignupDetails(data.name, data.redirect_to)
+    signed_in = await tenant_auth.signup(client, data.email, data.password, data.data, data.captcha, details)
     if signed_in is None:
         return Response(SignupPending(), status_code=202)
     return Response(signed_in)
@@ -132,7 +139,7 @@ async def anonymous_sign_in(
 ) -> UserSignedIn:
     """Creates an anonymous user, if the setting `anonymous.enabled` of the project allows it. A sign-up with the access
     token of this user makes it an ordinary one, with the same id."""
-    return await tenant_auth.sign_in_anonymously(keyed, data.data)
+    return await tenant_auth.sign_in_anonymously(keyed, data.data, data.captcha)
 
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
@@ -191,9 +198,9 @@ async def get_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth
     return UserMe(await tenant_auth.me(client), client.end_user(impersonated=True).act or None)
 
 
-@patch("/v1/auth/me", summary="Change the user's own data and language", tags=TAGS, security=SIGNED_IN_USER)
+@patch("/v1/auth/me", summary="Change the user's own data, language and name", tags=TAGS, security=SIGNED_IN_USER)
 async def update_user_me(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UpdateMe) -> UserMe:
-    user = await tenant_auth.update_me(client, data.data, data.language)
+    user = await tenant_auth.update_me(client, data.data, data.language, data.name)
     return UserMe(user, client.end_user(impersonated=True).act or None)
 
 

@@ -16,6 +16,7 @@ from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sign_in_page import (
     BY_LINK,
     RETURN,
+    SIGN_IN,
     ByEnrolment,
     ByMailedCode,
     ByMailedLink,
@@ -55,12 +56,12 @@ from bunbase.tenant_auth.routes.sign_in_steps import (
 )
 
 
-@PAGES.shows(pages.SIGN_IN)
+@PAGES.shows(SIGN_IN)
 async def show_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
     return show(pages.sign_in, await visit_of(request, keyed, tenant_auth))
 
 
-@PAGES.acts(pages.SIGN_IN)
+@PAGES.acts(SIGN_IN)
 async def act_on_user_sign_in(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
     visit, sent = await act_of(request, keyed, tenant_auth)
     shown = ByPassword(visit.email, sent.get("password", ""))
@@ -79,7 +80,7 @@ async def act_on_user_new_account(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
     visit, sent = await act_of(request, keyed, tenant_auth)
-    shown = BySignUp(visit.email, sent.get("password", ""), token_in(sent))
+    shown = BySignUp(visit.email, sent.get("password", ""), token_in(sent), pages.sign_up_back(visit))
     return await sign_in(visit, keyed, tenant_auth, shown, pages.new_account, captcha=True)
 
 

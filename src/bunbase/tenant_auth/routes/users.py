@@ -39,7 +39,10 @@ OfEmail = Annotated[
 ]
 Beginning = Annotated[
     str | None,
-    QueryParameter(max_length=MAX_LENGTH, description="Only users whose address or name begins with this text."),
+    QueryParameter(
+        max_length=MAX_LENGTH,
+        description="Only users whose address or name begins with this text, or the user with this phone number.",
+    ),
 ]
 OfRole = Annotated[str | None, QueryParameter(max_length=64)]
 Banned = Annotated[
@@ -92,7 +95,7 @@ async def list_users(
 
 @post("/v1/auth/users", summary="Create a user", tags=TAGS)
 async def create_user(operator: Injected[Caller], tenant_auth: Injected[TenantAuth], data: NewUser) -> ManagedUser:
-    """A user without a password can sign in only with custom tokens. `role` is `user` by default."""
+    """A user without a password signs in with a mail, a text message or a custom token. `role` is `user` by default."""
     return await tenant_auth.create_user(operator, data)
 
 

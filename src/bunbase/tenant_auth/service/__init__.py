@@ -8,25 +8,21 @@ from typing import Any
 from bunbase.contracts.bunauth.tokens import FirstUse, Jwks
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.functions.hooks import HookName
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.revocations import Revocation
 from bunbase.contracts.tenant_auth.active_users import ActiveMonth
 from bunbase.contracts.tenant_auth.activity import ActivityFilter, ManagedActivity, OwnActivity
-from bunbase.contracts.tenant_auth.bulk import BulkChange, BulkResult
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
-from bunbase.contracts.tenant_auth.factors import EnrolledUser
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
-from bunbase.contracts.tenant_auth.impersonation import HandedLink, Impersonated, NewHandedLink, NewImpersonation
-from bunbase.contracts.tenant_auth.mails import AddressConfirmed
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
-from bunbase.contracts.tenant_auth.sessions import CustomToken, OwnSessions, UserSessions, UserSignedIn
+from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.settings import ShownAuth
 from bunbase.contracts.tenant_auth.sign_in_page import PageEnd, PageRequest, Shown, SignInLook
 from bunbase.contracts.tenant_auth.signing_keys import RotatedKeys
-from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, UserInvite
-from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers
-from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers, NewUser, User, UserChanges, UserFilter
+from bunbase.contracts.tenant_auth.signups import NewUserInvite, OpenUserInvites, SignupDetails, UserInvite, WayBack
+from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.identity.external import (
     ExternalAnswer,
     ExternalRedirect,
@@ -36,17 +32,10 @@ from bunbase.pkg.identity.external import (
     LoginProviders,
 )
 from bunbase.pkg.identity.factors import (
-    NewTotp,
-    Passkey,
     PasskeyOptions,
-    Passkeys,
     Proof,
-    RecoveryCodes,
-    SecondFactor,
-    TotpState,
 )
 from bunbase.pkg.mail.letters import DevMail
-from bunbase.pkg.ndjson import ExportPart, ImportLine
 from bunbase.tenant_auth.access_tokens import UserTokens
 from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.page_codes import is_page_code
@@ -55,6 +44,7 @@ from bunbase.tenant_auth.pool import Pools
 from bunbase.tenant_auth.service.active_months import ActiveMonths
 from bunbase.tenant_auth.service.activity import UserActivity
 from bunbase.tenant_auth.service.administration import Administration
+from bunbase.tenant_auth.service.administration_methods import AdministrationMethods
 from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.bulk import Bulk
 from bunbase.tenant_auth.service.callers import linked_project
@@ -62,11 +52,13 @@ from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.cookies import Cookies
 from bunbase.tenant_auth.service.email_change import EmailChange
 from bunbase.tenant_auth.service.external import ExternalAccounts
+from bunbase.tenant_auth.service.factor_methods import FactorMethods
 from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.impersonation import Impersonation
 from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
+from bunbase.tenant_auth.service.mailbox_methods import MailboxMethods
 from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
@@ -88,10 +80,11 @@ from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.user_links import UserLinks
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
+from bunbase.tenant_auth.sign_up_links import mailed_target
 
 
-class TenantAuthService:
-    """Implements the contract: every method calls the part that does the work."""
+class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
+    """Implements the contract: every method, here and in the base classes, calls the part that does the work."""
 
     def __init__(self, pools: Pools, access: UserTokens, functions: Functions, bundoc: Bundoc) -> None:
         stores = pools.stores
@@ -105,8 +98,8 @@ class TenantAuthService:
         self.texts = TextMessages(pools, self.hooks)
         self.mail_requests = MailRequests(stores, pools, self.texts)
         self.proofs = Proofs(pools, tokens)
-        self.anonymous = Anonymous(self.opening, places)
         self.captchas = Captchas(pools.settings.captcha_urls)
+        self.anonymous = Anonymous(self.opening, places, self.captchas)
         shown = ShownSignIn(self.opening, places, self.anonymous)
         self.by_mailbox = MailboxSignIn(self.mail_requests, shown, self.captchas)
         self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs, self.captchas)
@@ -139,9 +132,15 @@ class TenantAuthService:
         self.activity = UserActivity(pools)
 
     async def signup(
-        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+        self,
+        caller: Caller,
+        email: str,
+        password: str,
+        data: dict[str, Any],
+        captcha: str = "",
+        details: SignupDetails | None = None,
     ) -> UserSignedIn | None:
-        return await self.sign_up.sign_up(caller, email, password, data, captcha)
+        return await self.sign_up.sign_up(caller, email, password, data, captcha, details or SignupDetails())
 
     async def invite_user(self, caller: Caller, new: NewUserInvite) -> UserInvite:
         return await self.invites.invite(caller, new)
@@ -155,11 +154,11 @@ class TenantAuthService:
     async def confirm_user_signup(self, caller: Caller, token: str, password: str) -> UserSignedIn:
         return await self.sign_up.confirm(caller, token, password)
 
-    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> None:
-        await self.sign_up.open_confirmed(caller, token, password)
+    async def open_confirmed_user(self, caller: Caller, token: str, password: str) -> WayBack:
+        return await self.sign_in_pages.open_confirmed(caller, token, password)
 
-    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
-        return await self.anonymous.sign_in(caller, data)
+    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
+        return await self.anonymous.sign_in(caller, data, captcha)
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         return await self.sign_in.with_password(caller, email, password)
@@ -206,70 +205,16 @@ class TenantAuthService:
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)
 
-    async def update_me(self, caller: Caller, data: dict[str, Any] | None, language: str | None = None) -> User:
-        return await self.profile.change(caller, data, language)
-
-    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.verify_email.request(caller, email, redirect_to)
-
-    async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
-        return await self.verify_email.confirm(caller, token)
+    async def update_me(
+        self, caller: Caller, data: dict[str, Any] | None, language: str | None = None, name: str | None = None
+    ) -> User:
+        return await self.profile.change(caller, data, language, name)
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
         return await self.proofs.reauthenticate(caller, proof)
 
     async def proof_options(self, caller: Caller) -> PasskeyOptions:
         return await self.proofs.passkey_options(caller)
-
-    async def login_with_second_factor(self, caller: Caller, challenge: str, answer: SecondFactor) -> UserSignedIn:
-        return await self.second_factor.finish(caller, challenge, answer)
-
-    async def start_enrolment(self, caller: Caller, challenge: str) -> NewTotp:
-        return await self.second_factor.start_enrolment(caller, challenge)
-
-    async def confirm_enrolment(self, caller: Caller, challenge: str, code: str) -> EnrolledUser:
-        return await self.second_factor.confirm_enrolment(caller, challenge, code)
-
-    async def totp_state(self, caller: Caller) -> TotpState:
-        return await self.totp.state(caller)
-
-    async def start_totp(self, caller: Caller) -> NewTotp:
-        return await self.totp.start(caller)
-
-    async def confirm_totp(self, caller: Caller, code: str) -> RecoveryCodes:
-        return await self.totp.confirm(caller, code)
-
-    async def remove_totp(self, caller: Caller) -> None:
-        await self.totp.remove(caller)
-
-    async def new_recovery_codes(self, caller: Caller) -> RecoveryCodes:
-        return await self.totp.new_codes(caller)
-
-    async def passkey_login_options(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
-        if challenge is None:
-            return await self.user_passkeys.sign_in_options(caller)
-        return await self.second_factor.passkey_options(caller, challenge)
-
-    async def login_with_passkey(self, caller: Caller, credential: dict[str, Any]) -> UserSignedIn:
-        return await self.user_passkeys.sign_in(caller, credential)
-
-    async def passkeys(self, caller: Caller) -> Passkeys:
-        return await self.user_passkeys.list(caller)
-
-    async def passkey_options(self, caller: Caller) -> PasskeyOptions:
-        return await self.user_passkeys.registration_options(caller)
-
-    async def register_passkey(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:
-        return await self.user_passkeys.register(caller, credential, name)
-
-    async def rename_passkey(self, caller: Caller, id: str, name: str) -> None:
-        await self.user_passkeys.rename(caller, id, name)
-
-    async def delete_passkey(self, caller: Caller, id: str) -> None:
-        await self.user_passkeys.delete(caller, id)
-
-    async def reset_user_factors(self, caller: Caller, id: str) -> None:
-        await self.totp.reset(caller, id)
 
     async def user_login_providers(self, caller: Caller) -> LoginProviders:
         return await self.external.providers(caller)
@@ -293,58 +238,21 @@ class TenantAuthService:
     async def delete_user_identity(self, caller: Caller, id: str) -> None:
         await self.external.delete(caller, id)
 
-    async def request_user_code(self, caller: Caller, email: str, captcha: str = "") -> None:
-        await self.by_mailbox.request_code(caller, email, captcha)
-
-    async def login_with_code(self, caller: Caller, email: str, code: str) -> UserSignedIn:
-        return await self.by_mailbox.with_code(caller, email, code)
-
-    async def request_user_link(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
-        await self.by_mailbox.request_link(caller, email, redirect_to, captcha)
-
-    async def user_link_target(self, caller: Caller, token: str) -> str:
-        return await self.by_mailbox.link_target(caller, token)
-
-    async def login_with_link(self, caller: Caller, token: str) -> UserSignedIn:
-        return await self.by_mailbox.with_link(caller, token)
-
-    async def request_phone_code(self, caller: Caller, phone: str, language: str, captcha: str = "") -> None:
-        await self.by_phone.request_code(caller, phone, language, captcha)
-
-    async def login_with_phone(self, caller: Caller, phone: str, code: str) -> UserSignedIn:
-        return await self.by_phone.with_code(caller, phone, code)
-
-    async def request_phone_change(self, caller: Caller, phone: str, language: str) -> None:
-        await self.by_phone.request_change(caller, phone, language)
-
-    async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:
-        return await self.by_phone.confirm_change(caller, phone, code)
-
-    async def remove_phone(self, caller: Caller) -> User:
-        return await self.by_phone.remove(caller)
-
-    async def request_user_email_change(self, caller: Caller, email: str) -> None:
-        await self.email_change.request(caller, email)
-
-    async def confirm_user_email_change(self, caller: Caller, token: str) -> AddressConfirmed:
-        return await self.email_change.confirm(caller, token)
-
-    async def request_user_password_reset(
-        self, caller: Caller, email: str, redirect_to: str, captcha: str = ""
-    ) -> None:
-        await self.password.request_reset(caller, email, redirect_to, captcha)
-
-    async def reset_user_password(self, caller: Caller, token: str, password: str) -> str:
-        return await self.password.reset(caller, token, password)
-
     async def change_user_password(self, caller: Caller, password: str, current: str | None) -> None:
         await self.password.change(caller, password, current)
+
+    async def hooks_of_function(self, project: str, function: str) -> tuple[str, ...]:
+        hooks = (await self.pools.of(project)).auth.hooks
+        return tuple(hook.value for hook in HookName if getattr(hooks, hook) == function)
 
     async def project_auth(self, caller: Caller) -> ShownAuth:
         return await self.settings.read(caller)
 
     async def change_project_auth(self, caller: Caller, patch: dict[str, Any], version: int | None) -> ShownAuth:
         return await self.settings.change(caller, patch, version)
+
+    async def mailed_target(self, caller: Caller, token: str) -> str:
+        return await mailed_target(await self.pools.of(linked_project(caller)), token)
 
     async def user_page(self, caller: Caller) -> UserPage:
         return look_of(await self.pools.of(linked_project(caller)))
@@ -373,47 +281,6 @@ class TenantAuthService:
 
     async def delete_me(self, caller: Caller) -> None:
         await self.leaving.delete(caller)
-
-    async def users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
-        return await self.administration.list_users(caller, only, limit, cursor)
-
-    async def user(self, caller: Caller, id: str) -> ManagedUser:
-        return await self.administration.get_user(caller, id)
-
-    async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
-        return await self.administration.create_user(caller, new)
-
-    async def update_user(self, caller: Caller, id: str, changes: UserChanges) -> ManagedUser:
-        return await self.administration.update_user(caller, id, changes)
-
-    async def delete_user(self, caller: Caller, id: str) -> None:
-        await self.administration.delete_user(caller, id)
-
-    async def user_sessions(self, caller: Caller, id: str, limit: int, cursor: str | None) -> UserSessions:
-        return await self.administration.list_sessions(caller, id, limit, cursor)
-
-    async def end_user_sessions(self, caller: Caller, id: str) -> None:
-        await self.administration.end_sessions(caller, id)
-
-    async def import_users(
-        self, caller: Caller, choices: ImportChoices, lines: tuple[ImportLine, ...]
-    ) -> ImportedUsers:
-        return await self.transfers.import_users(caller, choices, lines)
-
-    def export_users(self, caller: Caller, hashes: bool, after: str) -> AsyncIterator[ExportPart]:
-        return self.transfers.export_users(caller, hashes, after)
-
-    async def change_users(self, caller: Caller, change: BulkChange) -> BulkResult:
-        return await self.bulk.change(caller, change)
-
-    async def create_user_link(self, caller: Caller, id: str, new: NewHandedLink) -> HandedLink:
-        return await self.user_links.create(caller, id, new)
-
-    async def impersonate_user(self, caller: Caller, id: str, new: NewImpersonation) -> Impersonated:
-        return await self.impersonation.open(caller, id, new)
-
-    async def custom_token(self, caller: Caller, uid: str, claims: dict[str, Any]) -> CustomToken:
-        return await self.administration.make_custom_token(caller, uid, claims)
 
     async def own_user_activity(self, caller: Caller, limit: int, cursor: str | None) -> OwnActivity:
         return await self.activity.own(caller, limit, cursor)

@@ -23,10 +23,11 @@ from bunbase.contracts.tenant_auth.users import (
     UserFilter,
     UserOrder,
 )
-from bunbase.pkg.addresses import email_or_none, normal_email
+from bunbase.pkg.addresses import known_email, normal_email
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.ids import new_id
+from bunbase.pkg.phones import normal_phone, phone_or_none
 from bunbase.tenant_auth.journal import Actor, Event, administrator
 from bunbase.tenant_auth.people import (
     Person,
@@ -38,7 +39,7 @@ from bunbase.tenant_auth.people import (
     with_changes,
 )
 from bunbase.tenant_auth.places import Places
-from bunbase.tenant_auth.profiles import check_claims, check_data, check_role
+from bunbase.tenant_auth.profiles import check_claims, check_data, check_language, check_name, check_role
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.open_session import OpenSession
@@ -59,10 +60,15 @@ class Administration:
 
     async def list_users(self, caller: Caller, only: UserFilter, limit: int, cursor: str | None) -> ManagedUsers:
         project = managed_project(caller, Act.USER_READ)
-        email = None if only.email is None else email_or_none(only.email)
-        if only.email is not None and email is None:
-            return ManagedUsers(())  # no user can have this address
-        only = msgspec.structs.replace(only, email=email, q=_normal_beginning(only.q))
+        email = None if only.email is None else known_email(only.email)
+        phone = None if only.phone is None else _sent_phone(only.phone)
+        if (only.email is not None and email is None) or (only.phone is not None and phone is None):
+            return ManagedUsers(())  # no user can have this address or number
+        number = _sent_phone(only.q or "") if only.phone is None else None
+        if number is None:
+            only = msgspec.structs.replace(only, email=email, phone=phone, q=_normal_beginning(only.q))
+        else:
+            only = msgspec.structs.replace(only, email=email, phone=number, q=None)
         query = f"users:{project}:{msgspec.json.encode(only).decode()}"
         before = page_start(query, cursor, str, "")
         now = self.clock.now()
@@ -74,17 +80,25 @@ class Administration:
         return (await self._existing(managed_project(caller, Act.USER_READ), id)).shown(self.clock.now())
 
     async def create_user(self, caller: Caller, new: NewUser) -> ManagedUser:
-        project, email = managed_project(caller, Act.USER_CREATE), normal_email(new.email)
+        project = managed_project(caller, Act.USER_CREATE)
+        email = None if new.email is None else normal_email(new.email)
+        phone = None if new.phone is None else normal_phone(new.phone)
+        if email is None and phone is None:
+            raise InvalidInput.at("/email", "Send an address, a phone number, or both.")
+        check_name(new.name)
+        check_language(new.language)
         check_role(new.role)
         check_claims(new.claims)
         check_data(new.data)
         async with self.places.reserve(project):
             pool = await self.pools.of(project)
-            hash = None if new.password is None else await pool.new_passwords.hash(new.password, email)
+            hash = None if new.password is None else await pool.new_passwords.hash(new.password, email or "")
             # hashing may wait in a queue; check after it: a project whose key was destroyed must not get another user
             await self.access.check_key(project)
-            user = User(new_id("usr"), email, new.email_verified, new.role, new.claims, new.data, self.clock.now())
-            person = Person(user, hash)
+            verified, now = new.email_verified and email is not None, self.clock.now()
+            known = {"phone": phone, "phone_verified": new.phone_verified and phone is not None}
+            user = User(new_id("usr"), email, verified, new.role, new.claims, new.data, now, new.name)
+            person = Person(msgspec.structs.replace(user, language=new.language, **known), hash)
             async with self.stores.db.transaction():
                 await self.stores.users.add(project, person)
                 await self.journal.add(project, person.id, Event(UserAct.CREATE), administrator(caller))
@@ -160,6 +174,12 @@ def _checked(changes: UserChanges, now: datetime) -> UserChanges:
             raise InvalidInput.at("/banned_until", "Leave this out, or send null, to end a ban.")
         if not now < changes.banned_until <= now + MAX_BAN:
             raise InvalidInput.at("/banned_until", "Send a time in the future, at most 100 years from now.")
+    if changes.name is not UNSET:
+        check_name(changes.name)
+    if changes.language is not UNSET:
+        check_language(changes.language)
+    if isinstance(changes.phone, str):
+        changes = msgspec.structs.replace(changes, phone=normal_phone(changes.phone))
     if changes.email is UNSET:
         return changes
     return msgspec.structs.replace(changes, email=normal_email(changes.email))
@@ -168,6 +188,11 @@ def _checked(changes: UserChanges, now: datetime) -> UserChanges:
 def _place(order: UserOrder) -> Callable[[Person], str]:
     """Return the function that gives the place of a user in an order."""
     return (lambda person: person.email or "") if order is UserOrder.EMAIL else (lambda person: person.id)
+
+
+def _sent_phone(text: str) -> str | None:
+    """Return the normal form of a number in an address, where a plus sign that is not encoded becomes a space."""
+    return phone_or_none(f"+{text.lstrip()}" if text.startswith(" ") else text)
 
 
 def _normal_beginning(q: str | None) -> str | None:

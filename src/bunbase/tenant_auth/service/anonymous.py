@@ -24,6 +24,7 @@ from bunbase.contracts.tenant_auth.problems import AnonymousUsersOff
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.ids import new_id
+from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.people import Change, Person, signed_in_person, signed_out
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.profiles import check_data
@@ -38,19 +39,25 @@ Become = Callable[[Person], Person]  # returns the user with an address, a phone
 
 
 class Anonymous:
-    def __init__(self, opening: OpenSession, places: Places) -> None:
+    def __init__(self, opening: OpenSession, places: Places, captchas: Captchas) -> None:
         self.opening = opening
+        self.captchas = captchas
         self.stores = opening.stores
         self.pools = opening.pools
         self.places = places
         self.clock = opening.tokens.clock
 
-    async def sign_in(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
-        """Create an anonymous user with a session. Raises: AnonymousUsersOff, TooManyUsers, InvalidInput."""
+    async def sign_in(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
+        """Create an anonymous user with a session.
+
+        Raises: AnonymousUsersOff, TooManyUsers, InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
+        """
         project = keyed_project(caller)
-        if not (await self.pools.of(project)).auth.anonymous.enabled:
+        pool = await self.pools.of(project)
+        if not pool.auth.anonymous.enabled:
             raise AnonymousUsersOff("A member of the project turns them on with the setting anonymous.enabled.")
         check_data(data)
+        await self.captchas.check(caller, pool, captcha)
         async with self.places.reserve(project):
             new = User(new_id("usr"), None, False, ROLE, {}, data, self.clock.now(), anonymous=True)
             user = msgspec.structs.replace(new, language=first_language(caller))
@@ -65,7 +72,8 @@ class Anonymous:
         project, uid, until = keyed_project(caller), caller.end_user().uid, await self.pools.revoked_until()
         while True:
             person = signed_in_person(await self.stores.users.by_id(project, uid))
-            if not person.user.anonymous:
+            user = person.user
+            if not user.anonymous or user.email or user.phone or person.password_hash:
                 raise InvalidToken("This user has signed up meanwhile. Sign in.")
             new = await self.opening.hooks.before_signup(caller, _ordinary(become(person)), method, invited=False)
             after = signed_out(new)

@@ -25,7 +25,7 @@ from bunbase.pkg.sessions import Standing, standing
 from bunbase.tenant_auth.access_tokens import Subject
 from bunbase.tenant_auth.cookie_origins import cookie_origins
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.service.session_tokens import REFRESH, lives
+from bunbase.tenant_auth.service.session_tokens import REFRESH
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.store.sessions import StoredToken
 
@@ -100,7 +100,7 @@ class Cookies:
         """Return the cookie that has replaced this one."""
         person, subject = await self.sessions.subject(pool, token, token.generation)
         pair = token.traded_for(cookie)
-        if not lives(pair, person, now):
+        if not await self.tokens.lives(pool.project, pair, person, now):
             pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
         until = datetime.fromtimestamp(pair.access_expires_at, now.tzinfo) - _margin(pool)
         return await self._if_open(pool, subject, now, pair.access_token, pair.refresh_token, until)

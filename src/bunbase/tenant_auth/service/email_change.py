@@ -19,10 +19,10 @@ class EmailChange:
     async def request(self, caller: Caller, email: str) -> None:
         """Send links to both addresses. The answer does not show whether another user has the new address.
 
-        Raises: ReauthenticationRequired, InvalidInput, EmailDomainNotAllowed.
+        Raises: SignUpFirst, ReauthenticationRequired, InvalidInput, EmailDomainNotAllowed.
         """
         normal = normal_email(email)
-        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         check_domain(pool.auth, normal)
         await pool.email_changes.start(user.uid, normal)
 

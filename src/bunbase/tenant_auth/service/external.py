@@ -88,7 +88,8 @@ class ExternalAccounts:
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
         """Sign in with a code of a callback, or link the identity that the code stands for.
 
-        A sign-in by another service is one factor. For a link, a session of the user has given its consent.
+        A sign-in by another service is one factor. For a link, a session of the user has given its consent; but not one
+        of an anonymous user, who signs up by it.
         """
         pool = await self._pool(caller)
         person = await pool.external.take(exchange.code, exchange.verifier)
@@ -97,9 +98,10 @@ class ExternalAccounts:
     async def sign_in_as(self, caller: Caller, pool: Pool, person: ExternalCode) -> UserSignedIn:
         """Sign in as the person whom another service has named, or link the identity. Raises: as `exchange`."""
         person = await self._upgrading(caller, person)
-        method = external(person.provider, consented=bool(person.link_session))
+        method = external(person.provider, await self._consented(pool, person))
         while True:
             user = await self._admitted_user(caller, Entry(pool, person, method))
+            person = msgspec.structs.replace(person, link_session="")  # the identity is the user's now
             signed_in = await self.opening.open_session(caller, user, method)
             if signed_in is not None:
                 return signed_in
@@ -182,6 +184,12 @@ class ExternalAccounts:
             return person
         return msgspec.structs.replace(person, link_session=caller.end_user().session)
 
+    async def _consented(self, pool: Pool, person: ExternalCode) -> bool:
+        """True if a session of a user asked for the link. An anonymous user signs up by it, which needs a second factor
+        like any sign-up; also with a ticket, for which such a user has proved nothing."""
+        user = await self._people(pool, 0.0).people.of_session(person.link_session) if person.link_session else None
+        return user is not None and not await self._is_anonymous(pool.project, user)
+
     async def _is_anonymous(self, project: str, uid: str) -> bool:
         found = await self.stores.users.by_id(project, uid)
         return found is not None and found.user.anonymous
@@ -201,7 +209,7 @@ class ExternalAccounts:
         become = with_identity(user, email, person.name).person
         if entry.admitted is None or entry.asked != become:
             raise NotAdmitted(become)
-        after = Change(entry.admitted)
+        after = Change(entry.admitted, ends_sessions=True)  # as every upgrade: see `anonymous.py`
         changed = await self.stores.users.change(pool.project, user.id, lambda _: after, pool.clock.now(), entry.until)
         if changed is None:
             raise ExternalLoginExpired("The account was deleted meanwhile.")

@@ -27,6 +27,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.headers import one_line
 from bunbase.pkg.mail.letters import ClaimedMail
 from bunbase.pkg.mail.smtp import Undelivered
 from bunbase.tenant_auth.access_tokens import Subject
@@ -128,10 +129,10 @@ class Hooks:
             "id": mail.id,
             "kind": mail.kind,
             "to": mail.recipient,
-            "subject": mail.subject,
+            "subject": one_line(mail.subject),
             "text": mail.plain,
             "html": mail.html,
-            "from": appearance.sender,
+            "from": one_line(appearance.sender),
             "reply_to": appearance.reply_to,
         }
         if not pool.auth.hooks.send_mail:

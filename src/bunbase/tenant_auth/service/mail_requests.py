@@ -48,7 +48,8 @@ class MailRequests:
 
     async def answer_all(self) -> None:
         """Answer the stored requests of all projects. The job calls this."""
-        await answer_requests(IdentityStores(self.stores.db, self.stores.mails, INSTALLATION), self._answer)
+        stores = IdentityStores(self.stores.db, self.stores.mails, INSTALLATION)
+        await answer_requests(stores, self._answer, self.pools.site.clock)
 
     async def _answer(self, asked: MailRequest) -> None:
         pool, kind = await self.pools.of(asked.project), MailKind(asked.kind)
@@ -76,9 +77,12 @@ class MailRequests:
         # a code is made for every number: so a guess takes the same way whether or not the number has a user
         phone, kind = asked.email, MailKind.PHONE_CODE
         person = await self.stores.users.by_phone(pool.project, phone)
-        code = await pool.codes.make(kind, phone)
+        # after the limit, the newest code is sent again: a stranger who asks often must not shut the owner out
+        code = await pool.codes.make(kind, phone) or await pool.codes.newest(kind, phone)
         if code and _may_sign_in(pool, person, None):
-            await self.texts.post(pool, "sign_in", phone, code, asked.language)
+            known = person is not None and person.user.phone_verified
+            new = await self.texts.prepared(pool, "sign_in", phone, code, asked.language)
+            await self.texts.post(pool, new, code, known)
 
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:

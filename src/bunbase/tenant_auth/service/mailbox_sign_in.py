@@ -27,8 +27,9 @@ from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.first_proofs import take_over
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Person, taken_over
+from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -141,11 +142,15 @@ class ShownMailbox:
         until = await pool.revoked_until()
         async with pool.stores.db.transaction():
             before = await users.locked(pool.project, owner.id)
-            if before is not None and before.email == self.email and not before.user.email_verified:
-                await users.change(pool.project, owner.id, taken_over, pool.clock.now(), until)
-                await pool.forget_ways_in(owner.id)
+            if before is not None and before.email == self.email and await take_over(pool, before, until):
                 await note(UserAct.TAKE_OVER)
         return True
+
+    def is_released_by(self, owner: Person) -> bool:
+        return False  # whoever proves the address gets the user
+
+    async def release(self, owner: Person, note: Note) -> None:
+        raise ValueError("an address stays with its user")
 
     def taken(self) -> Problem:
         return EmailTaken("Sign in without the token of the anonymous user: the code or the link is still valid.")

@@ -79,9 +79,17 @@ class OpenSession:
         return self.tokens.answer(caller.project, person.user, new.pair, method)
 
     async def open_first_session(
-        self, caller: Caller, person: Person, method: SignInMethod, also: Also = nothing, invited: bool = False
+        self,
+        caller: Caller,
+        person: Person,
+        method: SignInMethod,
+        also: Also = nothing,
+        invited: bool = False,
+        first: Also = nothing,
     ) -> UserSignedIn:
         """Store a new user with a first session. `invited`: the settings cannot exclude the person.
+
+        `first`: runs before the user is stored, in the same transaction.
 
         Raises: EmailTaken, SignupsClosed, EmailDomainNotAllowed, SignupRefused, HookFailed, MfaEnrolmentRequired (then
         the user is stored, and signs in next), KeyNotFound, KeyDestroyed.
@@ -93,6 +101,7 @@ class OpenSession:
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
         needed: MfaEnrolmentRequired | None = None
         async with self.stores.db.transaction():
+            await first()
             await self.stores.users.add(caller.project, person)
             await self.hooks.note_signup(caller.project, person, method)
             if demands_factor(pool, person, method):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 
 from bunbase.contracts.bunauth.problems import LinkExpired
@@ -10,9 +9,10 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.pkg.identity.factors import Proof
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.first_proofs import take_over
 from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Change, Person, reset_by_mail, signed_in_person, with_password
+from bunbase.tenant_auth.people import Person, reset_by_mail, sign_up_first, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -30,10 +30,12 @@ class Password:
     async def change(self, caller: Caller, password: str, current: str | None) -> None:
         """Set a new password. The other sessions end; the caller's session stays, and needs a refresh.
 
-        Raises: ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
+        Raises: SignUpFirst, ReauthenticationRequired, WrongProof, InvalidInput, WeakPassword, SignInBusy.
         """
         pool = await self.pools.of(keyed_project(caller))
         pool.new_passwords.check_length(password)
+        if caller.end_user().anonymous:
+            raise sign_up_first()
         if current is not None:
             await self.proofs.reauthenticate(caller, Proof(current))
         user = await self.proofs.need_fresh(caller)
@@ -58,7 +60,7 @@ class Password:
         """Set a new password by a link. All sessions end, and the address is confirmed.
 
         Second factors and identities stay, because a mailbox alone must not replace them. But if the address was not
-        confirmed before, somebody else may have signed up with it: then they end too.
+        confirmed before, somebody else may have signed up with it: then everything ends (`first_proofs.py`).
         Return the address of the app to go back to, or "". Raises: LinkExpired, InvalidInput,
         WeakPassword, SignInBusy.
         """
@@ -72,15 +74,15 @@ class Password:
         async with self.stores.db.transaction():
             # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
             before = await self.stores.users.locked(pool.project, link.user_id)
-            alter = partial(_reset, email=link.email, hash=hash, now=now)
-            person = await self.stores.users.change(pool.project, link.user_id, alter, now, until)
-            if before is None or person is None or await pool.links.take(token, MailKind.PASSWORD_RESET) is None:
+            taken = await pool.links.take(token, MailKind.PASSWORD_RESET)
+            if before is None or taken is None or before.email != link.email:  # the address was changed meanwhile
                 raise _expired()
-            await self.pools.journal.add(pool.project, person.id, Event(UserAct.PASSWORD_RESET), the_user(caller))
-            if not before.user.email_verified:
-                await pool.forget_ways_in(person.id)
-                await self.pools.journal.add(pool.project, person.id, Event(UserAct.TAKE_OVER), the_user(caller))
-            await self._tell(pool, person)
+            won = await take_over(pool, before, until)
+            alter = partial(reset_by_mail, hash=hash, now=now)
+            changed = await self.stores.users.change(pool.project, before.id, alter, now, until)
+            for act in (UserAct.PASSWORD_RESET, UserAct.TAKE_OVER) if won else (UserAct.PASSWORD_RESET,):
+                await self.pools.journal.add(pool.project, before.id, Event(act), the_user(caller))
+            await self._tell(pool, changed or before)
         return pool.way_back(link.name)
 
     async def _tell(self, pool: Pool, person: Person) -> None:
@@ -88,13 +90,6 @@ class Password:
         await pool.stores.mail_tokens.forget_of_account(person.id, MailKind.PASSWORD_RESET)
         if person.email:
             await pool.stores.mails.post(pool.letters.password_changed(person.email))
-
-
-def _reset(person: Person, email: str, hash: str, now: datetime) -> Change:
-    """Return the user with a new password. Raises: LinkExpired, if the user has another address by now."""
-    if person.email != email:
-        raise _expired()
-    return reset_by_mail(person, hash, now)
 
 
 def _expired() -> LinkExpired:

@@ -6,6 +6,7 @@ project names the countries of its users, and the number of messages is limited 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -19,18 +20,12 @@ from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.phones import masked_phone, phone_or_none, reachable_phone
-from bunbase.tenant_auth.admissions import admits, check_admission
+from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.captchas import Captchas
+from bunbase.tenant_auth.first_proofs import has_only_a_number, release_number, take_over_number
 from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import (
-    Change,
-    Person,
-    phone_released,
-    phone_taken_over,
-    signed_in_person,
-    with_phone,
-)
+from bunbase.tenant_auth.people import Person, signed_in_person, with_phone
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import first_language, keyed_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
@@ -42,6 +37,10 @@ from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
 CHANGE = "phone_change"  # the kind of the codes for a new number of a user
 EVERYWHERE = "*"
+
+
+class _Dropped(Exception):
+    """A message was not sent, so its code is not stored."""
 
 
 class PhoneSignIn:
@@ -78,16 +77,19 @@ class PhoneSignIn:
         return await self.signing_in.open(caller, ShownPhone(pool, number, take))
 
     async def request_change(self, caller: Caller, phone: str, language: str) -> None:
-        """Raises: PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired."""
-        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        """Raises: SignUpFirst, PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired."""
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         number = _reachable(pool, phone)
-        async with self.stores.db.transaction():
-            code = await pool.codes.make(CHANGE, _of_user(number, user.uid))
-            if code:
-                await self.requests.texts.post(pool, CHANGE, number, code, _language(pool, caller, language))
+        code, new = await pool.codes.prepared(CHANGE, _of_user(number, user.uid))
+        texts, language = self.requests.texts, _language(pool, caller, language)
+        message = await texts.prepared(pool, CHANGE, number, code, language)
+        with suppress(_Dropped):  # the answer is the same
+            async with self.stores.db.transaction():
+                if await pool.codes.keep(new) and not await texts.post(pool, message, code):
+                    raise _Dropped  # many users may ask for one number: only codes that were sent are valid
 
     async def confirm_change(self, caller: Caller, phone: str, code: str) -> User:
-        """Raises: InvalidCode, PhoneTaken, Unauthenticated, SignupsClosed, EmailDomainNotAllowed."""
+        """Raises: InvalidCode, PhoneTaken, SignUpFirst, Unauthenticated."""
         pool, uid = await self.pools.of(keyed_project(caller)), caller.end_user().uid
         number = phone_or_none(phone) or ""
         address = _of_user(number, uid)
@@ -96,7 +98,7 @@ class PhoneSignIn:
             raise wrong_code()
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
-            alter = partial(_changed, pool, number)
+            alter = partial(with_phone, phone=number)
             after = signed_in_person(await self.stores.users.change(pool.project, uid, alter, pool.clock.now(), until))
             if not await pool.codes.take(CHANGE, address, right):
                 raise wrong_code()
@@ -106,15 +108,14 @@ class PhoneSignIn:
         return after.user
 
     async def remove(self, caller: Caller) -> User:
-        """Raises: ReauthenticationRequired, LastSignInMethod, Unauthenticated."""
-        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_fresh(caller)
+        """Raises: SignUpFirst, ReauthenticationRequired, LastSignInMethod, Unauthenticated."""
+        pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
             before = signed_in_person(await self.stores.users.locked(pool.project, user.uid))
             now, alter = pool.clock.now(), partial(with_phone, phone=None)
             after = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
-            if not after.user.email_verified:  # a verified address is a way in: by a code, a link or a new password
-                await pool.need_way_in(user.uid)
+            await pool.need_way_in(user.uid)
             if before.user.phone is not None:
                 await self.pools.journal.add(pool.project, user.uid, Event(UserAct.PHONE_DELETE), the_user(caller))
             if after.email is not None and before.user.phone is not None:
@@ -143,25 +144,35 @@ class ShownPhone:
         return admits(self.pool.auth, None)
 
     async def claim(self, owner: Person, note: Note) -> bool:
-        """Take a number that was never confirmed from its user, or the user who has nothing but the number.
-
-        The project's server stored the number. It may be a wrong one, so it opens no account that has more.
-        """
+        """Take the user over who has nothing but a number that was never confirmed."""
         if owner.user.phone_verified:
             return False
-        pool, users, until = self.pool, self.pool.users, await self.pool.revoked_until()
+        pool, until = self.pool, await self.pool.revoked_until()
         async with pool.stores.db.transaction():
-            before = await users.locked(pool.project, owner.id)
-            if before is None or before.user.phone != self.phone or before.user.phone_verified:
-                return True
-            alone = before.email is None and before.password_hash is None
-            alone = alone and not await pool.stores.identities.of_account(owner.id)
-            alter = phone_taken_over if alone else phone_released
-            await users.change(pool.project, owner.id, alter, pool.clock.now(), until)
-            if alone:
-                await pool.forget_ways_in(owner.id)
-            await note(UserAct.TAKE_OVER if alone else UserAct.PHONE_DELETE)
+            before = await self._unproved(owner)
+            if before is not None and not await has_only_a_number(pool, before):
+                return False
+            if before is not None:
+                await take_over_number(pool, before, until)
+                await note(UserAct.TAKE_OVER)
         return True
+
+    def is_released_by(self, owner: Person) -> bool:
+        """A number that the project's server stored may be a wrong one. So it opens no user who has more than it."""
+        return not owner.user.phone_verified
+
+    async def release(self, owner: Person, note: Note) -> None:
+        until = await self.pool.revoked_until()
+        before = await self._unproved(owner)
+        if before is not None and not await has_only_a_number(self.pool, before):
+            await release_number(self.pool, before, until)
+            await note(UserAct.PHONE_DELETE)
+
+    async def _unproved(self, owner: Person) -> Person | None:
+        """Return the user, locked, or None if the user has another number by now, or has confirmed this one."""
+        before = await self.pool.users.locked(self.pool.project, owner.id)
+        unproved = before is not None and before.user.phone == self.phone and not before.user.phone_verified
+        return before if unproved else None
 
     def refused(self) -> InvalidCode:
         return wrong_code()
@@ -199,9 +210,3 @@ def _language(pool: Pool, caller: Caller, language: str) -> str:
 def _of_user(number: str, uid: str) -> str:
     """Return the address of a code that is valid only for one user."""
     return f"{number} {uid}"
-
-
-def _changed(pool: Pool, number: str, person: Person) -> Change:
-    if person.user.anonymous:
-        check_admission(pool.auth, None)
-    return with_phone(person, number)

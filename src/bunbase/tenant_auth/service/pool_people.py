@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bunbase.pkg.identity.external_people import JoinedAccount
-from bunbase.tenant_auth.people import Person, taken_over
+from bunbase.tenant_auth.first_proofs import take_over
+from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.store import Stores
 
@@ -22,8 +23,11 @@ class PoolPeople:
         return await self.users.by_id(self.project, id)
 
     async def with_email(self, email: str) -> JoinedAccount | None:
-        found = await self.users.by_email(self.project, email)
-        return None if found is None else JoinedAccount(found.id, found.user.email_verified)
+        known = await self.users.by_email(self.project, email)
+        found = None if known is None else await self.locked(known.id)
+        if found is None or found.email != email:  # another request has changed the address meanwhile
+            return None
+        return JoinedAccount(found.id, found.user.email_verified)
 
     async def of_session(self, session: str) -> str | None:
         return await self.sessions.user_of(self.project, session, self.pool.clock.now())
@@ -32,6 +36,6 @@ class PoolPeople:
         return await self.users.locked(self.project, id)
 
     async def take_over(self, id: str) -> None:
-        """End the password, the phone, the sessions and the mail links from before, and verify the address."""
-        await self.users.change(self.project, id, taken_over, self.pool.clock.now(), self.until)
-        await self.pool.forget_links(id)
+        person = await self.locked(id)
+        if person is not None:
+            await take_over(self.pool, person, self.until)

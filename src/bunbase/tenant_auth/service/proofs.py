@@ -14,7 +14,7 @@ from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.pkg.identity.factors import PasskeyOptions, Proof
 from bunbase.tenant_auth.journal import SYSTEM, Event, the_user
-from bunbase.tenant_auth.people import signed_in_person
+from bunbase.tenant_auth.people import sign_up_first, signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
@@ -32,6 +32,15 @@ class Proofs:
         pool, user = await self.pools.of(keyed_project(caller)), caller.end_user()
         await pool.proofs.need(user.uid, user.session)
         return user
+
+    async def need_signed_up(self, caller: Caller) -> EndUser:
+        """Return the signed-in user, who is not anonymous, if a proof is fresh.
+
+        Raises: SignUpFirst, ReauthenticationRequired, InvalidToken.
+        """
+        if caller.end_user().anonymous:
+            raise sign_up_first()
+        return await self.need_fresh(caller)
 
     async def reauthenticate(self, caller: Caller, proof: Proof) -> Reauthenticated:
         """Check a proof and store it. Raises: WrongProof, RateLimited, InvalidToken."""

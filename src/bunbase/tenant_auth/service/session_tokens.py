@@ -13,6 +13,7 @@ from bunbase.contracts.tenant_auth.proofs import Reauthenticated
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.jwt import key_id
 from bunbase.pkg.sessions import Pair, RefreshToken, new_pair, new_session
 from bunbase.tenant_auth.access_tokens import Life, Subject, UserTokens
 from bunbase.tenant_auth.active_users import ActiveUsers
@@ -104,7 +105,10 @@ class SessionTokens:
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
 
+    async def lives(self, project: str, pair: Pair, person: Person, now: datetime) -> bool:
+        """True if the access token of a pair is still valid: `rotate-key --now` ends it too.
 
-def lives(pair: Pair, person: Person, now: datetime) -> bool:
-    """True if the access token of a pair is still valid."""
-    return pair.version == person.version and pair.access_expires_at > now.timestamp()
+        Raises: KeyNotFound, KeyDestroyed.
+        """
+        young = pair.version == person.version and pair.access_expires_at > now.timestamp()
+        return young and key_id(pair.access_token) in await self.access.kids(project)

@@ -31,7 +31,7 @@ from bunbase.tenant_auth.people import Person, signed_in_person
 from bunbase.tenant_auth.pool import Pool, Pools
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.enrolment_demands import demands_factor
-from bunbase.tenant_auth.service.session_tokens import SessionTokens, lives
+from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.store import Stores
 from bunbase.tenant_auth.store.sessions import StoredToken
 
@@ -61,7 +61,7 @@ class Sessions:
                 case Standing.RETRY:
                     person, subject = await self.subject(pool, token, token.generation + 1)
                     pair = token.traded_for(refresh_token)
-                    if lives(pair, person, now):
+                    if await self.tokens.lives(project, pair, person, now):
                         return self.tokens.answer(project, person.user, pair, subject.method)
                     pair = await self.tokens.with_new_access(pool, pair, subject, token, now)
                     if await self.stores.sessions.alive(project, token.session, person.version, now):

@@ -4,7 +4,7 @@ The life of one sign-in:
 
     1. The code was compared, or the link was looked up. Neither is used up yet.
     2. A user with this address that was never confirmed may have been made by somebody else. `claim` ends what that
-       person knows.
+       person knows. A number that was never confirmed goes to a new user, in the transaction of step 3.
     3. A session is opened. The transaction that stores it uses the code or link up. If the address has no user, the
        same transaction stores the new user. If the caller is an anonymous user, this user gets the address instead.
 """
@@ -25,13 +25,13 @@ from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
-from bunbase.tenant_auth.journal import Event, the_user
+from bunbase.tenant_auth.journal import SYSTEM, Actor, Event, the_user
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import first_language
-from bunbase.tenant_auth.service.open_session import OpenSession
+from bunbase.tenant_auth.service.open_session import Also, OpenSession, nothing
 from bunbase.tenant_auth.sign_in_methods import SignInMethod
 
 Note = Callable[[UserAct], Awaitable[None]]
@@ -57,6 +57,17 @@ class Shown(Protocol):
         """Confirm the address if the owner has not. Return True if anything was changed: look again.
 
         `note`: stores what was done, in its transaction.
+        """
+        ...
+
+    def is_released_by(self, owner: Person) -> bool:
+        """True if the owner loses the address, which nobody has proved, to a new user."""
+        ...
+
+    async def release(self, owner: Person, note: Note) -> None:
+        """Take the address from its owner, if it is still not confirmed. Call this in a transaction.
+
+        `note`: as of `claim`.
         """
         ...
 
@@ -88,9 +99,13 @@ class ShownSignIn:
             if person is None:
                 signed_in = await self._sign_up(caller, shown)
             elif not person.is_banned(shown.pool.clock.now()) and await shown.claim(
-                person, self._noted(caller, shown, person)
+                person, self._noted(shown, person, the_user(caller))
             ):
                 continue
+            elif shown.is_released_by(person) and not person.is_banned(shown.pool.clock.now()):
+                # the owner stays another person, and does not see where the person with the address is
+                note = self._noted(shown, person, SYSTEM)
+                signed_in = await self._sign_up(caller, shown, partial(shown.release, person, note))
             else:
                 signed_in = await self.opening.open_session(caller, person, shown.method, also=shown.take)
             if signed_in is not None:
@@ -102,10 +117,10 @@ class ShownSignIn:
         if owner is not None:
             self.opening.journal.refuse(caller, owner.id, UserAct.SIGN_IN, method.provider)
 
-    def _noted(self, caller: Caller, shown: Shown, owner: Person) -> Note:
+    def _noted(self, shown: Shown, owner: Person, actor: Actor) -> Note:
         async def note(act: UserAct) -> None:
             event = Event(act, shown.method.provider)
-            await self.opening.journal.add(shown.pool.project, owner.id, event, the_user(caller))
+            await self.opening.journal.add(shown.pool.project, owner.id, event, actor)
 
         return note
 
@@ -117,15 +132,21 @@ class ShownSignIn:
             raise shown.refused()
         return await self.anonymous.upgrade(caller, shown.method, partial(_with_address, shown), shown.take)
 
-    async def _sign_up(self, caller: Caller, shown: Shown) -> UserSignedIn | None:
-        """Add a user without a password. Return None if somebody has just added one with this address."""
+    async def _sign_up(self, caller: Caller, shown: Shown, first: Also = nothing) -> UserSignedIn | None:
+        """Add a user without a password. Return None if somebody has just added one with this address.
+
+        `first`: runs first in the transaction that stores the user. So nobody loses an address to a person who is not
+        admitted.
+        """
         if not shown.admitted():
             raise shown.refused()
         now, language = shown.pool.clock.now(), first_language(caller)
         user = shown.on(User(new_id("usr"), None, False, ROLE, {}, {}, now, language=language))
         async with self.places.reserve(shown.pool.project):
             try:
-                return await self.opening.open_first_session(caller, Person(user), shown.method, also=shown.take)
+                return await self.opening.open_first_session(
+                    caller, Person(user), shown.method, also=shown.take, first=first
+                )
             except (EmailTaken, PhoneTaken):
                 return None
 

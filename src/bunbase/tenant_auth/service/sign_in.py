@@ -11,7 +11,7 @@ from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg import metrics
-from bunbase.pkg.addresses import email_or_none
+from bunbase.pkg.addresses import known_email
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
@@ -30,7 +30,7 @@ class SignIn:
 
     async def with_password(self, caller: Caller, email: str, password: str) -> UserSignedIn:
         """Open a session. Raises: InvalidCredentials, UserBanned, EmailNotVerified, SignInBusy."""
-        project, normal = keyed_project(caller), email_or_none(email)
+        project, normal = keyed_project(caller), known_email(email)
         while True:
             found = None if normal is None else await self.stores.users.by_email(project, normal)
             person = await self._checked_person(caller, found, password)

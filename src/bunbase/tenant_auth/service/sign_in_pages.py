@@ -23,11 +23,13 @@ from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.pages import UserPage
+from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.settings import Signups
 from bunbase.contracts.tenant_auth.sign_in_page import (
     BY_LINK,
     RETURN,
+    SIGN_IN,
     ByEnrolment,
     ByMailedCode,
     ByMailedLink,
@@ -41,6 +43,7 @@ from bunbase.contracts.tenant_auth.sign_in_page import (
     Shown,
     SignInLook,
 )
+from bunbase.contracts.tenant_auth.signups import SignupDetails, WayBack
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.identity.external import ExternalRedirect, ExternalStart
 from bunbase.pkg.identity.external_login import CHALLENGE
@@ -48,16 +51,18 @@ from bunbase.pkg.identity.factors import PasskeyOptions, SecondFactor
 from bunbase.pkg.identity.problems import ExternalLoginExpired
 from bunbase.pkg.identity.redirects import with_parameters
 from bunbase.pkg.opaque import fingerprint
+from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.journal import SYSTEM, Event
 from bunbase.tenant_auth.page_codes import READING_SECONDS, SECONDS, is_right_verifier
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.service.callers import keyed_project
+from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
 from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
+from bunbase.tenant_auth.sign_up_links import page_request
 
 MAX_STATE: Final = 500  # characters
 MAX_BACK: Final = 3000
@@ -90,6 +95,7 @@ class SignInPages:
             *msgspec.structs.astuple(look_of(pool)),
             signups=pool.auth.signups is Signups.OPEN,
             passkeys=pool.has_passkeys_here,
+            confirms=confirms_addresses(pool.auth),
             providers=pool.external.list().items,
             captcha=chosen if chosen.provider else None,
         )
@@ -103,6 +109,23 @@ class SignInPages:
             return PageEnd(url, enrolled.recovery_codes)
         signed_in = await self._signed_in(caller, pool, request, shown)
         return PageEnd(await self._url(pool, request, signed_in) if signed_in else "")
+
+    async def open_confirmed(self, caller: Caller, token: str, password: str) -> WayBack:
+        """Create the user that the link of a mail is for, and return the way back to the app.
+
+        A person who began on the sign-in page is signed in. The code is of use only to the app that has sent the
+        browser to the page. Raises: as `SignUp.confirm`.
+        """
+        pool, kept = await self.pools.of(linked_project(caller)), await self.sign_up.kept(caller, token)
+        request = page_request(kept.page)
+        if request is None or not pool.way_back(request.redirect_to):
+            await self.sign_up.open_confirmed(caller, token, password)
+            return WayBack(pool.way_back(kept.redirect_to))
+        try:
+            signed_in = await self.sign_up.confirm(caller, token, password)
+        except MfaEnrolmentRequired:  # the user exists now, and sets the factor up after the password
+            return WayBack(kept.page, signed_in=True)
+        return WayBack(await self._url(pool, request, signed_in), signed_in=True)
 
     async def start(
         self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
@@ -153,8 +176,10 @@ class SignInPages:
         match shown:
             case ByPassword(email, password):
                 return await self.sign_in.with_password(caller, email, password)
-            case BySignUp(email, password, captcha):
-                return await self.sign_up.sign_up(caller, email, password, {}, captcha)
+            case BySignUp(email, password, captcha, back):
+                _check_back(back, SIGN_IN)
+                details = SignupDetails(redirect_to=request.redirect_to, page=back)
+                return await self.sign_up.sign_up(caller, email, password, {}, captcha, details)
             case ByMailedCode(email, code):
                 return await self.by_mailbox.with_code(caller, email, code)
             case ByMailedLink(token):
@@ -197,7 +222,8 @@ class SignInPages:
 
 def look_of(pool: Pool) -> UserPage:
     page = pool.auth.sign_in_page
-    return UserPage(pool.app_name, page.languages, page.accent, pool.auth.password.min_length)
+    app_url = pool.way_back(next(iter(pool.auth.redirect_urls), ""))
+    return UserPage(pool.app_name, page.languages, page.accent, pool.auth.password.min_length, app_url)
 
 
 def _check_back(back: str, page: str) -> None:

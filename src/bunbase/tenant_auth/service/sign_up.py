@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import UpgradeUnavailable
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.settings import Enumeration
+from bunbase.contracts.tenant_auth.signups import SignupDetails
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.identity.store.mail_tokens import MailToken
@@ -29,14 +30,13 @@ from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.places import Places
 from bunbase.tenant_auth.pool import Pool
-from bunbase.tenant_auth.profiles import check_data
+from bunbase.tenant_auth.profiles import check_data, check_name
 from bunbase.tenant_auth.service.anonymous import ROLE, Anonymous, is_anonymous
 from bunbase.tenant_auth.service.callers import first_language, keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import PASSWORD
-
-KINDS: Final = (MailKind.SIGN_UP, MailKind.INVITE)
+from bunbase.tenant_auth.sign_up_links import SIGN_UPS, KeptSignUp, kept_of
 
 Data = dict[str, Any]
 
@@ -59,7 +59,7 @@ class SignUp:
         self.captchas = captchas
 
     async def sign_up(
-        self, caller: Caller, email: str, password: str, data: Data, captcha: str = ""
+        self, caller: Caller, email: str, password: str, data: Data, captcha: str, details: SignupDetails
     ) -> UserSignedIn | None:
         """Create a user and open the first session. Return None if a mail was sent instead.
 
@@ -69,16 +69,18 @@ class SignUp:
         """
         project, email = keyed_project(caller), normal_email(email)
         check_data(data)
+        check_name(details.name)
         pool = await self.pools.of(project)
+        pool.checked_redirect(details.redirect_to)
         await self.captchas.check(caller, pool, captcha)
         check_admission(pool.auth, email)  # before hashing the password, which is expensive
         if is_anonymous(caller):
-            return await self._upgrade(caller, pool, email, password, data)
+            return await self._upgrade(caller, pool, email, password, data, details.name)
         if confirms_addresses(pool.auth):
-            await self._send_link(caller, pool, email, password, data)
+            await self._send_link(caller, pool, email, password, data, details)
             return None
         async with self.places.reserve(project):
-            person = await self._person(caller, pool, email, password, data)
+            person = await self._person(caller, pool, email, password, data, details.name)
             return await self.opening.open_first_session(caller, person, PASSWORD)
 
     async def confirm(self, caller: Caller, token: str, password: str) -> UserSignedIn:
@@ -86,11 +88,16 @@ class SignUp:
 
         Raises: LinkExpired, EmailTaken, InvalidInput, WeakPassword, SignupsClosed, EmailDomainNotAllowed, TooManyUsers.
         """
-        pool, found = await self._found(keyed_project(caller), token)
+        pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(caller, pool, found, password)
             taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
             return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
+
+    async def kept(self, caller: Caller, token: str) -> KeptSignUp:
+        """Return what was noted when a link was asked for. Raises: LinkExpired."""
+        _, found = await self._found(linked_project(caller), token)
+        return kept_of(found)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> None:
         """Create the user that a link is for, without a session. Raises: as `confirm`."""
@@ -100,7 +107,9 @@ class SignUp:
             taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
             await self.opening.add_user(caller, person, PASSWORD, taking, invited)
 
-    async def _upgrade(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> UserSignedIn:
+    async def _upgrade(
+        self, caller: Caller, pool: Pool, email: str, password: str, data: Data, name: str
+    ) -> UserSignedIn:
         """Set the address and the password of an anonymous user.
 
         Nothing has shown that the address is theirs. So where addresses are confirmed first, only a code, a link or
@@ -112,43 +121,49 @@ class SignUp:
                 "service and the same token to keep the data, or sign up without the token: then the data of the "
                 "visitor stay behind."
             )
-        become = partial(_with_password, email=email, hash=await pool.new_passwords.hash(password, email), data=data)
+        hash = await pool.new_passwords.hash(password, email)
+        become = partial(_with_password, email=email, hash=hash, data=data, name=name)
         return await self.anonymous.upgrade(caller, PASSWORD, become)
 
-    async def _send_link(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> None:
-        """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address."""
-        await pool.new_passwords.check(password, email)
+    async def _send_link(
+        self, caller: Caller, pool: Pool, email: str, password: str, data: Data, details: SignupDetails
+    ) -> None:
+        """Ask for a mail. If `enumeration` is closed, no statement and no answer depends on the address.
+
+        The ready-made page asks for no password here: the link does.
+        """
+        if password or not details.page:
+            await pool.new_passwords.check(password, email)
         if pool.auth.enumeration is Enumeration.OPEN and await self.stores.users.by_email(pool.project, email):
             raise EmailTaken("Sign in instead, or use another address.")
-        kept = msgspec.json.encode(data).decode() if data else ""
-        await self.requests.request(caller, MailKind.SIGN_UP, email, kept=kept)
+        noted = KeptSignUp(data, details.name, first_language(caller), details.redirect_to, details.page)
+        await self.requests.request(caller, MailKind.SIGN_UP, email, kept=msgspec.json.encode(noted).decode())
 
     async def _found(self, project: str, token: str) -> tuple[Pool, MailToken]:
         """Return the link, which stays valid: it is used up in the transaction that stores the user."""
         pool = await self.pools.of(project)
-        found = await pool.links.find(token, *KINDS)
+        found = await pool.links.find(token, *SIGN_UPS)
         if found is None:
             raise _expired()
         return pool, found
 
-    async def _person(self, caller: Caller, pool: Pool, email: str, password: str, data: Data) -> Person:
+    async def _person(self, caller: Caller, pool: Pool, email: str, password: str, data: Data, name: str) -> Person:
         hash = await pool.new_passwords.hash(password, email)
         now, language = pool.clock.now(), first_language(caller)
-        return Person(User(new_id("usr"), email, False, ROLE, {}, data, now, language=language), hash)
+        return Person(User(new_id("usr"), email, False, ROLE, {}, data, now, name, language=language), hash)
 
     async def _confirmed_person(self, caller: Caller, pool: Pool, found: MailToken, password: str) -> Person:
         """Return the user that a link is for. An invitation names the role too."""
-        kept: Data = msgspec.json.decode(found.name) if found.name else {}
-        invited = found.kind == MailKind.INVITE
-        role, data = (kept["role"], kept["data"]) if invited else (ROLE, kept)
+        kept = kept_of(found)
         hash = await pool.new_passwords.hash(password, found.email)
-        now, language = pool.clock.now(), first_language(caller)
-        return Person(User(new_id("usr"), found.email, True, role, {}, data, now, language=language), hash)
+        now, language = pool.clock.now(), kept.language or first_language(caller)
+        user = User(new_id("usr"), found.email, True, kept.role, {}, kept.data, now, kept.name, language=language)
+        return Person(user, hash)
 
 
 def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:
     async def take() -> None:
-        if await pool.links.take(token, *KINDS) is None:
+        if await pool.links.take(token, *SIGN_UPS) is None:
             raise _expired()
 
     return take
@@ -158,12 +173,13 @@ def _expired() -> LinkExpired:
     return LinkExpired("Sign up again, or ask for a new invitation, and use the link of the new mail.")
 
 
-def _with_password(person: Person, email: str, hash: str, data: dict[str, Any]) -> Person:
+def _with_password(person: Person, email: str, hash: str, data: dict[str, Any], name: str) -> Person:
     """Return an anonymous user with an address and a password. The data of the sign-up is added to the user's own.
 
     Raises: InvalidInput.
     """
     merged = person.user.data | data
     check_data(merged)
-    user = msgspec.structs.replace(person.user, email=email, data=merged)
+    user = person.user
+    user = msgspec.structs.replace(user, email=email, email_verified=False, data=merged, name=name or user.name)
     return msgspec.structs.replace(person, user=user, password_hash=hash)

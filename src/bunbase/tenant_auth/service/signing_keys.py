@@ -28,6 +28,7 @@ class UserKeys:
             ended = await self._kids(project)
             await self._end(ended)  # first: if this process dies in between, the tokens are refused, and not believed
             await self.access.replace_keys(project, algorithm)
+            await self._end(ended)  # again: a process that read the old keys in between forgets them
             log.warning("all signing keys of a project are replaced", project=project)
         else:
             await self.access.kms.renew_signing_key(project, algorithm, 0)
@@ -41,4 +42,4 @@ class UserKeys:
 
     async def _kids(self, project: str) -> tuple[str, ...]:
         self.access.forget_keys(project)
-        return tuple(str(key["kid"]) for key in (await self.access.jwks(project)).keys)
+        return await self.access.kids(project)

@@ -5,27 +5,29 @@ The life of one message:
     1. `post` stores it in the transaction that makes its code. The code is sealed. Nothing is stored if the number or
        the project has had too many messages within the hour; the caller cannot see that.
     2. A job claims it, and calls the hook outside of every transaction.
-    3. After a failure it waits for the next attempt, until the code has expired. If the process dies after the call and
-       before step 4, the user gets the message twice, with the same code.
+    3. After a failure it waits for the next attempt, while its code is valid. The hook is called at most three times.
+       If the process dies after the call and before step 4, the user gets the message twice, with the same code.
     4. The code is deleted from the row.
 
-A hook may be slow. So one process sends at most TOGETHER messages of one project at once, and others never wait.
+A hook may be slow, so projects take turns (`sending_turns.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
+from bunbase.contracts.tenant_auth.problems import HookFailed
 from bunbase.pkg import metrics
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.logger import logger
+from bunbase.pkg.mail.sending import fault
 from bunbase.pkg.phones import masked_phone
 from bunbase.tenant_auth.pool import Pool, Pools
+from bunbase.tenant_auth.sending_turns import PLACES, SendingTurns
 from bunbase.tenant_auth.sign_in_codes import CODE_SECONDS, HOUR
 from bunbase.tenant_auth.store.text_messages import ClaimedMessage, Most, NewTextMessage
 from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
@@ -33,11 +35,11 @@ from bunbase.tenant_auth.text_messages import SmsSender, TextMessage
 log = logger("text_messages")
 
 MAX_PER_PHONE: Final = 10  # messages of all kinds in an hour from one project
-SENDERS: Final = 16
-TOGETHER: Final = 2
+KEPT_PART: Final = 5  # one message of five is kept for numbers of users
 SEND_SECONDS: Final = 20.0  # a hook has at most ten
 CLAIM_SECONDS: Final = 50
 RETRY_SECONDS: Final = (5, 20, 60, 120)  # the last one repeats
+MAX_CALLS: Final = 3  # a hook that fails may have sent the message, and messages cost money
 MAX_REASON: Final = 300
 
 
@@ -51,33 +53,46 @@ class TextMessages:
         self.sender = sender
         self.nudge: Callable[[], None] = lambda: None
         self.sending: dict[asyncio.Task[None], str] = {}  # the project of each message that is being sent
+        self.turns = SendingTurns()
 
-    async def post(self, pool: Pool, kind: str, phone: str, code: str, language: str) -> None:
-        """Store a message with a code. Call this in the transaction that makes the code."""
-        if not pool.auth.hooks.send_sms:  # dev mode without a hook: see `phone.ready`
-            await pool.stores.mails.keep_text(pool.project, phone, f"The code for {pool.app_name}", f"{code}\n")
-            return
+    async def prepared(self, pool: Pool, kind: str, phone: str, code: str, language: str) -> NewTextMessage:
+        """Return a message with a code, which `post` stores. BunKMS seals it, so call this outside of a transaction."""
         id, now = new_id("msg"), self.clock.now()
         sealed, until = await pool.vault.sealed(_purpose(id), code), now + timedelta(seconds=CODE_SECONDS)
-        most = Most(now - HOUR, MAX_PER_PHONE, pool.auth.phone.max_per_hour)
-        if await self.store.post(pool.project, NewTextMessage(id, kind, phone, language, sealed, now, until), most):
+        return NewTextMessage(id, kind, phone, language, sealed, now, until)
+
+    async def post(self, pool: Pool, new: NewTextMessage, code: str, known: bool = False) -> bool:
+        """Store a message with a code. Call this in the transaction that stores the code.
+
+        `known`: the number belongs to a user. A part of the messages is kept for such numbers, so that strangers who
+        ask for codes to other numbers cannot use up all of them. Return False if the message was dropped, because too
+        many were sent within the hour.
+        """
+        if not pool.auth.hooks.send_sms:  # dev mode without a hook: see `phone.ready`
+            await pool.stores.mails.keep_text(pool.project, new.phone, f"The code for {pool.app_name}", f"{code}\n")
+            return True
+        of_project = pool.auth.phone.max_per_hour
+        kept = 0 if known else of_project // KEPT_PART
+        most = Most(self.clock.now() - HOUR, MAX_PER_PHONE, of_project - kept)
+        if await self.store.post(pool.project, new, most):
             self.nudge()
-            return
+            return True
         metrics.text_messages.labels("dropped").inc()
         log.warning(
             "a text message was dropped: too many within the hour (phone.max_per_hour)",
             project=pool.project,
-            phone=masked_phone(phone),
+            phone=masked_phone(new.phone),
         )
+        return False
 
     async def send_due(self) -> None:
         """Begin to send the messages that are due, and give up those whose codes have expired."""
         if dead := await self.store.bury_outdated(self.clock.now()):
             metrics.text_messages.labels("dead").inc(dead)
-        while len(self.sending) < SENDERS:
+        while len(self.sending) < PLACES:
             now = self.clock.now()
-            full = [project for project, number in Counter(self.sending.values()).items() if number >= TOGETHER]
-            message = await self.store.claim(now, now + timedelta(seconds=CLAIM_SECONDS), full)
+            waiting = self.turns.waiting(self.sending.values(), now)
+            message = await self.store.claim(now, now + timedelta(seconds=CLAIM_SECONDS), waiting)
             if message is None:
                 return
             task = asyncio.create_task(self._send(message))
@@ -98,29 +113,39 @@ class TextMessages:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.sending.pop(task, None)
         if not task.cancelled() and (failure := task.exception()) is not None:
-            log.error("a text message was not sent", error=repr(failure))
+            log.error("a text message was not sent", error=fault(failure))
         self.nudge()  # a place is free for the next message
 
     async def _send(self, message: ClaimedMessage) -> None:
+        began = self.clock.now()
         try:
-            pool = await self.pools.of(message.project)
-            code = await pool.vault.unsealed(_purpose(message.id), message.sealed)
-            text = TextMessage(message.phone, code, message.kind, message.language, pool.app_name)
-            async with asyncio.timeout(SEND_SECONDS):
-                await self.sender.send_sms(message.project, text)
-        except (Problem, TimeoutError) as failure:
+            await self._call(message)
+        except Exception as failure:  # it belongs to this message alone
             await self._failed(message, failure)
         else:
             metrics.text_messages.labels("sent").inc()
             await self.store.end(message, "sent", self.clock.now())
+        finally:
+            self.turns.note(message.project, began, self.clock.now())
+
+    async def _call(self, message: ClaimedMessage) -> None:
+        """Call the hook of the project. Raises: HookFailed, TimeoutError, and the problems of BunKMS."""
+        pool = await self.pools.of(message.project)
+        code = await pool.vault.unsealed(_purpose(message.id), message.sealed)
+        text = TextMessage(message.phone, code, message.kind, message.language, pool.app_name)
+        async with asyncio.timeout(SEND_SECONDS):
+            await self.sender.send_sms(message.project, text)
 
     async def _failed(self, message: ClaimedMessage, failure: Exception) -> None:
-        reason = failure.code if isinstance(failure, Problem) else "the hook did not answer in time"
-        wait = RETRY_SECONDS[min(message.attempts, len(RETRY_SECONDS)) - 1]
-        now = self.clock.now()
+        late = isinstance(failure, TimeoutError)
+        other = "the hook did not answer in time" if late else fault(failure)
+        reason = failure.code if isinstance(failure, Problem) else other
+        called = isinstance(failure, HookFailed) or not isinstance(failure, Problem)
+        over = called and message.attempts >= MAX_CALLS
+        wait, now = RETRY_SECONDS[min(message.attempts, len(RETRY_SECONDS)) - 1], self.clock.now()
         due_at, known = now + timedelta(seconds=wait), {"project": message.project, "attempts": message.attempts}
         metrics.text_messages.labels("failed").inc()
-        if due_at < message.useful_until:
+        if not over and due_at < message.useful_until:
             log.warning("a text message waits for another attempt", **known, wait_seconds=wait, reason=reason)
             await self.store.later(message, due_at, reason[:MAX_REASON])
             return

@@ -26,8 +26,8 @@ class Totp:
         return await pool.apps.state(uid)
 
     async def start(self, caller: Caller) -> NewTotp:
-        """Raises: ReauthenticationRequired, Forbidden."""
-        user, pool = await self.proofs.need_fresh(caller), await self._pool(caller)
+        """Raises: SignUpFirst, ReauthenticationRequired, Forbidden."""
+        user, pool = await self.proofs.need_signed_up(caller), await self._pool(caller)
         if pool.auth.second_factor is SecondFactorPolicy.OFF:
             raise Forbidden("This app has no second factors.")
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))

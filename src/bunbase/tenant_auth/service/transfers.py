@@ -6,6 +6,7 @@ The life of one batch of an import:
     2. One transaction reads what exists, decides for each line (`import_plan.py`), and adds all new users together.
        A crash leaves either the whole batch or nothing of it; the same file again then skips what is there.
     3. If a sign-up was faster with one of the addresses, the transaction is undone, and the batch is decided again.
+       After some tries, the lines are added one by one, and the one that collides is refused: it stops no others.
     4. Known users that the file changes follow one by one, as other changes of users do.
 """
 
@@ -22,7 +23,7 @@ from weakref import WeakValueDictionary
 
 from bunbase.contracts.caller import Act, Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
-from bunbase.contracts.tenant_auth.problems import TooManyUsers
+from bunbase.contracts.tenant_auth.problems import TooManyUsers, UserExists
 from bunbase.contracts.tenant_auth.transfers import (
     MAX_IMPORT_LINES,
     MAX_LINE_IDENTITIES,
@@ -32,7 +33,7 @@ from bunbase.contracts.tenant_auth.transfers import (
     UserLine,
 )
 from bunbase.pkg.api_json import api_json
-from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
+from bunbase.pkg.errors import InvalidInput, Problem
 from bunbase.pkg.identity.problems import IdentityTaken
 from bunbase.pkg.identity.store.identities import NewIdentity, OwnedIdentity
 from bunbase.pkg.ids import new_id
@@ -107,7 +108,7 @@ class Transfers:
             after = page[-1].id
 
     async def _added(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
-        """Decide, and add the new users. Raises: TooManyUsers, Unreachable."""
+        """Decide, and add the new users. Raises: TooManyUsers."""
         for _ in range(TRIES):
             try:
                 return await self._tried(pool, read, choices, actor)
@@ -116,7 +117,19 @@ class Transfers:
             except TooManyUsers:
                 self.places.count_again(pool.project)  # the places that the batch has taken are free again
                 raise
-        raise Unreachable("Other requests add the same users at the same time; send the file again.")
+        return await self._one_by_one(pool, read, choices, actor)
+
+    async def _one_by_one(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
+        """Decide and add line by line. Raises: TooManyUsers."""
+        whole = Plan()
+        for one in read:
+            try:
+                plan = await self._tried(pool, [one], choices, actor)
+            except _Overtaken:
+                taken = UserExists("Another user has the id, the address, the number or an identity of the line.")
+                plan = Plan(refused=[(one.number, taken)])
+            whole.add(plan)
+        return whole
 
     async def _tried(self, pool: Pool, read: Sequence[ReadUser], choices: ImportChoices, actor: Actor) -> Plan:
         """Raises: _Overtaken, TooManyUsers."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
+from bunbase.tenant_auth.first_proofs import confirm
 from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.people import Change, Person, with_verified_email
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 
@@ -33,19 +31,13 @@ class VerifyEmail:
             raise _expired()
         async with self.stores.db.transaction():
             # lock the user before the link, as a deletion of the user does: two transactions at once cannot deadlock
-            alter = partial(_verified, email=found.email)
-            changed = await self.stores.users.change(project, found.user_id, alter, pool.clock.now(), until)
-            if changed is None or await pool.links.take(token, MailKind.VERIFY_EMAIL) is None:
+            person = await self.stores.users.locked(project, found.user_id)
+            taken = await pool.links.take(token, MailKind.VERIFY_EMAIL)
+            if person is None or taken is None or person.email != found.email:  # the address was changed meanwhile
                 raise _expired()
-            await self.pools.journal.add(project, changed.id, Event(UserAct.EMAIL_VERIFY), the_user(caller))
+            if await confirm(pool, person, until):
+                await self.pools.journal.add(project, person.id, Event(UserAct.EMAIL_VERIFY), the_user(caller))
         return AddressConfirmed("verified", pool.way_back(found.name))
-
-
-def _verified(person: Person, email: str) -> Change:
-    """Return the user with a confirmed address. Raises: LinkExpired, if the user has another address by now."""
-    if person.email != email:
-        raise _expired()
-    return with_verified_email(person)
 
 
 def _expired() -> LinkExpired:

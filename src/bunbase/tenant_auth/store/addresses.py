@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from bunbase.contracts.bunauth.problems import EmailTaken
+from bunbase.contracts.tenant_auth.problems import SignUpFirst
 from bunbase.tenant_auth.people import with_new_email
 from bunbase.tenant_auth.store.holders import Until
 from bunbase.tenant_auth.store.users import UserStore
@@ -38,12 +39,13 @@ class PoolAddresses:
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
         """Change the address, which is verified.
 
-        Return False if another user has it, or if the project allows it no longer: then undo the transaction.
+        Return False if another user has it, if the project allows it no longer, or if the user is anonymous: then undo
+        the transaction.
         """
         if not self.allows(email):
             return False
         alter = partial(with_new_email, email=email)
         try:
             return await self.users.change(self.project, id, alter, now, await self.until()) is not None
-        except EmailTaken:
+        except (EmailTaken, SignUpFirst):
             return False

@@ -22,6 +22,9 @@ COMPARE: Final = """
 UPDATE sign_in_codes SET compared = compared + 1
 WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4 AND compared < $5
 RETURNING sealed"""
+NEWEST: Final = """
+SELECT sealed FROM sign_in_codes
+WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4 AND compared < $5"""
 # The row stays for the count of codes. It is useless from now on, because it has expired.
 TAKE: Final = """
 UPDATE sign_in_codes SET expires_at = $5
@@ -55,6 +58,11 @@ class CodeStore:
     async def compare(self, project: str, kind: str, address: str, now: datetime, most: int) -> str | None:
         """Return the sealed code and count this comparison; None if there is no code that may still be compared."""
         found: str | None = await self.db.value(COMPARE, project, kind, address, now, most)
+        return found
+
+    async def newest(self, project: str, kind: str, address: str, now: datetime, most: int) -> str | None:
+        """Return the sealed code; None if there is no code that may still be compared."""
+        found: str | None = await self.db.value(NEWEST, project, kind, address, now, most)
         return found
 
     async def take(self, project: str, kind: str, address: str, sealed: str, now: datetime) -> bool:

@@ -19,14 +19,14 @@ SELECT id, email, phone FROM users
 WHERE project = $1 AND (id = ANY ($2::text[]) OR email = ANY ($3::text[]) OR phone = ANY ($4::text[]))"""
 ADD_USERS: Final = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
-    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at)
+    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version)
 SELECT $1, id, email, email_verified, password_hash, role, claims::json, data::json, created_at, name, phone,
-    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at
+    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version
 FROM unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
     $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::timestamptz[], $15::timestamptz[],
-    $16::timestamptz[], $17::timestamptz[])
+    $16::timestamptz[], $17::timestamptz[], $18::integer[])
     AS new (id, email, email_verified, password_hash, role, claims, data, created_at, name, phone, phone_verified,
-        anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at)
+        anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version)
 ON CONFLICT DO NOTHING"""
 PAGE: Final = """
 SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
@@ -75,10 +75,10 @@ class TransferStore:
         return [row.person() for row in await self.db.all(Row, PAGE, project, after, limit)]
 
 
-def _columns(person: Person) -> tuple[str | bool | datetime | None, ...]:
+def _columns(person: Person) -> tuple[str | bool | int | datetime | None, ...]:
     user = person.user
     shown = (user.id, user.email, user.email_verified, person.password_hash, user.role)
     json = (msgspec.json.encode(user.claims).decode(), msgspec.json.encode(user.data).decode())
     also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
     times = (person.banned_at, person.banned_until, person.last_sign_in_at, person.password_changed_at)
-    return (*shown, *json, *also, *times)
+    return (*shown, *json, *also, *times, person.version)

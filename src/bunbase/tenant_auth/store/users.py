@@ -37,7 +37,8 @@ UPDATE users SET email = $3, email_verified = $4, password_hash = $5, role = $6,
     banned_until = $15, last_sign_in_at = $16, password_changed_at = $17, language = $18
 WHERE project = $1 AND id = $2"""
 UPDATE_OWN = """
-UPDATE users SET data = coalesce($3, data), language = coalesce($4, language) WHERE project = $1 AND id = $2
+UPDATE users SET data = coalesce($3, data), language = coalesce($4, language), name = coalesce($5, name)
+WHERE project = $1 AND id = $2
 RETURNING id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language"""
 UPGRADE_HASH = "UPDATE users SET password_hash = $4 WHERE project = $1 AND id = $2 AND password_hash = $3"
 DELETE_USER = "DELETE FROM users WHERE project = $1 AND id = $2 RETURNING version"
@@ -118,9 +119,11 @@ class UserStore:
                 raise PhoneTaken("Another user has this phone number.") from None
             raise EmailTaken("Another user has this address.") from None
 
-    async def update_own(self, project: str, id: str, data: dict[str, Any] | None, language: str | None) -> User | None:
+    async def update_own(
+        self, project: str, id: str, data: dict[str, Any] | None, language: str | None, name: str | None
+    ) -> User | None:
         """Change what users change themselves. None: it stays. Return None if there is no such user."""
-        return await self.db.one(User, UPDATE_OWN, project, id, data, language)
+        return await self.db.one(User, UPDATE_OWN, project, id, data, language, name)
 
     async def upgrade_hash(self, project: str, id: str, old: str, new: str) -> None:
         """Replace the hash of a password by another hash of the same password, unless the password has changed."""

@@ -29,8 +29,12 @@ INSERT INTO mail_requests (project, kind, email, name, language, requested_at) V
 ON CONFLICT (project, kind, email) DO UPDATE SET name = excluded.name, language = excluded.language"""
 TAKE_REQUEST: Final = """
 DELETE FROM mail_requests WHERE (project, kind, email) = (
-    SELECT project, kind, email FROM mail_requests ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+    SELECT project, kind, email FROM mail_requests WHERE requested_at <= $1
+    ORDER BY requested_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING project, kind, email, name, language"""
+POSTPONE_REQUEST: Final = """
+UPDATE mail_requests SET requested_at = $4 WHERE project = $1 AND kind = $2 AND email = $3"""
+DROP_REQUEST: Final = "DELETE FROM mail_requests WHERE project = $1 AND kind = $2 AND email = $3"
 
 
 class NewMailToken(msgspec.Struct, frozen=True):
@@ -88,6 +92,14 @@ class MailTokenStore:
         await self.db.execute(REQUEST, self.project, kind, email, name, language, now)
 
 
-async def take_request(db: Database) -> MailRequest | None:
+async def take_request(db: Database, now: datetime) -> MailRequest | None:
     """Return the oldest request of all pools and delete it. Call this inside the transaction that answers it."""
-    return await db.one(MailRequest, TAKE_REQUEST)
+    return await db.one(MailRequest, TAKE_REQUEST, now)
+
+
+async def postpone_request(db: Database, asked: MailRequest, until: datetime) -> None:
+    await db.execute(POSTPONE_REQUEST, asked.project, asked.kind, asked.email, until)
+
+
+async def drop_request(db: Database, asked: MailRequest) -> None:
+    await db.execute(DROP_REQUEST, asked.project, asked.kind, asked.email)

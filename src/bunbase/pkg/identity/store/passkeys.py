@@ -28,6 +28,7 @@ INSERT INTO passkey_challenges (project, hash, kind, user_id, expires_at) VALUES
 TAKE_CHALLENGE: Final = """
 DELETE FROM passkey_challenges
 WHERE project = $1 AND hash = $2 AND kind = $3 AND user_id IS NOT DISTINCT FROM $4 AND expires_at > $5"""
+FORGET_CHALLENGES: Final = "DELETE FROM passkey_challenges WHERE project = $1 AND user_id = $2"
 DELETE_CHALLENGES: Final = """
 DELETE FROM passkey_challenges WHERE (project, hash) IN (
     SELECT project, hash FROM passkey_challenges WHERE expires_at < $1 LIMIT $2)"""
@@ -84,3 +85,7 @@ class PasskeyStore:
     async def take_challenge(self, hash: bytes, act: PasskeyAct, user: str | None, now: datetime) -> bool:
         """Delete a challenge. Return False if there is no such challenge of this act and account."""
         return bool(await self.db.execute(TAKE_CHALLENGE, self.project, hash, act, user, now))
+
+    async def forget_challenges(self, user: str) -> None:
+        """Delete the challenges of an account: a registration that is under way adds no passkey."""
+        await self.db.execute(FORGET_CHALLENGES, self.project, user)

@@ -1,0 +1,45 @@
+"""Compare a bundle with the hooks that the settings of the project name.
+
+A hook without its function lets nobody in: so a deployment that drops one warns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call, at
+from bunbase.cli.session import Session
+
+EXPORTS: Final = {
+    "before_signup": "beforeSignup",
+    "before_token": "beforeToken",
+    "after_signup": "afterSignup",
+    "send_mail": "sendMail",
+    "send_sms": "sendSms",
+}
+EXPORTED: Final = re.compile(rb"__export\(exports_\w+, \{([^}]*)\}\);\s*module\.exports = ")  # as Bun writes it
+
+
+def missing_hooks(session: Session, project: str, name: str, code: bytes) -> tuple[str, ...]:
+    """Return the hooks that the settings name this function for, and that its bundle does not have."""
+    try:
+        hooks = session.ask(dict[str, Any], Call("GET", at("projects", project, "auth")))["hooks"]
+    except Refused:  # a member who may deploy, but not read the settings
+        return ()
+    # a hook whose name is in the bundle may exist: only the certain cases warn
+    return tuple(hook for hook, export in EXPORTS.items() if hooks.get(hook) == name and export.encode() not in code)
+
+
+def has_only_hooks(code: bytes) -> bool:
+    """True if the function answers no requests: it exports `hooks`, and nothing by default."""
+    found = EXPORTED.search(code)
+    return found is not None and b"hooks:" in found[1] and b"default:" not in found[1]
+
+
+def warning(name: str, hook: str) -> str:
+    return (
+        f"{name} is the hook {hook} of the project, and this version has no hooks.{EXPORTS[hook]}: it will fail. "
+        f"Add the hook, or take {hook} out of [auth.hooks] and run: bunbase auth push"
+    )

@@ -1,0 +1,41 @@
+"""The turns of projects whose hooks send text messages. A hook may be slow, and one process has few places.
+
+When half of the places are taken, a project gets at most one. All slow projects together get half of the places. So a
+project whose hook answers soon finds a place, however many projects are slow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+PLACES: Final = 16
+TOGETHER: Final = 2  # messages of one project at once
+SLOW_SECONDS: Final = 3.0  # a hook that takes longer is slow
+SLOW_FOR: Final = timedelta(minutes=2)
+MAX_SLOW: Final = 1000
+
+
+class SendingTurns:
+    """`slow`: when the hook of a project was last slow."""
+
+    def __init__(self) -> None:
+        self.slow: dict[str, datetime] = {}
+
+    def note(self, project: str, began: datetime, now: datetime) -> None:
+        """Note how long the hook of a project has taken."""
+        self.slow.pop(project, None)
+        if (now - began).total_seconds() > SLOW_SECONDS and len(self.slow) < MAX_SLOW:
+            self.slow[project] = now
+
+    def waiting(self, sending: Collection[str], now: datetime) -> list[str]:
+        """Return the projects that must wait. `sending`: the projects of the messages that are being sent."""
+        self.slow = {project: since for project, since in self.slow.items() if now < since + SLOW_FOR}
+        busy = Counter(sending)
+        most = 1 if len(sending) >= PLACES // 2 else TOGETHER
+        full = {project for project, number in busy.items() if number >= most}
+        if sum(number for project, number in busy.items() if project in self.slow) >= PLACES // 2:
+            full |= set(self.slow)
+        return sorted(full)
