@@ -24,10 +24,10 @@ class Absent:
 
 
 class NoUsers(Absent):
-    """A tenant-auth that counts no active users, and serves nothing else. Functions named `gate` are hooks."""
+    """A tenant-auth that counts no active users, has no hooks, and serves nothing else."""
 
-    async def hooks_of_function(self, _project: str, function: str) -> tuple[str, ...]:
-        return ("before_signup",) if function == "gate" else ()
+    async def hooks_of_function(self, _project: str, _function: str) -> tuple[str, ...]:
+        return ()
 
     async def monthly_active_users(self, _project: str) -> tuple[ActiveMonth, ...]:
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import ManualClock
@@ -23,7 +24,8 @@ IS_NONE = ("", "unverified phone", "identity at a service that is off")  # ways 
 async def test_a_way_to_sign_in_can_be_removed_only_if_another_one_stays(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
-    await phones_on(tenant_auth, **SITE, providers={"google": ON, "github": OFF})
+    more: dict[str, Any] = {**SITE, "providers": {"google": ON, "github": OFF}}
+    await phones_on(tenant_auth, **more)
     wrong = []
     for number, (removed, other) in enumerate(product(REMOVALS, STAYS + IS_NONE)):
         eve = await without_password(tenant_auth, f"eve{number}@example.com", clock)

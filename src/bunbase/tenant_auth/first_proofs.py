@@ -24,7 +24,7 @@ from bunbase.tenant_auth.pool import Pool
 
 
 async def take_over(pool: Pool, person: Person, until: float) -> bool:
-    """Give a user to the person who has proved the address. Return False if the address was proved before.
+    """Hand a user over to the person who has proved the address. Return False if the address was proved before.
 
     Call this in a transaction in which the user is locked.
     """
@@ -48,7 +48,7 @@ async def confirm(pool: Pool, person: Person, until: float) -> bool:
 
 
 async def take_over_number(pool: Pool, person: Person, until: float) -> None:
-    """Give a user who has nothing but a number to the person who has proved the number. Call this as `take_over`."""
+    """Hand a user with nothing but a number over to the person who has proved it. Call this as `take_over`."""
     await pool.users.change(pool.project, person.id, phone_taken_over, pool.clock.now(), until)
     await pool.forget_ways_in(person.id)
 

@@ -120,7 +120,7 @@ def _ban_of(line: UserLine, was_banned: bool, until: datetime | None, now: datet
 def _settled(after: Person, line: UserLine, anonymous: bool) -> Person:
     """Return the user with the flags that follow from the other fields.
 
-    A user who can sign in again is not anonymous, whatever a line says. What is not there is not verified.
+    A user who can sign in again is not anonymous, whatever a line says. No address or number: not verified.
     """
     user = after.user
     named = user.email or user.phone or after.password_hash or line.identities

@@ -1,4 +1,4 @@
-"""What the database keeps with a link that creates a user, until the link is used."""
+"""The note that the database keeps with a link that creates a user, until the link is used."""
 
 from __future__ import annotations
 

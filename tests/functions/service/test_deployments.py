@@ -144,7 +144,13 @@ async def test_a_deleted_function_cannot_be_read_or_called(functions: FunctionsS
         await functions.delete_function(MEMBER, "hello")
 
 
-async def test_a_function_that_is_a_hook_of_the_project_is_not_deleted(functions: FunctionsService) -> None:
+async def test_a_function_that_is_a_hook_of_the_project_is_not_deleted(
+    functions: FunctionsService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hooks(_project: str, function: str) -> tuple[str, ...]:
+        return ("before_signup",) if function == "gate" else ()
+
+    monkeypatch.setattr(functions.deletion.users, "hooks_of_function", hooks)
     await deploy(functions, "gate", returning("one"))
 
     with pytest.raises(FunctionIsHook, match="before_signup"):

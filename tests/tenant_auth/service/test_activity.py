@@ -1,4 +1,4 @@
-"""What happened with the credentials of a user, as the user and the administrators of the project see it."""
+"""The activity of a user, as the user and the administrators of the project see it."""
 
 from __future__ import annotations
 

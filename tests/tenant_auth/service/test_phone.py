@@ -269,7 +269,7 @@ async def test_in_dev_mode_without_a_hook_the_codes_are_in_the_mailbox(tenant_au
 
 
 async def has_number(room: TenantAuthService, id: str) -> None:
-    """Give a user a number that nobody has confirmed, as an import does."""
+    """Set a number that nobody has confirmed, as an import does."""
     await room.stores.db.execute("UPDATE users SET phone = $1, phone_verified = false WHERE id = $2", PHONE, id)
 
 

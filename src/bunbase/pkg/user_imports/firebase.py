@@ -68,7 +68,7 @@ def from_json(record: Record, config: HashConfig | None = None) -> Line:
         role=role,
         claims=claims,
         data=line_of(photo_url=record.get("photoUrl")),
-        banned=truth(record.get("disabled")) or None,  # who is not banned there may be banned here
+        banned=truth(record.get("disabled")) or None,  # a ban made here stays
         created_at=milliseconds(record.get("createdAt")),
         last_sign_in_at=milliseconds(record.get("lastSignedInAt") or record.get("lastLoginAt")),
         identities=[identity(one["providerId"], one.get("rawId"), one.get("email")) for one in services],
