@@ -18,7 +18,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.activity_slots import cut, full_slot, hour_of, shared_slot
 from bunbase.pkg.identity.devices import device_of
 from bunbase.pkg.identity.events import CredentialEvent, Note, Refused
-from bunbase.pkg.identity.refused_attempts import Counted, RefusedAttempts
+from bunbase.pkg.identity.refused_attempts import CountedAttempts, RefusedAttempts
 from bunbase.pkg.ids import new_id
 from bunbase.tenant_auth.store.activity import ActivityStore, NewEntry
 
@@ -148,22 +148,22 @@ class Journal:
 
         return refused
 
-    async def _store(self, attempt: Attempt, counted: Counted) -> None:
+    async def _store(self, attempt: Attempt, counted: CountedAttempts) -> None:
         event = Event(attempt.act, attempt.method, outcome=REFUSED)
         actor = Actor(ActedBy.UNKNOWN, ip=attempt.ip, agent=attempt.agent)
         await self.store.add_refused(_entry(attempt.project, attempt.user, event, actor, counted))
 
 
-def _now(clock: Clock) -> Counted:
+def _now(clock: Clock) -> CountedAttempts:
     now = clock.now()
-    return Counted(now, now, 1)
+    return CountedAttempts(now, now, 1)
 
 
 def _blurred(attempt: Attempt) -> Attempt:
     return msgspec.structs.replace(attempt, ip="", agent="")
 
 
-def _entry(project: str, user: str, event: Event, actor: Actor, counted: Counted) -> NewEntry:
+def _entry(project: str, user: str, event: Event, actor: Actor, counted: CountedAttempts) -> NewEntry:
     at, act, outcome = counted.at, event.act.value, event.outcome.value
     same = (act, event.method, actor.ip, actor.agent)
     return NewEntry(

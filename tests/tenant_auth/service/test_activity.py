@@ -207,7 +207,8 @@ async def test_a_refused_sign_in_runs_the_same_statements_for_known_and_unknown_
         await refuse(tenant_auth, email)
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(AT_BAKERY, email, "123456")
-        return [sql for task, sql in ran if task is asyncio.current_task()]
+        own = [sql for task, sql in ran if task is asyncio.current_task()]
+        return [sql for sql in own if "FROM auth_settings" not in sql]  # they are cached, and read again after a change
 
     assert await statements(EVE) == await statements("nobody@example.com")
     refused = await of(tenant_auth, known.id)

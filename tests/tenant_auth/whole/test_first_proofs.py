@@ -29,6 +29,7 @@ TABLES: Final = """
 SELECT array_agg(table_name::text ORDER BY table_name) FROM information_schema.columns
 WHERE table_schema = 'tenant_auth' AND column_name = 'user_id'"""
 USELESS: Final = {
+    "activity": "what has happened; it opens nothing",
     "password_history": "passwords that nobody may choose again",
     "sessions": "the test checks that they have ended",
     "sign_in_challenges": "they are bound to the version of the user",

@@ -26,7 +26,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.identity.activity_slots import cut, full_slot, hour_of, shared_slot
-from bunbase.pkg.identity.refused_attempts import Counted, RefusedAttempts
+from bunbase.pkg.identity.refused_attempts import CountedAttempts, RefusedAttempts
 from bunbase.pkg.ids import new_id
 
 PREFIX: Final = "acv"
@@ -62,7 +62,7 @@ class ActivityService:
     async def add(self, caller: Caller, user: str, happened: Happened) -> None:
         """Store an action. Call this inside the transaction of the action."""
         now = self.clock.now()
-        await self.stores.activity.add(_row(_attempt(caller, user, happened), Counted(now, now, 1)))
+        await self.stores.activity.add(_row(_attempt(caller, user, happened), CountedAttempts(now, now, 1)))
 
     def note_refused(
         self, caller: Caller, user: str, action: Activity, method: ActivityMethod | None, target: str = ""
@@ -94,7 +94,7 @@ class ActivityService:
         hour = hour_of(self.clock.now() - LATE)
         return tuple(await self.stores.activity.unaudited(hour, BATCH))
 
-    async def _store(self, attempt: Attempt, counted: Counted) -> None:
+    async def _store(self, attempt: Attempt, counted: CountedAttempts) -> None:
         await self.stores.activity.add_counted(_row(attempt, counted))
 
 
@@ -110,7 +110,7 @@ def _attempt(caller: Caller, user: str, happened: Happened) -> Attempt:
     return Attempt(user, happened, caller.ip, cut(caller.agent), caller.developer is None or caller.rpc)
 
 
-def _row(attempt: Attempt, counted: Counted) -> NewActivity:
+def _row(attempt: Attempt, counted: CountedAttempts) -> NewActivity:
     happened, hour, id = attempt.happened, hour_of(counted.at), new_id(PREFIX)
     method, outcome = happened.method.value if happened.method else "", happened.outcome.value
     same = (happened.action.value, method, happened.target, outcome, attempt.ip, attempt.agent)

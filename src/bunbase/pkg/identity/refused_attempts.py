@@ -25,7 +25,7 @@ MAX_WAITING: Final = 10_000  # different refused attempts of one second; more of
 A = TypeVar("A", bound=Hashable)
 
 
-class Counted(msgspec.Struct):
+class CountedAttempts(msgspec.Struct):
     at: datetime
     last_at: datetime
     count: int = 0
@@ -37,18 +37,20 @@ class RefusedAttempts(Generic[A]):
     `store(attempt, counted)` stores a row. `blurred(attempt)`: the attempt without what only this one has.
     """
 
-    def __init__(self, store: Callable[[A, Counted], Awaitable[None]], blurred: Callable[[A], A], clock: Clock) -> None:
+    def __init__(
+        self, store: Callable[[A, CountedAttempts], Awaitable[None]], blurred: Callable[[A], A], clock: Clock
+    ) -> None:
         self.store = store
         self.blurred = blurred
         self.clock = clock
-        self.waiting: dict[A, Counted] = {}
+        self.waiting: dict[A, CountedAttempts] = {}
 
     def note(self, attempt: A) -> None:
         """Count an attempt. This waits for nothing."""
         if attempt not in self.waiting and len(self.waiting) >= MAX_WAITING:
             attempt = self.blurred(attempt)
         now = self.clock.now()
-        counted = self.waiting.setdefault(attempt, Counted(now, now))
+        counted = self.waiting.setdefault(attempt, CountedAttempts(now, now))
         counted.last_at = now
         counted.count += 1
 
@@ -72,7 +74,7 @@ class RefusedAttempts(Generic[A]):
             with suppress(Problem):  # the database is away: these attempts are lost
                 await self.store_all()
 
-    def _count_again(self, attempt: A, counted: Counted) -> None:
-        newer = self.waiting.setdefault(attempt, Counted(counted.at, counted.last_at))
+    def _count_again(self, attempt: A, counted: CountedAttempts) -> None:
+        newer = self.waiting.setdefault(attempt, CountedAttempts(counted.at, counted.last_at))
         newer.at = counted.at
         newer.count += counted.count

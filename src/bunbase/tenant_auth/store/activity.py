@@ -97,7 +97,7 @@ class NewEntry(msgspec.Struct, frozen=True):
     full_slot: str
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _KeptDays(msgspec.Struct, frozen=True):
     project: str
     days: int
 
@@ -152,5 +152,5 @@ class ActivityStore:
     async def delete_old(self, now: datetime, days: int) -> None:
         """Delete what is kept no longer. `days`: of the installation; a project may choose fewer."""
         await self.db.delete_in_batches(DELETE_OLD, now - timedelta(days=days))
-        for kept in await self.db.all(_Kept, SHORTER, days):
+        for kept in await self.db.all(_KeptDays, SHORTER, days):
             await self.db.delete_in_batches(DELETE_OLD_OF, kept.project, now - timedelta(days=kept.days))
