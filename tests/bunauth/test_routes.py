@@ -32,6 +32,7 @@ async def test_a_signed_in_developer_manages_tokens_and_logs_out(bunauth: BunAut
         logout = await http.post("/api/auth/logout")
 
     assert me.json()["user"]["email"] == "ada@example.com"
+    assert me.json()["token"] is None
     assert made.status_code == 201
     assert made.json()["scopes"] == ["read", "write"]
     assert listed.json() == {

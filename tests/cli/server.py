@@ -16,11 +16,11 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
-from bunbase.contracts.bunauth.accounts import Account, SignedIn
+from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthClients
-from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens
+from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens, UsedToken
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.platform import (
@@ -98,9 +98,10 @@ async def reset_factors(api: Injected[FakeApi], request: AnyRequest, account: Fr
 
 
 @get("/api/auth/me")
-async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Account]:
+async def me(api: Injected[FakeApi], request: AnyRequest) -> dict[str, object]:
     api.signed_in(request)
-    return {"user": api.account()}
+    by_token = "bpt_" in request.headers["authorization"]
+    return {"user": api.account(), "token": UsedToken("pat_1", ("data:read",), ("prj_1",)) if by_token else None}
 
 
 @get("/api/projects")

@@ -296,10 +296,11 @@ def test_the_tokens_of_an_ended_session_are_deleted_and_the_keys_kept(in_project
 def test_a_token_can_be_used_in_place_of_a_password(api: FakeApi, bunbase: Bunbase) -> None:
     api.access.add("bpt_1")
 
-    assert bunbase("login", "--token", "bpt_1").code == 0
+    said = bunbase("login", "--token", "bpt_1")
 
+    assert (said.code, "(by a token with the scopes data:read in prj_1)" in said.err + said.out) == (0, True)
     assert kept().server(api.url) == KnownServer(email=EMAIL, access_token="bpt_1")
-    assert bunbase("whoami").code == 0
+    assert f"{EMAIL} (by a token with the scopes data:read in prj_1)" in bunbase("whoami").out
 
 
 def test_a_refused_token_is_not_kept(api: FakeApi, bunbase: Bunbase) -> None:

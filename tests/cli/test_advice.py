@@ -100,10 +100,16 @@ def test_a_problem_is_shown_with_its_title_and_its_detail() -> None:
     taken = {"code": "email_taken", "title": "An account exists", "detail": "Sign in instead."}
     repeated = {"code": "wrong_proof", "title": "This proof is wrong", "detail": "This proof is wrong. Try again."}
     mistake = {"code": "invalid_input", "title": "The request is not acceptable", "detail": "name: too long."}
+    wrong = {
+        "code": "wrong_code",
+        "title": "This code is wrong, or it was used before",
+        "detail": "This code is wrong.",
+    }
     owned = {"code": "account_owns_projects", "title": "T", "detail": "Move them.", "projects": ["shop", "oven"]}
 
     assert Refused(taken).detail == "An account exists. Sign in instead."
     assert Refused(repeated).detail == "This proof is wrong. Try again."
+    assert Refused(wrong).detail == "This code is wrong."
     assert Refused(owned).detail == "T. Move them. The projects: shop, oven."
     assert Refused(mistake).detail == "name: too long."
 

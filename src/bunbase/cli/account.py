@@ -25,6 +25,7 @@ from bunbase.cli.prompts import ask, ask_secret, secret_from_input
 from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.factors import TotpState
+from bunbase.contracts.bunauth.tokens import UsedToken
 from bunbase.contracts.platform import AcceptedInvite
 
 PASSWORD: Final = "BUNBASE_PASSWORD"
@@ -42,6 +43,7 @@ class Me(msgspec.Struct, frozen=True):
     user: Account
     url: str = ""
     project: str | None = None
+    token: UsedToken | None = None
 
 
 @Parameter(name="*")
@@ -127,7 +129,7 @@ def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
         chosen = session.known().project
-        _show(Me(me.user, session.url, chosen.slug if chosen else None), out)
+        _show(Me(me.user, session.url, chosen.slug if chosen else None, me.token), out)
 
 
 def _sign_in(session: Session, call: Call, code: str, out: Output) -> None:
@@ -207,18 +209,24 @@ def _asked_code(out: Output) -> str:
 
 def _accept_token(session: Session, token: str, out: Output) -> None:
     session.token = token
-    user = session.ask(Me, Call("GET", "/api/auth/me")).user
+    me = session.ask(Me, Call("GET", "/api/auth/me"))
     with session.file.changing() as credentials:
         credentials.current = session.url
-        credentials.server(session.url).sign_in(user.email, token)
-    welcome(session, user, out)
+        credentials.server(session.url).sign_in(me.user.email, token)
+    welcome(session, me.user, out, token=me.token)
 
 
-def welcome(session: Session, user: Account, out: Output, joined: AcceptedInvite | None = None) -> None:
+def welcome(
+    session: Session,
+    user: Account,
+    out: Output,
+    joined: AcceptedInvite | None = None,
+    token: UsedToken | None = None,
+) -> None:
     """Print the account that is signed in. `joined`: the place that a new account has joined."""
     if out.json:
         out.document({"user": user, "url": session.url} | ({"joined": joined} if joined else {}))
-    out.done(f"Signed in to {session.url} as {user.email}{_rank(user)}.")
+    out.done(f"Signed in to {session.url} as {user.email}{_rank(user, token)}.")
     if os.environ.get(TOKEN, ""):
         out.warn(f"{TOKEN} is set: commands use that token instead of this sign-in.")
 
@@ -239,12 +247,16 @@ def _show(me: Me, out: Output) -> None:
     if out.json:
         out.document(me)
         return
-    account = me.user.email + _rank(me.user)
+    account = me.user.email + _rank(me.user, me.token)
     out.facts([("account", account), ("id", me.user.id), ("server", me.url), ("project", me.project)])
 
 
-def _rank(user: Account) -> str:
-    return " (administrator)" if user.role == "admin" else ""
+def _rank(user: Account, token: UsedToken | None) -> str:
+    """Return what the commands may do: a token may do less than its account."""
+    if token is None:
+        return " (administrator)" if user.role == "admin" else ""
+    places = f" in {', '.join(token.projects)}" if token.projects else ""
+    return f" (by a token with the scopes {', '.join(token.scopes)}{places})"
 
 
 def _by_password(given: PasswordFlags) -> bool:

@@ -46,9 +46,17 @@ COMMANDS: Final = {
     ),
 }
 
-# problems whose titles speak of HTTP requests: their details alone say what is wrong
+# problems whose details alone say what is wrong: the titles speak of HTTP requests, or say the same in other words
 DETAIL_SAYS_ALL: Final = frozenset(
-    {"invalid_input", "malformed_request", "payload_too_large", "not_found", "function_error", "invalid_query"}
+    {
+        "invalid_input",
+        "malformed_request",
+        "payload_too_large",
+        "not_found",
+        "function_error",
+        "invalid_query",
+        "wrong_code",
+    }
 )
 
 NAMED: Final = ("projects", "organisations")  # members of problems that list the things in the way, by their slugs

@@ -119,7 +119,7 @@ ANSWERS: Final[dict[str, Any]] = {
     "OAuthFailure": {"error": "invalid_grant", "error_description": "The code is wrong, or was used before."},
     # developers and projects
     "SignedIn": {"user": ACCOUNT, **TOKENS},
-    "Me": {"user": ACCOUNT},
+    "Me": {"user": ACCOUNT, "token": None},
     "SignupPending": {"status": "confirmation_sent"},
     "DeviceLogin": {
         "device_code": "bdc_…",

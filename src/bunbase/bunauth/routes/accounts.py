@@ -18,6 +18,7 @@ from bunbase.contracts.bunauth.accounts import (
     SignupPending,
 )
 from bunbase.contracts.bunauth.service import BunAuth
+from bunbase.contracts.bunauth.tokens import UsedToken
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import NO_STORE, Injected
 
@@ -52,7 +53,10 @@ class EmailOnly(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Me(msgspec.Struct, frozen=True):
+    """`token`: the personal token of the request; null for a session."""
+
     user: Account
+    token: UsedToken | None = None
 
 
 @post(
@@ -121,13 +125,13 @@ async def logout(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Non
 
 @get("/api/auth/me", summary="Get your account", tags=TAGS)
 async def get_me(developer: Injected[Caller], bunauth: Injected[BunAuth]) -> Me:
-    return Me(await bunauth.me(developer))
+    return Me(await bunauth.me(developer), _used_token(developer))
 
 
 @patch("/api/auth/me", summary="Change your name or picture", tags=TAGS)
 async def update_me(developer: Injected[Caller], bunauth: Injected[BunAuth], data: ProfileChanges) -> Me:
     """A value that the request does not contain stays as it is."""
-    return Me(await bunauth.update_me(developer, data))
+    return Me(await bunauth.update_me(developer, data), _used_token(developer))
 
 
 @post("/api/auth/password", summary="Change your password", tags=TAGS, status_code=204)
@@ -172,3 +176,8 @@ ROUTES = (
     reset_password,
     reauthenticate,
 )
+
+
+def _used_token(caller: Caller) -> UsedToken | None:
+    developer = caller.signed_in()
+    return UsedToken(developer.token, developer.scopes, developer.projects) if developer.token else None

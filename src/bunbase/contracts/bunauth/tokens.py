@@ -83,6 +83,14 @@ class Discovery(msgspec.Struct, frozen=True):
     request_uri_parameter_supported: bool = False
 
 
+class UsedToken(msgspec.Struct, frozen=True):
+    """The personal token of a request. `projects`: the ids of the projects to which it is bound; empty for all."""
+
+    id: str
+    scopes: tuple[str, ...]
+    projects: tuple[str, ...]
+
+
 class FirstUse(msgspec.Struct, frozen=True):
     """The first use of an access token. `generation`: the claim `gen`, the number of refreshes before it.
 

@@ -60,6 +60,6 @@ def shown_name(name: str, email: str) -> str:
 
 
 def _rest(lifetime: timedelta) -> int:
-    """Return the seconds of the whole days that are left, or of the whole hours, but at least one hour."""
+    """Return the seconds that are left, rounded to whole days or to whole hours, but at least one hour."""
     unit = DAY if lifetime >= timedelta(days=1) else HOUR
-    return max(int(lifetime.total_seconds()) // unit, 1) * unit
+    return max(round(lifetime.total_seconds() / unit), 1) * unit

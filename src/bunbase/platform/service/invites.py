@@ -35,6 +35,7 @@ from bunbase.contracts.platform import (
 )
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.clock import Clock
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.ids import new_id
@@ -50,10 +51,6 @@ from bunbase.platform.store.invites import Hashes, NewInvite, SentInvite
 
 HOUR_SECONDS: Final = 3600
 ASK_AGAIN: Final = "Ask the person who invited you for a new invitation."
-ACCEPTED: Final = (
-    "It was accepted already. If you accepted it, you are a member: sign in, in a terminal, with bunbase login. "
-    "Otherwise ask the person who invited you for a new invitation."
-)
 EXPIRED: Final = "It has expired. Ask the person who invited you for a new invitation."
 
 
@@ -144,7 +141,7 @@ class Invitations:
             if sent.accepted_by is None:
                 await self.join_now(sent, developer)
             elif sent.accepted_by != developer:
-                raise InviteNotFound(ACCEPTED)
+                raise self._accepted()
         return await self.joined(sent.group, developer)
 
     async def find_open(self, token: str) -> SentInvite:
@@ -157,9 +154,16 @@ class Invitations:
     def check_open(self, sent: SentInvite) -> None:
         """Raises: InviteNotFound."""
         if sent.accepted_by is not None:
-            raise InviteNotFound(ACCEPTED)
+            raise self._accepted()
         if sent.expires_at <= self.clock.now():
             raise InviteNotFound(EXPIRED)
+
+    def _accepted(self) -> InviteNotFound:
+        login = command_for(self.public_url, "bunbase login")
+        return InviteNotFound(
+            f"It was accepted already. If you accepted it, you are a member: sign in, in a terminal, with {login}. "
+            "Otherwise ask the person who invited you for a new invitation."
+        )
 
     @asynccontextmanager
     async def locked(self, token: str) -> AsyncIterator[SentInvite]:
