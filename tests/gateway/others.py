@@ -41,6 +41,7 @@ from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
 from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.sign_in_page import ByPassword, PageEnd, PageRequest, Shown, SignInLook
+from bunbase.contracts.tenant_auth.signups import SignupDetails
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
@@ -390,7 +391,13 @@ class FakeTenantAuth(Room):
         return (project, email, ip) in self.known
 
     async def signup(
-        self, caller: Caller, email: str, password: str, data: dict[str, Any], captcha: str = ""
+        self,
+        caller: Caller,
+        email: str,
+        password: str,
+        data: dict[str, Any],
+        captcha: str = "",
+        details: SignupDetails | None = None,
     ) -> UserSignedIn:
         return await self.login(caller, email, password)
 

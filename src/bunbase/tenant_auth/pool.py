@@ -266,7 +266,8 @@ class Pool:
 
         Raises: LastSignInMethod.
         """
-        await need_way_in(self, user)
+        person = await self.users.by_id(self.project, user)
+        await need_way_in(person, self.auth, self.stores, isinstance(self.party, RelyingParty))
 
     async def forget_ways_in(self, user: str) -> None:
         """Delete the second factors, passkeys, identities and open links of a user. Call this inside a transaction.

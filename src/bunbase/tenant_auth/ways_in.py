@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg.identity.problems import LastSignInMethod
-from bunbase.pkg.passkeys import RelyingParty
-
-if TYPE_CHECKING:
-    from bunbase.tenant_auth.pool import Pool
+from bunbase.pkg.identity.store import IdentityStores
+from bunbase.tenant_auth.people import Person
 
 
-async def need_way_in(pool: Pool, user: str) -> None:
-    """Check that a user still has a way to sign in. Call this after a removal, while the user is locked.
+async def need_way_in(person: Person | None, auth: ProjectAuth, stores: IdentityStores, passkeys: bool) -> None:
+    """Check that a user still has a way to sign in. `passkeys`: True if the project has them.
 
     Raises: LastSignInMethod.
     """
-    if not await _has_way_in(pool, user):
+    if person is None or not await _has_way_in(person, auth, stores, passkeys):
         raise LastSignInMethod(
             "Confirm the address of the user or set a password first, link another identity, or add another passkey."
         )
 
 
-async def _has_way_in(pool: Pool, id: str) -> bool:
-    person = await pool.users.by_id(pool.project, id)
-    if person is None:
-        return False
-    if person.password_hash is not None or _has_mailbox(person.user) or _has_phone(person.user, pool.auth):
+async def _has_way_in(person: Person, auth: ProjectAuth, stores: IdentityStores, passkeys: bool) -> bool:
+    if person.password_hash is not None or _has_mailbox(person.user) or _has_phone(person.user, auth):
         return True
-    return await _has_identity(pool, id) or await _has_passkey(pool, id)
+    if await _has_identity(person, auth, stores):
+        return True
+    return passkeys and bool((await stores.factors.counts(person.id)).passkeys)
 
 
 def _has_mailbox(user: User) -> bool:
@@ -43,11 +38,7 @@ def _has_phone(user: User, auth: ProjectAuth) -> bool:
     return bool(auth.hooks.send_sms) and user.phone is not None and user.phone_verified
 
 
-async def _has_identity(pool: Pool, user: str) -> bool:
+async def _has_identity(person: Person, auth: ProjectAuth, stores: IdentityStores) -> bool:
     """True if the user has an identity at a service with which the project still lets users sign in."""
-    enabled = {name for name, provider in pool.auth.providers.items() if provider.enabled}
-    return any(identity.provider in enabled for identity in await pool.stores.identities.of_account(user))
-
-
-async def _has_passkey(pool: Pool, user: str) -> bool:
-    return isinstance(pool.party, RelyingParty) and bool((await pool.stores.factors.counts(user)).passkeys)
+    enabled = {name for name, provider in auth.providers.items() if provider.enabled}
+    return any(identity.provider in enabled for identity in await stores.identities.of_account(person.id))
