@@ -57,7 +57,6 @@ INVENTED = {
     ("POST", "/v1/auth/login/code"): "invalid_code",
     ("POST", "/v1/auth/login/phone"): "invalid_code",
     ("POST", "/v1/auth/phone"): "phone_not_configured",
-    ("DELETE", "/v1/auth/phone"): "last_sign_in_method",
     ("POST", "/v1/auth/phone/change"): "phone_not_configured",
     ("POST", "/v1/auth/phone/change/confirm"): "invalid_code",
     ("POST", "/v1/auth/link"): "invalid_input",  # the project of the test has no address of an app

@@ -27,8 +27,7 @@ def test_a_user_confirms_the_address_by_mail_and_reads_a_document(app_of_another
     mail.get_by_role("heading", name="Your address is confirmed").wait_for()
     shown = mail.url
     mail.goto(link)
-    mail.get_by_role("button", name="Confirm").click()
-    again = mail.get_by_role("heading").inner_text()
+    again = mail.locator("main").inner_text()
     app.ask(page, "refresh")
 
     assert (asked, unknown) == ({"status": 202, "body": {"status": "accepted"}},) * 2

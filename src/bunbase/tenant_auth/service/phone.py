@@ -113,12 +113,13 @@ class PhoneSignIn:
         until = await self.pools.revoked_until()
         async with self.stores.db.transaction():
             before = signed_in_person(await self.stores.users.locked(pool.project, user.uid))
+            if before.user.phone is None:
+                return before.user
             now, alter = pool.clock.now(), partial(with_phone, phone=None)
             after = signed_in_person(await self.stores.users.change(pool.project, user.uid, alter, now, until))
             await pool.need_way_in(user.uid)
-            if before.user.phone is not None:
-                await self.pools.journal.add(pool.project, user.uid, Event(UserAct.PHONE_DELETE), the_user(caller))
-            if after.email is not None and before.user.phone is not None:
+            await self.pools.journal.add(pool.project, user.uid, Event(UserAct.PHONE_DELETE), the_user(caller))
+            if after.email is not None:
                 shown = masked_phone(before.user.phone)
                 await pool.stores.mails.post(pool.letters.identity_removed(after.email, shown))
         return after.user
