@@ -404,7 +404,7 @@ class FakeTenantAuth(Room):
     async def refresh(self, caller: Caller, refresh_token: str) -> UserSignedIn:
         return await self.login(caller, "eve@example.com", PASSWORD)
 
-    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any]) -> UserSignedIn:
+    async def sign_in_anonymously(self, caller: Caller, data: dict[str, Any], captcha: str = "") -> UserSignedIn:
         return await self.login(caller, "", PASSWORD)
 
     async def login_with_custom_token(self, caller: Caller, token: str) -> UserSignedIn:
