@@ -130,7 +130,7 @@ async def test_a_token_with_the_largest_claims_and_email_is_still_accepted(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:
     most = {"text": "x" * (1024 - len('{"text":""}'))}
-    address = "𠀀" * 64 + "@" + ".".join(["a" * 61] * 3) + ".com"
+    address = "𠀀" * 16 + "@" + ".".join(["a" * 61] * 3) + ".com"
     eve = await tenant_auth.create_user(SERVER, NewUser(address, role="r" * 64, claims=most))
     others = {"more": most["text"]}
 
