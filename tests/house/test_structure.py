@@ -39,7 +39,8 @@ def test_only_the_gateway_and_routes_know_the_web_framework() -> None:
         name
         for name in knowing
         if not re.search(
-            r"(^gateway/|/routes/|/routes\.py$|^pkg/(http|openapi|closing_stream|web_pages/serving)\.py$)", name
+            r"(^gateway/|/routes/|/routes\.py$|^pkg/(http|openapi|closing_stream|line_streams|web_pages/serving)\.py$)",
+            name,
         )
     ] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from abc import abstractmethod
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import count
@@ -70,13 +71,13 @@ class SessionHistories(RuleBasedStateMachine):
         self.refreshes: list[ModelRefresh] = []
         self.accesses: list[ModelAccess] = []
 
+    @abstractmethod
     async def refreshed(self, token: str, at_once: int) -> list[Any]:
         """Send a refresh token several times at once. Return the answers, or their Problems."""
-        raise NotImplementedError
 
+    @abstractmethod
     def use(self, access: ModelAccess, chance: random.Random) -> None:
         """Use an access token as a client does."""
-        raise NotImplementedError
 
     @property
     def now(self) -> Any:

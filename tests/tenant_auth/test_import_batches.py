@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bunbase.contracts.tenant_auth.transfers import MAX_IMPORT_LINES, MAX_LISTED_ERRORS, ImportedUsers
 from bunbase.pkg.ndjson import ImportLine, RefusedLine
-from bunbase.tenant_auth.import_batches import BATCH_BYTES, MAX_LINE_BYTES, ImportingUsers
+from bunbase.tenant_auth.import_batches import LIMITS, MAX_LINE_BYTES, ImportingUsers
 
 MIB = b"x" * (1 << 20)
 
@@ -25,7 +25,7 @@ async def test_100_000_lines_need_the_memory_of_one_batch_and_list_a_thousand_er
 
     for _ in range(100):
         await importing.feed(piece)
-        assert len(importing.batch) < MAX_IMPORT_LINES
+        assert len(importing.batches.batch) < MAX_IMPORT_LINES
         assert len(importing.done.errors) <= MAX_LISTED_ERRORS
     done = await importing.end()
 
@@ -40,7 +40,7 @@ async def test_a_huge_line_is_dropped_while_it_arrives() -> None:
 
     for _ in range(64):
         await importing.feed(MIB)
-        assert len(importing.lines.rest) <= MAX_LINE_BYTES
+        assert len(importing.batches.lines.rest) <= MAX_LINE_BYTES
     await importing.feed(b'\n\n{"id":"b"}')
     done = await importing.end()
 
@@ -59,4 +59,4 @@ async def test_a_batch_of_large_lines_is_small_and_an_import_continues_at_a_line
     await importing.end()
 
     assert sum(lines for lines, _ in room.batches) == 38
-    assert max(size for _, size in room.batches) <= BATCH_BYTES + MAX_LINE_BYTES
+    assert max(size for _, size in room.batches) <= LIMITS.bytes + MAX_LINE_BYTES

@@ -236,7 +236,7 @@ def sign_out(
 def delete(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Delete a user for good, with all sessions. Documents of the user stay."""
+    """Delete a user for good, with all sessions, and the documents that the setting `deletion` names."""
     user = named_once(user, ids_from)
     if user is None:
         act_on_many(BulkAction.DELETE, ids_from, yes, flags)

@@ -1,4 +1,4 @@
-"""Collect the lines of an import into batches, each for one call of the service. Memory holds only one batch."""
+"""Collect the lines of an import into batches, each for one call of the service."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Final
 
 from bunbase.contracts.tenant_auth.transfers import MAX_IMPORT_LINES, MAX_LISTED_ERRORS, ImportedUsers
 from bunbase.pkg.errors import TooLarge
-from bunbase.pkg.ndjson import ImportLine, Lines, RefusedLine
+from bunbase.pkg.line_batches import Batch, BatchLimits, LineBatches
+from bunbase.pkg.ndjson import RefusedLine
 
 MAX_LINE_BYTES: Final = 64 << 10  # three times what the largest data, claims and identities have
-BATCH_BYTES: Final = 1 << 20
+LIMITS: Final = BatchLimits(MAX_LINE_BYTES, MAX_IMPORT_LINES, 1 << 20)
 
-Send = Callable[[tuple[ImportLine, ...]], Awaitable[ImportedUsers]]
+Send = Callable[[Batch], Awaitable[ImportedUsers]]
 
 
 class ImportingUsers:
@@ -20,44 +21,23 @@ class ImportingUsers:
 
     def __init__(self, send: Send, from_line: int = 1) -> None:
         self.send = send
-        self.from_line = from_line
-        self.lines = Lines(MAX_LINE_BYTES)
-        self.batch: list[ImportLine] = []
-        self.size = 0
+        self.batches = LineBatches(LIMITS, from_line, self._send, self._refuse)
         self.done = ImportedUsers(last_line=from_line - 1)
 
     async def feed(self, piece: bytes) -> None:
-        await self._take(self.lines.feed(piece))
+        await self.batches.feed(piece)
 
     async def end(self) -> ImportedUsers:
-        await self._take(self.lines.end())
-        await self._flush()
-        self._refuse(self.lines.number)
+        await self.batches.end()
         return self.done
 
-    async def _take(self, lines: list[ImportLine]) -> None:
-        for line in lines:
-            if line.number >= self.from_line:
-                self.batch.append(line)
-                self.size += len(line.text)
-                if len(self.batch) == MAX_IMPORT_LINES or self.size >= BATCH_BYTES:
-                    await self._flush()
+    async def _send(self, batch: Batch) -> None:
+        self.done = summed(self.done, await self.send(batch))
 
-    async def _flush(self) -> None:
-        if self.batch:
-            batch = tuple(self.batch)
-            self.batch, self.size = [], 0
-            self.done = summed(self.done, await self.send(batch))
-            self._refuse(batch[-1].number)
-
-    def _refuse(self, until: int) -> None:
-        """Count the lines up to `until` that are too long. Later lines belong to a later batch."""
-        too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
-        self.lines.too_long = [number for number in self.lines.too_long if number > until]
-        if too_long:
-            detail = f"A line has at most {MAX_LINE_BYTES >> 10} KiB."
-            errors = tuple(RefusedLine(number, TooLarge.code, detail) for number in too_long[:MAX_LISTED_ERRORS])
-            self.done = summed(self.done, ImportedUsers(failed=len(too_long), last_line=too_long[-1], errors=errors))
+    def _refuse(self, too_long: list[int]) -> None:
+        detail = f"A line has at most {MAX_LINE_BYTES >> 10} KiB."
+        errors = tuple(RefusedLine(number, TooLarge.code, detail) for number in too_long[:MAX_LISTED_ERRORS])
+        self.done = summed(self.done, ImportedUsers(failed=len(too_long), last_line=too_long[-1], errors=errors))
 
 
 def summed(one: ImportedUsers, other: ImportedUsers) -> ImportedUsers:

@@ -19,6 +19,7 @@ from bunbase.pkg.errors import Malformed
 from tests.gateway.door import FOR_CACHES
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, LIBRARY, LIBRARYS, PASSWORD, PUBLISHABLE, SERVERS
+from tests.pkg.waiting import until_true
 from tests.rooms import secret_caller
 
 APP, SIBLING = "http://localhost:5173", "http://localhost:5174"
@@ -73,6 +74,18 @@ async def lane(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 async def ask(lane: Served, line: str, *headers: str, body: bytes = b"") -> Reply:
     async with lane.connected() as connection:
         return await connection.ask(line, *headers, body=body)
+
+
+async def first_refusal(lane: Served) -> Reply:
+    """Read Eve's document with her cookie until it is refused. Return this answer."""
+    replies: list[Reply] = []
+
+    async def is_refused() -> bool:
+        replies.append(await ask(lane, f"GET {MINE}", PK, EVES))
+        return replies[-1].status != 200
+
+    await until_true(is_refused)
+    return replies[-1]
 
 
 async def test_the_table_of_pages_that_may_use_a_cookie(lane: Served) -> None:
@@ -161,9 +174,11 @@ async def test_cookies_of_other_projects_two_cookies_and_huge_ones_open_nothing(
 
     del users.modes[BAKERY]
     users.tell(RevokedKind.SETTINGS, BAKERY)
-    async with asyncio.timeout(5):
-        while (await ask(lane, f"GET {MINE}", PK, EVES)).status != 404:  # without the setting, the cookie is none
-            await asyncio.sleep(0.01)
+
+    async def counts_as_none() -> bool:
+        return (await ask(lane, f"GET {MINE}", PK, EVES)).status == 404
+
+    await until_true(counts_as_none)  # the project has no cookie mode any more
 
 
 async def test_a_cookie_is_replaced_on_the_answer_and_asked_for_once(lane: Served) -> None:
@@ -192,9 +207,11 @@ async def test_an_answer_that_sets_or_removes_the_cookie_is_stored_by_no_cache(l
     assert [await caching(*route) for route in routes] == [(False, dict(FOR_CACHES))] * 2
     users.cookies[BAKERY, COOKIE] = CookieAccess(users.token(session="ses_next"), NEXT, 800)
     users.tell(RevokedKind.SESSION, "ses_u")
-    async with asyncio.timeout(5):
-        while not (await caching(*routes[0]))[0]:
-            await asyncio.sleep(0.01)
+
+    async def replaces() -> bool:
+        return (await caching(*routes[0]))[0]
+
+    await until_true(replaces)
     stored_nowhere = [(True, {"cache-control": "private, no-store"})] * 2
     assert [await caching(*route) for route in routes] == stored_nowhere
     refused = await ask(lane, f"GET {MINE}", PK, f"cookie: bb_{BAKERY}=urt_ended")
@@ -209,9 +226,7 @@ async def test_a_cookie_whose_session_has_ended_is_removed(lane: Served) -> None
     users.cookies.clear()
     users.tell(RevokedKind.SESSION, "ses_u")
 
-    async with asyncio.timeout(5):
-        while (reply := await ask(lane, f"GET {MINE}", PK, EVES)).status == 200:
-            await asyncio.sleep(0.01)
+    reply = await first_refusal(lane)
     assert (reply.status, reply.header("set-cookie")) == (401, REMOVED)
     assert msgspec.json.decode(reply.body)["code"] == "cookie_ended"
 
@@ -227,9 +242,7 @@ async def test_nobody_loses_the_cookie_while_the_keys_of_the_project_are_replace
     assert (await ask(lane, f"GET {MINE}", PK, EVES)).status == 200
 
     users.tell(RevokedKind.SIGNING_KEY, old)  # tenant-auth still signs with the old key, and publishes it
-    async with asyncio.timeout(5):
-        while (reply := await ask(lane, f"GET {MINE}", PK, EVES)).status == 200:
-            await asyncio.sleep(0.01)
+    reply = await first_refusal(lane)
     for refused in (reply, await ask(lane, f"GET /v1/functions/echo?project={BAKERY}", EVES)):
         assert (refused.status, refused.header("retry-after"), refused.header("set-cookie")) == (503, "2", "")
     users.signers[BAKERY] = "the next key of the bakery"

@@ -12,15 +12,16 @@ from typing import Final
 from bunbase.bundoc.transfer.service import MAX_ERRORS, MAX_LINES
 from bunbase.contracts.bundoc.backups import Imported
 from bunbase.contracts.bundoc.problems import DocumentTooLarge
-from bunbase.pkg.ndjson import ImportLine, Lines, RefusedLine
+from bunbase.pkg.line_batches import Batch, BatchLimits, LineBatches
+from bunbase.pkg.ndjson import ImportLine, RefusedLine
 
 MAX_LINE_BYTES: Final = (2 << 20) + 1024  # the largest body of one document, and the envelope around it
-BATCH_BYTES: Final = 4 << 20
+LIMITS: Final = BatchLimits(MAX_LINE_BYTES, MAX_LINES, 4 << 20)
 KEPT_BYTES: Final = 4 << 20
 MAX_UNRESOLVED: Final = 10_000
 MAX_ROUNDS: Final = 32  # each round must import a line: documents that refer to each other in a chain need several
 
-Send = Callable[[tuple[ImportLine, ...]], Awaitable[Imported]]
+Send = Callable[[Batch], Awaitable[Imported]]
 
 
 class Importing:
@@ -28,21 +29,16 @@ class Importing:
 
     def __init__(self, send: Send, from_line: int = 1) -> None:
         self.send = send
-        self.from_line = from_line
-        self.lines = Lines(MAX_LINE_BYTES)
-        self.batch: list[ImportLine] = []
-        self.size = 0
+        self.batches = LineBatches(LIMITS, from_line, self._send, self._refuse)
         self.done = Imported(last_line=from_line - 1)
         self.kept: list[ImportLine] = []
         self.room = KEPT_BYTES
 
     async def feed(self, piece: bytes) -> None:
-        await self._take(self.lines.feed(piece))
+        await self.batches.feed(piece)
 
     async def end(self) -> Imported:
-        await self._take(self.lines.end())
-        await self._flush()
-        self._refuse(self.lines.number)
+        await self.batches.end()
         await self._send_kept()
         return self.done
 
@@ -69,7 +65,7 @@ class Importing:
         self.kept = []
         self._add(refused)
 
-    def _settle(self, batch: tuple[ImportLine, ...], result: Imported) -> Imported:
+    def _settle(self, batch: Batch, result: Imported) -> Imported:
         """Keep the unresolved lines for which there is room, and count all others. Return the result of those kept."""
         kept: set[int] = set()
         unresolved = set(result.unresolved)
@@ -91,29 +87,13 @@ class Importing:
         errors = tuple(error for error in result.errors if error.line in kept)
         return Imported(failed=len(kept), errors=errors, unresolved=tuple(sorted(kept)))
 
-    async def _take(self, lines: list[ImportLine]) -> None:
-        for line in lines:
-            if line.number >= self.from_line:
-                self.batch.append(line)
-                self.size += len(line.text)
-                if len(self.batch) == MAX_LINES or self.size >= BATCH_BYTES:
-                    await self._flush()
+    async def _send(self, batch: Batch) -> None:
+        self._settle(batch, await self.send(batch))
 
-    async def _flush(self) -> None:
-        if self.batch:
-            batch = tuple(self.batch)
-            self.batch, self.size = [], 0
-            self._settle(batch, await self.send(batch))
-            self._refuse(batch[-1].number)
-
-    def _refuse(self, until: int) -> None:
-        """Count the lines up to `until` that are too long. Later lines belong to a later batch."""
-        too_long = [number for number in self.lines.too_long if self.from_line <= number <= until]
-        self.lines.too_long = [number for number in self.lines.too_long if number > until]
-        if too_long:
-            detail = f"A line has at most {MAX_LINE_BYTES} bytes, and a document at most 1 MiB."
-            errors = tuple(RefusedLine(number, DocumentTooLarge.code, detail) for number in too_long[:MAX_ERRORS])
-            self._add(Imported(failed=len(too_long), last_line=too_long[-1], errors=errors))
+    def _refuse(self, too_long: list[int]) -> None:
+        detail = f"A line has at most {MAX_LINE_BYTES} bytes, and a document at most 1 MiB."
+        errors = tuple(RefusedLine(number, DocumentTooLarge.code, detail) for number in too_long[:MAX_ERRORS])
+        self._add(Imported(failed=len(too_long), last_line=too_long[-1], errors=errors))
 
     def _add(self, more: Imported) -> None:
         self.done = _sum(self.done, more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
 
 from litestar import Request, get, post
@@ -15,15 +14,13 @@ from bunbase.bundoc.transfer.batches import Importing
 from bunbase.contracts.bundoc.backups import Imported, ImportMode
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.closing_stream import ClosingStream
-from bunbase.pkg.errors import DeadlineExceeded, Problem
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
-from bunbase.pkg.http1.incoming import incoming
-from bunbase.pkg.ndjson import NDJSON, ExportPart, LinesBody
+from bunbase.pkg.line_streams import feed_body, lines_answer
+from bunbase.pkg.ndjson import NDJSON, LinesBody
 from bunbase.pkg.openapi import SECRET_KEY, answers, reads
 
 TAGS: Final = ["Export and import"]
-SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
 Collection = Annotated[
@@ -125,17 +122,7 @@ async def import_project(
 
 
 async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after: str) -> Stream:
-    parts = bundoc.export_documents(caller, collection, after)
-    first = await anext(parts, None)  # raises the errors of the request while a status can still be sent
-    return ClosingStream(_lines(first, parts), NDJSON)
-
-
-async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncGenerator[bytes, None]:
-    """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
-    if first is not None:
-        yield first.lines
-        async for part in parts:
-            yield part.lines
+    return await lines_answer(bundoc.export_documents(caller, collection, after))
 
 
 async def _import(
@@ -144,13 +131,8 @@ async def _import(
     # this empty import refuses a caller without permission before the body arrives
     await bundoc.import_documents(caller, collection, mode, ())
     importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
-    silent = DeadlineExceeded(
-        f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
-    )
-    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
-        async for piece in request.stream():
-            await importing.feed(piece)
+        await feed_body(request, importing.feed)
         return await importing.end()
     except Problem as problem:
         problem.extra["last_line"] = importing.done.last_line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Final
 
 from litestar import Request, get, post
@@ -13,16 +12,14 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.transfers import ImportChoices, ImportedUsers, OnConflict, UserLine
 from bunbase.contracts.tenant_auth.users import USER_ID
-from bunbase.pkg.closing_stream import ClosingStream
-from bunbase.pkg.errors import DeadlineExceeded, Problem
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.http import Injected
-from bunbase.pkg.http1.incoming import incoming
-from bunbase.pkg.ndjson import NDJSON, ExportPart, LinesBody
+from bunbase.pkg.line_streams import feed_body, lines_answer
+from bunbase.pkg.ndjson import NDJSON, LinesBody
 from bunbase.pkg.openapi import answers, reads
 from bunbase.tenant_auth.import_batches import ImportingUsers
 
 TAGS: Final = ["End users: administration"]
-SILENCE_SECONDS: Final = 60.0
 
 AnyRequest = Request[Any, Any, Any]
 Conflict = Annotated[OnConflict, QueryParameter(description="How to treat a line whose user is there already.")]
@@ -62,13 +59,8 @@ async def import_users(
     choices = ImportChoices(on_conflict, dry_run)
     await tenant_auth.import_users(operator, choices, ())  # refuses a caller without permission before the body arrives
     importing = ImportingUsers(lambda lines: tenant_auth.import_users(operator, choices, lines), from_line)
-    silent = DeadlineExceeded(
-        f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
-    )
-    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
     try:
-        async for piece in request.stream():
-            await importing.feed(piece)
+        await feed_body(request, importing.feed)
         return await importing.end()
     except Problem as problem:
         problem.extra["last_line"] = importing.done.last_line
@@ -85,17 +77,7 @@ async def export_users(
     passkeys and sessions are never part of an export. To continue an export that was interrupted, send the id in its
     last complete line as `after`.
     """
-    parts = tenant_auth.export_users(operator, hashes, after)
-    first = await anext(parts, None)  # raises the errors of the request while a status can still be sent
-    return ClosingStream(_lines(first, parts), NDJSON)
-
-
-async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncGenerator[bytes, None]:
-    """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
-    if first is not None:
-        yield first.lines
-        async for part in parts:
-            yield part.lines
+    return await lines_answer(tenant_auth.export_users(operator, hashes, after))
 
 
 ROUTES: Final = (import_users, export_users)

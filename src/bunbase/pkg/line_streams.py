@@ -1,0 +1,39 @@
+"""Bodies and answers of HTTP that are lines of JSON, of any length."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+from litestar import Request
+from litestar.response import Stream
+
+from bunbase.pkg.closing_stream import ClosingStream
+from bunbase.pkg.errors import DeadlineExceeded
+from bunbase.pkg.http1.incoming import incoming
+from bunbase.pkg.ndjson import NDJSON, ExportPart
+
+SILENCE_SECONDS: Final = 60.0
+
+
+async def feed_body(request: Request[Any, Any, Any], feed: Callable[[bytes], Awaitable[None]]) -> None:
+    """Pass the pieces of a body of lines on as they arrive. Raises: DeadlineExceeded, and what `feed` raises."""
+    silent = DeadlineExceeded(
+        f"No data arrived for {SILENCE_SECONDS:g} seconds; to continue, send the rest of the lines with from_line."
+    )
+    incoming(request.scope).may_be_silent(SILENCE_SECONDS, silent)
+    async for piece in request.stream():
+        await feed(piece)
+
+
+async def lines_answer(parts: AsyncIterator[ExportPart]) -> Stream:
+    """Return an answer that streams the lines. Raises the errors of the first part: a status can still be sent."""
+    return ClosingStream(_lines(await anext(parts, None), parts), NDJSON)
+
+
+async def _lines(first: ExportPart | None, parts: AsyncIterator[ExportPart]) -> AsyncGenerator[bytes, None]:
+    """Yield the lines. An error here closes the connection early, so the client sees that the export is incomplete."""
+    if first is not None:
+        yield first.lines
+        async for part in parts:
+            yield part.lines
