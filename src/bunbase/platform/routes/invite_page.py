@@ -5,6 +5,7 @@ A person without an account opens one here. A GET never opens or sends anything.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
 from litestar.params import QueryParameter
@@ -18,8 +19,8 @@ from bunbase.contracts.bunauth.problems import (
     WrongCode,
 )
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.platform import InviteNotFound, Platform
-from bunbase.pkg.errors import InvalidInput, RateLimited
+from bunbase.contracts.platform import AcceptedInvite, InviteNotFound, Platform
+from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
 from bunbase.pkg.http import Injected
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, sent_cookie
@@ -59,7 +60,7 @@ async def accept_on_page(
     except SecondFactorRequired as problem:  # the next step, not an error
         return html(invites.ask_for_second_factor(token, problem.extra["challenge"]))
     except InvalidCredentials as problem:
-        return html(invites.sign_in(token, await platform.invitation(token), email, problem.detail), problem.status)
+        return await _sign_in_again(platform, token, problem, email)
     return html(invites.accepted(joined, site.public_url))
 
 
@@ -67,13 +68,7 @@ async def accept_on_page(
 async def accept_with_pass(
     anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
 ) -> Html:
-    token = (await fields_of(request)).get("token", "")
-    try:
-        joined = await platform.accept_invite_by_pass(anyone, _given(token), _pass(request, site))
-    except ChallengeExpired as problem:
-        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
-        return html(page, problem.status)
-    return html(invites.accepted(joined, site.public_url))
+    return await _join_by_pass(platform.accept_invite_by_pass, anyone, platform, site, request)
 
 
 @PAGES.acts(invites.OPEN)
@@ -85,8 +80,7 @@ async def open_account_on_page(
     try:
         joined = await platform.open_account_by_invite(anyone, _given(token), name, password)
     except EmailTaken:
-        page = invites.sign_in(token, await platform.invitation(token), error=HAS_ACCOUNT)
-        return html(page, EmailTaken.status)
+        return await _sign_in_again(platform, token, EmailTaken(HAS_ACCOUNT))
     except InvalidInput as problem:
         page = invites.open_account(token, await platform.invitation(token), name, problem.detail)
         return html(page, problem.status)
@@ -97,13 +91,7 @@ async def open_account_on_page(
 async def open_account_with_service(
     anyone: Injected[Caller], platform: Injected[Platform], site: Injected[Site], request: AnyRequest
 ) -> Html:
-    token = (await fields_of(request)).get("token", "")
-    try:
-        joined = await platform.open_account_by_pass(anyone, _given(token), _pass(request, site))
-    except ChallengeExpired as problem:
-        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
-        return html(page, problem.status)
-    return html(invites.accepted(joined, site.public_url))
+    return await _join_by_pass(platform.open_account_by_pass, anyone, platform, site, request)
 
 
 @PAGES.acts(invites.SEND)
@@ -123,12 +111,31 @@ async def accept_with_second_factor(
     try:
         joined = await platform.accept_invite_by_code(anyone, _given(token), challenge, code)
     except ChallengeExpired as problem:
-        page = invites.sign_in(token, await platform.invitation(token), error=problem.detail)
-        return html(page, problem.status)
+        return await _sign_in_again(platform, token, problem)
     except (WrongCode, RateLimited) as problem:
         page = invites.ask_for_second_factor(token, challenge, problem.detail)
         return html(page, problem.status, problem.headers())
     return html(invites.accepted(joined, site.public_url))
+
+
+async def _join_by_pass(
+    join: Callable[[Caller, str, str], Awaitable[AcceptedInvite]],
+    anyone: Caller,
+    platform: Platform,
+    site: Site,
+    request: AnyRequest,
+) -> Html:
+    token = (await fields_of(request)).get("token", "")
+    try:
+        joined = await join(anyone, _given(token), _pass(request, site))
+    except ChallengeExpired as problem:
+        return await _sign_in_again(platform, token, problem)
+    return html(invites.accepted(joined, site.public_url))
+
+
+async def _sign_in_again(platform: Platform, token: str, problem: Problem, email: str = "") -> Html:
+    """Return the form of the sign-in, with what is wrong."""
+    return html(invites.sign_in(token, await platform.invitation(token), email, problem.detail), problem.status)
 
 
 def _token_in(link: str) -> str:
