@@ -12,7 +12,7 @@ from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.tokens import FirstUse
 from bunbase.contracts.caller import CallerKind, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, ProjectNotFound
-from bunbase.contracts.revocations import RevokedKind, user_version
+from bunbase.contracts.revocations import RevokedKind, older_user_version, user_version
 from bunbase.gateway import identity as identity_module
 from bunbase.gateway.identity import Identity
 from bunbase.gateway.revoked import Revoked
@@ -190,6 +190,16 @@ async def test_a_revoked_version_of_a_user_ends_every_session_and_the_next_versi
         assert asking.identity.known_user(BAKERY, token) is None
     for token in (after, another):
         assert not await asking.refused_user(token)
+
+
+async def test_a_user_who_was_deleted_before_an_upgrade_stays_signed_out(asking: Asking) -> None:
+    token = asking.tenant_auth.token()
+    await asking.identity.end_user(BAKERY, token)
+
+    asking.tenant_auth.tell(RevokedKind.USER, older_user_version("usr_eve", 0))
+    await eventually(lambda: older_user_version("usr_eve", 0) in asking.identity.ended_user_sessions)
+
+    assert await asking.refused_user(token)
 
 
 async def test_while_the_feed_is_broken_an_old_version_of_a_user_is_refused(asking: Asking) -> None:

@@ -38,4 +38,12 @@ def user_version(project: str, user: str, version: int) -> str:
     A user's version increases when a change of the user makes the older access tokens invalid. The project is part of
     the id, because imported users of two projects may have the same id.
     """
-    return f"{project}/{user}:{version}"
+    return f"{project}/{older_user_version(user, version)}"
+
+
+def older_user_version(user: str, version: int) -> str:
+    """Return the id of `user_version` in releases in which the ids of users were not bound to a project.
+
+    Revocations of users who were deleted then still have it, until they expire: nothing says their project.
+    """
+    return f"{user}:{version}"

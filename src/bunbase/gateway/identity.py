@@ -197,7 +197,9 @@ class Identity:
     def _ended(self, token: UserToken) -> bool:
         """True if a user's token was revoked: its session ended, or the user changed after the token was issued."""
         ended = self.ended_user_sessions
-        return token.user.session in ended or token.user_version in ended or token.key in ended
+        if token.user.session in ended or token.key in ended:
+            return True
+        return token.user_version in ended or token.older_version in ended
 
     async def _alive(self, project: str, token: UserToken) -> bool:
         return await in_time(self.tenant_auth.session_alive(project, token.user.session, token.version))

@@ -8,18 +8,19 @@ from typing import Any
 import msgspec
 
 from bunbase.contracts.caller import EndUser
-from bunbase.contracts.revocations import user_version
+from bunbase.contracts.revocations import older_user_version, user_version
 from bunbase.contracts.tenant_auth.tokens import end_user_of
 
 
 class UserToken(msgspec.Struct, frozen=True):
     """A checked token. `version`: of the user. `user_version`: the id under which all tokens of it are revoked.
-    `key`: the id of the key that signed the token.
+    `older_version`: this id in revocations of older releases. `key`: the id of the key that signed the token.
     """
 
     user: EndUser
     version: int
     user_version: str
+    older_version: str
     expires_at: float
     key: str = ""
 
@@ -32,4 +33,5 @@ def user_token(claims: dict[str, Any], key: str = "") -> UserToken:
     """Return the token with these checked claims (`is_user_token`)."""
     user = end_user_of(claims)
     version = claims.get("ver", 0)  # tokens of older releases have no version: they count as version 0
-    return UserToken(user, version, user_version(claims["aud"], user.uid, version), float(claims["exp"]), key)
+    ended_as = user_version(claims["aud"], user.uid, version), older_user_version(user.uid, version)
+    return UserToken(user, version, *ended_as, float(claims["exp"]), key)
