@@ -13,6 +13,7 @@ from bunbase.contracts.tenant_auth.settings import Captcha
 from bunbase.contracts.tenant_auth.sign_in_page import (
     BY_LINK,
     RETURN,
+    SIGN_IN,
     ByEnrolment,
     ByMailedCode,
     ByMailedLink,
@@ -32,10 +33,11 @@ from tests.tenant_auth.external import APP, VERIFIER
 from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD
 
 EVE: Final = "eve@example.com"
+BACK: Final = f"{SIGN_IN}?key=pk"
 ASKED: Final = PageRequest(APP, challenge_of(VERIFIER), "mine")
 REFUSED: Final[list[tuple[Shown, str]]] = [
     (ByPassword(EVE, "wrong"), InvalidCredentials.code),
-    (BySignUp(EVE, PASSWORD), "email_taken"),
+    (BySignUp(EVE, PASSWORD, back=BACK), "email_taken"),
     (ByMailedCode(EVE, "123456"), InvalidCode.code),
     (ByMailedLink("umt_x"), "link_expired"),
     (BySecondFactor("bsc_x", "123456"), ChallengeExpired.code),
@@ -51,7 +53,7 @@ async def test_a_person_signs_in_on_the_page_of_a_project(tenant_auth: TenantAut
     settings = {"app_name": "Bakery", "redirect_urls": [APP], "sign_in_page": {"accent": "#1d4fd7"}}
     await tenant_auth.change_project_auth(ada, settings, None)
     look = await tenant_auth.sign_in_look(AT_BAKERY, ASKED)
-    end = await tenant_auth.sign_in_on_page(AT_BAKERY, ASKED, BySignUp(EVE, PASSWORD))
+    end = await tenant_auth.sign_in_on_page(AT_BAKERY, ASKED, BySignUp(EVE, PASSWORD, back=BACK))
     sent = parse_qs(urlsplit(end.url).query)
     exchange = UserCodeExchange(sent["code"][0], VERIFIER)
     signed_in = await tenant_auth.exchange_user_code(AT_BAKERY, exchange)

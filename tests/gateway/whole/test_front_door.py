@@ -17,11 +17,10 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
-from bunbase.bundoc.transfer import routes as transfer
 from bunbase.gateway.module import limits_of
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.generate import openapi_document
-from bunbase.pkg import metrics
+from bunbase.pkg import line_streams, metrics
 from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, FakeBunAuth
@@ -193,7 +192,7 @@ async def test_both_lanes_pass_the_same_path_and_host_to_a_function(lanes: tuple
 @pytest.mark.usefixtures("_rooms_have_nothing")
 async def test_a_body_that_stalls_is_refused_on_every_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both lanes close the connection afterwards. On a busy machine, an import may be late before it runs."""
-    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(line_streams, "SILENCE_SECONDS", 0.2)
     async with both(tmp_path, read_seconds=2.0, linger_seconds=0.3, idle_seconds=0.3) as lanes:
         for lane in lanes:
             replies = await asyncio.gather(*[stalled(lane, *address) for address in addresses()])
@@ -207,7 +206,7 @@ async def test_a_body_that_stalls_is_refused_on_every_route(tmp_path: Path, monk
 async def test_a_running_import_that_stalls_has_its_own_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transfer, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(line_streams, "SILENCE_SECONDS", 0.2)
     async with both(tmp_path, linger_seconds=0.3) as lanes:  # with the usual time for the rest of a request
         for lane in lanes:
             assert await stalled(lane, "POST", "/v1/import") == (504, b"deadline_exceeded")
