@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from bunbase.contracts.caller import RANK, Caller, Role
@@ -169,9 +170,9 @@ async def test_an_invitation_works_once_and_a_repeated_request_gets_the_same_ans
 ) -> None:
     made = await bakery(platform)
     token = token_of(await invited(platform, made))
-    first = await platform.accept_invite(BOB, token)
+    first, second = await platform.accept_invite(BOB, token), await platform.accept_invite(BOB, token)
 
-    assert await platform.accept_invite(BOB, token) == first
+    assert second == msgspec.structs.replace(first, already_member=True)
     await refused(platform.accept_invite(EVE, token))
 
     await platform.remove_member(at(made), None, BOB_ID)
@@ -260,11 +261,30 @@ async def test_a_second_invitation_of_the_same_address_ends_the_first(platform: 
     assert [one.id for one in (await platform.invites(at(made), None, 20, None)).items] == [second.id]
 
 
-async def test_an_invitation_never_weakens_a_role(platform: PlatformService) -> None:
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER], ids=["weaker role", "same role"])
+async def test_a_member_who_gains_nothing_keeps_the_role_and_leaves_the_invitation_to_another_person(
+    platform: PlatformService, role: Role
+) -> None:
     made = await bakery(platform)
-    await joined(platform, at(made), BOB, Role.ADMIN)
+    await joined(platform, at(made), BOB, Role.DEVELOPER)
+    token = token_of(await invited(platform, made, role, "eve@example.com"))
 
-    assert (await joined(platform, at(made), BOB, Role.VIEWER)).role is Role.ADMIN
+    for _ in range(2):
+        again = await platform.accept_invite(BOB, token)
+        assert (again.role, again.already_member) == (Role.DEVELOPER, True)
+
+    assert (await platform.accept_invite(EVE, token)).already_member is False
+
+
+async def test_a_member_who_is_invited_to_a_stronger_role_gets_it_once(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    await joined(platform, at(made), BOB, Role.VIEWER)
+    token = token_of(await invited(platform, made, Role.ADMIN))
+
+    first, second = await platform.accept_invite(BOB, token), await platform.accept_invite(BOB, token)
+
+    assert [(one.role, one.already_member) for one in (first, second)] == [(Role.ADMIN, False), (Role.ADMIN, True)]
+    await refused(platform.accept_invite(EVE, token))
 
 
 async def test_an_invitation_ends_with_the_power_of_the_person_who_sent_it(platform: PlatformService) -> None:
@@ -398,8 +418,8 @@ async def test_an_accepted_invitation_to_an_organisation_is_remembered_for_its_a
     org = await platform.create_org(ADA, "Guild")
     token = token_of(await platform.create_invite(ADA, org.id, "eve@example.com", Role.ADMIN))
 
-    first = await platform.accept_invite(EVE, token)
+    first, second = await platform.accept_invite(EVE, token), await platform.accept_invite(EVE, token)
 
-    assert await platform.accept_invite(EVE, token) == first
+    assert second == msgspec.structs.replace(first, already_member=True)
     await platform.remove_member(ADA, org.id, EVE_ID)
     await refused(platform.accept_invite(EVE, token))

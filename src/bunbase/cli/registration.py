@@ -151,7 +151,8 @@ def _check_possible(session: Session, setup: Setup, setup_token: str, invite: st
 def tell_what_was_joined(joined: AcceptedInvite, out: Output) -> None:
     place = joined.project or joined.org
     named = f"{place.name} ({place.slug})" if place else "it"
-    out.done(f"You are a member of {named} now. Your role: {joined.role.value}.")
+    told = f"You were a member of {named} already" if joined.already_member else f"You are a member of {named} now"
+    out.done(f"{told}. Your role: {joined.role.value}.")
     if joined.project:
         out.hint(f"Next: bunbase projects use {joined.project.slug}")
 

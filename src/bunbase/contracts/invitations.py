@@ -69,11 +69,15 @@ class OpenInvitation(msgspec.Struct, frozen=True):
 
 
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The project or organisation that the caller has joined, and the caller's role there."""
+    """The project or organisation that the caller has joined, and the caller's role there.
+
+    `already_member`: the caller had this role there before, or a stronger one, so nothing was changed.
+    """
 
     role: Role
     project: Project | None = None
     org: Organisation | None = None
+    already_member: bool = False
 
 
 class InvitedSignIn(SignedIn, frozen=True, kw_only=True):
@@ -112,8 +116,9 @@ class MemberInvitations(Protocol):
         ...
 
     async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
-        """Make the caller a member. A second call by the same account returns the same answer.
+        """Make the caller a member. A second call by the same account returns the same place and role.
 
+        A caller who has this role or a stronger one changes nothing, and the invitation stays open for another person.
         Raises: InviteNotFound, InvalidInput if no more members fit in.
         """
         ...

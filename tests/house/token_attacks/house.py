@@ -479,7 +479,7 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
             ChallengeExpired,
             frozenset(),
         ),
-        "link of a mail": (bunauth.verify_email, LinkExpired, frozenset()),
+        "link of a mail": (lambda token: bunauth.verify_email(ANYONE, token), LinkExpired, frozenset()),
         "invitation to an account": (bunauth.invitation, InvalidInvite, frozenset({"invitation to an account"})),
         "invitation to a project": (
             lambda token: platform.accept_invite(rooms.ada, token),

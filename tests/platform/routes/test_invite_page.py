@@ -82,6 +82,18 @@ async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_organisation
     assert (entry.action, entry.actor.id, entry.after) == ("invite.accept", BOB_ID, {"role": "admin"})
 
 
+async def test_a_member_who_opens_an_invitation_is_told_so_and_the_project_has_no_second_entry(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    await http.post("/invite", data={"token": token} | SIGN_IN)
+    other = token_of(await platform.create_invite(at(made), None, "eve@example.com", Role.VIEWER))
+
+    for link in (token, other):
+        assert "You are a member already" in (await http.post("/invite", data={"token": link} | SIGN_IN)).text
+
+    assert len((await platform.audit(at(made), ALL_ENTRIES, 20, None)).items) == 1
+
+
 async def test_a_wrong_password_shows_the_form_again_and_keeps_the_invitation(
     http: httpx.AsyncClient, token: str
 ) -> None:

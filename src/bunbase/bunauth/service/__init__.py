@@ -295,8 +295,8 @@ class BunAuthService(NewcomerMethods):
     async def request_email_verification(self, email: str) -> None:
         await self.email.request_verification(email)
 
-    async def verify_email(self, token: str) -> EmailConfirmed:
-        return await self.email.verify(token)
+    async def verify_email(self, caller: Caller, token: str) -> EmailConfirmed:
+        return await self.email.verify(caller, token)
 
     async def request_email_change(self, caller: Caller, email: str) -> None:
         await self.email.request_change(caller, email)

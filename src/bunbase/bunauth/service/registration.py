@@ -128,7 +128,7 @@ class Registration:
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
                 raise LinkExpired(USED_SIGN_UP)
             await self._add(account)
-            await self.tokens.devices.note(caller, account, BY_REGISTRATION)
+            await self.note_opened(caller, account, "", ActivityMethod.REGISTRATION)
         return account
 
     async def address_of(self, token: str) -> str:
@@ -181,7 +181,7 @@ class Registration:
         return account
 
     async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
-        """Store who has invited the owner of a new account, and the device on which the owner opens it.
+        """Store that an account is open, by whose invitation ("" if by none), and the device of its owner.
 
         Call this inside the transaction that opens the account. A page opens no session, so nothing else notes the
         device there.

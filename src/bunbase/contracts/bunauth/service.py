@@ -203,7 +203,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         """Send a link to the address if its account is not verified. The caller cannot see whether that is so."""
         ...
 
-    async def verify_email(self, token: str) -> EmailConfirmed:
+    async def verify_email(self, caller: Caller, token: str) -> EmailConfirmed:
         """Verify the address that a link was sent to. Raises: LinkExpired."""
         ...
 

@@ -28,7 +28,7 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.MEMBER_UPDATE: ("role",),
     Act.INVITE_CREATE: ("email", "role"),
     Act.INVITE_RESEND: ("email", "role"),
-    Act.INVITE_ACCEPT: ("role",),
+    Act.INVITE_ACCEPT: ("role", "already_member"),
     Act.ORG_CREATE: ("name", "slug"),
     Act.ORG_UPDATE: ("name",),
     Act.ORG_MEMBER_UPDATE: ("role",),

@@ -86,6 +86,7 @@ class EmailChanges:
             if account is None or change is None:
                 raise LinkExpired(AGAIN)
             if not change.confirmed:
+                await note(found.user_id, CredentialEvent.EMAIL_CHANGE_AGREED, "")
                 return "pending"
             await stores.email_changes.forget(found.user_id)
             if not await self.addresses.set_email(found.user_id, change.new_email, now):

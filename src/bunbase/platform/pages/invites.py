@@ -144,7 +144,8 @@ def accepted(joined: AcceptedInvite, public_url: str) -> str:
     about = facts(("Name", name), ("Slug", slug), ("Role", joined.role.value))
     command = f"bunbase projects use {slug}" if joined.project else f"bunbase members list --org {slug}"
     login = command_for(public_url, "bunbase login")
-    return page("You are a member now", about, paragraph(f"On your machine: {login}, and then {command}"))
+    title = "You are a member already" if joined.already_member else "You are a member now"
+    return page(title, about, paragraph(f"On your machine: {login}, and then {command}"))
 
 
 def _about(invitation: OpenInvitation) -> str:

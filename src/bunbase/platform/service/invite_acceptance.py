@@ -54,6 +54,13 @@ class InviteAcceptance:
         except Problem as problem:
             await self.audit.end_act(entry, ActEnd(problem.status))
             raise
-        project, org = (place.id if place else "" for place in (joined.project, joined.org))
-        await self.audit.end_act(entry, ActEnd(200, {"role": joined.role.value}, project or org, project, org))
+        await self.audit.end_act(entry, _end(joined))
         return joined
+
+
+def _end(joined: AcceptedInvite) -> ActEnd:
+    """Return the outcome. If nothing was changed, the place has no entry, and only the installation's log has it."""
+    if joined.already_member:
+        return ActEnd(200, {"role": joined.role.value, "already_member": True})
+    project, org = (place.id if place else "" for place in (joined.project, joined.org))
+    return ActEnd(200, {"role": joined.role.value}, project or org, project, org)

@@ -13,6 +13,8 @@ The life of an invitation:
        role: an admin who is removed cannot come back through an invitation of their own.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
        account gets the answer to an unknown token. It is deleted a day after its end.
+    5. A member who has the role already, or a stronger one, gets nothing by the invitation. So it stays open for the
+       person for whom it was meant: a member who tries the link first does not use it up.
 
 Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0058 for people without an account.
 """
@@ -22,6 +24,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+
+import msgspec
 
 from bunbase.contracts.caller import RANK, Act, Caller, Developer, Role
 from bunbase.contracts.invitations import MAILED, SHOWN
@@ -138,11 +142,11 @@ class Invitations:
         if found.accepted_by is None:
             await self._check_inviter(found)
         async with self.locked(token) as sent:
-            if sent.accepted_by is None:
-                await self.join_now(sent, developer)
-            elif sent.accepted_by != developer:
+            if sent.accepted_by not in (None, developer):
                 raise self._accepted()
-        return await self.joined(sent.group, developer)
+            joins = sent.accepted_by is None and await self.join_now(sent, developer)
+        joined = await self.joined(sent.group, developer)
+        return joined if joins else msgspec.structs.replace(joined, already_member=True)
 
     async def find_open(self, token: str) -> SentInvite:
         """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
@@ -187,17 +191,22 @@ class Invitations:
         if inviter is None or RANK[inviter] < max(RANK[Role.ADMIN], RANK[sent.role]):
             raise InviteNotFound(ASK_AGAIN)
 
-    async def join_now(self, sent: SentInvite, developer: str) -> None:
-        """Make an account a member. Call this in the block of `locked`. Raises: InviteNotFound, InvalidInput."""
+    async def join_now(self, sent: SentInvite, developer: str) -> bool:
+        """Make an account a member. False if it has the role already, or a stronger one: then nothing is changed.
+
+        Call this in the block of `locked`. Raises: InviteNotFound, InvalidInput.
+        """
         members, group, now = self.stores.members, sent.group, self.clock.now()
         await self.check_acceptable(sent)
         found = await members.find(group, developer)
         own = None if found is None else found.own_role
         if own is None:
             await self.people.check_room(group)
-        if own is None or RANK[own] < RANK[sent.role]:
-            await members.put(group, developer, sent.role, now, forget_at(self.clock))
+        elif RANK[own] >= RANK[sent.role]:
+            return False
+        await members.put(group, developer, sent.role, now, forget_at(self.clock))
         await self.stores.invites.accept(sent.id, developer)
+        return True
 
     async def joined(self, group: Group, developer: str) -> AcceptedInvite:
         """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
