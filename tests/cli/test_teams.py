@@ -101,7 +101,7 @@ def test_an_invitation_is_withdrawn(team: FakeApi, bunbase: Bunbase) -> None:
 
     assert bunbase("invites", "delete", "ivt_1", "--json").document == {"id": "ivt_1", "deleted": True}
 
-    assert bunbase("invites", "accept", "binv_ivt_1", "--json").problem["code"] == "invite_not_found"
+    assert bunbase("invites", "accept", "binv_ivt_1", "--json").problem["code"] == "link_expired"
 
 
 def test_organisations_are_created_listed_renamed_and_deleted(signed_in: FakeApi, bunbase: Bunbase) -> None:

@@ -117,7 +117,7 @@ def check_link(session: Session, page: str, token: str) -> None:
     answer = session.http.send(Call("GET", page, params={"token": token}))
     if answer.status_code in DEAD and answer.headers.get("content-type", "").startswith("text/html"):
         raise Failure(
-            "invalid_invite",
+            "link_expired",
             f"{session.url} has no such invitation, or it was used or withdrawn, or has expired, or opens no account. "
             "If the invitation is of another server, pass the whole link, or --url. If you have opened your account "
             f"with it: bunbase login --url {session.url}. Otherwise ask the person who invited you for a new one.",

@@ -19,9 +19,9 @@ MAILED: Final = "binm"  # and of the link in the mail
 
 
 class InviteNotFound(Problem):
-    """One answer for a wrong token, and for an invitation that was used, withdrawn or has expired."""
+    """For the members who send invitations. The holders of links get LinkExpired, as for every link of a mail."""
 
-    status, code, title = 404, "invite_not_found", "This invitation does not exist, was used or has expired"
+    status, code, title = 404, "invite_not_found", "There is no such open invitation"
 
 
 class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,6 +45,13 @@ class Invites(msgspec.Struct, frozen=True):
     next: str | None
 
 
+class PlaceKind(StrEnum):
+    """What a person is invited to, in the words that people read."""
+
+    PROJECT = "project"
+    ORGANISATION = "organisation"
+
+
 class Opening(StrEnum):
     """How a person with the link of an invitation may open an account for the address that was invited."""
 
@@ -55,7 +62,7 @@ class Opening(StrEnum):
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
-    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
+    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which.
 
     `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
     """
@@ -66,6 +73,7 @@ class OpenInvitation(msgspec.Struct, frozen=True):
     inviter: str
     ways: PageWays = NO_WAYS
     opening: Opening = Opening.CLOSED
+    kind: PlaceKind = PlaceKind.PROJECT
 
 
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -119,12 +127,12 @@ class MemberInvitations(Protocol):
         """Make the caller a member. A second call by the same account returns the same place and role.
 
         A caller who has this role or a stronger one changes nothing, and the invitation stays open for another person.
-        Raises: InviteNotFound, InvalidInput if no more members fit in.
+        Raises: LinkExpired, InvalidInput if no more members fit in.
         """
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: InviteNotFound."""
+        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: LinkExpired."""
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
@@ -170,6 +178,6 @@ class MemberInvitations(Protocol):
     async def send_invite_mail(self, token: str) -> None:
         """Send the mail of an invitation once more. The link of the earlier mail ends; the link passed on stays.
 
-        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        Raises: LinkExpired, RateLimited, SignupsClosed.
         """
         ...

@@ -180,9 +180,10 @@ async def test_an_invitation_to_an_address_does_not_ask_for_the_address(
 
     assert 'value="bob@example.com" readonly' in fixed.text
     assert "readonly" not in free.text
+    assert all("ada@example.com" in page.text for page in (fixed, free))
     assert (other.status_code, title(other)) == (403, "Open your account")
     assert title(opened) == "Your account is open"
-    assert (used.status_code, title(used)) == (403, "This invitation is not valid")
+    assert (used.status_code, title(used)) == (410, "This link was used before, or it has expired")
 
 
 @pytest.mark.parametrize(

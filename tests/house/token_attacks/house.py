@@ -21,7 +21,6 @@ from bunbase.contracts.bunauth.problems import (
     AuthorizationPending,
     ChallengeExpired,
     DeviceCodeExpired,
-    InvalidInvite,
     InvalidToken,
     LinkExpired,
     TokenExpired,
@@ -31,7 +30,7 @@ from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import Kms, SigningAlgorithm
 from bunbase.contracts.caller import Caller, CallerKind, Role
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.platform import InvalidKey, InviteNotFound, NewProject
+from bunbase.contracts.platform import InvalidKey, NewProject
 from bunbase.contracts.service_accounts import NewServiceAccount, TokenRefused, TokenRequest
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.users import NewUser
@@ -445,7 +444,7 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
     async def registered_by(token: str) -> bool:
         """Send a password that is too short, so that a right token stays valid."""
         try:
-            return await refuses(platform.open_account_by_invite(ANYONE, token, "", "short"), InviteNotFound)
+            return await refuses(platform.open_account_by_invite(ANYONE, token, "", "short"), LinkExpired)
         except InvalidInput:
             return True
 
@@ -480,10 +479,10 @@ def _opaque_verifiers(rooms: Opened) -> list[Verifier]:
             frozenset(),
         ),
         "link of a mail": (lambda token: bunauth.verify_email(ANYONE, token), LinkExpired, frozenset()),
-        "invitation to an account": (bunauth.invitation, InvalidInvite, frozenset({"invitation to an account"})),
+        "invitation to an account": (bunauth.invitation, LinkExpired, frozenset({"invitation to an account"})),
         "invitation to a project": (
             lambda token: platform.accept_invite(rooms.ada, token),
-            InviteNotFound,
+            LinkExpired,
             frozenset({"invitation to a project", "mail of an invitation"}),
         ),
         "newcomer's pass": (

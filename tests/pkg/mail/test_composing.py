@@ -18,6 +18,7 @@ FIELDS = {
     "new_email": "ada@new.example.com",
     "inviter": "Bob",
     "inviter_email": "bob@example.com",
+    "kind": "project",
     "target": "Bakery",
     "role": "developer",
     "factor": "authenticator app",

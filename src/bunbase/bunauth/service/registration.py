@@ -87,7 +87,7 @@ class Registration:
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Open an account and sign it in, or send a mail with which the account is opened.
 
-        Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
+        Raises: SetupTokenRequired, LinkExpired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
@@ -139,7 +139,7 @@ class Registration:
         return found.email
 
     async def open_invited(self, caller: Caller, new: NewAccount) -> Credentials:
-        """Open an account by an invitation. Raises: InvalidInvite, EmailTaken, InvalidInput."""
+        """Open an account by an invitation. Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput."""
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
         return await self._add_invited(caller, email, name, new)
@@ -147,7 +147,8 @@ class Registration:
     async def open_for_person(self, caller: Caller, email: str, name: str, invite: str) -> Credentials:
         """Open an account without a password for a person whose address another service has verified.
 
-        Call this inside a transaction. Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed.
+        Call this inside a transaction.
+        Raises: SetupTokenRequired, LinkExpired, InvalidInvite, EmailTaken, SignupsClosed.
         """
         if not await self.stores.accounts.exist():
             raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
@@ -233,7 +234,7 @@ class Registration:
             )
 
     async def _admission(self, invite: str, email: str) -> Admission:
-        """Raises: InvalidInvite, SignupsClosed."""
+        """Raises: LinkExpired, InvalidInvite, SignupsClosed."""
         if self.admissions.signups is Signups.CLOSED:
             raise SignupsClosed(CLOSED)
         return await self.admissions.invites.admission(invite, email)

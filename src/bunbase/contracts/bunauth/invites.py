@@ -21,10 +21,14 @@ class AccountInvite(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AccountInvitation(msgspec.Struct, frozen=True):
-    """An invitation as the person with its link sees it. `email`: the only address that it admits; null: any."""
+    """An invitation as the person with its link sees it. `email`: the only address that it admits; null: any.
+
+    `inviter`: the address of the administrator who made it; empty if that account was deleted.
+    """
 
     email: str | None
     role: str
+    inviter: str = ""
 
 
 class AccountInvites(msgspec.Struct, frozen=True):

@@ -241,11 +241,14 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def invitation(self, token: str) -> AccountInvitation:
-        """Return the invitation of a link. It stays valid. Raises: InvalidInvite."""
+        """Return the invitation of a link. It stays valid. Raises: LinkExpired."""
         ...
 
     async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
-        """Open an account by an invitation, without a session. Raises: InvalidInvite, EmailTaken, InvalidInput."""
+        """Open an account by an invitation, without a session.
+
+        Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput.
+        """
         ...
 
     async def delete_invite(self, caller: Caller, id: str) -> None:

@@ -31,7 +31,7 @@ class InviteAcceptance:
         target = await self.invitations.stores.name_of(found.group)
         ways = await self.bunauth.page_ways(ActPage(PageName.INVITE, token), cookie)
         inviter, opening = inviters[0].email if inviters else "", await self.newcomers.opening(found)
-        return OpenInvitation(target, found.role, found.email, inviter, ways, opening)
+        return OpenInvitation(target, found.role, found.email, inviter, ways, opening, found.kind.in_words)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         await self.invitations.check(token)  # before the password is hashed, which is expensive

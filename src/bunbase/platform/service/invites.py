@@ -12,7 +12,7 @@ The life of an invitation:
     3. `accept` makes the caller a member. The invitation is good only while the person who sent it may still give that
        role: an admin who is removed cannot come back through an invitation of their own.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
-       account gets the answer to an unknown token. It is deleted a day after its end.
+       account gets the answer to an unknown token (410). It is deleted a day after its end.
     5. A member who has the role already, or a stronger one, gets nothing by the invitation. So it stays open for the
        person for whom it was meant: a member who tries the link first does not use it up.
 
@@ -42,6 +42,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, RateLimited
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.service.groups import Groups
@@ -149,52 +150,52 @@ class Invitations:
         return joined if joins else msgspec.structs.replace(joined, already_member=True)
 
     async def find_open(self, token: str) -> SentInvite:
-        """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
+        """Return the invitation of a link that can be accepted now. Raises: LinkExpired."""
         found = await self._sent(fingerprint(token))
         self.check_open(found)
         await self._check_inviter(found)
         return found
 
     def check_open(self, sent: SentInvite) -> None:
-        """Raises: InviteNotFound."""
+        """Raises: LinkExpired."""
         if sent.accepted_by is not None:
             raise self._accepted()
         if sent.expires_at <= self.clock.now():
-            raise InviteNotFound(EXPIRED)
+            raise LinkExpired(EXPIRED)
 
-    def _accepted(self) -> InviteNotFound:
+    def _accepted(self) -> LinkExpired:
         login = command_for(self.public_url, "bunbase login")
-        return InviteNotFound(
+        return LinkExpired(
             f"It was accepted already. If you accepted it, you are a member: sign in, in a terminal, with {login}. "
             "Otherwise ask the person who invited you for a new invitation."
         )
 
     @asynccontextmanager
     async def locked(self, token: str) -> AsyncIterator[SentInvite]:
-        """Run the block in a transaction, while nobody else changes the invitation. Raises: InviteNotFound."""
+        """Run the block in a transaction, while nobody else changes the invitation. Raises: LinkExpired."""
         hash = fingerprint(token)
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
                 yield await self._sent(hash)  # as it is now that nobody else can change it
         except (ProjectNotFound, OrganisationNotFound):
-            raise InviteNotFound(ASK_AGAIN) from None
+            raise LinkExpired(ASK_AGAIN) from None
 
     async def check(self, token: str) -> None:
-        """Raises: InviteNotFound, unless the link belongs to an invitation, which may be accepted already."""
+        """Raises: LinkExpired, unless the link belongs to an invitation, which may be accepted already."""
         await self._sent(fingerprint(token))
 
     async def check_acceptable(self, sent: SentInvite) -> None:
-        """Raises: InviteNotFound, unless the invitation can be accepted now."""
+        """Raises: LinkExpired, unless the invitation can be accepted now."""
         self.check_open(sent)
         inviter = await self.stores.members.role(sent.group, sent.invited_by)
         if inviter is None or RANK[inviter] < max(RANK[Role.ADMIN], RANK[sent.role]):
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
 
     async def join_now(self, sent: SentInvite, developer: str) -> bool:
         """Make an account a member. False if it has the role already, or a stronger one: then nothing is changed.
 
-        Call this in the block of `locked`. Raises: InviteNotFound, InvalidInput.
+        Call this in the block of `locked`. Raises: LinkExpired, InvalidInput.
         """
         members, group, now = self.stores.members, sent.group, self.clock.now()
         await self.check_acceptable(sent)
@@ -209,24 +210,24 @@ class Invitations:
         return True
 
     async def joined(self, group: Group, developer: str) -> AcceptedInvite:
-        """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
+        """Return the group. Raises: LinkExpired if the developer was removed after accepting."""
         if group.kind is GroupKind.PROJECT:
             row = await self.stores.projects.find(group.id, developer)
             if row is not None and row.deleted_at is None:
                 return AcceptedInvite(row.role, project=row.project())
         elif (org := await self.stores.orgs.find(group.id, developer)) is not None:
             return AcceptedInvite(org.role, org=org)
-        raise InviteNotFound
+        raise LinkExpired(ASK_AGAIN)
 
     async def _check_inviter(self, sent: SentInvite) -> None:
-        """Ask BunAuth, outside of a transaction. Raises: InviteNotFound if the inviter is suspended or deleted."""
+        """Ask BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
         if not await self.mail.bunauth.acts(sent.invited_by):
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
 
     async def _sent(self, hash: bytes) -> SentInvite:
         found = await self.stores.invites.by_hash(hash)
         if found is None:
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
         return found
 
     async def _open(self, group: Group, caller: Caller, id: str) -> Invite:

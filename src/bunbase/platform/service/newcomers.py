@@ -39,11 +39,11 @@ from bunbase.contracts.platform import (
     Invite,
     InvitedRegistration,
     InvitedSignIn,
-    InviteNotFound,
     Opening,
 )
 from bunbase.pkg import context
 from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.audit.service import Audit
 from bunbase.platform.service.invite_mail import shown_name
@@ -112,7 +112,7 @@ class NewcomerAcceptance:
     async def send_mail(self, token: str) -> None:
         """Send the mail once more. The answer does not depend on whether the address has an account.
 
-        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        Raises: LinkExpired, RateLimited, SignupsClosed.
         """
         found, now = await self.invitations.find_open(token), self.clock.now()
         if not self.sends_mail or not await self.bunauth.admits_newcomers(found.invited_by):
@@ -120,7 +120,7 @@ class NewcomerAcceptance:
         inviters = await self.bunauth.accounts((found.invited_by,))
         names = [(shown_name(one.name, one.email), one.email) for one in inviters]
         if not names:
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
         async with self.invitations.locked(token) as sent:
             await self.invitations.check_acceptable(sent)
             if await self.invitations.stores.invites.count_sent(sent.id, now) > MAX_MAILS:
@@ -161,9 +161,9 @@ class NewcomerAcceptance:
 
 
 def _account(sent: SentInvite, name: str, password: str) -> InvitedAccount:
-    """Raises: InviteNotFound if the link did not come by mail."""
+    """Raises: LinkExpired if the link did not come by mail."""
     if not sent.mailed:
-        raise InviteNotFound("This link opens no account: use the link in the mail to the invited address.")
+        raise LinkExpired("This link opens no account: use the link in the mail to the invited address.")
     return InvitedAccount(sent.email, sent.invited_by, name, password)
 
 

@@ -62,9 +62,10 @@ class UserInvites:
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
-            await pool.stores.mail_tokens.forget_of_address(email, MailKind.INVITE)
-            await pool.links.post(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
-        [token], expires_at = tokens, pool.clock.now() + LIFETIME
+            mail = await pool.links.make(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
+            [token] = tokens
+            await self._end_earlier(project, email, fingerprint(token), kept, await self.stores.mails.post(mail))
+        expires_at = pool.clock.now() + LIFETIME
         return UserInvite(invite_id(fingerprint(token)), email, new.role, expires_at, pool.page("sign-up", token))
 
     async def list_open(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
@@ -81,6 +82,17 @@ class UserInvites:
         project = managed_project(caller, Act.USER_INVITE_DELETE)
         if not await self.stores.invites.delete(project, id, self.stores.clock.now()):
             raise UserInviteNotFound("List the open invitations with GET /v1/auth/invites.")
+
+    async def _end_earlier(self, project: str, email: str, hash: bytes, kept: str, posted: bool) -> None:
+        """End the earlier invitations of an address: the new one, with this hash, replaces them.
+
+        If the address gets too many mails, the new one was not posted. Then the link of the earlier mail stays valid
+        until its own end, and creates the same user as the new link.
+        """
+        if posted:
+            await self.stores.invites.end_earlier(project, email, hash)
+        else:
+            await self.stores.invites.keep_mailed(project, email, hash, kept)
 
 
 def _shown(one: OpenInvite) -> OpenUserInvite:
