@@ -83,7 +83,7 @@ async def test_the_log_says_that_the_account_was_opened_and_who_invited(
     assert (entry.action, entry.actor.id, entry.after) == (
         "invite.accept",
         BOB_ID,
-        {"role": "developer", "opened_account": True, "invited_by": "usr_ada"},
+        {"role": "developer", "opened_account": True, "invited_by": "usr_ada", "inviter": "ada@example.com"},
     )
 
 

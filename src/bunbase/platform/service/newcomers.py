@@ -136,26 +136,30 @@ class NewcomerAcceptance:
 
     async def _join_new(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
         sent = await self.invitations.find_open(token)
+        inviters = await self.bunauth.accounts((sent.invited_by,))
         alone = self.opening_in.setdefault(sent.group.id, asyncio.Lock())
         async with alone, self.turns:
             await self.invitations.find_open(token)  # the request before this one may have used the invitation
-            return await self._join_now(caller, token, open)
+            return await self._join_now(caller, token, open, inviters[0].email if inviters else "")
 
-    async def _join_now(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
+    async def _join_now(self, caller: Caller, token: str, open: Open, inviter: str) -> AcceptedInvite:
         async with self.invitations.locked(token) as sent:
             await self.invitations.check_acceptable(sent)
             await self.invitations.people.check_room(sent.group)
             account = await open(sent)
             await self.invitations.join_now(sent, account.id)
             joined = await self.invitations.joined(sent.group, account.id)
-            await self._note(caller, account, sent, joined)
+            await self._note(caller, account, sent, joined, inviter)
         return joined
 
-    async def _note(self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite) -> None:
+    async def _note(
+        self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite, inviter: str
+    ) -> None:
         """Store the entry of the audit log, in the transaction of the act. BunAuth has one for the account."""
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
         entry = await self.audit.begin_act(as_actor(caller, account), act)
         values = {"role": joined.role.value, "opened_account": True, "invited_by": sent.invited_by}
+        values |= {"inviter": inviter} if inviter else {}
         project, org = (place.id if place else "" for place in (joined.project, joined.org))
         await self.audit.end_act(entry, ActEnd(200, values, project or org, project, org))
 
