@@ -114,7 +114,7 @@ def list_audit(
         rows = [(*row, entry.project or entry.org) for row, entry in zip(rows, page.items, strict=True)]
     out.table(columns, rows)
     if not page.items and acts.action and acts.action not in NAMES:
-        out.hint(f"This command knows no act named {acts.action}. docs/reference/permissions.md lists the names.")
+        out.hint(f"This command knows no act named {acts.action}. All names: {', '.join(sorted(NAMES))}")
     if page.next:
         out.hint("There are older acts: use --until, --limit, or `bunbase audit export`.")
 

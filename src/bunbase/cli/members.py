@@ -87,11 +87,11 @@ def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAG
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        id = member_id(member, members, session)
-        out.warn(f"This removes {member} from {group_name(flags, session)}.")
+        id, place = member_id(member, members, session), group_name(flags, session)
+        out.warn(f"This removes {member} from {place}.")
         confirm(yes)
         session.ask(type(None), Call("DELETE", f"{members}/{id}"))
-    _removed(id, out, f"{member} is no member any more.")
+    _removed(id, out, f"{member} is no longer a member of {place}.")
 
 
 @app.command

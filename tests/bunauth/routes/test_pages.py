@@ -141,7 +141,7 @@ async def test_a_reset_that_removes_a_second_factor_says_so_on_the_page_in_a_mai
 
     done = await http.post("/account/reset-password", data={"token": token, "password": "another horse battery"})
 
-    assert "the authenticator app, the recovery codes and all passkeys; all personal access tokens" in done.text
+    assert "the authenticator app and the recovery codes; all personal access tokens" in done.text, "and no passkeys"
     assert (await kinds(verifying, "ada@example.com"))[-2:] == ["factor_removed", "password_changed"]
     signed_in = await verifying.login(ANYONE, "ada@example.com", "another horse battery")
     activity = await verifying.activity(await caller_with(verifying, signed_in.access_token), 10, None)

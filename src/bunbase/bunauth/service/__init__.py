@@ -230,8 +230,8 @@ class BunAuthService(NewcomerMethods):
 
     async def decide_device_login_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
-    ) -> None:
-        await self.device_logins.decide_by_code(caller, user_code, challenge, code, approve)
+    ) -> int | None:
+        return await self.device_logins.decide_by_code(caller, user_code, challenge, code, approve)
 
     async def identify_by_password(self, caller: Caller, email: str, password: str) -> Account:
         return await self.page_sign_in.by_password(caller, email, password)

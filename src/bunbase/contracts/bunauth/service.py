@@ -123,9 +123,10 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
 
     async def decide_device_login_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
-    ) -> None:
+    ) -> int | None:
         """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
 
+        Return the number of recovery codes that are left if this was one of them, and otherwise None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
