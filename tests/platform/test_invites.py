@@ -373,6 +373,19 @@ async def test_pages_of_invitations_contain_each_once(platform: PlatformService)
     assert second.next is None
 
 
+async def test_the_list_names_the_members_who_sent_the_invitations(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    await joined(platform, at(made), BOB, Role.ADMIN)
+    sent = await invited(platform, made, email="eve@example.com")
+    again = await platform.create_invite(await entering(platform, BOB, made.id), None, "fay@example.com", Role.VIEWER)
+    await platform.remove_member(at(made), None, BOB_ID)
+
+    listed = {one.id: (one.invited_by, one.inviter) for one in (await platform.invites(at(made), None, 20, None)).items}
+
+    assert listed == {sent.id: ("usr_ada", "ada@example.com"), again.id: (BOB_ID, "")}
+    assert (again.invited_by, again.inviter) == (BOB_ID, "bob@example.com")
+
+
 async def test_the_number_of_open_invitations_has_a_limit(others: FakeRooms, here: Site) -> None:
     async with opened(MODULE, others.rooms(), here, settings=PlatformSettings(max_open_invites=2)) as platform:
         made = await bakery(platform)

@@ -71,8 +71,8 @@ def register(
         warn_of_plain_http(session.url, out)
         account = {
             "email": email_of(credentials),
-            "password": _new_password(credentials, mailed),
             "name": name or _asked_name(out),
+            "password": _new_password(credentials, mailed),
         }
         if setup_token:
             account["setup_token"] = setup_token

@@ -27,6 +27,7 @@ class InviteNotFound(Problem):
 class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     """An open invitation. `url`: a link that accepts it; present only in the answer that made the link.
 
+    `invited_by`: the account that sent it last; `inviter`: the address of that account, if it is still a member.
     `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. It is the same
     for every address.
     """
@@ -38,6 +39,8 @@ class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: datetime
     url: str | None = None
     admits_newcomers: bool = True
+    invited_by: str = ""
+    inviter: str = ""
 
 
 class Invites(msgspec.Struct, frozen=True):

@@ -90,7 +90,7 @@ async def test_a_get_of_the_link_changes_nothing_and_a_post_opens_the_account(
     assert (opened.status_code, title(opened)) == (200, "Your account is open")
     for late in (repeated, used):
         assert late.status_code == 410
-        assert "If you have opened your account with it, sign in." in late.text
+        assert "If you have opened your account with it, sign in, in a terminal, with bunbase login" in late.text
     bob = await verifying.login(ANYONE, BOB, PASSWORD)
     assert bob.user.email_verified
     sessions = await verifying.sessions(await caller_with(verifying, bob.access_token), 10, None)

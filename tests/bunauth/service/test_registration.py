@@ -153,6 +153,7 @@ async def test_an_administrator_lists_and_withdraws_invitations(closed: BunAuthS
     await closed.delete_invite(administrator, second_page.items[0].id)
 
     assert (first_page.items[0].id, first_page.items[0].url, second_page.next) == (second.id, None, None)
+    assert first_page.items[0].inviter == "ada@example.com"
     with pytest.raises(LinkExpired):
         await registered(closed, BOB, invite=token)
     with pytest.raises(AccountInviteNotFound):

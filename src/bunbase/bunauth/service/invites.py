@@ -42,8 +42,8 @@ class InviteService:
         email = None if email is None else normal_email(email)
         token, mailed = new_secret(PREFIX), new_secret(PREFIX)
         url = self.letters.page("invite", token)
-        invite = AccountInvite(new_id("ain"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
-        inviter = await self.stores.accounts.existing(administrator.id)
+        inviter, until = await self.stores.accounts.existing(administrator.id), now + timedelta(seconds=INVITE_SECONDS)
+        invite = AccountInvite(new_id("ain"), email, role, now, until, url, inviter.id, inviter.email)
         async with self.stores.db.transaction():
             hashes = fingerprint(token), None if email is None else fingerprint(mailed)
             if not await self.stores.invites.add(invite, *hashes, administrator.id, MAX_OPEN):

@@ -31,6 +31,7 @@ from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
 from bunbase.pkg.new_passwords import NewPasswords
@@ -47,8 +48,8 @@ ONLY_INVITED: Final = (
 )
 NOBODY: Final = "Registration is closed here."
 USED_SIGN_UP: Final = (
-    "It was used already, or it has expired. If you have opened your account with it, sign in. Otherwise register once "
-    "more, and use the link of the new mail."
+    "If you have opened your account with it, sign in, in a terminal, with {login}. Otherwise register once more, and "
+    "use the link of the new mail."
 )
 
 
@@ -122,11 +123,11 @@ class Registration:
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
         found = await tokens.find(link, (MailKind.SIGN_UP,), now)
         if found is None:
-            raise LinkExpired(USED_SIGN_UP)
+            raise self._used_sign_up()
         account = await self._credentials(found.email, found.name, password, verified=True)
         async with self.stores.db.transaction():
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
-                raise LinkExpired(USED_SIGN_UP)
+                raise self._used_sign_up()
             await self._add(account)
             await self.note_opened(caller, account, "", ActivityMethod.REGISTRATION)
         return account
@@ -135,7 +136,7 @@ class Registration:
         """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
         found = await self.stores.mail_tokens.find(fingerprint(token), (MailKind.SIGN_UP,), self.clock.now())
         if found is None:
-            raise LinkExpired(USED_SIGN_UP)
+            raise self._used_sign_up()
         return found.email
 
     async def open_invited(self, caller: Caller, new: NewAccount) -> Credentials:
@@ -238,6 +239,10 @@ class Registration:
         if self.admissions.signups is Signups.CLOSED:
             raise SignupsClosed(CLOSED)
         return await self.admissions.invites.admission(invite, email)
+
+    def _used_sign_up(self) -> LinkExpired:
+        login = command_for(self.requests.letters.public_url, "bunbase login")
+        return LinkExpired(USED_SIGN_UP.format(login=login))
 
     def _check_signups(self) -> None:
         if self.admissions.signups is not Signups.OPEN:

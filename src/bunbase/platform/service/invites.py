@@ -21,7 +21,7 @@ Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -92,7 +92,7 @@ class Invitations:
         group = await self.groups.find_to_change(caller, org, Act.INVITE_CREATE)
         name, links = await self.mail.name_of(inviter), Links(self.public_url)
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
-        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits)
+        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits, *_sender(inviter))
         async with self.stores.changing(group):
             earlier = await self.stores.invites.earlier(group, email, now)  # which this one ends
             strongest = (role, earlier.role if earlier else role)
@@ -111,7 +111,7 @@ class Invitations:
         start = page_start(query, cursor, str, "")
         found = await self.stores.invites.of(group, self.clock.now(), limit + 1, start)
         page, next = cut_page(found, limit, query, lambda invite: invite.id)
-        return Invites(tuple(page), next)
+        return Invites(await self._with_inviters(group, page), next)
 
     async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
         inviter, now = caller.signed_in(), self.clock.now()
@@ -121,7 +121,9 @@ class Invitations:
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
             earlier = await self.stores.invites.earlier(group, old.email, now)
-            invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits)
+            invite = Invite(
+                id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits, *_sender(inviter)
+            )
             await self.stores.invites.renew(group, id, links.hashes, inviter.id, now, invite.expires_at)
             if not await self._send(group, inviter, name, invite, links.mailed) and earlier and earlier.mail_hash:
                 await self.stores.invites.renew_mail(group, id, earlier.mail_hash, now)
@@ -219,6 +221,13 @@ class Invitations:
             return AcceptedInvite(org.role, org=org)
         raise LinkExpired(ASK_AGAIN)
 
+    async def _with_inviters(self, group: Group, page: Sequence[Invite]) -> tuple[Invite, ...]:
+        """Return invitations with the addresses of their senders, as far as these are members: a person who has left
+        may have another address by now, which is no business of the others."""
+        senders = tuple(await self.stores.members.among(group, tuple({one.invited_by for one in page})))
+        addresses = {one.id: one.email for one in await self.mail.bunauth.accounts(senders)} if senders else {}
+        return tuple(msgspec.structs.replace(one, inviter=addresses.get(one.invited_by, "")) for one in page)
+
     async def _check_inviter(self, sent: SentInvite) -> None:
         """Ask BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
         if not await self.mail.bunauth.acts(sent.invited_by):
@@ -265,3 +274,7 @@ class Invitations:
 
 def link_with(public_url: str, token: str) -> str:
     return f"{public_url}/invite?token={token}"
+
+
+def _sender(inviter: Developer) -> tuple[str, str]:
+    return inviter.id, inviter.email
