@@ -18,7 +18,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.passkeys import app as passkeys
 from bunbase.cli.prompts import ask, ask_secret, secret_from_input
 from bunbase.cli.qr import qr_lines
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.session import Session, Setup, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
 
@@ -26,6 +26,7 @@ ME: Final = "/api/auth/me"
 TOTP: Final = "/api/auth/totp"
 CODES: Final = "/api/auth/recovery-codes"
 WRONG_CODE: Final = "wrong_code"
+DEV: Final = "dev"
 
 UNVERIFIED: Final = (
     "Your address is not confirmed yet. Until it is, a reset of the password also turns the second factor off. "
@@ -71,7 +72,7 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
             out.document(new)
             return
         if not session.ask(Me, Call("GET", ME)).user.email_verified:
-            out.hint(UNVERIFIED)
+            out.hint(UNVERIFIED + _dev_mailbox(session))
         out.line("Add this secret to your authenticator app: scan the code, or type the secret, or open the link.")
         out.drawing(qr_lines(new.uri))
         out.facts((("secret", new.secret), ("link", new.uri)))
@@ -202,6 +203,13 @@ def _confirmed(session: Session, out: Output) -> RecoveryCodes:
 
 def _confirmation(code: str) -> Call:
     return Call("POST", f"{TOTP}/confirm", json={"code": code})
+
+
+def _dev_mailbox(session: Session) -> str:
+    """Return where the mails of a server in dev mode are; "" for a server in production."""
+    if session.ask(Setup, Call("GET", "/api/instance")).mode != DEV:
+        return ""
+    return f" In dev mode, a server without a mail server shows its mails at {session.url}/api/dev/mail."
 
 
 def _show_codes(codes: RecoveryCodes, out: Output, told: str) -> None:
