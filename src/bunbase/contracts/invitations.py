@@ -49,7 +49,7 @@ class Invites(msgspec.Struct, frozen=True):
 
 
 class PlaceKind(StrEnum):
-    """What a person is invited to, in the words that people read."""
+    """The kind of place that an invitation is for, in the words that people read."""
 
     PROJECT = "project"
     ORGANISATION = "organisation"
