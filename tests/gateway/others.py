@@ -386,9 +386,9 @@ class FakeTenantAuth(Room):
         self.calls["session_alive"] += 1
         return session not in self.ended and version == self.version
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
         self.calls["knows_address"] += 1
-        return (project, email, ip) in self.known
+        return (project, account, ip) in self.known
 
     async def signup(
         self,

@@ -43,7 +43,7 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
-from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.pkg.sessions import SessionSettings, knows_address, revoked_until
 from bunbase.tenant_auth.admissions import allows_domain
 from bunbase.tenant_auth.journal import Journal
 from bunbase.tenant_auth.mail_kinds import MailKind
@@ -117,6 +117,10 @@ class Pool:
         """Return the Unix time at which all access tokens that are valid now have expired."""
         return await self._all.revoked_until()
 
+    async def knows_address(self, account: str, ip: str) -> bool:
+        """True if the user of an address or number has signed in from the network of an IP address."""
+        return await knows_address(account, ip, partial(self._all.stores.sessions.addresses, self.project))
+
     @cached_property
     def holders(self) -> PersonHolders:
         return PersonHolders(self._all.stores.users, self.project, self.clock, self._all.revoked_until)
@@ -170,7 +174,7 @@ class Pool:
 
     @cached_property
     def codes(self) -> SignInCodes:
-        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock)
+        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock, self.knows_address)
 
     @cached_property
     def page_codes(self) -> PageCodes:

@@ -127,6 +127,31 @@ async def test_of_two_hundred_guesses_five_are_compared_and_a_code_works_once(te
         await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)
     compared = await tenant_auth.stores.db.value("SELECT compared FROM sign_in_codes WHERE address = $1", PHONE)
     assert compared == MAX_COMPARED
+    elsewhere = msgspec.structs.replace(AT_BAKERY, ip="192.0.2.66")
+    assert await tenant_auth.login_with_phone(elsewhere, PHONE, sent), "wrong guesses void no code of another network"
+
+
+async def test_a_stranger_who_asks_for_codes_and_guesses_for_an_hour_does_not_shut_the_owner_out(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth)
+    thief = msgspec.structs.replace(AT_BAKERY, ip="192.0.2.66")
+    for minute in range(50):
+        await tenant_auth.request_phone_code(thief, PHONE, "")
+        await settle(tenant_auth)
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_phone(thief, PHONE, f"{minute:06d}")
+        clock.advance(60)
+    assert len(sender.to(PHONE)) == MAX_PER_PHONE
+
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")  # no further message, but the newest is valid again
+    await settle(tenant_auth)
+    clock.advance(599)
+    owner = await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sender.to(PHONE)[-1].code)
+
+    assert owner.user.phone == PHONE
+    assert await tenant_auth.knows_address(BAKERY, "+49 170 1234567", AT_BAKERY.ip)
+    assert not await tenant_auth.knows_address(BAKERY, PHONE, thief.ip)
 
 
 async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(

@@ -199,8 +199,8 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         return await self.sessions.is_alive(project, session, version)
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
-        return await self.sessions.knows_address(project, email, ip)
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
+        return await self.sessions.knows_address(project, account, ip)
 
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)

@@ -77,8 +77,8 @@ class MailRequests:
         # a code is made for every number: so a guess takes the same way whether or not the number has a user
         phone, kind = asked.email, MailKind.PHONE_CODE
         person = await self.stores.users.by_phone(pool.project, phone)
-        # after the limit, the newest code is sent again: a stranger who asks often must not shut the owner out
-        code = await pool.codes.make(kind, phone) or await pool.codes.newest(kind, phone)
+        # after the limit, the newest code is valid again: a stranger who asks often must not shut the owner out
+        code = await pool.codes.make(kind, phone) or await pool.codes.renewed(kind, phone)
         if code and _may_sign_in(pool, person, None):
             known = person is not None and person.user.phone_verified
             new = await self.texts.prepared(pool, "sign_in", phone, code, asked.language)
@@ -102,7 +102,8 @@ async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest)
 
 async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     # a code is made for every address: so a guess takes the same way whether or not the address has a user
-    code = await pool.codes.make(MailKind.SIGN_IN_CODE, asked.email)
+    kind = MailKind.SIGN_IN_CODE
+    code = await pool.codes.make(kind, asked.email) or await pool.codes.renewed(kind, asked.email)
     if code and _may_sign_in(pool, person, asked.email):
         await pool.stores.mails.post(pool.letters_asked_in(asked.language).sign_in_code(asked.email, code))
 
@@ -110,11 +111,9 @@ async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -
 async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     email, kind = asked.email, MailKind.SIGN_IN_LINK
     if _may_sign_in(pool, person, email):
-        await pool.stores.mail_tokens.forget_of_address(email, kind)
-        await pool.links.post(
+        await pool.links.post_only(  # the link is for the mailbox, which may have no user yet
             kind,
             email,
-            None,  # the link is for the mailbox, which may have no user yet
             SIGN_IN_SECONDS,
             lambda token: pool.letters_asked_in(asked.language).sign_in_link(email, pool.page("sign-in-link", token)),
             asked.name,
@@ -131,11 +130,9 @@ async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> Non
     if person is not None:
         await pool.stores.mails.post(pool.letters_asked_in(asked.language).already_a_user(email))
         return
-    await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
-    await pool.links.post(
+    await pool.links.post_only(
         MailKind.SIGN_UP,
         email,
-        None,
         VERIFY_SECONDS,
         lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("sign-up", token)),
         asked.name,
