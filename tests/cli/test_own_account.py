@@ -107,7 +107,7 @@ def test_an_account_is_deleted_only_with_its_address_as_confirmation(signed_in: 
     refused = [bunbase("account", "delete", *words).code for words in ((), ("--confirm", "eve@example.com"))]
     assert (refused, signed_in.deleted_account) == ([2, 2], False)
 
-    assert bunbase("account", "delete", "--confirm", EMAIL).code == 0
+    assert bunbase("account", "delete", "--yes").code == 0
 
     assert signed_in.deleted_account
     assert signed_in.url not in kept().servers

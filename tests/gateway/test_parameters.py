@@ -28,21 +28,21 @@ def requests(query: bytes) -> dict[tuple[str, str], Request[Any, Any, Any]]:
         if handler.resolve_include_in_schema()
         for method in handler.http_methods
     }
-    return {
-        (method, path): Request(
-            {
-                "type": "http",
-                "method": method,
-                "path": path,
-                "path_template": path,
-                "path_params": {},
-                "query_string": query,
-                "headers": [],
-                "route_handler": handler,
-            }
-        )
-        for (method, path), handler in handlers.items()
+    return {(method, path): request_to(handler, method, path, query) for (method, path), handler in handlers.items()}
+
+
+def request_to(handler: Any, method: str, path: str, query: bytes) -> Request[Any, Any, Any]:
+    scope: Any = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "path_template": path,
+        "path_params": {},
+        "query_string": query,
+        "headers": [],
+        "route_handler": handler,
     }
+    return Request(scope)
 
 
 def refusal_of(request: Request[Any, Any, Any]) -> InvalidInput | None:
@@ -70,6 +70,13 @@ def test_the_refusal_names_the_parameters_of_the_route() -> None:
     importing = requests(b"dryrun=true")["POST", "/v1/auth/users/import"]
 
     with pytest.raises(InvalidInput, match=r"dryrun: This route has no such parameter: it takes .*dry_run.*"):
+        check_parameters(importing)
+
+
+def test_a_word_that_a_parameter_does_not_take_is_refused_with_the_words_that_it_takes() -> None:
+    importing = requests(b"on_conflict=overwrite")["POST", "/v1/auth/users/import"]
+
+    with pytest.raises(InvalidInput, match=r"on_conflict: This must be one of: .*skip.*"):
         check_parameters(importing)
 
 

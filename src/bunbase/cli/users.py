@@ -12,7 +12,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.logs import duration_of, time_of
 from bunbase.cli.output import Output
 from bunbase.cli.project_users import USERS, Named, ProjectUsers
-from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
+from bunbase.cli.prompts import Yes, ask_secret, confirm, secret_from_input
 from bunbase.cli.session import open_session
 from bunbase.cli.user_activity import activity
 from bunbase.cli.user_invites import user_invites
@@ -25,7 +25,6 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 from bunbase.pkg.clock import rfc3339
 
 MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id, email address or phone number.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
 Verified = Annotated[
     bool | None,

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import Enum
 from functools import lru_cache
-from typing import Any, Final, get_args
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
@@ -72,10 +74,21 @@ def _check(name: str, sent: str, kinds: frozenset[Any]) -> None:
         return
     if type(None) in kinds and sent.lower() == NULL:
         _refuse(name, "This cannot be null: leave the parameter out.")
+    if choices := [str(choice) for kind in kinds for choice in _choices(kind)]:
+        if sent not in choices:
+            _refuse(name, f"This must be one of: {', '.join(sorted(choices))}.")
+        return
     if int in kinds and not WHOLE.fullmatch(sent):
         _refuse(name, "This must be a whole number, in digits.")
     if float in kinds and not DECIMAL.fullmatch(sent):
         _refuse(name, "This must be a number, such as 2.5.")
+
+
+def _choices(kind: Any) -> list[Any]:
+    """Return the words that a parameter takes, or none if it takes others too."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [one.value for one in kind]
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _check_path(request: Request[Any, Any, Any]) -> None:
@@ -101,8 +114,13 @@ def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
     for signature in (handler.parsed_fn_signature, *shared):
         for name, field in signature.parameters.items():
             if isinstance(kind := field.kwarg_definition, QueryParameter):
-                found[kind.name or name] = frozenset(get_args(field.annotation) or (field.annotation,))
+                found[kind.name or name] = _alternatives(field.annotation)
     return found
+
+
+def _alternatives(annotation: Any) -> frozenset[Any]:
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return frozenset(get_args(annotation) if is_union else (annotation,))
 
 
 def _refuse(name: str, message: str) -> None:

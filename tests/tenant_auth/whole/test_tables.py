@@ -14,8 +14,8 @@ from bunbase.pkg.identity import external_login, factor_checks, mail_links, sign
 from bunbase.pkg.identity.store.passkeys import PasskeyAct
 from bunbase.pkg.mail import outbox
 from bunbase.tenant_auth.service import TenantAuthService
-from tests.tenant_auth.factors import EVE, SITE
-from tests.tenant_auth.people import BAKERY, change_settings, without_password
+from tests.tenant_auth.factors import EVE, SITE, choose
+from tests.tenant_auth.people import BAKERY, without_password
 from tests.tenant_auth.tables import tables
 
 COLUMNS = """
@@ -73,7 +73,7 @@ async def test_the_oldest_open_challenges_tickets_and_links_of_a_user_give_way(
 ) -> None:
     for module in (external_login, factor_checks, mail_links, sign_in_challenges):
         monkeypatch.setattr(module, "MAX_OPEN", 3)
-    await change_settings(tenant_auth, **SITE, providers={"google": {"client_id": "bakery", "client_secret": "x"}})
+    await choose(tenant_auth, **SITE, providers={"google": {"client_id": "bakery", "client_secret": "x"}})
     eve = await without_password(tenant_auth, EVE, clock)
     pool, uid = await tenant_auth.pools.of(BAKERY), eve.end_user().uid
     holder = await tenant_auth.stores.users.by_id(BAKERY, uid)

@@ -89,7 +89,8 @@ class ExternalLogins:
     def provider(self, name: str) -> Provider:
         """Raises: ProviderNotFound."""
         if name not in self.providers:
-            raise ProviderNotFound
+            known = ", ".join(sorted(self.providers))
+            raise ProviderNotFound(f"The sign-in providers are: {known}." if known else "There is no sign-in provider.")
         return self.providers[name][1]
 
     async def start(self, name: str, start: ExternalStart) -> ExternalRedirect:
