@@ -64,10 +64,9 @@ class SignInCodes:
         self.vault = vault
         self.clock = clock
 
-    async def make(self, kind: str, address: str) -> str | None:
-        """Return a new code, which takes the place of the older one; None if too many were made for the address."""
-        code, new = await self.prepared(kind, address)
-        return code if await self.keep(new) else None
+    async def may_make(self, kind: str, address: str) -> bool:
+        """True if the address may get another new code within this hour."""
+        return await self.store.made(self.project, kind, address, self.clock.now() - HOUR) < MAX_MADE
 
     async def prepared(self, kind: str, address: str) -> tuple[str, NewCode]:
         """Return a new code, which `keep` stores. BunKMS seals it, so call this outside of a transaction."""

@@ -179,6 +179,21 @@ async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
     assert await code_by_text(tenant_auth)
 
 
+async def test_a_code_whose_message_is_dropped_does_not_replace_the_one_before(tenant_auth: TenantAuthService) -> None:
+    await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 5})
+    sent = await code_by_text(tenant_auth)
+    for last in range(4):  # strangers use the messages of the project up
+        await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
+    await settle(tenant_auth)
+
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
+    await settle(tenant_auth)
+
+    assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)).user.phone == PHONE
+    made = await tenant_auth.stores.db.value("SELECT count(*) FROM sign_in_codes WHERE kind = 'phone_code'")
+    assert made == 5, "a number whose message was dropped has a code too, so that a guess takes the same way"
+
+
 async def test_a_code_of_another_project_another_number_or_another_way_signs_nobody_in(
     tenant_auth: TenantAuthService, clock: ManualClock
 ) -> None:

@@ -18,6 +18,8 @@ SET sealed = $4, compared = 0, guesses = '{}', expires_at = $6,
     made = CASE WHEN code.counted_since <= $7 THEN 1 ELSE code.made + 1 END,
     counted_since = CASE WHEN code.counted_since <= $7 THEN $5 ELSE code.counted_since END
 WHERE code.counted_since <= $7 OR code.made < $8"""
+MADE: Final = """
+SELECT made FROM sign_in_codes WHERE project = $1 AND kind = $2 AND address = $3 AND counted_since > $4"""
 COMPARE: Final = """
 UPDATE sign_in_codes SET compared = compared + 1,
     guesses = guesses || jsonb_build_object($5::text, coalesce((guesses ->> $5)::int, 0) + 1)
@@ -65,6 +67,10 @@ class CodeStore:
         """Store a code in place of an older one. Return False if too many codes were made for the address."""
         times = (new.made_at, new.expires_at, new.count_from)
         return bool(await self.db.execute(REPLACE, project, new.kind, new.address, new.sealed, *times, new.most))
+
+    async def made(self, project: str, kind: str, address: str, count_from: datetime) -> int:
+        """Return how many codes were made for an address, if the first of them was made after a time."""
+        return await self.db.value(MADE, project, kind, address, count_from) or 0
 
     async def compare(self, project: str, kind: str, address: str, now: datetime, most: MostGuesses) -> str | None:
         """Return the sealed code and count this comparison; None if there is no code that may still be compared."""
