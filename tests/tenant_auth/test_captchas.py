@@ -29,6 +29,8 @@ from tests.tenant_auth.siteverify import RIGHT, SECRET, SiteVerify, site_verify
 EVE: Final = "eve@example.com"
 CAPTCHA: Final = {"provider": "turnstile", "site_key": "1x00", "secret": SECRET}
 
+FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone")
+
 Act = Callable[[TenantAuthService, Caller, str], Awaitable[Any]]
 GUARDED: Final[dict[str, Act]] = {
     "sign up": lambda room, caller, token: room.signup(caller, EVE, PASSWORD, {}, token),
@@ -139,7 +141,7 @@ async def test_the_page_shows_the_widget_only_where_a_token_is_needed(
 ) -> None:
     sent = {"email": EVE, "password": PASSWORD, "way": "code", "cf-turnstile-response": f"{RIGHT}1"}
     async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY) as http:
-        pages = {path: await http.get(at(path)) for path in ("", "/new-account", "/forgot-password", "/by-email")}
+        pages = {path: await http.get(at(path)) for path in FORMS}
         without = await http.post(at("/new-account"), data={"email": EVE, "password": PASSWORD})
         done = await http.post(at("/new-account"), data=sent)
         used = await http.post(at("/by-email"), data=sent)
@@ -149,7 +151,7 @@ async def test_the_page_shows_the_widget_only_where_a_token_is_needed(
 
     shown = [path for path, page in pages.items() if 'class="cf-turnstile" data-sitekey="1x00"' in page.text]
     policies = {path: page.headers["content-security-policy"] for path, page in pages.items()}
-    assert shown == ["/new-account", "/forgot-password", "/by-email"]
+    assert shown == ["/new-account", "/forgot-password", "/by-email", "/by-phone"]
     assert "cloudflare" not in policies[""]
     assert "script-src https://challenges.cloudflare.com; frame-src https://challenges" in policies["/by-email"]
     assert [answer.status_code for answer in (without, done, used, right)] == [403, 303, 403, 200]

@@ -55,6 +55,7 @@ class Guarded(msgspec.Struct, frozen=True):
 LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in (Kind.LOGIN, Kind.SIGN_UP, Kind.MAIL, Kind.TRADE))
 START: Final = Guarded(Kind.START, any_method=True)
 FORM_LOGIN: Final = Guarded(Kind.LOGIN, form=True)
+FORM_PHONE: Final = Guarded(Kind.LOGIN, account="phone", form=True)
 
 GUARDED: Final = {
     "/account/forgot-password": MAIL,
@@ -111,11 +112,13 @@ GUARDED: Final = {
     "/v1/auth/ui": FORM_LOGIN,
     "/v1/auth/ui/by-email": MAIL,
     "/v1/auth/ui/by-link": START,
+    "/v1/auth/ui/by-phone": MAIL,
     "/v1/auth/ui/code": FORM_LOGIN,
     "/v1/auth/ui/enrolment": TRADE,
     "/v1/auth/ui/forgot-password": MAIL,
     "/v1/auth/ui/new-account": SIGN_UP,
     "/v1/auth/ui/passkey": TRADE,
+    "/v1/auth/ui/phone-code": FORM_PHONE,
     "/v1/auth/ui/passkey/options": TRADE,
     "/v1/auth/ui/return": START,
     "/v1/auth/ui/second-factor": TRADE,

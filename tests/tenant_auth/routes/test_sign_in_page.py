@@ -30,6 +30,7 @@ from tests.rooms import secret_caller
 from tests.tenant_auth.external import APP, GOOGLE, VERIFIER
 from tests.tenant_auth.mailbox import link, mails
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, change_settings, signed_up
+from tests.tenant_auth.phones import PHONE, phones_on, settle
 
 EVE: Final = "eve@example.com"
 ASKED: Final = {"key": "pk_bakery", "redirect_to": APP, "code_challenge": challenge_of(VERIFIER), "state": "s & t"}
@@ -171,6 +172,28 @@ async def test_a_code_and_a_link_of_a_mail_sign_in(room: TenantAuthService, http
     assert pressed.headers["location"].startswith("/v1/auth/ui/by-link?")
     assert (by_code.user.email, by_link.user.id, by_link.amr) == (EVE, by_code.user.id, ("otp",))
     assert (used.status_code, "Ask for a new mail" in used.text) == (410, True)
+
+
+async def test_a_code_of_a_text_message_signs_in(room: TenantAuthService, http: httpx.AsyncClient) -> None:
+    off = await http.post(at("/by-phone"), data={"phone": PHONE})
+    before = await http.get(at())
+    sender = await phones_on(room)
+    page = await http.get(at(lang="de"))
+    abroad = await http.post(at("/by-phone"), data={"phone": "+1 876 555 1234"})
+    mistyped = await http.post(at("/by-phone"), data={"phone": "0170"})
+    asked = await http.post(at("/by-phone", lang="de"), data={"phone": " +49 (0)170 123 45 67 "})
+    await settle(room)
+    [message] = sender.to(PHONE)
+    wrong = await http.post(action(asked, "/phone-code"), data={"phone": hidden(asked, "phone"), "code": "x"})
+    sent = {"phone": hidden(wrong, "phone"), "code": f" {message.code} "}
+    signed_in = await trade(room, await http.post(action(wrong, "/phone-code"), data=sent))
+    used = await http.post(action(wrong, "/phone-code"), data=sent)
+
+    assert ["/by-phone?" in one.text for one in (before, page)] == [False, True]
+    assert [one.status_code for one in (off, abroad, mistyped, asked, wrong, used)] == [422, 422, 422, 200, 401, 401]
+    assert "to this country" in abroad.text
+    assert 'value="0170" maxlength="40" aria-describedby="alert phone-hint" aria-invalid="true"' in mistyped.text
+    assert (message.language, signed_in.user.phone, signed_in.amr) == ("de", PHONE, ("sms",))
 
 
 async def test_a_forgotten_password_is_answered_alike_for_everybody(

@@ -39,4 +39,6 @@ def problem_text(texts: Texts, problem: Problem, least: int) -> str:
             return texts.password_length.format(least=least, most=MAX_LENGTH)
         if "/email" in paths:
             return texts.wrong_email
+        if "/phone" in paths:
+            return texts.wrong_phone
     return texts.problem

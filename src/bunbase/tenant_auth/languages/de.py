@@ -34,6 +34,12 @@ TEXTS: Final = Texts(
     code_title="Code eingeben",
     code_text="Wenn sich {email} hier anmelden darf, ist eine E-Mail mit einem Code aus sechs Ziffern unterwegs.",
     new_code="Neuen Code senden",
+    by_phone="Per Telefon anmelden",
+    by_phone_title="Per Telefon anmelden",
+    by_phone_text="Wir senden dir eine SMS mit einem Code aus sechs Ziffern.",
+    phone="Mobilnummer",
+    phone_hint="Mit + und der Vorwahl des Landes, zum Beispiel +49 170 1234567.",
+    phone_code_text="Wenn sich {phone} hier anmelden darf, ist eine SMS mit einem Code aus sechs Ziffern unterwegs.",
     link_title="Sehen Sie in Ihr Postfach",
     link_text="Wenn sich {email} hier anmelden darf, ist eine E-Mail mit einem Link unterwegs. Öffnen Sie ihn in "
     "diesem Browser.",
@@ -88,6 +94,7 @@ TEXTS: Final = Texts(
     open_again="Gehen Sie zurück zur App und beginnen Sie noch einmal. Wenn Sie den Link einer E-Mail benutzt haben, "
     "lassen Sie sich eine neue senden.",
     wrong_email="Geben Sie eine ganze E-Mail-Adresse ein, zum Beispiel ada@example.com.",
+    wrong_phone="Gib eine Mobilnummer mit + und der Vorwahl des Landes ein, zum Beispiel +49 170 1234567.",
     password_length="Ein Passwort hat {least} bis {most} Zeichen.",
     problems={
         "access_denied": "Die Anmeldung wurde beim anderen Dienst abgelehnt.",
@@ -108,6 +115,9 @@ TEXTS: Final = Texts(
         "neuen senden.",
         "invalid_credentials": "E-Mail-Adresse oder Passwort ist falsch.",
         "link_expired": "Dieser Link wurde schon benutzt oder ist abgelaufen. Lassen Sie sich eine neue E-Mail senden.",
+        "phone_not_allowed": "Diese App sendet keine SMS in dieses Land. Melde dich auf anderem Weg an.",
+        "phone_not_configured": "Diese App sendet gerade keine SMS. Melde dich auf anderem Weg an.",
+        "phone_taken": "Diese Nummer gehört zu einem anderen Konto.",
         "provider_error": "Der andere Dienst hat nicht wie erwartet geantwortet. Versuchen Sie es noch einmal oder auf "
         "anderem Weg.",
         "provider_not_found": "Diesen Anmeldedienst hat die App nicht.",

@@ -37,7 +37,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     create_account: str
     have_account: str
 
-    # by mail
+    # by mail or text message
     by_email_title: str
     by_email_text: str
     send_code: str
@@ -45,6 +45,12 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     code_title: str
     code_text: str
     new_code: str
+    by_phone: str
+    by_phone_title: str
+    by_phone_text: str
+    phone: str
+    phone_hint: str
+    phone_code_text: str
     link_title: str
     link_text: str
     reset_title: str
@@ -100,5 +106,6 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     open_again: str
     wrong_email: str
+    wrong_phone: str
     password_length: str
     problems: dict[str, str]

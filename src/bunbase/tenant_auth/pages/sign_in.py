@@ -30,7 +30,9 @@ from bunbase.tenant_auth.pages.mails import new_password
 NEW_ACCOUNT: Final = "/v1/auth/ui/new-account"
 FORGOT: Final = "/v1/auth/ui/forgot-password"
 BY_EMAIL: Final = "/v1/auth/ui/by-email"
+BY_PHONE: Final = "/v1/auth/ui/by-phone"
 CODE: Final = "/v1/auth/ui/code"
+PHONE_CODE: Final = "/v1/auth/ui/phone-code"
 SECOND_FACTOR: Final = "/v1/auth/ui/second-factor"
 ENROLMENT: Final = "/v1/auth/ui/enrolment"
 PASSKEY: Final = "/v1/auth/ui/passkey"
@@ -39,12 +41,14 @@ SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
 MAX_EMAIL: Final = "254"
+MAX_PHONE: Final = "40"
 
 
 class Visit(msgspec.Struct, frozen=True):
     """A request for a page. `key`: of the project. `lang`: the language that the app asks for, or "".
 
-    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email`: the address in it.
+    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email` or `phone`: the address
+    or the number in it.
     """
 
     key: str
@@ -55,6 +59,7 @@ class Visit(msgspec.Struct, frozen=True):
     error: str = ""
     wrong: str = ""
     email: str = ""
+    phone: str = ""
 
     def at(self, path: str) -> str:
         """Return the address of a page, with the request of the app."""
@@ -106,6 +111,7 @@ def sign_in(visit: Visit) -> str:
             for one in visit.look.providers
         ),
         button_link(visit.at(BY_EMAIL), said.by_email),
+        button_link(visit.at(BY_PHONE), said.by_phone) if visit.look.phones else "",
         visit.passkey(),
         ending(said.no_account, visit.at(NEW_ACCOUNT), said.create_account) if visit.look.signups else "",
     )
@@ -151,6 +157,26 @@ def mailed_code(visit: Visit) -> str:
     asking = form(visit.at(CODE), hidden("email", visit.email), typed, button(said.sign_in))
     again = ending("", visit.at(BY_EMAIL), said.new_code)
     return visit.page(said.code_title, paragraph(said.code_text.format(email=visit.email)), asking, again, visit.back)
+
+
+def by_phone(visit: Visit) -> str:
+    said, wrong = visit.texts, visit.wrong == "phone"
+    hint = said.phone_hint
+    number = field("phone", said.phone, "tel", "tel", visit.phone, wrong=wrong, hint=hint, maxlength=MAX_PHONE)
+    asking = form(visit.at(BY_PHONE), number, visit.widget, button(said.send_code))
+    return visit.page(said.by_phone_title, paragraph(said.by_phone_text), asking, visit.back)
+
+
+def texted_code(visit: Visit) -> str:
+    said = visit.texts
+    asking = form(
+        visit.at(PHONE_CODE),
+        hidden("phone", visit.phone),
+        _digits(said.code, visit.wrong == "code"),
+        button(said.sign_in),
+    )
+    text, again = said.phone_code_text.format(phone=visit.phone), ending("", visit.at(BY_PHONE), said.new_code)
+    return visit.page(said.code_title, paragraph(text), asking, again, visit.back)
 
 
 def link_sent(visit: Visit) -> str:

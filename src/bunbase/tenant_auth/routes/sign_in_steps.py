@@ -15,6 +15,7 @@ from bunbase.contracts.tenant_auth.problems import (
     EmailNotVerified,
     InvalidCode,
     MfaEnrolmentRequired,
+    PhoneNotAllowed,
 )
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sign_in_page import PageRequest, Shown
@@ -32,9 +33,10 @@ AT_FAULT: Final[dict[type[Problem], str]] = {
     EmailTaken: "email",
     InvalidCode: "code",
     InvalidCredentials: "password",
+    PhoneNotAllowed: "phone",
     WrongCode: "code",
 }
-FIELDS: Final = ("email", "password", "code")
+FIELDS: Final = ("email", "phone", "password", "code")
 
 Next = Response[Any]
 Page = Callable[[Visit], str]
@@ -55,7 +57,8 @@ async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) ->
     """Return the checked request, and the fields of its form. Raises: Forbidden for the form of another site."""
     fields = await fields_of(request)
     visit = await visit_of(request, keyed, tenant_auth)
-    return msgspec.structs.replace(visit, email=fields.get("email", "").strip()), fields
+    email, phone = fields.get("email", "").strip(), fields.get("phone", "").strip()
+    return msgspec.structs.replace(visit, email=email, phone=phone), fields
 
 
 async def sign_in(

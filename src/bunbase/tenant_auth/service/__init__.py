@@ -121,7 +121,13 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
         self.verify_email = VerifyEmail(self.mail_requests)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
         self.sign_in_pages = SignInPages(
-            self.sign_in, self.sign_up, self.by_mailbox, self.second_factor, self.user_passkeys, self.external
+            self.sign_in,
+            self.sign_up,
+            self.by_mailbox,
+            self.by_phone,
+            self.second_factor,
+            self.user_passkeys,
+            self.external,
         )
         self.transfers = Transfers(self.opening, places)
         self.administration = Administration(self.opening, places, cascade)

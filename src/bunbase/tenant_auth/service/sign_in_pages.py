@@ -35,6 +35,7 @@ from bunbase.contracts.tenant_auth.sign_in_page import (
     ByMailedLink,
     ByPasskey,
     ByPassword,
+    ByPhone,
     BySecondFactor,
     ByService,
     BySignUp,
@@ -59,6 +60,7 @@ from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.passkeys import UserPasskeys
+from bunbase.tenant_auth.service.phone import PhoneSignIn, ready
 from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_up import SignUp
@@ -74,6 +76,7 @@ class SignInPages:
         sign_in: SignIn,
         sign_up: SignUp,
         by_mailbox: MailboxSignIn,
+        by_phone: PhoneSignIn,
         second_factor: SecondFactorSignIn,
         passkeys: UserPasskeys,
         external: ExternalAccounts,
@@ -81,6 +84,7 @@ class SignInPages:
         self.sign_in = sign_in
         self.sign_up = sign_up
         self.by_mailbox = by_mailbox
+        self.by_phone = by_phone
         self.second_factor = second_factor
         self.passkeys = passkeys
         self.external = external
@@ -96,6 +100,7 @@ class SignInPages:
             signups=pool.auth.signups is Signups.OPEN,
             passkeys=pool.has_passkeys_here,
             confirms=confirms_addresses(pool.auth),
+            phones=ready(pool),
             providers=pool.external.list().items,
             captcha=chosen if chosen.provider else None,
         )
@@ -184,6 +189,8 @@ class SignInPages:
                 return await self.by_mailbox.with_code(caller, email, code)
             case ByMailedLink(token):
                 return await self.by_mailbox.with_link(caller, token)
+            case ByPhone(phone, code):
+                return await self.by_phone.with_code(caller, phone, code)
             case BySecondFactor(challenge, code, passkey):
                 return await self.second_factor.finish(caller, challenge, SecondFactor(code, passkey))
             case ByPasskey(credential):
