@@ -215,7 +215,8 @@ def unverified(visit: Visit, sent: bool = False) -> str:
     """Return the page for a person whose address is not confirmed yet. `sent`: a new mail is on its way."""
     said = visit.texts
     text = (said.verification_sent if sent else said.unverified_text).format(email=visit.email)
-    again = form(visit.at(SEND_VERIFICATION), hidden("email", visit.email), button(said.send_again, second=True))
+    sending = (hidden("email", visit.email), visit.widget, button(said.send_again, second=True))
+    again = form(visit.at(SEND_VERIFICATION), *sending)
     return visit.page(said.unverified_title, paragraph(text), again, visit.back)
 
 

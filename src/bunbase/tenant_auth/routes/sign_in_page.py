@@ -212,9 +212,13 @@ async def act_on_user_enrolment(
 async def act_on_user_unverified(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, _ = await act_of(request, keyed, tenant_auth)
-    await tenant_auth.request_user_verification(keyed, visit.email, visit.request.redirect_to)
-    return show(lambda one: pages.unverified(one, sent=True), visit)
+    visit, sent = await act_of(request, keyed, tenant_auth)
+    to = visit.request.redirect_to
+    try:
+        await tenant_auth.request_user_verification(keyed, visit.email, to, token_in(sent))
+    except Problem as problem:
+        return refused(visit, problem, pages.unverified, captcha=True)
+    return show(lambda one: pages.unverified(one, sent=True), visit, captcha=True)
 
 
 @PAGES.shows(pages.SERVICE + "/{provider:str}")

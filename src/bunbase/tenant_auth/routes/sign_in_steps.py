@@ -75,7 +75,7 @@ async def sign_in(
         new = await tenant_auth.start_enrolment(keyed, challenge)
         return show(lambda one: pages.enrolment(one, challenge, new), visit)
     except EmailNotVerified as problem:
-        return html(pages.unverified(visit), problem.status, visit.headers())
+        return html(pages.unverified(visit), problem.status, visit.headers(captcha=True))
     except Problem as problem:
         return refused(visit, problem, again, captcha)
     if end.recovery_codes:

@@ -118,7 +118,7 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
         self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
         self.user_passkeys = UserPasskeys(self.opening, self.proofs)
-        self.verify_email = VerifyEmail(self.mail_requests)
+        self.verify_email = VerifyEmail(self.mail_requests, self.captchas)
         self.external = ExternalAccounts(self.opening, self.proofs, places)
         self.sign_in_pages = SignInPages(
             self.sign_in,
