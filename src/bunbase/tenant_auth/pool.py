@@ -147,7 +147,8 @@ class Pool:
         own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
         for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
         texts = {kind: _changed(base[kind], given) for kind, given in (own | for_all).items() if kind in base}
-        return AccountLetters(self.app_name, self.project, texts, language, asked_in)
+        accent = self.auth.sign_in_page.accent
+        return AccountLetters(self.app_name, self.project, texts, language, asked_in, accent)
 
     def letters_asked_in(self, language: str) -> AccountLetters:
         """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""

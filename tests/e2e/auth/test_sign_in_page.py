@@ -178,10 +178,16 @@ def test_a_project_that_demands_a_second_factor_has_it_set_up_and_asked_for_on_t
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("heading", name="Set up a second factor").wait_for()
         wrong = faults(page)
-        secret = page.locator(".code").inner_text()
-        page.get_by_label("Code").fill(pyotp.TOTP(secret).now())
+        secret = page.locator(".code").inner_text().replace(" ", "")
+        page.get_by_role("img", name="QR code for an authenticator app").wait_for()
+        page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).now())
         page.get_by_role("button", name="Turn it on").click()
         recovery = page.get_by_role("listitem").first.inner_text()
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_text("The codes are copied.").wait_for()
+        with page.expect_download() as file:
+            page.get_by_role("link", name="Download as a file").click()
+        kept = file.value.path().read_text()
         wrong += faults(page)
         page.get_by_role("link", name="Go back to Bakery").click()
         kim = back_in_the_app(app, page)
@@ -197,6 +203,7 @@ def test_a_project_that_demands_a_second_factor_has_it_set_up_and_asked_for_on_t
         page.get_by_role("button", name="Continue").click()
 
         assert back_in_the_app(app, page) == kim
+        assert (file.value.suggested_filename, recovery in kept.splitlines()) == ("recovery-codes.txt", True)
         assert wrong == []
     finally:
         app.change_settings(second_factor=None)
@@ -287,7 +294,10 @@ def test_the_page_works_without_scripts_and_shows_itself_in_no_frame(app: App, p
     framing.wait_for_timeout(0)
     frame = poll(lambda: [one for one in framing.frames if one != framing.main_frame], what="the frame")[0]
     shown = frame.locator("form").count()
+    framing.goto(f"{address.partition('?')[0]}?key=pk_unknown")
+    mistake = framing.get_by_role("alert").inner_text()
     framing.close()
 
+    assert mistake.startswith("key: This key is unknown")
     assert code is not None
     assert shown == 0

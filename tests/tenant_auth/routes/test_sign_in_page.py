@@ -63,6 +63,11 @@ async def http(room: TenantAuthService) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+def shown(secret: str) -> str:
+    """Return the secret of an authenticator app as the page shows it, in groups of four."""
+    return " ".join(re.findall("....", secret))
+
+
 async def trade(room: TenantAuthService, answer: httpx.Response, verifier: str = VERIFIER) -> UserSignedIn:
     """Trade the code with which a page has sent the browser back to the app."""
     return await room.exchange_user_code(AT_BAKERY, UserCodeExchange(sent_back(answer)["code"], verifier))
@@ -236,7 +241,9 @@ async def test_a_second_factor_is_set_up_and_asked_for_on_a_further_page(
     second = await http.post(action(wrong, "/second-factor"), data={"challenge": challenge, "code": recovery[1]})
     over = await http.post(action(wrong, "/second-factor"), data={"challenge": challenge, "code": "1"})
 
-    assert (refused.status_code, secret in refused.text) == (403, True)
+    assert (refused.status_code, shown(secret) in refused.text, '<div class="qr"' in refused.text) == (403, True, True)
+    assert "script-src 'sha256-" in done.headers["content-security-policy"]
+    assert f"{recovery[1]}%0A" in done.text, "the file to download"
     assert enrolled.aal == (await trade(room, second)).aal == 2
     assert (asked.status_code, wrong.status_code, over.status_code) == (200, 403, 410)
     assert 'name="password"' in over.text, "begin again"
@@ -303,8 +310,12 @@ async def test_a_request_that_is_not_whole_or_comes_from_another_site_is_refused
     async with client_of(ROUTES, tenant_auth=room, keyed=AT_LIBRARY) as library:
         other = await library.get(at())
 
+    said = [found[1] for one in mistaken if (found := re.search(r'role="alert">(\w+): ', one.text))]
+
     assert [answer.status_code for answer in cross] == [403] * 3
     assert [answer.status_code for answer in mistaken] == [422, 422, 422, 422, 400, 422, 415]
+    assert said == ["code_challenge", "code_challenge", "state", "key", "code_challenge"]
+    assert f'href="{APP}">Go back to Bakery</a>' in mistaken[0].text
     assert (secret.status_code, other.status_code) == (403, 422)
     assert all(answer.headers["content-type"].startswith("text/html") for answer in (*cross, *mistaken))
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
+from bunbase.pkg.password_rules import WeakReason
+
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail."""
+    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail.
+
+    `weak_passwords`: texts by the reason why a new password is refused."""
 
     language: str
 
@@ -67,9 +71,15 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     enrol_title: str
     enrol_text: str
     enrol_link: str
+    enrol_image: str
     turn_on: str
     recovery_title: str
     recovery_text: str
+    recovery_file: str
+    download: str
+    copy: str
+    copied: str
+    copy_failed: str
 
     # confirm an address
     unverified_title: str
@@ -101,11 +111,13 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     link_sign_in_text: str
 
     # errors
-    captcha_needs_script: str
+    ask_again: str
+    captcha_missing: str
     problem_title: str
     problem: str
     open_again: str
     wrong_email: str
     wrong_phone: str
     password_length: str
+    weak_passwords: dict[WeakReason, str]
     problems: dict[str, str]

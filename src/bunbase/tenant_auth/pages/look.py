@@ -31,9 +31,10 @@ class Look(msgspec.Struct, frozen=True):
 NO_PROJECT: Final = UserPage("")  # for a request that does not say which project it is for
 
 
-def failed(look: Look, detail: str) -> str:
-    """Return the page for an error after which the same form is of no use."""
-    back = layout.link(look.of.app_url, look.texts.back_to_app.format(app=look.app)) if look.of.app_url else ""
+def failed(look: Look, detail: str, asks_again: bool = False) -> str:
+    """Return the page for an error after which the same form is of no use. `asks_again`: the app sends a new mail."""
+    label = look.texts.ask_again if asks_again else look.texts.back_to_app
+    back = layout.link(look.of.app_url, label.format(app=look.app)) if look.of.app_url else ""
     return look.page(look.texts.problem_title, layout.alert(detail), back)
 
 

@@ -9,7 +9,9 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, SIGN_IN, PageEnd, PageRequest, SignInLook
 from bunbase.pkg.identity.factors import NewTotp
+from bunbase.pkg.qr import qr_svg
 from bunbase.pkg.web_pages.captcha import widget, with_widget
+from bunbase.pkg.web_pages.copying import KeepTexts, kept_list
 from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
 from bunbase.pkg.web_pages.layout import (
     alert,
@@ -17,7 +19,6 @@ from bunbase.pkg.web_pages.layout import (
     code,
     divider,
     ending,
-    items,
     link,
     paragraph,
 )
@@ -42,6 +43,8 @@ SERVICE: Final = "/v1/auth/ui/with"
 
 MAX_EMAIL: Final = "254"
 MAX_PHONE: Final = "40"
+MAX_DRAWN: Final = 1000  # characters of an address; the image of a longer one is too fine for a phone
+RECOVERY_FILE: Final = "recovery-codes.txt"
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -86,7 +89,7 @@ class Visit(msgspec.Struct, frozen=True):
         chosen = self.look.captcha
         if chosen is None:
             return ""
-        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_needs_script)
+        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_missing)
 
     def passkey(self, challenge: str = "") -> str:
         if not self.look.passkeys:
@@ -193,13 +196,14 @@ def second_factor(visit: Visit, challenge: str) -> str:
 
 def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
     """Return the page that sets up an authenticator app, in a project that demands a second factor."""
-    said, wrong = visit.texts, visit.wrong == "code"
+    said, wrong, linked = visit.texts, visit.wrong == "code", new.uri.startswith("otpauth://")
     kept = (hidden("challenge", challenge), hidden("secret", new.secret), hidden("uri", new.uri))
     typed = _digits(said.code, wrong)
     parts = (
         paragraph(said.enrol_text.format(app=visit.look.app_name)),
-        code(new.secret),
-        link(new.uri, said.enrol_link) if new.uri.startswith("otpauth://") else "",
+        qr_svg(new.uri, said.enrol_image) if linked and len(new.uri) <= MAX_DRAWN else "",
+        code(" ".join(new.secret[at : at + 4] for at in range(0, len(new.secret), 4))),
+        link(new.uri, said.enrol_link) if linked else "",
         form(visit.at(ENROLMENT), *kept, typed, button(said.turn_on)),
     )
     return visit.page(said.enrol_title, *parts, visit.back)
@@ -207,8 +211,11 @@ def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
 
 def recovery_codes(visit: Visit, end: PageEnd) -> str:
     said = visit.texts
+    labels = KeepTexts(said.download, said.copy, said.copied, said.copy_failed)
+    title = said.recovery_file.format(app=visit.look.app_name)
+    kept = kept_list(end.recovery_codes, title, RECOVERY_FILE, labels)
     going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name))
-    return visit.page(said.recovery_title, paragraph(said.recovery_text), items(end.recovery_codes), going_on)
+    return visit.page(said.recovery_title, paragraph(said.recovery_text), kept, going_on)
 
 
 def unverified(visit: Visit, sent: bool = False) -> str:

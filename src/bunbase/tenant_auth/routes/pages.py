@@ -13,9 +13,10 @@ from litestar.response import Redirect
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import InvalidKey
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.service import TenantAuth
-from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.errors import InvalidInput, Problem, Unauthenticated
 from bunbase.pkg.http import Injected
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, redirect
 from bunbase.tenant_auth.languages import chosen_texts, problem_text
@@ -27,6 +28,10 @@ MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
+BAD_KEYS: Final = {  # by the code of a Problem, whose detail is about the header of an app's own requests
+    Unauthenticated.code: "key: Send the publishable key of the project (pk_…) as this parameter.",
+    InvalidKey.code: "key: This key is unknown, or it was revoked or has expired. Send a publishable key (pk_…).",
+}
 LOOK: Final = "look"  # the key in the state of a request
 MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
 
@@ -37,8 +42,9 @@ class UserPageRoutes(PageRoutes):
 
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
-        detail = look.texts.problems.get(problem.code, problem.detail)
-        return html(failed(look, detail), problem.status, problem.headers())
+        detail = look.texts.problems.get(problem.code) or _told_to_developers(problem)
+        again = isinstance(problem, LinkExpired)
+        return html(failed(look, detail, again), problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
         look = _known_look(request)
@@ -146,6 +152,14 @@ async def act_on_user_signup(
         again, headers = mails.sign_up(look, visitor.project, token, _wrong(look, problem)), leading_to(target)
         return html(again, problem.status, headers if target else None)
     return redirect(back.url) if back.signed_in else html(mails.signed_up(look, back.url))
+
+
+def _told_to_developers(problem: Problem) -> str:
+    """Return what is wrong with the address to which an app has sent a browser, by the name of the parameter."""
+    if problem.code in BAD_KEYS:
+        return BAD_KEYS[problem.code]
+    names = [error["path"].strip("/") for error in problem.extra.get("errors", ())]
+    return f"{names[0]}: {problem.detail}" if names and names[0] else problem.detail
 
 
 def given(token: str) -> str:

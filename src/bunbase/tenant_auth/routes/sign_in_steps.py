@@ -43,12 +43,19 @@ Page = Callable[[Visit], str]
 
 
 async def visit_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> Visit:
-    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput."""
+    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput.
+
+    The page of a refused request has the look of the project too, with a link to its app.
+    """
     sent = query_of(request)
     if not sent.get("key"):
-        raise InvalidInput.at("key", "Send the publishable key of the project as the parameter key.")
+        raise InvalidInput.at("key", "Send the publishable key of the project (pk_…) as this parameter.")
     asked = PageRequest(sent.get("redirect_to", ""), sent.get("code_challenge", ""), sent.get("state", ""))
-    look = await tenant_auth.sign_in_look(keyed, asked)
+    try:
+        look = await tenant_auth.sign_in_look(keyed, asked)
+    except Problem:
+        kept_look(request, await tenant_auth.user_page(keyed))
+        raise
     kept = kept_look(request, look)
     return Visit(sent["key"], asked, look, kept.texts, kept.asked)
 

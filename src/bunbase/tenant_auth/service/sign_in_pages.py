@@ -207,7 +207,7 @@ class SignInPages:
         """Return the project of a checked request. Raises: Unauthenticated, Forbidden, InvalidInput."""
         pool = await self.pools.of(keyed_project(caller))
         if caller.kind is not CallerKind.PUBLISHABLE or caller.user is not None:
-            raise Forbidden("Send the publishable key of the project (pk_…), and no token.")
+            raise Forbidden("key: Send the publishable key of the project (pk_…) as this parameter, and no token.")
         if not request.redirect_to:
             raise InvalidInput.at("/redirect_to", "Send the address of the app that gets the code.")
         pool.checked_redirect(request.redirect_to)
