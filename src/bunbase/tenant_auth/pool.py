@@ -55,7 +55,7 @@ from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
 from bunbase.tenant_auth.sign_in_codes import SignInCodes
 from bunbase.tenant_auth.store import Stores
-from bunbase.tenant_auth.store.addresses import PoolAddresses
+from bunbase.tenant_auth.store.addresses import PoolAddress, PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -186,11 +186,15 @@ class Pool:
         return not self.auth.passkeys.rp_id or f"{ours.scheme}://{ours.netloc}" in self.party.origins
 
     @cached_property
-    def email_changes(self) -> EmailChanges:
+    def email_changes(self) -> EmailChanges[PoolAddress]:
         addresses = PoolAddresses(
             self._all.stores.users, self.project, self._all.revoked_until, partial(allows_domain, self.auth)
         )
-        return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
+
+        def letters(user: PoolAddress) -> AccountLetters:
+            return self.letters_asked_in(user.language)
+
+        return EmailChanges(self.links, addresses, letters, partial(self.page, "change-email"))
 
     @cached_property
     def challenges(self) -> SignInChallenges:
