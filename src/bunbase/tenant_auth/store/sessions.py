@@ -53,7 +53,8 @@ ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
 SELECT array_agg(DISTINCT ip) FROM (
     SELECT ip FROM sessions
-    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) AND act IS NULL
+    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND (email = $2 OR phone = $2))
+        AND act IS NULL
     ORDER BY id DESC LIMIT $3
 ) AS latest"""
 USER_OF = "SELECT user_id FROM sessions WHERE project = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3"
