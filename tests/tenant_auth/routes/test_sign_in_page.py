@@ -17,6 +17,7 @@ from bunbase.contracts.bunauth.problems import ExternalLoginExpired
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.sign_in_page import ByMailedCode, BySignUp, PageRequest
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.oidc.person import Person, challenge_of
@@ -29,7 +30,15 @@ from tests.bunauth.web import client_of
 from tests.rooms import secret_caller
 from tests.tenant_auth.external import APP, GOOGLE, VERIFIER
 from tests.tenant_auth.mailbox import link, mails
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, change_settings, signed_up
+from tests.tenant_auth.people import (
+    AT_BAKERY,
+    AT_LIBRARY,
+    BAKERY,
+    PASSWORD,
+    change_settings,
+    signed_up,
+    without_password,
+)
 from tests.tenant_auth.phones import PHONE, phones_on, settle
 
 EVE: Final = "eve@example.com"
@@ -318,6 +327,34 @@ async def test_a_request_that_is_not_whole_or_comes_from_another_site_is_refused
     assert f'href="{APP}">Go back to Bakery</a>' in mistaken[0].text
     assert (secret.status_code, other.status_code) == (403, 422)
     assert all(answer.headers["content-type"].startswith("text/html") for answer in (*cross, *mistaken))
+
+
+async def test_no_session_and_no_user_is_stored_if_the_code_for_the_app_cannot_be(
+    room: TenantAuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between both would leave a session that nobody can use, and that no job finds."""
+    await without_password(room, EVE, room.pools.site.clock, email_verified=True)
+    await room.request_user_code(AT_BAKERY, EVE)
+    code = next(found[0] for mail in await mails(room, EVE) if (found := re.search(r"\b\d{6}\b", mail.text)))
+    request = PageRequest(APP, challenge_of(VERIFIER))
+    count = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions)"
+    before = await room.stores.db.value(count)
+    ways = (ByMailedCode(EVE, code), BySignUp("new@example.com", PASSWORD, back="/v1/auth/ui?key=pk"))
+
+    async def crash(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room.stores.page_codes, "add", crash)
+        for shown in ways:
+            with pytest.raises(ConnectionError):
+                await room.sign_in_on_page(AT_BAKERY, request, shown)
+    after = await room.stores.db.value(count)
+    ends = [await room.sign_in_on_page(AT_BAKERY, request, shown) for shown in ways]
+
+    assert after == before
+    assert all("code=upc_" in end.url for end in ends), "the code of the mail was not used up"
+    assert await room.stores.db.value(count) == before + 3
 
 
 async def test_a_code_is_of_use_only_to_the_app_that_has_begun_in_time(
