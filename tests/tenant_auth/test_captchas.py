@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.problems import CaptchaRefused, CaptchaRequired, CaptchaUnavailable
 from bunbase.gateway.examples import EXAMPLES
 from bunbase.gateway.login_guard import GUARDED as GUARDED_ROUTES
@@ -100,7 +100,8 @@ async def test_every_request_of_a_stranger_that_costs_a_mail_a_message_or_a_user
     guide = (Path(__file__).parents[2] / "docs/auth/captcha.md").read_text()
     await change_settings(room, phone={"countries": ["DE"]}, redirect_urls=[APP, "https://bakery.example/"])
     refused = {}
-    async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY, client=AT_BAKERY) as http:
+    reader = Caller(CallerKind.ANONYMOUS, project=BAKERY)
+    async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY, client=AT_BAKERY, visitor=reader) as http:
         for path in routes:
             if path.startswith(PAGES):
                 form = {"email": EVE, "password": PASSWORD, "phone": PHONE}

@@ -117,6 +117,7 @@ GUARDED: Final = {
     "/v1/auth/ui/enrolment": TRADE,
     "/v1/auth/ui/forgot-password": MAIL,
     "/v1/auth/ui/new-account": SIGN_UP,
+    "/v1/auth/ui/new-mail": MAIL,
     "/v1/auth/ui/passkey": TRADE,
     "/v1/auth/ui/phone-code": FORM_PHONE,
     "/v1/auth/ui/passkey/options": TRADE,

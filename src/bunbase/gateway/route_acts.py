@@ -215,6 +215,8 @@ ROUTE_ACTS: Final[Mapping[tuple[str, str], Act]] = {
     ("POST", "/v1/auth/email"): Act.PROFILE_USE,
     ("POST", "/v1/auth/email/confirm"): Act.PROFILE_USE,
     ("DELETE", "/v1/auth/me"): Act.PROFILE_USE,
+    ("GET", "/v1/auth/ui/new-mail"): Act.PROFILE_USE,
+    ("POST", "/v1/auth/ui/new-mail"): Act.PROFILE_USE,
     ("GET", "/v1/auth/ui/change-email"): Act.PROFILE_USE,
     ("POST", "/v1/auth/ui/change-email"): Act.PROFILE_USE,
     ("POST", "/v1/auth/code"): Act.PROFILE_USE,

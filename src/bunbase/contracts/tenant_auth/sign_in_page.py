@@ -8,7 +8,6 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.pages import UserPage
-from bunbase.contracts.tenant_auth.settings import Captcha
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 from bunbase.pkg.identity.factors import PasskeyOptions
 
@@ -32,7 +31,7 @@ class SignInLook(UserPage, frozen=True, kw_only=True):
     """`signups`: strangers may sign up. `passkeys`: the passkeys of the project belong to the site of the page.
 
     `confirms`: a sign-up needs the link of a mail, and the person chooses the password there. `phones`: people sign in
-    by text message. `captcha`: None if the project has none.
+    by text message.
     """
 
     signups: bool
@@ -40,7 +39,6 @@ class SignInLook(UserPage, frozen=True, kw_only=True):
     confirms: bool = False
     phones: bool = False
     providers: tuple[LoginProvider, ...] = ()
-    captcha: Captcha | None = None
 
 
 class ByPassword(msgspec.Struct, frozen=True, tag=True):

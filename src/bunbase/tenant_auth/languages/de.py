@@ -95,6 +95,7 @@ TEXTS: Final = Texts(
     signed_up_text="Du kannst diese Seite schließen und dich in der App anmelden.",
     link_sign_in_text="In diesem Browser bei {app} anmelden.",
     ask_again="In {app} um eine neue E-Mail bitten",
+    new_mail="Um eine neue E-Mail bitten",
     captcha_missing="Diese App muss prüfen, dass du ein Mensch bist. Wenn hier nichts erscheint, schalte JavaScript "
     "ein, erlaube {host} und öffne die Seite noch einmal.",
     problem_title="Das hat nicht geklappt",

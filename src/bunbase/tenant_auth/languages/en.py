@@ -91,6 +91,7 @@ TEXTS: Final = Texts(
     signed_up_text="You can close this page, and sign in to the app.",
     link_sign_in_text="Sign in to {app} in this browser.",
     ask_again="Ask for a new mail in {app}",
+    new_mail="Ask for a new mail",
     captcha_missing="This app must check that you are a person. If nothing appears here, turn on JavaScript, allow "
     "{host}, and open the page again.",
     problem_title="This did not work",

@@ -93,6 +93,7 @@ TEXTS: Final = Texts(
     signed_up_text="Puedes cerrar esta página e iniciar sesión en la aplicación.",
     link_sign_in_text="Iniciar sesión en {app} en este navegador.",
     ask_again="Pedir otro correo en {app}",
+    new_mail="Pedir otro correo",
     captcha_missing="Esta aplicación debe comprobar que eres una persona. Si aquí no aparece nada, activa JavaScript, "
     "permite {host} y abre la página otra vez.",
     problem_title="Esto no ha funcionado",

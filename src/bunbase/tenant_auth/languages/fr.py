@@ -94,6 +94,7 @@ TEXTS: Final = Texts(
     signed_up_text="Vous pouvez fermer cette page et vous connecter dans l’application.",
     link_sign_in_text="Se connecter à {app} dans ce navigateur.",
     ask_again="Demander un nouvel e-mail dans {app}",
+    new_mail="Demander un nouvel e-mail",
     captcha_missing="Cette application doit vérifier que vous êtes une personne. Si rien n’apparaît ici, activez "
     "JavaScript, autorisez {host} et ouvrez de nouveau la page.",
     problem_title="Cela n’a pas fonctionné",

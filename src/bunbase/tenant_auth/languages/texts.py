@@ -112,6 +112,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
 
     # errors
     ask_again: str
+    new_mail: str
     captcha_missing: str
     problem_title: str
     problem: str

@@ -10,7 +10,6 @@ import msgspec
 from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, SIGN_IN, PageEnd, PageRequest, SignInLook
 from bunbase.pkg.identity.factors import NewTotp
 from bunbase.pkg.qr import qr_svg
-from bunbase.pkg.web_pages.captcha import widget, with_widget
 from bunbase.pkg.web_pages.copying import KeepTexts, kept_list
 from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
 from bunbase.pkg.web_pages.layout import (
@@ -25,8 +24,8 @@ from bunbase.pkg.web_pages.layout import (
 from bunbase.pkg.web_pages.passkeys import passkey_form
 from bunbase.pkg.web_pages.sign_in import CodeTexts, code_form
 from bunbase.tenant_auth.languages.texts import Texts
-from bunbase.tenant_auth.pages.look import Look, policy_to
-from bunbase.tenant_auth.pages.mails import new_password
+from bunbase.tenant_auth.pages.look import Look, policy_to, with_captcha
+from bunbase.tenant_auth.pages.mails import MAX_EMAIL, new_password
 
 NEW_ACCOUNT: Final = "/v1/auth/ui/new-account"
 FORGOT: Final = "/v1/auth/ui/forgot-password"
@@ -41,7 +40,6 @@ PASSKEY_OPTIONS: Final = "/v1/auth/ui/passkey/options"
 SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
-MAX_EMAIL: Final = "254"
 MAX_PHONE: Final = "40"
 MAX_DRAWN: Final = 1000  # characters of an address; the image of a longer one is too fine for a phone
 RECOVERY_FILE: Final = "recovery-codes.txt"
@@ -75,9 +73,7 @@ class Visit(msgspec.Struct, frozen=True):
     def headers(self, captcha: bool = False) -> dict[str, str]:
         """Return the headers of a page. `captcha`: it has the widget, if the project has a captcha."""
         policy = policy_to(self.request.redirect_to)
-        if captcha and self.look.captcha is not None:
-            policy = with_widget(policy, self.look.captcha.provider)
-        return {"content-security-policy": policy}
+        return {"content-security-policy": with_captcha(policy, self.look) if captcha else policy}
 
     @property
     def email_field(self) -> str:
@@ -86,10 +82,7 @@ class Visit(msgspec.Struct, frozen=True):
 
     @property
     def widget(self) -> str:
-        chosen = self.look.captcha
-        if chosen is None:
-            return ""
-        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_missing)
+        return Look(self.look, self.texts).widget
 
     def passkey(self, challenge: str = "") -> str:
         if not self.look.passkeys:

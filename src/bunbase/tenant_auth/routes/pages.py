@@ -18,6 +18,7 @@ from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.pkg.errors import InvalidInput, Problem, Unauthenticated
 from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.captcha import token_in
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, redirect
 from bunbase.tenant_auth.languages import chosen_texts, problem_text
 from bunbase.tenant_auth.languages.texts import Texts
@@ -43,8 +44,12 @@ class UserPageRoutes(PageRoutes):
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
         detail = look.texts.problems.get(problem.code) or _told_to_developers(problem)
-        again = isinstance(problem, LinkExpired)
-        return html(failed(look, detail, again), problem.status, problem.headers())
+        if isinstance(problem, LinkExpired):
+            project = request.query_params.get("project", "")
+            page = mails.link_over(look, detail, request.scope["path_template"], project)
+        else:
+            page = failed(look, detail)
+        return html(page, problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
         look = _known_look(request)
@@ -154,6 +159,37 @@ async def act_on_user_signup(
     return redirect(back.url) if back.signed_in else html(mails.signed_up(look, back.url))
 
 
+@PAGES.shows(mails.NEW_MAIL)
+async def show_new_user_mail(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+    """For a person whose link is over."""
+    look = await look_of(request, visitor, tenant_auth)
+    page = mails.new_mail(look, visitor.project, _page_of_mail(request))
+    return html(page, headers=mails.headers_of_new_mail(look))
+
+
+@PAGES.acts(mails.NEW_MAIL)
+async def act_on_new_user_mail(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Html:
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
+    path, email, captcha = _page_of_mail(request), fields.get("email", "").strip(), token_in(fields)
+    reset = path == mails.RESET
+    ask = tenant_auth.request_user_password_reset if reset else tenant_auth.request_user_verification
+    try:
+        await ask(visitor, email, look.of.app_url, captcha)
+    except Problem as problem:
+        error = problem_text(look.texts, problem, look.of.min_length)
+        again = mails.new_mail(look, visitor.project, path, email, error)
+        return html(again, problem.status, problem.headers() | mails.headers_of_new_mail(look))
+    return html(mails.new_mail_sent(look, email))
+
+
+def _page_of_mail(request: AnyRequest) -> str:
+    """Return the page that the new link opens: that of a new password, or that which confirms an address."""
+    path = request.query_params.get("of", "")
+    return path if path in mails.SENT_AGAIN else mails.RESET
+
+
 def _told_to_developers(problem: Problem) -> str:
     """Return what is wrong with the address to which an app has sent a browser, by the name of the parameter."""
     if problem.code in BAD_KEYS:
@@ -209,4 +245,6 @@ ROUTES = (
     act_on_user_link,
     show_user_signup,
     act_on_user_signup,
+    show_new_user_mail,
+    act_on_new_user_mail,
 )

@@ -51,7 +51,7 @@ class Password:
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
-        pool = await self.pools.of(keyed_project(caller))
+        pool = await self.pools.of(linked_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
         await self.requests.request(caller, MailKind.PASSWORD_RESET, email, redirect_to)

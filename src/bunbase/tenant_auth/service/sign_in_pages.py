@@ -101,7 +101,6 @@ class SignInPages:
     async def look(self, caller: Caller, request: PageRequest) -> SignInLook:
         """Raises: Forbidden, InvalidInput."""
         pool = await self._pool(caller, request)
-        chosen = pool.auth.captcha
         return SignInLook(
             *msgspec.structs.astuple(look_of(pool)),
             signups=pool.auth.signups is Signups.OPEN,
@@ -109,7 +108,6 @@ class SignInPages:
             confirms=confirms_addresses(pool.auth),
             phones=ready(pool),
             providers=pool.external.list().items,
-            captcha=chosen if chosen.provider else None,
         )
 
     async def end(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
@@ -232,9 +230,16 @@ class SignInPages:
 
 
 def look_of(pool: Pool) -> UserPage:
-    page = pool.auth.sign_in_page
+    page, captcha = pool.auth.sign_in_page, pool.auth.captcha
     app_url = pool.way_back(next(iter(pool.auth.redirect_urls), ""))
-    return UserPage(pool.app_name, page.languages, page.accent, pool.auth.password.min_length, app_url)
+    return UserPage(
+        pool.app_name,
+        page.languages,
+        page.accent,
+        pool.auth.password.min_length,
+        app_url,
+        captcha if captcha.provider else None,
+    )
 
 
 def _check_back(back: str, page: str) -> None:

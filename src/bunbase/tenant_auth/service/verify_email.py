@@ -10,7 +10,7 @@ from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.first_proofs import confirm
 from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
-from bunbase.tenant_auth.service.callers import keyed_project, linked_project
+from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 
 
@@ -23,7 +23,7 @@ class VerifyEmail:
 
     async def request(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
-        pool = await self.pools.of(keyed_project(caller))
+        pool = await self.pools.of(linked_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
         await self.requests.request(caller, MailKind.VERIFY_EMAIL, email, redirect_to)
