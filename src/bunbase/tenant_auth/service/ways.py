@@ -25,7 +25,7 @@ from bunbase.tenant_auth.service.sign_up import SignUp
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What the ways share, whoever opens the sessions."""
+    """The parts that the ways share: they do not depend on the part that opens the sessions."""
 
     places: Places
     requests: MailRequests
