@@ -48,12 +48,12 @@ class KeepTexts(msgspec.Struct, frozen=True):
 def kept_list(texts: Sequence[str], title: str, filename: str, labels: KeepTexts) -> str:
     """Return a list with both ways to keep it. `title`: the first line of the file. Use it once on a page."""
     text = "\n".join((title, "", *texts, ""))
+    file = f'download="{escape(filename)}" href="data:text/plain;charset=utf-8,{quote(text)}"'
     answers = f'data-done="{escape(labels.copied)}" data-failed="{escape(labels.failed)}"'
     return "\n".join(
         (
             items(texts, "kept"),
-            f'<a class="button" download="{escape(filename)}" href="data:text/plain;charset=utf-8,{quote(text)}">'
-            f"{escape(labels.download)}</a>",
+            f'<a class="button second" {file}>{escape(labels.download)}</a>',
             f'<button type="button" class="second" data-copy="kept" {answers} hidden>{escape(labels.copy)}</button>',
             '<p class="small" id="copied" role="status"></p>',
             SCRIPT_TAG,

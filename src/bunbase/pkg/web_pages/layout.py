@@ -43,9 +43,9 @@ input { width: 100%; min-height: 44px; margin: 0 0 16px; padding: 8px 12px; bord
 button, a.button { display: block; width: 100%; min-height: 44px; margin: 4px 0 8px; padding: 9px 20px;
   border: 1px solid var(--button); border-radius: 8px; background: var(--button); color: var(--on-button);
   font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; }
-button.second, a.button { border-color: var(--edge); background: transparent; color: var(--text); }
+button.second, a.second { border-color: var(--edge); background: transparent; color: var(--text); }
 button:hover, a.button:hover { filter: brightness(1.08); }
-button.second:hover, a.button:hover { background: var(--page); }
+button.second:hover, a.second:hover { background: var(--page); }
 input[aria-invalid] { border-color: var(--bad); }
 input + .small { margin: -10px 0 16px; }
 .divider { display: flex; align-items: center; gap: 12px; margin: 20px 0 12px; color: var(--small); font-size: 14px; }
@@ -168,9 +168,9 @@ def link(url: str, label: str) -> str:
     return f'<p><a href="{escape(url)}">{escape(label)}</a></p>'
 
 
-def button_link(url: str, label: str) -> str:
-    """Return a link that looks like a button."""
-    return f'<a class="button" href="{escape(url)}">{escape(label)}</a>'
+def button_link(url: str, label: str, main: bool = False) -> str:
+    """Return a link that looks like a button. `main`: it is the usual way to go on from the page."""
+    return f'<a class="{"button" if main else "button second"}" href="{escape(url)}">{escape(label)}</a>'
 
 
 def divider(text: str) -> str:

@@ -207,7 +207,7 @@ def recovery_codes(visit: Visit, end: PageEnd) -> str:
     labels = KeepTexts(said.download, said.copy, said.copied, said.copy_failed)
     title = said.recovery_file.format(app=visit.look.app_name)
     kept = kept_list(end.recovery_codes, title, RECOVERY_FILE, labels)
-    going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name))
+    going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name), main=True)
     return visit.page(said.recovery_title, paragraph(said.recovery_text), kept, going_on)
 
 
