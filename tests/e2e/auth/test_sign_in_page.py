@@ -20,7 +20,7 @@ AXE: Final = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 LOOKS: Final = [("light", "en", True), ("dark", "de", True), ("light", "fr", False), ("light", "es", False)]
 PHONE: Final = ViewportSize(width=320, height=640)
-FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone")
+FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone", "/new-mail")
 
 
 @pytest.fixture(scope="module")
