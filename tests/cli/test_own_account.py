@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.cli.qr import qr_lines
 from bunbase.contracts.bunauth.factors import Passkey
 from bunbase.contracts.bunauth.openid import Authorization
+from bunbase.pkg.qr import qr_lines
 from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.fake_accounts import FIRST_CODE
 from tests.cli.fake_api import EMAIL, NOW, FakeApi

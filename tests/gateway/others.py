@@ -379,7 +379,7 @@ class FakeTenantAuth(Room):
         await self.answering.wait()
         return Jwks((key.public_jwk(),))
 
-    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         self.calls["request_user_verification"] += 1
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:

@@ -17,10 +17,10 @@ from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.passkeys import app as passkeys
 from bunbase.cli.prompts import Yes, ask, ask_secret, confirmed, secret_from_input
-from bunbase.cli.qr import qr_lines
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.pkg.qr import qr_lines
 
 ME: Final = "/api/auth/me"
 TOTP: Final = "/api/auth/totp"

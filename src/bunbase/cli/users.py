@@ -131,12 +131,15 @@ def invite(
     /,
     *,
     role: RoleFlag = None,
+    language: Annotated[
+        str, Parameter(show_default=False, help="The language of the mail and of the user, such as de.")
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        body = {"email": email, **_given(role, None)}
+        body = {"email": email, **_given(role, None)} | ({"language": language} if language else {})
         made = ProjectUsers(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
     if flags.json:
         out.document(made)

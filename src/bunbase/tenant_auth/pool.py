@@ -55,7 +55,7 @@ from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
 from bunbase.tenant_auth.sign_in_codes import SignInCodes
 from bunbase.tenant_auth.store import Stores
-from bunbase.tenant_auth.store.addresses import PoolAddresses
+from bunbase.tenant_auth.store.addresses import PoolAddress, PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -151,7 +151,8 @@ class Pool:
         own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
         for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
         texts = {kind: _changed(base[kind], given) for kind, given in (own | for_all).items() if kind in base}
-        return AccountLetters(self.app_name, self.project, texts, language, asked_in)
+        accent = self.auth.sign_in_page.accent
+        return AccountLetters(self.app_name, self.project, texts, language, asked_in, accent)
 
     def letters_asked_in(self, language: str) -> AccountLetters:
         """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""
@@ -189,11 +190,15 @@ class Pool:
         return not self.auth.passkeys.rp_id or f"{ours.scheme}://{ours.netloc}" in self.party.origins
 
     @cached_property
-    def email_changes(self) -> EmailChanges:
+    def email_changes(self) -> EmailChanges[PoolAddress]:
         addresses = PoolAddresses(
             self._all.stores.users, self.project, self._all.revoked_until, partial(allows_domain, self.auth)
         )
-        return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
+
+        def letters(user: PoolAddress) -> AccountLetters:
+            return self.letters_asked_in(user.language)
+
+        return EmailChanges(self.links, addresses, letters, partial(self.page, "change-email"))
 
     @cached_property
     def challenges(self) -> SignInChallenges:

@@ -9,12 +9,12 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import deliverable, email_or_none, normal_domain
+from bunbase.pkg.colours import ACCENT
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.mail.senders import may_send_from, own_sender
 from bunbase.pkg.phones import is_country
-from bunbase.pkg.web_pages.layout import ACCENT
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
 from bunbase.tenant_auth.settings import CAPTCHAS
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bunauth.problems import ReauthenticationRequired, SecondFactorRequired
+from bunbase.contracts.bunauth.problems import InvalidCredentials, ReauthenticationRequired, SecondFactorRequired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import (
     InvalidCode,
@@ -32,6 +32,7 @@ from tests.tenant_auth.people import (
     AT_LIBRARY,
     BAKERY,
     LIBRARY,
+    PASSWORD,
     as_user,
     change_settings,
     claims_of,
@@ -258,6 +259,27 @@ async def test_a_signed_in_user_changes_the_number_with_a_fresh_proof_and_a_code
     clock.advance(601)
     with pytest.raises(ReauthenticationRequired):
         await tenant_auth.request_phone_change(eve, OTHER_PHONE, "")
+
+
+async def test_a_user_who_has_only_a_number_signs_in_with_it_and_a_password(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await phones_on(tenant_auth, verify_emails=True)
+    first, caller = await signed_in(tenant_auth, clock)
+    with pytest.raises(InvalidCredentials):
+        await tenant_auth.login(AT_BAKERY, PHONE, PASSWORD)
+    await tenant_auth.change_user_password(caller, PASSWORD, None)
+    again = await tenant_auth.login(AT_BAKERY, "+49 (0)170 123 45 67", PASSWORD)
+    wrong = [(AT_BAKERY, PHONE, "a wrong password"), (AT_LIBRARY, PHONE, PASSWORD), (AT_BAKERY, OTHER_PHONE, PASSWORD)]
+    for at, number, password in wrong:
+        with pytest.raises(InvalidCredentials):
+            await tenant_auth.login(at, number, password)
+    now = await as_user(tenant_auth, AT_BAKERY, again.access_token, clock.now().timestamp)
+
+    assert (again.user.id, again.amr) == (first.user.id, ("pwd",))
+    assert await tenant_auth.knows_address(BAKERY, PHONE, AT_BAKERY.ip)
+    with pytest.raises(LastSignInMethod):
+        await tenant_auth.remove_phone(now)  # nothing would name the user at a sign-in with the password
 
 
 async def test_a_number_belongs_to_one_user_and_the_last_way_in_stays(

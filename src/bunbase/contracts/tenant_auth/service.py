@@ -82,9 +82,10 @@ class TenantAuth(
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Sign in. Raises: InvalidCredentials, or UserBanned if the password was right.
+        """Sign in. `email`: an email address or a phone number.
 
-        A wrong password and an unknown email get the same answer in the same time.
+        A wrong password and an unknown user get the same answer in the same time. Raises: InvalidCredentials, or
+        UserBanned if the password was right.
         """
         ...
 

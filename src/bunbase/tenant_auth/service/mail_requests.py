@@ -16,7 +16,7 @@ from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
-from bunbase.tenant_auth.service.callers import first_language, keyed_project
+from bunbase.tenant_auth.service.callers import first_language, linked_project
 from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.store import Stores
 
@@ -36,7 +36,7 @@ class MailRequests:
         `redirect_to`: the address of the app to which the page behind the link leads. `kept`: another text for the
         link. Raises: InvalidInput.
         """
-        pool = await self.pools.of(keyed_project(caller))
+        pool = await self.pools.of(linked_project(caller))
         name = kept or pool.checked_redirect(redirect_to)
         if await request_mail(pool.stores, kind, email, pool.clock, name, first_language(caller)):
             self.nudge()
