@@ -188,9 +188,10 @@ async def test_an_import_and_stolen_tokens_have_entries(tenant_auth: TenantAuthS
     ]
 
 
-async def test_a_refused_sign_in_runs_the_same_statements_for_known_and_unknown_addresses(
-    tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
+async def test_a_refused_sign_in_and_a_look_at_ones_own_activity_run_the_same_statements_for_all_addresses(
+    tenant_auth: TenantAuthService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stranger = await without_password(tenant_auth, "mallory@example.com", clock)
     known = await tenant_auth.create_user(SERVER, NewUser(EVE, "correct horse battery"))
     ran: list[tuple[Any, str]] = []
     for name in ("one", "value", "execute"):
@@ -207,6 +208,7 @@ async def test_a_refused_sign_in_runs_the_same_statements_for_known_and_unknown_
         await refuse(tenant_auth, email)
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(AT_BAKERY, email, "123456")
+        await tenant_auth.own_user_activity(stranger, 1, None)  # stores what waits, but only for the stranger
         own = [sql for task, sql in ran if task is asyncio.current_task()]
         return [sql for sql in own if "FROM auth_settings" not in sql]  # they are cached, and read again after a change
 

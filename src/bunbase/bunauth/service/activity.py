@@ -82,7 +82,7 @@ class ActivityService:
     async def page(self, caller: Caller, limit: int, cursor: str | None) -> AccountActivity:
         """Return the activity of the caller's account, newest first. Raises: InvalidCursor, Forbidden."""
         developer = with_session(caller, "it cannot see the activity of the account: sign in")
-        await self.store_refused()
+        await self.refused.store_all(lambda one: one.user == developer.id)
         query = f"activity:{developer.id}"
         before = page_start(query, cursor, str, "").replace("\0", "")
         found = await self.stores.activity.page(developer.id, before, limit + 1)

@@ -4,6 +4,8 @@ Concern: a refused sign-in is kept only if the account exists. A write before th
     addresses with an account slower, and so tell strangers which these are.
 Decision: refused attempts are counted in memory, at the cost of one entry in a dictionary, and a job stores them
     once a second. A process that is killed loses the attempts of this second.
+Decision: a person who reads an activity log waits only for the own attempts to be stored. If it were for those of all,
+    a stranger would try an address, read the own log at once, and see by the time whether there was something to store.
 Rejected: a row for each attempt, also for unknown addresses, which a job reads later: strangers could then write to the
     database without limit, and the addresses that they try would be stored.
 """
@@ -54,11 +56,15 @@ class RefusedAttempts(Generic[A]):
         counted.last_at = now
         counted.count += 1
 
-    async def store_all(self) -> None:
-        """Store the attempts that were counted. After an error, the rest of them waits for the next call."""
-        while self.waiting:
-            attempt = next(iter(self.waiting))
-            counted = self.waiting.pop(attempt)
+    async def store_all(self, wanted: Callable[[A], bool] = lambda _: True) -> None:
+        """Store the attempts that were counted. After an error, the rest of them waits for the next call.
+
+        `wanted(attempt)`: False leaves an attempt for another call.
+        """
+        for attempt in [one for one in self.waiting if wanted(one)]:
+            counted = self.waiting.pop(attempt, None)
+            if counted is None:  # another call stores it
+                continue
             try:
                 await self.store(attempt, counted)
             except BaseException:
