@@ -344,6 +344,7 @@ class Pools:
         self.journal = Journal(stores.activity, site.clock)
         stores.mails.sender_of = self.sender_of
         stores.mails.for_reader = self.for_reader
+        stores.mails.is_known = self.is_known
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
@@ -359,6 +360,11 @@ class Pools:
         wanted = (person.user.language if person else "", letter.language)
         language = pool.language_of(*filter(None, wanted))
         return letter if language == pool.languages[0] else pool.letters_in(language).again(letter)
+
+    async def is_known(self, letter: Letter) -> bool:
+        """True if a user of the project has confirmed the address of a letter."""
+        person = await self.stores.users.by_email(letter.project, letter.to)
+        return person is not None and person.user.email_verified
 
     async def sender_of(self, project: str) -> OwnSender:
         return (await self.of(project)).sender

@@ -49,6 +49,10 @@ class SignInCodes:
         """Store a code in place of the older one. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)
 
+    async def is_open(self, kind: str, address: str) -> bool:
+        """True if the address has a code that is still valid."""
+        return await self.store.newest(self.project, kind, address, self.clock.now(), MAX_COMPARED) is not None
+
     async def newest(self, kind: str, address: str) -> str | None:
         """Return the code of an address that is still valid, to send it again."""
         sealed = await self.store.newest(self.project, kind, address, self.clock.now(), MAX_COMPARED)

@@ -329,3 +329,13 @@ async def test_only_codes_that_were_sent_to_a_new_number_are_valid_however_many_
 
     made = await tenant_auth.stores.db.value("SELECT sum(made) FROM sign_in_codes WHERE kind = 'phone_change'")
     assert made == len(sender.to(PHONE)) == MAX_PER_PHONE
+
+
+async def test_a_code_that_was_sent_stays_valid_if_the_next_message_is_dropped(tenant_auth: TenantAuthService) -> None:
+    sender = await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 1})
+    for _ in range(2):
+        await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
+        await settle(tenant_auth)
+
+    [message] = sender.to(PHONE)
+    assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, message.code)).user.phone == PHONE

@@ -28,12 +28,14 @@ class MailLinks:
         seconds: int,
         letter: Callable[[str], Letter],
         name: str = "",
-    ) -> None:
+    ) -> bool:
         """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail.
+
+        Return False if the mail was dropped, because the address gets too many.
 
         `user`: None if the link opens an account; `name` is then the name of the new account. `seconds`: its lifetime.
         """
-        await self.stores.mails.post(await self.make(kind, email, user, seconds, letter, name))
+        return await self.stores.mails.post(await self.make(kind, email, user, seconds, letter, name))
 
     async def make(
         self, kind: str, email: str, user: str | None, seconds: int, letter: Callable[[str], Letter], name: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
+from bunbase.pkg.identity.mail_requests import NotSent, answer_requests, need_sent, request_mail
 from bunbase.pkg.identity.store import INSTALLATION, IdentityStores
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, SIGN_IN_SECONDS, VERIFY_SECONDS
@@ -77,12 +77,14 @@ class MailRequests:
         # a code is made for every number: so a guess takes the same way whether or not the number has a user
         phone, kind = asked.email, MailKind.PHONE_CODE
         person = await self.stores.users.by_phone(pool.project, phone)
+        replaces = await pool.codes.is_open(kind, phone)
         # after the limit, the newest code is sent again: a stranger who asks often must not shut the owner out
         code = await pool.codes.make(kind, phone) or await pool.codes.newest(kind, phone)
         if code and _may_sign_in(pool, person, None):
             known = person is not None and person.user.phone_verified
             new = await self.texts.prepared(pool, "sign_in", phone, code, asked.language)
-            await self.texts.post(pool, new, code, known)
+            if not await self.texts.post(pool, new, code, known) and replaces:
+                raise NotSent
 
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
@@ -102,22 +104,29 @@ async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest)
 
 async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     # a code is made for every address: so a guess takes the same way whether or not the address has a user
+    replaces = await pool.codes.is_open(MailKind.SIGN_IN_CODE, asked.email)
     code = await pool.codes.make(MailKind.SIGN_IN_CODE, asked.email)
     if code and _may_sign_in(pool, person, asked.email):
-        await pool.stores.mails.post(pool.letters_asked_in(asked.language).sign_in_code(asked.email, code))
+        letter = pool.letters_asked_in(asked.language).sign_in_code(asked.email, code)
+        if not await pool.stores.mails.post(letter) and replaces:
+            raise NotSent
 
 
 async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     email, kind = asked.email, MailKind.SIGN_IN_LINK
     if _may_sign_in(pool, person, email):
         await pool.stores.mail_tokens.forget_of_address(email, kind)
-        await pool.links.post(
-            kind,
-            email,
-            None,  # the link is for the mailbox, which may have no user yet
-            SIGN_IN_SECONDS,
-            lambda token: pool.letters_asked_in(asked.language).sign_in_link(email, pool.page("sign-in-link", token)),
-            asked.name,
+        await need_sent(
+            pool.links.post(
+                kind,
+                email,
+                None,  # the link is for the mailbox, which may have no user yet
+                SIGN_IN_SECONDS,
+                lambda token: pool.letters_asked_in(asked.language).sign_in_link(
+                    email, pool.page("sign-in-link", token)
+                ),
+                asked.name,
+            )
         )
 
 
@@ -132,13 +141,15 @@ async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> Non
         await pool.stores.mails.post(pool.letters_asked_in(asked.language).already_a_user(email))
         return
     await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
-    await pool.links.post(
-        MailKind.SIGN_UP,
-        email,
-        None,
-        VERIFY_SECONDS,
-        lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("sign-up", token)),
-        asked.name,
+    await need_sent(
+        pool.links.post(
+            MailKind.SIGN_UP,
+            email,
+            None,
+            VERIFY_SECONDS,
+            lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("sign-up", token)),
+            asked.name,
+        )
     )
 
 
