@@ -255,6 +255,11 @@ async def test_a_sign_in_from_a_new_device_sends_a_mail_only_if_the_project_want
 
     assert await kinds(tenant_auth, EVE) == ["new_sign_in"]
     assert [one.new_device for one in (await of(tenant_auth, uid))[1:]] == [True, False, True, False, False]
+    for _ in range(MAX_DONE):  # somebody who knows the password fills the hour
+        await tenant_auth.pools.journal.add(BAKERY, uid, Event(UserAct.SIGN_IN), SYSTEM)
+    for by in (PHONE, msgspec.structs.replace(PHONE, ip="198.51.100.7")):
+        await signs_in(tenant_auth, uid, by)
+    assert await kinds(tenant_auth, EVE) == ["new_sign_in", "new_sign_in"]
 
 
 async def test_pages_filters_and_other_projects(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
