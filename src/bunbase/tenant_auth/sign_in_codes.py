@@ -49,6 +49,11 @@ class SignInCodes:
         """Store a code in place of the older one. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)
 
+    async def counted(self, kind: str, name: str) -> bool:
+        """Count an act. Return False if there were as many within the hour as an address may get codes."""
+        now = self.clock.now()
+        return await self.store.replace(self.project, NewCode(kind, name, "", now, now, now - HOUR, MAX_MADE))
+
     async def is_open(self, kind: str, address: str) -> bool:
         """True if the address has a code that is still valid."""
         return await self.store.newest(self.project, kind, address, self.clock.now(), MAX_COMPARED) is not None
