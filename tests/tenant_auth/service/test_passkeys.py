@@ -9,7 +9,7 @@ from bunbase.contracts.bunauth.problems import (
     ReauthenticationRequired,
     WrongPasskey,
 )
-from bunbase.contracts.tenant_auth.problems import SignUpFirst, UserBanned
+from bunbase.contracts.tenant_auth.problems import UserBanned
 from bunbase.contracts.tenant_auth.transfers import ImportChoices
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
@@ -112,14 +112,6 @@ async def test_a_user_with_the_longest_id_signs_in_with_a_passkey(
     await tenant_auth.reauthenticate(eve, Proof(passkey=authenticator.get(proof)))
 
     assert opened.user.id == id
-
-
-async def test_an_anonymous_user_adds_no_passkey(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
-    await choose(tenant_auth, anonymous={"enabled": True}, **SITE)
-    visitor = await user_of(tenant_auth, await tenant_auth.sign_in_anonymously(AT_BAKERY, {}), clock)
-
-    with pytest.raises(SignUpFirst):
-        await tenant_auth.passkey_options(visitor)
 
 
 async def test_the_last_way_in_cannot_be_deleted(tenant_auth: TenantAuthService, clock: ManualClock) -> None:
