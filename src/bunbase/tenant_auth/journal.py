@@ -97,7 +97,7 @@ class Journal:
     def __init__(self, store: ActivityStore, clock: Clock) -> None:
         self.store = store
         self.clock = clock
-        self.attempts = RefusedAttempts(self._store, _blurred, clock)
+        self.attempts = RefusedAttempts(self._store, _blurred, lambda attempt: attempt.project, clock)
 
     async def add(self, project: str, user: str, event: Event, actor: Actor) -> bool:
         """Store an event, in its transaction. Return True if the user has never signed in from the device."""

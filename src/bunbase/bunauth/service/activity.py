@@ -57,7 +57,7 @@ class ActivityService:
     def __init__(self, stores: Stores, clock: Clock) -> None:
         self.stores = stores
         self.clock = clock
-        self.refused = RefusedAttempts(self._store, _blurred, clock)
+        self.refused = RefusedAttempts(self._store, _blurred, lambda attempt: attempt.user, clock)
 
     async def add(self, caller: Caller, user: str, happened: Happened) -> None:
         """Store an action. Call this inside the transaction of the action."""
