@@ -23,8 +23,8 @@ PREFIX: Final = "biv"
 MAX_OPEN: Final = 1000
 QUERY: Final = "invites"
 USED: Final = (
-    "It was used or withdrawn, or it has expired. If you have opened your account with it, sign in. Otherwise ask the "
-    "person who invited you for a new one."
+    "It was used or withdrawn, or it is not valid any more. If you have opened your account with it, sign in. "
+    "Otherwise ask the person who invited you for a new one."
 )
 
 
