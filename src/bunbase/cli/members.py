@@ -12,7 +12,7 @@ from bunbase.cli.groups import RoleName, group_name, group_path
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.people import member_id
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.platform import Member, Members
@@ -20,7 +20,6 @@ from bunbase.contracts.platform import Member, Members
 OWNER: Final = "owner"
 
 Named = Annotated[str, Parameter(help="The member's email address or id, from `bunbase members list`.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 app = App(name="members", help="List, add, change and remove the members of a project or an organisation.")
 

@@ -16,11 +16,11 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.passkeys import app as passkeys
-from bunbase.cli.prompts import ask, ask_secret, secret_from_input
-from bunbase.cli.qr import qr_lines
+from bunbase.cli.prompts import Yes, ask, ask_secret, confirmed, secret_from_input
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.pkg.qr import qr_lines
 
 ME: Final = "/api/auth/me"
 TOTP: Final = "/api/auth/totp"
@@ -173,6 +173,7 @@ def delete(
     confirm: Annotated[
         str, Parameter(show_default=False, help="The address of your account, which confirms the deletion.")
     ] = "",
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Delete your account with its sessions, tokens and memberships. This cannot be undone.
@@ -182,7 +183,7 @@ def delete(
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Me, Call("GET", ME)).user
-        _check_confirmed(found, confirm, out)
+        _check_confirmed(found, confirm, yes, out)
         session.ask(type(None), Call("DELETE", ME))
         with session.file.changing() as credentials:
             credentials.forget(session.url)
@@ -222,10 +223,9 @@ def _new_password() -> str:
     return new
 
 
-def _check_confirmed(account: Account, confirm: str, out: Output) -> None:
+def _check_confirmed(account: Account, confirm: str, yes: bool, out: Output) -> None:
     """Raises: Usage, unless the person has typed the address of the account."""
     if not confirm:
         out.warn(f"This deletes the account {account.email}. This cannot be undone.")
-        confirm = ask(f"Type {account.email} to go on", f"To confirm without a terminal: --confirm {account.email}")
-    if confirm != account.email:
+    if confirmed(account.email, confirm, yes) != account.email:
         raise Usage("Nothing was changed.", "not_confirmed")

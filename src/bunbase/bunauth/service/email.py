@@ -23,7 +23,7 @@ class Email:
         self.proofs = proofs
         letters = requests.letters
         page = partial(letters.page, "change-email")
-        self.changes = EmailChanges(requests.links, stores.accounts, letters.account, page)
+        self.changes = EmailChanges(requests.links, stores.accounts, lambda _: letters.account, page)
 
     async def request_verification(self, email: str) -> None:
         await self.requests.request(MailKind.VERIFY_EMAIL, email)

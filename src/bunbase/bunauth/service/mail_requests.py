@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, assert_never
 
 from bunbase.bunauth.service.letters import Letters
@@ -10,7 +11,7 @@ from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.mail_links import MailLinks
-from bunbase.pkg.identity.mail_requests import answer_requests, need_sent, request_mail
+from bunbase.pkg.identity.mail_requests import answer_requests, request_mail
 from bunbase.pkg.identity.store.mail_tokens import MailRequest
 from bunbase.pkg.mail.account_letters import RESET_SECONDS, VERIFY_SECONDS
 from bunbase.pkg.mail.letters import Letter
@@ -39,22 +40,18 @@ class MailRequests:
 
     async def post_link(
         self, kind: MailKind, email: str, user_id: str | None, letter: Callable[[str], Letter], name: str = ""
-    ) -> bool:
-        """Make a link and post its mail. Return False if the mail was dropped, because the address gets too many.
-
-        Call this inside the transaction of the act. `letter(token)`: the mail.
-        """
+    ) -> None:
+        """Make a link and post its mail. Call this inside the transaction of the act. `letter(token)`: the mail."""
         seconds = RESET_SECONDS if kind is MailKind.PASSWORD_RESET else VERIFY_SECONDS
-        return await self.links.post(kind, email, user_id, seconds, letter, name)
+        await self.links.post(kind, email, user_id, seconds, letter, name)
 
     async def _answer(self, asked: MailRequest) -> None:
         account, email, kind = await self.stores.accounts.credentials(asked.email), asked.email, MailKind(asked.kind)
         match kind:
             case MailKind.SIGN_UP:
                 if account is None:
-                    await self.stores.mail_tokens.forget_of_address(email, kind)
-                    link = self.letters.sign_up
-                    await need_sent(self.post_link(kind, email, None, lambda token: link(email, token), asked.name))
+                    letter = partial(self.letters.sign_up, email)
+                    await self.links.post_only(kind, email, VERIFY_SECONDS, letter, asked.name)
                 else:
                     await self.stores.mails.post(self.letters.already_registered(email))
             case MailKind.VERIFY_EMAIL:

@@ -26,21 +26,6 @@ POSTPONED: Final = timedelta(seconds=60)
 log = logger("identity")
 
 
-class NotSent(Exception):
-    """The message of a request was dropped, because its address or its project gets too many."""
-
-
-async def need_sent(sending: Awaitable[bool]) -> None:
-    """Send a message whose link takes the place of an older one. Raises: NotSent, if the message was dropped.
-
-    Concern: if the message is dropped, the person has only the older link or code, and a stranger who asks often enough
-        would make it useless.
-    Decision: `answer_requests` undoes the whole answer then, so that nothing takes the place of what was sent.
-    """
-    if not await sending:
-        raise NotSent
-
-
 async def request_mail(
     stores: IdentityStores, kind: str, email: str, clock: Clock, name: str = "", language: str = ""
 ) -> bool:
@@ -60,8 +45,7 @@ async def answer_requests(
 ) -> None:
     """Answer the stored requests of all pools, but at most LIMIT. A job calls this.
 
-    `stores`: of any pool of the room. `answer` runs in the transaction that deletes the request; it raises NotSent if
-    the message was dropped.
+    `stores`: of any pool of the room. `answer` runs in the transaction that deletes the request.
 
     A request that cannot be answered delays no other request: after a Problem, for example without the keys of its
     project, it waits for POSTPONED. After any other failure it is dropped, because it would fail again.
@@ -74,9 +58,6 @@ async def answer_requests(
                 if asked is None:
                     return
                 await answer(asked)
-        except NotSent:  # the outbox has logged it
-            if asked is not None:
-                await drop_request(stores.db, asked)
         except Exception as failure:
             if asked is None:
                 raise

@@ -18,7 +18,7 @@ from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.pool import Pools
-from bunbase.tenant_auth.profiles import check_data, check_role
+from bunbase.tenant_auth.profiles import check_data, check_language, check_role
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
 
@@ -52,13 +52,14 @@ class UserInvites:
         project, email = managed_project(caller, Act.USER_INVITE_CREATE), normal_email(new.email)
         check_role(new.role)
         check_data(new.data)
+        check_language(new.language)
         pool, tokens = await self.pools.of(project), list[str]()
 
         def letter(token: str) -> Letter:
             tokens.append(token)
-            return pool.letters.user_invite(email, pool.page("sign-up", token))
+            return pool.letters_asked_in(new.language).user_invite(email, pool.page("sign-up", token))
 
-        kept = msgspec.json.encode({"role": new.role, "data": new.data}).decode()
+        kept = msgspec.json.encode({"role": new.role, "data": new.data, "language": new.language}).decode()
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
