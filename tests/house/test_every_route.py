@@ -1,4 +1,4 @@
-"""Every route must be in every table of routes. `tests/e2e/test_isolation.py` checks the table of isolation."""
+"""Every route must be in every table of routes. `tests/e2e/topologies/test_isolation.py` checks that of isolation."""
 
 from __future__ import annotations
 
