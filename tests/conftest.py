@@ -26,6 +26,7 @@ from bunbase.pkg import passwords
 from bunbase.pkg.db.migrations import migrate
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
+from tests.databases import Databases
 from tests.seeds import choose_profile
 from tests.work_units import WorkUnits, rank
 
@@ -143,11 +144,19 @@ async def filled(postgres: str) -> AsyncIterator[str]:
         yield urlsplit(url).path[1:]
 
 
+@pytest.fixture(scope="session")
+async def databases(postgres: str, filled: str) -> AsyncIterator[Databases]:
+    databases = Databases(postgres, filled)
+    yield databases
+    await databases.close()
+
+
 @pytest.fixture
-async def database_url(postgres: str, filled: str) -> AsyncIterator[str]:
-    """Yield the URL of a database with the tables of all rooms and no rows. It is dropped after the test."""
-    async with new_database(postgres, filled) as url:
-        yield url
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """Yield the URL of a database with the tables of all rooms and no rows. Its name is not used again."""
+    name = await databases.take()
+    yield databases.url(name)
+    await databases.give_back(name)
 
 
 @pytest.fixture
