@@ -48,6 +48,7 @@ async def test_the_next_test_finds_neither_rows_nor_used_numbers(databases: Data
         "DELETE FROM platform.migrations",
         ENTRIES.format(MAX_BYTES // 1000),
     ],
+    ids=["a column", "no column", "a trigger", "an index", "a function", "migrations", "many rows"],
 )
 async def test_a_database_that_cannot_be_emptied_is_dropped(databases: Databases, changed: str) -> None:
     serves_again, connection = await after(databases, changed)

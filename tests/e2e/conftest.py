@@ -1,4 +1,4 @@
-"""Real instances of BunBase, in each topology."""
+"""Real instances of BunBase. `topologies/conftest.py` has one of each topology."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ import pytest
 from bunbase.pkg.ids import new_id
 from tests.e2e.instance import Instance
 
-TOPOLOGIES = ("one", "five")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(scope="module", params=TOPOLOGIES)
-def instance(request: pytest.FixtureRequest, postgres: str) -> Iterator[Instance]:
-    """Yield a running instance that only one file of tests uses."""
-    with instance_of(request.param, postgres) as running:
-        yield running.start()
 
 
 @pytest.fixture

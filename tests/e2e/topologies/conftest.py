@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.conftest import TOPOLOGIES, instance_of
+from tests.e2e.conftest import instance_of
 from tests.e2e.instance import SETUP_TOKEN, Instance
 
+TOPOLOGIES = ("one", "five")
 ROOT = {"email": "root@example.com", "password": "correct horse battery"}
 
 
