@@ -16,7 +16,7 @@ from bunbase.pkg.ids import new_id
 
 MAX_BYTES: Final = 256 << 10  # of one table: rows that were deleted still take space
 GONE_SECONDS: Final = 10.0
-# What a change of the tables changes. PostgreSQL's own objects have ids below 16384.
+# A change of the tables changes one of these numbers. PostgreSQL's own objects have ids below 16384.
 SHAPE: Final = """
     SELECT ROW(
         (SELECT ROW(count(*), max(oid), sum(relnatts), sum(relchecks), sum(relhastriggers::int)) FROM pg_class),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdist.scheduler import LoadFileScheduling
 
 
-class WorkUnits(LoadFileScheduling):
+class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Let one process take a whole file, or a whole folder of end-to-end tests: its files share a server or a browser.
 
     If three processes took files of one folder, each would start the server.
