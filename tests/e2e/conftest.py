@@ -23,6 +23,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    with short_directory() as place:
+        yield place
+
+
 @pytest.fixture
 def dev() -> Iterator[Instance]:
     """Yield a `bunbase dev` that is not started yet, for tests that start and kill it themselves."""
@@ -43,17 +49,23 @@ def dev_instance() -> AbstractContextManager[Instance]:
 
 @contextmanager
 def instance_of(topology: str, postgres: str) -> Iterator[Instance]:
-    """Yield an instance that is not started yet, in a directory with a short path.
+    """Yield an instance that is not started yet. `postgres`: the server of an instance of several processes."""
+    with short_directory() as place:
+        instance = Instance(topology, place, "" if topology == "one" else new_database(postgres))
+        try:
+            yield instance
+        finally:
+            instance.close()
 
-    The path of a socket may have at most 107 bytes. `postgres`: the server of an instance of several processes.
-    """
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """Yield a directory with a short path, because the path of a socket may have at most 107 bytes."""
     place = Path(tempfile.mkdtemp(prefix="bb-e2e-", dir="/tmp"))
     place.chmod(0o755)
-    instance = Instance(topology, place, "" if topology == "one" else new_database(postgres))
     try:
-        yield instance
+        yield place
     finally:
-        instance.close()
         shutil.rmtree(place, ignore_errors=True)
 
 
