@@ -17,7 +17,6 @@ from bunbase.contracts.bundoc.documents import (
     Aggregation,
     Commit,
     CommitResult,
-    Document,
     Highlight,
     Precondition,
     Query,
@@ -102,8 +101,8 @@ async def test_a_write_with_an_idempotency_key_is_done_once(bundoc: Bundoc) -> N
 
     assert done[0].commit == done[1].commit == Commit(2, (CommitResult("d1", 2),))
     assert created[0].id == created[1].id
-    receipts = [done, created, [Document("", 0, b"", written=one) for one in deleted]]
-    assert [[one.written.replayed for one in pair if one.written] for pair in receipts] == [[False, True]] * 3
+    receipts = [*(one.written for one in done), *(one.written for one in created), *deleted]
+    assert [one.replayed for one in receipts if one] == [False, True] * 3
     with pytest.raises(IdempotencyMismatch):
         await bundoc.create(CALLER, "posts", b'{"a":1}', "other")
 
