@@ -20,7 +20,7 @@ class CollectionSchema(msgspec.Struct, frozen=True):
 
     name: str
     schema: dict[str, Any] | None = None
-    strict: bool = False
+    strict: bool | None = None
 
 
 class CollectionTypes(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ def types_of(collections: Iterable[CollectionSchema]) -> list[CollectionTypes]:
 
 def revision_of(collections: Iterable[CollectionSchema]) -> str:
     """Return a hash of the schemas. It changes when a type may change."""
-    known = {one.name: [one.schema, one.strict] for one in collections}
+    known = {one.name: [one.schema, bool(one.strict)] for one in collections}
     return hashlib.blake2b(msgspec.json.encode(known, order="sorted"), digest_size=REVISION_BYTES).hexdigest()
 
 
