@@ -21,7 +21,7 @@ from tests.seeds import examples
 ROOT = Path(__file__).parents[3]
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 OPTIONS = {"strict": True, "noEmit": True, "target": "es2022", "lib": ["es2022"], "types": [], "skipLibCheck": True}
-CASES = 40
+CASES = 25
 DRAWN = examples(CASES)  # the fixtures of these tests remove the variable that multiplies it
 
 

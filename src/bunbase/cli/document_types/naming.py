@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 WORD: Final = re.compile(r"[A-Za-z0-9]+")
+OF_US: Final = re.compile("[^aeiou]uses$")  # statuses, but houses and causes
 # names that mean something else in a generated file of either language
 TAKEN: Final = frozenset(
     {"Any", "AnyDocument", "Database", "False", "Id", "Literal", "NewAnyDocument", "None", "NotRequired"}
@@ -48,6 +49,8 @@ def singular(word: str) -> str:
     """Return the usual singular of an English plural; other words stay as they are."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
+    if OF_US.search(word) and len(word) > 5:
+        return word[:-2]
     if word.endswith(("ses", "xes", "ches", "shes", "zes")) and not word.endswith(("uses", "ases", "oses")):
         return word[:-2]
     if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3:
