@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bunbase.cli.document_types.model import Named, Type
+from bunbase.cli.document_types.model import NamedType, Type
 from bunbase.cli.document_types.naming import document_names
 from bunbase.cli.document_types.schemas import Reference, SchemaReader, references_in, text_of
 
@@ -32,7 +32,7 @@ class CollectionTypes(msgspec.Struct, frozen=True):
     name: str
     document: str
     type: Type | None
-    named: dict[Named, Type]
+    named: dict[NamedType, Type]
     references: tuple[Reference, ...]
     text: str
 

@@ -12,7 +12,7 @@ from bunbase.cli.document_types.model import (
     Array,
     Exactly,
     Field,
-    Named,
+    NamedType,
     Number,
     Object,
     Text,
@@ -33,7 +33,7 @@ class Intersecting:
     """`expand`: returns the type that a name stands for. After MOST_STEPS, every intersection is one of its two types,
     which has all of its values, and perhaps more."""
 
-    def __init__(self, expand: Callable[[Named], Type]) -> None:
+    def __init__(self, expand: Callable[[NamedType], Type]) -> None:
         self.expand = expand
         self.left = MOST_STEPS
 
@@ -46,8 +46,8 @@ class Intersecting:
             return other
         if level > MOST_LEVELS or self.left < 0:
             return one
-        if isinstance(one, Named) or isinstance(other, Named):
-            plain = [self.expand(type) if isinstance(type, Named) else type for type in (one, other)]
+        if isinstance(one, NamedType) or isinstance(other, NamedType):
+            plain = [self.expand(type) if isinstance(type, NamedType) else type for type in (one, other)]
             return self.both(plain[0], plain[1], level + 1)
         if isinstance(one, Union) or isinstance(other, Union):
             here, there = parts_of(one), parts_of(other)

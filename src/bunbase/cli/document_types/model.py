@@ -72,7 +72,7 @@ class Object(msgspec.Struct, frozen=True):
     rest: Type | None = None
 
 
-class Named(msgspec.Struct, frozen=True):
+class NamedType(msgspec.Struct, frozen=True):
     """A type with a name of its own: that of a schema in `$defs`. `whole`: the document itself, whose name is empty."""
 
     name: str
@@ -85,7 +85,7 @@ class Union(msgspec.Struct, frozen=True):
     parts: tuple[Type, ...]
 
 
-Type = Anything | Null | Boolean | Number | Text | Exactly | Array | Object | Named | Union
+Type = Anything | Null | Boolean | Number | Text | Exactly | Array | Object | NamedType | Union
 ANYTHING: Final = Anything()
 NOTHING: Final = Union(())
 ANY_ARRAY: Final = Array((), ANYTHING)
@@ -175,7 +175,7 @@ def may_be(type: Type, value: Exactly) -> bool:
             return value.kind == "number" and _is_number(type, value)
         case Null() | Array() | Object():
             return False
-        case Anything() | Exactly() | Named() | Union():
+        case Anything() | Exactly() | NamedType() | Union():
             raise AssertionError("not a plain type")
         case _ as never:
             assert_never(never)

@@ -16,7 +16,7 @@ from bunbase.cli.document_types.model import (
     Boolean,
     Exactly,
     Field,
-    Named,
+    NamedType,
     Null,
     Number,
     Object,
@@ -43,14 +43,14 @@ NewAnyDocument: TypeAlias = "dict[str, Any]"'''
 def python(header: str, collections: list[CollectionTypes]) -> str:
     """Return the text of the module. `header`: the lines of its first comment."""
     used = set(TAKEN) | {form.format(one.document) for one in collections for form in ("{}", "New{}", "{}Fields")}
-    body = [PRELUDE, *(block for one in collections for block in _Collection(one, used).blocks())]
+    body = [PRELUDE, *(block for one in collections for block in _PythonTypes(one, used).blocks())]
     text = "\n\n\n".join(body)
     imports = ", ".join([name for name in IMPORTED if name in text])
     top = "\n".join(f"# {line}" for line in header.splitlines())
     return f"{top}\n\nfrom __future__ import annotations\n\nfrom typing import {imports}\n\n{text}\n"
 
 
-class _Collection:
+class _PythonTypes:
     """Writes the types of one collection. `written`: the definitions so far. `used`: the names of all types."""
 
     def __init__(self, types: CollectionTypes, used: set[str]) -> None:
@@ -133,7 +133,7 @@ class _Collection:
                 return f"list[{self._text(union([*type.first, type.rest]), name + 'Item')}]"
             case Object():
                 return self._object(type, name)
-            case Named():
+            case NamedType():
                 return self.names[type]
             case Union():
                 return self._union(type, name)

@@ -16,7 +16,7 @@ from bunbase.cli.document_types.model import (
     Array,
     Boolean,
     Field,
-    Named,
+    NamedType,
     Null,
     Number,
     Object,
@@ -31,7 +31,7 @@ from bunbase.cli.document_types.model import (
 KINDS: Final = ("null", "boolean", "number", "string", "array", "object")
 EXACT: Final = 2**53 - 1  # the largest integer up to which JavaScript's numbers hold every integer
 MOST_ELEMENTS: Final = 32  # of a tuple; the others have the type of the rest
-ROOT: Final = Named("", whole=True)
+ROOT: Final = NamedType("", whole=True)
 OF_TIMES: Final = {
     "date-time": "A time in RFC 3339.",
     "date": "A date in RFC 3339: 2026-11-29.",
@@ -70,8 +70,8 @@ class SchemaReader:
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
-        self.named: dict[Named, Type] = {}
-        self.open: list[Named] = []
+        self.named: dict[NamedType, Type] = {}
+        self.open: list[NamedType] = []
         self.intersecting = Intersecting(self.expand)
 
     def document(self) -> Type:
@@ -81,7 +81,7 @@ class SchemaReader:
         self._meet(self.named[ROOT])
         return self.named[ROOT]
 
-    def expand(self, name: Named) -> Type:
+    def expand(self, name: NamedType) -> Type:
         """Return the type that a name stands for. A definition that only leads back to itself is anything."""
         if name in self.named:
             return self.named[name]
@@ -90,10 +90,10 @@ class SchemaReader:
         self.open.append(name)
         try:
             found = self._read(self._schema_of(name))
-            while isinstance(found, Named):
+            while isinstance(found, NamedType):
                 found = self.expand(found)
-            if isinstance(found, Union) and any(isinstance(part, Named) for part in found.parts):
-                found = union(self.expand(part) if isinstance(part, Named) else part for part in found.parts)
+            if isinstance(found, Union) and any(isinstance(part, NamedType) for part in found.parts):
+                found = union(self.expand(part) if isinstance(part, NamedType) else part for part in found.parts)
         finally:
             self.open.pop()
         if not self.open:
@@ -128,7 +128,7 @@ class SchemaReader:
     def _and(self, one: Type, other: Type) -> Type:
         return self.intersecting.both(one, other)
 
-    def _schema_of(self, name: Named) -> Any:
+    def _schema_of(self, name: NamedType) -> Any:
         return self.schema if name == ROOT else self.schema["$defs"][name.name]
 
     def _of_kinds(self, schema: dict[str, Any]) -> Type:
@@ -229,10 +229,10 @@ def references_in(schema: Any, path: tuple[str, ...] = (), in_array: bool = Fals
         yield from references_in(schema.get("items"), path, in_array=True)
 
 
-def names_in(type: Type) -> Iterator[Named]:
+def names_in(type: Type) -> Iterator[NamedType]:
     """Yield the names that a type uses, without those inside of the named types."""
     match type:
-        case Named():
+        case NamedType():
             yield type
         case Union():
             yield from _names_of(type.parts)
@@ -253,16 +253,16 @@ def text_of(schema: Any) -> str:
     return "\n".join([*said, *([OF_TIMES[schema["format"]]] if schema.get("format") in OF_TIMES else [])])
 
 
-def _names_of(types: Iterable[Type]) -> Iterator[Named]:
+def _names_of(types: Iterable[Type]) -> Iterator[NamedType]:
     for type in types:
         yield from names_in(type)
 
 
-def _name(reference: str) -> Named:
+def _name(reference: str) -> NamedType:
     """Return the name that `#` or `#/$defs/name` stands for. The server accepts no other references."""
     if reference == "#":
         return ROOT
-    return Named(reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
+    return NamedType(reference.rpartition("/")[2].replace("~1", "/").replace("~0", "~"))
 
 
 def _is_wide(schema: dict[str, Any]) -> bool:

@@ -16,7 +16,7 @@ from bunbase.cli.document_types.model import (
     Boolean,
     Exactly,
     Field,
-    Named,
+    NamedType,
     Null,
     Number,
     Object,
@@ -63,7 +63,7 @@ def typescript(header: str, collections: list[CollectionTypes]) -> str:
     lines = [*(f"// {line}" for line in header.splitlines()), "", PRELUDE.rstrip()]
     used = set(TAKEN) | {form.format(one.document) for one in collections for form in ("{}", "New{}", "{}Fields")}
     for one in collections:
-        lines += ["", *_Collection(one, used).lines()]
+        lines += ["", *_TypeScriptTypes(one, used).lines()]
     lines += [
         "",
         "/** All collections: what a read returns, what a write takes, and to which collections fields refer. */",
@@ -78,7 +78,7 @@ def _entry(one: CollectionTypes) -> Iterator[str]:
     yield f"{one.name}: {{ read: {one.document}; write: New{one.document}; refs: {refs} }};"
 
 
-class _Collection:
+class _TypeScriptTypes:
     """Writes the types of one collection. `used`: the names of all types in the module."""
 
     def __init__(self, types: CollectionTypes, used: set[str]) -> None:
@@ -135,7 +135,7 @@ class _Collection:
                 return self._array(type, margin)
             case Object():
                 return self._object(type, margin)
-            case Named():
+            case NamedType():
                 return self.names[type]
             case Union():
                 return " | ".join([self._text(part, margin) for part in type.parts]) or "never"
