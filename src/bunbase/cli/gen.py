@@ -110,7 +110,7 @@ def _paths(languages: list[str], out: Path | None, check: bool) -> dict[str, Pat
 def _check(made: list[Made]) -> None:
     stale = [one.file for one in made if one.changed]
     if stale:
-        raise Stale(f"{' and '.join(stale)} does not match the schemas. Run the same command without --check.")
+        raise Stale(f"Out of date: {', '.join(stale)}. Run the same command without --check.")
 
 
 def _text_in(path: Path) -> str | None:
