@@ -1,4 +1,4 @@
-"""Types of documents in TypeScript and Python, made from the JSON Schemas of collections (docs/decisions/0067).
+"""Types of documents in TypeScript and Python, made from the JSON Schemas of collections (docs/decisions/0069).
 
 model       the types that both languages share, with their union and intersection
 schemas     reads a JSON Schema as such a type

@@ -1,4 +1,4 @@
--- Answers to calls and new jobs that have an idempotency key (docs/decisions/0066). `act` and `request` are hashes.
+-- Answers to calls and new jobs that have an idempotency key (docs/decisions/0068). `act` and `request` are hashes.
 CREATE TABLE kept_calls (
     project text NOT NULL,
     act bytea NOT NULL,
