@@ -72,7 +72,6 @@ def compiled(command: list[str], folder: Path) -> str:
 
 
 @pytest.mark.explore
-@pytest.mark.timeout(900)  # in `make explore`
 def test_tsc_and_mypy_accept_all_valid_documents_and_refuse_the_others(tmp_path: Path) -> None:
     """One run of each compiler checks all cases. A comment expects the error of each document that it must refuse."""
     made = Cases(tmp_path)
