@@ -21,9 +21,11 @@ from bunbase.gateway.examples import with_examples
 from bunbase.gateway.openapi_callers import COOKIES, SCHEMES, add_callers, describe_act, describe_project
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
 from bunbase.gateway.route_acts import act_of
+from bunbase.pkg.errors import CODES
 from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
+DOCUMENTS: Final = ("/v1/data", "/v1/commit")
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEM: Final = {
     "type": "object",
@@ -33,7 +35,11 @@ PROBLEM: Final = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "The stable code of this error. Programs should compare this field."},
+        "code": {
+            "type": "string",
+            "description": "The stable code of this error: a ProblemCode, or a code that a newer server has added. "
+            "Programs should compare this field.",
+        },
         "detail": {"type": "string", "description": "A sentence for people: what is wrong, and what to do next."},
         "request_id": {"type": "string"},
     },
@@ -45,6 +51,27 @@ FAILURE: Final = {
     "content": PROBLEM_CONTENT,
 }
 ANY_FAILURE: Final = {"$ref": "#/components/responses/Problem"}
+
+
+def problem_codes() -> dict[str, Any]:
+    """Return the schema of all codes of this server.
+
+    The member `code` of a Problem stays an open string: a client that parses it as one of these values would fail in
+    its error handling when a newer server sends a new code.
+    """
+    codes = sorted(code for code, problem in CODES.items() if problem.__module__.startswith("bunbase."))
+    described = "All error codes of this version, with their meaning in docs/reference/errors.md."
+    return {"type": "string", "title": "ProblemCode", "description": described, "enum": codes}
+
+
+REPLAYED_HEADER: Final = {
+    "description": "An earlier request with the same Idempotency-Key got this answer; nothing was done again.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+SEQ_HEADER: Final = {
+    "description": "The state of the project after the write, as `<epoch>.<number>`: send it as X-Bunbase-At-Least.",
+    "schema": {"type": "string", "pattern": r"^[0-9a-f]{1,32}\.[0-9]{1,18}$"},
+}
 
 
 class Document(JsonRenderPlugin):
@@ -91,7 +118,7 @@ def completed(app: Litestar) -> dict[str, Any]:
     document: dict[str, Any] = app.openapi_schema.to_schema()
     found = list(_operations(app, document))
     schemas = document["components"].setdefault("schemas", {})
-    schemas |= components(handler for *_, handler in found) | {"Problem": PROBLEM}
+    schemas |= components(handler for *_, handler in found) | {"Problem": PROBLEM, "ProblemCode": problem_codes()}
     failures = {"Problem": FAILURE}
     for method, path, operation, handler in found:
         _complete(operation, handler)
@@ -100,6 +127,7 @@ def completed(app: Litestar) -> dict[str, Any]:
         act = act_of(method, path)
         if act is not None:
             describe_act(operation, act)
+        _add_headers(operation, path)
         _add_failures(operation["responses"], failures)
     document["components"] |= {"responses": failures, "securitySchemes": SCHEMES}
     return with_examples(document)
@@ -145,6 +173,19 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
         if not parameter.get(name):
             parameter.pop(name, None)
     describe_project(parameter)
+
+
+def _add_headers(operation: dict[str, Any], path: str) -> None:
+    """Describe the headers of the answers to writes, in place."""
+    taken = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "Idempotency-Key" not in taken:
+        return
+    added = {"Idempotency-Replayed": REPLAYED_HEADER}
+    if path.startswith(DOCUMENTS):
+        added["X-Bunbase-Seq"] = SEQ_HEADER
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["headers"] = answer.get("headers", {}) | added
 
 
 def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:
