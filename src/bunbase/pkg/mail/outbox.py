@@ -179,8 +179,8 @@ class MailOutbox:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
         If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
-        Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
-        cannot wait for each other. An address that only older versions accepted is stored, and its mail fails when it
+        Post all mails of a transaction with one call, after its other statements: it locks the addresses, in one order,
+        so two transactions at once cannot wait for each other. An address that only older versions accepted is stored, and its mail fails when it
         is sent: the act itself must not fail. Raises: ValueError if `to` of a letter is not an address.
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
