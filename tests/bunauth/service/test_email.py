@@ -9,8 +9,10 @@ from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.problems import LinkExpired, ReauthenticationRequired
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.store import INSTALLATION
 from tests.bunauth.mailbox import kinds, link
 from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.pkg.identity.pools import assert_finds_links_by_index
 from tests.pkg.waiting import until_true
 from tests.rooms import ANYONE
 
@@ -175,3 +177,7 @@ async def test_a_verified_address_is_asked_about_a_change_that_was_begun_before(
 
     with pytest.raises(LinkExpired):
         await bunauth.confirm_email_change(ANYONE, prepared)
+
+
+async def test_the_links_of_an_address_are_found_by_an_index_among_many_others(bunauth: BunAuthService) -> None:
+    await assert_finds_links_by_index(bunauth.stores.db, INSTALLATION)
