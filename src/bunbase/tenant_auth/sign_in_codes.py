@@ -75,6 +75,10 @@ class SignInCodes:
         until = now + timedelta(seconds=CODE_SECONDS)
         return code, NewCode(kind, address, sealed, now, until, now - HOUR, MAX_MADE)
 
+    async def lock(self, kind: str, address: str) -> None:
+        """Lock the code that `keep` may replace. Call this before a message is posted: see `MailLinks`."""
+        await self.store.lock(self.project, kind, address)
+
     async def keep(self, new: NewCode) -> bool:
         """Store a code in place of the older one. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)

@@ -5,15 +5,20 @@ import asyncio
 import pytest
 
 from bunbase.bunauth.service import BunAuthService
+from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.problems import LinkExpired, ReauthenticationRequired
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.identity.store import INSTALLATION
 from tests.bunauth.mailbox import kinds, link
 from tests.bunauth.people import PASSWORD, caller_with, registered
+from tests.pkg.identity.pools import assert_finds_links_by_index
+from tests.pkg.waiting import until_true
 from tests.rooms import ANYONE
 
 ADA, NEW = "ada@example.com", "ada@new.example"
 DAY = 86400
+BLOCKS_ANOTHER = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 
 
 async def test_the_link_of_the_first_mail_verifies_the_address_once(bunauth: BunAuthService) -> None:
@@ -139,6 +144,30 @@ async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(
         await asyncio.gather(bunauth.request_email_change(ada, NEW), bunauth.request_email_change(other, ADA))
 
 
+@pytest.mark.parametrize("page", ["verify-email", "reset-password"])
+async def test_a_link_that_is_used_while_another_act_ends_it_has_expired(bunauth: BunAuthService, page: str) -> None:
+    """A deletion locks the account and then its links, as every act does: otherwise they could deadlock."""
+    id, stores = (await registered(bunauth)).user.id, bunauth.stores
+    await bunauth.request_password_reset(ADA)
+    token, ended = await link(bunauth, ADA, page), asyncio.Event()
+
+    async def use() -> None:
+        await ended.wait()
+        if page == "verify-email":
+            await bunauth.verify_email(ANYONE, token)
+        await bunauth.reset_password(ANYONE, token, PASSWORD)
+
+    using = asyncio.create_task(use())
+    async with stores.db.transaction():
+        await stores.accounts.locked(id)
+        ended.set()
+        await until_true(lambda: stores.db.value(BLOCKS_ANOTHER))
+        await stores.mail_tokens.forget_of_account(id, *MailKind)
+
+    with pytest.raises(LinkExpired):
+        await using
+
+
 async def test_a_verified_address_is_asked_about_a_change_that_was_begun_before(bunauth: BunAuthService) -> None:
     caller = await caller_with(bunauth, (await registered(bunauth)).access_token)
     await bunauth.request_email_change(caller, NEW)
@@ -148,3 +177,7 @@ async def test_a_verified_address_is_asked_about_a_change_that_was_begun_before(
 
     with pytest.raises(LinkExpired):
         await bunauth.confirm_email_change(ANYONE, prepared)
+
+
+async def test_the_links_of_an_address_are_found_by_an_index_among_many_others(bunauth: BunAuthService) -> None:
+    await assert_finds_links_by_index(bunauth.stores.db, INSTALLATION)

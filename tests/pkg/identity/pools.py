@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import Final
@@ -23,7 +23,7 @@ from bunbase.pkg.identity.holders import Vault
 from bunbase.pkg.identity.mail_links import MailLinks
 from bunbase.pkg.identity.second_step import SecondStep
 from bunbase.pkg.identity.sign_in_challenges import SignInChallenges
-from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store import IdentityStores, mail_tokens
 from bunbase.pkg.mail import outbox
 from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.outbox import MailOutbox
@@ -38,6 +38,9 @@ CREATE TABLE accounts (
     verified boolean NOT NULL DEFAULT true, PRIMARY KEY (project, id), UNIQUE (project, email)
 );
 """
+MANY_LINKS: Final = """
+INSERT INTO mail_tokens (project, hash, kind, email, expires_at)
+SELECT $1, sha256(n::text::bytea), 'sign_up', n || '@example.com', $2 FROM generate_series(1, 1000) AS n"""
 
 
 class SampleHolder(msgspec.Struct, frozen=True):
@@ -122,3 +125,13 @@ def statements(module: ModuleType) -> str:
     text = module.__doc__ or ""
     lines = text[text.index("    CREATE TABLE") :].splitlines()
     return textwrap.dedent("\n".join(line for line in lines if line.startswith("    "))) + "\n"
+
+
+async def assert_finds_links_by_index(db: Database, project: str) -> None:
+    """Check that each statement for the links of one address reads no links of others."""
+    async with db.transaction():
+        await db.execute(MANY_LINKS, project, datetime(2030, 1, 1, tzinfo=UTC))
+        await db.execute("ANALYZE mail_tokens")
+        for statement in (mail_tokens.LOCK_OF_ADDRESS, mail_tokens.FORGET_OF_ADDRESS):
+            plan = str(await db.value(f"EXPLAIN (FORMAT JSON) {statement}", project, "7@example.com", "sign_up"))
+            assert "mail_tokens_email" in plan, plan

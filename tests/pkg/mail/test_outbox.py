@@ -210,6 +210,29 @@ async def test_a_project_sends_no_more_mails_in_an_hour_than_its_limit_but_all_n
     assert len(await rows(outbox)) == 9
 
 
+async def test_no_number_of_projects_passes_the_limit_of_an_address_and_none_shuts_out_those_who_know_it(
+    db: Database, clock: ManualClock
+) -> None:
+    outbox = MailOutbox(db, clock, MailSettings(host="mail.test", sender="a@b.c", max_of_a_kind=100))
+
+    async def knows(letter: Letter) -> bool:
+        return letter.project.startswith("knows")
+
+    async def sent(project: str, notice: bool = False) -> int:
+        """Send as many mails as the project may send, and return their number."""
+        letter = Letter("ada@example.com", "Code", "1", project=project, kind="code", notice=notice)
+        return [await outbox.post(letter) for _ in range(31)].index(False)
+
+    outbox.is_known = knows
+
+    assert [await sent(project) for project in ("bad 1", "bad 2", "bad 3")] == [15, 5, 0]
+    assert [await sent(project) for project in ("knows 1", "knows 2", "knows 1")] == [3, 3, 0]
+    assert [await sent("bad 1", notice=True), await sent("knows 1", notice=True)] == [15, 5]
+    assert await sent("bad 2", notice=True) == 3, "a notice goes only to users"
+    assert sum([await sent(f"knows {number}") for number in range(3, 9)]) == 30 - 20 - 6
+    assert await sent("") == 0
+
+
 async def test_requests_at_once_do_not_pass_the_limit(db: Database, clock: ManualClock) -> None:
     outbox = MailOutbox(db, clock, MailSettings(host="mail.test", sender="a@b.c", max_of_a_kind=3))
 

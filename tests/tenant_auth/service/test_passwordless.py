@@ -10,6 +10,7 @@ from bunbase.contracts.bunauth.problems import InvalidCredentials, LinkExpired, 
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.problems import InvalidCode, UserBanned
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
@@ -22,6 +23,7 @@ from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
     BAKERY,
+    LIBRARY,
     PASSWORD,
     change_settings,
     signed_up,
@@ -303,3 +305,16 @@ async def test_strangers_who_ask_for_mails_to_other_addresses_cannot_use_up_the_
 
     assert await code(tenant_auth)
     assert len(await mails(tenant_auth, "")) == 5
+
+
+async def test_the_owners_of_other_projects_cannot_use_up_the_mails_of_a_user(tenant_auth: TenantAuthService) -> None:
+    await verified(tenant_auth)
+    limits = tenant_auth.stores.mails.settings
+    tenant_auth.stores.mails.settings = msgspec.structs.replace(limits, max_per_address=6)
+    for number in range(6):  # each from a project of its own
+        await tenant_auth.invite_user(secret_caller(LIBRARY), NewUserInvite(EVE))
+        await tenant_auth.stores.db.execute(
+            "UPDATE mails SET project = $1 WHERE project = $2", f"prj_{number}", LIBRARY
+        )
+
+    assert await code(tenant_auth)

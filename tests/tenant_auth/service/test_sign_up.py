@@ -152,7 +152,7 @@ async def test_the_link_of_an_earlier_mail_stays_valid_while_its_address_gets_to
     mailed = await link(tenant_auth, EVE, "sign-up")
 
     assert mailed == shown[-3]
-    assert {one.id for one in (await tenant_auth.user_invites(ADA, 20, None)).items} == {made[-1].id, made[-3].id}
+    assert [one.id for one in (await tenant_auth.user_invites(ADA, 20, None)).items] == [made[-1].id], "listed once"
     if end == "used":
         user = (await tenant_auth.confirm_user_signup(AT_BAKERY, mailed, CHOSEN)).user
         assert user.role == made[-1].role, "the newest invitation decides"

@@ -14,6 +14,7 @@ from bunbase.pkg.identity import external_login, factor_checks, mail_links, sign
 from bunbase.pkg.identity.store.passkeys import PasskeyAct
 from bunbase.pkg.mail import outbox
 from bunbase.tenant_auth.service import TenantAuthService
+from tests.pkg.identity.pools import assert_finds_links_by_index
 from tests.tenant_auth.factors import EVE, SITE, choose
 from tests.tenant_auth.people import BAKERY, without_password
 from tests.tenant_auth.tables import tables
@@ -104,3 +105,7 @@ async def test_the_room_has_the_tables_that_the_shared_pieces_need(tenant_auth: 
     for table, body in documented:
         columns = set(re.findall(r"^        ([a-z_]+) [a-z]", body, re.MULTILINE))
         assert (table, columns ^ stored[table]) == (table, set())
+
+
+async def test_the_links_of_an_address_are_found_by_an_index_among_many_others(tenant_auth: TenantAuthService) -> None:
+    await assert_finds_links_by_index(tenant_auth.stores.db, BAKERY)

@@ -33,6 +33,10 @@ class Email:
     async def verify(self, caller: Caller, token: str) -> EmailConfirmed:
         """Verify the address that a link was sent to. Raises: LinkExpired."""
         async with self.stores.db.transaction():
+            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            seen = await self.requests.links.find(token, MailKind.VERIFY_EMAIL)
+            if seen is not None and seen.user_id is not None:
+                await self.stores.accounts.locked(seen.user_id)
             found = await self.requests.links.take(token, MailKind.VERIFY_EMAIL)
             if found is None or found.user_id is None:
                 raise LinkExpired("Ask for a new mail, and use its link.")

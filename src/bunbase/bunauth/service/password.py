@@ -69,8 +69,9 @@ class Password:
             raise _link_expired()
         hash = await self.passwords.hash(password, linked.email)
         async with self.stores.db.transaction():
+            # lock the account before the link, as a deletion of the account does, so that they cannot deadlock
+            account = await self.stores.accounts.locked(linked.user_id) if linked.user_id else None
             found = await self.stores.mail_tokens.take(link, RESETS, now)
-            account = await self.stores.accounts.locked(found.user_id) if found and found.user_id else None
             if found is None or found.user_id is None or account is None or account.email != found.email:
                 raise _link_expired()
             removed: tuple[str, ...] = ()

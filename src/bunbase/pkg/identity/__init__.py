@@ -81,6 +81,7 @@ the installation. Each room adds the foreign key to its own accounts, ON DELETE 
     );
     CREATE INDEX mail_tokens_user ON mail_tokens (project, user_id, kind);
     CREATE INDEX mail_tokens_expiry ON mail_tokens (expires_at);
+    CREATE INDEX mail_tokens_email ON mail_tokens (project, email);
     CREATE TABLE mail_requests (
         project text NOT NULL,
         kind text NOT NULL,

@@ -1,4 +1,11 @@
-"""Links that are sent by mail. Each works once, and the database has only its hash."""
+"""Links that are sent by mail. Each works once, and the database has only its hash.
+
+Concern: posting a mail locks the mailbox, and using a link locks the link. A person who uses a link may get a mail by
+    that, while a request for another link to the same mailbox is answered: the two must not wait for each other.
+Decision: every transaction locks in one order: the account, its links and codes, and at last the mailbox. So the links
+    that a mail replaces are locked before it is posted, and the new one is stored before. If the mail is dropped, the
+    new one is deleted again.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +42,10 @@ class MailLinks:
         A link whose mail is dropped, because the address has had too many, is not stored.
         """
         token, until = self._new(seconds)
-        if await self.stores.mails.post(letter(token)):
-            await self._add(NewMailToken(fingerprint(token), kind, user, email, until, name))
+        new = NewMailToken(fingerprint(token), kind, user, email, until, name)
+        oldest = await self._add(new)
+        posted = await self.stores.mails.post(letter(token))
+        await self.stores.mail_tokens.forget(oldest if posted else [new.hash])
 
     async def post_only(
         self, kind: str, email: str, seconds: int, letter: Callable[[str], Letter], name: str = ""
@@ -47,18 +56,22 @@ class MailLinks:
         shut the reader of the mailbox out. Otherwise as `post`.
         """
         token, until = self._new(seconds)
+        earlier = await self.stores.mail_tokens.of_address_locked(email, kind)
+        new = NewMailToken(fingerprint(token), kind, None, email, until, name)
+        await self._add(new)
         if await self.stores.mails.post(letter(token)):
-            await self.stores.mail_tokens.forget_of_address(email, kind)
-            await self._add(NewMailToken(fingerprint(token), kind, None, email, until, name))
+            await self.stores.mail_tokens.forget(earlier)
         else:
-            await self.stores.mail_tokens.renew(email, kind, until)
+            await self.stores.mail_tokens.forget([new.hash])
+            await self.stores.mail_tokens.renew(earlier, until)
 
     async def make(
         self, kind: str, email: str, user: str | None, seconds: int, letter: Callable[[str], Letter], name: str = ""
     ) -> Letter:
         """Make a link and return its mail, for an act that posts several mails at once. Otherwise as `post`."""
         token, until = self._new(seconds)
-        await self._add(NewMailToken(fingerprint(token), kind, user, email, until, name))
+        oldest = await self._add(NewMailToken(fingerprint(token), kind, user, email, until, name))
+        await self.stores.mail_tokens.forget(oldest)
         return letter(token)
 
     async def find(self, token: str, *kinds: str) -> MailToken | None:
@@ -72,5 +85,8 @@ class MailLinks:
     def _new(self, seconds: int) -> tuple[str, datetime]:
         return new_secret(self.prefix), self.clock.now() + timedelta(seconds=seconds)
 
-    async def _add(self, new: NewMailToken) -> None:
-        await self.stores.mail_tokens.add(new, MAX_OPEN)
+    async def _add(self, new: NewMailToken) -> list[bytes]:
+        """Store a link. Return the links of its account that are too many now; they are locked."""
+        tokens = self.stores.mail_tokens
+        await tokens.add(new)
+        return [] if new.user_id is None else await tokens.oldest_locked(new.user_id, new.kind, MAX_OPEN)

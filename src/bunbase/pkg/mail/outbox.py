@@ -55,10 +55,13 @@ CLAIM_MARGIN: Final = timedelta(seconds=30)  # for storing the result after the 
 RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
 MAX_REASON: Final = 300
 KEPT_PART: Final = 5  # one mail of five of a project is kept for known addresses
+KEPT_OF_ADDRESS: Final = 3  # one mail of three to an address is kept for the projects that know it, in small shares
+SHARES: Final = 3  # so many projects use up what is kept
 
 LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
 COUNT = """
-SELECT count(*) FILTER (WHERE notice = $3) AS of_all, count(*) FILTER (WHERE kind = $4 AND project = $5) AS of_kind
+SELECT count(*) FILTER (WHERE notice = $3) AS of_all, count(*) FILTER (WHERE kind = $4 AND project = $5) AS of_kind,
+    count(*) FILTER (WHERE notice = $3 AND project = $5) AS of_project
 FROM mails WHERE mailbox = $1 AND created_at > $2"""
 POST = """
 INSERT INTO mails (id, project, kind, notice, recipient, mailbox, subject, plain, html, state,
@@ -136,8 +139,11 @@ async def no_own_way(_project: str) -> bool:
 
 
 class RecentMails(msgspec.Struct, frozen=True):
+    """The mails to one address within the hour. `of_kind`, `of_project`: only those of the project that asks."""
+
     of_all: int
     of_kind: int
+    of_project: int
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -153,7 +159,8 @@ class MailOutbox:
     `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
     chosen as the sender of its mails.
     `is_known(letter)`: the address is one that a user of the project has confirmed. A part of `max_per_project` is kept
-    for such letters, so that strangers who ask for mails to other addresses cannot use up all of them.
+    for such letters, so that strangers who ask for mails to other addresses cannot use up all of them; and a part of
+    `mail.max_per_address`, so that another project cannot use up all mails to the address.
     `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
     """
 
@@ -179,9 +186,10 @@ class MailOutbox:
         """Store mails that a job then sends. Call this inside the transaction of the act that the mails are about.
 
         If an address has had too many mails within the hour, its mail is dropped, and the answer is False.
-        Post all mails of a transaction with one call: it locks the addresses in one order, so two transactions at once
-        cannot wait for each other. An address that only older versions accepted is stored, and its mail fails when it
-        is sent: the act itself must not fail. Raises: ValueError if `to` of a letter is not an address.
+        Post all mails of a transaction with one call, after its other statements: it locks the addresses, in one order,
+        so two transactions at once cannot wait for each other. An address that only older versions accepted is stored,
+        and its mail fails when it is sent: the act itself must not fail.
+        Raises: ValueError if `to` of a letter is not an address.
         """
         addressed = [(_recipient(letter), letter) for letter in letters]
         async with self.db.transaction():
@@ -313,7 +321,20 @@ class MailOutbox:
         had = await self.db.one(RecentMails, COUNT, *args)
         if had is None:
             return False
-        return had.of_all >= self.settings.max_per_address or had.of_kind >= self.settings.max_of_a_kind
+        most = self.settings.max_per_address
+        if had.of_all >= most or had.of_kind >= self.settings.max_of_a_kind:
+            return True
+        return bool(letter.project) and await self._project_has_used_its_share(letter, had, most)
+
+    async def _project_has_used_its_share(self, letter: Letter, had: RecentMails, most: int) -> bool:
+        """True if the rest of the mails that an address may get is for other projects (decision 0068).
+
+        A notice goes only to users, so its project knows the address.
+        """
+        kept = most // KEPT_OF_ADDRESS
+        if had.of_all < most - kept:
+            return had.of_project >= most - most // 2
+        return had.of_project >= max(kept // SHARES, 1) or not (letter.notice or await self.is_known(letter))
 
     async def _project_has_sent_too_many(self, letter: Letter) -> bool:
         """True if the project may send no further mail now. Notices are always sent."""

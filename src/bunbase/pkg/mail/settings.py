@@ -50,7 +50,8 @@ class MailSettings(msgspec.Struct, frozen=True):
     `sender_domains`: the domains from which projects may send mail to their users, such as `bakery.example`. With
     `bakery.example=prj_…`, only that project may: [mail](../mail.md#senders-of-projects).
     `timeout_seconds`: the deadline of one attempt to send a mail, from the connection to the server's last answer.
-    `max_per_address`: how many mails an address may get in an hour from one room; notices are counted separately.
+    `max_per_address`: how many mails an address may get in an hour from one room; notices are counted separately. One
+    project sends at most half of them: [mail](../mail.md#limits).
     `max_of_a_kind`: how many mails of one kind, such as sign-in codes, an address may get in an hour from one project.
     """
 

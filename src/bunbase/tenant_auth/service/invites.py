@@ -63,6 +63,7 @@ class UserInvites:
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
+            await pool.stores.mail_tokens.of_address_locked(email, MailKind.INVITE)  # before the mailbox: `MailLinks`
             mail = await pool.links.make(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
             [token] = tokens
             await self._end_earlier(project, email, fingerprint(token), kept, await self.stores.mails.post(mail))

@@ -100,6 +100,7 @@ class MailRequests:
         kind, address = asked.kind, asked.email
         if await pool.codes.may_make(kind, address):
             code, new = await pool.codes.prepared(kind, address)
+            await pool.codes.lock(kind, address)
             if await send(code) or await pool.codes.renewed(kind, address) is None:
                 await pool.codes.keep(new)
         elif newest := await pool.codes.renewed(kind, address):

@@ -20,6 +20,7 @@ SET sealed = $4, compared = 0, guesses = '{}', expires_at = $6,
 WHERE code.counted_since <= $7 OR code.made < $8"""
 MADE: Final = """
 SELECT made FROM sign_in_codes WHERE project = $1 AND kind = $2 AND address = $3 AND counted_since > $4"""
+LOCK: Final = "SELECT FROM sign_in_codes WHERE project = $1 AND kind = $2 AND address = $3 FOR UPDATE"
 COMPARE: Final = """
 UPDATE sign_in_codes SET compared = compared + 1,
     guesses = guesses || jsonb_build_object($5::text, coalesce((guesses ->> $5)::int, 0) + 1)
@@ -71,6 +72,10 @@ class CodeStore:
     async def made(self, project: str, kind: str, address: str, count_from: datetime) -> int:
         """Return how many codes were made for an address, if the first of them was made after a time."""
         return await self.db.value(MADE, project, kind, address, count_from) or 0
+
+    async def lock(self, project: str, kind: str, address: str) -> None:
+        """Lock the code of an address until the transaction ends. A code that is not stored yet is not locked."""
+        await self.db.execute(LOCK, project, kind, address)
 
     async def compare(self, project: str, kind: str, address: str, now: datetime, most: MostGuesses) -> str | None:
         """Return the sealed code and count this comparison; None if there is no code that may still be compared."""

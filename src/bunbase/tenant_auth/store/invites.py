@@ -13,6 +13,9 @@ from bunbase.pkg.db.database import Database
 PAGE: Final = """
 SELECT hash, email, name, expires_at FROM mail_tokens
 WHERE project = $1 AND kind = 'invite' AND expires_at > $2 AND (expires_at, hash) < ($3, $4)
+    AND NOT EXISTS (SELECT FROM mail_tokens AS newer
+        WHERE newer.project = $1 AND newer.email = mail_tokens.email AND newer.kind = 'invite'
+            AND (newer.expires_at, newer.hash) > (mail_tokens.expires_at, mail_tokens.hash))
 ORDER BY expires_at DESC, hash DESC LIMIT $5"""
 DELETE: Final = """
 DELETE FROM mail_tokens
@@ -49,7 +52,10 @@ class UserInviteStore:
         self.db = db
 
     async def page(self, project: str, now: datetime, before: tuple[datetime, bytes], limit: int) -> list[OpenInvite]:
-        """Return open invitations, newest first: those that expire before a time, or at that time by their hash."""
+        """Return open invitations, newest first: those that expire before a time, or at that time by their hash.
+
+        An invitation with two links (`keep_mailed`) comes once.
+        """
         return await self.db.all(OpenInvite, PAGE, project, now, *before, limit)
 
     async def end_earlier(self, project: str, email: str, hash: bytes) -> None:
