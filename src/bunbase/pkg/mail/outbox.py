@@ -327,7 +327,7 @@ class MailOutbox:
         return bool(letter.project) and await self._project_has_used_its_share(letter, had, most)
 
     async def _project_has_used_its_share(self, letter: Letter, had: RecentMails, most: int) -> bool:
-        """True if the rest of the mails that an address may get is for other projects (decision 0068).
+        """True if the rest of the mails that an address may get is for other projects (decision 0070).
 
         A notice goes only to users, so its project knows the address.
         """
