@@ -159,9 +159,9 @@ async def test_invitations_of_an_account_admit_nobody_while_it_is_no_active_admi
     id = ada.signed_in().id
 
     async def is_refused() -> None:
-        with pytest.raises(InvalidInvite):
+        with pytest.raises(LinkExpired):
             await closed.invitation(token)
-        with pytest.raises(InvalidInvite):
+        with pytest.raises(LinkExpired):
             await registered(closed, "mallory@example.com", invite=token)
 
     await closed.set_account_role(boss, id, AccountRole.USER)
