@@ -98,7 +98,8 @@ export class SessionKeeper {
   /** Replaces the user. Does nothing if another user has signed in meanwhile. */
   async change(user: User): Promise<User> {
     const kept = this.#kept;
-    if (kept?.user.id === user.id) await this.#commit({ ...kept, user }, "updated");
+    const changed = kept?.user.id === user.id && writeJson(kept.user) !== writeJson(user);
+    if (changed) await this.#commit({ ...kept, user }, "updated");
     return user;
   }
 

@@ -10,6 +10,8 @@ import type { Call, WriteCall } from "../call.js";
 export interface CollectionTypes {
   read: object;
   write: object;
+  /** The paths of references, and the collections that they lead to. */
+  refs?: object;
 }
 
 /** The constraint of a database. An interface fits too, although it has no index signature. */
@@ -19,7 +21,7 @@ export type Schema<D> = { [N in keyof D]: CollectionTypes };
 export type AnyDocument = { [field: string]: unknown };
 
 /** A database whose collections are not known at compile time. */
-export type AnyDatabase = { [collection: string]: { read: AnyDocument; write: AnyDocument } };
+export type AnyDatabase = { [collection: string]: { read: AnyDocument; write: AnyDocument; refs: {} } };
 
 /** The fields that BunBase adds to every document. Times are RFC 3339. */
 export interface System {
@@ -34,6 +36,10 @@ export type Doc<C extends CollectionTypes> = C["read"] & System & { _expand?: Ex
 
 /** The documents that a document refers to, if the call named them as `expand`. */
 export type Expanded = { [field: string]: unknown };
+
+/** A path for `expand`: a reference, and further references behind it. */
+export type Reference<C extends CollectionTypes> =
+  Open<C["read"]> extends true ? string : keyof C["refs"] extends infer R extends string ? R | `${R}.${string}` : never;
 
 /** A document as it is written. `_id` is optional: the server makes one. */
 export type Insert<C extends CollectionTypes> = C["write"] & { _id?: string };
@@ -110,7 +116,7 @@ export interface Query<C extends CollectionTypes> {
   cursor?: string | null | undefined;
   select?: readonly Path<Readable<C>>[] | undefined;
   count?: boolean | undefined;
-  expand?: readonly string[] | undefined;
+  expand?: readonly Reference<C>[] | undefined;
   /** Adds `_score` to the documents that `$search` has found. */
   score?: boolean | undefined;
   highlight?: { fields: readonly string[]; before?: string; after?: string; length?: number } | undefined;
@@ -187,7 +193,7 @@ export interface WriteOptions extends WriteCall {
 }
 
 export interface GetOptions<C extends CollectionTypes> extends Call {
-  expand?: readonly Path<C["read"]>[] | undefined;
+  expand?: readonly Reference<C>[] | undefined;
 }
 
 /** One write of a commit. `ifRev` is the stored revision, and 0 means that no document exists. `check` writes nothing. */
