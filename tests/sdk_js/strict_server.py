@@ -19,9 +19,14 @@ TYPES = {".js": "text/javascript", ".html": "text/html", ".map": "application/js
 
 
 class State(msgspec.Struct):
-    """`ttl`: the lifetime of access tokens in seconds. `refresh`: how a refresh is answered (`ok`, or a fault)."""
+    """`ttl`: the lifetime of access tokens in seconds. `refresh`: how a refresh is answered (`ok`, or a fault).
+
+    `reuse`: what the second use of a refresh token does. `end`: it ends the session. `refuse`: it is refused. `same`: as
+    BunBase does, it returns the same pair until a token of the pair was used.
+    """
 
     ttl: int = 900
+    reuse: str = "end"
     refresh: str = "ok"
     logout: str = "ok"
     delay_ms: int = 0
@@ -52,6 +57,7 @@ class StrictServer(ThreadingHTTPServer):
         self.state = State()
         self.access: set[str] = set()
         self.refresh: set[str] = set()
+        self.children: dict[str, dict[str, Any]] = {}
 
     def pair(self) -> dict[str, Any]:
         number = next(self.numbers)
@@ -112,6 +118,8 @@ class Handler(BaseHTTPRequestHandler):
         state.anonymous += not bearer
         if bearer and bearer not in server.access:
             return 401, {"code": "token_expired", "status": 401}
+        if bearer:
+            server.children = {}
         return 200, {"items": [], "next": None, "bearer": bearer}
 
     def refreshed(self, token: str) -> tuple[int, Any]:
@@ -119,11 +127,15 @@ class Handler(BaseHTTPRequestHandler):
         state.refreshes += 1
         if state.refresh != "ok":
             return FAULTS[state.refresh]
+        if token in server.children and state.reuse == "same":
+            return 200, server.children[token]
         if token not in server.refresh:
             state.reuses += 1
-            server.access, server.refresh = set(), set()
+            if state.reuse == "end":
+                server.access, server.refresh = set(), set()
             return 401, {"code": "token_reused", "status": 401}
-        return 200, server.pair()
+        server.children = {token: server.pair()}
+        return 200, server.children[token]
 
     def file(self, path: str) -> None:
         if path in self.server.pages:

@@ -17,6 +17,7 @@ import type { AuthListener, SignedIn, User, Why } from "./types.js";
 const LEEWAY_MS = 30_000;
 const CLOCK_PATIENCE_MS = 60_000;
 const LONGEST_PAUSE_MS = 30_000;
+const WINNER_MS = 500;
 /** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
 const ENDING: readonly string[] = [
   "invalid_token",
@@ -155,9 +156,12 @@ export class SessionKeeper {
     try {
       answer = await this.#refresh(stored.refresh);
     } catch (problem) {
+      const ends = Problem.is(problem) && ENDING.includes(problem.code);
+      // without a lock, another tab may have won: its session is on the way to the storage
+      if (ends && this.storage.shared) await new Promise((resolve) => setTimeout(resolve, WINNER_MS));
       const now = await this.#stored();
       if (now?.refresh !== stored.refresh) return this.#adopt(now);
-      if (Problem.is(problem) && ENDING.includes(problem.code)) await this.#commit(null, "expired");
+      if (ends) await this.#commit(null, "expired");
       else this.#pauseAfter(stored.refresh, problem);
       throw problem;
     }
