@@ -205,7 +205,7 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
         document.body.append(frame);
         const source = `const base = ${JSON.stringify(base)}; const tell = text => postMessage(text); ${work}`;
         const worker = new Worker(URL.createObjectURL(new Blob([source])), { type: "module" });
-        return [await fromFrame, await heard(worker)];
+        return Promise.all([fromFrame, heard(worker)]);
     }""", [strict.url, work])
 
     assert told == ["access eve@example.com"] * 2

@@ -77,7 +77,7 @@ export class SessionKeeper {
     const kept = this.#kept;
     if (!kept || isFresh(kept, Math.min(LEEWAY_MS, kept.ttl / 2))) return kept?.access ?? null;
     try {
-      return await this.#renew();
+      return await this.#renew(kept.access);
     } catch (problem) {
       if (this.#kept === kept && isFresh(kept, 0)) return kept.access; // it is still good for a few seconds
       throw problem;
@@ -86,7 +86,7 @@ export class SessionKeeper {
 
   /** Returns another access token than the one that the server refused. */
   async renewed(refused: string): Promise<string | null> {
-    return this.#kept && this.#kept.access !== refused ? this.current() : this.#renew();
+    return this.#kept && this.#kept.access !== refused ? this.current() : this.#renew(refused);
   }
 
   /** Begins the session of an answer to a sign-in. */
@@ -139,18 +139,16 @@ export class SessionKeeper {
     this.#listeners.clear();
   }
 
-  #renew(): Promise<string | null> {
-    const work = () => (this.storage.shared ? alone(this.storage.key, () => this.#renewAlone()) : this.#renewAlone());
-    return (this.#flight ??= work().finally(() => (this.#flight = undefined)));
+  /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
+  #renew(old: string): Promise<string | null> {
+    const work = () => this.#renewAlone(old);
+    const begin = () => (this.storage.shared ? alone(this.storage.key, work) : work());
+    return (this.#flight ??= begin().finally(() => (this.#flight = undefined)));
   }
 
-  async #renewAlone(): Promise<string | null> {
-    const before = this.#kept;
+  async #renewAlone(old: string): Promise<string | null> {
     const stored = await this.#stored();
-    if (!stored) return this.#adopt(null);
-    if (stored.refresh !== before?.refresh || stored.access !== before.access) {
-      if (isFresh(stored, LEEWAY_MS / 2)) return this.#adopt(stored);
-    }
+    if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
     if (this.#pause?.refresh === stored.refresh && Date.now() < this.#pause.until) throw this.#pause.problem;
     let answer: SignedIn;
     try {
