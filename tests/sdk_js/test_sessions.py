@@ -204,7 +204,7 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
         const fromFrame = heard(window);
         document.body.append(frame);
         const source = `const base = ${JSON.stringify(base)}; const tell = text => postMessage(text); ${work}`;
-        const worker = new Worker(URL.createObjectURL(new Blob([source])), { type: "module" });
+        const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
         return Promise.all([fromFrame, heard(worker)]);
     }""", [strict.url, work])
 
