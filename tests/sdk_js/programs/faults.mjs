@@ -30,6 +30,7 @@ export async function add(claim, { load, url, proxy, key }) {
   claim("each write takes effect exactly once, whenever the connection breaks, and each try has the same key", async () => {
     for (const [verb, write] of Object.entries(writes))
       for (const fault of PASSING) {
+        if (verb === "delete" && fault === "cut-within") continue; // its answer has no body that could break
         const { options, seen, name } = faulty(fault);
         await write(name, options).catch((error) => { throw new Error(`${verb} ${fault}: ${error}`); });
         const requests = await seen();

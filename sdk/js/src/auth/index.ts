@@ -22,7 +22,13 @@ export type { Passkeys } from "./passkeys.js";
 export type { Totp } from "./factors.js";
 export type * from "./types.js";
 
-/** Makes the `auth` of a client. Pass it on as `auth` to `createData` and `createFunctions`. */
+/**
+ * Makes the `auth` of a client. Pass it on as `auth` to `createData` and `createFunctions`.
+ *
+ * ```ts
+ * const auth = createAuth("https://api.example.com", "pk_…");
+ * ```
+ */
 export function createAuth(url: string, publishableKey: string, options: ClientOptions = {}): Auth {
   return new Auth(new Transport(url, publishableKey, options));
 }

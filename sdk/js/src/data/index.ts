@@ -23,7 +23,13 @@ export type { Data } from "./data.js";
 export type { Transaction, TransactionCollection } from "./transaction.js";
 export type * from "./types.js";
 
-/** Makes the `data` of a client. */
+/**
+ * Makes the `data` of a client.
+ *
+ * ```ts
+ * const data = createData<Database>("https://api.example.com", "pk_…", { auth });
+ * ```
+ */
 export function createData<D extends Schema<D> = AnyDatabase>(
   url: string,
   publishableKey: string,

@@ -19,7 +19,13 @@ export type { ProblemCode } from "../problem_codes.js";
 export type { Call, ClientOptions, Json, WriteCall } from "../call.js";
 export type { FetchOptions, Functions, InvokeOptions } from "./functions.js";
 
-/** Makes the `functions` of a client. */
+/**
+ * Makes the `functions` of a client.
+ *
+ * ```ts
+ * const functions = createFunctions("https://api.example.com", "pk_…", { auth });
+ * ```
+ */
 export function createFunctions(url: string, publishableKey: string, options: ClientOptions & Signed = {}): Functions {
   return new Functions(signedBy(new Transport(url, publishableKey, options), options));
 }

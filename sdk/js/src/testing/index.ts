@@ -36,7 +36,13 @@ export interface TestServer {
   fetch: typeof fetch;
 }
 
-/** Makes a client and its server in memory. */
+/**
+ * Makes a client and its server in memory.
+ *
+ * ```ts
+ * const { client, server } = createTestClient<Database>();
+ * ```
+ */
 export function createTestClient<D extends Schema<D> = AnyDatabase>(
   options: TestOptions = {},
 ): { client: Client<D>; server: TestServer } {
@@ -46,7 +52,14 @@ export function createTestClient<D extends Schema<D> = AnyDatabase>(
   return { client, server };
 }
 
-/** Makes a server in memory. Pass its `fetch` to several clients, to let several users meet. */
+/**
+ * Makes a server in memory. Pass its `fetch` to several clients, to let several users meet.
+ *
+ * ```ts
+ * const server = createTestServer({ hello: () => "world" });
+ * const eve = createClient("http://bunbase.test", "pk_test", { storage: null, fetch: server.fetch });
+ * ```
+ */
 export function createTestServer(functions: Record<string, TestFunction> = {}): TestServer {
   const documents = new MemoryDocuments();
   const users = new MemoryUsers();
