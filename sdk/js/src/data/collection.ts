@@ -66,7 +66,7 @@ export class Collection<C extends CollectionTypes> {
    * const { items, next } = await client.data.collection("posts").query({ where: { likes: { $gt: 10 } }, sort: ["-likes"] });
    * ```
    */
-  query<const Q extends Query<C>>(query: Q = {} as Q, call?: Call): Promise<Page<Found<C, Q>>> {
+  query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
     return this.#requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
   }
 
@@ -77,9 +77,9 @@ export class Collection<C extends CollectionTypes> {
    * for await (const page of client.data.collection("posts").pages({ limit: 100 })) console.log(page.items.length);
    * ```
    */
-  async *pages<const Q extends Query<C>>(query: Q = {} as Q, call?: Call): AsyncGenerator<Page<Found<C, Q>>, void, void> {
+  async *pages<const S extends string = never>(query: Query<C, S> = {}, call?: Call): AsyncGenerator<Page<Found<C, S>>, void, void> {
     for (let cursor = query.cursor ?? null; ; ) {
-      const page: Page<Found<C, Q>> = await this.query(cursor === null ? query : { ...query, cursor }, call);
+      const page: Page<Found<C, S>> = await this.query(cursor === null ? query : { ...query, cursor }, call);
       yield page;
       if (page.next === null) return;
       cursor = page.next;
@@ -93,7 +93,7 @@ export class Collection<C extends CollectionTypes> {
    * for await (const post of client.data.collection("posts").all({ where: { draft: true } })) console.log(post.title);
    * ```
    */
-  async *all<const Q extends Query<C>>(query: Q = {} as Q, call?: Call): AsyncGenerator<Found<C, Q>, void, void> {
+  async *all<const S extends string = never>(query: Query<C, S> = {}, call?: Call): AsyncGenerator<Found<C, S>, void, void> {
     for await (const page of this.pages(query, call)) yield* page.items;
   }
 
@@ -104,7 +104,7 @@ export class Collection<C extends CollectionTypes> {
    * const newest = await client.data.collection("posts").first({ sort: ["-_created"] });
    * ```
    */
-  async first<const Q extends Query<C>>(query: Q = {} as Q, call?: Call): Promise<Found<C, Q> | null> {
+  async first<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Found<C, S> | null> {
     return (await this.query({ ...query, limit: 1 }, call)).items[0] ?? null;
   }
 

@@ -32,7 +32,7 @@ export interface System {
 }
 
 /** A document as it is read. */
-export type Doc<C extends CollectionTypes> = C["read"] & System & { _expand?: Expanded };
+export type Doc<C extends CollectionTypes> = (C["read"] extends System ? C["read"] : C["read"] & System) & { _expand?: Expanded };
 
 /** The documents that a document refers to, if the call named them as `expand`. */
 export type Expanded = { [field: string]: unknown };
@@ -47,47 +47,50 @@ export type Insert<C extends CollectionTypes> = C["write"] & { _id?: string };
 type Scalar = string | number | bigint | boolean | null | undefined | Date;
 type Item<T> = T extends readonly (infer E)[] ? E : T;
 type Open<T> = string extends keyof T ? true : false;
-type Fields<T> = keyof T & string;
+type Readable<C extends CollectionTypes> = C["read"] extends System ? C["read"] : Open<C["read"]> extends true ? C["read"] : C["read"] & System;
 
-/** The names of fields, and of the fields inside their objects (`author.name`). */
-export type Path<T> = Open<T> extends true ? string : { [K in Fields<T>]: K | `${K}.${Inner<NonNullable<T[K]>>}` }[Fields<T>];
-type Inner<V> = Item<V> extends infer E ? (E extends Scalar ? never : Open<E> extends true ? string : `${Fields<E>}${"" | `.${string}`}`) : never;
+/** The fields that hold objects, or lists of them. */
+type Nested<T> = { [K in keyof T & string]: T[K] extends Scalar | readonly Scalar[] ? never : K }[keyof T & string];
+type Inside<V> = Item<NonNullable<V>>;
 
-/** The type of the value at a path. */
-export type At<T, P extends string> = P extends keyof T
-  ? T[P]
-  : P extends `${infer K}.${infer Rest}`
-    ? K extends keyof T
-      ? Item<NonNullable<T[K]>> extends infer E
-        ? Rest extends keyof E
-          ? E[Rest]
-          : unknown
-        : never
-      : unknown
-    : unknown;
+/** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
+export type Path<T> =
+  Open<T> extends true ? string : (keyof T & string) | { [K in Nested<T>]: `${K}.${PathInside<Inside<T[K]>>}` }[Nested<T>];
+type PathInside<E> = Open<E> extends true ? string : (keyof E & string) | `${keyof E & string}.${string}`;
 
-type Loose<V> = V extends string ? V | Date : V extends number ? V | bigint : V;
-/** A value of a filter: the value of the field, or of an element of its list. */
-type Operand<V> = Loose<NonNullable<V>> | (NonNullable<V> extends readonly (infer E)[] ? Loose<E> : never) | null;
+/** A value that a field is compared with: of the field's type, or of the type of its elements. */
+type Operand<V> = [V] extends [string | null | undefined]
+  ? V | Date | null
+  : [V] extends [number | bigint | null | undefined]
+    ? number | bigint | null
+    : V extends readonly (infer E)[]
+      ? V | Operand<E>
+      : V | null;
 
-export interface Condition<V> {
-  $eq?: Operand<V>;
-  $ne?: Operand<V>;
-  $gt?: Operand<V>;
-  $gte?: Operand<V>;
-  $lt?: Operand<V>;
-  $lte?: Operand<V>;
-  $in?: readonly Operand<V>[];
-  $nin?: readonly Operand<V>[];
+export interface Condition<O> {
+  $eq?: O;
+  $ne?: O;
+  $gt?: O;
+  $gte?: O;
+  $lt?: O;
+  $lte?: O;
+  $in?: readonly O[];
+  $nin?: readonly O[];
   $exists?: boolean;
-  $not?: Condition<V>;
-  $all?: readonly Operand<V>[];
+  $not?: Condition<O>;
+  $all?: readonly O[];
   $size?: number;
   $elemMatch?: object;
   $regex?: string;
   $options?: string;
   $startsWith?: string;
 }
+
+// an alias of one parameter is computed once for each type of a field, and not once for each field
+type Wanted<V> = Operand<V> | Condition<Operand<V>>;
+type Typed<T> = { [K in keyof T]?: Wanted<T[K]> } & {
+  [K in Nested<T> as `${K}.${PathInside<Inside<T[K]>>}`]?: Wanted<Inside<T[K]>[keyof Inside<T[K]>]>;
+};
 
 interface Combined<T> {
   $and?: readonly Filter<T>[];
@@ -97,24 +100,22 @@ interface Combined<T> {
   $search?: string;
 }
 
-type Typed<T> = { [P in Path<T>]?: Operand<At<T, P>> | Condition<At<T, P>> };
 type Filter<T> = Open<T> extends true ? { readonly [path: string]: unknown } : Typed<T> & Combined<T>;
 
 /** A filter with the operators of MongoDB. Several fields are all of them. */
 export type Where<C extends CollectionTypes> = Filter<Readable<C>>;
-type Readable<C extends CollectionTypes> = Open<C["read"]> extends true ? C["read"] : C["read"] & System;
 
 /** The name of a field to sort by; a leading `-` sorts in descending order. */
 export type Sort<C extends CollectionTypes> = Path<Readable<C>> | `-${Path<Readable<C>>}`;
 
 /** A query is a value: the body of the request, and the console's address. */
-export interface Query<C extends CollectionTypes> {
+export interface Query<C extends CollectionTypes, S extends string = string> {
   where?: Where<C> | undefined;
   sort?: readonly Sort<C>[] | undefined;
   /** The size of a page: 20 by default, at most 500. */
   limit?: number | undefined;
   cursor?: string | null | undefined;
-  select?: readonly Path<Readable<C>>[] | undefined;
+  select?: readonly (S & Path<Readable<C>>)[] | undefined;
   count?: boolean | undefined;
   expand?: readonly Reference<C>[] | undefined;
   /** Adds `_score` to the documents that `$search` has found. */
@@ -131,9 +132,9 @@ export interface Page<T> {
 }
 
 /** A document of a page. With `select`, it has only the named fields. */
-export type Found<C extends CollectionTypes, Q> = Q extends { select: readonly (infer S extends string)[] }
-  ? Pick<Doc<C>, Extract<keyof Doc<C>, Head<S> | "_id">>
-  : Doc<C>;
+export type Found<C extends CollectionTypes, S extends string> = [S] extends [never]
+  ? Doc<C>
+  : Pick<Doc<C>, Extract<keyof Doc<C>, Head<S> | "_id">>;
 type Head<S extends string> = S extends `${infer K}.${string}` ? K : S;
 
 export interface Aggregate<C extends CollectionTypes> {
@@ -145,17 +146,14 @@ type AggregatedValue<C extends CollectionTypes> =
   | { $count: true }
   | { [O in "$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]: { [K in O]: Path<Readable<C>> } }["$sum" | "$avg" | "$min" | "$max" | "$countDistinct"];
 
-type OptionalKeys<T> = { [K in keyof T]-?: {} extends Pick<T, K> ? K : never }[keyof T];
-type Changed<V> = V extends Scalar | readonly unknown[] ? Loose<V> : V extends object ? Merge<V> : V;
-type Merge<T> =
-  Open<T> extends true
-    ? { readonly [field: string]: unknown }
-    : { [K in keyof T as K extends "_id" ? never : K]?: Changed<T[K]> | (K extends OptionalKeys<T> ? null : never) };
+type Merged<V> = [V] extends [Scalar | readonly unknown[]] ? V | RemovedBy<V> : Merge<NonNullable<V>> | RemovedBy<V>;
+type RemovedBy<V> = undefined extends V ? null : never;
+type Merge<T> = Open<T> extends true ? { readonly [field: string]: unknown } : { [K in keyof T]?: Merged<T[K]> };
 
 /** A merge patch (RFC 7396): null removes a field, so only optional fields take it. To store null, use `$set`. */
 export type Patch<C extends CollectionTypes> = Merge<C["write"]>;
 
-type OfKind<T, V> = { [K in Fields<T> as NonNullable<T[K]> extends V ? K : never]: T[K] };
+type OfKind<T, V> = { [K in keyof T & string as NonNullable<T[K]> extends V ? K : never]: T[K] };
 type Numbers<T> = Open<T> extends true ? { [path: string]: number | bigint } : { [K in keyof OfKind<T, number | bigint>]?: number | bigint };
 type Added<T> =
   Open<T> extends true
@@ -170,7 +168,7 @@ type Pushed<T> =
           | { $each: readonly Item<NonNullable<T[K & keyof T]>>[]; $position?: number; $slice?: number };
       };
 type Deep = { [path: `${string}.${string}`]: unknown };
-type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: Loose<T[K]> | null };
+type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
 
 /** Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. */
 export interface Update<C extends CollectionTypes> {

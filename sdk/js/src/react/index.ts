@@ -39,20 +39,20 @@ export interface QueryState<T> {
  * const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
  * ```
  */
-export function useQuery<C extends CollectionTypes, const Q extends Query<C>>(
+export function useQuery<C extends CollectionTypes, const S extends string = never>(
   collection: Collection<C>,
-  query: Q | null,
-): QueryState<Found<C, Q>> {
+  query: Query<C, S> | null,
+): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
   const asked = useRef(query);
   asked.current = query;
-  const [state, setState] = useState<Omit<QueryState<Found<C, Q>>, "reload">>({ page: undefined, problem: undefined, loading: query !== null });
+  const [state, setState] = useState<Omit<QueryState<Found<C, S>>, "reload">>({ page: undefined, problem: undefined, loading: query !== null });
   const [times, setTimes] = useState(0);
   useEffect(() => {
     if (text === null) return;
     const ending = new AbortController();
     setState((before) => ({ ...before, loading: true }));
-    collection.query(asked.current as Q, { signal: ending.signal }).then(
+    collection.query(asked.current ?? {}, { signal: ending.signal }).then(
       (page) => !ending.signal.aborted && setState({ page, problem: undefined, loading: false }),
       (error: unknown) => {
         if (ending.signal.aborted) return;
