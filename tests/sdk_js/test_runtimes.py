@@ -54,6 +54,10 @@ def test_broken_connections_and_slow_answers_are_survived_or_explained(
     assert run_program(["node"], "faults", folder, site.environment | {"proxy": proxy.url}) == {}
 
 
+def test_a_server_of_pages_checks_tokens_and_passes_cookies_on(site: Site, folder: Path) -> None:
+    assert run_program(["node"], "servers", folder, site.environment) == {}
+
+
 def test_the_lines_of_the_readme_run_in_node_and_in_a_page(
     browser: Browser, site: Site, strict: StrictServer, folder: Path
 ) -> None:
