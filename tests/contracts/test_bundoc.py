@@ -32,6 +32,7 @@ from bunbase.contracts.bundoc.problems import (
     InvalidQuery,
     InvalidSchema,
     InvalidUpdate,
+    NotYet,
     ResyncRequired,
     RuleDenied,
     StaleRevision,
@@ -40,6 +41,7 @@ from bunbase.contracts.bundoc.problems import (
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed, Kms
 from bunbase.contracts.caller import Caller, CallerKind, EndUser, Role
+from bunbase.contracts.idempotency import IdempotencyMismatch
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput, Malformed, Problem, Unauthenticated
 from bunbase.pkg.metrics import metrics_text
@@ -87,6 +89,39 @@ async def test_put_returns_whether_it_created_the_document(bundoc: Bundoc) -> No
     second = await bundoc.put(CALLER, "posts", "d1", b"{}", NO_PRECONDITION)
 
     assert (first.created, second.created) == (True, False)
+
+
+async def test_a_write_with_an_idempotency_key_is_done_once(bundoc: Bundoc) -> None:
+    await bundoc.put(CALLER, "posts", "d1", b'{"n":0}', NO_PRECONDITION)
+    commit = b'{"writes":[{"op":"patch","collection":"posts","id":"d1","data":{"$inc":{"n":1}}}]}'
+
+    done = [await bundoc.commit(CALLER, commit, "key") for _ in range(2)]
+    created = [await bundoc.create(CALLER, "posts", b"{}", "other") for _ in range(2)]
+    deleted = [await bundoc.delete(CALLER, "posts", created[0].id, NO_PRECONDITION, "third") for _ in range(2)]
+
+    assert done[0].commit == done[1].commit == Commit(2, (CommitResult("d1", 2),))
+    assert created[0].id == created[1].id
+    receipts = [*(one.written for one in done), *(one.written for one in created), *deleted]
+    assert [one.replayed for one in receipts if one] == [False, True] * 3
+    with pytest.raises(IdempotencyMismatch):
+        await bundoc.create(CALLER, "posts", b'{"a":1}', "other")
+
+
+async def test_a_read_has_the_state_of_an_earlier_write(bundoc: Bundoc) -> None:
+    written = (await bundoc.put(CALLER, "posts", "d1", b'{"n":0}', NO_PRECONDITION)).written
+    assert written is not None
+    seq = written.seq
+
+    pages = [
+        await bundoc.list(CALLER, "posts", 10, None, seq),
+        await bundoc.query(CALLER, "posts", Query(), seq),
+        await bundoc.aggregate(CALLER, "posts", Aggregation(b'{"n":{"$count":true}}'), seq),
+    ]
+
+    assert all(b'"n":' in page.body for page in pages)
+    assert (await bundoc.get(CALLER, "posts", "d1", (), seq)).written is None
+    with pytest.raises(NotYet):
+        await bundoc.list(CALLER, "posts", 10, None, "ab.1")
 
 
 async def test_problems_of_bundoc_keep_their_class_over_http(bundoc: Bundoc) -> None:
@@ -170,7 +205,7 @@ async def test_a_commit_writes_several_documents_and_appears_in_the_changes(bund
     with pytest.raises(InvalidUpdate):
         await bundoc.patch(CALLER, "posts", "d1", b'{"$inc":{"n":"1"}}', NO_PRECONDITION)
 
-    assert done == Commit(2, (CommitResult("d1", 1), CommitResult("d1", 2)))
+    assert done.commit == Commit(2, (CommitResult("d1", 1), CommitResult("d1", 2)))
     assert stale.value.extra["write"] == 0
     assert (await bundoc.get(CALLER, "posts", "d1")).body.endswith(b'"n":2.5}')
     changes = await bundoc.changes(CALLER, 0, 1, 0.0)

@@ -47,7 +47,7 @@ class FakeBundoc:
     def __init__(self) -> None:
         self.seen: list[Caller] = []
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, *_: Any) -> Page:
         self.seen.append(caller)
         return Page(b'{"items":[],"next":null}')
 

@@ -36,6 +36,7 @@ from tests.rooms import opened, site
 
 ANSWER_SECONDS = 10
 REQUEST_ID = re.compile(rb"req_[0-9a-z]{26}")
+EPOCH = re.compile(rb"\b[0-9a-f]{12}\.")
 NEW_ID = re.compile(rb"[0-9a-z]{26}")
 KEY = f"x-bunbase-key: {SECRET}"
 
@@ -63,11 +64,11 @@ class Reply:
     def settled(self) -> tuple[int, list[tuple[str, str]], bytes]:
         """Return status, headers and body without the parts that differ in every answer."""
         said = [
-            (name, NEW_ID.sub(b"ID", value.encode()).decode())
+            (name, EPOCH.sub(b"EPOCH.", NEW_ID.sub(b"ID", value.encode())).decode())
             for name, value in self.headers
             if name not in ("date", "x-request-id", "server-timing")
         ]
-        return self.status, sorted(said), NEW_ID.sub(b"ID", REQUEST_ID.sub(b"REQ", self.body))
+        return self.status, sorted(said), EPOCH.sub(b"EPOCH.", NEW_ID.sub(b"ID", REQUEST_ID.sub(b"REQ", self.body)))
 
 
 class Connection:

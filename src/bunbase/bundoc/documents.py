@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from bunbase.contracts.bundoc.documents import Document
+from bunbase.contracts.bundoc.documents import Document, Written
 from bunbase.contracts.bundoc.problems import DocumentTooLarge, InvalidDocument
 from bunbase.pkg import effort
 from bunbase.pkg.control_characters import holds_control
@@ -26,6 +26,7 @@ MAX_LEVELS: Final = 32  # the document itself is level 1
 
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+STATE: Final = re.compile(r"([0-9a-f]{1,32})\.([0-9]{1,18})")  # a state of a project: epoch and number of a change
 
 CONTROL_SENT: Final = re.compile(
     rb"\\(?:u00|[bfnrt])|\x7f"
@@ -67,8 +68,8 @@ def seen(stored: StoredDocument) -> bytes:
     return head.encode() + (b"," + stored.body[1:] if len(stored.body) > 2 else b"}")
 
 
-def document(stored: StoredDocument, created: bool = False) -> Document:
-    return Document(stored.id, stored.rev, seen(stored), created, stored.view)
+def document(stored: StoredDocument, created: bool = False, written: Written | None = None) -> Document:
+    return Document(stored.id, stored.rev, seen(stored), created, stored.view, written)
 
 
 def check_collection(collection: str) -> None:

@@ -13,6 +13,7 @@ from bunbase.bundoc.query.search import Found, Search
 from bunbase.bundoc.writes import CommitStep, Committed, Guard, Write
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec
 from bunbase.contracts.bundoc.documents import Changes, KeyState, StoredSize
+from bunbase.pkg.idempotency import Attempt
 
 T = TypeVar("T")
 
@@ -57,10 +58,28 @@ class Engine(Protocol):
         """
         ...
 
-    async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
+    async def commit(
+        self,
+        project: str,
+        steps: tuple[CommitStep, ...],
+        depth: int = 0,
+        attempt: Attempt | None = None,
+        with_bodies: bool = True,
+    ) -> Committed:
         """Apply the steps in order, either all of them or none.
 
-        Raises: like `write`; the Problem of a step has the index of this step as `write`.
+        `attempt`: if an earlier attempt of the same act has applied its steps, return its result. The engine keeps
+        results for 24 hours, as part of the transaction. `with_bodies`: keep the bodies of documents too; without them
+        the kept results have empty bodies.
+        Raises: like `write`; the Problem of a step has the index of this step as `write`. IdempotencyMismatch,
+        IdempotencyTooLarge.
+        """
+        ...
+
+    async def reached(self, project: str, epoch: str, seq: int, wait_seconds: float) -> str:
+        """Return the present state as `<epoch>.<seq>` when readers see the change `seq` of this epoch.
+
+        Return earlier if the project has another epoch, or after `wait_seconds`. Raises: BundocBusy if too many wait.
         """
         ...
 

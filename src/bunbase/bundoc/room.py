@@ -24,13 +24,14 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Mis
 from bunbase.contracts.bundoc.documents import (
     Aggregation,
     Changes,
-    Commit,
     Document,
+    DoneCommit,
     KeyState,
     Page,
     Precondition,
     Query,
     StoredSize,
+    Written,
 )
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.clock import Clock
@@ -47,35 +48,43 @@ class BundocRoom:
         self.backup_service = BackupsService(copies, archive, clock, settings)
         self.transfer = TransferService(engine, self.documents)
 
-    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
-        return await self.documents.get(caller, collection, id, expand)
+    async def get(
+        self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
+    ) -> Document:
+        return await self.documents.get(caller, collection, id, expand, at_least)
 
-    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
-        return await self.documents.create(caller, collection, body)
+    async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
+        return await self.documents.create(caller, collection, body, idempotency_key)
 
-    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
-        return await self.documents.put(caller, collection, id, body, when)
+    async def put(
+        self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
+        return await self.documents.put(caller, collection, id, body, when, idempotency_key)
 
-    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
-        return await self.documents.patch(caller, collection, id, patch, when)
+    async def patch(
+        self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
+        return await self.documents.patch(caller, collection, id, patch, when, idempotency_key)
 
-    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
-        await self.documents.delete(caller, collection, id, when)
+    async def delete(
+        self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
+    ) -> Written:
+        return await self.documents.delete(caller, collection, id, when, idempotency_key)
 
-    async def commit(self, caller: Caller, body: bytes) -> Commit:
-        return await self.documents.commit(caller, body)
+    async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
+        return await self.documents.commit(caller, body, idempotency_key)
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         return await self.documents.changes(caller, since, limit, wait_seconds)
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
-        return await self.documents.list(caller, collection, limit, cursor)
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
+        return await self.documents.list(caller, collection, limit, cursor, at_least)
 
-    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
-        return await self.documents.query(caller, collection, query)
+    async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
+        return await self.documents.query(caller, collection, query, at_least)
 
-    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
-        return await self.documents.aggregate(caller, collection, aggregation)
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
+        return await self.documents.aggregate(caller, collection, aggregation, at_least)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         return await self.documents.collections(caller)

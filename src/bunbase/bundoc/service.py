@@ -14,7 +14,7 @@ from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
 from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
-from bunbase.bundoc.documents import Lookup, StoredDocument, check_collection, check_id, document, seen
+from bunbase.bundoc.documents import STATE, Lookup, StoredDocument, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
@@ -35,32 +35,44 @@ from bunbase.bundoc.reading.misfits import misfits_of
 from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.validating import DocumentSchema
-from bunbase.bundoc.writes import Check, CommitStep, Create, Delete, Put, Write
+from bunbase.bundoc.writes import Check, CommitStep, Committed, Create, Delete, Put, Write
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, MisfitQuery, Misfits
 from bunbase.contracts.bundoc.documents import (
+    NO_PRECONDITION,
     Aggregation,
     Changes,
     Commit,
     CommitResult,
     Document,
+    DoneCommit,
     KeyState,
     Page,
     Precondition,
     Query,
+    Written,
 )
-from bunbase.contracts.bundoc.problems import CollectionNotFound, DocumentReferenced, RuleDenied, UniqueViolation
+from bunbase.contracts.bundoc.problems import (
+    CollectionNotFound,
+    DocumentReferenced,
+    NotYet,
+    RuleDenied,
+    UniqueViolation,
+)
 from bunbase.contracts.caller import Act, Caller, CallerKind
+from bunbase.contracts.idempotency import scope_of
 from bunbase.contracts.scopes import SOME_COLLECTION, InsufficientScope
 from bunbase.pkg.clock import Clock, SystemClock
 from bunbase.pkg.context import seconds_left
 from bunbase.pkg.cursors import MAX_LIMIT, decode_cursor, encode_cursor
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.idempotency import Attempt, attempt
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
 
 MAX_WAIT_SECONDS = 30.0
+AT_LEAST_SECONDS = 2.0  # how long a read waits for the state that the caller asks for
 ANSWER_SECONDS = 2.0  # of a call's deadline, reserved for sending the answer
 LARGE_BYTES = (
     16 << 10
@@ -80,11 +92,15 @@ class BundocService:
         self.dev = dev
         self.max_scan = max_scan
 
-    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+    async def get(
+        self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
+    ) -> Document:
         with counted("get"):
             bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             check_id(id)
+            if at_least:
+                await self._reach(caller.project, at_least)
             if bound:
                 stored = await self._decided(
                     caller, collection, lambda access, lookup: read_document(access, id, lookup)
@@ -95,14 +111,14 @@ class BundocService:
                 raise missing(collection, id)
             return document(stored) if not expand else await self._with_expanded(caller, collection, stored, expand)
 
-    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
+    async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
         with counted("create"):
             bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             await self._check_created(caller, collection)
+            once = await _attempt(caller, idempotency_key, "create", collection, body) if idempotency_key else None
             claimed, stored_body = await _parsed(body, documents.new_document)
-            written, _ = await self._written(caller, collection, Create(claimed or new_id(), stored_body))
-            return document(written, created=True)
+            return await self._written(caller, collection, Create(claimed or new_id(), stored_body), once)
 
     async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> None:
         """Create a document whose body is already in the stored form."""
@@ -120,44 +136,63 @@ class BundocService:
             await self._check_created(caller, collection)
             await self._written(caller, collection, Put(id, stored_body, when))
 
-    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
+    async def put(
+        self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
         with counted("put"):
             bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
             await self._check_created(caller, collection)
+            once = (
+                await _attempt(caller, idempotency_key, "put", collection, body, id, when) if idempotency_key else None
+            )
             stored_body = await _parsed(body, lambda sent: documents.document_at(id, sent))
-            written, created = await self._written(caller, collection, Put(id, stored_body, when))
-            return document(written, created)
+            return await self._written(caller, collection, Put(id, stored_body, when), once)
 
-    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
+    async def patch(
+        self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
         with counted("patch"):
             bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             check_collection(collection)
             check_id(id)
+            once = (
+                await _attempt(caller, idempotency_key, "patch", collection, patch, id, when)
+                if idempotency_key
+                else None
+            )
             write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
-            return document((await self._written(caller, collection, write))[0])
+            return await self._written(caller, collection, write, once)
 
-    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
+    async def delete(
+        self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
+    ) -> Written:
         with counted("delete"):
             guard = _guard(caller, collection)
             check_collection(collection)
             check_id(id)
-            with _discreet(caller, guard):
-                await self.engine.write(caller.project, collection, Delete(id, when), guard, caller.depth)
+            once = (
+                await _attempt(caller, idempotency_key, "delete", collection, b"", id, when)
+                if idempotency_key
+                else None
+            )
+            return _receipt(await self._applied(caller, CommitStep(collection, Delete(id, when), guard), once))
 
-    async def commit(self, caller: Caller, body: bytes) -> Commit:
+    async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
         with counted("commit"):
             guard = _guard(caller, SOME_COLLECTION)
+            once = await _attempt(caller, idempotency_key, "commit", "", body) if idempotency_key else None
             steps = await _parsed(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             elif caller.limits is not None:
                 _check_steps(caller, steps)
-            with _discreet(caller, guard):
-                done = await self.engine.commit(caller.project, steps, caller.depth)
+            with _discreet(caller, guard is not None):
+                done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
             pairs = zip(steps, done.results, strict=True)
-            return Commit(done.seq, tuple(CommitResult(step.write.id, _rev(step.write, kept)) for step, kept in pairs))
+            results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
+            return DoneCommit(Commit(done.seq, results), _receipt(done))
 
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
@@ -168,11 +203,13 @@ class BundocService:
             seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))
             return await self.engine.changes(caller.project, since, limit, seconds)
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
         with counted("list"):
             bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(limit)
+            if at_least:
+                await self._reach(caller.project, at_least)
             await self._check_created(caller, collection)
             if bound:
                 return await self._queried(caller, collection, Query(limit=limit, cursor=cursor))
@@ -183,17 +220,21 @@ class BundocService:
             items = b",".join([seen(stored) for stored in chunk.items])
             return Page(b'{"items":[' + items + b'],"next":' + msgspec.json.encode(next) + b"}")
 
-    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+    async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
         with counted("query"):
             bound_by_rules(caller, Act.DOCUMENT_READ, collection)
             check_collection(collection)
             _check_limit(query.limit)
+            if at_least:
+                await self._reach(caller.project, at_least)
             await self._check_created(caller, collection)
             return await self._queried(caller, collection, query)
 
-    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
             bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
+            if at_least:
+                await self._reach(caller.project, at_least)
             access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
@@ -344,20 +385,43 @@ class BundocService:
 
         return visible
 
-    async def _written(self, caller: Caller, collection: str, write: Write) -> tuple[StoredDocument, bool]:
-        """Write a document. Return the document as the caller may see it, and true if it was created."""
+    async def _reach(self, project: str, at_least: str) -> None:
+        """Wait until reads see the state that the caller asks for. Raises: NotYet, InvalidInput."""
+        asked = STATE.fullmatch(at_least)
+        if asked is None:
+            message = "Send the value of X-Bunbase-Seq of an earlier answer, unchanged."
+            raise InvalidInput.at("X-Bunbase-At-Least", message)
+        epoch, seq = asked[1], int(asked[2])
+        now = await self.engine.reached(project, epoch, seq, AT_LEAST_SECONDS)
+        there, _, last = now.partition(".")
+        if there != epoch:
+            raise NotYet(
+                "This state is from before a backup of the project was restored, and will not come back. Send the "
+                "request without X-Bunbase-At-Least.",
+                seq=now,
+            )
+        if int(last) < seq:
+            raise NotYet("The change that you ask for has not arrived here. Try again.", seq=now, retry_after_seconds=1)
+
+    async def _written(self, caller: Caller, collection: str, write: Write, once: Attempt | None = None) -> Document:
+        """Write a document. Return it as the caller may see it. `once`: as in `Engine.commit`."""
         guard = _guard(caller, collection)
-        with _discreet(caller, guard):
+        done = await self._applied(caller, CommitStep(collection, write, guard), once)
+        (written,), (created,) = done.results, done.created
+        assert written is not None  # only Delete has no result
+        if guard is not None:
+            written = await self._answered(caller, collection, written)
+        elif not caller.has_scope(Act.DOCUMENT_READ, collection):
+            written = bare(written)
+        return document(written, created, _receipt(done))
+
+    async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
+        with _discreet(caller, step.guard is not None):
             try:
-                done = await self.engine.commit(caller.project, (CommitStep(collection, write, guard),), caller.depth)
+                return await self.engine.commit(caller.project, (step,), caller.depth, once)
             except Problem as problem:
                 problem.extra.pop("write", None)  # the index of the write; there is only one
                 raise
-        (written,), (created,) = done.results, done.created
-        assert written is not None  # only Delete has no result
-        if guard is None:
-            return (written if caller.has_scope(Act.DOCUMENT_READ, collection) else bare(written)), created
-        return await self._answered(caller, collection, written), created
 
     async def _answered(self, caller: Caller, collection: str, written: StoredDocument) -> StoredDocument:
         """Return the stored document as the caller may see it, or only the system fields if the rules take too long.
@@ -423,10 +487,10 @@ def _visible_in_scope(caller: Caller) -> Visible:
 
 
 @contextmanager
-def _discreet(caller: Caller, guard: WriteGuard | None) -> Iterator[None]:
+def _discreet(caller: Caller, bound: bool) -> Iterator[None]:
     """Hide from callers that may not read everything which document has the same unique value or refers to the deleted
     document."""
-    sees_all = guard is None and caller.has_scope(Act.DOCUMENT_READ)
+    sees_all = not bound and caller.has_scope(Act.DOCUMENT_READ)
     try:
         yield
     except DocumentReferenced as referenced:
@@ -445,14 +509,33 @@ def _discreet(caller: Caller, guard: WriteGuard | None) -> Iterator[None]:
         ) from None
 
 
-def _rev(write: Write, kept: StoredDocument | None) -> int:
-    """Return the revision for the answer.
+async def _attempt(
+    caller: Caller,
+    key: str,
+    verb: str,
+    collection: str,
+    body: bytes,
+    id: str = "",
+    when: Precondition = NO_PRECONDITION,
+) -> Attempt:
+    """Return the attempt of a write that has an idempotency key."""
+    condition = f"{when.rev},{when.absent}"
+    return await attempt(("documents", *scope_of(caller)), key, verb, collection, id, condition, body)
+
+
+def _receipt(done: Committed) -> Written:
+    return Written(f"{done.epoch}.{done.seq}", done.replayed)
+
+
+def _commit_result(write: Write, kept: StoredDocument | None) -> CommitResult:
+    """Return the id and the revision for the answer.
 
     For a Check, this is the revision that the caller sent, since the stored revision may be hidden from the caller.
+    The kept result has the id of a document that an earlier attempt created.
     """
     if isinstance(write, Check):
-        return write.when.rev or 0
-    return kept.rev if kept else 0
+        return CommitResult(write.id, write.when.rev or 0)
+    return CommitResult(kept.id, kept.rev) if kept else CommitResult(write.id, 0)
 
 
 def _allow(caller: Caller, act: Act, collection: str = "") -> None:

@@ -120,12 +120,15 @@ class Committed(msgspec.Struct, frozen=True):
     """The result of a commit.
 
     `seq`: the number of the newest change after the commit. `results`: the document after each step, None after a
-    deletion. `created`: true for each step that created its document.
+    deletion. `created`: true for each step that created its document. `epoch`: the history that `seq` counts.
+    `replayed`: true if an earlier attempt has done the steps.
     """
 
     seq: int
     results: tuple[StoredDocument | None, ...]
     created: tuple[bool, ...] = ()
+    epoch: str = ""
+    replayed: bool = False
 
 
 def outcome(write: Write, met: Met) -> StoredDocument | None:

@@ -17,7 +17,7 @@ from bunbase.contracts.caller import Caller
 
 class Asked(msgspec.Struct, frozen=True):
     """A request. `names`: the values of the path's placeholders, in order. `headers`: by lower-case name; the fast lane
-    passes on only `content-type`, `if-match`, `if-none-match` and `origin`.
+    passes on only `content-type`, `idempotency-key`, `if-match`, `if-none-match`, `origin` and `x-bunbase-at-least`.
 
     `sent`, `search`: all headers and the query string as the client sent them; only for a route that is `whole`.
     """

@@ -40,7 +40,10 @@ from bunbase.pkg.logger import logger
 log = logger("gateway")
 
 CLIENT_GONE: Final = 499
-PASSED_ON: Final = {name.encode(): name for name in ("content-type", "if-match", "if-none-match", "origin")}
+PASSED_ON: Final = {
+    name.encode(): name
+    for name in ("content-type", "idempotency-key", "if-match", "if-none-match", "origin", "x-bunbase-at-least")
+}
 
 
 class AnsweringProtocol(Http1Protocol):

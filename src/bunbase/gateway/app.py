@@ -35,14 +35,16 @@ from bunbase.gateway.sharing import Cors, SharingApp
 from bunbase.pkg.api_json import api_json
 from bunbase.pkg.errors import Forbidden
 
-PREFLIGHT_SECONDS: Final = 600
+PREFLIGHT_SECONDS: Final = 7200  # the most that Chromium keeps
 EXPOSED: Final = [
     "ETag",
+    "Idempotency-Replayed",
     "Location",
     "Retry-After",
     "Server-Timing",
     "X-Bunbase-Function-Version",
     "X-Bunbase-Invocation",
+    "X-Bunbase-Seq",
     "X-Request-Id",
 ]
 

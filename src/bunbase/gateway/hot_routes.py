@@ -23,7 +23,8 @@ PLACEHOLDER: Final = re.compile(r"(\{\w+\})")
 
 READ: Final = frozenset(
     b"host x-bunbase-key authorization origin cookie user-agent x-request-id content-length content-type if-match "
-    b"if-none-match x-forwarded-for x-bunbase-csrf sec-fetch-site sec-fetch-mode".split()
+    b"if-none-match x-forwarded-for x-bunbase-csrf sec-fetch-site sec-fetch-mode idempotency-key "
+    b"x-bunbase-at-least".split()
 )
 UNUSUAL: Final = frozenset(b"connection transfer-encoding expect upgrade".split())
 NONE: Final = b"/"  # stands for a missing Host; it is not a valid host, so is_host rejects it

@@ -21,6 +21,7 @@ from bunbase.gateway.examples import with_examples
 from bunbase.gateway.openapi_callers import COOKIES, SCHEMES, add_callers, describe_act, describe_project
 from bunbase.gateway.openapi_types import components, plain, schema_of, without_null
 from bunbase.gateway.route_acts import act_of
+from bunbase.pkg.errors import CODES
 from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
@@ -33,7 +34,11 @@ PROBLEM: Final = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "The stable code of this error. Programs should compare this field."},
+        "code": {
+            "type": "string",
+            "description": "The stable code of this error: a ProblemCode, or a code that a newer server has added. "
+            "Programs should compare this field.",
+        },
         "detail": {"type": "string", "description": "A sentence for people: what is wrong, and what to do next."},
         "request_id": {"type": "string"},
     },
@@ -45,6 +50,17 @@ FAILURE: Final = {
     "content": PROBLEM_CONTENT,
 }
 ANY_FAILURE: Final = {"$ref": "#/components/responses/Problem"}
+
+
+def problem_codes() -> dict[str, Any]:
+    """Return the schema of all codes of this server.
+
+    The member `code` of a Problem stays an open string: a client that parses it as one of these values would fail in
+    its error handling when a newer server sends a new code.
+    """
+    codes = sorted(code for code, problem in CODES.items() if problem.__module__.startswith("bunbase."))
+    described = "All error codes of this version, with their meaning in docs/reference/errors.md."
+    return {"type": "string", "title": "ProblemCode", "description": described, "enum": codes}
 
 
 class Document(JsonRenderPlugin):
@@ -91,7 +107,7 @@ def completed(app: Litestar) -> dict[str, Any]:
     document: dict[str, Any] = app.openapi_schema.to_schema()
     found = list(_operations(app, document))
     schemas = document["components"].setdefault("schemas", {})
-    schemas |= components(handler for *_, handler in found) | {"Problem": PROBLEM}
+    schemas |= components(handler for *_, handler in found) | {"Problem": PROBLEM, "ProblemCode": problem_codes()}
     failures = {"Problem": FAILURE}
     for method, path, operation, handler in found:
         _complete(operation, handler)

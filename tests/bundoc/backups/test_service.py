@@ -17,7 +17,7 @@ from bunbase.bundoc.backups.engine import Progress
 from bunbase.bundoc.room import BundocRoom
 from bunbase.bundoc.sqlite_engine.tables import FORMAT
 from bunbase.contracts.bundoc.backups import BackupBusy, BackupNotFound, BackupReason, JobState, ProjectRestoring
-from bunbase.contracts.bundoc.problems import DocumentNotFound, ResyncRequired
+from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, NotYet, ResyncRequired
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.bunkms import KeyDestroyed
 from bunbase.contracts.caller import Role
@@ -124,6 +124,30 @@ async def test_readers_of_changes_must_resync_after_a_restore(bundoc: Bundoc) ->
     changes = await bundoc.changes(SERVER, resync.value.extra["last"], 10, 0.0)
     assert [one.id for one in changes.items] == ["d3"]
     assert changes.items[0].seq > 2
+
+
+async def test_after_a_restore_exactly_the_writes_of_the_backup_keep_their_idempotency_keys(bundoc: Bundoc) -> None:
+    for number in range(2):  # the second project has issued revisions of its own
+        await put(bundoc, "other", b"{}", OTHER_SERVER if number else SERVER)
+    before = await bundoc.create(SERVER, "posts", b'{"_id":"d1"}', "before")
+    id = await backed_up(bundoc)
+    await bundoc.create(SERVER, "posts", b'{"_id":"d2"}', "after")
+
+    await restored(bundoc, id)
+    await restored(bundoc, id, into=OTHER_OWNER)
+
+    kept = await bundoc.create(SERVER, "posts", b'{"_id":"d1"}', "before")
+    again = await bundoc.create(SERVER, "posts", b'{"_id":"d2"}', "after")
+    assert kept.body == before.body
+    assert [one.written.replayed for one in (kept, again) if one.written] == [True, False]
+    with pytest.raises(DocumentExists):
+        await bundoc.create(OTHER_SERVER, "posts", b'{"_id":"d1"}', "before")
+    assert before.written is not None
+    assert kept.written is not None
+    assert (await bundoc.get(SERVER, "posts", "d1", (), kept.written.seq)).rev == 1
+    with pytest.raises(NotYet) as gone:
+        await bundoc.get(SERVER, "posts", "d1", (), before.written.seq)
+    assert gone.value.extra["seq"] > ""
 
 
 @pytest.mark.parametrize("name", ["data.db", "key.json"])

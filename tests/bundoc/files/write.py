@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,17 @@ async def main(target: Path) -> None:
 
 async def with_indexes(service: Any, caller: Any) -> None:
     # the first versions had all contracts in one file, and no CollectionSpec
-    apart = find_spec("bunbase.contracts.collections")
-    contract: Any = import_module(apart.name if apart else "bunbase.contracts.bundoc")
+    package = "bunbase.contracts.bundoc"
+    apart = find_spec("bunbase.contracts.collections") or _collections_of(package)
+    contract: Any = import_module(apart.name if apart else package)
     indexes = (contract.IndexSpec(("title", "-n"), "by_title"),)
     asked = contract.CollectionSpec(indexes) if hasattr(contract, "CollectionSpec") else indexes
     await service.put_collection(caller, "users", asked)
+
+
+def _collections_of(package: str) -> ModuleSpec | None:
+    found = find_spec(package)
+    return find_spec(f"{package}.collections") if found and found.submodule_search_locations else None
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ async def test_an_owner_reads_and_writes_only_own_documents(service: BundocServi
     done = await service.commit(ADA, b'{"writes":[{"op":"check","collection":"posts","id":"a","if_rev":3}]}')
 
     assert await fields_of(service, "a", ADA) == {"owner": "ada", "n": 5}
-    assert (replaced.rev, done.results[0].rev) == (3, 3)
+    assert (replaced.rev, done.commit.results[0].rev) == (3, 3)
     await service.delete(ADA, C, "a", Precondition(rev=3))
     assert await listed(service, SERVER) == []
 
@@ -191,7 +191,7 @@ async def test_a_check_of_a_hidden_document_is_answered_like_one_of_a_missing_do
 
     done = await service.commit(EVE, body(writes))
 
-    assert done.results[0].rev == 0
+    assert done.commit.results[0].rev == 0
     assert await fields_of(service, "a", ADA) == {"owner": "ada"}
 
 
@@ -277,7 +277,7 @@ async def test_a_commit_is_atomic_and_its_rules_see_its_earlier_writes(service: 
     done = await service.commit(ADA, body({"writes": [team, post]}))
 
     assert (type(refused), refused.extra) == (RuleDenied, {"write": 0})
-    assert [one.rev for one in done.results] == [1, 1]
+    assert [one.rev for one in done.commit.results] == [1, 1]
 
 
 async def test_without_a_list_rule_lists_queries_and_aggregates_are_refused(service: BundocService) -> None:

@@ -65,7 +65,7 @@ async def test_deleting_and_creating_in_one_commit_raises_the_revision(bundoc: B
         SERVER, msgspec.json.encode({"writes": [delete, {**create, "data": {}}, delete, {**create, "data": {"v": 2}}]})
     )
 
-    assert [one.rev for one in done.results] == [0, 2, 0, 3]
+    assert [one.rev for one in done.commit.results] == [0, 2, 0, 3]
 
 
 async def test_a_commit_that_fails_leaves_the_revisions_as_they_were(bundoc: BundocRoom) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -119,6 +120,20 @@ HOT: list[tuple[str, Headers, bytes]] = [
     (f"DELETE {D1}", (KEY, ORIGIN, 'if-match: "1"'), b""),
     (f"DELETE {D1}", (KEY, 'if-match: "7"'), b""),
     (f"DELETE {POSTS}/missing", (KEY,), b""),
+    (f"POST {POSTS}", (KEY, ORIGIN, "idempotency-key: create"), b'{"_id":"new","b":1}'),
+    (f"PUT {D1}", (KEY, "idempotency-key: put"), b'{"a":2}'),
+    (f"PUT {D1}", (KEY, "idempotency-key: put"), b'{"a":3}'),
+    (f"PATCH {D1}", (KEY, "idempotency-key: " + "~" * 200), b'{"$inc":{"a":1}}'),
+    (f"DELETE {D1}", (KEY, "idempotency-key: delete", 'if-match: "1"'), b""),
+    (f"DELETE {D1}", (KEY, "idempotency-key: delete"), b""),
+    (f"POST {POSTS}", (KEY, "idempotency-key: " + "k" * 201), b"{}"),
+    (f"POST {POSTS}", (KEY, "idempotency-key: two words"), b"{}"),
+    (f"POST {POSTS}", (KEY, "idempotency-key:"), b"{}"),
+    (f"POST {POSTS}", (KEY, "idempotency-key: \xe9"), b"{}"),
+    (f"GET {D1}", (KEY, ORIGIN, "x-bunbase-at-least: 0123456789ab.1"), b""),
+    (f"GET {POSTS}?limit=1", (KEY, "x-bunbase-at-least: 0123456789ab.1"), b""),
+    (f"POST {POSTS}/query", (KEY, "x-bunbase-at-least: 0123456789ab.1"), b"{}"),
+    (f"GET {D1}", (KEY, "x-bunbase-at-least: tomorrow"), b""),
     (f"GET {POSTS}/query", (KEY,), b""),
     (f"PUT {POSTS}/query", (KEY,), b'{"a":1}'),
     (f"PATCH {POSTS}/query", (KEY,), b'{"a":2}'),
@@ -170,6 +185,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {POSTS}/" + "i" * 65, (KEY,), b""),
     (f"GET {D1}/more", (KEY,), b""),
     (f"GET {D1}", (KEY, KEY), b""),
+    (f"POST {POSTS}", (KEY, "idempotency-key: a", "idempotency-key: b"), b"{}"),
     (f"GET {D1}", (KEY, BEARER + "{user}", BEARER + "{stale}"), b""),
     (f"GET {D1}?key={PUBLISHABLE}&key={PUBLISHABLE}", (), b""),
     (f"GET {D1}", (KEY, "x-bunbase-explain: true"), b""),
@@ -291,7 +307,7 @@ class Witness:
     def __init__(self) -> None:
         self.seen: list[Caller] = []
 
-    async def get(self, caller: Caller, _collection: str, id: str) -> Document:
+    async def get(self, caller: Caller, _collection: str, id: str, *_: Any) -> Document:
         self.seen.append(caller)
         return Document(id, 1, b"{}")
 

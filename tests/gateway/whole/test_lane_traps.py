@@ -38,12 +38,12 @@ class SlowBundoc:
     def has_met(self, id: str) -> bool:
         return id in self.met
 
-    async def get(self, _caller: Any, _collection: str, id: str) -> Document:
+    async def get(self, _caller: Any, _collection: str, id: str, *_: Any) -> Document:
         if id.startswith("slow"):
             await self._wait(id)
         return Document(id, 1, f'{{"_id":"{id}"}}'.encode())
 
-    async def put(self, _caller: Any, _collection: str, id: str, body: bytes, _when: Any) -> Document:
+    async def put(self, _caller: Any, _collection: str, id: str, body: bytes, *_: Any) -> Document:
         await self._wait(id)
         return Document(id, 1, body)
 

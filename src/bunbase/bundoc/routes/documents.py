@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from litestar import Request, Response, delete, get, patch, post, put
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from bunbase.bundoc.documents import COLLECTION, ID
+from bunbase.bundoc.documents import COLLECTION, ID, STATE
 from bunbase.bundoc.routes import fast
 from bunbase.bundoc.routes.openapi import document_response, no_content, page_response, problems
 from bunbase.bundoc.routes.preconditions import REVISION
@@ -23,6 +23,7 @@ from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
 from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.idempotency import KEY, sent_key
 from bunbase.pkg.media import JSON
 from bunbase.pkg.openapi import answers, reads
 
@@ -80,6 +81,23 @@ IfNoneMatch = Annotated[
         schema_extra={"enum": ["*"]},
     ),
 ]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A random key for this act. If you send the request again with the same key within 24 hours, the "
+        "act is not repeated, and you get the first answer with `Idempotency-Replayed: true`.",
+        schema_extra={"pattern": f"^{KEY.pattern}$"},
+    ),
+]
+AtLeast = Annotated[
+    str | None,
+    HeaderParameter(
+        name="X-Bunbase-At-Least",
+        description="`X-Bunbase-Seq` of an earlier answer. The answer then has that state, or a later one.",
+        schema_extra={"pattern": f"^{STATE.pattern}$"},
+    ),
+]
 IfChanged = Annotated[
     str | None,
     HeaderParameter(
@@ -98,7 +116,12 @@ IfChanged = Annotated[
     responses={201: document_response("The document as it is stored now."), **problems(400, 403, 409, 413, 415, 422)},
 )
 async def create_document(
-    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    collection: CollectionName,
+    body: bytes,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Stores a JSON object under its `_id`. Without `_id`, the object gets a new id, which sorts after all earlier new
     ids.
@@ -132,6 +155,7 @@ async def list_documents(
     explain: Flag = False,
     score: Flag = False,
     expand: Expand = None,
+    at_least: AtLeast = None,
 ) -> Response[bytes]:
     """Returns the documents that match `where`, sorted by `sort`; without `sort`, they are sorted by `_id`. Paging
     stays correct while documents are added and deleted.
@@ -140,7 +164,7 @@ async def list_documents(
     """
     check_query(request, ("limit", "cursor", *QUERYING))
     if not QUERYING & request.query_params.keys():
-        page = await while_connected(request.receive, bundoc.list(accessor, collection, limit, cursor))
+        page = await while_connected(request.receive, bundoc.list(accessor, collection, limit, cursor, at_least or ""))
         return Response(page.body, media_type=JSON)
     query = Query(
         where=None if where is None else where.encode(),
@@ -153,7 +177,7 @@ async def list_documents(
         score=score,
         expand=named(expand) or (),
     )
-    page = await while_connected(request.receive, bundoc.query(accessor, collection, query))
+    page = await while_connected(request.receive, bundoc.query(accessor, collection, query, at_least or ""))
     return Response(page.body, media_type=JSON)
 
 
@@ -175,10 +199,11 @@ async def get_document(
     id: DocumentId,
     if_none_match: IfChanged = None,
     expand: Expand = None,
+    at_least: AtLeast = None,
 ) -> Response[bytes]:
     check_query(request, ("expand",))
     if expand is not None:
-        found = await bundoc.get(accessor, collection, id, named(expand) or ())
+        found = await bundoc.get(accessor, collection, id, named(expand) or (), at_least or "")
         return Response(found.body, media_type=JSON)  # no ETag, since the expanded documents have their own revisions
     return _response(await fast.get(bundoc, accessor, _asked(request, (collection, id))))
 
@@ -203,6 +228,7 @@ async def put_document(
     body: bytes,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """The body may contain the system fields of an earlier read; they have no effect."""
     check_query(request, ())
@@ -228,6 +254,7 @@ async def patch_document(
     body: bytes,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[bytes]:
     """Applies a JSON Merge Patch (RFC 7396): objects are merged, `null` removes a field, other values replace it.
 
@@ -253,9 +280,11 @@ async def delete_document(
     id: DocumentId,
     if_match: IfMatch = None,
     if_none_match: IfNoneMatch = None,
-) -> None:
+    idempotency_key: IdempotencyKey = None,
+) -> Response[None]:
     check_query(request, ())
-    await fast.delete(bundoc, accessor, _asked(request, (collection, id)))
+    done = await fast.delete(bundoc, accessor, _asked(request, (collection, id)))
+    return Response(None, status_code=done.status, headers=dict(done.headers))
 
 
 @post(
@@ -270,7 +299,11 @@ async def delete_document(
     },
 )
 async def commit_writes(
-    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, body: bytes
+    accessor: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    body: bytes,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[Commit]:
     """Applies up to 500 writes in order. If a write fails, none is applied, and `write` in the problem is its index.
 
@@ -281,7 +314,8 @@ async def commit_writes(
     """
     check_query(request, ())
     check_media(request, JSON)
-    return Response(await bundoc.commit(accessor, body), media_type=JSON)
+    done = await bundoc.commit(accessor, body, sent_key(request.headers))
+    return Response(done.commit, headers=dict(fast.receipt(done.written)), media_type=JSON)
 
 
 @get(

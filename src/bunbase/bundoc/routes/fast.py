@@ -8,15 +8,18 @@ from typing import Final
 
 from bunbase.bundoc.routes.preconditions import etag, precondition, unchanged
 from bunbase.bundoc.routes.sent_queries import QUERYING, named, read_query
-from bunbase.contracts.bundoc.documents import Document, Precondition, Query
+from bunbase.contracts.bundoc.documents import Document, Precondition, Query, Written
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked, FastRoute
 from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_CURSOR
+from bunbase.pkg.idempotency import REPLAYED, sent_key
 from bunbase.pkg.media import JSON, check_json
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 
+SEQ: Final = "x-bunbase-seq"
+AT_LEAST: Final = "x-bunbase-at-least"
 COLLECTION: Final = "/v1/data/{collection}"
 DOCUMENT: Final = "/v1/data/{collection}/{id}"
 FLAG: Final = re.compile("true|false")
@@ -37,7 +40,7 @@ LIST_QUERY: Final = {
 async def create(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     check_media(asked, JSON)
     (collection,) = asked.names
-    made = await bundoc.create(caller, collection, asked.body)
+    made = await bundoc.create(caller, collection, asked.body, sent_key(asked.headers))
     return _whole(made, ("location", f"/v1/data/{collection}/{made.id}"))
 
 
@@ -46,22 +49,22 @@ async def list_page(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     sent = asked.query
     limit, cursor = int(sent.get("limit", DEFAULT_LIMIT)), sent.get("cursor")
     if not QUERYING & sent.keys():
-        page = await bundoc.list(caller, collection, limit, cursor)
+        page = await bundoc.list(caller, collection, limit, cursor, _at_least(asked))
     else:
-        page = await bundoc.query(caller, collection, _query(sent, limit, cursor))
+        page = await bundoc.query(caller, collection, _query(sent, limit, cursor), _at_least(asked))
     return Answer(200, (), page.body, JSON)
 
 
 async def query(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     check_media(asked, JSON)
     (collection,) = asked.names
-    page = await bundoc.query(caller, collection, read_query(asked.body))
+    page = await bundoc.query(caller, collection, read_query(asked.body), _at_least(asked))
     return Answer(200, (), page.body, JSON)
 
 
 async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     collection, id = asked.names
-    found = await bundoc.get(caller, collection, id)
+    found = await bundoc.get(caller, collection, id, (), _at_least(asked))
     tag = etag(found)
     if unchanged(asked.headers.get("if-none-match"), tag):
         return Answer(304, (("etag", tag),))
@@ -71,20 +74,20 @@ async def get(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
 async def put(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     check_media(asked, JSON)
     collection, id = asked.names
-    written = await bundoc.put(caller, collection, id, asked.body, _when(asked))
+    written = await bundoc.put(caller, collection, id, asked.body, _when(asked), sent_key(asked.headers))
     return _whole(written, ("location", f"/v1/data/{collection}/{id}")) if written.created else _whole(written)
 
 
 async def patch(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     check_media(asked, JSON, MERGE_PATCH)
     collection, id = asked.names
-    return _whole(await bundoc.patch(caller, collection, id, asked.body, _when(asked)))
+    return _whole(await bundoc.patch(caller, collection, id, asked.body, _when(asked), sent_key(asked.headers)))
 
 
 async def delete(bundoc: Bundoc, caller: Caller, asked: Asked) -> Answer:
     collection, id = asked.names
-    await bundoc.delete(caller, collection, id, _when(asked))
-    return Answer(204)
+    written = await bundoc.delete(caller, collection, id, _when(asked), sent_key(asked.headers))
+    return Answer(204, receipt(written))
 
 
 def _query(sent: Mapping[str, str], limit: int, cursor: str | None) -> Query:
@@ -104,7 +107,18 @@ def _query(sent: Mapping[str, str], limit: int, cursor: str | None) -> Query:
 
 def _whole(document: Document, *headers: tuple[str, str]) -> Answer:
     status = 201 if document.created else 200
+    if document.written is not None:
+        headers = (*headers, *receipt(document.written))
     return Answer(status, (("etag", etag(document)), *headers), document.body, JSON)
+
+
+def receipt(written: Written) -> tuple[tuple[str, str], ...]:
+    """Return the headers that every answer to a write has."""
+    return ((SEQ, written.seq), (REPLAYED, "true")) if written.replayed else ((SEQ, written.seq),)
+
+
+def _at_least(asked: Asked) -> str:
+    return asked.headers.get(AT_LEAST, "")
 
 
 def _when(asked: Asked) -> Precondition:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from litestar import Response, post
 
-from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, check_media, check_query
+from bunbase.bundoc.routes.documents import AnyRequest, AtLeast, CollectionName, check_media, check_query
 from bunbase.bundoc.routes.openapi import page_response, problems
 from bunbase.bundoc.routes.sent_queries import read_body, read_query
 from bunbase.bundoc.routes.shapes import AggregatedGroups, DocumentAggregation, DocumentQuery
@@ -40,7 +40,12 @@ class AggregateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     },
 )
 async def query_documents(
-    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    collection: CollectionName,
+    body: bytes,
+    at_least: AtLeast = None,
 ) -> Response[bytes]:
     """Takes `{where,sort:["-_created"],limit,cursor,select,count,explain,expand:["author"]}`; each member is optional.
 
@@ -49,7 +54,7 @@ async def query_documents(
     """
     check_query(request, ())
     check_media(request, JSON)
-    page = await while_connected(request.receive, bundoc.query(accessor, collection, read_query(body)))
+    page = await while_connected(request.receive, bundoc.query(accessor, collection, read_query(body), at_least or ""))
     return Response(page.body, media_type=JSON)
 
 
@@ -62,14 +67,19 @@ async def query_documents(
     responses={200: answers(AggregatedGroups, "One item for each group."), **problems(400, 403, 422)},
 )
 async def aggregate_documents(
-    accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName, body: bytes
+    accessor: Injected[Caller],
+    bundoc: Injected[Bundoc],
+    request: AnyRequest,
+    collection: CollectionName,
+    body: bytes,
+    at_least: AtLeast = None,
 ) -> Response[bytes]:
     """Takes `{where,group:["status"],values:{"total":{"$sum":"price"},"n":{"$count":true}}}`."""
     check_query(request, ())
     check_media(request, JSON)
     asked = read_body(body, AggregateBody)
     aggregation = Aggregation(bytes(asked.values), bytes(asked.where), asked.group)
-    page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation))
+    page = await while_connected(request.receive, bundoc.aggregate(accessor, collection, aggregation, at_least or ""))
     return Response(page.body, media_type=JSON)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from litestar import Response, delete, get, patch, put
 
 from bunbase.bundoc.routes import documents
-from bunbase.bundoc.routes.documents import AnyRequest, CollectionName, Names
+from bunbase.bundoc.routes.documents import AnyRequest, AtLeast, CollectionName, Names
 from bunbase.contracts.bundoc.service import Bundoc
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.http import Injected
@@ -26,9 +26,10 @@ async def get_shadowed(
     request: AnyRequest,
     collection: CollectionName,
     expand: Names = None,
+    at_least: AtLeast = None,
 ) -> Response[bytes]:
     answer: Response[bytes] = await documents.get_document.fn(
-        accessor, bundoc, request, collection, _id(request), expand=expand
+        accessor, bundoc, request, collection, _id(request), expand=expand, at_least=at_least
     )
     return answer
 
@@ -54,8 +55,9 @@ async def patch_shadowed(
 @delete(PATHS, include_in_schema=False)
 async def delete_shadowed(
     accessor: Injected[Caller], bundoc: Injected[Bundoc], request: AnyRequest, collection: CollectionName
-) -> None:
-    await documents.delete_document.fn(accessor, bundoc, request, collection, _id(request))
+) -> Response[None]:
+    answer: Response[None] = await documents.delete_document.fn(accessor, bundoc, request, collection, _id(request))
+    return answer
 
 
 def _id(request: AnyRequest) -> str:

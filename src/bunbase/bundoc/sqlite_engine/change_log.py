@@ -1,7 +1,8 @@
 """The change log of a project. It numbers all changes of documents in the order of the commits, without gaps.
 
 The transaction of a change writes its row. `seq` is the number of the change, and the key of the row. `log.floor` is
-the highest deleted number, so that the numbers continue even after all rows were deleted.
+the highest deleted number, so that the numbers continue even after all rows were deleted. `log.epoch` is a random name
+of this history: a restore gives the file a new one, because a number then no longer names the same state.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ CREATE TABLE log (floor INTEGER NOT NULL);
 INSERT INTO log (floor) VALUES (0);"""
 ADD_DEPTH: Final = "ALTER TABLE changes ADD COLUMN depth INTEGER NOT NULL DEFAULT 0"
 
+ADD_EPOCH: Final = "ALTER TABLE log ADD COLUMN epoch TEXT NOT NULL DEFAULT ''"
+BEGIN_EPOCH: Final = "UPDATE log SET epoch = lower(hex(randomblob(6)))"
+
+POSITION: Final = "SELECT epoch, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
 ENDS: Final = "SELECT floor, coalesce((SELECT max(seq) FROM changes), floor) FROM log"
 APPEND: Final = "INSERT INTO changes (seq, op, collection, id, rev, at, depth) VALUES (?, ?, ?, ?, ?, ?, ?)"
 SINCE: Final = "SELECT seq, op, collection, id, rev, at, depth FROM changes WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -44,6 +49,12 @@ def ends(connection: apsw.Connection) -> tuple[int, int]:
     """Return the highest deleted number, and the number of the newest change."""
     floor, last = connection.execute(ENDS).get
     return floor, last
+
+
+def position(connection: apsw.Connection) -> tuple[str, int]:
+    """Return the epoch, and the number of the newest change."""
+    epoch, last = connection.execute(POSITION).get
+    return epoch, last
 
 
 def append(connection: apsw.Connection, rows: list[Row]) -> None:

@@ -15,9 +15,10 @@ import msgspec
 
 from bunbase.bundoc.backups.engine import Contents, Progress
 from bunbase.bundoc.sqlite_engine.altering import SIZE
-from bunbase.bundoc.sqlite_engine.change_log import ends
+from bunbase.bundoc.sqlite_engine.change_log import BEGIN_EPOCH, ends
 from bunbase.bundoc.sqlite_engine.data_keys import key_version
 from bunbase.bundoc.sqlite_engine.formats import bring_up
+from bunbase.bundoc.sqlite_engine.kept_answers import FORGET
 from bunbase.bundoc.sqlite_engine.mending import rekey
 from bunbase.bundoc.sqlite_engine.revisions import raise_above, spent
 from bunbase.bundoc.sqlite_engine.tables import COLLECTIONS, FORMAT, format_of, tables_of
@@ -50,7 +51,8 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
 
     The change log of the copy begins above the newest change that the file issued. So a client that sends an older
     `since` gets ResyncRequired. Revisions begin above those that the file issued, so that no revision is used twice for
-    an id (docs/decisions/0033).
+    an id (docs/decisions/0033). The history gets a new epoch, so no client waits for a state that will not come. A copy
+    of another project loses the answers that it has kept for requests with an idempotency key.
 
     `issued`: the numbers of the replaced file; None if that file cannot be read. `own`: true if the copy comes from the
     same project; then its documents keep their revisions.
@@ -67,6 +69,9 @@ def renumber(path: Path, key: bytes, issued: IssuedNumbers | None, own: bool) ->
                 raise_above(connection, before.revs if before.revs >= revs else revs + UNKNOWN_LEAP)
             connection.execute("DELETE FROM changes")
             connection.execute("UPDATE log SET floor = ?", (max(last, before.last) + 1,))
+            connection.execute(BEGIN_EPOCH)
+            if not own:
+                connection.execute(FORGET)
         connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     finally:
         connection.close()

@@ -39,6 +39,7 @@ from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.contracts.bunkms import Kms
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.idempotency import Attempt
 from bunbase.pkg.logger import logger
 from bunbase.pkg.sealed_sqlite.directory_lock import directory_lock
 from bunbase.pkg.sealed_sqlite.scanners import Scan
@@ -94,9 +95,33 @@ class SqliteEngine:
             problem.extra.pop("write", None)  # there is only one write
             raise
 
-    async def commit(self, project: str, steps: tuple[CommitStep, ...], depth: int = 0) -> Committed:
-        done: Committed = await self._submit(project, lambda writer: writer.commit(steps, depth))
+    async def commit(
+        self,
+        project: str,
+        steps: tuple[CommitStep, ...],
+        depth: int = 0,
+        attempt: Attempt | None = None,
+        with_bodies: bool = True,
+    ) -> Committed:
+        done: Committed = await self._submit(project, lambda writer: writer.commit(steps, depth, attempt, with_bodies))
         return done
+
+    async def reached(self, project: str, epoch: str, seq: int, wait_seconds: float) -> str:
+        there, last = await self._position(project)
+        if there != epoch or last >= seq:
+            return f"{there}.{last}"
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_seconds
+        while there == epoch and last < seq and (left := deadline - loop.time()) > 0:
+            news = self.waiters.enter(project)
+            try:
+                there, last = await self._position(project)  # a change may have been made before `enter`
+                if there == epoch and last < seq:
+                    await asyncio.wait([news], timeout=left)  # `asyncio.timeout` needs a task; the fast lane has none
+            finally:
+                self.waiters.leave(project, news)
+            there, last = await self._position(project)
+        return f"{there}.{last}"
 
     async def changes(self, project: str, since: int, limit: int, wait_seconds: float = 0.0) -> Changes:
         found = await self._changes(project, since, limit)
@@ -208,6 +233,13 @@ class SqliteEngine:
     async def tend(self) -> None:
         await self.files.tend()
         await self.upkeep.tend()
+
+    async def _position(self, project: str) -> tuple[str, int]:
+        file = self.files.ready(project) or await self.files.open(project)
+        try:
+            return file.position()
+        except apsw.Error as error:
+            raise self.files.fault(project, file, error) from error
 
     async def _changes(self, project: str, since: int, limit: int) -> Changes:
         file = self.files.ready(project) or await self.files.open(project)

@@ -7,8 +7,9 @@ from typing import Final
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
+from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, ADD_EPOCH, BEGIN_EPOCH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST
+from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
 from bunbase.bundoc.sqlite_engine.mending import mend
 from bunbase.bundoc.sqlite_engine.tables import CREATE_COLLECTIONS, FORMAT, format_of
 
@@ -62,6 +63,12 @@ def _begin_depths(connection: apsw.Connection) -> None:
     connection.execute(ADD_DEPTH)
 
 
+def _begin_kept_answers(connection: apsw.Connection) -> None:
+    """Set the epoch of the history, and add the table of answers to requests with an idempotency key."""
+    for statement in (ADD_EPOCH, BEGIN_EPOCH, CREATE_KEPT_ANSWERS):
+        connection.execute(statement)
+
+
 STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     1: _begin_change_log,
     2: _begin_indexes,
@@ -69,5 +76,6 @@ STEPS: Final[dict[int, Callable[[apsw.Connection], None]]] = {
     4: _begin_builds,
     5: _begin_depths,
     6: mend,
+    7: _begin_kept_answers,
 }
 assert max(STEPS) + 1 == FORMAT

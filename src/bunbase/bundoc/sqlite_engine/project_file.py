@@ -15,7 +15,7 @@ from bunbase.bundoc.engine import Chunk
 from bunbase.bundoc.query.plan import PRIMARY
 from bunbase.bundoc.query.search import Found, Search, nothing_found
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine.change_log import changes_since
+from bunbase.bundoc.sqlite_engine.change_log import changes_since, position
 from bunbase.bundoc.sqlite_engine.formats import bring_up, is_older
 from bunbase.bundoc.sqlite_engine.light import is_light
 from bunbase.bundoc.sqlite_engine.searching import IN_A_SCAN, Limits, Searching, prepare
@@ -99,6 +99,11 @@ class ProjectFile:
         """Read changes in the event loop; each change takes a microsecond. Raises: ResyncRequired."""
         self.reader_time.start()
         return changes_since(self.reader, since, limit)
+
+    def position(self) -> tuple[str, int]:
+        """Return the epoch, and the number of the newest change that readers see."""
+        self.reader_time.start()
+        return position(self.reader)
 
     def page_inline(self, collection: str, after: str, limit: int) -> Chunk | None:
         """Return the page if it is small enough for the event loop, otherwise None."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bunbase.bundoc import writes
 from bunbase.bundoc.definition import NO_TERMS
 from bunbase.bundoc.documents import StoredDocument
+from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
 from bunbase.bundoc.sqlite_engine.referring import PendingWrite, check_fits, delete
 from bunbase.bundoc.sqlite_engine.tables import Table
@@ -12,6 +13,7 @@ from bunbase.bundoc.sqlite_engine.transaction import Transaction
 from bunbase.bundoc.writes import CommitStep, Committed, Met
 from bunbase.contracts.bundoc.problems import BundocBusy, InvalidDocument
 from bunbase.pkg.errors import Problem
+from bunbase.pkg.idempotency import Attempt
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -35,7 +37,29 @@ def do_steps(transaction: Transaction, steps: tuple[CommitStep, ...], depth: int
         raise
     finally:
         transaction.depth = 0
-    return Committed(transaction.seq, tuple(results), tuple(created))
+    return Committed(transaction.seq, tuple(results), tuple(created), transaction.epoch)
+
+
+def do_once(
+    transaction: Transaction, steps: tuple[CommitStep, ...], depth: int, attempt: Attempt, with_bodies: bool
+) -> Committed:
+    """Do all steps of one commit, or return the result of an earlier attempt.
+
+    Raises: IdempotencyMismatch, IdempotencyTooLarge; otherwise as `do_steps`, and then nothing of the attempt is kept.
+    """
+    kept = kept_answers.find(transaction.connection, attempt, transaction.now)
+    if kept is None:
+        done = do_steps(transaction, steps, depth)
+        kept_answers.keep(transaction.connection, attempt, done, transaction.now, with_bodies)
+        transaction.kept += 1
+        return done
+    results = [
+        kept_answers.restored(one, transaction.lookup(step.collection, one.id) if one else None)
+        if with_bodies
+        else kept_answers.bare(one)
+        for step, one in zip(steps, kept.results, strict=True)
+    ]
+    return Committed(kept.seq, tuple(results), kept.created, transaction.epoch, replayed=True)
 
 
 def delete_expired(transaction: Transaction, collection: str, table: Table) -> bool:

@@ -12,13 +12,14 @@ import apsw
 from bunbase.bundoc.definition import NO_TERMS, Terms, read_definition
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.engine import MAX_PAGE_BYTES, Chunk
-from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, CREATE_LOG
+from bunbase.bundoc.sqlite_engine.change_log import ADD_DEPTH, ADD_EPOCH, BEGIN_EPOCH, CREATE_LOG
 from bunbase.bundoc.sqlite_engine.expiry import ALIVE, SET, ends_at, expired
 from bunbase.bundoc.sqlite_engine.index_tables import CREATE_BUILDS, CREATE_LIST, index_tables
+from bunbase.bundoc.sqlite_engine.kept_answers import CREATE_KEPT_ANSWERS
 from bunbase.bundoc.sqlite_engine.kept_index import KeptIndex
 from bunbase.bundoc.sqlite_engine.revisions import CREATE_REVISIONS
 
-FORMAT: Final = 7  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
+FORMAT: Final = 8  # PRAGMA user_version; `formats.py` brings an older file to this format when it is opened
 
 # No number is used twice: a reader that still uses a dropped collection must not read documents of another collection.
 CREATE_COLLECTIONS: Final = """
@@ -36,6 +37,9 @@ CREATE_FORMAT: Final = f"""
 {CREATE_LIST}
 {CREATE_BUILDS};
 {CREATE_REVISIONS}
+{ADD_EPOCH};
+{BEGIN_EPOCH};
+{CREATE_KEPT_ANSWERS}
 PRAGMA user_version = {FORMAT};"""
 
 COLLECTIONS: Final = "SELECT name, id, definition FROM collections"

@@ -48,9 +48,10 @@ class Transaction:
     """The transaction of one batch. Each piece of work runs in its own savepoint.
 
     `altered`: collections that are new, or that have new terms or indexes; None for dropped collections.
-    `seq`: the number of the newest change. `entries`: the rows to append to the change log at the end of the batch.
+    `epoch`, `seq`: the history, and the number of its newest change.
+    `entries`: the rows to append to the change log at the end of the batch.
     `depth`: the depth of the present commit. All of its effects have the same depth, for example the deletion of an
-    expired document with the same unique value.
+    expired document with the same unique value. `kept`: how many answers this batch has kept (`kept_answers.py`).
     """
 
     def __init__(
@@ -67,8 +68,9 @@ class Transaction:
         self.max_tables = max_tables
         self.now = now
         self.altered: dict[str, Table | None] = {}
-        self.seq = change_log.ends(connection)[1]
+        self.epoch, self.seq = change_log.position(connection)
         self.depth = 0
+        self.kept = 0
         self.entries: list[change_log.Row] = []
 
     def attempt(self, work: Work) -> Any:

@@ -1,4 +1,4 @@
-"""Delete old changes and expired documents in all projects, even in projects without requests.
+"""Delete old changes, old answers and expired documents in all projects, even in projects without requests.
 
 Each call visits all open projects. Every other project is opened once a day, one after the other, because only its file
 tells how old its oldest change is.
@@ -13,11 +13,11 @@ from typing import Final
 
 import apsw
 
-from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine import change_log, kept_answers
 from bunbase.bundoc.sqlite_engine.open_files import OpenFiles
 from bunbase.bundoc.sqlite_engine.project_file import ProjectFile
 from bunbase.bundoc.sqlite_engine.writer import Writer, kept_from
-from bunbase.pkg.clock import Clock
+from bunbase.pkg.clock import Clock, rfc3339
 from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
@@ -69,10 +69,11 @@ class Upkeep:
         return [self.round.pop() for _ in range(count)]
 
     async def _prune(self, project: str, file: ProjectFile) -> None:
-        """Delete old changes in batches, so that other writes can run in between."""
+        """Delete old changes and old answers in batches, so that other writes can run in between."""
         settings = self.files.settings
         try:
-            if not change_log.is_due(file.reader, settings.changes, kept_from(settings, self.clock)):
+            due = change_log.is_due(file.reader, settings.changes, kept_from(settings, self.clock))
+            if not due and not kept_answers.is_due(file.reader, rfc3339(self.clock.now())):
                 return
             writer = self.writer_of(project, file)
             for _ in range(BATCHES_AT_ONCE):

@@ -30,15 +30,16 @@ import apsw
 
 from bunbase.bundoc import writes
 from bunbase.bundoc.settings import BundocSettings
-from bunbase.bundoc.sqlite_engine import change_log
+from bunbase.bundoc.sqlite_engine import change_log, kept_answers
 from bunbase.bundoc.sqlite_engine.revisions import Revisions
-from bunbase.bundoc.sqlite_engine.steps import do_steps
+from bunbase.bundoc.sqlite_engine.steps import do_once, do_steps
 from bunbase.bundoc.sqlite_engine.tables import Table
 from bunbase.bundoc.sqlite_engine.transaction import Transaction, Work
 from bunbase.bundoc.writes import CommitStep, Committed
 from bunbase.contracts.bundoc.problems import BundocBusy
 from bunbase.pkg import metrics
 from bunbase.pkg.clock import Clock, rfc3339
+from bunbase.pkg.idempotency import Attempt
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -98,18 +99,27 @@ class Writer:
         self.draining = False
         self.lock = threading.Condition()
 
-    def commit(self, steps: tuple[CommitStep, ...], depth: int = 0) -> asyncio.Future[Committed]:
-        """Do all steps or none of them. The future is done when the steps are on disk.
+    def commit(
+        self, steps: tuple[CommitStep, ...], depth: int = 0, attempt: Attempt | None = None, with_bodies: bool = True
+    ) -> asyncio.Future[Committed]:
+        """Do all steps or none of them. The future is done when the steps are on disk. `attempt`: as in Engine.commit.
 
         Raises: BundocBusy. The future raises the error of the first step that fails.
         """
         size = sum([writes.size(step.write) for step in steps])
-        return self.submit(lambda transaction: do_steps(transaction, steps, depth), size)
+        if attempt is None:
+            return self.submit(lambda transaction: do_steps(transaction, steps, depth), size)
+        return self.submit(lambda transaction: do_once(transaction, steps, depth, attempt, with_bodies), size)
 
     async def prune(self) -> int:
-        """Delete a batch of old changes, and return the number of deleted changes. Raises: BundocBusy."""
+        """Delete a batch of old changes and of old answers. Return the number of deleted rows. Raises: BundocBusy."""
         most, not_before = self.settings.changes, kept_from(self.settings, self.clock)
-        return cast(int, await self.submit(lambda work: change_log.prune(work.connection, most, not_before), 0))
+
+        def work(transaction: Transaction) -> int:
+            changes = change_log.prune(transaction.connection, most, not_before)
+            return changes + kept_answers.fold(transaction.connection, transaction.now)
+
+        return cast(int, await self.submit(work, 0))
 
     def submit(self, work: Work, size: int) -> asyncio.Future[Any]:
         """Queue a piece of work of `size` bytes. The future is done when the work is on disk. Raises: BundocBusy."""
@@ -203,6 +213,8 @@ class Writer:
             transaction = Transaction(connection, self.tables, self.revisions, most, now)
             results = [transaction.attempt(waiting.work) for waiting in batch]
             self.revisions.fold(connection)
+            if transaction.kept:
+                kept_answers.fold(connection, now, transaction.kept)
             change_log.append(connection, transaction.entries)
             with metrics.bundoc_commit_seconds.time():
                 connection.execute("COMMIT")

@@ -10,11 +10,21 @@ from datetime import datetime
 import msgspec
 
 
+class Written(msgspec.Struct, frozen=True):
+    """`seq`: a state of the project that has this write, as `<epoch>.<number of the newest change>`.
+
+    `replayed`: true if an earlier request with the same idempotency key did the write.
+    """
+
+    seq: str
+    replayed: bool = False
+
+
 class Document(msgspec.Struct, frozen=True):
     """`body`: the whole JSON object; `_id`, `_rev`, `_created` and `_updated` come first.
 
     `created`: true if this write created the document. `view`: empty if the caller sees all fields of the document,
-    otherwise a hash of the fields that the caller sees.
+    otherwise a hash of the fields that the caller sees. `written`: None if the document was only read.
     """
 
     id: str
@@ -22,6 +32,7 @@ class Document(msgspec.Struct, frozen=True):
     body: bytes
     created: bool = False
     view: str = ""
+    written: Written | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -42,6 +53,13 @@ class Commit(msgspec.Struct, frozen=True):
 
     seq: int
     results: tuple[CommitResult, ...]
+
+
+class DoneCommit(msgspec.Struct, frozen=True):
+    """A commit, and what its answer says besides its body."""
+
+    commit: Commit
+    written: Written
 
 
 class ChangeEntry(msgspec.Struct, frozen=True, omit_defaults=True):

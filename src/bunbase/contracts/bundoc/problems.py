@@ -89,6 +89,12 @@ class CollectionNotFound(Problem):
     status, code, title = 404, "collection_not_found", "There is no such collection"
 
 
+class NotYet(Problem):
+    """`seq`: the state that is stored now, in the form of `X-Bunbase-Seq`."""
+
+    status, code, title = 503, "not_yet", "The state that you ask for is not stored here yet"
+
+
 class DataUnreadable(Problem):
     """The project's file is damaged or was encrypted under another key; none of its documents can be read."""
 

@@ -9,47 +9,62 @@ from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Mis
 from bunbase.contracts.bundoc.documents import (
     Aggregation,
     Changes,
-    Commit,
     Document,
+    DoneCommit,
     KeyState,
     Page,
     Precondition,
     Query,
     StoredSize,
+    Written,
 )
 from bunbase.contracts.caller import Caller
 
 
 class Bundoc(Backups, Protocol):
-    """Every call takes its project from the Caller. A write is answered only when it is on disk (fsync)."""
+    """Every call takes its project from the Caller. A write is answered only when it is on disk (fsync).
 
-    async def get(self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = ()) -> Document:
+    `idempotency_key`: a write with a key of the caller is done once. A later call with the same key and the same
+    arguments returns the first result; with other arguments it raises IdempotencyMismatch. A call that raises a Problem
+    leaves no trace of its key. May also raise IdempotencyTooLarge.
+    `at_least`: a state of the project, as in `Written.seq`. A read waits two seconds for it, then raises NotYet.
+    """
+
+    async def get(
+        self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
+    ) -> Document:
         """Return a document; `expand`: as in Query. Raises: DocumentNotFound, InvalidQuery, RuleDenied."""
         ...
 
-    async def create(self, caller: Caller, collection: str, body: bytes) -> Document:
+    async def create(self, caller: Caller, collection: str, body: bytes, idempotency_key: str = "") -> Document:
         """Raises: DocumentExists, InvalidDocument, DocumentTooLarge, RuleDenied."""
         ...
 
-    async def put(self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition) -> Document:
+    async def put(
+        self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
         """Replace or create a document. Raises: StaleRevision, InvalidDocument, DocumentTooLarge, RuleDenied."""
         ...
 
-    async def patch(self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition) -> Document:
+    async def patch(
+        self, caller: Caller, collection: str, id: str, patch: bytes, when: Precondition, idempotency_key: str = ""
+    ) -> Document:
         """Apply a merge patch (RFC 7396), or update operators if the names in `patch` begin with `$`.
 
         Raises: DocumentNotFound, StaleRevision, InvalidDocument, InvalidUpdate, DocumentTooLarge, RuleDenied.
         """
         ...
 
-    async def delete(self, caller: Caller, collection: str, id: str, when: Precondition) -> None:
+    async def delete(
+        self, caller: Caller, collection: str, id: str, when: Precondition, idempotency_key: str = ""
+    ) -> Written:
         """Delete a document; documents that refer to it are changed or deleted as their schemas define.
 
         Raises: DocumentNotFound, StaleRevision, DocumentReferenced, RuleDenied.
         """
         ...
 
-    async def commit(self, caller: Caller, body: bytes) -> Commit:
+    async def commit(self, caller: Caller, body: bytes, idempotency_key: str = "") -> DoneCommit:
         """Apply the writes of `{"writes":[…]}` in order, either all of them or none.
 
         Raises: InvalidInput, Malformed, and the Problem of the failed write, which has its index as `write`.
@@ -63,17 +78,17 @@ class Bundoc(Backups, Protocol):
         """
         ...
 
-    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None) -> Page:
+    async def list(self, caller: Caller, collection: str, limit: int, cursor: str | None, at_least: str = "") -> Page:
         """Return documents in the order of their ids. Raises: InvalidCursor, RuleDenied."""
         ...
 
-    async def query(self, caller: Caller, collection: str, query: Query) -> Page:
+    async def query(self, caller: Caller, collection: str, query: Query, at_least: str = "") -> Page:
         """Return the sorted documents that match a filter. `count` adds their total number, `explain` adds the query
         plan. Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, CollectionNotFound, RuleDenied.
         """
         ...
 
-    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation) -> Page:
+    async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         """Compute values over groups of documents. Raises: as `query`."""
         ...
 

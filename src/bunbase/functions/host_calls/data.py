@@ -101,7 +101,7 @@ async def delete(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
 
 
 async def commit(bundoc: Bundoc, ask: Ask, at: DocumentAddress) -> bytes:
-    return msgspec.json.encode(await bundoc.commit(caller_of(ask, at.power), await _body(ask)))
+    return msgspec.json.encode((await bundoc.commit(caller_of(ask, at.power), await _body(ask))).commit)
 
 
 async def _body(ask: Ask) -> bytes:
