@@ -107,6 +107,7 @@ class FakeApi:
         self.refuses = b"refuse me"  # the server refuses bundles that contain this
         self.variables: dict[str, str] = {}
         self.rules: dict[str, Any] = {}
+        self.schemas: dict[str, dict[str, Any]] = {}  # by collection: its schema, and whether it is strict
         self.exposed: dict[str, bool | None] = {}
         self.auth = StoredSettings()
         self.auth_json: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery
 
 from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome, AuditPage
 from bunbase.contracts.bunauth.accounts import SignupPending
-from bunbase.contracts.bunauth.problems import EmailTaken
+from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired
 from bunbase.contracts.caller import Role
 from bunbase.contracts.platform import (
     AcceptedInvite,
@@ -121,7 +121,7 @@ async def accept_invite(api: Injected[FakeApi], request: AnyRequest) -> Accepted
     api.signed_in(request)
     id = (await request.json())["token"].removeprefix("binv_")
     if id not in api.invites:
-        raise InviteNotFound
+        raise LinkExpired
     group, invite = api.invites.pop(id)
     if group.startswith("/api/orgs/"):
         return AcceptedInvite(invite.role, org=org_of(api, group.rpartition("/")[2]))
@@ -131,7 +131,7 @@ async def accept_invite(api: Injected[FakeApi], request: AnyRequest) -> Accepted
 @get(["/invite", "/account/invite"], media_type="text/html")
 async def invite_page(api: Injected[FakeApi], token: FromQuery[str]) -> Response[str]:
     known = token.startswith("biv_") or token.removeprefix("binm_") in api.invites
-    return Response("<h1>An invitation</h1>", status_code=200 if known else 404)
+    return Response("<h1>An invitation</h1>", status_code=200 if known else 410)
 
 
 @post("/api/invites/register")

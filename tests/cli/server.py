@@ -280,6 +280,14 @@ async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[byt
     )
 
 
+@get("/v1/collections")
+async def list_collections(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
+    api.signed_in(request)
+    assert request.headers["x-bunbase-project"]
+    shown = [{"name": name, "created_at": "2026-11-29T00:00:00.000Z", **one} for name, one in api.schemas.items()]
+    return {"items": shown, "next": None}
+
+
 @put("/v1/collections/{name:str}", status_code=200)
 async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
     api.signed_in(request)
@@ -346,6 +354,7 @@ ROUTES = (
     get_data_key,
     revoke_key,
     try_rules,
+    list_collections,
     put_collection,
     make_custom_token,
     use_custom_token,

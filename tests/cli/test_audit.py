@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 import pytest
 
+from bunbase.cli.audit import row_of
 from bunbase.cli.audit_follow import MAX_HELD, Follower, follow
 from bunbase.cli.errors import Refused, Unreachable
 from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome
@@ -37,6 +38,22 @@ class Log:
 
     def follower(self) -> Follower[AuditEntry]:
         return Follower(self.ask, self.ask(None)[0] if self.entries else None)
+
+
+def test_an_account_is_shown_with_its_address_once_and_an_inviter_by_the_address_alone() -> None:
+    bob = {"role": "viewer", "email": "bob@example.com"}
+    removed = msgspec.structs.replace(entry("a", 0), target="usr_bob", before=bob)
+    added = msgspec.structs.replace(entry("b", 0), target="usr_bob", after=bob)
+    opened = {"inviter": "ada@example.com", "invited_by": "usr_ada", "opened_account": True}
+    joined = msgspec.structs.replace(entry("c", 0), target="prj_1", after=opened)
+
+    shown = [row_of(one)[3:5] for one in (removed, added, joined)]
+
+    assert shown == [
+        ("bob@example.com (usr_bob)", ""),
+        ("bob@example.com (usr_bob)", "role: viewer"),
+        ("prj_1", "inviter: ada@example.com, opened_account: true"),
+    ]
 
 
 def ids(entries: list[AuditEntry]) -> list[str]:

@@ -42,7 +42,7 @@ def file(in_project: FakeApi, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 
 def test_a_push_sets_what_the_file_names_and_a_second_push_changes_nothing(
-    file: Path, in_project: FakeApi, bunbase: Bunbase
+    file: Path, in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_project.auth_json = {"verify_emails": True}
 
@@ -54,8 +54,13 @@ def test_a_push_sets_what_the_file_names_and_a_second_push_changes_nothing(
     assert "access_ttl_seconds" in before.out
     assert pushes == [{"changed": True, "version": 1}, {"changed": False, "version": 1}]
     assert after.document == {"items": []}
+    monkeypatch.delenv("GOOGLE_SECRET")
+    file.write_text(FILE.replace("600", "900"))
+    assert bunbase("auth", "push", "--json").document == {"changed": True, "version": 2}, "the stored secret stays"
+    file.write_text(FILE.replace('kind = "google"', 'kind = "oidc"\nissuer = "https://login.bakery.example"'))
+    assert "GOOGLE_SECRET" in bunbase("auth", "push").err, "another service has another secret"
     stored = in_project.auth.settings
-    assert (stored.app_name, stored.verify_emails, stored.tokens.access_ttl_seconds) == ("Bakery", True, 600)
+    assert (stored.app_name, stored.verify_emails, stored.tokens.access_ttl_seconds) == ("Bakery", True, 900)
     assert in_project.auth.sealed == {"providers.google": "only-google-knows"}
     assert "only-google-knows" not in bunbase("auth", "show").out + bunbase("auth", "show", "--json").out
 

@@ -35,7 +35,7 @@ SUB_COMMANDS = [
     *("tokens list", "tokens create", "tokens delete"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
-    *("backup schedule", "data export", "data import", "rules test", "rules push"),
+    *("backup schedule", "data export", "data import", "rules test", "rules push", "gen types"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
@@ -54,6 +54,7 @@ NO_JSON = {
     "data",
     "rules",
     "functions",
+    "gen",
     "jobs",
     "tokens",
     "service-accounts",

@@ -249,7 +249,7 @@ def test_a_function_is_deleted_only_after_a_confirmation(in_project: FakeApi, bu
     assert in_project.uploads
     assert bunbase("functions", "delete", "hello", "--confirm", "hello", "--json").document["deleted"]
     assert not in_project.uploads
-    assert bunbase("functions", "delete", "hello", "--confirm", "hello").code == 1
+    assert bunbase("functions", "delete", "hello", "--yes").code == 1
 
 
 def test_the_log_of_all_functions_names_the_function_of_each_line(in_project: FakeApi, bunbase: Bunbase) -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bunbase.cli.qr import qr_lines
 from bunbase.contracts.bunauth.factors import Passkey
 from bunbase.contracts.bunauth.openid import Authorization
+from bunbase.pkg.qr import qr_lines
 from tests.cli.conftest import Bunbase, executable, kept
 from tests.cli.fake_accounts import FIRST_CODE
 from tests.cli.fake_api import EMAIL, NOW, FakeApi
@@ -107,7 +107,7 @@ def test_an_account_is_deleted_only_with_its_address_as_confirmation(signed_in: 
     refused = [bunbase("account", "delete", *words).code for words in ((), ("--confirm", "eve@example.com"))]
     assert (refused, signed_in.deleted_account) == ([2, 2], False)
 
-    assert bunbase("account", "delete", "--confirm", EMAIL).code == 0
+    assert bunbase("account", "delete", "--yes").code == 0
 
     assert signed_in.deleted_account
     assert signed_in.url not in kept().servers

@@ -146,7 +146,7 @@ def test_a_deleted_project_can_be_destroyed_before_its_time(in_project: FakeApi,
     bunbase("projects", "delete", "guestbook", "--confirm", "guestbook")
 
     assert bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--json").problem["status"] == 410
-    assert bunbase("projects", "delete", "guestbook", "--confirm", "guestbook", "--now").code == 0
+    assert bunbase("projects", "delete", "guestbook", "--yes", "--now").code == 0
 
     assert in_project.deleted == {}
 

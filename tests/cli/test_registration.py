@@ -68,7 +68,7 @@ def test_a_link_that_is_used_or_unknown_is_refused_before_a_password_is_asked(
 ) -> None:
     said = bunbase("register", "--invite", invite, "--json")
 
-    assert (said.code, said.problem["code"]) == (1, "invalid_invite")
+    assert (said.code, said.problem["code"]) == (1, "link_expired")
     assert f"{invited.url} has no such invitation" in said.problem["detail"]
     assert "--url" in said.problem["detail"]
 

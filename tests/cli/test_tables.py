@@ -31,7 +31,7 @@ sentences = st.lists(words, min_size=1, max_size=8).map(" ".join)
 
 def drawn(columns: list[str], rows: list[list[object]], width: int) -> str:
     file = io.StringIO()
-    Console(file=file, width=width).print(table(columns, rows, width), soft_wrap=True)
+    Console(file=file, width=width).print(table(columns, rows, width).drawing, soft_wrap=True)
     return file.getvalue()
 
 
@@ -54,6 +54,48 @@ def test_a_table_that_fits_is_one_line_a_row_and_a_time_is_never_broken() -> Non
 
     assert max(map(len, text.splitlines())) <= 80
     assert re.search(rf"{ID} +\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d", text)
+
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+SESSION = f"ses_{ID[4:]}"
+SESSIONS = (
+    ["id", "current", "application", "address", "device", "signed in", "last refresh", "ends"],
+    [[SESSION, "this one", "Sign-in page", "203.0.113.129", BROWSER, AT, AT, AT]],
+    SESSION,
+)
+ACTS = (
+    ["when", "who", "what", "target", "changed to", "outcome", "from", "in"],
+    [
+        [AT, "ada@example.com", "account.reset_factors", f"bob@example.com (usr_{ID[4:]})", BROWSER, "done", "::1", ID],
+        [AT, "ada@example.com", "invite.accept", f"prj_{ID[4:]}", "role: viewer", "done", "203.0.113.129", ID],
+    ],
+    "account.reset_factors",
+)
+
+
+@pytest.mark.parametrize("width", [100, 120, 150])
+@pytest.mark.parametrize("listed", [SESSIONS, ACTS], ids=["sessions", "acts"])
+def test_a_long_list_is_one_line_a_row_at_the_usual_widths(
+    listed: tuple[list[str], list[list[object]], str], width: int
+) -> None:
+    columns, rows, needed = listed
+
+    lines = [line for line in drawn(columns, rows, width).splitlines() if line.strip()]
+
+    assert len(lines) <= 2 + 6 * len(rows), "a long text may go on below itself"
+    assert max(map(len, lines)) <= width
+    assert needed in " ".join(lines)
+    assert lines[0].split()[0] == columns[0], "it is a table, and no block for each row"
+
+
+def test_the_columns_that_do_not_fit_are_named_and_blocks_leave_none_out() -> None:
+    columns, rows, _ = SESSIONS
+
+    assert table(columns, rows, 300).left_out == ()
+    assert "ends" in table(columns, rows, 100).left_out
+    assert table(columns, rows, 40).left_out == ()
+    assert all(str(value) in drawn(columns, rows, 40) for value in rows[0][:5])
 
 
 def test_the_lines_of_a_value_stand_below_each_other_at_any_width() -> None:

@@ -101,7 +101,7 @@ def test_an_invitation_is_withdrawn(team: FakeApi, bunbase: Bunbase) -> None:
 
     assert bunbase("invites", "delete", "ivt_1", "--json").document == {"id": "ivt_1", "deleted": True}
 
-    assert bunbase("invites", "accept", "binv_ivt_1", "--json").problem["code"] == "invite_not_found"
+    assert bunbase("invites", "accept", "binv_ivt_1", "--json").problem["code"] == "link_expired"
 
 
 def test_organisations_are_created_listed_renamed_and_deleted(signed_in: FakeApi, bunbase: Bunbase) -> None:
@@ -113,7 +113,7 @@ def test_organisations_are_created_listed_renamed_and_deleted(signed_in: FakeApi
     assert [one["name"] for one in bunbase("orgs", "list", "--json").document["items"]] == ["Crew", "Guild"]
     assert "Crew" in bunbase("orgs", "list").out
     assert executable("orgs", "delete", "org_1").code == 2
-    assert bunbase("orgs", "delete", "org_1", "--confirm", "guild", "--json").document == {
+    assert bunbase("orgs", "delete", "org_1", "--yes", "--json").document == {
         "id": "org_1",
         "deleted": True,
     }

@@ -76,7 +76,7 @@ def test_a_user_with_a_phone_number_is_created_found_and_changed(in_project: Fak
 
 
 def test_an_invitation_shows_its_link_once(in_project: FakeApi, bunbase: Bunbase) -> None:
-    said = bunbase("users", "invite", "fred@example.com", "--role", "editor")
+    said = bunbase("users", "invite", "fred@example.com", "--role", "editor", "--language", "de")
 
     assert said.code == 0
     assert "token=umt_1" in said.out.replace("\n", "")

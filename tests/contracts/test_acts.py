@@ -112,7 +112,7 @@ def test_a_scope_of_one_collection_allows_only_that_collection() -> None:
 
 
 def test_a_missing_scope_is_named_in_the_refusal() -> None:
-    with pytest.raises(InsufficientScope, match="data:write or write") as refused:
+    with pytest.raises(InsufficientScope, match="data:posts:write or data:write or write") as refused:
         key("data:read").check(Act.DOCUMENT_WRITE, "posts")
 
     assert refused.value.extra == {"act": "document.write", "scope": "data:write"}

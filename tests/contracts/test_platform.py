@@ -13,7 +13,6 @@ from bunbase.contracts.keys import KeyChanges, KeyLimits, UsedKey
 from bunbase.contracts.platform import (
     ConfirmationNeeded,
     InvalidKey,
-    InviteNotFound,
     LastOwner,
     MemberNotFound,
     OrganisationNotEmpty,
@@ -36,6 +35,7 @@ from bunbase.contracts.service_accounts import (
 )
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.platform.module import MODULE
 from tests.bunauth.feeds import feed_of
 from tests.platform.fake_rooms import PASSWORD, FakeRooms
@@ -143,7 +143,7 @@ async def test_problems_of_platform_keep_their_class_over_http(platform: Platfor
         (OrganisationNotEmpty, platform.delete_org(ADA, guild.id, guild.slug)),
         (MemberNotFound, platform.remove_member(at(made), None, BOB_ID)),
         (RoleFromOrganisation, platform.remove_member(at(made), None, ADA_ID)),
-        (InviteNotFound, platform.accept_invite(ADA, "binv_unknown")),
+        (LinkExpired, platform.accept_invite(ADA, "binv_unknown")),
     ):
         with pytest.raises(problem):
             await attempt

@@ -51,7 +51,7 @@ async def test_a_user_signs_in_by_another_service_and_manages_identities(tenant_
     assert [one.name for one in (await tenant_auth.user_login_providers(AT_BAKERY)).items] == ["google"]
     with pytest.raises(IdentityNotFound):
         await tenant_auth.delete_user_identity(caller, "idn_x")
-    with pytest.raises(ProviderNotFound):
+    with pytest.raises(ProviderNotFound, match="are: google"):
         await started(tenant_auth, provider="unknown")
     with pytest.raises(ExternalLoginExpired):
         await tenant_auth.finish_user_login("google", ExternalAnswer("bst_x", "bbs_x"))

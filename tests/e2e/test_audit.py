@@ -241,10 +241,10 @@ def test_the_log_of_a_project_shows_who_was_invited_joined_was_changed_and_left(
     left, changed, joined, invited = acts(http, ivy)[:4]
 
     assert (left["action"], left["actor"]["id"], left["target"]) == ("member.leave", eve.id, eve.id)
-    assert left["before"] == {"role": "developer"}
+    assert left["before"] == {"role": "developer", "email": "eve@example.com"}
     assert (changed["action"], changed["before"], changed["after"]) == (
         "member.update",
-        {"role": "viewer"},
+        {"role": "viewer", "email": "eve@example.com"},
         {"role": "developer"},
     )
     assert (joined["action"], joined["actor"]["id"], joined["after"]) == ("invite.accept", eve.id, {"role": "viewer"})

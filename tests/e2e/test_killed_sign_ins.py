@@ -1,4 +1,6 @@
-"""Kill the server with SIGKILL amid refreshes and invitations: nothing is half done, and nothing is usable twice.
+"""Kill the server with SIGKILL amid refreshes, invitations and sign-ups of end users.
+
+Nothing is half done, and nothing is usable twice. The hook `after_signup` runs for each stored user, and for no other.
 
 BUNBASE_SIGN_IN_KILLS is the number of kills (1 in `make test`).
 """
@@ -12,14 +14,50 @@ from typing import Any, Final
 
 import httpx
 
-from tests.e2e.instance import Instance
+from bunbase.pkg.ids import new_id
+from tests.e2e.instance import Instance, poll
 
 KILLS: Final = int(os.environ.get("BUNBASE_SIGN_IN_KILLS", "1"))
 SESSIONS: Final = 8
 INVITES: Final = 12
+SIGN_UPS: Final = 12
+WELCOME: Final = """
+exports.hooks = { async afterSignup({ user }, ctx) { await ctx.data.put("welcomes", user.id, { to: user.email }); } };
+"""
 PASSWORD: Final = "correct horse battery"
 ADMIN: Final = {"email": "admin@example.com", "password": PASSWORD}
 LIVES_SECONDS: Final = (0.1, 0.8)
+
+
+class Bakery:
+    """A project whose hook `after_signup` writes a document for each user. `signed_up`: the ids that were answered."""
+
+    def __init__(self, server: Instance, developer: dict[str, str]) -> None:
+        self.http = server.http
+        made = self.http.post("/api/projects", json={"name": "Bakery"}, headers=developer).raise_for_status().json()
+        keys = {key["kind"]: {"x-bunbase-key": key["key"]} for key in made["keys"]}
+        self.app, self.server = keys["publishable"], keys["secret"]
+        at = f"/api/projects/{made['id']}"
+        files: dict[str, Any] = {"bundle": ("f.js", WELCOME.encode()), "config": (None, b"{}")}
+        self.http.put(f"{at}/functions/welcome", files=files, headers=developer).raise_for_status()
+        hooks = {"hooks": {"after_signup": "welcome"}}
+        self.http.patch(f"{at}/auth", json=hooks, headers=developer).raise_for_status()
+        self.signed_up: set[str] = set()
+
+    async def sign_up(self, http: httpx.AsyncClient) -> None:
+        await asyncio.sleep(random.uniform(0, LIVES_SECONDS[1]))
+        new = {"email": f"{new_id('eve')}@example.com".lower(), "password": PASSWORD}
+        reply = await http.post("/v1/auth/signup", json=new, headers=self.app)
+        assert reply.status_code == 201, reply.text
+        self.signed_up.add(reply.json()["user"]["id"])
+
+    def users(self) -> set[str]:
+        listed = self.http.get("/v1/auth/users", params={"limit": 500}, headers=self.server).raise_for_status().json()
+        return {one["id"] for one in listed["items"]}
+
+    def welcomed(self) -> set[str]:
+        listed = self.http.get("/v1/data/welcomes", params={"limit": 500}, headers=self.server)
+        return {one["_id"] for one in listed.json()["items"]} if listed.status_code == 200 else set()
 
 
 class Clients:
@@ -28,8 +66,9 @@ class Clients:
     `accepted`: the ids whose registration was answered.
     """
 
-    def __init__(self, tokens: list[str], invites: dict[str, str]) -> None:
+    def __init__(self, tokens: list[str], invites: dict[str, str], bakery: Bakery) -> None:
         self.tokens = tokens
+        self.bakery = bakery
         self.invites = invites
         self.accepted: set[str] = set()
 
@@ -61,6 +100,7 @@ async def work_until_killed(server: Instance, clients: Clients) -> None:
         work = [
             *(clients.refresh(http, number) for number in range(len(clients.tokens))),
             *(clients.accept(http, id) for id in clients.invites),
+            *(clients.bakery.sign_up(http) for _ in range(SIGN_UPS)),
         ]
         tasks = [asyncio.create_task(one) for one in work]
         await asyncio.sleep(random.uniform(*LIVES_SECONDS))
@@ -73,11 +113,14 @@ def test_a_killed_server_leaves_every_session_and_every_invitation_whole(dev: In
     dev.start()
     post = dev.http.post
     post("/api/auth/register", json=ADMIN).raise_for_status()
+    bakery = Bakery(dev, bearer(post("/api/auth/login", json=ADMIN).raise_for_status().json()))
     for _ in range(KILLS):
         pairs = [post("/api/auth/login", json=ADMIN).raise_for_status().json() for _ in range(SESSIONS)]
         made = [post("/api/invites", json={}, headers=bearer(pairs[0])).json() for _ in range(INVITES)]
         clients = Clients(
-            [pair["refresh_token"] for pair in pairs], {one["id"]: one["url"].split("token=")[1] for one in made}
+            [pair["refresh_token"] for pair in pairs],
+            {one["id"]: one["url"].split("token=")[1] for one in made},
+            bakery,
         )
 
         asyncio.run(work_until_killed(dev, clients))
@@ -93,3 +136,5 @@ def test_a_killed_server_leaves_every_session_and_every_invitation_whole(dev: In
             again = post("/api/auth/register", json=account_of(id) | {"invite": token})
             assert again.status_code == (201 if id in still_open else 403), again.text
             assert post("/api/auth/login", json=account_of(id)).status_code == 200
+        assert bakery.signed_up <= bakery.users()
+        poll(lambda: bakery.welcomed() == bakery.users(), 60, "after_signup runs for each stored user")

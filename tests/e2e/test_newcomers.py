@@ -99,7 +99,9 @@ def test_an_invited_newcomer_opens_an_account_on_the_page_of_the_mail_and_works_
     )
     assert [one["actor"]["email"] for one in opened] == [BOB]
     (accepted,) = owner.audit(f"{owner.project}/audit", "invite.accept")
-    assert accepted["after"] == {"role": "developer", "opened_account": True, "invited_by": opened[0]["target"]}
+    by = {"invited_by": opened[0]["target"], "inviter": "ada@example.com"}
+    assert accepted["after"] == {"role": "developer", "opened_account": True, **by}
+    assert opened[0]["after"]["email"] == "ada@example.com"
 
 
 def test_a_newcomer_with_a_link_from_a_chat_gets_a_mail_and_joins_the_organisation_by_the_command(

@@ -379,16 +379,16 @@ class FakeTenantAuth(Room):
         await self.answering.wait()
         return Jwks((key.public_jwk(),))
 
-    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         self.calls["request_user_verification"] += 1
 
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         self.calls["session_alive"] += 1
         return session not in self.ended and version == self.version
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
         self.calls["knows_address"] += 1
-        return (project, email, ip) in self.known
+        return (project, account, ip) in self.known
 
     async def signup(
         self,

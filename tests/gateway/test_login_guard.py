@@ -326,6 +326,23 @@ async def test_wrong_passwords_on_the_page_of_a_project_count_as_failed_sign_ins
     assert login_too.status_code == 429
 
 
+async def test_wrong_passwords_and_codes_for_a_number_count_together_in_every_spelling() -> None:
+    settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
+    async with door_of(settings) as door:
+        page, headers = f"/v1/auth/ui/phone-code?key={PUBLISHABLE}", {"x-bunbase-key": PUBLISHABLE}
+        spellings = ["+491701234567", "+49 (0)170 1234567", "+49 170-1234567"]
+        body = {"password": "guess"}
+        guesses = [
+            await door.http.post(USERS, json=body | {"phone": spellings[number % 3]}, headers=headers)
+            for number in range(MOST)
+        ]
+        more = await door.http.post(USERS, json=body | {"phone": spellings[0]}, headers=headers)
+        typed = await door.http.post(page, data={"phone": spellings[1], "code": "1"})
+        other = await door.http.post(USERS, json=body | {"phone": "+491707654321"}, headers=headers)
+
+    assert [one.status_code for one in (*guesses, more, typed, other)] == [401] * MOST + [429, 429, 401]
+
+
 async def test_a_right_password_on_the_page_that_needs_a_second_factor_is_no_failed_sign_in() -> None:
     settings = GatewaySettings(failed_logins_per_account_per_minute=MOST)
     async with door_of(settings) as door:

@@ -8,12 +8,14 @@ from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from bunbase.contracts.caller import RANK, Caller, Role
 from bunbase.contracts.platform import Invite, InviteNotFound, NewProject, ProjectNotFound
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden, InvalidInput, RateLimited, Unauthenticated
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.modules import Site
 from bunbase.platform.module import MODULE
 from bunbase.platform.service import PlatformService
@@ -37,6 +39,11 @@ async def invited(
 
 
 async def refused(answer: Awaitable[Any]) -> None:
+    with pytest.raises(LinkExpired):
+        await answer
+
+
+async def not_found(answer: Awaitable[Any]) -> None:
     with pytest.raises(InviteNotFound):
         await answer
 
@@ -72,7 +79,7 @@ async def test_an_invitation_is_sent_by_mail_with_its_link(platform: PlatformSer
     assert len(links) == 2, "each mail has a link of its own, which the inviter never sees"
     for mail in mails:
         assert "binv_" not in mail.text
-        assert "Ada (ada@example.com)" in mail.text
+        assert "Ada (ada@example.com) invites you to work on the project Bakery" in " ".join(mail.text.split())
         assert "developer" in mail.text
     assert {token_of(again), token_of(invite)}.isdisjoint(links)
 
@@ -169,9 +176,9 @@ async def test_an_invitation_works_once_and_a_repeated_request_gets_the_same_ans
 ) -> None:
     made = await bakery(platform)
     token = token_of(await invited(platform, made))
-    first = await platform.accept_invite(BOB, token)
+    first, second = await platform.accept_invite(BOB, token), await platform.accept_invite(BOB, token)
 
-    assert await platform.accept_invite(BOB, token) == first
+    assert second == msgspec.structs.replace(first, already_member=True)
     await refused(platform.accept_invite(EVE, token))
 
     await platform.remove_member(at(made), None, BOB_ID)
@@ -187,7 +194,7 @@ async def test_of_two_accounts_that_accept_at_once_one_joins(platform: PlatformS
             platform.accept_invite(BOB, token), platform.accept_invite(EVE, token), return_exceptions=True
         )
 
-        assert sorted(isinstance(one, InviteNotFound) for one in answers) == [False, True]
+        assert sorted(isinstance(one, LinkExpired) for one in answers) == [False, True]
         assert len((await platform.members(at(made), None, 20, None)).items) == 2
 
 
@@ -204,7 +211,7 @@ async def test_an_invitation_accepted_while_it_is_withdrawn_is_either_used_or_go
             return_exceptions=True,
         )
 
-        assert isinstance(accepted, InviteNotFound) != isinstance(withdrawn, InviteNotFound)
+        assert isinstance(accepted, LinkExpired) != isinstance(withdrawn, InviteNotFound)
 
 
 async def test_an_invitation_accepted_while_its_project_is_destroyed_leaves_no_member(
@@ -234,7 +241,7 @@ async def test_an_invitation_expires_after_seven_days(
     clock.advance(7 * DAY_SECONDS)
 
     await refused(platform.accept_invite(BOB, token_of(invite)))
-    await refused(platform.resend_invite(at(made), None, invite.id))
+    await not_found(platform.resend_invite(at(made), None, invite.id))
     assert (await platform.invites(at(made), None, 20, None)).items == ()
     await platform.stores.delete_expired(clock.now() + timedelta(days=1))
     assert invite.id.encode() not in await everything_in(here.database_url, "platform")
@@ -260,11 +267,30 @@ async def test_a_second_invitation_of_the_same_address_ends_the_first(platform: 
     assert [one.id for one in (await platform.invites(at(made), None, 20, None)).items] == [second.id]
 
 
-async def test_an_invitation_never_weakens_a_role(platform: PlatformService) -> None:
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.DEVELOPER], ids=["weaker role", "same role"])
+async def test_a_member_who_gains_nothing_keeps_the_role_and_leaves_the_invitation_to_another_person(
+    platform: PlatformService, role: Role
+) -> None:
     made = await bakery(platform)
-    await joined(platform, at(made), BOB, Role.ADMIN)
+    await joined(platform, at(made), BOB, Role.DEVELOPER)
+    token = token_of(await invited(platform, made, role, "eve@example.com"))
 
-    assert (await joined(platform, at(made), BOB, Role.VIEWER)).role is Role.ADMIN
+    for _ in range(2):
+        again = await platform.accept_invite(BOB, token)
+        assert (again.role, again.already_member) == (Role.DEVELOPER, True)
+
+    assert (await platform.accept_invite(EVE, token)).already_member is False
+
+
+async def test_a_member_who_is_invited_to_a_stronger_role_gets_it_once(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    await joined(platform, at(made), BOB, Role.VIEWER)
+    token = token_of(await invited(platform, made, Role.ADMIN))
+
+    first, second = await platform.accept_invite(BOB, token), await platform.accept_invite(BOB, token)
+
+    assert [(one.role, one.already_member) for one in (first, second)] == [(Role.ADMIN, False), (Role.ADMIN, True)]
+    await refused(platform.accept_invite(EVE, token))
 
 
 async def test_an_invitation_ends_with_the_power_of_the_person_who_sent_it(platform: PlatformService) -> None:
@@ -329,8 +355,8 @@ async def test_invitations_of_one_project_are_not_found_from_another(platform: P
     invite = await invited(platform, made)
     eve: Caller = await entering(platform, EVE, theirs.id)
 
-    await refused(platform.resend_invite(eve, None, invite.id))
-    await refused(platform.delete_invite(eve, None, invite.id))
+    await not_found(platform.resend_invite(eve, None, invite.id))
+    await not_found(platform.delete_invite(eve, None, invite.id))
 
     assert (await platform.invites(eve, None, 20, None)).items == ()
     assert await platform.accept_invite(BOB, token_of(invite))
@@ -345,6 +371,19 @@ async def test_pages_of_invitations_contain_each_once(platform: PlatformService)
 
     assert [one.id for one in (*first.items, *second.items)] == ids[::-1]
     assert second.next is None
+
+
+async def test_the_list_names_the_members_who_sent_the_invitations(platform: PlatformService) -> None:
+    made = await bakery(platform)
+    await joined(platform, at(made), BOB, Role.ADMIN)
+    sent = await invited(platform, made, email="eve@example.com")
+    again = await platform.create_invite(await entering(platform, BOB, made.id), None, "fay@example.com", Role.VIEWER)
+    await platform.remove_member(at(made), None, BOB_ID)
+
+    listed = {one.id: (one.invited_by, one.inviter) for one in (await platform.invites(at(made), None, 20, None)).items}
+
+    assert listed == {sent.id: ("usr_ada", "ada@example.com"), again.id: (BOB_ID, "")}
+    assert (again.invited_by, again.inviter) == (BOB_ID, "bob@example.com")
 
 
 async def test_the_number_of_open_invitations_has_a_limit(others: FakeRooms, here: Site) -> None:
@@ -398,8 +437,8 @@ async def test_an_accepted_invitation_to_an_organisation_is_remembered_for_its_a
     org = await platform.create_org(ADA, "Guild")
     token = token_of(await platform.create_invite(ADA, org.id, "eve@example.com", Role.ADMIN))
 
-    first = await platform.accept_invite(EVE, token)
+    first, second = await platform.accept_invite(EVE, token), await platform.accept_invite(EVE, token)
 
-    assert await platform.accept_invite(EVE, token) == first
+    assert second == msgspec.structs.replace(first, already_member=True)
     await platform.remove_member(ADA, org.id, EVE_ID)
     await refused(platform.accept_invite(EVE, token))

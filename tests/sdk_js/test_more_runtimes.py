@@ -36,7 +36,7 @@ def test_an_app_does_its_work_in_deno_and_the_process_ends_by_itself(site: Site,
 
 def test_an_app_does_its_work_in_workerd_with_a_client_for_each_request(site: Site, folder: Path) -> None:
     environment = msgspec.json.encode(site.environment).decode()
-    command = ["node", PROGRAMS / "in_workerd.mjs", "journey", folder, environment, RUNTIMES]
+    command: list[str | Path] = ["node", PROGRAMS / "in_workerd.mjs", "journey", folder, environment, RUNTIMES]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT)
 
     assert ran.returncode == 0, ran.stderr
@@ -44,7 +44,11 @@ def test_an_app_does_its_work_in_workerd_with_a_client_for_each_request(site: Si
 
 
 def test_the_package_is_accepted_by_the_checkers_of_packages(packed: Path) -> None:
-    for command in ([BIN / "publint", "run", "--strict", packed], [BIN / "attw", packed, "--profile", "esm-only"]):
+    checkers: list[list[str | Path]] = [
+        [BIN / "publint", "run", "--strict", packed],
+        [BIN / "attw", packed, "--profile", "esm-only"],
+    ]
+    for command in checkers:
         ran = subprocess.run(command, capture_output=True, text=True, cwd=SDK)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 

@@ -223,8 +223,12 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
 def test_the_hooks_of_react_follow_the_user_and_the_query_in_strict_mode(
     context: BrowserContext, strict: StrictServer, folder: Path, control: Control
 ) -> None:
-    hooks = [ESBUILD, PAGES / "hooks.js", "--bundle", "--format=esm", f"--outfile={folder}/hooks.js"]
-    subprocess.run([*hooks, '--define:process.env.NODE_ENV="development"', "--log-level=warning"], check=True, cwd=ROOT)
+    hooks: list[str | Path] = [ESBUILD, PAGES / "hooks.js", "--bundle", f"--outfile={folder}/hooks.js"]
+    subprocess.run(
+        [*hooks, '--define:process.env.NODE_ENV="development"', "--format=esm", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
     strict.pages["/hooks"] = "<!doctype html><main></main><script type=module src=/bundles/hooks.js></script>"
     page = context.new_page()
     page.goto(f"{strict.url}/hooks")

@@ -8,11 +8,15 @@ import pytest
 import pytest_asyncio
 
 from bunbase.contracts.bunkms import Kms
-from bunbase.contracts.caller import Caller
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.problems import CaptchaRefused, CaptchaRequired, CaptchaUnavailable
+from bunbase.gateway.examples import EXAMPLES
+from bunbase.gateway.login_guard import GUARDED as GUARDED_ROUTES
+from bunbase.gateway.login_guard import Kind
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.modules import Rooms
+from bunbase.pkg.openapi import SIGNED_IN_USER
 from bunbase.tenant_auth.module import MODULE
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
@@ -23,11 +27,15 @@ from tests.rooms import opened, secret_caller, site
 from tests.tenant_auth.external import APP
 from tests.tenant_auth.mailbox import mails
 from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, change_settings, signed_up
+from tests.tenant_auth.phones import PHONE
 from tests.tenant_auth.routes.test_sign_in_page import at
 from tests.tenant_auth.siteverify import RIGHT, SECRET, SiteVerify, site_verify
 
 EVE: Final = "eve@example.com"
 CAPTCHA: Final = {"provider": "turnstile", "site_key": "1x00", "secret": SECRET}
+
+PAGES: Final = "/v1/auth/ui"
+FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone")
 
 Act = Callable[[TenantAuthService, Caller, str], Awaitable[Any]]
 GUARDED: Final[dict[str, Act]] = {
@@ -35,6 +43,7 @@ GUARDED: Final[dict[str, Act]] = {
     "anonymous": lambda room, caller, token: room.sign_in_anonymously(caller, {}, token),
     "code": lambda room, caller, token: room.request_user_code(caller, EVE, token),
     "link": lambda room, caller, token: room.request_user_link(caller, EVE, APP, token),
+    "verify": lambda room, caller, token: room.request_user_verification(caller, EVE, "", token),
     "reset": lambda room, caller, token: room.request_user_password_reset(caller, EVE, "", token),
 }
 
@@ -78,7 +87,32 @@ async def test_whatever_sends_a_mail_or_makes_a_user_needs_a_token_that_works_on
     first = service.asked[0]
     assert (first["remoteip"], first["sitekey"], first["response"]) == ("127.0.0.1", "1x00", "of a robot")
     assert len(service.asked) == asked
-    assert len(await mails(room, EVE)) == 4
+    assert len(await mails(room, EVE)) == 5
+
+
+async def test_every_request_of_a_stranger_that_costs_a_mail_a_message_or_a_user_needs_a_token(
+    room: TenantAuthService,
+) -> None:
+    """The limits of the gateway name these requests. So a new route cannot forget the captcha."""
+    costly = [path for path, guard in GUARDED_ROUTES.items() if guard.kind in (Kind.MAIL, Kind.SIGN_UP)]
+    ours = {path: route for route in ROUTES if "POST" in route.http_methods for path in route.paths}
+    routes = [path for path in costly if path.startswith("/v1/auth/") and ours[path].security is not SIGNED_IN_USER]
+    guide = (Path(__file__).parents[2] / "docs/auth/captcha.md").read_text()
+    await change_settings(room, phone={"countries": ["DE"]}, redirect_urls=[APP, "https://bakery.example/"])
+    refused = {}
+    reader = Caller(CallerKind.ANONYMOUS, project=BAKERY)
+    async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY, client=AT_BAKERY, visitor=reader) as http:
+        for path in routes:
+            if path.startswith(PAGES):
+                form = {"email": EVE, "password": PASSWORD, "phone": PHONE}
+                answer = await http.post(at(path.removeprefix(PAGES)), data=form)
+                refused[path] = answer.status_code == 403 and 'class="cf-turnstile"' in answer.text
+            else:
+                answer = await http.post(path, json=EXAMPLES["POST", path])
+                refused[path] = answer.json().get("code") == CaptchaRequired.code and f"`POST {path}`" in guide
+
+    assert len(routes) >= 12
+    assert [path for path, right in refused.items() if not right] == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +173,7 @@ async def test_the_page_shows_the_widget_only_where_a_token_is_needed(
 ) -> None:
     sent = {"email": EVE, "password": PASSWORD, "way": "code", "cf-turnstile-response": f"{RIGHT}1"}
     async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY) as http:
-        pages = {path: await http.get(at(path)) for path in ("", "/new-account", "/forgot-password", "/by-email")}
+        pages = {path: await http.get(at(path)) for path in FORMS}
         without = await http.post(at("/new-account"), data={"email": EVE, "password": PASSWORD})
         done = await http.post(at("/new-account"), data=sent)
         used = await http.post(at("/by-email"), data=sent)
@@ -149,7 +183,7 @@ async def test_the_page_shows_the_widget_only_where_a_token_is_needed(
 
     shown = [path for path, page in pages.items() if 'class="cf-turnstile" data-sitekey="1x00"' in page.text]
     policies = {path: page.headers["content-security-policy"] for path, page in pages.items()}
-    assert shown == ["/new-account", "/forgot-password", "/by-email"]
+    assert shown == ["/new-account", "/forgot-password", "/by-email", "/by-phone"]
     assert "cloudflare" not in policies[""]
     assert "script-src https://challenges.cloudflare.com; frame-src https://challenges" in policies["/by-email"]
     assert [answer.status_code for answer in (without, done, used, right)] == [403, 303, 403, 200]

@@ -26,8 +26,11 @@ def list_invites(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     if flags.json:
         out.document(found)
         return
-    rows = [(one.id, one.email, one.role, one.created_at, one.expires_at) for one in found.items]
-    out.table(("id", "email", "role", "created", "expires"), rows)
+    rows = [
+        (one.id, one.email, one.role, one.inviter or one.invited_by, one.created_at, one.expires_at)
+        for one in found.items
+    ]
+    out.table(("id", "email", "role", "by", "created", "expires"), rows)
 
 
 @app.command

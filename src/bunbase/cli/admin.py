@@ -12,7 +12,7 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.people import account_id, existing_account
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAccounts
 from bunbase.contracts.project_administration import InstallationUsage, ManagedProject, ManagedProjects
@@ -24,7 +24,6 @@ ROLES: Final = {
 }
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many to show.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 Named = Annotated[str, Parameter(help="The email address or id of the account.")]
 Target = Annotated[str, Parameter(help="The email address or id of an account, or the id or slug of a project.")]
 

@@ -108,13 +108,13 @@ def list_audit(
         out.document(page)
         return
     columns: tuple[str, ...] = ("when", "who", "what", "target", "changed to", "outcome", "from")
-    rows: list[tuple[Any, ...]] = [_row(entry) for entry in page.items]
+    rows: list[tuple[Any, ...]] = [row_of(entry) for entry in page.items]
     if acts.installation:
         columns = (*columns, "in")
         rows = [(*row, entry.project or entry.org) for row, entry in zip(rows, page.items, strict=True)]
     out.table(columns, rows)
     if not page.items and acts.action and acts.action not in NAMES:
-        out.hint(f"This command knows no act named {acts.action}. docs/reference/permissions.md lists the names.")
+        out.hint(f"This command knows no act named {acts.action}. All names: {', '.join(sorted(NAMES))}")
     if page.next:
         out.hint("There are older acts: use --until, --limit, or `bunbase audit export`.")
 
@@ -181,7 +181,7 @@ def _show(entry: AuditEntry, out: Output) -> None:
     if out.json:
         out.document(entry)
         return
-    text = " ".join(visible(str(part)) for part in _row(entry)[1:] if part)
+    text = " ".join(visible(str(part)) for part in row_of(entry)[1:] if part)
     at = f"{entry.at.astimezone():%Y-%m-%d %H:%M:%S} "
     out.results.print(Text.assemble((at, "dim"), text), soft_wrap=True)
 
@@ -211,15 +211,38 @@ def _actor(session: Session, flags: GroupFlags, acts: LogFlags) -> str:
     return member_id(acts.actor, f"{group_path(flags, session)}/members", session)
 
 
-def _row(entry: AuditEntry) -> tuple[Any, ...]:
+def row_of(entry: AuditEntry) -> tuple[Any, ...]:
     who = entry.actor.email or entry.actor.id or entry.actor.kind.value
     times = f" ({entry.count} times)" if entry.count > 1 else ""
-    return entry.at, who, entry.action + times, entry.target, _after(entry), entry.outcome.value, entry.ip
+    return entry.at, who, entry.action + times, _target(entry), _after(entry), entry.outcome.value, entry.ip
+
+
+def _target(entry: AuditEntry) -> str:
+    """Return the target; if it is an account, with its address at that time."""
+    email = _address(entry)
+    return f"{email} ({entry.target})" if email else entry.target
+
+
+def _address(entry: AuditEntry) -> str:
+    """Return the address of the account that is the target, or ""."""
+    return str({**(entry.before or {}), **(entry.after or {})}.get("email", "")) if _is_account(entry.target) else ""
+
+
+def _is_account(target: str) -> bool:
+    return target.startswith("usr_")
 
 
 def _after(entry: AuditEntry) -> str:
-    """Return the new values, such as the address and the role of an invitation, in one short line."""
-    text = ", ".join(f"{name}: {_plain(value)}" for name, value in (entry.after or {}).items())
+    """Return the new values, such as the address and the role of an invitation, in one short line.
+
+    An address that another column has is left out, and so is the id of an inviter whose address is there.
+    """
+    shown = dict(entry.after or {})
+    if _address(entry):
+        shown.pop("email", None)
+    if "inviter" in shown:
+        shown.pop("invited_by", None)
+    text = ", ".join(f"{name}: {_plain(value)}" for name, value in shown.items())
     return text if len(text) <= MAX_AFTER else f"{text[:MAX_AFTER]}…"
 
 

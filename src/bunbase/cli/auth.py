@@ -14,7 +14,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import project_file_path, read_project_file, write_auth
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import Session, open_session
 
 DIFFERENT = 1  # the exit code of `diff`, as that of the program diff
@@ -22,7 +22,6 @@ DIFFERENT = 1  # the exit code of `diff`, as that of the program diff
 Now = Annotated[
     bool, Parameter(negative="", show_default=False, help="Replace all keys at once: one may be in the wrong hands.")
 ]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 app = App(name="auth", help="Show, pull, push and compare the settings for the users of a project's app.")
 
@@ -56,11 +55,15 @@ def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def push(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values."""
+    """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values.
+
+    A stored secret stays if its environment variable is not set.
+    """
     out = Output(flags.json)
-    patch = patch_of(_table())
+    table = _table()
     with open_session(flags) as session:
         shown = _shown(session, flags.project)
+        patch = patch_of(table, shown)
         path = at("projects", needed_project(flags.project, session), "auth")
         headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
         after = session.ask(dict, Call("PATCH", path, headers=headers, content=msgspec.json.encode(patch)))

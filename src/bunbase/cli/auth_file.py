@@ -25,6 +25,7 @@ import msgspec
 from bunbase.cli.errors import Usage
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
 
+SERVERS: Final = (".kind", ".issuer", ".provider")  # with another value, the server forgets the secret beside it
 OPTIONS: Final = "options"  # of a provider: one value, whatever is in it
 DEFAULTS: Final[dict[str, Any]] = msgspec.json.decode(msgspec.json.encode(ProjectAuth()))
 # the tables with names that a project chooses, and the defaults of what they hold
@@ -49,16 +50,26 @@ def checked(table: Json) -> Json:
     return table
 
 
-def patch_of(table: Json) -> Json:
-    """Return the table as a merge patch, with the secrets of the environment. Raises: Usage, if one is not set."""
+def patch_of(table: Json, shown: Json) -> Json:
+    """Return the table as a merge patch, with the secrets of the environment. `shown`: the settings of the server.
+
+    A secret whose variable is not set stays as it is stored. Raises: Usage, if the server has none, or would forget it
+    because it is for another server now.
+    """
+    moved = {name.rpartition(".")[0] for name, _, _ in differences(table, shown) if name.endswith(SERVERS)}
+    return _patch(table, set(shown["secrets"]) - moved, ())
+
+
+def _patch(table: Json, stored: set[str], at: At) -> Json:
     result: Json = {}
     for name, value in table.items():
         if variable := _variable(value):
-            if not os.environ.get(variable):
+            if secret := os.environ.get(variable):
+                result[name] = secret
+            elif not _is_secret((*at, name)) or _dotted(at) not in stored:
                 raise Usage(f"Set the environment variable {variable}, which {name} in [auth] names.", "missing_secret")
-            result[name] = os.environ[variable]
         else:
-            result[name] = patch_of(value) if isinstance(value, dict) else value
+            result[name] = _patch(value, stored, (*at, name)) if isinstance(value, dict) else value
     return result
 
 

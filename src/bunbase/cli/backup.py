@@ -14,13 +14,12 @@ from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output, size_text
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.backups import Authenticity, Backup, BackupPage, BackupScheduleState
 from bunbase.contracts.platform import NewProject, Project
 
 BackupId = Annotated[str, Parameter(help="The backup's id, from `bunbase backup list`.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for confirmation.")]
 Unauthenticated = Annotated[
     bool,
     Parameter(

@@ -4,7 +4,8 @@ Failure             1   the command could not do its work
 ├── Refused         1   the server refused the request
 ├── Usage           2   the command line is wrong, or something that it needs is missing
 ├── NotSignedIn     3   nobody is signed in
-└── Unreachable     4   the server did not answer
+├── Unreachable     4   the server did not answer
+└── Stale           5   a generated file is out of date
 Ctrl-C            130   the user stopped the command
 SIGTERM           143   a container runtime stopped the command
 """
@@ -139,3 +140,10 @@ class Unreachable(Failure):
 
     def __init__(self, detail: str) -> None:
         super().__init__("unreachable", detail)
+
+
+class Stale(Failure):
+    exit_code = 5
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("stale", detail)

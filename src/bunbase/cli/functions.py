@@ -16,7 +16,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.project_file import settings_lines
-from bunbase.cli.prompts import ask
+from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger, Schedule
@@ -109,6 +109,7 @@ def delete(
     confirm: Annotated[
         str, Parameter(show_default=False, help="The function's name again, which confirms the deletion.")
     ] = "",
+    yes: Yes = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Delete a function with all its versions and its log."""
@@ -118,7 +119,7 @@ def delete(
         session.ask(Version, Call("GET", path))
         if not confirm:
             out.warn(f"This deletes {name} with all its versions and its log. This cannot be undone.")
-            confirm = ask(f"Type {name} to go on", f"To confirm without a terminal: --confirm {name}")
+        confirm = confirmed(name, confirm, yes)
         if confirm != name:
             raise Usage(f"{confirm} is not {name}: nothing was deleted.")
         session.ask(type(None), Call("DELETE", path))

@@ -31,8 +31,11 @@ def list_invites(*, flags: GroupFlags = GROUP_FLAGS) -> None:
     if flags.json:
         out.document(invites)
         return
-    rows = [(one.email, one.role.value, one.id, one.created_at, one.expires_at) for one in invites.items]
-    out.table(("email", "role", "id", "created", "expires"), rows)
+    rows = [
+        (one.email, one.role.value, one.inviter or one.invited_by, one.id, one.created_at, one.expires_at)
+        for one in invites.items
+    ]
+    out.table(("email", "role", "by", "id", "created", "expires"), rows)
 
 
 @app.command

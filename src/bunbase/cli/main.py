@@ -59,6 +59,7 @@ COMMANDS: Final = (
     (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
+    (DATA, "gen", "gen:app", "Write types of documents in TypeScript and Python."),
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
     (FUNCTIONS, "init", "init:init", "Create bunbase.toml and a first function in a folder."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and deploy them."),

@@ -12,7 +12,7 @@ from bunbase.cli.groups import RoleName, group_name, group_path
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.people import member_id
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.platform import Member, Members
@@ -20,7 +20,6 @@ from bunbase.contracts.platform import Member, Members
 OWNER: Final = "owner"
 
 Named = Annotated[str, Parameter(help="The member's email address or id, from `bunbase members list`.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 app = App(name="members", help="List, add, change and remove the members of a project or an organisation.")
 
@@ -87,11 +86,11 @@ def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAG
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
-        id = member_id(member, members, session)
-        out.warn(f"This removes {member} from {group_name(flags, session)}.")
+        id, place = member_id(member, members, session), group_name(flags, session)
+        out.warn(f"This removes {member} from {place}.")
         confirm(yes)
         session.ask(type(None), Call("DELETE", f"{members}/{id}"))
-    _removed(id, out, f"{member} is no member any more.")
+    _removed(id, out, f"{member} is no longer a member of {place}.")
 
 
 @app.command

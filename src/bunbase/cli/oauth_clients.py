@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bunauth.openid import OAuthClient, OAuthClients
 
@@ -18,7 +18,6 @@ PATH = "oauth-clients"
 
 app = App(name=PATH, help="List, create, rotate and delete applications that sign people in with BunBase.")
 
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 Id = Annotated[str, Parameter(help="The client's id, from `bunbase oauth-clients list`.")]
 
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.prompts import ask
+from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.session import open_session
 from bunbase.contracts.platform import Organisation, Organisations
 
@@ -65,6 +65,7 @@ def delete(
     confirm: Annotated[
         str, Parameter(show_default=False, help="The organisation's slug again, which confirms the deletion.")
     ] = "",
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Delete an organisation without projects. Transfer or destroy its projects first."""
@@ -73,7 +74,7 @@ def delete(
         found = session.ask(Organisation, Call("GET", at("orgs", org)))
         if not confirm:
             out.warn(f"This deletes {found.name} ({found.slug}). This cannot be undone.")
-            confirm = ask(f"Type {found.slug} to go on", f"To confirm without a terminal: --confirm {found.slug}")
+        confirm = confirmed(found.slug, confirm, yes)
         session.ask(type(None), Call("DELETE", at("orgs", found.id), json={"confirm": confirm}))
     if flags.json:
         out.document({"id": found.id, "deleted": True})

@@ -37,7 +37,10 @@ class Output:
         sys.stdout.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        self.results.print(tables.table(columns, rows, self.results.width), soft_wrap=True)
+        fitted = tables.table(columns, rows, self.results.width)
+        self.results.print(fitted.drawing, soft_wrap=True)
+        if fitted.left_out:
+            self.hint(f"Left out, because the terminal is narrow: {', '.join(fitted.left_out)}. --json shows all.")
 
     def facts(self, facts: Sequence[tuple[str, Any]]) -> None:
         """Print the fields of one thing, one field per line."""

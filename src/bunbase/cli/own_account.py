@@ -16,16 +16,17 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.passkeys import app as passkeys
-from bunbase.cli.prompts import ask, ask_secret, secret_from_input
-from bunbase.cli.qr import qr_lines
-from bunbase.cli.session import Session, open_session
+from bunbase.cli.prompts import Yes, ask, ask_secret, confirmed, secret_from_input
+from bunbase.cli.session import Session, Setup, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
+from bunbase.pkg.qr import qr_lines
 
 ME: Final = "/api/auth/me"
 TOTP: Final = "/api/auth/totp"
 CODES: Final = "/api/auth/recovery-codes"
 WRONG_CODE: Final = "wrong_code"
+DEV: Final = "dev"
 
 UNVERIFIED: Final = (
     "Your address is not confirmed yet. Until it is, a reset of the password also turns the second factor off. "
@@ -71,7 +72,7 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
             out.document(new)
             return
         if not session.ask(Me, Call("GET", ME)).user.email_verified:
-            out.hint(UNVERIFIED)
+            out.hint(UNVERIFIED + _dev_mailbox(session))
         out.line("Add this secret to your authenticator app: scan the code, or type the secret, or open the link.")
         out.drawing(qr_lines(new.uri))
         out.facts((("secret", new.secret), ("link", new.uri)))
@@ -173,6 +174,7 @@ def delete(
     confirm: Annotated[
         str, Parameter(show_default=False, help="The address of your account, which confirms the deletion.")
     ] = "",
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Delete your account with its sessions, tokens and memberships. This cannot be undone.
@@ -182,7 +184,7 @@ def delete(
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Me, Call("GET", ME)).user
-        _check_confirmed(found, confirm, out)
+        _check_confirmed(found, confirm, yes, out)
         session.ask(type(None), Call("DELETE", ME))
         with session.file.changing() as credentials:
             credentials.forget(session.url)
@@ -204,6 +206,13 @@ def _confirmation(code: str) -> Call:
     return Call("POST", f"{TOTP}/confirm", json={"code": code})
 
 
+def _dev_mailbox(session: Session) -> str:
+    """Return where the mails of a server in dev mode are; "" for a server in production."""
+    if session.ask(Setup, Call("GET", "/api/instance")).mode != DEV:
+        return ""
+    return f" In dev mode, a server without a mail server shows its mails at {session.url}/api/dev/mail."
+
+
 def _show_codes(codes: RecoveryCodes, out: Output, told: str) -> None:
     if out.json:
         out.document(codes)
@@ -222,10 +231,9 @@ def _new_password() -> str:
     return new
 
 
-def _check_confirmed(account: Account, confirm: str, out: Output) -> None:
+def _check_confirmed(account: Account, confirm: str, yes: bool, out: Output) -> None:
     """Raises: Usage, unless the person has typed the address of the account."""
     if not confirm:
         out.warn(f"This deletes the account {account.email}. This cannot be undone.")
-        confirm = ask(f"Type {account.email} to go on", f"To confirm without a terminal: --confirm {account.email}")
-    if confirm != account.email:
+    if confirmed(account.email, confirm, yes) != account.email:
         raise Usage("Nothing was changed.", "not_confirmed")

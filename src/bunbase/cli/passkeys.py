@@ -9,13 +9,12 @@ from cyclopts import App, Parameter
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.prompts import confirm
+from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import open_session
 from bunbase.contracts.bunauth.factors import Passkeys
 
 PATH: Final = "/api/auth/passkeys"
 
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 app = App(name="passkeys", help="List the passkeys of your account, and remove one.")
 

@@ -30,7 +30,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure, Usage
 from bunbase.contracts.functions.deployments import FunctionConfig
-from bunbase.pkg.plain_messages import plain
+from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
 ALLOWED: Final = ("project", "auth", "functions", "server")
@@ -258,7 +258,9 @@ def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | 
     try:
         return msgspec.convert({name: table[name] for name in table if name in allowed}, kind)
     except msgspec.ValidationError as error:
-        mistakes.append(f"{where}: {plain(str(error))}")
+        pointer, message = fault_in(error, kind)
+        at = f"{pointer[1:].replace('/', '.')}: " if pointer else ""
+        mistakes.append(f"{where}: {at}{message}")
         return None
 
 

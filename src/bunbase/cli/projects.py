@@ -13,7 +13,7 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import NAME, project_file_path, read_project_file
-from bunbase.cli.prompts import ask
+from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.prompts import confirm as confirm_yes
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.platform import NewProject, Project, Projects
@@ -125,6 +125,7 @@ def delete(
         bool,
         Parameter(negative="", show_default=False, help="Destroy all data at once, without 7 days to restore it."),
     ] = False,
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Delete a project. For 7 days, `bunbase projects restore` brings it back.
@@ -137,7 +138,7 @@ def delete(
         found = _project_to_delete(project, now, session)
         if not confirm:
             out.warn(_warning(found, now))
-            confirm = ask(f"Type {found.slug} to go on", f"To confirm without a terminal: --confirm {found.slug}")
+        confirm = confirmed(found.slug, confirm, yes)
         body = {"confirm": confirm} | ({"now": True} if now else {})
         session.ask(type(None), Call("DELETE", at("projects", found.id), json=body))
         if now:  # otherwise the stored keys work again after a restoration
@@ -167,7 +168,7 @@ def transfer(
     org: Annotated[str, Parameter(help="The id or slug of the organisation, or `personal`: you alone own it then.")],
     /,
     *,
-    yes: Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")] = False,
+    yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
     """Move a project to another organisation. People who had access only through the old one lose it."""

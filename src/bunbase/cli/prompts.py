@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import getpass
 import sys
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from bunbase.cli.errors import Usage
 from bunbase.cli.output import without_spinners
+
+Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
 
 def ask(question: str, otherwise: str) -> str:
@@ -25,6 +30,16 @@ def confirm(yes: bool) -> None:
     """Return if the flag `yes` is set or the user types "yes". Raises: Usage."""
     if not yes and ask("Type yes to go on", "To confirm without a terminal: --yes") != "yes":
         raise Usage("Nothing was changed.", "not_confirmed")
+
+
+def confirmed(name: str, given: str, yes: bool) -> str:
+    """Return the name that confirms a deletion: `given`, or the right one with the flag `yes`, or what the user types.
+
+    Raises: Usage.
+    """
+    if given or yes:
+        return given or name
+    return ask(f"Type {name} to go on", f"To confirm without a terminal: --yes, or --confirm {name}")
 
 
 def ask_secret(question: str, otherwise: str) -> str:

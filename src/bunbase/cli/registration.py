@@ -71,8 +71,8 @@ def register(
         warn_of_plain_http(session.url, out)
         account = {
             "email": email_of(credentials),
-            "password": _new_password(credentials, mailed),
             "name": name or _asked_name(out),
+            "password": _new_password(credentials, mailed),
         }
         if setup_token:
             account["setup_token"] = setup_token
@@ -117,7 +117,7 @@ def check_link(session: Session, page: str, token: str) -> None:
     answer = session.http.send(Call("GET", page, params={"token": token}))
     if answer.status_code in DEAD and answer.headers.get("content-type", "").startswith("text/html"):
         raise Failure(
-            "invalid_invite",
+            "link_expired",
             f"{session.url} has no such invitation, or it was used or withdrawn, or has expired, or opens no account. "
             "If the invitation is of another server, pass the whole link, or --url. If you have opened your account "
             f"with it: bunbase login --url {session.url}. Otherwise ask the person who invited you for a new one.",
@@ -151,7 +151,8 @@ def _check_possible(session: Session, setup: Setup, setup_token: str, invite: st
 def tell_what_was_joined(joined: AcceptedInvite, out: Output) -> None:
     place = joined.project or joined.org
     named = f"{place.name} ({place.slug})" if place else "it"
-    out.done(f"You are a member of {named} now. Your role: {joined.role.value}.")
+    told = f"You were a member of {named} already" if joined.already_member else f"You are a member of {named} now"
+    out.done(f"{told}. Your role: {joined.role.value}.")
     if joined.project:
         out.hint(f"Next: bunbase projects use {joined.project.slug}")
 

@@ -22,7 +22,8 @@ app = App(name="sessions", help="List and end the sessions of your account: the 
 def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Show your open sessions, newest first, with their devices, addresses and applications.
 
-    A command or page that is in use refreshes its session about every 15 minutes.
+    A command or page that is in use refreshes its session about every 15 minutes. So of two sessions on one machine,
+    the one with the older refresh is no longer used.
     """
     out = Output(flags.json)
     with open_session(flags) as session:

@@ -1,15 +1,17 @@
 """Lay out a table so that no word is ever broken: an id that is spread over two lines cannot be copied.
 
-If a terminal is too narrow for the longest words of all columns side by side, each row becomes a block with one field
-per line.
+If a terminal is too narrow for the longest words of all columns side by side, the steps of NARROWER are tried, one by
+one: times lose their seconds, long texts are cut, and the columns that matter least are left out. If the table still
+does not fit, each row becomes a block with one field per line, and nothing is cut or left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, assert_never
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +19,31 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+
+class Step(StrEnum):
+    SHORT_TIMES = "short times"
+    CUT = "cut"
+    LEAVE_OUT = "leave out"
+
+
+NARROWER: Final = (
+    (Step.SHORT_TIMES, ""),
+    (Step.CUT, "device"),
+    (Step.CUT, "changed to"),
+    (Step.LEAVE_OUT, "ends"),
+    (Step.LEAVE_OUT, "from"),
+    (Step.LEAVE_OUT, "created"),
+    (Step.LEAVE_OUT, "signed in"),
+    (Step.CUT, "in"),
+    (Step.LEAVE_OUT, "changed to"),
+    (Step.CUT, "target"),
+    (Step.CUT, "application"),
+    (Step.CUT, "who"),
+    (Step.LEAVE_OUT, "application"),
+    (Step.LEAVE_OUT, "in"),
+)  # the steps by which a table becomes narrower, and the column of any list that each of them changes
+CUT_TO: Final = 14  # characters that a cut text keeps at least
+SHORT_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d):\d\d")
 BETWEEN: Final = 3  # the blanks between two columns
 TURNS_TEXT_ROUND: Final = (
     *range(0x202A, 0x202F),
@@ -34,17 +61,69 @@ STATES: Final = {
 }  # the colour of each state, by its word; a state without an entry has the terminal's own colour
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> RenderableType:
-    """Return the rows as a table of at most `width` characters, or as blocks if the words of a row do not fit."""
+class Column(NamedTuple):
+    """`cells`: without the name. `cut`: a cell that is too long for the column ends with "…"."""
+
+    name: str
+    cells: tuple[Text, ...]
+    cut: bool = False
+
+    @property
+    def least(self) -> int:
+        words = max(map(_longest_word, (Text(self.name), *self.cells)))
+        return min(words, max(CUT_TO, cell_len(self.name))) if self.cut else words
+
+    @property
+    def most(self) -> int:
+        return max(cell_len(line) for one in (Text(self.name), *self.cells) for line in one.plain.split("\n"))
+
+
+class Fitted(NamedTuple):
+    """A table as it fits. `left_out`: the names of the columns that it does not have."""
+
+    drawing: RenderableType
+    left_out: tuple[str, ...] = ()
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> Fitted:
+    """Return the rows as a table of at most `width` characters, or as blocks if they do not fit."""
     cells = [[cell(value) for value in row] for row in rows]
-    widths = _widths([[Text(name) for name in columns], *cells], width)
-    if widths is None:
-        return _blocks(columns, cells)
+    every = [Column(name, tuple(row[at] for row in cells)) for at, name in enumerate(columns)]
+    for fitting in _narrower(every):
+        if (widths := _widths(fitting, width)) is not None:
+            kept = {one.name for one in fitting}
+            return Fitted(_drawn(fitting, widths, len(cells)), tuple(name for name in columns if name not in kept))
+    return Fitted(_blocks(columns, cells))
+
+
+def _narrower(columns: list[Column]) -> Iterator[list[Column]]:
+    """Yield the columns, and then with more and more steps of NARROWER."""
+    yield columns
+    for step, name in NARROWER:
+        match step:
+            case Step.SHORT_TIMES:
+                columns = [one._replace(cells=tuple(map(_short_time, one.cells))) for one in columns]
+            case Step.CUT:
+                columns = [one._replace(cut=True) if one.name == name else one for one in columns]
+            case Step.LEAVE_OUT:
+                columns = [one for one in columns if one.name != name]
+            case other:
+                assert_never(other)
+        if columns:
+            yield columns
+
+
+def _short_time(one: Text) -> Text:
+    found = SHORT_TIME.fullmatch(one.plain) if one.no_wrap else None
+    return Text(found[1], no_wrap=True) if found else one
+
+
+def _drawn(columns: Sequence[Column], widths: Sequence[int], rows: int) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name, wide in zip(columns, widths, strict=True):
-        made.add_column(name, width=wide, overflow="fold")
-    for row in cells:
-        made.add_row(*row)
+    for one, wide in zip(columns, widths, strict=True):
+        made.add_column(one.name, width=wide, overflow="ellipsis" if one.cut else "fold", no_wrap=one.cut)
+    for at in range(rows):
+        made.add_row(*(one.cells[at] for one in columns))
     return made
 
 
@@ -75,11 +154,9 @@ def visible(text: str) -> str:
     return text.translate(CONTROL)
 
 
-def _widths(rows: Sequence[Sequence[Text]], width: int) -> list[int] | None:
+def _widths(columns: Sequence[Column], width: int) -> list[int] | None:
     """Return the width of each column, or None if the longest words of all columns need more than `width`."""
-    columns = list(zip(*rows, strict=True))
-    least = [max(map(_longest_word, column)) for column in columns]
-    most = [max(cell_len(line) for one in column for line in one.plain.split("\n")) for column in columns]
+    least, most = [one.least for one in columns], [one.most for one in columns]
     left = width - sum(least) - BETWEEN * (len(columns) - 1)
     if left < 0:
         return None

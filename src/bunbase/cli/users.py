@@ -12,7 +12,7 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.logs import duration_of, time_of
 from bunbase.cli.output import Output
 from bunbase.cli.project_users import USERS, Named, ProjectUsers
-from bunbase.cli.prompts import ask_secret, confirm, secret_from_input
+from bunbase.cli.prompts import Yes, ask_secret, confirm, secret_from_input
 from bunbase.cli.session import open_session
 from bunbase.cli.user_activity import activity
 from bunbase.cli.user_invites import user_invites
@@ -25,7 +25,6 @@ from bunbase.contracts.tenant_auth.users import ManagedUser, ManagedUsers
 from bunbase.pkg.clock import rfc3339
 
 MaybeNamed = Annotated[str | None, Parameter(show_default=False, help="The user's id, email address or phone number.")]
-Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 RoleFlag = Annotated[str | None, Parameter(name="--role", show_default=False, help="The role, which rules can read.")]
 Verified = Annotated[
     bool | None,
@@ -132,12 +131,15 @@ def invite(
     /,
     *,
     role: RoleFlag = None,
+    language: Annotated[
+        str, Parameter(show_default=False, help="The language of the mail and of the user, such as de.")
+    ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
     """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days."""
     out = Output(flags.json)
     with open_session(flags) as session:
-        body = {"email": email, **_given(role, None)}
+        body = {"email": email, **_given(role, None)} | ({"language": language} if language else {})
         made = ProjectUsers(session, flags.project).ask(UserInvite, "POST", "/v1/auth/invites", body)
     if flags.json:
         out.document(made)

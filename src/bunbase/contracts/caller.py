@@ -9,7 +9,7 @@ import msgspec
 
 from bunbase.contracts.acts import OF_ADMINISTRATORS, OF_SESSIONS, Act
 from bunbase.contracts.roles import RANK, Role
-from bunbase.contracts.scopes import InsufficientScope, allows, in_project
+from bunbase.contracts.scopes import InsufficientScope, allows, in_project, of_collection
 from bunbase.contracts.tenant_auth.problems import ImpersonationRefused
 from bunbase.pkg.errors import Forbidden, Unauthenticated
 
@@ -139,7 +139,9 @@ class Caller(msgspec.Struct, frozen=True):
         if self._lacks_session(act):
             raise Forbidden("This is a personal access token: this act needs a session: sign in.")
         if not self.has_scope(act, collection):
-            needed = " or ".join(scope for scope in (act.fine, act.coarse) if scope)
+            needed = " or ".join(
+                scope for scope in (of_collection(act.fine, collection), act.fine, act.coarse) if scope
+            )
             raise InsufficientScope(
                 f"This needs the scope {needed}, and the token or key does not have it here. Use another one.",
                 act=act.value,

@@ -19,14 +19,15 @@ MAILED: Final = "binm"  # and of the link in the mail
 
 
 class InviteNotFound(Problem):
-    """One answer for a wrong token, and for an invitation that was used, withdrawn or has expired."""
+    """For the members who send invitations. The holders of links get LinkExpired, as for every link of a mail."""
 
-    status, code, title = 404, "invite_not_found", "This invitation does not exist, was used or has expired"
+    status, code, title = 404, "invite_not_found", "There is no such open invitation"
 
 
 class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     """An open invitation. `url`: a link that accepts it; present only in the answer that made the link.
 
+    `invited_by`: the account that sent it last; `inviter`: the address of that account, if it is still a member.
     `admits_newcomers`: false, in the same answer, if invitations of this sender open no accounts here. It is the same
     for every address.
     """
@@ -38,11 +39,20 @@ class Invite(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: datetime
     url: str | None = None
     admits_newcomers: bool = True
+    invited_by: str = ""
+    inviter: str = ""
 
 
 class Invites(msgspec.Struct, frozen=True):
     items: tuple[Invite, ...]
     next: str | None
+
+
+class PlaceKind(StrEnum):
+    """The kind of place that an invitation is for, in the words that people read."""
+
+    PROJECT = "project"
+    ORGANISATION = "organisation"
 
 
 class Opening(StrEnum):
@@ -55,7 +65,7 @@ class Opening(StrEnum):
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
-    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation.
+    """The invitation of a link, as the page shows it. `target`: the name of the project or organisation; `kind`: which.
 
     `email`: the address that was invited; an account with another address may accept it too. `ways`: of signing in.
     """
@@ -66,14 +76,19 @@ class OpenInvitation(msgspec.Struct, frozen=True):
     inviter: str
     ways: PageWays = NO_WAYS
     opening: Opening = Opening.CLOSED
+    kind: PlaceKind = PlaceKind.PROJECT
 
 
 class AcceptedInvite(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The project or organisation that the caller has joined, and the caller's role there."""
+    """The project or organisation that the caller has joined, and the caller's role there.
+
+    `already_member`: the caller had this role there before, or a stronger one, so nothing was changed.
+    """
 
     role: Role
     project: Project | None = None
     org: Organisation | None = None
+    already_member: bool = False
 
 
 class InvitedSignIn(SignedIn, frozen=True, kw_only=True):
@@ -112,14 +127,15 @@ class MemberInvitations(Protocol):
         ...
 
     async def accept_invite(self, caller: Caller, token: str) -> AcceptedInvite:
-        """Make the caller a member. A second call by the same account returns the same answer.
+        """Make the caller a member. A second call by the same account returns the same place and role.
 
-        Raises: InviteNotFound, InvalidInput if no more members fit in.
+        A caller who has this role or a stronger one changes nothing, and the invitation stays open for another person.
+        Raises: LinkExpired, InvalidInput if no more members fit in.
         """
         ...
 
     async def invitation(self, token: str, cookie: str = "") -> OpenInvitation:
-        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: InviteNotFound."""
+        """Return the invitation of a link. It stays open. `cookie`: of a pass. Raises: LinkExpired."""
         ...
 
     async def accept_invite_by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
@@ -165,6 +181,6 @@ class MemberInvitations(Protocol):
     async def send_invite_mail(self, token: str) -> None:
         """Send the mail of an invitation once more. The link of the earlier mail ends; the link passed on stays.
 
-        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        Raises: LinkExpired, RateLimited, SignupsClosed.
         """
         ...

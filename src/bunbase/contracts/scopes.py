@@ -88,11 +88,16 @@ def allows(scopes: tuple[str, ...], coarse: str, fine: str, collection: str = ""
     if not coarse or coarse in have or fine in have:
         return True
     kind, _, verb = fine.partition(":")
-    if kind != "data" or not collection:
-        return False
-    if collection == SOME_COLLECTION:
+    if kind == "data" and collection == SOME_COLLECTION:
         return any(scope.startswith("data:") and scope.endswith(f":{verb}") for scope in have)
-    return f"data:{collection}:{verb}" in have
+    return of_collection(fine, collection) in have
+
+
+def of_collection(fine: str, collection: str) -> str:
+    """Return the scope that allows an act in one collection; "" if there is none, or the collection is not known."""
+    kind, _, verb = fine.partition(":")
+    known = kind == "data" and collection not in ("", SOME_COLLECTION)
+    return f"data:{collection}:{verb}" if known else ""
 
 
 def in_project(scopes: tuple[str, ...], projects: tuple[str, ...], project: str) -> tuple[str, ...]:

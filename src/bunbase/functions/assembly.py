@@ -20,6 +20,7 @@ from bunbase.functions.service.deletion import Deletion
 from bunbase.functions.service.deployments import Deployments
 from bunbase.functions.service.hooks import Hooks
 from bunbase.functions.service.invocations import Invocations
+from bunbase.functions.service.kept_calls import KeptCalls
 from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
 from bunbase.functions.service.triggers import Triggers
@@ -77,17 +78,20 @@ def assemble(
     feeds = Feeds(stores.subscriptions, queue, bundoc, records, warn, settings.max_followed_projects)
     activation = TriggerActivation(bundoc, feeds, stores.subscriptions)
 
+    kept_calls = KeptCalls(stores.kept_calls, rooms[Kms], clock, settings.wait_seconds)
+
     bundles = Bundles(environments, starter, clock)
     followers = Followers(stores.notifications)
     return FunctionsService(
         deployments=Deployments(stores.functions, bundles, activation, rollout, settings),
-        invocations=Invocations(active, pool, meter, settings),
+        invocations=Invocations(active, pool, meter, settings, kept_calls),
         hooks=Hooks(active, pool, meter, records, queue),
         log_reading=Logs(stores, log_lines, followers),
         statistics=Statistics(stores, meter, clock, settings, rooms[TenantAuth]),
         environment=ProjectVariables(stores.variables, environments, rollout, clock, settings),
-        triggers=Triggers(stores, queue, clock),
+        triggers=Triggers(stores, queue, clock, kept_calls),
         deletion=Deletion(stores, rollout, environments, stack_traces, meter, log_lines, rooms[TenantAuth]),
+        kept_calls=kept_calls,
         stores=stores,
         starter=starter,
         pool=pool,
@@ -100,5 +104,5 @@ def assemble(
         runner=Runner(records, attempts, settings, job_added),
         scheduler=Scheduler(stores.schedules, queue, records),
         feeds=feeds,
-        run_retention=RunRetention(stores.runs, stores.jobs, feeds, clock, settings),
+        run_retention=RunRetention(stores, feeds, clock, settings),
     )

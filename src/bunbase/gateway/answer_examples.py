@@ -162,6 +162,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "expires_at": "2026-01-12T06:00:00.000Z",
         "url": "https://api.example.com/account/invite?token=biv_…",
+        "invited_by": "usr_01jd7qv8x2r4m6t0w9c3e5g7hj",
+        "inviter": "ada@example.com",
     },
     "ActivityEntry": {
         "id": "acv_01jd7qv8x2r4m6t0w9c3e5g7hk",
@@ -207,6 +209,8 @@ ANSWERS: Final[dict[str, Any]] = {
         "created_at": AT,
         "expires_at": "2026-01-12T06:00:00.000Z",
         "url": "https://api.example.com/invite?token=binv_…",
+        "invited_by": "usr_01jd7qv8x2r4m6t0w9c3e5g7hj",
+        "inviter": "ada@example.com",
     },
     "AcceptedInvite": {"role": "developer", "project": OWN_PROJECT | {"role": "developer"}},
     "InvitedSignIn": {

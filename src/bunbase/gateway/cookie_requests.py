@@ -76,7 +76,12 @@ class SentCookies(msgspec.Struct, frozen=True):
     def check_origin(self, allowed: Container[str]) -> None:
         """Raises: CsrfRefused, unless the page that has sent the request is one of the app."""
         if self.origin not in allowed:
-            shown = self.origin[:100] or "missing"
+            if not self.origin:
+                raise CsrfRefused(
+                    "This request has no header Origin. Browsers set it when a page of the app sends the request. A "
+                    "server that passes the cookie on sends the project's secret key too."
+                )
+            shown = self.origin[:100]
             raise CsrfRefused(f"The Origin of this request is {shown}: add the page's address to auth.redirect_urls.")
 
 

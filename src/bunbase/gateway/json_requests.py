@@ -19,7 +19,7 @@ class ApiRequest(Request[Any, Any, Any]):
         try:
             return _read(await self.body(), field.annotation)
         except msgspec.ValidationError as error:
-            path, message = fault_in(error)
+            path, message = fault_in(error, field.annotation)
             raise InvalidInput.at(path, message, f"{path}: {message}" if path else message) from None
 
 

@@ -41,13 +41,13 @@ class Kind(Enum):
 
 
 class Guarded(msgspec.Struct, frozen=True):
-    """`account`: the field of the body that names the account. `form`: the body is a form, not JSON.
+    """`accounts`: the fields of the body that may name the account. `form`: the body is a form, not JSON.
 
     `any_method`: also requests without a body are counted.
     """
 
     kind: Kind
-    account: str = "email"
+    accounts: tuple[str, ...] = ("email",)
     form: bool = False
     any_method: bool = False
 
@@ -55,6 +55,7 @@ class Guarded(msgspec.Struct, frozen=True):
 LOGIN, SIGN_UP, MAIL, TRADE = (Guarded(kind) for kind in (Kind.LOGIN, Kind.SIGN_UP, Kind.MAIL, Kind.TRADE))
 START: Final = Guarded(Kind.START, any_method=True)
 FORM_LOGIN: Final = Guarded(Kind.LOGIN, form=True)
+FORM_PHONE: Final = Guarded(Kind.LOGIN, accounts=("phone",), form=True)
 
 GUARDED: Final = {
     "/account/forgot-password": MAIL,
@@ -94,7 +95,7 @@ GUARDED: Final = {
     SIGN_IN_CODE_PAGE: TRADE,
     SIGN_IN_PAGE: FORM_LOGIN,
     "/v1/auth/anonymous": SIGN_UP,
-    "/v1/auth/login": LOGIN,
+    "/v1/auth/login": Guarded(Kind.LOGIN, accounts=("email", "phone")),
     "/v1/auth/login/custom-token": TRADE,
     "/v1/auth/login/enrolment": TRADE,
     "/v1/auth/login/enrolment/confirm": TRADE,
@@ -111,11 +112,14 @@ GUARDED: Final = {
     "/v1/auth/ui": FORM_LOGIN,
     "/v1/auth/ui/by-email": MAIL,
     "/v1/auth/ui/by-link": START,
+    "/v1/auth/ui/by-phone": MAIL,
     "/v1/auth/ui/code": FORM_LOGIN,
     "/v1/auth/ui/enrolment": TRADE,
     "/v1/auth/ui/forgot-password": MAIL,
     "/v1/auth/ui/new-account": SIGN_UP,
+    "/v1/auth/ui/new-mail": MAIL,
     "/v1/auth/ui/passkey": TRADE,
+    "/v1/auth/ui/phone-code": FORM_PHONE,
     "/v1/auth/ui/passkey/options": TRADE,
     "/v1/auth/ui/return": START,
     "/v1/auth/ui/second-factor": TRADE,
@@ -134,7 +138,7 @@ GUARDED: Final = {
     "/v1/auth/link": MAIL,
     "/v1/auth/login/link": TRADE,
     "/v1/auth/ui/sign-in-link": TRADE,
-    "/v1/auth/login/phone": Guarded(Kind.LOGIN, account="phone"),
+    "/v1/auth/login/phone": Guarded(Kind.LOGIN, accounts=("phone",)),
     "/v1/auth/phone": MAIL,
     "/v1/auth/phone/change": MAIL,
     "/v1/auth/phone/change/confirm": TRADE,
@@ -198,7 +202,8 @@ class LoginGuard:
         body = b"".join(message.get("body", b"") for message in messages if message["type"] == "http.request")
         if len(body) > MAX_PEEK_BYTES:
             raise TooLarge(f"Send at most {MAX_PEEK_BYTES:,} bytes.")
-        account = (_form_field if guarded.form else _json_field)(body, guarded.account)
+        fields = (_form_fields if guarded.form else _json_fields)(body)
+        account = next((found for name in guarded.accounts if (found := fields.get(name))), "")
         place = Place(_pool(holder), "" if _speaks_for_many(holder) else ip, account)
         async with self.limits.attempt(place, self._knows(holder, account, ip)) as attempt:
             await self.app(request.scope, _replaying(messages, receive), _failing_sign_in(send, attempt))
@@ -303,16 +308,16 @@ def _has_passed_the_first_step(body: bytes) -> bool:
         return False
 
 
-def _form_field(body: bytes, name: str) -> str:
+def _form_fields(body: bytes) -> dict[str, str]:
     try:
-        return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS)).get(name, "")
+        return dict(parse_qsl(body.decode(), max_num_fields=MAX_FIELDS))
     except ValueError:
-        return ""  # the room refuses this form and describes the error
+        return {}  # the room refuses this form and describes the error
 
 
-def _json_field(body: bytes, name: str) -> str:
+def _json_fields(body: bytes) -> dict[str, str]:
     try:
-        value = msgspec.json.decode(body, type=dict[str, Any]).get(name)
+        found = msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        value = None  # the room refuses this body and describes the error
-    return value if isinstance(value, str) else ""
+        return {}  # the room refuses this body and describes the error
+    return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -1,33 +1,52 @@
-"""The check of numbers, nulls and repetitions in a URL. Litestar's own check is laxer than the OpenAPI document.
+"""The check of names, numbers, nulls and repetitions in a URL. Litestar's own check is laxer than the OpenAPI document.
 
-It takes `5.0` and `1e1` for whole numbers, `null` in any case for a parameter that is left out (so that a filter such
-as `?banned=null` had no effect), the last of two values with the same name, and `+1` for the number 1 in a path.
+It ignores parameters that a route does not have: a misspelt filter would return everything, and a misspelt `dry_run`
+would do what the caller only wanted to try. It takes `5.0` and `1e1` for whole numbers, `null` in any case for a
+parameter that is left out (so that a filter such as `?banned=null` had no effect), the last of two values with the same
+name, and `+1` for the number 1 in a path.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from enum import Enum
 from functools import lru_cache
-from typing import Any, Final, get_args
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
+from bunbase.gateway.cookie_answers import PARAMETER as COOKIES_PARAMETER
+from bunbase.gateway.credentials import KEY_PARAMETER, PROJECT_PARAMETER
 from bunbase.pkg.errors import InvalidInput, NotFound
 
 WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 NULL: Final = "null"
+MAX_NAME: Final = 100
+OF_THE_GATEWAY: Final = frozenset({KEY_PARAMETER, PROJECT_PARAMETER, COOKIES_PARAMETER})
+STRICT: Final = ("/api/", "/v1/auth/")
+# other services send browsers and probes to these, with parameters that they choose
+OPEN: Final = frozenset(
+    {"/api/auth/oauth/{provider}/callback", "/api/health", "/api/ready", "/v1/auth/oauth/{provider}/callback"}
+)
 HANDLERS: Final = 512  # more than there are routes
 
 
 def check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Check the parameters that the handler of a request declares. Raises: InvalidInput, NotFound."""
+    """Check the names of all parameters, and the values of those that the handler declares.
+
+    Raises: InvalidInput, NotFound.
+    """
     _check_path(request)
-    declared = _declared(request.route_handler)
-    if not declared or not request.scope["query_string"]:
+    if not request.scope["query_string"]:
         return
+    declared = _declared(request.route_handler)
+    if _is_strict(request):
+        _check_names(request.query_params.keys(), declared)
     for name, kinds in declared.items():
         sent = request.query_params.getall(name, ())
         if len(sent) > 1:
@@ -36,15 +55,40 @@ def check_parameters(request: Request[Any, Any, Any]) -> None:
             _check(name, sent[0], kinds)
 
 
+def _is_strict(request: Request[Any, Any, Any]) -> bool:
+    """True for a documented route of the API. Pages take every parameter: programs add some to links of mails."""
+    route = request.scope["path_template"]
+    return route.startswith(STRICT) and route not in OPEN and request.route_handler.resolve_include_in_schema()
+
+
+def _check_names(sent: Iterable[str], declared: Iterable[str]) -> None:
+    known = sorted(declared)
+    for name in sent:
+        if name not in known and name not in OF_THE_GATEWAY:
+            taken = f"it takes {', '.join(known)}" if known else "it takes none in the URL"
+            _refuse(name[:MAX_NAME], f"This route has no such parameter: {taken}.")
+
+
 def _check(name: str, sent: str, kinds: frozenset[Any]) -> None:
     if str in kinds:
         return
     if type(None) in kinds and sent.lower() == NULL:
         _refuse(name, "This cannot be null: leave the parameter out.")
+    if choices := [str(choice) for kind in kinds for choice in _choices(kind)]:
+        if sent not in choices:
+            _refuse(name, f"This must be one of: {', '.join(sorted(choices))}.")
+        return
     if int in kinds and not WHOLE.fullmatch(sent):
         _refuse(name, "This must be a whole number, in digits.")
     if float in kinds and not DECIMAL.fullmatch(sent):
         _refuse(name, "This must be a number, such as 2.5.")
+
+
+def _choices(kind: Any) -> list[Any]:
+    """Return the words that a parameter takes, or none if it takes others too."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [one.value for one in kind]
+    return list(get_args(kind)) if get_origin(kind) is Literal else []
 
 
 def _check_path(request: Request[Any, Any, Any]) -> None:
@@ -70,8 +114,13 @@ def _declared(handler: BaseRouteHandler) -> dict[str, frozenset[Any]]:
     for signature in (handler.parsed_fn_signature, *shared):
         for name, field in signature.parameters.items():
             if isinstance(kind := field.kwarg_definition, QueryParameter):
-                found[kind.name or name] = frozenset(get_args(field.annotation) or (field.annotation,))
+                found[kind.name or name] = _alternatives(field.annotation)
     return found
+
+
+def _alternatives(annotation: Any) -> frozenset[Any]:
+    is_union = get_origin(annotation) in (Union, UnionType)
+    return frozenset(get_args(annotation) if is_union else (annotation,))
 
 
 def _refuse(name: str, message: str) -> None:

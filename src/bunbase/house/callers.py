@@ -78,9 +78,9 @@ MAY_CALL: Final = {
         "tenant_auth": "commit query",
     },
     "functions": {
-        GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue feed follow_logs function functions
-                    invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats usage
-                    variables versions""",
+        GATEWAY: """bundle delete_function delete_job delete_variable deploy enqueue_once feed follow_logs function
+                    functions invoke job jobs logs replay_job rollback runs sandbox_layers schedules set_variable stats
+                    usage variables versions""",
         "platform": "drop_project pause_project",
         "tenant_auth": "enqueue enqueue_hook has_function run_hook",
     },

@@ -12,7 +12,12 @@ from bunbase.pkg.clock import rfc3339
 
 def api_json(value: Any) -> bytes:
     """Return Structs and builtin values as JSON. Documents are bytes of JSON already, so they are not encoded here."""
-    return msgspec.json.encode(_with_times(msgspec.to_builtins(value, builtin_types=(datetime,))))
+    return msgspec.json.encode(api_builtins(value))
+
+
+def api_builtins(value: Any) -> Any:
+    """Return Structs and builtin values as the values of their JSON."""
+    return _with_times(msgspec.to_builtins(value, builtin_types=(datetime,)))
 
 
 def _with_times(value: Any) -> Any:

@@ -6,9 +6,10 @@ from typing import Annotated, Final, TypeVar
 
 from litestar.datastructures import CacheControlHeader
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from bunbase.pkg.cursors import MAX_CURSOR, MAX_LIMIT
+from bunbase.pkg.idempotency import KEY
 
 T = TypeVar("T")
 
@@ -26,4 +27,15 @@ NO_STORE: Final = CacheControlHeader(no_store=True)
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="The largest number of items on a page.")]
 Cursor = Annotated[
     str | None, QueryParameter(max_length=MAX_CURSOR, description="The field `next` of the previous page.")
+]
+
+# A handler takes this parameter only for the OpenAPI document. `sent_key` reads the header and checks it.
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="A random key for this act. If you send the request again with the same key within 24 hours, the "
+        "act is not repeated, and you get the first answer with `Idempotency-Replayed: true`.",
+        schema_extra={"pattern": f"^{KEY.pattern}$"},
+    ),
 ]

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec.inspect import (
+    DictType,
+    EnumType,
+    ListType,
+    LiteralType,
+    Metadata,
+    StructType,
+    Type,
+    UnionType,
+    VarTupleType,
+    type_info,
+)
 
 from bunbase.pkg.errors import Malformed
-from bunbase.pkg.plain_messages import plain, sentence
+from bunbase.pkg.plain_messages import MISSING, UNKNOWN, plain, sentence
 
 T = TypeVar("T")
 
 # parts of msgspec's messages
 CUT_OFF: Final = "Input data was truncated"
 MALFORMED: Final = "JSON is malformed: "
+ANY: Final = "[...]"
 PLACE: Final = " - at `$"
+NOT_A_CHOICE: Final = "Invalid enum value"
 
 
 def read_json(body: bytes, kind: type[T]) -> T:
@@ -46,15 +60,76 @@ def unreadable(error: Exception, what: str = "The body") -> Malformed:
     return Malformed(f"{what} is not JSON in UTF-8: {_reason(error)}.")
 
 
-def fault_in(error: msgspec.ValidationError) -> tuple[str, str]:
-    """Return the JSON Pointer and the message, in plain words, for a value of the wrong shape."""
-    return pointer_in(error), sentence(plain(str(error).split(PLACE, maxsplit=1)[0]))
+def fault_in(error: msgspec.ValidationError, kind: Any = None) -> tuple[str, str]:
+    """Return the JSON Pointer and the message, in plain words, for a value of the wrong shape.
+
+    The pointer of an unknown or missing member contains its name. `kind`: the type that was expected: with it, the
+    message for a word that is not allowed lists those that are.
+    """
+    place, message = pointer_in(error), str(error).split(PLACE, maxsplit=1)[0]
+    if named := UNKNOWN.match(message) or MISSING.match(message):
+        return f"{place}/{_escaped(named[1])}", sentence(plain(message))
+    if kind is not None and message.startswith(NOT_A_CHOICE) and (choices := choices_at(kind, place)):
+        return place, f"This must be one of: {', '.join(choices)}."
+    return place, sentence(plain(message))
 
 
 def pointer_in(error: msgspec.ValidationError) -> str:
-    """Return the JSON Pointer for the place in an error of msgspec, such as `$.indexes[0].fields`."""
+    """Return the JSON Pointer for the place in an error of msgspec, such as `$.indexes[0].fields`.
+
+    msgspec does not name the members of a dict: `*` stands for one of them.
+    """
     _, found, place = str(error).rpartition(PLACE)
-    return place.rstrip("`").replace("[", "/").replace("]", "").replace(".", "/") if found else ""
+    steps = place.rstrip("`").replace(ANY, "/*")
+    return steps.replace("[", "/").replace("]", "").replace(".", "/") if found else ""
+
+
+def choices_at(kind: Any, pointer: str) -> list[str]:
+    """Return the words that a type allows at a place; none if it allows others too."""
+    types = [type_info(kind)]
+    for step in pointer.split("/")[1:]:
+        types = [inner for one in types for inner in _inside(one, step)]
+    found = [choice for one in types for option in _options(one) for choice in _choices(option)]
+    return [str(choice) for choice in dict.fromkeys(found)]
+
+
+def _inside(kind: Type, step: str) -> list[Type]:
+    """Return the types of a member or an element of a type."""
+    found: list[Type] = []
+    for option in _options(kind):
+        match option:
+            case StructType():
+                found += [field.type for field in option.fields if field.encode_name == step]
+            case DictType():
+                found.append(option.value_type)
+            case ListType() | VarTupleType():
+                found.append(option.item_type)
+    return found
+
+
+def _options(kind: Type) -> tuple[Type, ...]:
+    match kind:
+        case UnionType():
+            return tuple(inner for one in kind.types for inner in _options(one))
+        case Metadata():
+            return _options(kind.type)
+        case _:
+            return (kind,)
+
+
+def _choices(kind: Type) -> list[Any]:
+    match kind:
+        case EnumType():
+            return [one.value for one in kind.cls]
+        case LiteralType():
+            return list(kind.values)
+        case _:
+            return []
+
+
+def _escaped(name: str) -> str:
+    """Return a name as a part of a JSON Pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _reason(error: Exception) -> str:

@@ -19,6 +19,7 @@ import re
 import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -39,7 +40,19 @@ ROWS: Final = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfg
 log = logger("passwords")
 
 
+class WeakReason(StrEnum):
+    """Why a new password is refused."""
+
+    BREACHED = "breached"  # it was found in a data breach
+    COMMON = "common"
+    NAME = "name"  # the address of the account, or the name of the service
+    SEQUENCE = "sequence"
+    USED = "used"  # an earlier password of the account
+
+
 class WeakPassword(InvalidInput):
+    """`reason`: a WeakReason."""
+
     status, code, title = 422, "weak_password", "This password is easy to guess"
 
 
@@ -154,17 +167,25 @@ class PasswordRules:
         names = {email.casefold(), email.partition("@")[0].casefold(), self.product.casefold()}
         text = plain.casefold().strip()
         if text in names or text.rstrip(TAIL) in names:
-            raise _weak(
-                "A password is neither the address of the account nor the name of this service, also not with digits."
+            raise weak(
+                WeakReason.NAME,
+                "A password is neither the address of the account nor the name of this service, also not with digits.",
             )
         if is_common(plain):
-            raise _weak("This is one of the most common passwords, so attackers try it first. Choose several words.")
+            raise weak(
+                WeakReason.COMMON,
+                "This is one of the most common passwords, so attackers try it first. Choose several words.",
+            )
         if _is_sequence(plain.casefold()):
-            raise _weak(
-                "This password is a sequence of neighbouring or equal characters. Choose several words instead."
+            raise weak(
+                WeakReason.SEQUENCE,
+                "This password is a sequence of neighbouring or equal characters. Choose several words instead.",
             )
         if await self._is_breached(plain):
-            raise _weak("This password was found in a data breach, so attackers try it. Choose another one.")
+            raise weak(
+                WeakReason.BREACHED,
+                "This password was found in a data breach, so attackers try it. Choose another one.",
+            )
 
     async def _is_breached(self, password: str) -> bool:
         if self.breached is None:
@@ -185,5 +206,5 @@ def _is_sequence(text: str) -> bool:
     return len(set(text)) == 1 or any(text in row or text in row[::-1] for row in ROWS)
 
 
-def _weak(message: str) -> WeakPassword:
-    return WeakPassword.at("/password", message)
+def weak(reason: WeakReason, message: str) -> WeakPassword:
+    return WeakPassword(message, errors=[{"path": "/password", "message": message}], reason=reason.value)

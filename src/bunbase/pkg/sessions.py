@@ -31,6 +31,7 @@ from bunbase.pkg.addresses import known_email
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.ip_addresses import neighbourhood
 from bunbase.pkg.opaque import fingerprint, new_secret, open_with, seal_with
+from bunbase.pkg.phones import phone_or_none
 
 DAY_SECONDS: Final = 86400
 LATEST_SESSIONS: Final = 500  # `knows_address` searches only this many of an account's latest sessions
@@ -158,12 +159,12 @@ def new_pair(
     return Pair(*access, new_secret(prefix), expires_at)
 
 
-async def knows_address(email: str, ip: str, addresses: Addresses) -> bool:
+async def knows_address(account: str, ip: str, addresses: Addresses) -> bool:
     """True if one of the latest sessions of the account was opened from the neighbourhood of `ip`.
 
-    `addresses(email, limit)`: returns the addresses of the latest sessions.
+    `account`: its address or phone number. `addresses(account, limit)`: returns the addresses of the latest sessions.
     """
-    normal = known_email(email)
+    normal = known_email(account) or phone_or_none(account)
     if normal is None or not ip:
         return False
     return neighbourhood(ip) in {neighbourhood(one) for one in await addresses(normal, LATEST_SESSIONS)}

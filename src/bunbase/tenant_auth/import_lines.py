@@ -55,7 +55,7 @@ def _decoded(text: bytes) -> UserLine:
     try:
         return read_json(text)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at(*fault_in(error)) from None
+        raise InvalidInput.at(*fault_in(error, UserLine)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error, "The line") from None
 

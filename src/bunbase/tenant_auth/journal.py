@@ -34,6 +34,7 @@ ACTS: Final = {
     CredentialEvent.PASSKEY_REMOVED: UserAct.PASSKEY_DELETE,
     CredentialEvent.FACTORS_REMOVED: UserAct.RESET_FACTORS,
     CredentialEvent.EMAIL_CHANGED: UserAct.EMAIL_CHANGE,
+    CredentialEvent.EMAIL_CHANGE_AGREED: UserAct.EMAIL_CHANGE_AGREE,
     CredentialEvent.IDENTITY_LINKED: UserAct.IDENTITY_LINK,
     CredentialEvent.IDENTITY_REMOVED: UserAct.IDENTITY_DELETE,
     CredentialEvent.TAKEN_OVER: UserAct.TAKE_OVER,

@@ -30,12 +30,13 @@ from bunbase.tenant_auth.jobs import (
 from bunbase.tenant_auth.pool import Helpers, Pools
 from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
-from bunbase.tenant_auth.settings import TenantAuthSettings
+from bunbase.tenant_auth.settings import TenantAuthSettings, check_settings
 from bunbase.tenant_auth.store import Stores
 
 
 @asynccontextmanager
 async def open_tenant_auth(settings: TenantAuthSettings, rooms: Rooms, site: Site) -> AsyncIterator[TenantAuth]:
+    check_settings(settings)
     async with (
         open_database(site.database_url, "tenant_auth", "bunbase.tenant_auth.migrations") as db,
         open_passwords() as passwords,

@@ -7,7 +7,7 @@ import unicodedata
 from bunbase.contracts.tenant_auth.settings import PasswordPolicy
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.new_passwords import NewPasswords
-from bunbase.pkg.password_rules import PasswordRules, WeakPassword
+from bunbase.pkg.password_rules import PasswordRules, WeakReason, weak
 from bunbase.pkg.passwords import Passwords, check_password
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.store.password_history import PasswordHistory
@@ -45,7 +45,7 @@ class UserPasswords:
         if person is not None and await self._was_used(password, person):
             last = self.policy.history
             refused = "It is the present one." if last == 1 else f"It is one of the last {last} of this account."
-            raise WeakPassword.at("/password", f"Choose a password that is new. {refused}")
+            raise weak(WeakReason.USED, f"Choose a password that is new. {refused}")
         return await self.new.hash(password, email)
 
     async def _was_used(self, password: str, person: Person) -> bool:

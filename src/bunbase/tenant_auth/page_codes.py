@@ -39,14 +39,15 @@ class PageCodes:
         self.vault = vault
         self.clock = clock
 
-    async def new(self, signed_in: UserSignedIn, session: str, challenge: str, seconds: int = SECONDS) -> str:
-        """Return a code that stands for the tokens of a session. `challenge`: the app's PKCE challenge."""
-        code, now = new_secret(PREFIX), self.clock.now()
-        kept = msgspec.json.encode(_Kept(signed_in, now)).decode()
-        sealed = await self.vault.sealed(_purpose(code), kept)
-        page_code = PageCode(session, challenge, sealed)
-        await self.store.add(self.project, fingerprint(code), page_code, now + timedelta(seconds=seconds))
-        return code
+    async def sealed(self, code: str, signed_in: UserSignedIn) -> str:
+        """Return the tokens of a session, sealed for a code. Do not call this inside a transaction."""
+        kept = msgspec.json.encode(_Kept(signed_in, self.clock.now())).decode()
+        return await self.vault.sealed(_purpose(code), kept)
+
+    async def add(self, code: str, page_code: PageCode, seconds: int) -> None:
+        """Store what a code stands for. Call this in the transaction that stores the session."""
+        expires_at = self.clock.now() + timedelta(seconds=seconds)
+        await self.store.add(self.project, fingerprint(code), page_code, expires_at)
 
     async def take(self, code: str) -> PageCode | None:
         """Return what a code stands for. The code is used up, also if the verifier turns out to be wrong."""
@@ -57,6 +58,10 @@ class PageCodes:
         kept = msgspec.json.decode(await self.vault.unsealed(_purpose(code), found.sealed), type=_Kept)
         passed = int((self.clock.now() - kept.at).total_seconds())
         return msgspec.structs.replace(kept.signed_in, expires_in=max(0, kept.signed_in.expires_in - passed))
+
+
+def new_page_code() -> str:
+    return new_secret(PREFIX)
 
 
 def is_page_code(code: str) -> bool:

@@ -43,7 +43,7 @@ from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
 from bunbase.pkg.passwords import Passwords
-from bunbase.pkg.sessions import SessionSettings, revoked_until
+from bunbase.pkg.sessions import SessionSettings, knows_address, revoked_until
 from bunbase.tenant_auth.admissions import allows_domain
 from bunbase.tenant_auth.journal import Journal
 from bunbase.tenant_auth.mail_kinds import MailKind
@@ -55,7 +55,7 @@ from bunbase.tenant_auth.settings import TenantAuthSettings
 from bunbase.tenant_auth.settings_cache import SettingsCache
 from bunbase.tenant_auth.sign_in_codes import SignInCodes
 from bunbase.tenant_auth.store import Stores
-from bunbase.tenant_auth.store.addresses import PoolAddresses
+from bunbase.tenant_auth.store.addresses import PoolAddress, PoolAddresses
 from bunbase.tenant_auth.store.holders import PersonHolders
 from bunbase.tenant_auth.store.proved_sessions import PoolSessions
 from bunbase.tenant_auth.store.settings import StoredSettings
@@ -117,6 +117,10 @@ class Pool:
         """Return the Unix time at which all access tokens that are valid now have expired."""
         return await self._all.revoked_until()
 
+    async def knows_address(self, account: str, ip: str) -> bool:
+        """True if the user of an address or number has signed in from the network of an IP address."""
+        return await knows_address(account, ip, partial(self._all.stores.sessions.addresses, self.project))
+
     @cached_property
     def holders(self) -> PersonHolders:
         return PersonHolders(self._all.stores.users, self.project, self.clock, self._all.revoked_until)
@@ -147,7 +151,8 @@ class Pool:
         own, base = self.auth.mail.languages.get(language, {}), texts_in(language)
         for_all = {kind: texts for kind, texts in self.auth.mail.templates.items() if kind not in own}
         texts = {kind: _changed(base[kind], given) for kind, given in (own | for_all).items() if kind in base}
-        return AccountLetters(self.app_name, self.project, texts, language, asked_in)
+        accent = self.auth.sign_in_page.accent
+        return AccountLetters(self.app_name, self.project, texts, language, asked_in, accent)
 
     def letters_asked_in(self, language: str) -> AccountLetters:
         """Return the letters for a person who may have no user yet. `language`: which the person reads, or empty."""
@@ -170,7 +175,7 @@ class Pool:
 
     @cached_property
     def codes(self) -> SignInCodes:
-        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock)
+        return SignInCodes(self._all.stores.codes, self.project, self.vault, self.clock, self.knows_address)
 
     @cached_property
     def page_codes(self) -> PageCodes:
@@ -185,11 +190,15 @@ class Pool:
         return not self.auth.passkeys.rp_id or f"{ours.scheme}://{ours.netloc}" in self.party.origins
 
     @cached_property
-    def email_changes(self) -> EmailChanges:
+    def email_changes(self) -> EmailChanges[PoolAddress]:
         addresses = PoolAddresses(
             self._all.stores.users, self.project, self._all.revoked_until, partial(allows_domain, self.auth)
         )
-        return EmailChanges(self.links, addresses, self.letters, partial(self.page, "change-email"))
+
+        def letters(user: PoolAddress) -> AccountLetters:
+            return self.letters_asked_in(user.language)
+
+        return EmailChanges(self.links, addresses, letters, partial(self.page, "change-email"))
 
     @cached_property
     def challenges(self) -> SignInChallenges:

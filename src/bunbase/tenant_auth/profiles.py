@@ -68,6 +68,16 @@ def check_name(name: str) -> None:
         raise _invalid("name", f"A name has at most {MAX_NAME} characters, and no control characters.")
 
 
+def checked_sign_in_name(email: str | None, phone: str | None) -> str:
+    """Return what names a user at a sign-in with a password. Raises: InvalidInput, for a user who has neither."""
+    name = email or phone
+    if not name:
+        raise _invalid(
+            "password", "A sign-in with a password names an address or a phone number. Add one to this user first."
+        )
+    return name
+
+
 def check_language(language: str) -> None:
     """Raises: InvalidInput, for a text that is neither empty nor the tag of a language."""
     if language and not is_language(language):

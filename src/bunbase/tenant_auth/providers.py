@@ -80,7 +80,11 @@ def _fault(name: str, chosen: UserProvider, secret: str, hosts: frozenset[str]) 
         return "issuer", f"is known for {settings.kind}: leave it out"
     parts = urlsplit(settings.issuer)
     if settings.issuer and parts.scheme != "https" and parts.hostname not in hosts:
-        return "issuer", "must begin with https://"
+        return (
+            "issuer",
+            "must begin with https://. The operator of this server may allow plain http for a host: "
+            "tenant_auth.provider_hosts names it without a port",
+        )
     if settings.kind == "apple" and secret:
         try:
             AppleSecret(settings, lambda: 0.0)()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from ipaddress import ip_address
+from typing import Annotated, Final
 
 import msgspec
 
+from bunbase.pkg.errors import CannotStart
 from bunbase.pkg.sessions import SessionSettings
+
+CAPTCHAS: Final = ("turnstile", "hcaptcha")
+HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*")
 
 
 class TenantAuthSettings(SessionSettings, frozen=True):
@@ -14,7 +20,7 @@ class TenantAuthSettings(SessionSettings, frozen=True):
 
     `max_users_per_project`: how many users a project may have; further sign-ups are refused with `too_many_users`.
     `provider_hosts`: hosts with private addresses or plain http at which projects may have sign-in providers. All other
-    providers of projects must have public addresses and https.
+    providers of projects must have public addresses and https. Write a name or an IP address, without a port.
     `max_mails_per_hour`: how many mails a project may send to its users in an hour; further mails are dropped. Notices,
     such as "your password has changed", do not count.
     `captcha_urls`: addresses that check captchas in place of those of the services, for example of a proxy. The names
@@ -37,3 +43,27 @@ class TenantAuthSettings(SessionSettings, frozen=True):
     breached_passwords_file: str = ""
     breached_passwords_url: str = ""
     activity_days: Annotated[int, msgspec.Meta(ge=1, le=3660)] = 90
+
+
+def check_settings(settings: TenantAuthSettings) -> None:
+    """Refuse settings that could have no effect. Raises: CannotStart."""
+    for host in settings.provider_hosts:
+        if not is_host(host):
+            raise CannotStart(
+                f"tenant_auth.provider_hosts: {host[:80]!r} must be a host name in lower case or an IP address, "
+                "without https:// and without a port, such as login.bakery.internal or 10.0.0.5"
+            )
+    for service in settings.captcha_urls:
+        if service not in CAPTCHAS:
+            raise CannotStart(
+                f"tenant_auth.captcha_urls: {service[:80]!r} is no service; allowed: {', '.join(CAPTCHAS)}"
+            )
+
+
+def is_host(text: str) -> bool:
+    """True for a text that `urlsplit(…).hostname` can return."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return HOST.fullmatch(text) is not None
+    return text == text.lower()

@@ -9,20 +9,20 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.settings import ProjectAuth
 from bunbase.pkg.addresses import deliverable, email_or_none, normal_domain
+from bunbase.pkg.colours import ACCENT
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.redirects import fault_in_entry
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.mail.senders import may_send_from, own_sender
 from bunbase.pkg.phones import is_country
-from bunbase.pkg.web_pages.layout import ACCENT
 from bunbase.tenant_auth.mail_texts import check_texts, need_one_line
+from bunbase.tenant_auth.settings import CAPTCHAS
 
 PROVIDER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
 COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}(\.[A-Za-z_][A-Za-z0-9_]{0,63}){0,4}")
 LANGUAGE: Final = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
-CAPTCHAS: Final = ("turnstile", "hcaptcha")
 
 
 def check_meaning(settings: ProjectAuth, public_url: str) -> None:

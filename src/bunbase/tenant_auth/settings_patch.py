@@ -66,7 +66,7 @@ def checked(patch: Json, result: Json, public_url: str) -> ProjectAuth:
     try:
         settings = msgspec.convert(known(result), ProjectAuth)
     except msgspec.ValidationError as error:
-        raise InvalidInput.at(*fault_in(error)) from None
+        raise InvalidInput.at(*fault_in(error, ProjectAuth)) from None
     check_meaning(settings, public_url)
     check_passkeys(settings)
     return settings

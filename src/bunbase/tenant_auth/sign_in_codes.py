@@ -1,42 +1,72 @@
 """Codes of six digits with which a user signs in.
 
-A code has one million values, so guesses are limited instead of made expensive: five comparisons for each code, five
-codes an hour for each address, and only the newest code is valid. A stranger who tries without a pause has a chance of
-25 in a million an hour for one address. The code is stored sealed, because everybody could find six digits by their
-hash.
+A code has one million values, so guesses are limited instead of made expensive. For each code: five comparisons from
+one network, and 50 from all networks. For each address: five codes an hour, and only the newest code is valid. A
+stranger who tries without a pause has a chance of 25 in a million an hour for one address, and of 250 in a million with
+ten networks or more. The code is stored sealed, because everybody could find six digits by their hash.
+
+No limit shuts the owner out (decision 0066). The guesses of a stranger count in the stranger's network. A network from
+which the owner has signed in has five comparisons that nobody else can use up. After five codes in an hour, the newest
+code is renewed: so each request makes the newest message valid again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hmac import compare_digest
 from secrets import randbelow
 from typing import Final
 
+import msgspec
+
+from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.holders import Vault
-from bunbase.tenant_auth.store.codes import CodeStore, NewCode
+from bunbase.pkg.ip_addresses import neighbourhood
+from bunbase.tenant_auth.store.codes import CodeStore, MostGuesses, NewCode
 
 DIGITS: Final = 6
 CODE_SECONDS: Final = 600
-MAX_COMPARED: Final = 5
+MAX_COMPARED: Final = 5  # from one network
+MAX_OF_ALL: Final = 50  # from all networks
 MAX_MADE: Final = 5  # in an hour for one address; the outbox of mails allows one more of a kind
 HOUR: Final = timedelta(hours=1)
 
+Knows = Callable[[str, str], Awaitable[bool]]
+
+
+class Guesser(msgspec.Struct, frozen=True):
+    """The party that has a code compared.
+
+    `network`: empty for a server with a secret key, which signs in many users: only the limit of all networks holds.
+    `ip`: empty if it is no reason for further comparisons.
+    """
+
+    network: str
+    ip: str = ""
+
+
+def guesser(caller: Caller) -> Guesser:
+    return Guesser("") if caller.kind is CallerKind.SECRET else Guesser(neighbourhood(caller.ip), caller.ip)
+
 
 class SignInCodes:
-    """The codes of one project. `kind`: the way by which a code is sent. `address`: where it is sent to."""
+    """The codes of one project. `kind`: the way by which a code is sent. `address`: where it is sent to.
 
-    def __init__(self, store: CodeStore, project: str, vault: Vault, clock: Clock) -> None:
+    `knows`: returns True if the owner of an address or number has signed in from the network of an IP address.
+    """
+
+    def __init__(self, store: CodeStore, project: str, vault: Vault, clock: Clock, knows: Knows) -> None:
         self.store = store
+        self.knows = knows
         self.project = project
         self.vault = vault
         self.clock = clock
 
-    async def make(self, kind: str, address: str) -> str | None:
-        """Return a new code, which takes the place of the older one; None if too many were made for the address."""
-        code, new = await self.prepared(kind, address)
-        return code if await self.keep(new) else None
+    async def may_make(self, kind: str, address: str) -> bool:
+        """True if the address may get another new code within this hour."""
+        return await self.store.made(self.project, kind, address, self.clock.now() - HOUR) < MAX_MADE
 
     async def prepared(self, kind: str, address: str) -> tuple[str, NewCode]:
         """Return a new code, which `keep` stores. BunKMS seals it, so call this outside of a transaction."""
@@ -49,21 +79,30 @@ class SignInCodes:
         """Store a code in place of the older one. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)
 
-    async def newest(self, kind: str, address: str) -> str | None:
-        """Return the code of an address that is still valid, to send it again."""
-        sealed = await self.store.newest(self.project, kind, address, self.clock.now(), MAX_COMPARED)
+    async def renewed(self, kind: str, address: str) -> str | None:
+        """Return the newest code of an address, which is valid for ten minutes again; None if it was used."""
+        until = self.clock.now() + timedelta(seconds=CODE_SECONDS)
+        sealed = await self.store.renew(self.project, kind, address, until)
         return None if sealed is None else await self.vault.unsealed(_purpose(kind, address), sealed)
 
-    async def check(self, kind: str, address: str, code: str) -> str | None:
+    async def check(self, kind: str, address: str, code: str, by: Guesser) -> str | None:
         """Return a name for the code, for `take`, if it is the valid code of the address; else None."""
         given = "".join(code.split())
         if len(given) != DIGITS or not (given.isascii() and given.isdecimal()):
             return None
-        sealed = await self.store.compare(self.project, kind, address, self.clock.now(), MAX_COMPARED)
+        sealed = await self._compare(kind, address, by)
         if sealed is None:
             return None
         right = await self.vault.unsealed(_purpose(kind, address), sealed)
         return sealed if compare_digest(right, given) else None
+
+    async def _compare(self, kind: str, address: str, by: Guesser) -> str | None:
+        most = MostGuesses(by.network, MAX_COMPARED if by.network else MAX_OF_ALL, MAX_OF_ALL)
+        sealed = await self.store.compare(self.project, kind, address, self.clock.now(), most)
+        if sealed is not None or not by.ip or not await self.knows(address, by.ip):
+            return sealed
+        own = MostGuesses(by.network, MAX_COMPARED, None)
+        return await self.store.compare(self.project, kind, address, self.clock.now(), own)
 
     async def take(self, kind: str, address: str, name: str) -> bool:
         """Use a code up. Return False if it was used or replaced meanwhile. Call this in the transaction of the act."""

@@ -33,12 +33,13 @@ class KeptSignUp(msgspec.Struct, frozen=True, array_like=True):
 class _KeptInvite(msgspec.Struct, frozen=True):
     role: str
     data: dict[str, Any]
+    language: str = ""
 
 
 def kept_of(link: MailToken) -> KeptSignUp:
     if link.kind == MailKind.INVITE:
         invite = msgspec.json.decode(link.name, type=_KeptInvite)
-        return KeptSignUp(invite.data, role=invite.role)
+        return KeptSignUp(invite.data, language=invite.language, role=invite.role)
     if not link.name.startswith("["):  # of a version that kept only the data
         return KeptSignUp(msgspec.json.decode(link.name) if link.name else {})
     return msgspec.json.decode(link.name, type=KeptSignUp)

@@ -21,11 +21,16 @@ async def need_way_in(person: Person | None, auth: ProjectAuth, stores: Identity
 
 
 async def _has_way_in(person: Person, auth: ProjectAuth, stores: IdentityStores, passkeys: bool) -> bool:
-    if person.password_hash is not None or _has_mailbox(person.user) or _has_phone(person.user, auth):
+    if _has_password(person) or _has_mailbox(person.user) or _has_phone(person.user, auth):
         return True
     if await _has_identity(person, auth, stores):
         return True
     return passkeys and bool((await stores.factors.counts(person.id)).passkeys)
+
+
+def _has_password(person: Person) -> bool:
+    """True if a sign-in by password can name the user."""
+    return person.password_hash is not None and bool(person.email or person.user.phone)
 
 
 def _has_mailbox(user: User) -> bool:

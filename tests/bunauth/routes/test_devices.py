@@ -89,6 +89,19 @@ async def test_the_page_asks_an_account_with_a_second_factor_for_a_code(
     assert tokens.json()["token_type"] == "Bearer"
 
 
+async def test_the_page_says_how_many_recovery_codes_are_left(bunauth: BunAuthService, clock: ManualClock) -> None:
+    _, codes = await with_totp(bunauth, await caller_with(bunauth, (await registered(bunauth)).access_token), clock)
+    async with client_of(ROUTES, bunauth=bunauth) as http:
+        login = (await http.post("/api/auth/device", json={})).json()
+        fields = {"user_code": login["user_code"], "email": "ada@example.com", "password": PASSWORD}
+        asked = await http.post("/device", data=fields | {"decision": "approve"})
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked.text))
+        approved = await http.post("/device/code", data=hidden | {"code": codes[0]})
+
+    assert answer_of(approved) == (200, True)
+    assert f"You have used a recovery code: {len(codes) - 1} are left." in approved.text
+
+
 async def test_the_page_begins_again_with_an_expired_challenge(bunauth: BunAuthService) -> None:
     await registered(bunauth)
     async with client_of(ROUTES, bunauth=bunauth) as http:

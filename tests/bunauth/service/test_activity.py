@@ -134,6 +134,19 @@ async def test_the_owner_sees_changes_and_the_ends_of_sessions(bunauth: BunAuthS
     )
 
 
+async def test_each_act_with_the_link_of_a_mail_has_an_entry(bunauth: BunAuthService, ada: Caller) -> None:
+    await bunauth.verify_email(PHONE, await link(bunauth, ADA, "verify-email"))
+    await bunauth.request_email_change(ada, "ada@new.example")
+    for address in ("ada@new.example", ADA):
+        await bunauth.confirm_email_change(PHONE, await link(bunauth, address, "change-email"))
+
+    assert [(one.action, one.ip) for one in await listed(bunauth, ada)] == [
+        ("account.verify_email", PHONE.ip),
+        ("account.agree_email", PHONE.ip),
+        ("account.confirm_email", PHONE.ip),
+    ]
+
+
 async def test_refused_sign_ins_of_an_hour_are_counted_and_only_for_known_accounts(
     bunauth: BunAuthService, ada: Caller, clock: ManualClock
 ) -> None:

@@ -21,12 +21,12 @@ async def test_the_link_of_the_first_mail_verifies_the_address_once(bunauth: Bun
     token = await link(bunauth, ADA, "verify-email")
     assert not first.user.email_verified
 
-    assert (await bunauth.verify_email(token)).status == "verified"
+    assert (await bunauth.verify_email(ANYONE, token)).status == "verified"
 
     assert (await bunauth.login(ANYONE, ADA, PASSWORD)).user.email_verified
     for used in (token, "bmt_unknown", ""):
         with pytest.raises(LinkExpired):
-            await bunauth.verify_email(used)
+            await bunauth.verify_email(ANYONE, used)
 
 
 async def test_a_link_expires_after_a_day(bunauth: BunAuthService, clock: ManualClock) -> None:
@@ -35,7 +35,7 @@ async def test_a_link_expires_after_a_day(bunauth: BunAuthService, clock: Manual
     clock.advance(DAY)
 
     with pytest.raises(LinkExpired):
-        await bunauth.verify_email(token)
+        await bunauth.verify_email(ANYONE, token)
 
 
 async def test_only_an_account_with_an_unverified_address_gets_another_mail(bunauth: BunAuthService) -> None:
@@ -44,7 +44,7 @@ async def test_only_an_account_with_an_unverified_address_gets_another_mail(buna
     await bunauth.request_email_verification(" ADA@example.com ")
     await bunauth.request_email_verification(ADA)
     await bunauth.mail_requests.answer_all()
-    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+    await bunauth.verify_email(ANYONE, await link(bunauth, ADA, "verify-email"))
 
     for email in (ADA, "nobody@example.com", "no address"):
         await bunauth.request_email_verification(email)
@@ -56,7 +56,7 @@ async def test_only_an_account_with_an_unverified_address_gets_another_mail(buna
 
 async def test_a_change_needs_the_consent_of_both_addresses_in_any_order(bunauth: BunAuthService) -> None:
     signed_in = await registered(bunauth)
-    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+    await bunauth.verify_email(ANYONE, await link(bunauth, ADA, "verify-email"))
     caller = await caller_with(bunauth, signed_in.access_token)
     await bunauth.request_email_change(caller, NEW)
 
@@ -131,7 +131,7 @@ async def test_two_accounts_that_want_the_address_of_each_other_do_not_deadlock(
     callers = []
     for email in (ADA, NEW):
         signed_in = await registered(bunauth, email)
-        await bunauth.verify_email(await link(bunauth, email, "verify-email"))
+        await bunauth.verify_email(ANYONE, await link(bunauth, email, "verify-email"))
         callers.append(await caller_with(bunauth, signed_in.access_token))
     ada, other = callers
 
@@ -144,7 +144,7 @@ async def test_a_verified_address_is_asked_about_a_change_that_was_begun_before(
     await bunauth.request_email_change(caller, NEW)
     prepared = await link(bunauth, NEW, "change-email")
 
-    await bunauth.verify_email(await link(bunauth, ADA, "verify-email"))
+    await bunauth.verify_email(ANYONE, await link(bunauth, ADA, "verify-email"))
 
     with pytest.raises(LinkExpired):
         await bunauth.confirm_email_change(ANYONE, prepared)

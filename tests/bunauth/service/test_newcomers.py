@@ -18,7 +18,7 @@ from bunbase.contracts.bunauth.activity import Activity, ActivityMethod
 from bunbase.contracts.bunauth.identities import ExternalAnswer
 from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.page_sign_in import PASS_SECONDS, ActPage, PageName, PageReturn
-from bunbase.contracts.bunauth.problems import ChallengeExpired, EmailTaken, InvalidInvite, SignupsClosed
+from bunbase.contracts.bunauth.problems import ChallengeExpired, EmailTaken, LinkExpired, SignupsClosed
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.modules import Rooms, Site
 from bunbase.pkg.oidc.person import Person
@@ -208,5 +208,5 @@ async def test_only_the_mail_of_an_administrators_invitation_confirms_the_addres
 
     assert (bob.user.email_verified, eve.user.email_verified) == (False, True)
     assert mailed != shown
-    with pytest.raises(InvalidInvite):  # both links end together
+    with pytest.raises(LinkExpired):  # both links end together
         await registered(bunauth, BOB, invite=mailed)

@@ -286,7 +286,7 @@ class Histories(SessionHistories):
     async def link(self, kind: MailKind, account: ModelAccount, email: str) -> str:
         """Return the token of a link, as a mail to the address would contain it."""
         token, until = new_secret("bmt"), self.now + timedelta(hours=1)
-        await self.bunauth.stores.mail_tokens.add(NewMailToken(fingerprint(token), kind, account.id, email, until))
+        await self.bunauth.stores.mail_tokens.add(NewMailToken(fingerprint(token), kind, account.id, email, until), 100)
         return token
 
     async def reset(self, account: ModelAccount, password: str) -> None:

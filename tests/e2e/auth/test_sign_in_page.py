@@ -20,7 +20,7 @@ AXE: Final = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
 RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 LOOKS: Final = [("light", "en", True), ("dark", "de", True), ("light", "fr", False), ("light", "es", False)]
 PHONE: Final = ViewportSize(width=320, height=640)
-FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email")
+FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone", "/new-mail")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,18 @@ def back_in_the_app(app: App, page: Page, **user: Any) -> str:
     app.give_note(found["id"])
     assert app.reads_note(page, found["id"])
     return str(found["id"])
+
+
+def code_sent(app: App, to: str) -> str:
+    """Return the code in the newest mail or text message to an address or a number."""
+
+    def codes() -> list[str]:
+        asked = {"to": to, "project": app.project}
+        sent = app.instance.http.get("/api/dev/mail", params=asked).raise_for_status().json()["items"]
+        return [found[0] for one in sent if (found := re.search(r"\b\d{6}\b", one["text"]))]
+
+    code: str = poll(codes, what=f"a code for {to}")[0]
+    return code
 
 
 def faults(page: Page) -> list[str]:
@@ -90,16 +102,11 @@ def test_a_person_signs_up_signs_in_and_is_told_of_a_wrong_password_by_keyboard_
 
 
 def test_a_code_and_a_link_of_a_mail_lead_back_to_the_app(app: App, page: Page) -> None:
-    def codes() -> list[str]:
-        asked = {"to": "ida@example.com", "project": app.project}
-        mails = app.instance.http.get("/api/dev/mail", params=asked).raise_for_status().json()["items"]
-        return [found[0] for mail in mails if (found := re.search(r"\b\d{6}\b", mail["text"]))]
-
     begin(app, page)
     page.get_by_role("link", name="Sign in by email").click()
     page.get_by_label("Email").fill("ida@example.com")
     page.get_by_role("button", name="Send a code").click()
-    page.get_by_label("Code").fill(poll(codes, what="a mail with a code")[0])
+    page.get_by_label("Code").fill(code_sent(app, "ida@example.com"))
     page.get_by_role("button", name="Sign in").click()
     ida = back_in_the_app(app, page, email="ida@example.com", email_verified=True)
     begin(app, page)
@@ -111,6 +118,20 @@ def test_a_code_and_a_link_of_a_mail_lead_back_to_the_app(app: App, page: Page) 
     page.get_by_role("button", name="Sign in").click()
 
     assert back_in_the_app(app, page) == ida
+
+
+def test_a_code_of_a_text_message_leads_back_to_the_app(app: App, page: Page) -> None:
+    app.change_settings(phone={"countries": ["DE"]})
+    try:
+        begin(app, page)
+        page.get_by_role("link", name="Sign in by phone").click()
+        page.get_by_label("Mobile number").fill("+49 (0)170 765 43 21")
+        page.get_by_role("button", name="Send a code").click()
+        page.get_by_label("Code").fill(code_sent(app, "+491707654321"))
+        page.get_by_role("button", name="Sign in").click()
+        back_in_the_app(app, page, phone="+491707654321", phone_verified=True, email=None)
+    finally:
+        app.change_settings(phone=None)
 
 
 def test_a_forgotten_password_and_an_unconfirmed_address_are_mended_on_the_page(app: App, page: Page) -> None:
@@ -157,10 +178,16 @@ def test_a_project_that_demands_a_second_factor_has_it_set_up_and_asked_for_on_t
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_role("heading", name="Set up a second factor").wait_for()
         wrong = faults(page)
-        secret = page.locator(".code").inner_text()
-        page.get_by_label("Code").fill(pyotp.TOTP(secret).now())
+        secret = page.locator(".code").inner_text().replace(" ", "")
+        page.get_by_role("img", name="QR code for an authenticator app").wait_for()
+        page.get_by_role("textbox", name="Code").fill(pyotp.TOTP(secret).now())
         page.get_by_role("button", name="Turn it on").click()
         recovery = page.get_by_role("listitem").first.inner_text()
+        page.get_by_role("button", name="Copy").click()
+        page.get_by_text("The codes are copied.").wait_for()
+        with page.expect_download() as file:
+            page.get_by_role("link", name="Download as a file").click()
+        kept = file.value.path().read_text()
         wrong += faults(page)
         page.get_by_role("link", name="Go back to Bakery").click()
         kim = back_in_the_app(app, page)
@@ -176,6 +203,7 @@ def test_a_project_that_demands_a_second_factor_has_it_set_up_and_asked_for_on_t
         page.get_by_role("button", name="Continue").click()
 
         assert back_in_the_app(app, page) == kim
+        assert (file.value.suggested_filename, recovery in kept.splitlines()) == ("recovery-codes.txt", True)
         assert wrong == []
     finally:
         app.change_settings(second_factor=None)
@@ -266,7 +294,10 @@ def test_the_page_works_without_scripts_and_shows_itself_in_no_frame(app: App, p
     framing.wait_for_timeout(0)
     frame = poll(lambda: [one for one in framing.frames if one != framing.main_frame], what="the frame")[0]
     shown = frame.locator("form").count()
+    framing.goto(f"{address.partition('?')[0]}?key=pk_unknown")
+    mistake = framing.get_by_role("alert").inner_text()
     framing.close()
 
+    assert mistake.startswith("key: This key is unknown")
     assert code is not None
     assert shown == 0

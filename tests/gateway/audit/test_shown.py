@@ -29,6 +29,12 @@ def test_the_answer_counts_more_than_the_request() -> None:
     assert shown(Act.PROJECT_UPDATE, {"name": " Bakery "}, {"name": "Bakery"}) == {"name": "Bakery"}
 
 
+def test_a_new_member_is_shown_with_the_address() -> None:
+    member = {"user": {"id": "usr_eve", "email": "eve@example.com", "name": "Eve"}, "role": "viewer"}
+
+    assert shown(Act.MEMBER_ADD, {"user": "usr_eve"}, member) == {"role": "viewer", "email": "eve@example.com"}
+
+
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'"text"', b"\xff", b"[" * 10_000])
 def test_a_body_that_is_no_object_shows_nothing(body: bytes) -> None:
     assert shown_values(Act.PROJECT_UPDATE, "PATCH", body, body) is None

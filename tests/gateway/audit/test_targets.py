@@ -43,6 +43,12 @@ def test_the_entry_of_an_act_that_makes_something_names_the_new_thing(route: str
     assert target_after(act, "", json.dumps(answer).encode()) in ids
 
 
+def test_an_invitation_that_gave_a_member_nothing_has_no_target() -> None:
+    answer = {"role": "viewer", "project": {"id": "prj_1"}, "already_member": True}
+
+    assert target_after(Act.INVITE_ACCEPT, "", json.dumps(answer).encode()) == ""
+
+
 @pytest.mark.parametrize(
     ("act", "path", "target"),
     [

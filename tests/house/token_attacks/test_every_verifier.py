@@ -11,8 +11,9 @@ import pytest_asyncio
 from bunbase.gateway import revoked
 from tests.conftest import new_database
 from tests.house.token_attacks.attacks import ATTACKS
-from tests.house.token_attacks.house import House, Verifier, opened_house
+from tests.house.token_attacks.house import House, opened_house
 from tests.house.token_attacks.places import checking_functions, users_of_the_library
+from tests.house.token_attacks.rows import Verifier
 from tests.pkg.waiting import until_true
 
 

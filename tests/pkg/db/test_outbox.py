@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bunbase.pkg.db.database import Database
-from bunbase.pkg.db.outbox import Outbox
+from bunbase.pkg.db.outbox import RELAY_LIMIT, Outbox
 from tests.pkg.db.sample_schema import opened_database
 
 TABLE = """
@@ -48,6 +48,24 @@ async def test_each_event_is_delivered_once_and_in_order(db: Database) -> None:
     assert await outbox.relay(ears) == 0
 
     assert ears.heard == [("created", {"id": 1}), ("deleted", {"id": 1})]
+
+
+async def test_a_project_with_many_events_does_not_delay_the_events_of_others(db: Database) -> None:
+    outbox, ears = Outbox(db), Ears()
+    for number in range(RELAY_LIMIT + 5):
+        await outbox.post("signed_up", {"project": "prj_b", "user": number})
+    for project in ("prj_a", "prj_c"):
+        for number in range(2):
+            await outbox.post("signed_up", {"project": project, "user": number})
+    ears.deaf_to.add("broken")
+    await outbox.post("broken", {"project": "prj_c"})
+
+    await outbox.relay(ears)
+
+    heard = [(event["project"][-1], event["user"]) for _, event in ears.heard]
+    assert heard[:7] == [("a", 0), ("b", 0), ("c", 0), ("a", 1), ("b", 1), ("c", 1), ("b", 2)]
+    assert await outbox.relay(ears) == 10
+    assert [one["user"] for _, one in ears.heard if one["project"] == "prj_b"] == list(range(RELAY_LIMIT + 5))
 
 
 async def test_an_event_of_a_failed_transaction_is_never_delivered(db: Database) -> None:

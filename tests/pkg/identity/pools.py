@@ -97,7 +97,7 @@ class Pool:
         self.email_changes = EmailChanges(
             self.links,
             SampleAddresses(db, project),
-            self.checks.letters,
+            lambda _: self.checks.letters,
             lambda token: f"{ORIGIN}/change?token={token}",
         )
         self.apps = AuthenticatorApps(self.checks, "POST /totp")

@@ -68,6 +68,31 @@ async def test_a_link_works_once_in_its_pool_for_its_act_and_its_time(
     assert await a.links.find(late, RESET) is None
 
 
+async def test_a_stranger_who_asks_for_many_mails_ends_no_link_of_the_owner(
+    pools: tuple[Pool, Pool], clock: ManualClock
+) -> None:
+    pool, sent = pools[0], list[str]()
+
+    def letter(token: str) -> Letter:
+        sent.append(token)
+        return pool.checks.letters.password_reset(NEW, f"https://app.example/in?token={token}")
+
+    for _ in range(30):
+        await posted(pool)
+        await pool.links.post_only("sign_in", NEW, 600, letter)
+    clock.advance(599)
+    await pool.links.post_only("sign_in", NEW, 600, letter)
+    clock.advance(599)
+
+    mailed = "SELECT count(*) FROM mails WHERE recipient = $1"
+    stored = "SELECT count(*) FROM mail_tokens WHERE email = $1"
+    reset, sign_in = [await pool.db.value(mailed, to) for to in (OLD, NEW)]
+    assert reset < 30
+    assert [await pool.db.value(stored, to) for to in (OLD, NEW)] == [reset, 1], "dropped mails leave no link"
+    newest = await pool.links.find(sent[sign_in - 1], "sign_in")
+    assert newest is not None, "the link of the newest mail is valid for longer"
+
+
 async def test_requests_of_all_pools_are_answered_with_one_mail_for_each_address(
     pools: tuple[Pool, Pool], clock: ManualClock
 ) -> None:

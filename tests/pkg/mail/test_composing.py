@@ -18,6 +18,7 @@ FIELDS = {
     "new_email": "ada@new.example.com",
     "inviter": "Bob",
     "inviter_email": "bob@example.com",
+    "kind": "project",
     "target": "Bakery",
     "role": "developer",
     "factor": "authenticator app",
@@ -184,3 +185,17 @@ def test_the_host_of_a_link_may_be_in_unicode() -> None:
 def test_a_missing_field_is_a_bug_of_the_room() -> None:
     with pytest.raises(ValueError, match="member_invite needs more fields: inviter_email, role"):
         compose(MEMBER_INVITE, "ada@example.com", {**FIELDS, "url": URL, "inviter_email": "", "role": ""})
+
+
+def test_a_mail_has_the_colour_of_the_app_where_its_texts_can_be_read() -> None:
+    def html(accent: str) -> str:
+        return compose(PASSWORD_RESET, "ada@example.com", {**FIELDS, "url": URL}, accent=accent).html
+
+    yellow, brown = html("#ffcc00"), html("#b3541e")
+
+    assert "background:#ffcc00;color:#000000" in yellow
+    assert 'style="color:#1d4fd7;overflow-wrap' in yellow, "yellow links on white could not be read"
+    assert ".address { color: #ffcc00 !important; }" in yellow, "but they can on the dark card"
+    assert "background:#b3541e;color:#ffffff" in brown
+    assert 'style="color:#b3541e;overflow-wrap' in brown
+    assert html("red;} body{display:none") == html("")

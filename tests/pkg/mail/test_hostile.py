@@ -151,6 +151,7 @@ def test_no_field_of_a_letter_begins_an_encoded_word() -> None:
     fields = {
         "app": "BunBase",
         "inviter_email": POISON,
+        "kind": "project",
         "role": "admin",
         "valid_for": "1 day",
         "url": "https://b.test/x",

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import re
+from urllib.parse import unquote
+
 import pytest
 
 from bunbase.pkg.errors import Malformed, UnsupportedMedia
+from bunbase.pkg.qr import qr_svg
+from bunbase.pkg.web_pages.copying import SCRIPT_HASH, KeepTexts, kept_list
 from bunbase.pkg.web_pages.forms import FORM_TYPE, button, field, form, hidden, read_form
 from bunbase.pkg.web_pages.layout import (
     POLICY,
@@ -19,6 +24,7 @@ from bunbase.pkg.web_pages.layout import (
     small,
     with_accent,
 )
+from bunbase.pkg.web_pages.serving import html
 
 HOSTILE = "\"'><script>alert(1)</script>"
 
@@ -89,6 +95,34 @@ def test_the_text_of_a_coloured_button_can_be_read(accent: str, text: str) -> No
 
     assert f"--button: {accent}; --on-button: {text};" in html
     assert with_accent(POLICY, html) != with_accent(POLICY, page("Notes", "Sign in")) == POLICY
+
+
+@pytest.mark.parametrize(
+    ("accent", "schemes"), [("#b3541e", ["light"]), ("#ffcc00", ["dark"]), ("#1d4fd7", ["light"]), ("#777777", [])]
+)
+def test_links_have_the_colour_of_the_app_only_where_it_can_be_read(accent: str, schemes: list[str]) -> None:
+    html = page("Notes", "Sign in", accent=accent)
+
+    assert re.findall(rf"scheme: (\w+)\) {{ :root {{ --accent: {accent}; }} }}", html) == schemes
+
+
+def test_a_page_with_a_list_to_keep_runs_only_the_script_that_copies_it() -> None:
+    kept = kept_list(["ab-cd", "ef&gh"], "Codes of <Notes>", "codes.txt", KeepTexts("Download", "Copy", "Done", "No"))
+    answer = html(page("Notes", "Keep", kept))
+    address = re.search(r'download="codes.txt" href="data:text/plain;charset=utf-8,([^"]+)"', kept)
+
+    assert address is not None
+    assert unquote(address[1]) == "Codes of <Notes>\n\nab-cd\nef&gh\n"
+    assert "<li>ef&amp;gh</li>" in kept
+    assert f"script-src 'sha256-{SCRIPT_HASH}'" in answer.headers["content-security-policy"]
+    assert "script-src" not in html(page("Notes", "Keep")).headers["content-security-policy"]
+
+
+def test_a_qr_code_is_an_image_of_the_page_without_inline_style() -> None:
+    drawn = qr_svg("otpauth://totp/Notes:eve?secret=ABCD", HOSTILE)
+
+    assert drawn.startswith('<div class="qr" role="img" aria-label="&quot;')
+    assert (HOSTILE in drawn, "style=" in drawn, drawn.count("<svg")) == (False, False, 1)
 
 
 def test_a_policy_is_widened_only_where_it_is_said() -> None:

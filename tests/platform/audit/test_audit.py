@@ -136,6 +136,31 @@ async def test_an_act_on_a_key_shows_the_key_as_it_was(platform: PlatformService
     assert (project.before, unknown.before) == ({"name": "Bakery"}, None)
 
 
+async def test_an_act_on_a_member_keeps_the_address_and_one_on_a_stranger_does_not(
+    platform: PlatformService, others: FakeRooms
+) -> None:
+    guild = await platform.create_org(ADA, "Guild")
+    made = await platform.create_project(ADA, "Bakery", guild.id)
+    await joined(platform, at(made), BOB, Role.VIEWER)
+    await joined(platform, ADA, BOB, Role.DEVELOPER, guild.id)
+    for target in (BOB_ID, "usr_eve"):
+        await platform.begin_act(at(made), AuditedAct("member.remove", target))
+        await platform.begin_act(ADA, AuditedAct("org_member.remove", target, org=guild.id))
+    for who in (ADA, ROOT):
+        await platform.begin_act(who, AuditedAct("account.reset_factors", BOB_ID))
+    others.bunauth.deleted.add(BOB_ID)
+
+    found = (await platform.installation_audit(ROOT, AuditFilter(), 20, None)).items
+    before = {(one.action, one.target, one.actor.id): one.before for one in found if one.action != "org.create"}
+
+    ada = ADA.signed_in().id
+    assert before["member.remove", BOB_ID, ada] == {"role": "developer", "email": "bob@example.com"}
+    assert before["org_member.remove", BOB_ID, ada] == {"role": "developer", "email": "bob@example.com"}
+    assert before["account.reset_factors", BOB_ID, ROOT.signed_in().id] == {"email": "bob@example.com"}
+    strangers = [before["member.remove", "usr_eve", ada], before["org_member.remove", "usr_eve", ada]]
+    assert [*strangers, before["account.reset_factors", BOB_ID, ada]] == [None] * 3
+
+
 async def test_large_values_are_left_out_and_long_texts_are_cut(platform: PlatformService) -> None:
     id = await platform.begin_act(OWNER, AuditedAct("x" * 300, "t" * 300, "r" * 300))
 
@@ -298,7 +323,7 @@ async def test_activity_of_accounts_is_copied_once_although_the_job_is_killed_be
     assert (refused.actor.kind, refused.target, refused.count) == (ActorKind.ANONYMOUS, "usr_bob", 7)
     assert (refused.outcome, refused.after, refused.at) == (
         AuditOutcome.REFUSED,
-        {"method": "password"},
+        {"method": "password", "email": "bob@example.com"},
         clock.now(),
     )
 

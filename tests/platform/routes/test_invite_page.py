@@ -45,7 +45,13 @@ async def test_the_link_shows_the_invitation_and_only_the_sign_in_accepts_it(
     members_before = await platform.members(at(made), None, 20, None)
     accepted = await http.post("/invite", data={"token": token} | SIGN_IN)
 
-    for text in ("&lt;b&gt;Bakery&lt;/b&gt;", "developer", "ada@example.com", "bob@example.com"):
+    for text in (
+        "invited to the project",
+        "&lt;b&gt;Bakery&lt;/b&gt;",
+        "developer",
+        "ada@example.com",
+        "bob@example.com",
+    ):
         assert text in shown.text
     assert "form-action 'self'" in shown.headers["content-security-policy"]
     assert shown.headers["cache-control"] == "no-store"
@@ -53,7 +59,7 @@ async def test_the_link_shows_the_invitation_and_only_the_sign_in_accepts_it(
     assert DONE in accepted.text
     assert made.slug in accepted.text
     assert (await platform.membership(BOB_ID, made.id)).role is Role.DEVELOPER
-    assert (await http.get("/invite", params={"token": token})).status_code == 404
+    assert (await http.get("/invite", params={"token": token})).status_code == 410
 
 
 async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_project(
@@ -76,10 +82,23 @@ async def test_an_acceptance_on_the_page_is_in_the_audit_log_of_the_organisation
     guild = await platform.create_org(ADA, "Guild")
     token = token_of(await platform.create_invite(ADA, guild.slug, "bob@example.com", Role.ADMIN))
 
+    assert "invited to the organisation" in (await http.get("/invite", params={"token": token})).text
     await http.post("/invite", data={"token": token} | SIGN_IN)
 
     (entry,) = (await platform.audit(ADA, ALL_ENTRIES, 20, None, guild.slug)).items
     assert (entry.action, entry.actor.id, entry.after) == ("invite.accept", BOB_ID, {"role": "admin"})
+
+
+async def test_a_member_who_opens_an_invitation_is_told_so_and_the_project_has_no_second_entry(
+    platform: PlatformService, http: httpx.AsyncClient, made: NewProject, token: str
+) -> None:
+    await http.post("/invite", data={"token": token} | SIGN_IN)
+    other = token_of(await platform.create_invite(at(made), None, "eve@example.com", Role.VIEWER))
+
+    for link in (token, other):
+        assert "You are a member already" in (await http.post("/invite", data={"token": link} | SIGN_IN)).text
+
+    assert len((await platform.audit(at(made), ALL_ENTRIES, 20, None)).items) == 1
 
 
 async def test_a_wrong_password_shows_the_form_again_and_keeps_the_invitation(
@@ -129,7 +148,7 @@ async def test_unknown_tokens_and_forms_of_other_sites_are_refused(http: httpx.A
     ]
     foreign = await http.post("/invite", data=form, headers={"sec-fetch-site": "cross-site"})
 
-    assert [answer.status_code for answer in unknown] == [404] * 4
+    assert [answer.status_code for answer in unknown] == [410] * 4
     assert all("<h1>" in answer.text for answer in unknown)
     assert foreign.status_code == 403
     assert (await http.get("/invite", params={"token": token})).status_code == 200
@@ -201,7 +220,7 @@ async def test_a_link_that_was_passed_on_offers_a_mail_and_opens_nothing(
 
     assert 'action="/invite/open"' not in page.text
     assert "Send a mail to bob@example.com" in page.text
-    assert forged.status_code == 404
+    assert forged.status_code == 410
     assert others.bunauth.addresses == set()
     assert "A mail is on its way to bob@example.com" in sent.text
     assert len(await platform.dev_mails("bob@example.com", "", 5, "")) == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import string
 from typing import Final
 
@@ -10,18 +11,26 @@ import pytest
 
 from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
 from bunbase.pkg.errors import CODES
+from bunbase.pkg.mail.languages import LANGUAGES as LETTERS
+from bunbase.pkg.password_rules import WeakPassword, WeakReason, weak
 from bunbase.tenant_auth import languages
 from bunbase.tenant_auth.languages import LANGUAGES, chosen_texts, en, problem_text
 from bunbase.tenant_auth.languages.texts import Texts
 
+OTHER_VOICES: Final = {
+    "de": r"\b(Sie|Ihr|Ihre[mnrs]?|Ihnen)\b",
+    "es": r"(?i)\b(usted|le|puede usted)\b",
+    "fr": r"(?i)\b(tu|toi|ton|tes)\b",
+}
 OF_SERVICES: Final = {"access_denied", "provider_error"}  # not Problems: other services answer so
 
 
 def texts_in(texts: Texts) -> dict[str, str]:
     fields = msgspec.structs.asdict(texts)
-    problems = fields.pop("problems")
+    problems, weak = fields.pop("problems"), fields.pop("weak_passwords")
     del fields["language"]
-    return fields | {f"problem {code}": text for code, text in problems.items()}
+    named = {f"problem {code}": text for code, text in problems.items()}
+    return fields | named | {f"weak {WeakReason(reason)}": text for reason, text in weak.items()}
 
 
 def placeholders(text: str) -> set[str]:
@@ -39,6 +48,23 @@ def test_every_language_has_all_texts_with_the_same_placeholders(language: str) 
     assert all(text.strip() == text != "" for text in others.values())
     if language != "en":
         assert {name for name, text in others.items() if text == english[name]} <= {"code"}
+
+
+@pytest.mark.parametrize(("language", "other_voice"), OTHER_VOICES.items())
+def test_pages_and_mails_speak_to_the_reader_in_one_voice(language: str, other_voice: str) -> None:
+    """German and Spanish say du and tú, as apps for everybody do; French says vous, as its apps do."""
+    mails = [text for texts in LETTERS[language].texts.values() for text in msgspec.structs.astuple(texts)]
+    said = [*texts_in(LANGUAGES[language]).values(), *mails]
+
+    assert [text for text in said if re.search(other_voice, text)] == []
+
+
+def test_a_weak_password_is_refused_with_its_own_reason() -> None:
+    for texts in LANGUAGES.values():
+        assert set(texts.weak_passwords) == set(WeakReason)
+    breached = weak(WeakReason.BREACHED, "It was found.")
+    assert "data breach" in problem_text(en.TEXTS, breached, 8)
+    assert problem_text(en.TEXTS, WeakPassword("of another version"), 8) == en.TEXTS.problems["weak_password"]
 
 
 def test_every_module_of_a_language_is_offered() -> None:

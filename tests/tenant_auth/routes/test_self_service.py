@@ -15,6 +15,10 @@ async def test_signup_login_and_refresh_return_the_documented_fields(tenant_auth
         login = await http.post("/v1/auth/login", json=EVE)
         refreshed = await http.post("/v1/auth/refresh", json={"refresh_token": login.json()["refresh_token"]})
         again = await http.post("/v1/auth/signup", json=EVE)
+        unclear = [
+            await http.post("/v1/auth/login", json={"password": PASSWORD, **name})
+            for name in ({}, {"email": EVE["email"], "phone": "+491701234567"})
+        ]
 
     assert (signup.status_code, login.status_code, refreshed.status_code) == (201, 200, 200)
     for answer in (signup, login, refreshed):
@@ -23,6 +27,7 @@ async def test_signup_login_and_refresh_return_the_documented_fields(tenant_auth
             "id", "email", "email_verified", "role", "claims", "data", "created_at", "name", "phone", "phone_verified",
             "anonymous", "language"
         }  # fmt: skip
+    assert [answer.status_code for answer in unclear] == [422, 422]
     assert (again.status_code, again.json()["code"]) == (409, "email_taken")
 
 

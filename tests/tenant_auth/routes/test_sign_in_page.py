@@ -17,6 +17,7 @@ from bunbase.contracts.bunauth.problems import ExternalLoginExpired
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.identities import UserCodeExchange
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
+from bunbase.contracts.tenant_auth.sign_in_page import ByMailedCode, BySignUp, PageRequest
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.oidc.person import Person, challenge_of
@@ -29,7 +30,16 @@ from tests.bunauth.web import client_of
 from tests.rooms import secret_caller
 from tests.tenant_auth.external import APP, GOOGLE, VERIFIER
 from tests.tenant_auth.mailbox import link, mails
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, change_settings, signed_up
+from tests.tenant_auth.people import (
+    AT_BAKERY,
+    AT_LIBRARY,
+    BAKERY,
+    PASSWORD,
+    change_settings,
+    signed_up,
+    without_password,
+)
+from tests.tenant_auth.phones import PHONE, phones_on, settle
 
 EVE: Final = "eve@example.com"
 ASKED: Final = {"key": "pk_bakery", "redirect_to": APP, "code_challenge": challenge_of(VERIFIER), "state": "s & t"}
@@ -60,6 +70,11 @@ async def http(room: TenantAuthService) -> AsyncIterator[httpx.AsyncClient]:
     visitor = Caller(CallerKind.ANONYMOUS, project=BAKERY)
     async with client_of(ROUTES, tenant_auth=room, keyed=AT_BAKERY, client=AT_BAKERY, visitor=visitor) as client:
         yield client
+
+
+def shown(secret: str) -> str:
+    """Return the secret of an authenticator app as the page shows it, in groups of four."""
+    return " ".join(re.findall("....", secret))
 
 
 async def trade(room: TenantAuthService, answer: httpx.Response, verifier: str = VERIFIER) -> UserSignedIn:
@@ -173,6 +188,28 @@ async def test_a_code_and_a_link_of_a_mail_sign_in(room: TenantAuthService, http
     assert (used.status_code, "Ask for a new mail" in used.text) == (410, True)
 
 
+async def test_a_code_of_a_text_message_signs_in(room: TenantAuthService, http: httpx.AsyncClient) -> None:
+    off = await http.post(at("/by-phone"), data={"phone": PHONE})
+    before = await http.get(at())
+    sender = await phones_on(room)
+    page = await http.get(at(lang="de"))
+    abroad = await http.post(at("/by-phone"), data={"phone": "+1 876 555 1234"})
+    mistyped = await http.post(at("/by-phone"), data={"phone": "0170"})
+    asked = await http.post(at("/by-phone", lang="de"), data={"phone": " +49 (0)170 123 45 67 "})
+    await settle(room)
+    [message] = sender.to(PHONE)
+    wrong = await http.post(action(asked, "/phone-code"), data={"phone": hidden(asked, "phone"), "code": "x"})
+    sent = {"phone": hidden(wrong, "phone"), "code": f" {message.code} "}
+    signed_in = await trade(room, await http.post(action(wrong, "/phone-code"), data=sent))
+    used = await http.post(action(wrong, "/phone-code"), data=sent)
+
+    assert ["/by-phone?" in one.text for one in (before, page)] == [False, True]
+    assert [one.status_code for one in (off, abroad, mistyped, asked, wrong, used)] == [422, 422, 422, 200, 401, 401]
+    assert "to this country" in abroad.text
+    assert 'value="0170" maxlength="40" aria-describedby="alert phone-hint" aria-invalid="true"' in mistyped.text
+    assert (message.language, signed_in.user.phone, signed_in.amr) == ("de", PHONE, ("sms",))
+
+
 async def test_a_forgotten_password_is_answered_alike_for_everybody(
     room: TenantAuthService, http: httpx.AsyncClient
 ) -> None:
@@ -213,7 +250,9 @@ async def test_a_second_factor_is_set_up_and_asked_for_on_a_further_page(
     second = await http.post(action(wrong, "/second-factor"), data={"challenge": challenge, "code": recovery[1]})
     over = await http.post(action(wrong, "/second-factor"), data={"challenge": challenge, "code": "1"})
 
-    assert (refused.status_code, secret in refused.text) == (403, True)
+    assert (refused.status_code, shown(secret) in refused.text, '<div class="qr"' in refused.text) == (403, True, True)
+    assert "script-src 'sha256-" in done.headers["content-security-policy"]
+    assert f"{recovery[1]}%0A" in done.text, "the file to download"
     assert enrolled.aal == (await trade(room, second)).aal == 2
     assert (asked.status_code, wrong.status_code, over.status_code) == (200, 403, 410)
     assert 'name="password"' in over.text, "begin again"
@@ -280,10 +319,42 @@ async def test_a_request_that_is_not_whole_or_comes_from_another_site_is_refused
     async with client_of(ROUTES, tenant_auth=room, keyed=AT_LIBRARY) as library:
         other = await library.get(at())
 
+    said = [found[1] for one in mistaken if (found := re.search(r'role="alert">(\w+): ', one.text))]
+
     assert [answer.status_code for answer in cross] == [403] * 3
     assert [answer.status_code for answer in mistaken] == [422, 422, 422, 422, 400, 422, 415]
+    assert said == ["code_challenge", "code_challenge", "state", "key", "code_challenge"]
+    assert f'href="{APP}">Go back to Bakery</a>' in mistaken[0].text
     assert (secret.status_code, other.status_code) == (403, 422)
     assert all(answer.headers["content-type"].startswith("text/html") for answer in (*cross, *mistaken))
+
+
+async def test_no_session_and_no_user_is_stored_if_the_code_for_the_app_cannot_be(
+    room: TenantAuthService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between both would leave a session that nobody can use, and that no job finds."""
+    await without_password(room, EVE, room.pools.site.clock, email_verified=True)
+    await room.request_user_code(AT_BAKERY, EVE)
+    code = next(found[0] for mail in await mails(room, EVE) if (found := re.search(r"\b\d{6}\b", mail.text)))
+    request = PageRequest(APP, challenge_of(VERIFIER))
+    count = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM sessions)"
+    before = await room.stores.db.value(count)
+    ways = (ByMailedCode(EVE, code), BySignUp("new@example.com", PASSWORD, back="/v1/auth/ui?key=pk"))
+
+    async def crash(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room.stores.page_codes, "add", crash)
+        for shown in ways:
+            with pytest.raises(ConnectionError):
+                await room.sign_in_on_page(AT_BAKERY, request, shown)
+    after = await room.stores.db.value(count)
+    ends = [await room.sign_in_on_page(AT_BAKERY, request, shown) for shown in ways]
+
+    assert after == before
+    assert all("code=upc_" in end.url for end in ends), "the code of the mail was not used up"
+    assert await room.stores.db.value(count) == before + 3
 
 
 async def test_a_code_is_of_use_only_to_the_app_that_has_begun_in_time(

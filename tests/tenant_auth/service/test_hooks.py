@@ -14,7 +14,7 @@ from bunbase.contracts.functions.problems import FunctionCrashed, FunctionError,
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.problems import HookFailed, SignupRefused
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
-from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.clock import ManualClock, rfc3339
 from bunbase.pkg.errors import InvalidInput, Unreachable
 from bunbase.pkg.modules import Rooms
 from bunbase.tenant_auth.module import MODULE
@@ -108,7 +108,8 @@ async def test_the_hook_refuses_a_sign_up_with_its_message_or_chooses_role_claim
     assert (eve.user.role, eve.user.claims, eve.user.data) == ("baker", {"shop": 7}, {"seen": "password"})
     claims = await claims_of(tenant_auth, BAKERY, eve.access_token, clock.now().timestamp)
     assert (claims["role"], claims["claims"]) == ("baker", {"shop": 7})
-    assert functions.asked[-1].event["user"]["data"] == {"nick": "eve"}
+    asked = functions.asked[-1].event["user"]
+    assert (asked["data"], asked["created_at"]) == ({"nick": "eve"}, rfc3339(clock.now())), "times are as in the API"
     assert await tenant_auth.stores.db.value("SELECT count(*) FROM users") == 1
 
 

@@ -4,13 +4,14 @@ import msgspec
 import pytest
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.signups import NewUserInvite
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
-from tests.tenant_auth.mailbox import mails
-from tests.tenant_auth.people import AT_BAKERY, BAKERY, as_user, change_settings, signed_up
+from tests.tenant_auth.mailbox import link, mails
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, PASSWORD, as_user, change_settings, signed_up, without_password
 
 EVE = "eve@example.com"
 PAGE = {"languages": ["en", "de", "fr"]}
@@ -44,6 +45,30 @@ async def test_a_user_gets_mails_in_the_language_of_the_sign_up_and_a_newcomer_i
     assert await subjects(tenant_auth) == ["Dein Code für Bakery", "Votre code pour Bakery"]
     assert await subjects(tenant_auth, "new@example.com") == ["Votre code pour Bakery"]
     assert await subjects(tenant_auth, "other@example.com") == ["Your code for Bakery"]
+
+
+async def test_a_change_of_address_and_an_invitation_are_in_the_language_of_the_person(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await change_settings(tenant_auth, app_name="Bakery", sign_in_page=PAGE)
+    eve = await without_password(tenant_auth, EVE, clock, email_verified=True)
+    await tenant_auth.update_me(eve, None, "de")
+    await tenant_auth.request_user_email_change(eve, "new@example.com")
+    for address in (EVE, "new@example.com"):
+        await tenant_auth.confirm_user_email_change(AT_BAKERY, await link(tenant_auth, address, "change-email"))
+    server, fred = secret_caller(BAKERY), "fred@example.com"
+    await tenant_auth.invite_user(server, NewUserInvite(fred, language="fr-CA"))
+    token = await link(tenant_auth, fred, "sign-up")
+    with pytest.raises(InvalidInput):
+        await tenant_auth.invite_user(server, NewUserInvite(fred, language="french"))
+
+    assert await subjects(tenant_auth) == [
+        "Bestätige die Änderung deiner E-Mail-Adresse bei Bakery",
+        "Deine E-Mail-Adresse bei Bakery hat sich geändert",
+    ]
+    assert await subjects(tenant_auth, "new@example.com") == ["Bestätige deine neue E-Mail-Adresse für Bakery"]
+    assert "Bakery" in (await subjects(tenant_auth, fred))[0] != "You are invited to Bakery"
+    assert (await tenant_auth.confirm_user_signup(reading("de"), token, PASSWORD)).user.language == "fr-CA"
 
 
 async def test_texts_of_the_project_come_before_the_built_in_ones(tenant_auth: TenantAuthService) -> None:

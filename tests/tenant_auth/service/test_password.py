@@ -12,7 +12,16 @@ from bunbase.pkg.errors import InvalidInput
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
 from tests.tenant_auth.mailbox import link, mails
-from tests.tenant_auth.people import AT_BAKERY, AT_LIBRARY, BAKERY, PASSWORD, as_user, change_settings, signed_up
+from tests.tenant_auth.people import (
+    AT_BAKERY,
+    AT_LIBRARY,
+    BAKERY,
+    PASSWORD,
+    as_user,
+    change_settings,
+    signed_up,
+    without_password,
+)
 
 EVE = "eve@example.com"
 NEW = "another horse battery"
@@ -25,6 +34,21 @@ async def asked(room: TenantAuthService) -> str:
     """Return the token of a mail with which Eve resets the password."""
     await room.request_user_password_reset(AT_BAKERY, EVE, "")
     return await link(room, EVE, "reset-password")
+
+
+async def test_a_user_whom_no_sign_in_could_name_gets_no_password(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    """An import may bring users who have only an identity at another service, or only an id."""
+    eve = await without_password(tenant_auth, EVE, clock)
+    await tenant_auth.stores.db.execute("UPDATE users SET email = NULL")
+    for change in (
+        tenant_auth.change_user_password(eve, NEW, None),
+        tenant_auth.update_user(SERVER, eve.end_user().uid, UserChanges(password=NEW)),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await change
+        assert refused.value.extra["errors"][0]["path"] == "/password"
 
 
 async def test_of_two_resets_with_one_link_one_wins_and_all_sessions_end(

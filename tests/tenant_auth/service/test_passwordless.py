@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+import msgspec
 import pytest
 
 from bunbase.contracts.bunauth.problems import InvalidCredentials, LinkExpired, SecondFactorRequired
@@ -13,7 +14,7 @@ from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.tenant_auth.service import TenantAuthService
-from bunbase.tenant_auth.sign_in_codes import MAX_COMPARED, MAX_MADE
+from bunbase.tenant_auth.sign_in_codes import MAX_COMPARED, MAX_MADE, MAX_OF_ALL
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
 from tests.tenant_auth.mailbox import link, mails
@@ -64,7 +65,7 @@ async def test_a_code_signs_in_once_also_for_two_requests_at_once(tenant_auth: T
         await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
 
 
-async def test_of_a_thousand_guesses_from_fifty_addresses_five_are_compared(
+async def test_of_a_thousand_guesses_from_fifty_networks_fifty_are_compared_and_the_owner_gets_in(
     tenant_auth: TenantAuthService, kms: FakeKms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[str] = []
@@ -76,19 +77,61 @@ async def test_of_a_thousand_guesses_from_fifty_addresses_five_are_compared(
 
     monkeypatch.setattr(kms, "unseal", counted)
     await verified(tenant_auth)
+    await tenant_auth.login_with_code(AT_BAKERY, EVE, await code(tenant_auth))  # so this network is known
+    compared.clear()
     sent = await code(tenant_auth)
     guesses = [number for number in range(1000) if f"{number:06d}" != sent]
 
     async def guess(number: int) -> None:
-        thief = publishable_caller(BAKERY)
+        thief = msgspec.structs.replace(publishable_caller(BAKERY), ip=f"192.0.2.{number % 50}")
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(thief, EVE, f"{number:06d}")
 
     for start in range(0, len(guesses), 50):
         await asyncio.gather(*(guess(number) for number in guesses[start : start + 50]))
 
-    assert len(compared) == MAX_COMPARED
-    with pytest.raises(InvalidCode):
+    assert len(compared) == MAX_OF_ALL
+    for elsewhere in ("198.51.100.7", "192.0.2.1"):
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_code(msgspec.structs.replace(AT_BAKERY, ip=elsewhere), EVE, sent)
+    for _ in range(MAX_COMPARED - 1):
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_code(AT_BAKERY, EVE, another(sent))
+    assert await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
+
+
+async def test_of_twenty_guesses_from_one_network_five_are_compared_and_other_networks_are_unaffected(
+    tenant_auth: TenantAuthService,
+) -> None:
+    sent = await code(tenant_auth)
+    for host in range(20):
+        thief = msgspec.structs.replace(AT_BAKERY, ip=f"2001:db8::{host:x}")
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_code(thief, EVE, another(sent) if host < MAX_COMPARED else sent)
+
+    server = await tenant_auth.login_with_code(SERVER, EVE, sent)  # it signs in many people from one address
+
+    assert server.user.email == EVE
+
+
+async def test_a_stranger_who_asks_and_guesses_for_an_hour_does_not_shut_the_owner_out(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    thief = msgspec.structs.replace(AT_BAKERY, ip="192.0.2.66")
+    for minute in range(50):
+        await tenant_auth.request_user_code(thief, EVE)
+        await mails(tenant_auth, EVE)
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_code(thief, EVE, f"{minute:06d}")
+        clock.advance(60)
+
+    sent = await code(tenant_auth)
+    owner = await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
+    await tenant_auth.request_user_code(AT_BAKERY, EVE)
+
+    assert owner.user.email == EVE
+    await mails(tenant_auth, EVE)
+    with pytest.raises(InvalidCode):  # a code that was used is not valid again
         await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)
 
 
@@ -98,7 +141,8 @@ async def test_only_the_newest_code_is_valid_for_ten_minutes_in_its_project_and_
     await verified(tenant_auth)
     codes = [await code(tenant_auth) for _ in range(MAX_MADE)]
     await tenant_auth.request_user_code(AT_BAKERY, EVE)
-    assert len(await mails(tenant_auth, EVE)) == MAX_MADE
+    newest, *_ = await mails(tenant_auth, EVE)
+    assert codes[-1] in newest.text
 
     for caller, wrong in (
         (AT_LIBRARY, codes[-1]),

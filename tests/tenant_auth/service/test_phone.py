@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.contracts.bunauth.problems import ReauthenticationRequired, SecondFactorRequired
+from bunbase.contracts.bunauth.problems import InvalidCredentials, ReauthenticationRequired, SecondFactorRequired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.problems import (
     InvalidCode,
@@ -32,6 +32,7 @@ from tests.tenant_auth.people import (
     AT_LIBRARY,
     BAKERY,
     LIBRARY,
+    PASSWORD,
     as_user,
     change_settings,
     claims_of,
@@ -127,6 +128,31 @@ async def test_of_two_hundred_guesses_five_are_compared_and_a_code_works_once(te
         await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)
     compared = await tenant_auth.stores.db.value("SELECT compared FROM sign_in_codes WHERE address = $1", PHONE)
     assert compared == MAX_COMPARED
+    elsewhere = msgspec.structs.replace(AT_BAKERY, ip="192.0.2.66")
+    assert await tenant_auth.login_with_phone(elsewhere, PHONE, sent), "wrong guesses void no code of another network"
+
+
+async def test_a_stranger_who_asks_for_codes_and_guesses_for_an_hour_does_not_shut_the_owner_out(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    sender = await phones_on(tenant_auth)
+    thief = msgspec.structs.replace(AT_BAKERY, ip="192.0.2.66")
+    for minute in range(50):
+        await tenant_auth.request_phone_code(thief, PHONE, "")
+        await settle(tenant_auth)
+        with pytest.raises(InvalidCode):
+            await tenant_auth.login_with_phone(thief, PHONE, f"{minute:06d}")
+        clock.advance(60)
+    assert len(sender.to(PHONE)) == MAX_PER_PHONE
+
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")  # no further message, but the newest is valid again
+    await settle(tenant_auth)
+    clock.advance(599)
+    owner = await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sender.to(PHONE)[-1].code)
+
+    assert owner.user.phone == PHONE
+    assert await tenant_auth.knows_address(BAKERY, "+49 170 1234567", AT_BAKERY.ip)
+    assert not await tenant_auth.knows_address(BAKERY, PHONE, thief.ip)
 
 
 async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
@@ -152,6 +178,21 @@ async def test_a_number_gets_five_codes_an_hour_and_a_project_its_maximum(
     assert len(sender.to(PHONE, LIBRARY)) == 1, "one project cannot use up the messages of another"
     clock.advance(3601)
     assert await code_by_text(tenant_auth)
+
+
+async def test_a_code_whose_message_is_dropped_does_not_replace_the_one_before(tenant_auth: TenantAuthService) -> None:
+    await phones_on(tenant_auth, phone={"countries": ["DE"], "max_per_hour": 5})
+    sent = await code_by_text(tenant_auth)
+    for last in range(4):  # strangers use the messages of the project up
+        await tenant_auth.request_phone_code(AT_BAKERY, f"+4917012345{last}0", "")
+    await settle(tenant_auth)
+
+    await tenant_auth.request_phone_code(AT_BAKERY, PHONE, "")
+    await settle(tenant_auth)
+
+    assert (await tenant_auth.login_with_phone(AT_BAKERY, PHONE, sent)).user.phone == PHONE
+    made = await tenant_auth.stores.db.value("SELECT count(*) FROM sign_in_codes WHERE kind = 'phone_code'")
+    assert made == 5, "a number whose message was dropped has a code too, so that a guess takes the same way"
 
 
 async def test_a_code_of_another_project_another_number_or_another_way_signs_nobody_in(
@@ -218,6 +259,27 @@ async def test_a_signed_in_user_changes_the_number_with_a_fresh_proof_and_a_code
     clock.advance(601)
     with pytest.raises(ReauthenticationRequired):
         await tenant_auth.request_phone_change(eve, OTHER_PHONE, "")
+
+
+async def test_a_user_who_has_only_a_number_signs_in_with_it_and_a_password(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await phones_on(tenant_auth, verify_emails=True)
+    first, caller = await signed_in(tenant_auth, clock)
+    with pytest.raises(InvalidCredentials):
+        await tenant_auth.login(AT_BAKERY, PHONE, PASSWORD)
+    await tenant_auth.change_user_password(caller, PASSWORD, None)
+    again = await tenant_auth.login(AT_BAKERY, "+49 (0)170 123 45 67", PASSWORD)
+    wrong = [(AT_BAKERY, PHONE, "a wrong password"), (AT_LIBRARY, PHONE, PASSWORD), (AT_BAKERY, OTHER_PHONE, PASSWORD)]
+    for at, number, password in wrong:
+        with pytest.raises(InvalidCredentials):
+            await tenant_auth.login(at, number, password)
+    now = await as_user(tenant_auth, AT_BAKERY, again.access_token, clock.now().timestamp)
+
+    assert (again.user.id, again.amr) == (first.user.id, ("pwd",))
+    assert await tenant_auth.knows_address(BAKERY, PHONE, AT_BAKERY.ip)
+    with pytest.raises(LastSignInMethod):
+        await tenant_auth.remove_phone(now)  # nothing would name the user at a sign-in with the password
 
 
 async def test_a_number_belongs_to_one_user_and_the_last_way_in_stays(

@@ -18,6 +18,7 @@ from bunbase.pkg import passwords as passwords_module
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.cursors import InvalidCursor
 from bunbase.pkg.errors import Forbidden, InvalidInput
+from bunbase.pkg.mail.settings import MailSettings
 from bunbase.pkg.password_rules import WeakPassword
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import member_caller, secret_caller
@@ -137,6 +138,30 @@ async def test_an_invited_person_becomes_a_user_with_a_role_where_nobody_may_sig
     clock.advance(7 * 24 * 3600)
     with pytest.raises(LinkExpired):
         await tenant_auth.confirm_user_signup(AT_BAKERY, unquote(late.url.rpartition("=")[2]), CHOSEN)
+
+
+@pytest.mark.parametrize("end", ["used", "withdrawn"])
+async def test_the_link_of_an_earlier_mail_stays_valid_while_its_address_gets_too_many_mails(
+    tenant_auth: TenantAuthService, clock: ManualClock, end: str
+) -> None:
+    shown, made = [], []
+    for n in range(MailSettings().max_of_a_kind + 2):  # the last two are not posted
+        made.append(await tenant_auth.invite_user(SERVER, NewUserInvite(EVE, f"role-{n}")))
+        shown.append(unquote(made[-1].url.rpartition("=")[2]))
+        clock.advance(1)
+    mailed = await link(tenant_auth, EVE, "sign-up")
+
+    assert mailed == shown[-3]
+    assert {one.id for one in (await tenant_auth.user_invites(ADA, 20, None)).items} == {made[-1].id, made[-3].id}
+    if end == "used":
+        user = (await tenant_auth.confirm_user_signup(AT_BAKERY, mailed, CHOSEN)).user
+        assert user.role == made[-1].role, "the newest invitation decides"
+    else:
+        await tenant_auth.withdraw_user_invite(SERVER, made[-1].id)
+    assert (await tenant_auth.user_invites(ADA, 20, None)).items == ()
+    for token in shown[-3:]:
+        with pytest.raises(LinkExpired):
+            await tenant_auth.confirm_user_signup(AT_BAKERY, token, CHOSEN)
 
 
 async def test_open_invitations_are_listed_in_pages_and_withdrawn(

@@ -80,13 +80,14 @@ async def test_changes_that_an_anonymous_user_has_begun_in_an_earlier_release_ar
     caller, pool = await visitor(tenant_auth, clock), await tenant_auth.pools.of(BAKERY)
     uid = caller.end_user().uid
     await pool.email_changes.start(uid, "mallory@evil.example")
-    code = await pool.codes.make("phone_change", f"{PHONE} {uid}")
+    code, new = await pool.codes.prepared("phone_change", f"{PHONE} {uid}")
+    await pool.codes.keep(new)
 
     token = await link(tenant_auth, "mallory@evil.example", "change-email")
     with pytest.raises(LinkExpired):
         await tenant_auth.confirm_user_email_change(READER, token)
     with pytest.raises(SignUpFirst):
-        await tenant_auth.confirm_phone_change(caller, PHONE, code or "")
+        await tenant_auth.confirm_phone_change(caller, PHONE, code)
 
     assert (await tenant_auth.me(caller)).anonymous
 

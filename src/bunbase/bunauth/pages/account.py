@@ -12,7 +12,7 @@ from bunbase.contracts.bunauth.invites import AccountInvitation
 from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.passwords import MAX_LENGTH, MIN_LENGTH
 from bunbase.pkg.web_pages.forms import button, field, form, hidden
-from bunbase.pkg.web_pages.layout import alert, link, paragraph, small
+from bunbase.pkg.web_pages.layout import alert, facts, link, paragraph, small
 
 VERIFY: Final = "/account/verify-email"
 SIGN_UP: Final = "/account/sign-up"
@@ -94,8 +94,12 @@ def invite(token: str, invitation: AccountInvitation, email: str = "", name: str
         address = field("email", "Email", "username", "email", invitation.email, readonly="readonly")
     own_name = field("name", "Name", "name", value=name, optional=True, maxlength="100")
     fields = (address, own_name, _new_password(), button("Open the account"))
-    text = paragraph("You are invited to open an account.")
-    return page("Open your account", alert(error), text, _token_form(INVITE, token, *fields))
+    about = facts(
+        ("You are invited by", invitation.inviter or "a former administrator"),
+        ("For", invitation.email or "any address"),
+        ("Role on this server", invitation.role),
+    )
+    return page("Open your account", alert(error), about, _token_form(INVITE, token, *fields))
 
 
 NEXT_STEPS: Final = {

@@ -16,6 +16,7 @@ SECOND_FACTOR: Final = "/device/code"
 CONTINUE: Final = "/device/continue"  # with a pass
 APPROVE: Final = "approve"
 DENY: Final = "deny"
+MORE_CODES: Final = "Make new ones before they are used up: bunbase account second-factor recovery-codes"
 WARNING: Final = (
     "Approve only if you have just started this sign-in yourself. If somebody sent you this link or this code, deny "
     "it: whoever has the device could then use your account."
@@ -82,10 +83,12 @@ def ask_for_second_factor(user_code: str, challenge: str, approve: bool, error: 
     return page("Second factor", alert(error), explained, form(SECOND_FACTOR, *fields), passkey)
 
 
-def decided(approved: bool) -> str:
+def decided(approved: bool, codes_left: int | None = None) -> str:
+    """`codes_left`: how many recovery codes are left, after the use of one."""
+    used = "" if codes_left is None else small(f"You have used a recovery code: {codes_left} are left. {MORE_CODES}")
     if approved:
-        return page("The device is signed in", paragraph("Return to the device: it continues in a few seconds."))
-    return page("The sign-in is denied", paragraph("The device gets no access to your account."))
+        return page("The device is signed in", paragraph("Return to the device: it continues in a few seconds."), used)
+    return page("The sign-in is denied", paragraph("The device gets no access to your account."), used)
 
 
 def not_found(detail: str) -> str:

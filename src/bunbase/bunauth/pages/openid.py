@@ -21,7 +21,7 @@ DENY: Final = "/oauth/deny"
 SIGN_OUT: Final = "/oauth/sign-out"
 
 SAID: Final = {
-    "openid": "know that it is you: a number that stands for your account",
+    "openid": "know that it is you, by the id of your account (usr_…)",
     "profile": "see your name and your picture",
     "email": "see your email address",
     "offline_access": "stay signed in when you are away, until you end this",

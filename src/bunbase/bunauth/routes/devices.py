@@ -140,8 +140,8 @@ async def decide_device_with_second_factor(
     user_code, challenge, code = (fields.get(name, "") for name in ("user_code", "challenge", "code"))
     approve = fields.get("decision") == devices.APPROVE
     try:
-        await bunauth.decide_device_login_by_code(anyone, user_code, challenge, code, approve)
-        return html(devices.decided(approve))
+        left = await bunauth.decide_device_login_by_code(anyone, user_code, challenge, code, approve)
+        return html(devices.decided(approve, left))
     except DeviceNotFound as problem:
         return html(devices.not_found(problem.detail), problem.status)
     except ChallengeExpired as problem:

@@ -29,7 +29,7 @@ async def request_verification(anyone: Injected[Caller], bunauth: Injected[BunAu
 
 @post("/api/auth/verify-email/confirm", summary="Verify an address by the link of a mail", tags=TAGS, status_code=200)
 async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], data: TokenOnly) -> EmailConfirmed:
-    return await bunauth.verify_email(data.token)
+    return await bunauth.verify_email(anyone, data.token)
 
 
 @post("/api/auth/email", summary="Change the address of your account", tags=TAGS, status_code=202)

@@ -42,7 +42,7 @@ async def show_verify_email(anyone: Injected[Caller], token: Token = "") -> Html
 @acts(account.VERIFY)
 async def verify_email(anyone: Injected[Caller], bunauth: Injected[BunAuth], request: AnyRequest) -> Html:
     fields = await fields_of(request)
-    await bunauth.verify_email(_given(fields.get("token", "")))
+    await bunauth.verify_email(anyone, _given(fields.get("token", "")))
     return html(account.email_verified())
 
 

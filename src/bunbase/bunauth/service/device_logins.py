@@ -40,6 +40,7 @@ from bunbase.contracts.caller import Caller
 from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
 from bunbase.pkg.ip_addresses import network_around
 from bunbase.pkg.opaque import fingerprint, new_secret
+from bunbase.pkg.totp import is_totp_code
 from bunbase.pkg.user_codes import new_user_code, shown, typed
 
 PREFIX: Final = "bdc"
@@ -130,14 +131,18 @@ class DeviceLogins:
         account = await self.approvers.page_sign_in.by_password(caller, email, password)
         await self._decide(caller, account.id, user_code, approve)
 
-    async def decide_by_code(self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool) -> None:
+    async def decide_by_code(
+        self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
+    ) -> int | None:
         """Approve or deny a sign-in with the second factor that `decide_by_password` has asked for.
 
+        Return the number of recovery codes that are left if `code` was one of them, and otherwise None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         await self.waiting(user_code)  # before the code is used up
         account = await self.approvers.page_sign_in.by_code(caller, challenge, code)
         await self._decide(caller, account.id, user_code, approve)
+        return None if is_totp_code(code) else (await self.stores.factors.counts(account.id)).recovery_codes
 
     async def decide_by_pass(self, caller: Caller, user_code: str, cookie: str, approve: bool) -> None:
         """Approve or deny a sign-in with a pass of this page and code.

@@ -13,7 +13,6 @@ from bunbase.bunauth.service.session_tokens import SessionTokens
 from bunbase.bunauth.store import Stores
 from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.caller import Caller
-from bunbase.pkg.identity.authenticator_apps import ALL_FACTORS
 from bunbase.pkg.mail.account_letters import AccountLetters
 
 IDENTITIES: Final = "the sign-in by other services"
@@ -34,18 +33,20 @@ class EarlierAccess:
         """
         await self.stores.email_changes.forget(user)
         names = (
-            (ALL_FACTORS, await self._end_factors(caller, user, email)),
-            (IDENTITIES, await self._end_identities(caller, user, email)),
-            (TOKENS, await self._end_tokens(caller, user)),
+            await self._end_factors(caller, user, email),
+            IDENTITIES if await self._end_identities(caller, user, email) else "",
+            TOKENS if await self._end_tokens(caller, user) else "",
         )
-        return tuple(name for name, found in names if found)
+        return tuple(name for name in names if name)
 
-    async def _end_factors(self, caller: Caller, user: str, email: str) -> bool:
+    async def _end_factors(self, caller: Caller, user: str, email: str) -> str:
+        """Return what was there, in words; "" for nothing."""
         removed = await self.stores.factors.delete_all(user)
-        if removed.any:
-            await self.tokens.activity.add(caller, user, Happened(Activity.RESET_FACTORS))
-            await self.stores.mails.post(self.letters.factor_removed(email, ALL_FACTORS))
-        return removed.any
+        if not removed.any:
+            return ""
+        await self.tokens.activity.add(caller, user, Happened(Activity.RESET_FACTORS))
+        await self.stores.mails.post(self.letters.factor_removed(email, removed.in_words))
+        return removed.in_words
 
     async def _end_identities(self, caller: Caller, user: str, email: str) -> bool:
         providers = [identity.provider for identity in await self.stores.identities.of_account(user)]

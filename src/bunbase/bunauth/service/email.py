@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from bunbase.bunauth.service.activity import Happened
 from bunbase.bunauth.service.journal import noted
 from bunbase.bunauth.service.mail_requests import MailRequests
 from bunbase.bunauth.service.proofs import Proofs
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.mail_tokens import MailKind
 from bunbase.contracts.bunauth.accounts import EmailConfirmed
+from bunbase.contracts.bunauth.activity import Activity
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
@@ -23,12 +25,12 @@ class Email:
         self.proofs = proofs
         letters = requests.letters
         page = partial(letters.page, "change-email")
-        self.changes = EmailChanges(requests.links, stores.accounts, letters.account, page)
+        self.changes = EmailChanges(requests.links, stores.accounts, lambda _: letters.account, page)
 
     async def request_verification(self, email: str) -> None:
         await self.requests.request(MailKind.VERIFY_EMAIL, email)
 
-    async def verify(self, token: str) -> EmailConfirmed:
+    async def verify(self, caller: Caller, token: str) -> EmailConfirmed:
         """Verify the address that a link was sent to. Raises: LinkExpired."""
         async with self.stores.db.transaction():
             found = await self.requests.links.take(token, MailKind.VERIFY_EMAIL)
@@ -37,6 +39,8 @@ class Email:
             if await self.stores.accounts.verify_email(found.user_id, found.email, self.requests.clock.now()):
                 # a change that was asked for before needs no consent of this address
                 await self.stores.email_changes.forget(found.user_id)
+                happened = Happened(Activity.VERIFY_EMAIL)
+                await self.proofs.tokens.activity.add(caller, found.user_id, happened)
         return EmailConfirmed("verified")
 
     async def request_change(self, caller: Caller, email: str) -> None:

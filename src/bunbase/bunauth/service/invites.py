@@ -10,7 +10,7 @@ from bunbase.bunauth.service.letters import INVITE_SECONDS, Letters
 from bunbase.bunauth.store import Stores
 from bunbase.bunauth.store.invites import Admission
 from bunbase.contracts.bunauth.invites import AccountInvitation, AccountInvite, AccountInvites
-from bunbase.contracts.bunauth.problems import AccountInviteNotFound, InvalidInvite
+from bunbase.contracts.bunauth.problems import AccountInviteNotFound, InvalidInvite, LinkExpired
 from bunbase.contracts.caller import Act, Caller, Developer
 from bunbase.pkg.addresses import normal_email
 from bunbase.pkg.clock import Clock
@@ -23,8 +23,7 @@ PREFIX: Final = "biv"
 MAX_OPEN: Final = 1000
 QUERY: Final = "invites"
 USED: Final = (
-    "It was used or withdrawn, or it has expired. If you have opened your account with it, sign in. Otherwise ask the "
-    "person who invited you for a new one."
+    "If you have opened your account with it, sign in. Otherwise ask the person who invited you for a new invitation."
 )
 
 
@@ -43,8 +42,8 @@ class InviteService:
         email = None if email is None else normal_email(email)
         token, mailed = new_secret(PREFIX), new_secret(PREFIX)
         url = self.letters.page("invite", token)
-        invite = AccountInvite(new_id("ain"), email, role, now, now + timedelta(seconds=INVITE_SECONDS), url)
-        inviter = await self.stores.accounts.existing(administrator.id)
+        inviter, until = await self.stores.accounts.existing(administrator.id), now + timedelta(seconds=INVITE_SECONDS)
+        invite = AccountInvite(new_id("ain"), email, role, now, until, url, inviter.id, inviter.email)
         async with self.stores.db.transaction():
             hashes = fingerprint(token), None if email is None else fingerprint(mailed)
             if not await self.stores.invites.add(invite, *hashes, administrator.id, MAX_OPEN):
@@ -67,25 +66,26 @@ class InviteService:
             raise AccountInviteNotFound
 
     async def of_link(self, token: str) -> AccountInvitation:
-        """Raises: InvalidInvite."""
+        """Raises: LinkExpired."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
-            raise InvalidInvite(USED)
-        return AccountInvitation(found.email, found.role)
+            raise LinkExpired(USED)
+        inviter = await self.stores.accounts.by_id(found.invited_by)
+        return AccountInvitation(found.email, found.role, inviter.email if inviter else "")
 
     async def admission(self, token: str, email: str) -> Admission:
-        """Return what an invitation allows. Raises: InvalidInvite."""
+        """Return what an invitation allows. Raises: LinkExpired, InvalidInvite."""
         found = await self.stores.invites.find(fingerprint(token), self.clock.now())
         if found is None:
-            raise InvalidInvite(USED)
+            raise LinkExpired(USED)
         if found.email not in (None, email):
             raise InvalidInvite("Use the address that was invited, or ask for a new invitation.")
         return found
 
     async def use(self, token: str) -> None:
-        """Use an invitation up. Call this inside the transaction that opens the account. Raises: InvalidInvite."""
+        """Use an invitation up. Call this inside the transaction that opens the account. Raises: LinkExpired."""
         if not await self.stores.invites.take(fingerprint(token), self.clock.now()):
-            raise InvalidInvite(USED)
+            raise LinkExpired(USED)
 
 
 def _administrator(caller: Caller, act: Act) -> Developer:

@@ -17,6 +17,7 @@ ACTIVITIES: Final = {
     CredentialEvent.PASSKEY_REMOVED: Activity.PASSKEY_DELETE,
     CredentialEvent.FACTORS_REMOVED: Activity.RESET_FACTORS,
     CredentialEvent.EMAIL_CHANGED: Activity.CONFIRM_EMAIL,
+    CredentialEvent.EMAIL_CHANGE_AGREED: Activity.AGREE_EMAIL,
     CredentialEvent.IDENTITY_LINKED: Activity.IDENTITY_LINK,
     CredentialEvent.IDENTITY_REMOVED: Activity.IDENTITY_DELETE,
     CredentialEvent.TAKEN_OVER: Activity.TAKE_OVER,

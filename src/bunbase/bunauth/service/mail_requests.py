@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, assert_never
 
 from bunbase.bunauth.service.letters import Letters
@@ -49,9 +50,8 @@ class MailRequests:
         match kind:
             case MailKind.SIGN_UP:
                 if account is None:
-                    await self.stores.mail_tokens.forget_of_address(email, kind)
-                    link = self.letters.sign_up
-                    await self.post_link(kind, email, None, lambda token: link(email, token), asked.name)
+                    letter = partial(self.letters.sign_up, email)
+                    await self.links.post_only(kind, email, VERIFY_SECONDS, letter, asked.name)
                 else:
                     await self.stores.mails.post(self.letters.already_registered(email))
             case MailKind.VERIFY_EMAIL:

@@ -31,6 +31,7 @@ from bunbase.contracts.bunauth.newcomers import InvitedAccount
 from bunbase.contracts.bunauth.problems import EmailTaken, LinkExpired, SetupTokenRequired, SignupsClosed
 from bunbase.contracts.caller import Caller
 from bunbase.pkg.addresses import normal_email
+from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.modules import Site
 from bunbase.pkg.new_passwords import NewPasswords
@@ -47,8 +48,8 @@ ONLY_INVITED: Final = (
 )
 NOBODY: Final = "Registration is closed here."
 USED_SIGN_UP: Final = (
-    "It was used already, or it has expired. If you have opened your account with it, sign in. Otherwise register once "
-    "more, and use the link of the new mail."
+    "If you have opened your account with it, sign in, in a terminal, with {login}. Otherwise register once more, and "
+    "use the link of the new mail."
 )
 
 
@@ -87,7 +88,7 @@ class Registration:
     async def register(self, caller: Caller, new: NewAccount) -> Registered:
         """Open an account and sign it in, or send a mail with which the account is opened.
 
-        Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
+        Raises: SetupTokenRequired, LinkExpired, InvalidInvite, EmailTaken, SignupsClosed, InvalidInput.
         """
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
@@ -122,24 +123,24 @@ class Registration:
         link, now, tokens = fingerprint(token), self.clock.now(), self.stores.mail_tokens
         found = await tokens.find(link, (MailKind.SIGN_UP,), now)
         if found is None:
-            raise LinkExpired(USED_SIGN_UP)
+            raise self._used_sign_up()
         account = await self._credentials(found.email, found.name, password, verified=True)
         async with self.stores.db.transaction():
             if await tokens.take(link, (MailKind.SIGN_UP,), now) is None:
-                raise LinkExpired(USED_SIGN_UP)
+                raise self._used_sign_up()
             await self._add(account)
-            await self.tokens.devices.note(caller, account, BY_REGISTRATION)
+            await self.note_opened(caller, account, "", ActivityMethod.REGISTRATION)
         return account
 
     async def address_of(self, token: str) -> str:
         """Return the address that a link opens an account for. The link stays valid. Raises: LinkExpired."""
         found = await self.stores.mail_tokens.find(fingerprint(token), (MailKind.SIGN_UP,), self.clock.now())
         if found is None:
-            raise LinkExpired(USED_SIGN_UP)
+            raise self._used_sign_up()
         return found.email
 
     async def open_invited(self, caller: Caller, new: NewAccount) -> Credentials:
-        """Open an account by an invitation. Raises: InvalidInvite, EmailTaken, InvalidInput."""
+        """Open an account by an invitation. Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput."""
         email, name = normal_email(new.email), checked_name(new.name)
         check_password(new.password)
         return await self._add_invited(caller, email, name, new)
@@ -147,7 +148,8 @@ class Registration:
     async def open_for_person(self, caller: Caller, email: str, name: str, invite: str) -> Credentials:
         """Open an account without a password for a person whose address another service has verified.
 
-        Call this inside a transaction. Raises: SetupTokenRequired, InvalidInvite, EmailTaken, SignupsClosed.
+        Call this inside a transaction.
+        Raises: SetupTokenRequired, LinkExpired, InvalidInvite, EmailTaken, SignupsClosed.
         """
         if not await self.stores.accounts.exist():
             raise SetupTokenRequired("Open the first account with a password: `bunbase register`.")
@@ -181,7 +183,7 @@ class Registration:
         return account
 
     async def note_opened(self, caller: Caller, account: Credentials, inviter: str, method: ActivityMethod) -> None:
-        """Store who has invited the owner of a new account, and the device on which the owner opens it.
+        """Store that an account is open, by whose invitation ("" if by none), and the device of its owner.
 
         Call this inside the transaction that opens the account. A page opens no session, so nothing else notes the
         device there.
@@ -233,10 +235,14 @@ class Registration:
             )
 
     async def _admission(self, invite: str, email: str) -> Admission:
-        """Raises: InvalidInvite, SignupsClosed."""
+        """Raises: LinkExpired, InvalidInvite, SignupsClosed."""
         if self.admissions.signups is Signups.CLOSED:
             raise SignupsClosed(CLOSED)
         return await self.admissions.invites.admission(invite, email)
+
+    def _used_sign_up(self) -> LinkExpired:
+        login = command_for(self.requests.letters.public_url, "bunbase login")
+        return LinkExpired(USED_SIGN_UP.format(login=login))
 
     def _check_signups(self) -> None:
         if self.admissions.signups is not Signups.OPEN:

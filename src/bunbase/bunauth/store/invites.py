@@ -15,8 +15,10 @@ ADD = """
 INSERT INTO invites (id, hash, mail_hash, email, role, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"""
 PAGE = """
-SELECT id, email, role, created_at, expires_at FROM invites WHERE expires_at > $1 AND ($2 = '' OR id < $2)
-ORDER BY id DESC LIMIT $3"""
+SELECT invites.id, invites.email, invites.role, invites.created_at, expires_at, invited_by,
+    coalesce(users.email, '') AS inviter
+FROM invites LEFT JOIN users ON users.id = invited_by
+WHERE expires_at > $1 AND ($2 = '' OR invites.id < $2) ORDER BY invites.id DESC LIMIT $3"""
 FIND = """
 SELECT id, email, role, invited_by, hash <> $1 AS mailed FROM invites
 WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2"""

@@ -27,7 +27,9 @@ SESSION = (
 )
 SESSIONS = """
 SELECT sessions.id, ip, agent, sessions.created_at, last_used_at, expires_at, sessions.id = $2 AS current,
-    coalesce(oauth_clients.name, '') AS client
+    CASE WHEN oauth_clients.name IS NOT NULL THEN oauth_clients.name
+        WHEN EXISTS (SELECT FROM page_sessions WHERE session = sessions.id) THEN 'Sign-in page'
+        ELSE '' END AS client
 FROM sessions
     LEFT JOIN oauth_sessions ON session = sessions.id
     LEFT JOIN oauth_clients ON oauth_clients.id = client_id

@@ -100,7 +100,7 @@ def read_batch(sent: bytes) -> tuple[Batch, bool]:
         several = isinstance(whole, dict) and "cases" in whole
         batch = msgspec.convert(whole, Batch) if several else _alone(msgspec.convert(whole, OneCase))
     except msgspec.ValidationError as error:
-        path, message = fault_in(error)
+        path, message = fault_in(error, Batch if several else OneCase)
         _refuse(path, f"This is not a valid case: {message}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from None

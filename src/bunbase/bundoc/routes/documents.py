@@ -22,8 +22,8 @@ from bunbase.contracts.caller import Caller
 from bunbase.contracts.fast_routes import Answer, Asked
 from bunbase.pkg.connected import while_connected
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.http import Cursor, Injected, Limit
-from bunbase.pkg.idempotency import KEY, sent_key
+from bunbase.pkg.http import Cursor, IdempotencyKey, Injected, Limit
+from bunbase.pkg.idempotency import sent_key
 from bunbase.pkg.media import JSON
 from bunbase.pkg.openapi import answers, reads
 
@@ -79,15 +79,6 @@ IfNoneMatch = Annotated[
         name="If-None-Match",
         description="`*`: write only if the document does not exist.",
         schema_extra={"enum": ["*"]},
-    ),
-]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="A random key for this act. If you send the request again with the same key within 24 hours, the "
-        "act is not repeated, and you get the first answer with `Idempotency-Replayed: true`.",
-        schema_extra={"pattern": f"^{KEY.pattern}$"},
     ),
 ]
 AtLeast = Annotated[

@@ -68,11 +68,10 @@ def read_body(body: bytes, kind: type[B]) -> B:
 
 def _misfit(error: msgspec.ValidationError, kind: type[msgspec.Struct]) -> Problem:
     """Return the same problem as for the same mistake in a URL: an unknown member, or a member of another type."""
-    path, message = fault_in(error)
+    path, message = fault_in(error, kind)
     if unknown := UNKNOWN.match(str(error)):
-        known = " and ".join(kind.__struct_fields__ if not path else Highlight.__struct_fields__)
-        at = f"{path}/{unknown[1]}"
-        return InvalidQuery(f"The member {at} is not known; this request takes {known}.", path=at)
+        known = " and ".join(kind.__struct_fields__ if path == f"/{unknown[1]}" else Highlight.__struct_fields__)
+        return InvalidQuery(f"The member {path} is not known; this request takes {known}.", path=path)
     return InvalidInput.at(path, message, f"{path}: {message}" if path else message)
 
 

@@ -1,4 +1,4 @@
-"""The answers of writes that have an idempotency key, in the transaction of the write (docs/decisions/0066).
+"""The answers of writes that have an idempotency key, in the transaction of the write (docs/decisions/0068).
 
 The life of a key: `replay` looks for it before the write. If it is new, the steps of the write run, and `keep` stores
 their result in the same savepoint. If the steps fail, the row disappears with them. `fold` deletes rows at the end of

@@ -7,6 +7,8 @@
  *     after_signup = "<name>"
  *
  * Then run: bunbase deploy <name>, and bunbase auth push. docs/auth/hooks.md has more, such as send_mail and send_sms.
+ *
+ * The types below are the part that this file uses. The package @bunbase/functions has all: `const hooks: Hooks = { … }`.
  */
 
 interface User {

@@ -25,7 +25,8 @@ class AccountSession(msgspec.Struct, frozen=True):
     """An open session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
 
     `last_used_at`: the time of the last refresh. `current`: the request belongs to this session. `client`: the name of
-    the OpenID Connect client that has it; empty for a session of the person's own.
+    the OpenID Connect client that has it; "Sign-in page" for that of a browser on the page where people sign in to such
+    clients; empty for a session of the person's own.
     """
 
     id: str

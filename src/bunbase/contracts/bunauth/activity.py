@@ -15,11 +15,13 @@ from bunbase.contracts.caller import Caller
 class Activity(StrEnum):
     """The name of an action, as in the audit log."""
 
-    OPEN = "account.open"  # by an invitation: the target is the account that has invited the person
+    OPEN = "account.open"  # by the link of a mail, or by an invitation: the target is the account that has invited
     SIGN_IN = "account.sign_in"
     SIGN_OUT = "account.sign_out"
     CHANGE_PASSWORD = Act.ACCOUNT_CHANGE_PASSWORD.value
     RESET_PASSWORD = "account.reset_password"
+    VERIFY_EMAIL = "account.verify_email"
+    AGREE_EMAIL = "account.agree_email"  # the first of two addresses agrees to a change
     CONFIRM_EMAIL = "account.confirm_email"  # a change of the address takes effect
     TAKE_OVER = "account.take_over"  # by the owner of an address that was never verified
     REAUTHENTICATE = Act.ACCOUNT_REAUTHENTICATE.value

@@ -68,7 +68,7 @@ class AccountInviteNotFound(Problem):
 
 
 class InvalidInvite(Problem):
-    status, code, title = 403, "invalid_invite", "This invitation is not valid"
+    status, code, title = 403, "invalid_invite", "This invitation is for another address"
 
 
 class LastAdministrator(Problem):

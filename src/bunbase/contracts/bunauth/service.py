@@ -123,9 +123,10 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
 
     async def decide_device_login_by_code(
         self, caller: Caller, user_code: str, challenge: str, code: str, approve: bool
-    ) -> None:
+    ) -> int | None:
         """Do the same with the second factor, after SecondFactorRequired. `code`: of the app, or a recovery code.
 
+        Return the number of recovery codes that are left if this was one of them, and otherwise None.
         Raises: DeviceNotFound, ChallengeExpired, WrongCode, RateLimited, AccountSuspended.
         """
         ...
@@ -203,7 +204,7 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         """Send a link to the address if its account is not verified. The caller cannot see whether that is so."""
         ...
 
-    async def verify_email(self, token: str) -> EmailConfirmed:
+    async def verify_email(self, caller: Caller, token: str) -> EmailConfirmed:
         """Verify the address that a link was sent to. Raises: LinkExpired."""
         ...
 
@@ -241,11 +242,14 @@ class BunAuth(AccountAdministration, ActivityLog, Newcomers, OpenIdProvider, Pag
         ...
 
     async def invitation(self, token: str) -> AccountInvitation:
-        """Return the invitation of a link. It stays valid. Raises: InvalidInvite."""
+        """Return the invitation of a link. It stays valid. Raises: LinkExpired."""
         ...
 
     async def accept_invite(self, caller: Caller, new: NewAccount) -> Account:
-        """Open an account by an invitation, without a session. Raises: InvalidInvite, EmailTaken, InvalidInput."""
+        """Open an account by an invitation, without a session.
+
+        Raises: LinkExpired, InvalidInvite, EmailTaken, InvalidInput.
+        """
         ...
 
     async def delete_invite(self, caller: Caller, id: str) -> None:

@@ -11,6 +11,7 @@ from bunbase.contracts.functions.hooks import HookRuns
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
 from bunbase.contracts.functions.triggers import (
+    Enqueued,
     Job,
     Jobs,
     JobStatus,
@@ -57,6 +58,8 @@ class Functions(HookRuns, Protocol):
         """Run the active version. Yield one Head, then the body in Chunks if the Head has no body. If the request has
         `more`, Receiving comes before the Head.
 
+        A call with the header `idempotency-key` runs the function once; later calls get the first answer. Raises then
+        also IdempotencyMismatch, IdempotencyBusy, IdempotencyTooLarge.
         Raises: FunctionNotFound, FunctionError, FunctionTimeout, FunctionCpuExceeded, FunctionCrashed,
         FunctionOverloaded, FunctionsUnavailable, Forbidden, Unauthenticated, TooLarge, RequestStalled; after the Head
         only FunctionError, FunctionTimeout, FunctionCpuExceeded and FunctionCrashed.
@@ -113,6 +116,13 @@ class Functions(HookRuns, Protocol):
 
     async def delete_variable(self, caller: Caller, name: str) -> None:
         """Raises: VariableNotFound."""
+        ...
+
+    async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
+        """Enqueue a run of a function as `enqueue`, once for each idempotency key of the caller that is not empty.
+
+        Raises: also IdempotencyMismatch.
+        """
         ...
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:

@@ -114,6 +114,13 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     payload: Any = None
 
 
+class Enqueued(msgspec.Struct, frozen=True):
+    """`replayed`: an earlier request with the same idempotency key has added the job."""
+
+    job: Job
+    replayed: bool = False
+
+
 class Jobs(msgspec.Struct, frozen=True):
     items: tuple[Job, ...]
     next: str | None = None

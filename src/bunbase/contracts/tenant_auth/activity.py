@@ -32,6 +32,7 @@ class UserAct(StrEnum):
     PASSWORD_CHANGE = "password.change"
     PASSWORD_RESET = "password.reset"  # by a link
     EMAIL_CHANGE = "email.change"
+    EMAIL_CHANGE_AGREE = "email.change_agree"  # the first of two addresses agrees to a change
     EMAIL_VERIFY = "email.verify"
     PHONE_CHANGE = "phone.change"
     PHONE_DELETE = "phone.delete"

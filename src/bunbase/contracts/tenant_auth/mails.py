@@ -23,10 +23,10 @@ class UserMails(Protocol):
     It must be below one of the project's `redirect_urls`: otherwise a request for a mail raises InvalidInput.
     """
 
-    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Send a link that confirms an address. The answer does not show whether the address has a user.
 
-        Raises: InvalidInput.
+        Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable.
         """
         ...
 

@@ -7,12 +7,14 @@ from typing import Protocol
 import msgspec
 
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.tenant_auth.settings import Captcha
 
 
 class UserPage(msgspec.Struct, frozen=True):
     """The look of the pages of a project. `accent`: the colour of buttons; empty for the usual one.
 
-    `min_length`: of a new password. `app_url`: an address of the app; "" if the project allows none.
+    `min_length`: of a new password. `app_url`: an address of the app; "" if the project allows none. `captcha`: None if
+    the project has none.
     """
 
     app_name: str
@@ -20,6 +22,7 @@ class UserPage(msgspec.Struct, frozen=True):
     accent: str = ""
     min_length: int = 8
     app_url: str = ""
+    captcha: Captcha | None = None
 
 
 class UserPages(Protocol):

@@ -82,9 +82,10 @@ class TenantAuth(
         ...
 
     async def login(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Sign in. Raises: InvalidCredentials, or UserBanned if the password was right.
+        """Sign in. `email`: an email address or a phone number.
 
-        A wrong password and an unknown email get the same answer in the same time.
+        A wrong password and an unknown user get the same answer in the same time. Raises: InvalidCredentials, or
+        UserBanned if the password was right.
         """
         ...
 
@@ -182,9 +183,9 @@ class TenantAuth(
         """
         ...
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
-        """True if a session of the user with this email began in the network of `ip`, and is still valid or ended
-        less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
+        """True if a session of the user with this address or phone number began in the network of `ip`, and is still
+        valid or ended less than a day ago. Only the limits on sign-ins use this; no caller sees the result."""
         ...
 
     async def drop_project(self, project: str) -> None:

@@ -8,7 +8,6 @@ import msgspec
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.pages import UserPage
-from bunbase.contracts.tenant_auth.settings import Captcha
 from bunbase.pkg.identity.external import ExternalRedirect, LoginProvider
 from bunbase.pkg.identity.factors import PasskeyOptions
 
@@ -31,15 +30,15 @@ class PageRequest(msgspec.Struct, frozen=True):
 class SignInLook(UserPage, frozen=True, kw_only=True):
     """`signups`: strangers may sign up. `passkeys`: the passkeys of the project belong to the site of the page.
 
-    `captcha`: None if the project has none. `confirms`: a sign-up needs the link of a mail, and the person chooses the
-    password there.
+    `confirms`: a sign-up needs the link of a mail, and the person chooses the password there. `phones`: people sign in
+    by text message.
     """
 
     signups: bool
     passkeys: bool
     confirms: bool = False
+    phones: bool = False
     providers: tuple[LoginProvider, ...] = ()
-    captcha: Captcha | None = None
 
 
 class ByPassword(msgspec.Struct, frozen=True, tag=True):
@@ -66,6 +65,13 @@ class ByMailedLink(msgspec.Struct, frozen=True, tag=True):
     token: str
 
 
+class ByPhone(msgspec.Struct, frozen=True, tag=True):
+    """`code`: of a text message to this number."""
+
+    phone: str
+    code: str
+
+
 class BySecondFactor(msgspec.Struct, frozen=True, tag=True):
     """`passkey`: the answer of the browser; None if a code was typed."""
 
@@ -90,7 +96,9 @@ class ByEnrolment(msgspec.Struct, frozen=True, tag=True):
 
 
 # the proof or the answer with which a person signs in
-Shown = ByPassword | BySignUp | ByMailedCode | ByMailedLink | BySecondFactor | ByPasskey | ByService | ByEnrolment
+Shown = (
+    ByPassword | BySignUp | ByMailedCode | ByMailedLink | ByPhone | BySecondFactor | ByPasskey | ByService | ByEnrolment
+)
 
 
 class PageEnd(msgspec.Struct, frozen=True):

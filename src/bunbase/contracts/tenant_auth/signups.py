@@ -13,11 +13,15 @@ from bunbase.contracts.tenant_auth.users import Email
 
 
 class NewUserInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`role`, `data`: of the user whom the invitation creates; `data` has at most 16 KiB of JSON."""
+    """`role`, `data`, `language`: of the user whom the invitation creates; `data` has at most 16 KiB of JSON.
+
+    The mail is in this language too; without one, it is in the first language of the project.
+    """
 
     email: Email
     role: str = "user"
     data: dict[str, Any] = {}
+    language: str = ""
 
 
 class UserInvite(msgspec.Struct, frozen=True):

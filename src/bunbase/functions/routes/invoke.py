@@ -15,7 +15,7 @@ from bunbase.contracts.functions.service import Functions
 from bunbase.functions.routes.answer import FunctionAnswer
 from bunbase.functions.routes.path_parameters import FunctionName
 from bunbase.functions.routes.request_body import RequestBody
-from bunbase.pkg.http import HOST_SLUG, Injected
+from bunbase.pkg.http import HOST_SLUG, IdempotencyKey, Injected
 from bunbase.pkg.openapi import answers
 
 ROOT: Final = "/v1/functions/"
@@ -39,7 +39,11 @@ METHODS: Final = [
     responses={200: answers(Any, "The function's answer. It may have any status and content type.", "*/*")},
 )
 async def call_function(
-    visitor: Injected[Caller], functions: Injected[Functions], request: Request[Any, Any, Any], name: FunctionName
+    visitor: Injected[Caller],
+    functions: Injected[Functions],
+    request: Request[Any, Any, Any],
+    name: FunctionName,
+    idempotency_key: IdempotencyKey = None,
 ) -> FunctionAnswer:
     """Runs the active version of the function and returns the function's answer."""
     headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in request.scope["headers"])

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from litestar import delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.params import FromQuery, QueryParameter
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.functions.service import Functions
-from bunbase.contracts.functions.triggers import Job, Jobs, JobStatus, NewJob, RunOutcome, Runs, Schedules, TriggerKind
+from bunbase.contracts.functions.triggers import (
+    Enqueued,
+    Job,
+    Jobs,
+    JobStatus,
+    NewJob,
+    RunOutcome,
+    Runs,
+    Schedules,
+    TriggerKind,
+)
 from bunbase.functions.routes.path_parameters import FunctionName, JobId
 from bunbase.pkg.cursors import DEFAULT_LIMIT
-from bunbase.pkg.http import Cursor, Injected, Limit
+from bunbase.pkg.http import Cursor, IdempotencyKey, Injected, Limit
+from bunbase.pkg.idempotency import REPLAYED, sent_key
 from bunbase.pkg.openapi import SECRET_KEY
 
 TAGS = ["Triggers"]
 MAX_NAME: Final = 64
+
+AnyRequest = Request[Any, Any, Any]
 
 InState = Annotated[JobStatus | None, QueryParameter(name="state")]  # Litestar reserves the argument `state`
 OfFunction = Annotated[str | None, QueryParameter(max_length=MAX_NAME)]
@@ -59,9 +72,15 @@ async def list_jobs(
 
 
 @post("/api/projects/{project:str}/jobs", summary="Enqueue a job", tags=TAGS, status_code=201)
-async def add_job(member: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
+async def add_job(
+    member: Injected[Caller],
+    functions: Injected[Functions],
+    request: AnyRequest,
+    data: NewJob,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[Job]:
     """Adds a job. If a job of the function with the same `key` waits or runs already, returns that job instead."""
-    return await functions.enqueue(member, data)
+    return _added(await functions.enqueue_once(member, data, sent_key(request.headers)))
 
 
 @get("/api/projects/{project:str}/jobs/{job_id:str}", summary="Get a job", tags=TAGS)
@@ -84,10 +103,20 @@ async def delete_job(member: Injected[Caller], functions: Injected[Functions], j
 
 
 @post("/v1/jobs", summary="Enqueue a job with the secret key", tags=TAGS, status_code=201, security=SECRET_KEY)
-async def enqueue_job(keyed: Injected[Caller], functions: Injected[Functions], data: NewJob) -> Job:
+async def enqueue_job(
+    keyed: Injected[Caller],
+    functions: Injected[Functions],
+    request: AnyRequest,
+    data: NewJob,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[Job]:
     """Adds a job that runs a function later, for example
     `{"function": "mail", "payload": {}, "delay_seconds": 60}`."""
-    return await functions.enqueue(keyed, data)
+    return _added(await functions.enqueue_once(keyed, data, sent_key(request.headers)))
+
+
+def _added(done: Enqueued) -> Response[Job]:
+    return Response(done.job, headers={REPLAYED: "true"} if done.replayed else {})
 
 
 ROUTES = (list_runs, list_schedules, list_jobs, add_job, get_job, replay_job, delete_job, enqueue_job)

@@ -77,7 +77,7 @@ export type Write = Readonly<{
 export type Committed = Readonly<{ seq: number; results: readonly Readonly<{ id: string; rev: number }>[] }>;
 
 /** Documents. A method throws a Problem (`code`, `status`, `detail`) where the HTTP API would answer with an error. */
-export type Data = Readonly<{
+export type UntypedData = Readonly<{
   get<T = AnyDocument>(collection: string, id: string): Promise<T & System>;
   list<T = AnyDocument>(
     collection: string,
@@ -106,6 +106,86 @@ export type Data = Readonly<{
   /** Performs all writes, or none of them. */
   commit(writes: readonly Write[]): Promise<Committed>;
 }>;
+
+/** The collections of a project whose types are not known. */
+export type AnyDatabase = Readonly<Record<string, Readonly<{ read: AnyDocument & System; write: AnyDocument }>>>;
+
+type Name<D> = Extract<keyof D, string>;
+type Read<D, N extends keyof D> = D[N] extends { read: infer R } ? R : never;
+type Written<D, N extends keyof D> = D[N] extends { write: infer W } ? W : never;
+type Keys<R> = R extends unknown ? Extract<keyof R, string> : never;
+type Dotted<R> = `${Keys<R>}.${string}`;
+type Operators = Readonly<Record<`$${string}`, unknown>>;
+type Scalar = string | number | bigint | boolean | null | undefined;
+
+/** A filter. Fields and their values are checked; dotted paths only by their first name, operators not. */
+export type Where<R> = Readonly<
+  { [K in Keys<R>]?: (R extends Partial<Record<K, infer V>> ? V | (V extends readonly (infer E)[] ? E : never) : never) | Operators | null } & {
+    [path: `$${string}`]: unknown;
+  } & { [K in Dotted<R>]?: unknown }
+>;
+
+export type TypedQuery<R> = Readonly<
+  Omit<Query, "where" | "sort" | "select"> & {
+    where?: Where<R>;
+    sort?: readonly (`${"" | "-"}${Keys<R>}` | `${"" | "-"}${Dotted<R>}`)[];
+    select?: readonly (Keys<R> | Dotted<R>)[];
+  }
+>;
+
+/** A merge patch. `null` removes a field, so only optional fields may be null; to store null, use `$set`. */
+export type MergePatch<W> = W extends Scalar | readonly unknown[]
+  ? W
+  : { [K in keyof W]?: MergePatch<W[K]> | (undefined extends W[K] ? null : never) };
+
+/** A write of a commit to one of the collections. */
+export type TypedWrite<D> = {
+  [N in Name<D>]:
+    | Readonly<{ op: "create"; collection: N; id?: string; data: Written<D, N>; if_rev?: 0 }>
+    | Readonly<{ op: "put"; collection: N; id: string; data: Written<D, N>; if_rev?: number }>
+    | Readonly<{ op: "patch"; collection: N; id: string; data: MergePatch<Written<D, N>> | Operators; if_rev?: number }>
+    | Readonly<{ op: "delete"; collection: N; id: string; if_rev?: number }>
+    | Readonly<{ op: "check"; collection: N; id: string; if_rev: number }>;
+}[Name<D>];
+
+/** Documents of collections with the types that `bunbase gen types` writes. */
+export type TypedData<D> = Readonly<{
+  get<N extends Name<D>>(collection: N, id: string): Promise<Read<D, N>>;
+  list<N extends Name<D>>(
+    collection: N,
+    options?: Readonly<{ limit?: number; cursor?: string | null }>,
+  ): Promise<Page<Read<D, N>>>;
+  /** With `select`, a document has only the selected fields. */
+  query<N extends Name<D>>(
+    collection: N,
+    query: TypedQuery<Read<D, N>> & Readonly<{ select: readonly string[] }>,
+  ): Promise<Readonly<{ items: (Partial<Read<D, N>> & Readonly<{ _id: string }>)[]; next: string | null; count?: number }>>;
+  query<N extends Name<D>>(collection: N, query?: TypedQuery<Read<D, N>>): Promise<Page<Read<D, N>>>;
+  aggregate<T = AnyDocument>(
+    collection: Name<D>,
+    options: AggregateOptions,
+  ): Promise<Readonly<{ items: T[]; next: string | null }>>;
+  create<N extends Name<D>>(collection: N, document: Written<D, N>): Promise<Read<D, N>>;
+  put<N extends Name<D>>(
+    collection: N,
+    id: string,
+    document: Written<D, N>,
+    options?: WriteOptions,
+  ): Promise<Read<D, N>>;
+  /** Changes a document by a merge patch or by update operators (`$inc`, `$push`, …). */
+  patch<N extends Name<D>>(
+    collection: N,
+    id: string,
+    patch: MergePatch<Written<D, N>> | Operators,
+    options?: WriteOptions,
+  ): Promise<Read<D, N>>;
+  delete(collection: Name<D>, id: string, options?: WriteOptions): Promise<void>;
+  /** Performs all writes, or none of them. */
+  commit(writes: readonly TypedWrite<D>[]): Promise<Committed>;
+}>;
+
+/** `D`: the `Database` of `bunbase gen types`. Without it, every collection may have documents of any type. */
+export type Data<D extends object = AnyDatabase> = AnyDatabase extends D ? UntypedData : TypedData<D>;
 
 /** A user, with the fields that only administration sees. */
 export type ManagedUser = User &
@@ -181,7 +261,8 @@ export type Job = Readonly<{
   key?: string;
 }>;
 
-export type Context = Readonly<{
+/** `D`: the `Database` that `bunbase gen types` writes; `ctx.data` then knows the collections and their documents. */
+export type Context<D extends object = AnyDatabase> = Readonly<{
   project: string;
   function: Readonly<{ name: string; version: number }>;
   invocation: Readonly<{ id: string }>;
@@ -189,9 +270,9 @@ export type Context = Readonly<{
   env: Readonly<Record<string, string>>;
   log: Log;
   /** Documents, with the full rights of the project: no rules apply. */
-  data: Data;
+  data: Data<D>;
   /** Documents with the rights of the caller (`ctx.as(ctx.caller)`) or of a visitor who is not signed in (`null`): rules apply. */
-  as(caller: Caller | null): Readonly<{ data: Data }>;
+  as(caller: Caller | null): Readonly<{ data: Data<D> }>;
   auth: Auth;
   /** Runs a function of the project later, as a job. The job is repeated until it succeeds or its attempts are used up. */
   enqueue(functionName: string, payload?: unknown, options?: EnqueueOptions): Promise<Job>;
@@ -210,7 +291,7 @@ export type Context = Readonly<{
  * (`payload_too_large`), the client sends nothing for too long (`request_stalled`), or the answer has ended already
  * (`call_over`). It throws an AbortError if the client has disconnected.
  */
-export type Handler = (request: Request, context: Context) => unknown;
+export type Handler<D extends object = AnyDatabase> = (request: Request, context: Context<D>) => unknown;
 
 /** How a user signs in or up. `provider`: as `Caller.provider`. `amr`: the names of the checks (RFC 8176). */
 export type SignInMethod = Readonly<{ provider: string; amr: readonly string[]; aal: number }>;

@@ -11,6 +11,7 @@ from bunbase.contracts.functions.hooks import HookAnswer, HookCall
 from bunbase.contracts.functions.invocations import Chunk, Head, Invocation, Receiving
 from bunbase.contracts.functions.logs import LogFilter, LogLine, LogPage
 from bunbase.contracts.functions.triggers import (
+    Enqueued,
     Job,
     Jobs,
     JobStatus,
@@ -30,6 +31,7 @@ from bunbase.functions.service.deletion import Deletion
 from bunbase.functions.service.deployments import Deployments
 from bunbase.functions.service.hooks import Hooks
 from bunbase.functions.service.invocations import Invocations
+from bunbase.functions.service.kept_calls import KeptCalls
 from bunbase.functions.service.logs import Logs
 from bunbase.functions.service.statistics import Statistics
 from bunbase.functions.service.triggers import Triggers
@@ -61,6 +63,7 @@ class FunctionsService:
     deletion: Deletion
 
     # the parts below the contract, and the background work
+    kept_calls: KeptCalls
     stores: Stores
     starter: Starter
     pool: Pool
@@ -130,6 +133,9 @@ class FunctionsService:
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
         return await self.triggers.enqueue(caller, new)
 
+    async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
+        return await self.triggers.enqueue_once(caller, new, idempotency_key)
+
     async def has_function(self, caller: Caller, name: str) -> bool:
         return await self.hooks.has_function(caller, name)
 
@@ -190,6 +196,7 @@ class FunctionsService:
 
     async def close(self) -> None:
         await self.feeds.close()
+        await self.kept_calls.close()
         await self.runner.close()  # before the pool: a killed worker would count as a failed run
         await self.pool.close()
         await self.host_calls.close()

@@ -58,6 +58,7 @@ class Deletion:
         """Delete the project's functions, variables, logs and statistics. Its usage stays, for the bill."""
         await self.stores.functions.delete_all(project)
         await self.stores.variables.delete_all(project)
+        await self.stores.kept_calls.delete_all(project)
         self.rollout.end_project(project)
         self.environments.forget(project)
         await self.meter.flush()  # writes the usage for the bill; a later batch would restore deleted statistics

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 from bunbase.contracts.caller import Caller
@@ -13,6 +14,7 @@ from bunbase.contracts.functions.problems import FunctionNotFound, FunctionOverl
 from bunbase.functions.boundary.access import admit
 from bunbase.functions.boundary.arriving import headers_for_function, without_key
 from bunbase.functions.boundary.leaving import headers_for_client
+from bunbase.functions.service.kept_calls import KeptCalls, Parts, key_of
 from bunbase.functions.settings import FunctionsSettings
 from bunbase.functions.usage.meter import Meter
 from bunbase.functions.versions.active import ActiveVersions
@@ -21,6 +23,7 @@ from bunbase.functions.workers.deployment import Deployment, Request
 from bunbase.functions.workers.pool import Pool
 from bunbase.functions.workers.upload import Upload, too_large
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.idempotency import HEADER
 from bunbase.pkg.ids import new_id
 
 MAX_PATH_LENGTH: Final = 16 << 10
@@ -30,16 +33,35 @@ WITHOUT_BODY: Final = frozenset({"GET", "HEAD"})  # the Request of the Fetch sta
 
 
 class Invocations:
-    def __init__(self, active: ActiveVersions, pool: Pool, meter: Meter, settings: FunctionsSettings) -> None:
+    def __init__(
+        self, active: ActiveVersions, pool: Pool, meter: Meter, settings: FunctionsSettings, kept_calls: KeptCalls
+    ) -> None:
         self.active = active
         self.pool = pool
         self.meter = meter
         self.settings = settings
+        self.kept_calls = kept_calls
         self.uploads: dict[tuple[str, str], Upload] = {}  # by project and invocation
 
-    async def invoke(
-        self, caller: Caller, name: str, invocation: Invocation
-    ) -> AsyncIterator[Receiving | Head | Chunk]:
+    def invoke(self, caller: Caller, name: str, invocation: Invocation) -> AsyncIterator[Receiving | Head | Chunk]:
+        if any(header == HEADER for header, _ in invocation.headers):
+            return self._once(caller, name, invocation)
+        return self._run(caller, name, invocation)
+
+    async def _once(self, caller: Caller, name: str, invocation: Invocation) -> Parts:
+        """Run the function if no earlier attempt with the same idempotency key has run it."""
+
+        def begin() -> Parts:
+            return self._run(caller, name, invocation)
+
+        key = key_of(invocation)
+        timeout_ms = (await self._admitted(caller, name)).config.timeout_ms
+        answer = self.kept_calls.invoke(caller, name, invocation, key, timeout_ms, begin) if key else begin()
+        async with aclosing(answer) as parts:
+            async for part in parts:
+                yield part
+
+    async def _run(self, caller: Caller, name: str, invocation: Invocation) -> Parts:
         deployment = await self._admitted(caller, name)
         request = _request(caller, invocation, self.settings.max_request_body_bytes)
         began = time.perf_counter()

@@ -8,6 +8,7 @@ import msgspec
 
 from bunbase.contracts.caller import Act, Caller, CallerKind
 from bunbase.contracts.functions.triggers import (
+    Enqueued,
     Job,
     JobNotDead,
     JobNotFound,
@@ -21,6 +22,7 @@ from bunbase.contracts.functions.triggers import (
     TriggerKind,
 )
 from bunbase.functions.service.existing import existing_version
+from bunbase.functions.service.kept_calls import KeptCalls
 from bunbase.functions.store import Stores
 from bunbase.functions.store.jobs import StoredJob
 from bunbase.functions.triggers.queue import Queue, shown
@@ -33,16 +35,27 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=NEWEST)]
 
 
 class Triggers:
-    def __init__(self, stores: Stores, queue: Queue, clock: Clock) -> None:
+    def __init__(self, stores: Stores, queue: Queue, clock: Clock, kept_calls: KeptCalls) -> None:
         self.stores = stores
         self.queue = queue
         self.clock = clock
+        self.kept_calls = kept_calls
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
         if caller.kind not in (CallerKind.DEVELOPER, CallerKind.SECRET):
             raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
         caller.check(Act.JOB_CREATE)
         return await self.queue.enqueue(caller.project, new)
+
+    async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
+        if not idempotency_key:
+            return Enqueued(await self.enqueue(caller, new))
+        request = msgspec.json.encode(new)
+        job, replayed = await self.kept_calls.enqueue(
+            caller, idempotency_key, request, lambda: self.enqueue(caller, new)
+        )
+        self.queue.on_added()  # again: the transaction has ended only now
+        return Enqueued(job, replayed)
 
     async def jobs(
         self, caller: Caller, state: JobStatus | None, function: str | None, limit: int, cursor: str | None

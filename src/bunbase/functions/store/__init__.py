@@ -5,6 +5,7 @@ from __future__ import annotations
 from bunbase.functions.store.functions import FunctionStore
 from bunbase.functions.store.hours import HourStore
 from bunbase.functions.store.jobs import JobStore
+from bunbase.functions.store.kept_calls import KeptCallStore
 from bunbase.functions.store.logs import LogStore
 from bunbase.functions.store.notifications import Notifications
 from bunbase.functions.store.runs import RunStore
@@ -21,6 +22,7 @@ class Stores:
         self.hours = HourStore(db)
         self.notifications = Notifications(db)
         self.jobs = JobStore(db)
+        self.kept_calls = KeptCallStore(db)
         self.runs = RunStore(db)
         self.schedules = ScheduleStore(db)
         self.subscriptions = SubscriptionStore(db)

@@ -16,7 +16,9 @@ from bunbase.contracts.acts import Act
 
 SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.ACCOUNT_UPDATE: ("name", "avatar_url"),
-    Act.ACCOUNT_SET_ROLE: ("role",),
+    Act.ACCOUNT_SET_ROLE: ("role", "email"),
+    Act.ACCOUNT_SUSPEND: ("email",),
+    Act.ACCOUNT_RESUME: ("email",),
     Act.PASSKEY_CREATE: ("name", "synced"),
     Act.PASSKEY_UPDATE: ("name",),
     Act.TOKEN_CREATE: ("name", "scopes", "expires_at"),
@@ -24,11 +26,11 @@ SHOWN: Final[Mapping[Act, tuple[str, ...]]] = {
     Act.PROJECT_UPDATE: ("name",),
     Act.PROJECT_DELETE: ("now",),
     Act.PROJECT_TRANSFER: ("org",),
-    Act.MEMBER_ADD: ("role",),
+    Act.MEMBER_ADD: ("role", "email"),
     Act.MEMBER_UPDATE: ("role",),
     Act.INVITE_CREATE: ("email", "role"),
     Act.INVITE_RESEND: ("email", "role"),
-    Act.INVITE_ACCEPT: ("role",),
+    Act.INVITE_ACCEPT: ("role", "already_member"),
     Act.ORG_CREATE: ("name", "slug"),
     Act.ORG_UPDATE: ("name",),
     Act.ORG_MEMBER_UPDATE: ("role",),
@@ -76,8 +78,14 @@ def shown_values(act: Act, method: str, sent: bytes, answer: bytes) -> Fields | 
     names = SHOWN.get(act)
     if names is None:
         return None
-    both = {**object_in(sent), **object_in(answer)}
+    both = {**object_in(sent), **_with_address(object_in(answer))}
     return {name: both[name] for name in names if name in both} or None
+
+
+def _with_address(answer: Fields) -> Fields:
+    """Return an answer; the address of a member, which is in its object `user`, is a field of the answer then."""
+    user = answer.get("user")
+    return {"email": user["email"], **answer} if isinstance(user, dict) and "email" in user else answer
 
 
 def object_in(body: bytes) -> Fields:

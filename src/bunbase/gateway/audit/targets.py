@@ -16,6 +16,7 @@ from bunbase.gateway.audit.shown import object_in
 PROJECT_ACTS: Final = frozenset({Act.PROJECT_UPDATE, Act.PROJECT_DELETE, Act.PROJECT_RESTORE, Act.PROJECT_TRANSFER})
 PLACES: Final = ("project", "org")  # placeholders of paths; an entry has the place besides its target
 INSIDE: Final = ("user", "project", "org")  # an answer's object: a member, or the place that an invitation was for
+UNCHANGED: Final = "already_member"  # an invitation that gave its holder nothing: no place has an entry of it
 IDS: Final = ("id", "client_id", "job", "uid")  # the fields of answers that name the new thing; the first one counts
 
 
@@ -32,6 +33,8 @@ def target_before(act: Act, caller: Caller, parameters: Mapping[str, Any]) -> st
 def target_after(act: Act, collection: str, answer: bytes) -> str:
     """Return the id of the thing that the act has made, or "". It counts only if the entry has no target yet."""
     made = object_in(answer)
+    if made.get(UNCHANGED):
+        return ""
     if act is Act.DOCUMENT_WRITE:
         return f"{collection}/{made['_id']}" if "_id" in made else ""
     for inside in INSIDE:

@@ -12,6 +12,9 @@ The life of one event:
        is delivered again, so receivers must be idempotent.
     5. If the delivery fails, the event waits for 1, 2, 4, … seconds, at most five minutes. Later events do not wait.
 
+Projects take turns: each gets one delivery before any gets the next one. So a project with a thousand events does not
+delay the event of another project. The project of an event is the member `project` of its payload.
+
 A room that uses an outbox has this table:
 
     CREATE TABLE outbox (
@@ -20,7 +23,11 @@ A room that uses an outbox has this table:
         payload jsonb NOT NULL,
         attempts int NOT NULL DEFAULT 0,
         due_at timestamptz NOT NULL DEFAULT now()
-    )
+    );
+
+and, if projects may have many events:
+
+    CREATE INDEX outbox_turns ON outbox ((coalesce(payload ->> 'project', '') COLLATE "C"), id);
 """
 
 from __future__ import annotations
@@ -40,8 +47,10 @@ RELAY_LIMIT = 100
 
 POST = "INSERT INTO outbox (topic, payload) VALUES ($1, $2)"
 DUE = """
-SELECT id, topic, payload, attempts FROM outbox WHERE due_at <= now()
-ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+SELECT id, topic, payload, attempts, coalesce(payload ->> 'project', '') AS project FROM outbox
+WHERE due_at <= now() AND coalesce(payload ->> 'project', '') COLLATE "C" >= $1
+ORDER BY coalesce(payload ->> 'project', '') COLLATE "C", id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+AFTER = "\x01"  # the smallest text: no id of a project is between a project and the project with this text behind it
 DONE = "DELETE FROM outbox WHERE id = $1"
 LATER = "UPDATE outbox SET attempts = attempts + 1, due_at = now() + make_interval(secs => $2) WHERE id = $1"
 
@@ -53,11 +62,13 @@ class Event(msgspec.Struct, frozen=True):
     topic: str
     payload: Any
     attempts: int
+    project: str
 
 
 class Outbox:
     def __init__(self, db: Database) -> None:
         self.db = db
+        self._turn = ""  # the smallest project whose turn it may be
 
     async def post(self, topic: str, payload: Any) -> None:
         """Add an event. Call this inside the transaction that the event reports."""
@@ -68,11 +79,19 @@ class Outbox:
         delivered = 0
         for _ in range(RELAY_LIMIT):
             async with self.db.transaction():
-                event = await self.db.one(Event, DUE)
+                event = await self._next()
                 if event is None:
                     return delivered
                 delivered += await self._deliver(deliver, event)
         return delivered
+
+    async def _next(self) -> Event | None:
+        """Lock and return the first event of the next project that has one which is due."""
+        event = await self.db.one(Event, DUE, self._turn)
+        if event is None and self._turn:
+            event = await self.db.one(Event, DUE, "")
+        self._turn = event.project + AFTER if event else ""
+        return event
 
     async def _deliver(self, deliver: Deliver, event: Event) -> bool:
         try:

@@ -21,7 +21,6 @@ from bunbase.pkg.totp import BEFORE_ALL, matching_step, new_totp_secret, totp_ur
 PENDING_FOR: Final = timedelta(minutes=15)
 MAX_FAILED: Final = 10  # wrong codes for one pending secret
 FACTOR: Final = "an authenticator app"
-ALL_FACTORS: Final = "the authenticator app, the recovery codes and all passkeys"
 
 
 class AuthenticatorApps(Generic[H]):
@@ -104,7 +103,7 @@ class AuthenticatorApps(Generic[H]):
                 await self.holders.change_version(user)
             if removed.any:
                 await note(user, CredentialEvent.FACTORS_REMOVED, "")
-                await self._tell_removed(holder, ALL_FACTORS)
+                await self._tell_removed(holder, removed.in_words)
         return True
 
     async def _replace_codes(self, user: str) -> RecoveryCodes:

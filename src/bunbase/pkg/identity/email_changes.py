@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final, Literal, Protocol
+from typing import Final, Generic, Literal, Protocol, TypeVar
 
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
@@ -32,10 +32,14 @@ class OwnAddress(Protocol):
     def verified(self) -> bool: ...
 
 
-class Addresses(Protocol):
+Own_co = TypeVar("Own_co", bound=OwnAddress, covariant=True)
+Own = TypeVar("Own", bound=OwnAddress)
+
+
+class Addresses(Protocol[Own_co]):
     """The addresses of the accounts of one pool."""
 
-    async def locked(self, id: str) -> OwnAddress | None:
+    async def locked(self, id: str) -> Own_co | None:
         """Return the address of an account; it cannot change until the transaction ends."""
         ...
 
@@ -44,11 +48,16 @@ class Addresses(Protocol):
         ...
 
 
-class EmailChanges:
-    """The changes of one pool. `url(token)`: the page to which the mails link."""
+class EmailChanges(Generic[Own]):
+    """The changes of one pool. `letters`: makes the letters of an account, in its language, also to an address that has
+    no account yet. `url(token)`: the page to which the mails link."""
 
     def __init__(
-        self, links: MailLinks, addresses: Addresses, letters: AccountLetters, url: Callable[[str], str]
+        self,
+        links: MailLinks,
+        addresses: Addresses[Own],
+        letters: Callable[[Own], AccountLetters],
+        url: Callable[[str], str],
     ) -> None:
         self.links = links
         self.stores = links.stores
@@ -69,8 +78,11 @@ class EmailChanges:
                 raise InvalidInput.at("/email", "This is the address of the account already.")
             await self.stores.mail_tokens.forget_of_account(user, CHANGE_OF_OLD, CHANGE_OF_NEW)
             await self.stores.email_changes.replace(user, new, not account.verified, expires_at)
-            asked = [await self._ask_old(user, account.email, new)] if account.verified else []
-            await self.stores.mails.post(*asked, await self._ask_new(user, new))  # in one call, or two could deadlock
+            letters = self.letters(account)
+            asked = [await self._ask_old(letters, user, account.email, new)] if account.verified else []
+            await self.stores.mails.post(
+                *asked, await self._ask_new(letters, user, new)
+            )  # in one call, or two could deadlock
 
     async def confirm(self, token: str, note: Note = no_note) -> Literal["pending", "changed"]:
         """Confirm a change for the address that the link was sent to. Raises: LinkExpired."""
@@ -86,23 +98,24 @@ class EmailChanges:
             if account is None or change is None:
                 raise LinkExpired(AGAIN)
             if not change.confirmed:
+                await note(found.user_id, CredentialEvent.EMAIL_CHANGE_AGREED, "")
                 return "pending"
             await stores.email_changes.forget(found.user_id)
             if not await self.addresses.set_email(found.user_id, change.new_email, now):
                 raise LinkExpired("The change is no longer possible: ask for it again.")
             await note(found.user_id, CredentialEvent.EMAIL_CHANGED, "")
             if account.email:
-                await stores.mails.post(self.letters.email_changed(account.email, change.new_email))
+                await stores.mails.post(self.letters(account).email_changed(account.email, change.new_email))
         return "changed"
 
-    async def _ask_old(self, user: str, old: str, new: str) -> Letter:
+    async def _ask_old(self, letters: AccountLetters, user: str, old: str, new: str) -> Letter:
         def letter(token: str) -> Letter:
-            return self.letters.change_of_old(old, new, self.url(token))
+            return letters.change_of_old(old, new, self.url(token))
 
         return await self.links.make(CHANGE_OF_OLD, old, user, VERIFY_SECONDS, letter)
 
-    async def _ask_new(self, user: str, new: str) -> Letter:
+    async def _ask_new(self, letters: AccountLetters, user: str, new: str) -> Letter:
         def letter(token: str) -> Letter:
-            return self.letters.change_of_new(new, self.url(token))
+            return letters.change_of_new(new, self.url(token))
 
         return await self.links.make(CHANGE_OF_NEW, new, user, VERIFY_SECONDS, letter)

@@ -14,6 +14,7 @@ class CredentialEvent(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"  # target: its name
     FACTORS_REMOVED = "factors_removed"  # all of them, by somebody who may do that
     EMAIL_CHANGED = "email_changed"
+    EMAIL_CHANGE_AGREED = "email_change_agreed"  # by the first of two addresses
     IDENTITY_LINKED = "identity_linked"  # target: the provider
     IDENTITY_REMOVED = "identity_removed"  # target: the provider
     TAKEN_OVER = "taken_over"  # target: the provider; see external_people.py

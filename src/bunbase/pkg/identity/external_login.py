@@ -36,7 +36,7 @@ from bunbase.pkg.identity.external import (
 )
 from bunbase.pkg.identity.problems import ExternalLoginExpired, LinkExpired, ProviderNotFound, ProviderUnavailable
 from bunbase.pkg.identity.redirects import with_parameters
-from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store import MAX_OPEN, IdentityStores
 from bunbase.pkg.identity.store.external_logins import ExternalCode, NewExternalLogin
 from bunbase.pkg.logger import logger
 from bunbase.pkg.oidc.person import Provider, ProviderAnswer, ProviderFailed, ProviderRefused, Secrets, challenge_of
@@ -89,7 +89,8 @@ class ExternalLogins:
     def provider(self, name: str) -> Provider:
         """Raises: ProviderNotFound."""
         if name not in self.providers:
-            raise ProviderNotFound
+            known = ", ".join(sorted(self.providers))
+            raise ProviderNotFound(f"The sign-in providers are: {known}." if known else "There is no sign-in provider.")
         return self.providers[name][1]
 
     async def start(self, name: str, start: ExternalStart) -> ExternalRedirect:
@@ -174,7 +175,7 @@ class ExternalLogins:
         """Return a ticket that links an identity to the account of a session. Raises: ProviderNotFound."""
         self.provider(name)
         ticket, until = new_secret(TICKET_PREFIX), self.clock.now() + timedelta(seconds=TICKET_SECONDS)
-        await self.stores.external_logins.add_ticket(fingerprint(ticket), name, session, until)
+        await self.stores.external_logins.add_ticket(fingerprint(ticket), name, session, until, MAX_OPEN)
         return LinkTicket(ticket, TICKET_SECONDS)
 
     async def _linking_session(self, name: str, ticket: str) -> str:

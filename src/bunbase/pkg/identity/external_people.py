@@ -14,7 +14,6 @@ from typing import Final, Generic, Protocol
 
 import msgspec
 
-from bunbase.pkg.identity.authenticator_apps import ALL_FACTORS
 from bunbase.pkg.identity.events import CredentialEvent, Note, no_note
 from bunbase.pkg.identity.external import Identities
 from bunbase.pkg.identity.external_login import ExternalLogins
@@ -167,4 +166,4 @@ class ExternalPeople(Generic[H]):
         if removed.any:
             await note(user, CredentialEvent.FACTORS_REMOVED, "")
             if person.email is not None:
-                await self.stores.mails.post(self.letters.factor_removed(person.email, ALL_FACTORS))
+                await self.stores.mails.post(self.letters.factor_removed(person.email, removed.in_words))

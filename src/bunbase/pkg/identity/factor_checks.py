@@ -20,7 +20,7 @@ from bunbase.pkg.errors import Problem, RateLimited
 from bunbase.pkg.identity.factors import PasskeyOptions
 from bunbase.pkg.identity.holders import H, Holders, Vault
 from bunbase.pkg.identity.problems import PasskeysUnavailable, WrongCode, WrongPasskey
-from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store import MAX_OPEN, IdentityStores
 from bunbase.pkg.identity.store.passkeys import PasskeyAct, StoredPasskey
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.account_letters import AccountLetters
@@ -125,7 +125,7 @@ class FactorChecks(Generic[H]):
 
     async def new_challenge(self, user: str | None, act: PasskeyAct) -> bytes:
         challenge, expires_at = new_challenge(), self.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
-        await self.stores.passkeys.add_challenge(_hash(challenge), act, user, expires_at)
+        await self.stores.passkeys.add_challenge(_hash(challenge), act, user, expires_at, MAX_OPEN)
         return challenge
 
     async def taken_challenge(self, credential: dict[str, Any], act: PasskeyAct, user: str | None) -> bytes | None:

@@ -42,7 +42,7 @@ class LinkExpired(Problem):
 
 
 class ProviderNotFound(Problem):
-    status, code, title = 404, "provider_not_found", "This installation has no such sign-in provider"
+    status, code, title = 404, "provider_not_found", "There is no such sign-in provider"
 
 
 class ProviderUnavailable(Problem):
@@ -70,7 +70,7 @@ class LastSignInMethod(Problem):
 
 
 class InvalidToken(Problem):
-    status, code, title = 401, "invalid_token", "This token is not valid; sign in again"
+    status, code, title = 401, "invalid_token", "This token is not valid; refresh it, and sign in if that is refused"
 
 
 class ReauthenticationRequired(Problem):

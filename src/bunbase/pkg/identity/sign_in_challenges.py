@@ -13,13 +13,12 @@ from typing import Final
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.identity.holders import Holder
 from bunbase.pkg.identity.problems import SecondFactorRequired
-from bunbase.pkg.identity.store import IdentityStores
+from bunbase.pkg.identity.store import MAX_OPEN, IdentityStores
 from bunbase.pkg.identity.store.factors import FactorCounts
 from bunbase.pkg.opaque import fingerprint, new_secret
 
 PREFIX: Final = "bsc"
 SECONDS: Final = 300
-MAX_OPEN: Final = 100  # challenges of one account; more are made only by a caller who has the password and guesses
 
 
 class SignInChallenges:

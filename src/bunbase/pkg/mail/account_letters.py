@@ -26,7 +26,7 @@ class AccountLetters:
     """`app`: the name that readers know. `project`: the project in whose name the mails are sent, or empty.
 
     `texts`: templates by their kind, in place of the built-in ones. `language`: of the texts. `asked_in`: the language
-    that the person who asks for the letters reads; empty if it is not known.
+    that the person who asks for the letters reads; empty if it is not known. `accent`: the colour of buttons.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class AccountLetters:
         texts: Mapping[str, Template] | None = None,
         language: str = ENGLISH,
         asked_in: str = "",
+        accent: str = "",
     ) -> None:
         self.app = app
         self.project = project
         self.texts = {**texts_in(language), **(texts or {})}
         self.language = language
         self.asked_in = asked_in
+        self.accent = accent
 
     def verify_email(self, email: str, url: str) -> Letter:
         fields = {"email": email, "url": url, "valid_for": VERIFY_FOR}
@@ -130,7 +132,7 @@ class AccountLetters:
     def compose(self, template: Template, email: str, fields: Mapping[str, str]) -> Letter:
         """Return a letter of this pool, with the texts of the pool."""
         all = {"app": self.app, **fields}
-        letter = compose(self.texts[template.kind], email, all, self.project, self.language)
+        letter = compose(self.texts[template.kind], email, all, self.project, self.language, self.accent)
         return msgspec.structs.replace(letter, fields=all, language=self.asked_in)
 
     def again(self, letter: Letter) -> Letter:

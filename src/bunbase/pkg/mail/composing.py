@@ -34,14 +34,19 @@ SCHEME: Final = re.compile(r":(?=[\w/])")
 
 
 def compose(
-    template: Template, to: str, fields: Mapping[str, str], project: str = "", language: str = ENGLISH
+    template: Template,
+    to: str,
+    fields: Mapping[str, str],
+    project: str = "",
+    language: str = ENGLISH,
+    accent: str = "",
 ) -> Letter:
     """Return the letter for an address.
 
     `fields`: `app`, the fields of the template, `url` if the template has a button, and `code` if the reader types one.
     `project`: the id of the project in whose name the mail is sent. Two fields are not texts of people: `url` is the
     link of the button, and `code` stands alone on its line.
-    `language`: of the texts of the template.
+    `language`: of the texts of the template. `accent`: the colour of the button; empty: the usual one.
     Raises: ValueError if a field is missing or `url` is not a complete address: the calling room has a bug.
     """
     fields = fields_in(language, fields)
@@ -58,7 +63,16 @@ def compose(
     )
     paragraphs = tuple(" ".join(paragraph.split()) for paragraph in body.split("\n\n"))
     content = Content(
-        known["app"], heading, paragraphs, button, url, code, footer, language, fallback_in(language) or FALLBACK
+        known["app"],
+        heading,
+        paragraphs,
+        button,
+        url,
+        code,
+        footer,
+        language,
+        fallback_in(language) or FALLBACK,
+        accent,
     )
     return Letter(
         to=to,

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from bunbase.pkg.colours import ACCENT, readable, text_on
+
 FONT: Final = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 MONOSPACE: Final = "font-family:ui-monospace,Menlo,Consolas,monospace"
 
@@ -31,8 +33,8 @@ HEAD: Final = """\
   .text {{ color: #eceef2 !important; }}
   .small {{ color: #aab1bd !important; border-color: #363b45 !important; }}
   .code {{ background: #2a2e37 !important; color: #eceef2 !important; }}
-  .button {{ background: #8ab4ff !important; color: #10131a !important; }}
-  .address {{ color: #8ab4ff !important; }}
+  .button {{ background: {dark_button} !important; color: {dark_label} !important; }}
+  .address {{ color: {dark_link} !important; }}
 }}
 </style>
 </head>
@@ -58,11 +60,11 @@ CODE: Final = (
 )
 BUTTON: Final = (
     '<p style="margin:24px 0"><a class="button" href="{url}" style="display:inline-block;padding:12px 22px;'
-    "border-radius:8px;background:#1d4fd7;color:#ffffff;font-size:16px;font-weight:600;text-decoration:none"
+    "border-radius:8px;background:{button};color:{on_button};font-size:16px;font-weight:600;text-decoration:none"
     '">{label}</a></p>\n'
     '<p class="small" style="margin:0 0 16px;font-size:14px;line-height:1.5;color:#565d6b">'
     "{fallback}<br>"
-    '<a class="address" href="{url}" style="color:#1d4fd7;overflow-wrap:anywhere">{url}</a></p>'
+    '<a class="address" href="{url}" style="color:{link};overflow-wrap:anywhere">{url}</a></p>'
 )
 FOOTER: Final = (
     '<p class="small" style="margin:24px 0 0;padding-top:16px;border-top:1px solid #dfe2e8;font-size:14px;'
@@ -73,10 +75,24 @@ FOOTER: Final = (
 FALLBACK: Final = "If the button does not work, open this address:"
 
 
+class Colours(msgspec.Struct, frozen=True):
+    """The colours of the button and of the link below it, in light and in dark."""
+
+    button: str = "#1d4fd7"
+    on_button: str = "#ffffff"
+    link: str = "#1d4fd7"
+    dark_button: str = "#8ab4ff"
+    dark_label: str = "#10131a"
+    dark_link: str = "#8ab4ff"
+
+
+USUAL: Final = Colours()
+
+
 class Content(msgspec.Struct, frozen=True):
     """The parts of a mail, as plain text. `button` labels the link `url`; `code`: a code to type. Both may be empty.
 
-    `fallback`: the sentence above the address of the button.
+    `fallback`: the sentence above the address of the button. `accent`: the colour of the button; empty: the usual one.
     """
 
     app: str
@@ -88,22 +104,35 @@ class Content(msgspec.Struct, frozen=True):
     footer: str = ""
     language: str = "en"
     fallback: str = FALLBACK
+    accent: str = ""
 
 
 def html_of(content: Content) -> str:
     """Return the HTML page. Every text is escaped."""
+    colours = msgspec.structs.asdict(colours_of(content.accent))
     parts = [PARAGRAPH.format(text=escape(paragraph)) for paragraph in content.paragraphs]
     if content.code:
         parts.append(CODE.format(code=escape(content.code), font=MONOSPACE))
     if content.url:
         parts.append(
-            BUTTON.format(url=escape(content.url), label=escape(content.button), fallback=escape(content.fallback))
+            BUTTON.format(
+                url=escape(content.url), label=escape(content.button), fallback=escape(content.fallback), **colours
+            )
         )
     if content.footer:
         parts.append(FOOTER.format(text=escape(content.footer)))
     known = {"heading": escape(content.heading), "language": escape(content.language)}
     body = BODY.format(**known, app=escape(content.app), font=FONT, parts="\n".join(parts))
-    return HEAD.format(**known) + body
+    return HEAD.format(**known, **colours) + body
+
+
+def colours_of(accent: str) -> Colours:
+    """Return the colours of a mail. A link keeps the usual colour where the accent could not be read."""
+    if not ACCENT.fullmatch(accent):
+        return USUAL
+    label = text_on(accent)
+    link, dark_link = readable(accent, "#ffffff", USUAL.link), readable(accent, "#1f2229", USUAL.dark_link)
+    return Colours(accent, label, link, accent, label, dark_link)
 
 
 def text_of(content: Content) -> str:

@@ -281,11 +281,11 @@ MEMBER_INVITE: Final = Template(
     "member_invite",
     subject="$inviter invites you to $target",
     heading="You are invited to $target",
-    body="$inviter ($inviter_email) invites you to work on $target at $app. Your role: $role.\n\n"
+    body="$inviter ($inviter_email) invites you to work on the $kind $target at $app. Your role: $role.\n\n"
     "The invitation is valid for $valid_for.",
     button="Accept the invitation",
     footer="If you do not know $inviter, you can ignore this mail.",
-    fields=frozenset({"inviter", "inviter_email", "target", "role", "valid_for"}),
+    fields=frozenset({"inviter", "inviter_email", "kind", "target", "role", "valid_for"}),
     useful_seconds=DAY,
 )
 USER_INVITE: Final = Template(

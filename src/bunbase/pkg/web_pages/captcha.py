@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -48,18 +49,19 @@ WIDGETS: Final = {
 }
 
 
-def widget(provider: str, site_key: str, language: str, without_script: str) -> str:
-    """Return the widget, for the end of a form. `without_script`: the text for browsers that run no scripts.
+def widget(provider: str, site_key: str, language: str, missing: str) -> str:
+    """Return the widget, for the end of a form. `missing`: the text that stands in its place until it appears, with
+    `{host}` for the host of its script.
 
     The small size fits on a phone.
     """
     found = WIDGETS[provider]
     src = escape(found.script.format(language=language))
     attributes = f'data-sitekey="{escape(site_key)}" data-size="compact" data-language="{escape(language)}"'
+    told = escape(missing.format(host=urlsplit(found.script).hostname))
     return (
-        f'<div class="captcha"><div class="{found.css}" {attributes}></div></div>\n'
-        f'<script src="{src}" async defer></script>\n'
-        f'<noscript><p class="bad">{escape(without_script)}</p></noscript>'
+        f'<div class="captcha"><div class="{found.css}" {attributes}></div>\n<p class="small">{told}</p></div>\n'
+        f'<script src="{src}" async defer></script>'
     )
 
 

@@ -1,8 +1,9 @@
 """The HTML of all pages, and the headers with which they are sent.
 
-A page has no scripts except the one in `passkeys.py`, no images and no addresses of other servers; the policy in
-`HEADERS` forbids them. So a text that was not escaped by mistake could not run as a script, and could not send a token
-or a password elsewhere. A page that needs more, such as the widget of a captcha, names it with `allow`.
+A page has no scripts except those in `passkeys.py` and `copying.py`, no images but drawn ones, and no addresses of
+other servers; the policy in `HEADERS` forbids them. So a text that was not escaped by mistake could not run as a
+script, and could not send a token or a password elsewhere. A page that needs more, such as the widget of a captcha,
+names it with `allow`.
 
 The addresses of pages contain tokens. `Referrer-Policy: same-origin` never sends an address to another site. The
 stricter `no-referrer` would make browsers send `Origin: null` with each form (Fetch §3.2.5), and then the server could
@@ -17,6 +18,8 @@ import re
 from collections.abc import Sequence
 from html import escape
 from typing import Final
+
+from bunbase.pkg.colours import ACCENT, readable, text_on
 
 STYLE: Final = """
 :root { color-scheme: light dark; --page: #f4f5f7; --card: #ffffff; --line: #c9ced8; --edge: #7b8394; --text: #14171d;
@@ -40,9 +43,9 @@ input { width: 100%; min-height: 44px; margin: 0 0 16px; padding: 8px 12px; bord
 button, a.button { display: block; width: 100%; min-height: 44px; margin: 4px 0 8px; padding: 9px 20px;
   border: 1px solid var(--button); border-radius: 8px; background: var(--button); color: var(--on-button);
   font: inherit; font-weight: 600; text-align: center; text-decoration: none; cursor: pointer; }
-button.second, a.button { border-color: var(--edge); background: transparent; color: var(--text); }
+button.second, a.second { border-color: var(--edge); background: transparent; color: var(--text); }
 button:hover, a.button:hover { filter: brightness(1.08); }
-button.second:hover, a.button:hover { background: var(--page); }
+button.second:hover, a.second:hover { background: var(--page); }
 input[aria-invalid] { border-color: var(--bad); }
 input + .small { margin: -10px 0 16px; }
 .divider { display: flex; align-items: center; gap: 12px; margin: 20px 0 12px; color: var(--small); font-size: 14px; }
@@ -50,6 +53,12 @@ input + .small { margin: -10px 0 16px; }
 .end { margin: 20px 0 0; text-align: center; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .captcha { min-height: 144px; margin: 0 0 16px; }
+.captcha > :not(:empty) + p { display: none; }
+.captcha > p { animation: appear 1ms 3s backwards; }
+@keyframes appear { from { visibility: hidden; } }
+@media (scripting: none) { .captcha > p { animation: none; } }
+.qr { max-width: 240px; margin: 0 auto 16px; }
+.qr svg { display: block; border-radius: 8px; }
 form p:empty { margin: 0; }
 .small { color: var(--small); font-size: 14px; }
 .app { margin: 0 0 20px; color: var(--small); font-weight: 600; }
@@ -59,8 +68,15 @@ form p:empty { margin: 0; }
 dt { color: var(--small); font-size: 14px; }
 dd { margin: 0 0 8px; }
 """
-SAME_CONTRAST: Final = 0.179  # the luminance at which black and white text have the same contrast
-STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+CARDS: Final = {"light": "#ffffff", "dark": "#1f2229"}  # the ground of links, as the style has it
+
+
+def script_hash(text: str) -> str:
+    """Return the hash with which a policy names a script or a style."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+STYLE_HASH: Final = script_hash(STYLE)
 POLICY: Final = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -73,8 +89,10 @@ HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
     "x-robots-tag": "noindex",
 }
-ACCENT: Final = re.compile(r"#[0-9a-f]{6}")
-ACCENT_TAG: Final = re.compile(r"<style>(:root \{ --button: #[0-9a-f]{6}; --on-button: #(?:000000|ffffff); \})</style>")
+ACCENT_TAG: Final = re.compile(
+    r"<style>(:root \{ --button: #[0-9a-f]{6}; --on-button: #(?:000000|ffffff); \}"
+    r"(?:\n@media \(prefers-color-scheme: (?:light|dark)\) \{ :root \{ --accent: #[0-9a-f]{6}; \} \})*)</style>"
+)
 PAGE: Final = """\
 <!doctype html>
 <html lang="{language}">
@@ -99,7 +117,7 @@ PAGE: Final = """\
 def page(app: str, title: str, *parts: str, language: str = "en", accent: str = "") -> str:
     """Return a page. `app`: the name of the site. `title` is plain text; the parts are HTML from the functions below.
 
-    `language`: of the texts, as BCP 47 writes it. `accent`: the colour of buttons, such as `#1d4fd7`.
+    `language`: of the texts, as BCP 47 writes it. `accent`: the colour of buttons and links, such as `#1d4fd7`.
     """
     body = "\n".join(part for part in parts if part)
     known = {"style": STYLE, "accent": _accent_style(accent) if ACCENT.fullmatch(accent) else ""}
@@ -120,24 +138,16 @@ def allow(policy: str, directive: str, *sources: str) -> str:
 def with_accent(policy: str, text: str) -> str:
     """Return a policy that also allows the colour of a page's buttons, if it has one."""
     found = ACCENT_TAG.search(text)
-    return policy if found is None else allow(policy, "style-src", f"'sha256-{_hash(found[1])}'")
+    return policy if found is None else allow(policy, "style-src", f"'sha256-{script_hash(found[1])}'")
 
 
 def _accent_style(accent: str) -> str:
-    """Return the style of buttons. Their text is black or white: one of both always has a contrast of 4.5 or more."""
-    on = "#000000" if _luminance(accent) > SAME_CONTRAST else "#ffffff"
-    return f"<style>:root {{ --button: {accent}; --on-button: {on}; }}</style>"
-
-
-def _luminance(colour: str) -> float:
-    """Return the relative luminance of a colour (WCAG 2.2)."""
-    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    """Return the style of buttons and links. Links keep the usual colour where this one could not be read."""
+    style = f":root {{ --button: {accent}; --on-button: {text_on(accent)}; }}"
+    for scheme, card in CARDS.items():
+        if readable(accent, card, ""):
+            style += f"\n@media (prefers-color-scheme: {scheme}) {{ :root {{ --accent: {accent}; }} }}"
+    return f"<style>{style}</style>"
 
 
 def paragraph(text: str) -> str:
@@ -158,9 +168,9 @@ def link(url: str, label: str) -> str:
     return f'<p><a href="{escape(url)}">{escape(label)}</a></p>'
 
 
-def button_link(url: str, label: str) -> str:
-    """Return a link that looks like a button."""
-    return f'<a class="button" href="{escape(url)}">{escape(label)}</a>'
+def button_link(url: str, label: str, main: bool = False) -> str:
+    """Return a link that looks like a button. `main`: it is the usual way to go on from the page."""
+    return f'<a class="{"button" if main else "button second"}" href="{escape(url)}">{escape(label)}</a>'
 
 
 def divider(text: str) -> str:
@@ -178,8 +188,9 @@ def facts(*pairs: tuple[str, str]) -> str:
     return "<dl>" + "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs) + "</dl>"
 
 
-def items(texts: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
+def items(texts: Sequence[str], id: str = "") -> str:
+    named = f' id="{escape(id)}"' if id else ""
+    return f"<ul{named}>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
 
 def code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The form that signs in with a passkey on a page, and its script: the only one that any page may run.
+"""The form that signs in with a passkey on a page, and its script.
 
 The policy of the page allows this very text by its hash. Without the script, the form stays hidden, and the rest of the
 page works as before.
@@ -6,14 +6,12 @@ page works as before.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from html import escape
 from typing import Final
 
 from bunbase.pkg.web_pages.forms import button, hidden
-from bunbase.pkg.web_pages.layout import allow
+from bunbase.pkg.web_pages.layout import allow, script_hash
 
 SCRIPT: Final = """
 for (const form of document.querySelectorAll("form[data-options]")) {
@@ -37,7 +35,7 @@ for (const form of document.querySelectorAll("form[data-options]")) {
   });
 }
 """
-SCRIPT_HASH: Final = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+SCRIPT_HASH: Final = script_hash(SCRIPT)
 SCRIPT_TAG: Final = f"<script>{SCRIPT}</script>"
 LABEL: Final = "Use a passkey"
 FAILED: Final = "The passkey could not be used. Try again, or sign in in another way."

@@ -17,9 +17,9 @@ from litestar.response import Redirect
 from bunbase.pkg.errors import Forbidden, Problem
 from bunbase.pkg.modules import Site
 from bunbase.pkg.own_cookies import is_https, own_cookie
+from bunbase.pkg.web_pages import copying, passkeys
 from bunbase.pkg.web_pages.forms import MAX_FORM_BYTES, read_form
 from bunbase.pkg.web_pages.layout import HEADERS, with_accent
-from bunbase.pkg.web_pages.passkeys import SCRIPT_TAG, with_script
 
 AnyRequest = Request[Any, Any, Any]
 Html = Response[str]
@@ -58,12 +58,13 @@ class PageRoutes:
 
 
 def html(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Html:
-    """Return a page. Its policy allows the script of passkeys and the colour of buttons only if the page has them; all
-    other texts are escaped."""
+    """Return a page. Its policy allows our scripts and the colour of buttons only if the page has them; all other texts
+    are escaped."""
     sent = HEADERS | (headers or {})
     sent["content-security-policy"] = with_accent(sent["content-security-policy"], text)
-    if SCRIPT_TAG in text:
-        sent["content-security-policy"] = with_script(sent["content-security-policy"])
+    for part in (passkeys, copying):
+        if part.SCRIPT_TAG in text:
+            sent["content-security-policy"] = part.with_script(sent["content-security-policy"])
     return Response(text, media_type="text/html", status_code=status, headers=sent)
 
 

@@ -7,10 +7,11 @@ this file copies them. An entry keeps its id, so a job that is killed between th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from bunbase.contracts.audit import ActorKind
-from bunbase.contracts.bunauth.activity import ActivityOutcome, UnauditedActivity
+from bunbase.contracts.bunauth.activity import Activity, ActivityOutcome, UnauditedActivity
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.jobs import Job
@@ -24,21 +25,26 @@ DONE, REFUSED = 200, 401
 def activity_job(store: AuditStore, bunauth: BunAuth, clock: Clock) -> Job:
     async def work() -> None:
         while found := await bunauth.unaudited_activity():
+            inviters = tuple({one.entry.target for one in found if one.entry.action == Activity.OPEN} - {""})
+            addresses = {one.id: one.email for one in await bunauth.accounts(inviters)} if inviters else {}
             for one in found:
-                await store.add_once(_row(one, clock))
+                await store.add_once(_row(one, clock, addresses))
             await bunauth.activity_audited(tuple(one.entry.id for one in found))
 
     return Job("platform.audit_activity", work, EVERY_SECONDS)
 
 
-def _row(one: UnauditedActivity, clock: Clock) -> AuditRow:
+def _row(one: UnauditedActivity, clock: Clock, addresses: Mapping[str, str]) -> AuditRow:
     """Return the entry. Nobody knows who made a refused attempt, so the account is its target and not its actor.
+
+    If the target is an account, the entry has its address too. `addresses`: of accounts that have invited, by their id.
 
     Refused attempts have the time at which they are copied: they were counted for an hour, and a reader who follows the
     log must not miss them.
     """
     entry, done = one.entry, one.entry.outcome is ActivityOutcome.DONE
     target = entry.target if done else one.user
+    address = addresses.get(target) if done else one.email
     method = {} if entry.method is None else {"method": entry.method.value}
     return AuditRow(
         id=f"{PREFIX}_{entry.id.rpartition('_')[2]}",
@@ -54,6 +60,6 @@ def _row(one: UnauditedActivity, clock: Clock) -> AuditRow:
         agent=entry.agent,
         request_id="",
         status=DONE if done else REFUSED,
-        after=method or None,
+        after=method | ({"email": address} if address else {}) or None,
         count=entry.count,
     )

@@ -1,19 +1,30 @@
-"""The values of a thing before an act changes it, for the acts on things that Platform itself stores."""
+"""The values of a thing before an act changes it, for the acts on things that Platform itself stores, and on people.
+
+An entry keeps the address of the person whom an act is about, because the account may be deleted later. It has the
+address only if the person is a member of the place, or the caller administrates the installation: anybody could name
+the id of a stranger, and then read the address in the log of an own project.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from bunbase.contracts.acts import Act
 from bunbase.contracts.audit import AuditedAct
+from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.caller import Caller
+from bunbase.pkg.errors import Unreachable
 from bunbase.platform.store import Stores
 from bunbase.platform.store.groups import Group, GroupKind
 
 Values = dict[str, Any]
+
+ADDRESS_SECONDS: Final = 1.0  # after it, the entry is stored without the address: the gateway waits for it
 
 # acts on a project that its organisation sees in its own log
 SEEN_BY_ORG: Final = frozenset(
@@ -30,25 +41,36 @@ SEEN_BY_ORG: Final = frozenset(
 
 
 class BeforeActs:
-    def __init__(self, stores: Stores) -> None:
+    def __init__(self, stores: Stores, bunauth: BunAuth) -> None:
         self.stores = stores
+        self.bunauth = bunauth
         self.readers: dict[str, Callable[[str, str], Awaitable[Values | None]]] = {
             Act.PROJECT_UPDATE.value: self._project,
             Act.PROJECT_DELETE.value: self._project,
             Act.PROJECT_RESTORE.value: self._project,
             Act.PROJECT_TRANSFER.value: self._org,
-            Act.MEMBER_UPDATE.value: self._member,
-            Act.MEMBER_REMOVE.value: self._member,
-            Act.MEMBER_LEAVE.value: self._member,
+            Act.MEMBER_UPDATE.value: partial(self._member, GroupKind.PROJECT),
+            Act.MEMBER_REMOVE.value: partial(self._member, GroupKind.PROJECT),
+            Act.MEMBER_LEAVE.value: partial(self._member, GroupKind.PROJECT),
             Act.KEY_UPDATE.value: self._key,
             Act.KEY_DELETE.value: self._key,
             Act.KEY_ROTATE.value: self._key,
         }
+        self.readers_of_orgs = dict.fromkeys(
+            (Act.ORG_MEMBER_UPDATE.value, Act.ORG_MEMBER_REMOVE.value, Act.ORG_MEMBER_LEAVE.value),
+            partial(self._member, GroupKind.ORG),
+        )
 
-    async def values(self, project: str, act: AuditedAct) -> Values | None:
-        """Return the values of the target before the act, or None if there is no target or it has no such values."""
-        reader = self.readers.get(act.action)
-        return None if reader is None or not project else await reader(project, act.target)
+    async def values(self, caller: Caller, org: str, act: AuditedAct) -> Values | None:
+        """Return the values of the target before the act, or None if there is no target or it has no such values.
+
+        `org`: the organisation whose log has the act, or "".
+        """
+        if act.action == Act.ACCOUNT_RESET_FACTORS and caller.developer is not None and caller.developer.admin:
+            return await self._address(act.target)
+        place, readers = (caller.project, self.readers) if caller.project else (org, self.readers_of_orgs)
+        reader = readers.get(act.action)
+        return None if reader is None or not place else await reader(place, act.target)
 
     async def org(self, caller: Caller, act: AuditedAct) -> str:
         """Return the id of the organisation whose log has the act, or "".
@@ -79,11 +101,18 @@ class BeforeActs:
     async def _org(self, project: str, _target: str) -> Values | None:
         return {"org": await self.stores.projects.org_of(project)}
 
-    async def _member(self, project: str, target: str) -> Values | None:
-        found = (
-            await self.stores.members.find(Group(GroupKind.PROJECT, project), target) if "\0" not in target else None
-        )
-        return None if found is None else {"role": found.role}
+    async def _member(self, kind: GroupKind, place: str, target: str) -> Values | None:
+        found = await self.stores.members.find(Group(kind, place), target) if "\0" not in target else None
+        return None if found is None else {"role": found.role, **await self._address(target)}
+
+    async def _address(self, account: str) -> Values:
+        """Return the address of an account, or {} if there is none or BunAuth does not answer: the act goes on."""
+        try:
+            async with asyncio.timeout(ADDRESS_SECONDS):
+                found = await self.bunauth.accounts((account,))
+        except (TimeoutError, Unreachable):
+            return {}
+        return {"email": found[0].email} if found else {}
 
     async def _key(self, project: str, target: str) -> Values | None:
         key = await self.stores.keys.find(project, target) if "\0" not in target else None

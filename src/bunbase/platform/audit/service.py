@@ -34,7 +34,8 @@ class Audit:
         self.clock = clock
 
     async def begin_act(self, caller: Caller, act: AuditedAct) -> str:
-        before, org = await self.before.values(caller.project, act), await self.before.org(caller, act)
+        org = await self.before.org(caller, act)
+        before = await self.before.values(caller, org, act)
         row = self._row(caller, act, before=before, org=org)
         await self.store.add(row)
         return row.id

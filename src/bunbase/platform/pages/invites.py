@@ -141,15 +141,16 @@ def ask_for_second_factor(token: str, challenge: str, error: str = "") -> str:
 def accepted(joined: AcceptedInvite, public_url: str) -> str:
     place = joined.project or joined.org
     name, slug = (place.name, place.slug) if place else ("", "")
-    about = facts(("Name", name), ("Slug", slug), ("Role", joined.role.value))
+    about = facts(("Project" if joined.project else "Organisation", name), ("Slug", slug), ("Role", joined.role.value))
     command = f"bunbase projects use {slug}" if joined.project else f"bunbase members list --org {slug}"
     login = command_for(public_url, "bunbase login")
-    return page("You are a member now", about, paragraph(f"On your machine: {login}, and then {command}"))
+    title = "You are a member already" if joined.already_member else "You are a member now"
+    return page(title, about, paragraph(f"On your machine: {login}, and then {command}"))
 
 
 def _about(invitation: OpenInvitation) -> str:
     return facts(
-        ("You are invited to", invitation.target),
+        (f"You are invited to the {invitation.kind.value}", invitation.target),
         ("Role", invitation.role.value),
         ("By", invitation.inviter or "a former member"),
         ("Sent to", invitation.email),

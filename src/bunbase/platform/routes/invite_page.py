@@ -19,9 +19,10 @@ from bunbase.contracts.bunauth.problems import (
     WrongCode,
 )
 from bunbase.contracts.caller import Caller
-from bunbase.contracts.platform import AcceptedInvite, InviteNotFound, Platform
+from bunbase.contracts.platform import AcceptedInvite, Platform
 from bunbase.pkg.errors import InvalidInput, Problem, RateLimited
 from bunbase.pkg.http import Injected
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.modules import Site
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, sent_cookie
 from bunbase.platform.pages import invites
@@ -148,9 +149,9 @@ def _pass(request: AnyRequest, site: Site) -> str:
 
 
 def _given(token: str) -> str:
-    """Return the token of a form. Raises: InviteNotFound."""
+    """Return the token of a form. Raises: LinkExpired."""
     if not 0 < len(token) <= MAX_LINK:
-        raise InviteNotFound("Open the link of the mail once more.")
+        raise LinkExpired("This link is not complete: copy the whole link of the mail.")
     return token
 
 

@@ -93,7 +93,7 @@ class PlatformService(InviteMethods):
         mail = InviteMail(stores.mails, around.bunauth)
         self.invitations = Invitations(stores, groups, self.people, mail, clock, settings, around.public_url)
         self.leaving = Leaving(stores, around.bunauth, clock)
-        self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores), groups.find, clock)
+        self.audit_log = Audit(AuditStore(stores.db), BeforeActs(stores, around.bunauth), groups.find, clock)
         of_invitations = (self.invitations, around.bunauth, self.audit_log)
         self.newcomers = NewcomerAcceptance(*of_invitations, around.sends_mail)
         self.invite_acceptance = InviteAcceptance(*of_invitations, self.newcomers)

@@ -31,7 +31,7 @@ class InviteAcceptance:
         target = await self.invitations.stores.name_of(found.group)
         ways = await self.bunauth.page_ways(ActPage(PageName.INVITE, token), cookie)
         inviter, opening = inviters[0].email if inviters else "", await self.newcomers.opening(found)
-        return OpenInvitation(target, found.role, found.email, inviter, ways, opening)
+        return OpenInvitation(target, found.role, found.email, inviter, ways, opening, found.kind.in_words)
 
     async def by_password(self, caller: Caller, token: str, email: str, password: str) -> AcceptedInvite:
         await self.invitations.check(token)  # before the password is hashed, which is expensive
@@ -54,6 +54,13 @@ class InviteAcceptance:
         except Problem as problem:
             await self.audit.end_act(entry, ActEnd(problem.status))
             raise
-        project, org = (place.id if place else "" for place in (joined.project, joined.org))
-        await self.audit.end_act(entry, ActEnd(200, {"role": joined.role.value}, project or org, project, org))
+        await self.audit.end_act(entry, _end(joined))
         return joined
+
+
+def _end(joined: AcceptedInvite) -> ActEnd:
+    """Return the outcome. If nothing was changed, the place has no entry, and only the installation's log has it."""
+    if joined.already_member:
+        return ActEnd(200, {"role": joined.role.value, "already_member": True})
+    project, org = (place.id if place else "" for place in (joined.project, joined.org))
+    return ActEnd(200, {"role": joined.role.value}, project or org, project, org)

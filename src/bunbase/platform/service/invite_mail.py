@@ -45,6 +45,7 @@ class InviteMail:
             "app": APP,
             "inviter": name,
             "inviter_email": email,
+            "kind": group.kind.in_words.value,
             "target": target,
             "role": invite.role.value,
             "valid_for": in_words(_rest(lifetime)),

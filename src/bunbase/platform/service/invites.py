@@ -12,16 +12,20 @@ The life of an invitation:
     3. `accept` makes the caller a member. The invitation is good only while the person who sent it may still give that
        role: an admin who is removed cannot come back through an invitation of their own.
     4. The invitation remembers the account. A repeated request of this account gets the same answer, and every other
-       account gets the answer to an unknown token. It is deleted a day after its end.
+       account gets the answer to an unknown token (410). It is deleted a day after its end.
+    5. A member who has the role already, or a stronger one, gets nothing by the invitation. So it stays open for the
+       person for whom it was meant: a member who tries the link first does not use it up.
 
 Records: docs/decisions/0047-people-own-projects-through-organisations.md, and 0058 for people without an account.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
+
+import msgspec
 
 from bunbase.contracts.caller import RANK, Act, Caller, Developer, Role
 from bunbase.contracts.invitations import MAILED, SHOWN
@@ -38,6 +42,7 @@ from bunbase.pkg.clock import Clock
 from bunbase.pkg.command_hints import command_for
 from bunbase.pkg.cursors import cut_page, page_start
 from bunbase.pkg.errors import InvalidInput, RateLimited
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.service.groups import Groups
@@ -87,7 +92,7 @@ class Invitations:
         group = await self.groups.find_to_change(caller, org, Act.INVITE_CREATE)
         name, links = await self.mail.name_of(inviter), Links(self.public_url)
         admits = await self.mail.bunauth.admits_newcomers(inviter.id)
-        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits)
+        invite = Invite(new_id("ivt"), email, role, now, now + LIFETIME, links.shown, admits, *_sender(inviter))
         async with self.stores.changing(group):
             earlier = await self.stores.invites.earlier(group, email, now)  # which this one ends
             strongest = (role, earlier.role if earlier else role)
@@ -106,7 +111,7 @@ class Invitations:
         start = page_start(query, cursor, str, "")
         found = await self.stores.invites.of(group, self.clock.now(), limit + 1, start)
         page, next = cut_page(found, limit, query, lambda invite: invite.id)
-        return Invites(tuple(page), next)
+        return Invites(await self._with_inviters(group, page), next)
 
     async def resend(self, caller: Caller, org: str | None, id: str) -> Invite:
         inviter, now = caller.signed_in(), self.clock.now()
@@ -116,7 +121,9 @@ class Invitations:
         async with self.stores.changing(group):
             old = await self._open(group, caller, id)
             earlier = await self.stores.invites.earlier(group, old.email, now)
-            invite = Invite(id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits)
+            invite = Invite(
+                id, old.email, old.role, old.created_at, now + LIFETIME, links.shown, admits, *_sender(inviter)
+            )
             await self.stores.invites.renew(group, id, links.hashes, inviter.id, now, invite.expires_at)
             if not await self._send(group, inviter, name, invite, links.mailed) and earlier and earlier.mail_hash:
                 await self.stores.invites.renew_mail(group, id, earlier.mail_hash, now)
@@ -138,86 +145,98 @@ class Invitations:
         if found.accepted_by is None:
             await self._check_inviter(found)
         async with self.locked(token) as sent:
-            if sent.accepted_by is None:
-                await self.join_now(sent, developer)
-            elif sent.accepted_by != developer:
+            if sent.accepted_by not in (None, developer):
                 raise self._accepted()
-        return await self.joined(sent.group, developer)
+            joins = sent.accepted_by is None and await self.join_now(sent, developer)
+        joined = await self.joined(sent.group, developer)
+        return joined if joins else msgspec.structs.replace(joined, already_member=True)
 
     async def find_open(self, token: str) -> SentInvite:
-        """Return the invitation of a link that can be accepted now. Raises: InviteNotFound."""
+        """Return the invitation of a link that can be accepted now. Raises: LinkExpired."""
         found = await self._sent(fingerprint(token))
         self.check_open(found)
         await self._check_inviter(found)
         return found
 
     def check_open(self, sent: SentInvite) -> None:
-        """Raises: InviteNotFound."""
+        """Raises: LinkExpired."""
         if sent.accepted_by is not None:
             raise self._accepted()
         if sent.expires_at <= self.clock.now():
-            raise InviteNotFound(EXPIRED)
+            raise LinkExpired(EXPIRED)
 
-    def _accepted(self) -> InviteNotFound:
+    def _accepted(self) -> LinkExpired:
         login = command_for(self.public_url, "bunbase login")
-        return InviteNotFound(
+        return LinkExpired(
             f"It was accepted already. If you accepted it, you are a member: sign in, in a terminal, with {login}. "
             "Otherwise ask the person who invited you for a new invitation."
         )
 
     @asynccontextmanager
     async def locked(self, token: str) -> AsyncIterator[SentInvite]:
-        """Run the block in a transaction, while nobody else changes the invitation. Raises: InviteNotFound."""
+        """Run the block in a transaction, while nobody else changes the invitation. Raises: LinkExpired."""
         hash = fingerprint(token)
         sent = await self._sent(hash)
         try:
             async with self.stores.changing(sent.group):
                 yield await self._sent(hash)  # as it is now that nobody else can change it
         except (ProjectNotFound, OrganisationNotFound):
-            raise InviteNotFound(ASK_AGAIN) from None
+            raise LinkExpired(ASK_AGAIN) from None
 
     async def check(self, token: str) -> None:
-        """Raises: InviteNotFound, unless the link belongs to an invitation, which may be accepted already."""
+        """Raises: LinkExpired, unless the link belongs to an invitation, which may be accepted already."""
         await self._sent(fingerprint(token))
 
     async def check_acceptable(self, sent: SentInvite) -> None:
-        """Raises: InviteNotFound, unless the invitation can be accepted now."""
+        """Raises: LinkExpired, unless the invitation can be accepted now."""
         self.check_open(sent)
         inviter = await self.stores.members.role(sent.group, sent.invited_by)
         if inviter is None or RANK[inviter] < max(RANK[Role.ADMIN], RANK[sent.role]):
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
 
-    async def join_now(self, sent: SentInvite, developer: str) -> None:
-        """Make an account a member. Call this in the block of `locked`. Raises: InviteNotFound, InvalidInput."""
+    async def join_now(self, sent: SentInvite, developer: str) -> bool:
+        """Make an account a member. False if it has the role already, or a stronger one: then nothing is changed.
+
+        Call this in the block of `locked`. Raises: LinkExpired, InvalidInput.
+        """
         members, group, now = self.stores.members, sent.group, self.clock.now()
         await self.check_acceptable(sent)
         found = await members.find(group, developer)
         own = None if found is None else found.own_role
         if own is None:
             await self.people.check_room(group)
-        if own is None or RANK[own] < RANK[sent.role]:
-            await members.put(group, developer, sent.role, now, forget_at(self.clock))
+        elif RANK[own] >= RANK[sent.role]:
+            return False
+        await members.put(group, developer, sent.role, now, forget_at(self.clock))
         await self.stores.invites.accept(sent.id, developer)
+        return True
 
     async def joined(self, group: Group, developer: str) -> AcceptedInvite:
-        """Return the group. Raises: InviteNotFound if the developer was removed after accepting."""
+        """Return the group. Raises: LinkExpired if the developer was removed after accepting."""
         if group.kind is GroupKind.PROJECT:
             row = await self.stores.projects.find(group.id, developer)
             if row is not None and row.deleted_at is None:
                 return AcceptedInvite(row.role, project=row.project())
         elif (org := await self.stores.orgs.find(group.id, developer)) is not None:
             return AcceptedInvite(org.role, org=org)
-        raise InviteNotFound
+        raise LinkExpired(ASK_AGAIN)
+
+    async def _with_inviters(self, group: Group, page: Sequence[Invite]) -> tuple[Invite, ...]:
+        """Return invitations with the addresses of their senders, as far as these are members: a person who has left
+        may have another address by now, which is no business of the others."""
+        senders = tuple(await self.stores.members.among(group, tuple({one.invited_by for one in page})))
+        addresses = {one.id: one.email for one in await self.mail.bunauth.accounts(senders)} if senders else {}
+        return tuple(msgspec.structs.replace(one, inviter=addresses.get(one.invited_by, "")) for one in page)
 
     async def _check_inviter(self, sent: SentInvite) -> None:
-        """Ask BunAuth, outside of a transaction. Raises: InviteNotFound if the inviter is suspended or deleted."""
+        """Ask BunAuth, outside of a transaction. Raises: LinkExpired if the inviter is suspended or deleted."""
         if not await self.mail.bunauth.acts(sent.invited_by):
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
 
     async def _sent(self, hash: bytes) -> SentInvite:
         found = await self.stores.invites.by_hash(hash)
         if found is None:
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
         return found
 
     async def _open(self, group: Group, caller: Caller, id: str) -> Invite:
@@ -255,3 +274,7 @@ class Invitations:
 
 def link_with(public_url: str, token: str) -> str:
     return f"{public_url}/invite?token={token}"
+
+
+def _sender(inviter: Developer) -> tuple[str, str]:
+    return inviter.id, inviter.email

@@ -39,11 +39,11 @@ from bunbase.contracts.platform import (
     Invite,
     InvitedRegistration,
     InvitedSignIn,
-    InviteNotFound,
     Opening,
 )
 from bunbase.pkg import context
 from bunbase.pkg.errors import RateLimited
+from bunbase.pkg.identity.problems import LinkExpired
 from bunbase.pkg.opaque import fingerprint, new_secret
 from bunbase.platform.audit.service import Audit
 from bunbase.platform.service.invite_mail import shown_name
@@ -112,7 +112,7 @@ class NewcomerAcceptance:
     async def send_mail(self, token: str) -> None:
         """Send the mail once more. The answer does not depend on whether the address has an account.
 
-        Raises: InviteNotFound, RateLimited, SignupsClosed.
+        Raises: LinkExpired, RateLimited, SignupsClosed.
         """
         found, now = await self.invitations.find_open(token), self.clock.now()
         if not self.sends_mail or not await self.bunauth.admits_newcomers(found.invited_by):
@@ -120,7 +120,7 @@ class NewcomerAcceptance:
         inviters = await self.bunauth.accounts((found.invited_by,))
         names = [(shown_name(one.name, one.email), one.email) for one in inviters]
         if not names:
-            raise InviteNotFound(ASK_AGAIN)
+            raise LinkExpired(ASK_AGAIN)
         async with self.invitations.locked(token) as sent:
             await self.invitations.check_acceptable(sent)
             if await self.invitations.stores.invites.count_sent(sent.id, now) > MAX_MAILS:
@@ -136,34 +136,38 @@ class NewcomerAcceptance:
 
     async def _join_new(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
         sent = await self.invitations.find_open(token)
+        inviters = await self.bunauth.accounts((sent.invited_by,))
         alone = self.opening_in.setdefault(sent.group.id, asyncio.Lock())
         async with alone, self.turns:
             await self.invitations.find_open(token)  # the request before this one may have used the invitation
-            return await self._join_now(caller, token, open)
+            return await self._join_now(caller, token, open, inviters[0].email if inviters else "")
 
-    async def _join_now(self, caller: Caller, token: str, open: Open) -> AcceptedInvite:
+    async def _join_now(self, caller: Caller, token: str, open: Open, inviter: str) -> AcceptedInvite:
         async with self.invitations.locked(token) as sent:
             await self.invitations.check_acceptable(sent)
             await self.invitations.people.check_room(sent.group)
             account = await open(sent)
             await self.invitations.join_now(sent, account.id)
             joined = await self.invitations.joined(sent.group, account.id)
-            await self._note(caller, account, sent, joined)
+            await self._note(caller, account, sent, joined, inviter)
         return joined
 
-    async def _note(self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite) -> None:
+    async def _note(
+        self, caller: Caller, account: Account, sent: SentInvite, joined: AcceptedInvite, inviter: str
+    ) -> None:
         """Store the entry of the audit log, in the transaction of the act. BunAuth has one for the account."""
         act = AuditedAct(Act.INVITE_ACCEPT.value, request_id=context.request_id.get())
         entry = await self.audit.begin_act(as_actor(caller, account), act)
         values = {"role": joined.role.value, "opened_account": True, "invited_by": sent.invited_by}
+        values |= {"inviter": inviter} if inviter else {}
         project, org = (place.id if place else "" for place in (joined.project, joined.org))
         await self.audit.end_act(entry, ActEnd(200, values, project or org, project, org))
 
 
 def _account(sent: SentInvite, name: str, password: str) -> InvitedAccount:
-    """Raises: InviteNotFound if the link did not come by mail."""
+    """Raises: LinkExpired if the link did not come by mail."""
     if not sent.mailed:
-        raise InviteNotFound("This link opens no account: use the link in the mail to the invited address.")
+        raise LinkExpired("This link opens no account: use the link in the mail to the invited address.")
     return InvitedAccount(sent.email, sent.invited_by, name, password)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from bunbase.contracts.invitations import PlaceKind
 from bunbase.contracts.platform import OrganisationNotFound, ProjectNotFound
 from bunbase.pkg.db.database import Database
 
@@ -14,6 +15,10 @@ from bunbase.pkg.db.database import Database
 class GroupKind(StrEnum):
     PROJECT = "project"
     ORG = "org"
+
+    @property
+    def in_words(self) -> PlaceKind:
+        return PlaceKind.PROJECT if self is GroupKind.PROJECT else PlaceKind.ORGANISATION
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from bunbase.platform.store.groups import Group, GroupKind
 
 # $1 project or organisation; {kind} is the name of its column
 OPEN: Final = "{kind} = $1 AND accepted_by IS NULL AND expires_at > $2"
-COLUMNS: Final = "SELECT id, email, role, created_at, expires_at FROM invites"
+COLUMNS: Final = "SELECT id, email, role, created_at, expires_at, invited_by FROM invites"
 ADD = """
 INSERT INTO invites ({kind}, id, email, role, hash, mail_hash, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +36,11 @@ LIST: Final = {
     for kind in GroupKind
 }
 ONE: Final = {kind: f"{PEOPLE[kind]} {WHERE[kind]} developer = $2 GROUP BY developer" for kind in GroupKind}
+AMONG: Final = {
+    kind: f"""
+SELECT array_agg(developer) FROM ({PEOPLE[kind]} {WHERE[kind]} developer = ANY ($2) GROUP BY developer) AS found"""
+    for kind in GroupKind
+}
 PUT: Final = {
     kind: f"""
 INSERT INTO {TABLE[kind]} ({kind}, developer, role, created_at) VALUES ($1, $2, $3, $4)
@@ -68,6 +74,10 @@ class MemberStore:
 
     async def find(self, group: Group, developer: str) -> MemberRow | None:
         return await self.db.one(MemberRow, ONE[group.kind], group.id, developer)
+
+    async def among(self, group: Group, developers: Sequence[str]) -> list[str]:
+        """Return those of the developers who are members, in any order."""
+        return await self.db.value(AMONG[group.kind], group.id, list(developers)) or []
 
     async def role(self, group: Group, developer: str) -> Role | None:
         found = await self.find(group, developer)

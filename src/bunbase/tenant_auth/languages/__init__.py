@@ -7,6 +7,7 @@ from typing import Final
 
 from bunbase.contracts.tenant_auth.problems import SignupRefused
 from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.password_rules import WeakPassword, WeakReason
 from bunbase.pkg.passwords import MAX_LENGTH
 from bunbase.pkg.web_pages.languages import matching, preferred
 from bunbase.tenant_auth.languages import de, en, es, fr
@@ -30,6 +31,8 @@ def problem_text(texts: Texts, problem: Problem, least: int) -> str:
     """Return what the reader is told. `least`: the shortest password of the project."""
     if isinstance(problem, SignupRefused):
         return problem.detail  # the words of the app's own hook
+    if isinstance(problem, WeakPassword) and problem.extra.get("reason") in texts.weak_passwords:
+        return texts.weak_passwords[WeakReason(problem.extra["reason"])]
     known = texts.problems.get(problem.code)
     if known is not None:
         return known
@@ -39,4 +42,6 @@ def problem_text(texts: Texts, problem: Problem, least: int) -> str:
             return texts.password_length.format(least=least, most=MAX_LENGTH)
         if "/email" in paths:
             return texts.wrong_email
+        if "/phone" in paths:
+            return texts.wrong_phone
     return texts.problem

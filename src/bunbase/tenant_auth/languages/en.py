@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.pkg.password_rules import WeakReason
 from bunbase.tenant_auth.languages.texts import Texts
 
 TEXTS: Final = Texts(
@@ -34,6 +35,12 @@ TEXTS: Final = Texts(
     code_title="Type the code",
     code_text="If {email} may sign in here, a mail with a code of six digits is on its way.",
     new_code="Send a new code",
+    by_phone="Sign in by phone",
+    by_phone_title="Sign in by phone",
+    by_phone_text="We send you a text message with a code of six digits.",
+    phone="Mobile number",
+    phone_hint="With + and the code of the country, such as +49 170 1234567.",
+    phone_code_text="If {phone} may sign in here, a text message with a code of six digits is on its way.",
     link_title="Look in your mail",
     link_text="If {email} may sign in here, a mail with a link is on its way. Open it in this browser.",
     reset_title="Set a new password",
@@ -46,11 +53,18 @@ TEXTS: Final = Texts(
     second_factor="Second factor",
     second_factor_text="Your account has a second factor. Type a code of your authenticator app, or a recovery code.",
     enrol_title="Set up a second factor",
-    enrol_text="{app} needs a second factor. Add this key to an authenticator app, then type the code that it shows.",
+    enrol_text="{app} needs a second factor. Scan this image with an authenticator app, or type the key. Then type "
+    "the code that the app shows.",
     enrol_link="Open an authenticator app on this device",
+    enrol_image="QR code for an authenticator app",
     turn_on="Turn it on",
     recovery_title="Keep your recovery codes",
     recovery_text="Each code signs you in once if you lose your authenticator app. They are shown only here.",
+    recovery_file="Recovery codes of {app}",
+    download="Download as a file",
+    copy="Copy",
+    copied="The codes are copied.",
+    copy_failed="The codes could not be copied. Select them, and copy them by hand.",
     unverified_title="Confirm your address",
     unverified_text="{email} is not confirmed yet. Use the link in the mail that we sent you, then sign in.",
     send_again="Send the mail again",
@@ -76,12 +90,23 @@ TEXTS: Final = Texts(
     signed_up_title="Your account is ready",
     signed_up_text="You can close this page, and sign in to the app.",
     link_sign_in_text="Sign in to {app} in this browser.",
-    captcha_needs_script="Turn on JavaScript for this page: it must check that you are a person.",
+    ask_again="Ask for a new mail in {app}",
+    new_mail="Ask for a new mail",
+    captcha_missing="This app must check that you are a person. If nothing appears here, turn on JavaScript, allow "
+    "{host}, and open the page again.",
     problem_title="This did not work",
     problem="Something went wrong. Try again.",
     open_again="Go back to the app, and begin again. If you used the link of a mail, ask for a new mail.",
     wrong_email="Type a whole email address, such as ada@example.com.",
+    wrong_phone="Type a mobile number with + and the code of the country, such as +49 170 1234567.",
     password_length="A password has {least} to {most} characters.",
+    weak_passwords={
+        WeakReason.BREACHED: "This password is known from a data breach. Choose another one.",
+        WeakReason.COMMON: "This is one of the most common passwords. Choose several words.",
+        WeakReason.NAME: "This password is your address, or the name of the app. Choose another one.",
+        WeakReason.SEQUENCE: "This password is a sequence of neighbouring or equal characters. Choose several words.",
+        WeakReason.USED: "You had this password before. Choose a new one.",
+    },
     problems={
         "access_denied": "The sign-in was refused at the other service.",
         "captcha_refused": "The check that you are a person has failed. Try it once more.",
@@ -97,6 +122,9 @@ TEXTS: Final = Texts(
         "invalid_code": "This code is wrong, or it is not valid any more. After five wrong codes, ask for a new one.",
         "invalid_credentials": "Email or password is wrong.",
         "link_expired": "This link was used before, or it has expired. Ask for a new mail.",
+        "phone_not_allowed": "This app sends no text messages to this country. Sign in in another way.",
+        "phone_not_configured": "This app sends no text messages at this time. Sign in in another way.",
+        "phone_taken": "Another account has this number.",
         "provider_error": "The other service did not answer as expected. Try again, or sign in in another way.",
         "provider_not_found": "This app has no such sign-in service.",
         "provider_unavailable": "The other service did not answer as expected. Try again, or sign in in another way.",
@@ -106,7 +134,7 @@ TEXTS: Final = Texts(
         "too_many_users": "This app cannot accept more accounts. Tell the people who run it.",
         "unreachable": "A part of the server cannot be reached. Try again in a minute.",
         "user_banned": "This account has been banned. Ask the people who run the app.",
-        "weak_password": "This password is easy to guess, known from a data breach, or an earlier one. Choose another.",
+        "weak_password": "This password is easy to guess. Choose another.",
         "wrong_code": "This code is wrong, or it was used before.",
         "wrong_passkey": "This passkey was not accepted. Try again, or sign in in another way.",
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.pkg.password_rules import WeakReason
 from bunbase.tenant_auth.languages.texts import Texts
 
 TEXTS: Final = Texts(
@@ -34,6 +35,12 @@ TEXTS: Final = Texts(
     code_title="Escribe el código",
     code_text="Si {email} puede iniciar sesión aquí, va en camino un correo con un código de seis cifras.",
     new_code="Enviar otro código",
+    by_phone="Iniciar sesión por teléfono",
+    by_phone_title="Iniciar sesión por teléfono",
+    by_phone_text="Te enviamos un SMS con un código de seis cifras.",
+    phone="Número de móvil",
+    phone_hint="Con + y el prefijo del país, como +34 612 34 56 78.",
+    phone_code_text="Si {phone} puede iniciar sesión aquí, va en camino un SMS con un código de seis cifras.",
     link_title="Mira tu correo",
     link_text="Si {email} puede iniciar sesión aquí, va en camino un correo con un enlace. Ábrelo en este navegador.",
     reset_title="Establecer una contraseña nueva",
@@ -41,19 +48,25 @@ TEXTS: Final = Texts(
     send_reset="Enviar el enlace",
     reset_sent="Si {email} tiene una cuenta, va en camino un correo con un enlace.",
     sign_up_sent="Un correo a {email} te dice cómo seguir.",
-    sign_up_by_mail="Le enviamos un enlace, con el que elige la contraseña.",
+    sign_up_by_mail="Te enviamos un enlace, con el que eliges la contraseña.",
     look_in_mail="Mira tu correo",
     second_factor="Segundo factor",
     second_factor_text="Tu cuenta tiene un segundo factor. Escribe un código de tu aplicación de autenticación o un "
     "código de recuperación.",
     enrol_title="Configurar un segundo factor",
-    enrol_text="{app} exige un segundo factor. Añade esta clave a una aplicación de autenticación y escribe el código "
-    "que muestra.",
+    enrol_text="{app} exige un segundo factor. Escanea esta imagen con una aplicación de autenticación o escribe la "
+    "clave. Después escribe el código que muestra la aplicación.",
     enrol_link="Abrir una aplicación de autenticación en este dispositivo",
+    enrol_image="Código QR para una aplicación de autenticación",
     turn_on="Activar",
     recovery_title="Guarda tus códigos de recuperación",
     recovery_text="Con cada código puedes iniciar sesión una vez si pierdes tu aplicación de autenticación. Solo se "
     "muestran aquí.",
+    recovery_file="Códigos de recuperación de {app}",
+    download="Descargar un archivo",
+    copy="Copiar",
+    copied="Los códigos están copiados.",
+    copy_failed="No se han podido copiar los códigos. Selecciónalos y cópialos a mano.",
     unverified_title="Confirma tu dirección",
     unverified_text="{email} aún no está confirmada. Usa el enlace de nuestro correo y después inicia sesión.",
     send_again="Enviar el correo otra vez",
@@ -79,12 +92,23 @@ TEXTS: Final = Texts(
     signed_up_title="Tu cuenta está lista",
     signed_up_text="Puedes cerrar esta página e iniciar sesión en la aplicación.",
     link_sign_in_text="Iniciar sesión en {app} en este navegador.",
-    captcha_needs_script="Activa JavaScript en esta página: debe comprobar que eres una persona.",
+    ask_again="Pedir otro correo en {app}",
+    new_mail="Pedir otro correo",
+    captcha_missing="Esta aplicación debe comprobar que eres una persona. Si aquí no aparece nada, activa JavaScript, "
+    "permite {host} y abre la página otra vez.",
     problem_title="Esto no ha funcionado",
     problem="Algo ha fallado. Inténtalo de nuevo.",
     open_again="Vuelve a la aplicación y empieza de nuevo. Si has usado el enlace de un correo, pide otro.",
     wrong_email="Escribe una dirección de correo completa, como ada@example.com.",
+    wrong_phone="Escribe un número de móvil con + y el prefijo del país, como +34 612 34 56 78.",
     password_length="Una contraseña tiene de {least} a {most} caracteres.",
+    weak_passwords={
+        WeakReason.BREACHED: "Esta contraseña es conocida por una filtración de datos. Elige otra.",
+        WeakReason.COMMON: "Es una de las contraseñas más comunes. Elige varias palabras.",
+        WeakReason.NAME: "Esta contraseña es tu dirección o el nombre de la aplicación. Elige otra.",
+        WeakReason.SEQUENCE: "Esta contraseña es una serie de caracteres vecinos o iguales. Elige varias palabras.",
+        WeakReason.USED: "Ya has tenido esta contraseña. Elige una nueva.",
+    },
     problems={
         "access_denied": "El otro servicio ha rechazado el inicio de sesión.",
         "captcha_refused": "La comprobación de que eres una persona ha fallado. Inténtalo de nuevo.",
@@ -101,6 +125,9 @@ TEXTS: Final = Texts(
         "invalid_code": "Este código no es correcto o ya no es válido. Después de cinco códigos falsos, pide otro.",
         "invalid_credentials": "El correo o la contraseña no es correcto.",
         "link_expired": "Este enlace ya se ha usado o ha caducado. Pide otro correo.",
+        "phone_not_allowed": "Esta aplicación no envía SMS a este país. Inicia sesión de otra forma.",
+        "phone_not_configured": "Esta aplicación no envía SMS en este momento. Inicia sesión de otra forma.",
+        "phone_taken": "Otra cuenta tiene este número.",
         "provider_error": "El otro servicio no ha respondido como se esperaba. Inténtalo de nuevo o de otra forma.",
         "provider_not_found": "Esta aplicación no tiene ese servicio de inicio de sesión.",
         "provider_unavailable": "El otro servicio no ha respondido como se esperaba. Inténtalo de nuevo o de otra "
@@ -111,7 +138,7 @@ TEXTS: Final = Texts(
         "too_many_users": "Esta aplicación no puede aceptar más cuentas. Avisa a sus responsables.",
         "unreachable": "Una parte del servidor no está disponible. Inténtalo dentro de un minuto.",
         "user_banned": "Esta cuenta está bloqueada. Pregunta a los responsables de la aplicación.",
-        "weak_password": "Esta contraseña es fácil de adivinar, conocida por una filtración o anterior. Elige otra.",
+        "weak_password": "Esta contraseña es fácil de adivinar. Elige otra.",
         "wrong_code": "Este código no es correcto o ya se ha usado.",
         "wrong_passkey": "Esta llave de acceso no se ha aceptado. Inténtalo de nuevo o inicia sesión de otra forma.",
     },

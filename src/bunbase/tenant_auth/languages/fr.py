@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bunbase.pkg.password_rules import WeakReason
 from bunbase.tenant_auth.languages.texts import Texts
 
 TEXTS: Final = Texts(
@@ -34,6 +35,12 @@ TEXTS: Final = Texts(
     code_title="Saisissez le code",
     code_text="Si {email} peut se connecter ici, un e-mail avec un code à six chiffres est en route.",
     new_code="Envoyer un nouveau code",
+    by_phone="Se connecter par téléphone",
+    by_phone_title="Se connecter par téléphone",
+    by_phone_text="Nous vous envoyons un SMS avec un code à six chiffres.",
+    phone="Numéro de mobile",
+    phone_hint="Avec + et l’indicatif du pays, par exemple +33 6 12 34 56 78.",
+    phone_code_text="Si {phone} peut se connecter ici, un SMS avec un code à six chiffres est en route.",
     link_title="Consultez vos e-mails",
     link_text="Si {email} peut se connecter ici, un e-mail avec un lien est en route. Ouvrez-le dans ce navigateur.",
     reset_title="Définir un nouveau mot de passe",
@@ -47,13 +54,19 @@ TEXTS: Final = Texts(
     second_factor_text="Votre compte a un second facteur. Saisissez un code de votre application d’authentification, "
     "ou un code de secours.",
     enrol_title="Configurer un second facteur",
-    enrol_text="{app} exige un second facteur. Ajoutez cette clé à une application d’authentification, puis saisissez "
-    "le code qu’elle affiche.",
+    enrol_text="{app} exige un second facteur. Scannez cette image avec une application d’authentification, ou "
+    "saisissez la clé. Saisissez ensuite le code que l’application affiche.",
     enrol_link="Ouvrir une application d’authentification sur cet appareil",
+    enrol_image="Code QR pour une application d’authentification",
     turn_on="Activer",
     recovery_title="Conservez vos codes de secours",
     recovery_text="Chaque code vous connecte une fois si vous perdez votre application d’authentification. Ils ne sont "
     "affichés qu’ici.",
+    recovery_file="Codes de secours de {app}",
+    download="Télécharger un fichier",
+    copy="Copier",
+    copied="Les codes sont copiés.",
+    copy_failed="Les codes n’ont pas pu être copiés. Sélectionnez-les, et copiez-les à la main.",
     unverified_title="Confirmez votre adresse",
     unverified_text="{email} n’est pas encore confirmée. Utilisez le lien de notre e-mail, puis connectez-vous.",
     send_again="Renvoyer l’e-mail",
@@ -80,13 +93,25 @@ TEXTS: Final = Texts(
     signed_up_title="Votre compte est prêt",
     signed_up_text="Vous pouvez fermer cette page et vous connecter dans l’application.",
     link_sign_in_text="Se connecter à {app} dans ce navigateur.",
-    captcha_needs_script="Activez JavaScript pour cette page : elle doit vérifier que vous êtes une personne.",
+    ask_again="Demander un nouvel e-mail dans {app}",
+    new_mail="Demander un nouvel e-mail",
+    captcha_missing="Cette application doit vérifier que vous êtes une personne. Si rien n’apparaît ici, activez "
+    "JavaScript, autorisez {host} et ouvrez de nouveau la page.",
     problem_title="Cela n’a pas fonctionné",
     problem="Un problème est survenu. Réessayez.",
     open_again="Revenez à l’application et recommencez. Si vous avez suivi le lien d’un e-mail, demandez-en un "
     "nouveau.",
     wrong_email="Saisissez une adresse e-mail complète, par exemple ada@example.com.",
+    wrong_phone="Saisissez un numéro de mobile avec + et l’indicatif du pays, par exemple +33 6 12 34 56 78.",
     password_length="Un mot de passe a de {least} à {most} caractères.",
+    weak_passwords={
+        WeakReason.BREACHED: "Ce mot de passe est connu par une fuite de données. Choisissez-en un autre.",
+        WeakReason.COMMON: "C’est l’un des mots de passe les plus courants. Choisissez plusieurs mots.",
+        WeakReason.NAME: "Ce mot de passe est votre adresse, ou le nom de l’application. Choisissez-en un autre.",
+        WeakReason.SEQUENCE: "Ce mot de passe est une suite de caractères voisins ou identiques. Choisissez "
+        "plusieurs mots.",
+        WeakReason.USED: "Vous avez déjà eu ce mot de passe. Choisissez-en un nouveau.",
+    },
     problems={
         "access_denied": "La connexion a été refusée par l’autre service.",
         "captcha_refused": "La vérification que vous êtes une personne a échoué. Réessayez.",
@@ -103,6 +128,9 @@ TEXTS: Final = Texts(
         "invalid_code": "Ce code est faux, ou n’est plus valable. Après cinq codes faux, demandez-en un nouveau.",
         "invalid_credentials": "L’adresse e-mail ou le mot de passe est faux.",
         "link_expired": "Ce lien a déjà servi, ou a expiré. Demandez un nouvel e-mail.",
+        "phone_not_allowed": "Cette application n’envoie pas de SMS vers ce pays. Connectez-vous autrement.",
+        "phone_not_configured": "Cette application n’envoie pas de SMS pour le moment. Connectez-vous autrement.",
+        "phone_taken": "Un autre compte a ce numéro.",
         "provider_error": "L’autre service n’a pas répondu comme prévu. Réessayez, ou connectez-vous autrement.",
         "provider_not_found": "Cette application n’a pas ce service de connexion.",
         "provider_unavailable": "L’autre service n’a pas répondu comme prévu. Réessayez, ou connectez-vous autrement.",
@@ -112,8 +140,7 @@ TEXTS: Final = Texts(
         "too_many_users": "Cette application ne peut pas accepter d’autres comptes. Prévenez ses responsables.",
         "unreachable": "Une partie du serveur est injoignable. Réessayez dans une minute.",
         "user_banned": "Ce compte est bloqué. Adressez-vous aux responsables de l’application.",
-        "weak_password": "Ce mot de passe est facile à deviner, connu par une fuite de données, ou ancien. "
-        "Choisissez-en un autre.",
+        "weak_password": "Ce mot de passe est facile à deviner. Choisissez-en un autre.",
         "wrong_code": "Ce code est faux, ou a déjà servi.",
         "wrong_passkey": "Cette clé d’accès n’a pas été acceptée. Réessayez, ou connectez-vous autrement.",
     },

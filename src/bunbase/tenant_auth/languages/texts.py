@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import msgspec
 
+from bunbase.pkg.password_rules import WeakReason
+
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True):
-    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail."""
+    """`problems`: texts by the stable code of a Problem. The pages show them in place of its detail.
+
+    `weak_passwords`: texts by the reason why a new password is refused."""
 
     language: str
 
@@ -37,7 +41,7 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     create_account: str
     have_account: str
 
-    # by mail
+    # by mail or text message
     by_email_title: str
     by_email_text: str
     send_code: str
@@ -45,6 +49,12 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     code_title: str
     code_text: str
     new_code: str
+    by_phone: str
+    by_phone_title: str
+    by_phone_text: str
+    phone: str
+    phone_hint: str
+    phone_code_text: str
     link_title: str
     link_text: str
     reset_title: str
@@ -61,9 +71,15 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     enrol_title: str
     enrol_text: str
     enrol_link: str
+    enrol_image: str
     turn_on: str
     recovery_title: str
     recovery_text: str
+    recovery_file: str
+    download: str
+    copy: str
+    copied: str
+    copy_failed: str
 
     # confirm an address
     unverified_title: str
@@ -95,10 +111,14 @@ class Texts(msgspec.Struct, frozen=True, kw_only=True):
     link_sign_in_text: str
 
     # errors
-    captcha_needs_script: str
+    ask_again: str
+    new_mail: str
+    captcha_missing: str
     problem_title: str
     problem: str
     open_again: str
     wrong_email: str
+    wrong_phone: str
     password_length: str
+    weak_passwords: dict[WeakReason, str]
     problems: dict[str, str]

@@ -9,6 +9,7 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.pkg.web_pages import layout
+from bunbase.pkg.web_pages.captcha import widget, with_widget
 from bunbase.pkg.web_pages.layout import POLICY, allow
 from bunbase.tenant_auth.languages.texts import Texts
 
@@ -21,6 +22,14 @@ class Look(msgspec.Struct, frozen=True):
     asked: str = ""
 
     @property
+    def widget(self) -> str:
+        """The widget of the captcha; "" without one."""
+        chosen = self.of.captcha
+        if chosen is None:
+            return ""
+        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_missing)
+
+    @property
     def app(self) -> str:
         return self.of.app_name or self.texts.your_account
 
@@ -31,10 +40,14 @@ class Look(msgspec.Struct, frozen=True):
 NO_PROJECT: Final = UserPage("")  # for a request that does not say which project it is for
 
 
-def failed(look: Look, detail: str) -> str:
-    """Return the page for an error after which the same form is of no use."""
-    back = layout.link(look.of.app_url, look.texts.back_to_app.format(app=look.app)) if look.of.app_url else ""
-    return look.page(look.texts.problem_title, layout.alert(detail), back)
+def failed(look: Look, detail: str, *more: str) -> str:
+    """Return the page for an error after which the same form is of no use. `more`: other ways to go on."""
+    return look.page(look.texts.problem_title, layout.alert(detail), *more, back_to_app(look, look.texts.back_to_app))
+
+
+def back_to_app(look: Look, label: str) -> str:
+    """Return a link to the app; "" if the project allows none."""
+    return layout.link(look.of.app_url, label.format(app=look.app)) if look.of.app_url else ""
 
 
 def policy_to(url: str) -> str:
@@ -50,3 +63,8 @@ def policy_to(url: str) -> str:
 def leading_to(url: str) -> dict[str, str]:
     """Return the headers of a page whose form leads to an address of the app."""
     return {"content-security-policy": policy_to(url)}
+
+
+def with_captcha(policy: str, page: UserPage) -> str:
+    """Return the policy of a page that has the widget, if the project has a captcha."""
+    return with_widget(policy, page.captcha.provider) if page.captcha is not None else policy

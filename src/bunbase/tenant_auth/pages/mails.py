@@ -8,14 +8,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK
 from bunbase.pkg.passwords import MAX_LENGTH
 from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
-from bunbase.pkg.web_pages.layout import alert, link, paragraph
-from bunbase.tenant_auth.pages.look import Look, leading_to
+from bunbase.pkg.web_pages.layout import POLICY, alert, link, paragraph
+from bunbase.tenant_auth.pages.look import Look, back_to_app, leading_to, with_captcha
 
 CHANGE: Final = "/v1/auth/ui/change-email"
 LINK: Final = "/v1/auth/ui/sign-in-link"
 RESET: Final = "/v1/auth/ui/reset-password"
 SIGN_UP: Final = "/v1/auth/ui/sign-up"
 VERIFY: Final = "/v1/auth/ui/verify-email"
+MAX_EMAIL: Final = "254"
+NEW_MAIL: Final = "/v1/auth/ui/new-mail"
+SENT_AGAIN: Final = (RESET, VERIFY)  # the pages whose mails anybody may ask for, for any address
 
 
 def verify_email(look: Look, project: str, token: str) -> str:
@@ -27,6 +30,32 @@ def verify_email(look: Look, project: str, token: str) -> str:
 def email_verified(look: Look, back: str) -> str:
     """`back`: the address of the app, or ""."""
     return look.page(look.texts.verified_title, _ending(look, back))
+
+
+def link_over(look: Look, detail: str, path: str, project: str) -> str:
+    """Return the page for a link that was used before or has expired. `path`: of its page."""
+    said = look.texts
+    if path not in SENT_AGAIN or not project:
+        return look.page(said.problem_title, alert(detail), back_to_app(look, said.ask_again))
+    return look.page(said.problem_title, alert(detail), link(_at(look, NEW_MAIL, project, of=path), said.new_mail))
+
+
+def new_mail(look: Look, project: str, path: str, email: str = "", error: str = "") -> str:
+    """Return the page that asks for a new mail. `path`: of the page that its link opens."""
+    said = look.texts
+    title = said.reset_title if path == RESET else said.verify_title
+    address = field("email", said.email, "username", "email", email, maxlength=MAX_EMAIL)
+    asking = form(_at(look, NEW_MAIL, project, of=path), address, look.widget, button(said.send_reset))
+    return look.page(title, alert(error, ALERT), asking, back_to_app(look, said.back_to_app))
+
+
+def new_mail_sent(look: Look, email: str) -> str:
+    said = look.texts
+    return look.page(said.look_in_mail, paragraph(said.reset_sent.format(email=email)))
+
+
+def headers_of_new_mail(look: Look) -> dict[str, str]:
+    return {"content-security-policy": with_captcha(POLICY, look.of)}
 
 
 def change_email(look: Look, project: str, token: str) -> str:
@@ -100,5 +129,10 @@ def _ending(look: Look, back: str) -> str:
 
 
 def _token_form(look: Look, path: str, project: str, token: str, *parts: str) -> str:
+    return form(_at(look, path, project), hidden("token", token), *parts)
+
+
+def _at(look: Look, path: str, project: str, **more: str) -> str:
+    """Return the address of a page for a reader who has no key."""
     asked = {"lang": look.asked} if look.asked else {}
-    return form(f"{path}?{urlencode({'project': project, **asked})}", hidden("token", token), *parts)
+    return f"{path}?{urlencode({'project': project, **more, **asked})}"

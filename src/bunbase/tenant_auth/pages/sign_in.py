@@ -9,7 +9,8 @@ import msgspec
 
 from bunbase.contracts.tenant_auth.sign_in_page import BY_LINK, RETURN, SIGN_IN, PageEnd, PageRequest, SignInLook
 from bunbase.pkg.identity.factors import NewTotp
-from bunbase.pkg.web_pages.captcha import widget, with_widget
+from bunbase.pkg.qr import qr_svg
+from bunbase.pkg.web_pages.copying import KeepTexts, kept_list
 from bunbase.pkg.web_pages.forms import ALERT, button, field, form, hidden
 from bunbase.pkg.web_pages.layout import (
     alert,
@@ -17,20 +18,21 @@ from bunbase.pkg.web_pages.layout import (
     code,
     divider,
     ending,
-    items,
     link,
     paragraph,
 )
 from bunbase.pkg.web_pages.passkeys import passkey_form
 from bunbase.pkg.web_pages.sign_in import CodeTexts, code_form
 from bunbase.tenant_auth.languages.texts import Texts
-from bunbase.tenant_auth.pages.look import Look, policy_to
-from bunbase.tenant_auth.pages.mails import new_password
+from bunbase.tenant_auth.pages.look import Look, policy_to, with_captcha
+from bunbase.tenant_auth.pages.mails import MAX_EMAIL, new_password
 
 NEW_ACCOUNT: Final = "/v1/auth/ui/new-account"
 FORGOT: Final = "/v1/auth/ui/forgot-password"
 BY_EMAIL: Final = "/v1/auth/ui/by-email"
+BY_PHONE: Final = "/v1/auth/ui/by-phone"
 CODE: Final = "/v1/auth/ui/code"
+PHONE_CODE: Final = "/v1/auth/ui/phone-code"
 SECOND_FACTOR: Final = "/v1/auth/ui/second-factor"
 ENROLMENT: Final = "/v1/auth/ui/enrolment"
 PASSKEY: Final = "/v1/auth/ui/passkey"
@@ -38,13 +40,16 @@ PASSKEY_OPTIONS: Final = "/v1/auth/ui/passkey/options"
 SEND_VERIFICATION: Final = "/v1/auth/ui/send-verification"
 SERVICE: Final = "/v1/auth/ui/with"
 
-MAX_EMAIL: Final = "254"
+MAX_PHONE: Final = "40"
+MAX_DRAWN: Final = 1000  # characters of an address; the image of a longer one is too fine for a phone
+RECOVERY_FILE: Final = "recovery-codes.txt"
 
 
 class Visit(msgspec.Struct, frozen=True):
     """A request for a page. `key`: of the project. `lang`: the language that the app asks for, or "".
 
-    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email`: the address in it.
+    `error`: what was wrong with the last form; `wrong`: its field, if one is to blame; `email` or `phone`: the address
+    or the number in it.
     """
 
     key: str
@@ -55,6 +60,7 @@ class Visit(msgspec.Struct, frozen=True):
     error: str = ""
     wrong: str = ""
     email: str = ""
+    phone: str = ""
 
     def at(self, path: str) -> str:
         """Return the address of a page, with the request of the app."""
@@ -67,9 +73,7 @@ class Visit(msgspec.Struct, frozen=True):
     def headers(self, captcha: bool = False) -> dict[str, str]:
         """Return the headers of a page. `captcha`: it has the widget, if the project has a captcha."""
         policy = policy_to(self.request.redirect_to)
-        if captcha and self.look.captcha is not None:
-            policy = with_widget(policy, self.look.captcha.provider)
-        return {"content-security-policy": policy}
+        return {"content-security-policy": with_captcha(policy, self.look) if captcha else policy}
 
     @property
     def email_field(self) -> str:
@@ -78,10 +82,7 @@ class Visit(msgspec.Struct, frozen=True):
 
     @property
     def widget(self) -> str:
-        chosen = self.look.captcha
-        if chosen is None:
-            return ""
-        return widget(chosen.provider, chosen.site_key, self.texts.language, self.texts.captcha_needs_script)
+        return Look(self.look, self.texts).widget
 
     def passkey(self, challenge: str = "") -> str:
         if not self.look.passkeys:
@@ -106,6 +107,7 @@ def sign_in(visit: Visit) -> str:
             for one in visit.look.providers
         ),
         button_link(visit.at(BY_EMAIL), said.by_email),
+        button_link(visit.at(BY_PHONE), said.by_phone) if visit.look.phones else "",
         visit.passkey(),
         ending(said.no_account, visit.at(NEW_ACCOUNT), said.create_account) if visit.look.signups else "",
     )
@@ -153,6 +155,26 @@ def mailed_code(visit: Visit) -> str:
     return visit.page(said.code_title, paragraph(said.code_text.format(email=visit.email)), asking, again, visit.back)
 
 
+def by_phone(visit: Visit) -> str:
+    said, wrong = visit.texts, visit.wrong == "phone"
+    hint = said.phone_hint
+    number = field("phone", said.phone, "tel", "tel", visit.phone, wrong=wrong, hint=hint, maxlength=MAX_PHONE)
+    asking = form(visit.at(BY_PHONE), number, visit.widget, button(said.send_code))
+    return visit.page(said.by_phone_title, paragraph(said.by_phone_text), asking, visit.back)
+
+
+def texted_code(visit: Visit) -> str:
+    said = visit.texts
+    asking = form(
+        visit.at(PHONE_CODE),
+        hidden("phone", visit.phone),
+        _digits(said.code, visit.wrong == "code"),
+        button(said.sign_in),
+    )
+    text, again = said.phone_code_text.format(phone=visit.phone), ending("", visit.at(BY_PHONE), said.new_code)
+    return visit.page(said.code_title, paragraph(text), asking, again, visit.back)
+
+
 def link_sent(visit: Visit) -> str:
     said = visit.texts
     return visit.page(said.link_title, paragraph(said.link_text.format(email=visit.email)), visit.back)
@@ -167,13 +189,14 @@ def second_factor(visit: Visit, challenge: str) -> str:
 
 def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
     """Return the page that sets up an authenticator app, in a project that demands a second factor."""
-    said, wrong = visit.texts, visit.wrong == "code"
+    said, wrong, linked = visit.texts, visit.wrong == "code", new.uri.startswith("otpauth://")
     kept = (hidden("challenge", challenge), hidden("secret", new.secret), hidden("uri", new.uri))
     typed = _digits(said.code, wrong)
     parts = (
         paragraph(said.enrol_text.format(app=visit.look.app_name)),
-        code(new.secret),
-        link(new.uri, said.enrol_link) if new.uri.startswith("otpauth://") else "",
+        qr_svg(new.uri, said.enrol_image) if linked and len(new.uri) <= MAX_DRAWN else "",
+        code(" ".join(new.secret[at : at + 4] for at in range(0, len(new.secret), 4))),
+        link(new.uri, said.enrol_link) if linked else "",
         form(visit.at(ENROLMENT), *kept, typed, button(said.turn_on)),
     )
     return visit.page(said.enrol_title, *parts, visit.back)
@@ -181,15 +204,19 @@ def enrolment(visit: Visit, challenge: str, new: NewTotp) -> str:
 
 def recovery_codes(visit: Visit, end: PageEnd) -> str:
     said = visit.texts
-    going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name))
-    return visit.page(said.recovery_title, paragraph(said.recovery_text), items(end.recovery_codes), going_on)
+    labels = KeepTexts(said.download, said.copy, said.copied, said.copy_failed)
+    title = said.recovery_file.format(app=visit.look.app_name)
+    kept = kept_list(end.recovery_codes, title, RECOVERY_FILE, labels)
+    going_on = button_link(end.url, said.back_to_app.format(app=visit.look.app_name), main=True)
+    return visit.page(said.recovery_title, paragraph(said.recovery_text), kept, going_on)
 
 
 def unverified(visit: Visit, sent: bool = False) -> str:
     """Return the page for a person whose address is not confirmed yet. `sent`: a new mail is on its way."""
     said = visit.texts
     text = (said.verification_sent if sent else said.unverified_text).format(email=visit.email)
-    again = form(visit.at(SEND_VERIFICATION), hidden("email", visit.email), button(said.send_again, second=True))
+    sending = (hidden("email", visit.email), visit.widget, button(said.send_again, second=True))
+    again = form(visit.at(SEND_VERIFICATION), *sending)
     return visit.page(said.unverified_title, paragraph(text), again, visit.back)
 
 

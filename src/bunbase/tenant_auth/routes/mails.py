@@ -21,17 +21,12 @@ TAGS = ["End users"]
 CaptchaToken = Annotated[str, msgspec.Meta(max_length=10_000)]
 
 
-class UserAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class GuardedAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`redirect_to`: the address of the app to which the page behind the link leads back. It must be below one of the
-    project's `redirect_urls`."""
+    project's `redirect_urls`. `captcha`: the token of the widget, if the project has a captcha."""
 
     email: Email
     redirect_to: str = ""
-
-
-class GuardedAddress(UserAddress, frozen=True, forbid_unknown_fields=True):
-    """`redirect_to`: as for other mails. `captcha`: the token of the widget, if the project has a captcha."""
-
     captcha: CaptchaToken = ""
 
 
@@ -47,10 +42,10 @@ class UserMailToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @post("/v1/auth/verify-email", summary="Send a link that confirms an address", tags=TAGS, status_code=202)
 async def request_user_verification(
-    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserAddress
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: GuardedAddress
 ) -> Accepted:
     """The answer is the same whether or not the address has a user. The link is valid for 24 hours and works once."""
-    await tenant_auth.request_user_verification(keyed, data.email, data.redirect_to)
+    await tenant_auth.request_user_verification(keyed, data.email, data.redirect_to, data.captcha)
     return Accepted()
 
 

@@ -13,10 +13,12 @@ from litestar.response import Redirect
 
 from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
+from bunbase.contracts.platform import InvalidKey
 from bunbase.contracts.tenant_auth.pages import UserPage
 from bunbase.contracts.tenant_auth.service import TenantAuth
-from bunbase.pkg.errors import InvalidInput, Problem
+from bunbase.pkg.errors import InvalidInput, Problem, Unauthenticated
 from bunbase.pkg.http import Injected
+from bunbase.pkg.web_pages.captcha import token_in
 from bunbase.pkg.web_pages.serving import AnyRequest, Html, PageRoutes, fields_of, html, redirect
 from bunbase.tenant_auth.languages import chosen_texts, problem_text
 from bunbase.tenant_auth.languages.texts import Texts
@@ -27,6 +29,10 @@ MAX_TOKEN: Final = 200  # characters; the tokens of links are shorter
 
 Token = Annotated[str, QueryParameter(max_length=MAX_TOKEN)]
 
+BAD_KEYS: Final = {  # by the code of a Problem, whose detail is about the header of an app's own requests
+    Unauthenticated.code: "key: Send the publishable key of the project (pk_…) as this parameter.",
+    InvalidKey.code: "key: This key is unknown, or it was revoked or has expired. Send a publishable key (pk_…).",
+}
 LOOK: Final = "look"  # the key in the state of a request
 MAX_LANGUAGE: Final = 35  # characters of a tag (RFC 5646)
 
@@ -37,8 +43,13 @@ class UserPageRoutes(PageRoutes):
 
     def _on_problem(self, request: AnyRequest, problem: Problem) -> Html:
         look = _known_look(request)
-        detail = look.texts.problems.get(problem.code, problem.detail)
-        return html(failed(look, detail), problem.status, problem.headers())
+        detail = look.texts.problems.get(problem.code) or _told_to_developers(problem)
+        if isinstance(problem, LinkExpired):
+            project = request.query_params.get("project", "")
+            page = mails.link_over(look, detail, request.scope["path_template"], project)
+        else:
+            page = failed(look, detail)
+        return html(page, problem.status, problem.headers())
 
     def _on_refusal(self, request: AnyRequest, refusal: HTTPException) -> Html:
         look = _known_look(request)
@@ -148,6 +159,45 @@ async def act_on_user_signup(
     return redirect(back.url) if back.signed_in else html(mails.signed_up(look, back.url))
 
 
+@PAGES.shows(mails.NEW_MAIL)
+async def show_new_user_mail(visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Html:
+    """For a person whose link is over."""
+    look = await look_of(request, visitor, tenant_auth)
+    page = mails.new_mail(look, visitor.project, _page_of_mail(request))
+    return html(page, headers=mails.headers_of_new_mail(look))
+
+
+@PAGES.acts(mails.NEW_MAIL)
+async def act_on_new_user_mail(
+    visitor: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Html:
+    fields, look = await fields_of(request), await look_of(request, visitor, tenant_auth)
+    path, email, captcha = _page_of_mail(request), fields.get("email", "").strip(), token_in(fields)
+    reset = path == mails.RESET
+    ask = tenant_auth.request_user_password_reset if reset else tenant_auth.request_user_verification
+    try:
+        await ask(visitor, email, look.of.app_url, captcha)
+    except Problem as problem:
+        error = problem_text(look.texts, problem, look.of.min_length)
+        again = mails.new_mail(look, visitor.project, path, email, error)
+        return html(again, problem.status, problem.headers() | mails.headers_of_new_mail(look))
+    return html(mails.new_mail_sent(look, email))
+
+
+def _page_of_mail(request: AnyRequest) -> str:
+    """Return the page that the new link opens: that of a new password, or that which confirms an address."""
+    path = request.query_params.get("of", "")
+    return path if path in mails.SENT_AGAIN else mails.RESET
+
+
+def _told_to_developers(problem: Problem) -> str:
+    """Return what is wrong with the address to which an app has sent a browser, by the name of the parameter."""
+    if problem.code in BAD_KEYS:
+        return BAD_KEYS[problem.code]
+    names = [error["path"].strip("/") for error in problem.extra.get("errors", ())]
+    return f"{names[0]}: {problem.detail}" if names and names[0] else problem.detail
+
+
 def given(token: str) -> str:
     """Return the token of a link. Raises: LinkExpired, if there is none."""
     if not 0 < len(token) <= MAX_TOKEN:
@@ -195,4 +245,6 @@ ROUTES = (
     act_on_user_link,
     show_user_signup,
     act_on_user_signup,
+    show_new_user_mail,
+    act_on_new_user_mail,
 )

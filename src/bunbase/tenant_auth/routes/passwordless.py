@@ -40,8 +40,9 @@ async def request_user_code(keyed: Injected[Caller], tenant_auth: Injected[Tenan
 
 @post("/v1/auth/login/code", summary="Sign in with a code", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def code_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: CodeLogin) -> UserSignedIn:
-    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one. With the
-    access token of an anonymous user, this user gets the address and keeps the id."""
+    """A wrong code gets 401 `invalid_code`. After five wrong codes from one network, the code is void for this
+    network: ask for a new one. With the access token of an anonymous user, this user gets the
+    address and keeps the id."""
     return await tenant_auth.login_with_code(client, data.email, data.code)
 
 

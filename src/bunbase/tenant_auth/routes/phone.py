@@ -64,8 +64,9 @@ async def request_phone_code(
     cache_control=NO_STORE,
 )
 async def phone_login(client: Injected[Caller], tenant_auth: Injected[TenantAuth], data: PhoneCode) -> UserSignedIn:
-    """A wrong code gets 401 `invalid_code`. After five wrong codes, the code is void: ask for a new one. With the
-    access token of an anonymous user, this user gets the number and keeps the id."""
+    """A wrong code gets 401 `invalid_code`. After five wrong codes from one network, the code is void for this
+    network: ask for a new one. With the access token of an anonymous user, this user gets the
+    number and keeps the id."""
     return await tenant_auth.login_with_phone(client, data.phone, data.code)
 
 

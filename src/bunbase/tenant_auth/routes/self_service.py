@@ -62,8 +62,11 @@ class SignupConfirmation(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 
 
 class UserLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: str
+    """`phone`: in place of `email`, for a user who has a phone number."""
+
     password: str
+    email: str = ""
+    phone: str = ""
 
 
 class CustomTokenLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,9 +147,11 @@ async def anonymous_sign_in(
 
 @post("/v1/auth/login", summary="Sign an end user in", tags=TAGS, status_code=200, cache_control=NO_STORE)
 async def user_login(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], data: UserLogin) -> UserSignedIn:
-    """A wrong password and an unknown email get the same answer, after the same time. A banned user gets 403
+    """A wrong password and an unknown email or phone get the same answer, after the same time. A banned user gets 403
     `user_banned`, but only with the right password."""
-    return await tenant_auth.login(keyed, data.email, data.password)
+    if bool(data.email) == bool(data.phone):
+        raise InvalidInput.at("/email", "Send either an email address or a phone number.")
+    return await tenant_auth.login(keyed, data.email or data.phone, data.password)
 
 
 @post(

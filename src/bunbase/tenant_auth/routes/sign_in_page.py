@@ -22,6 +22,7 @@ from bunbase.contracts.tenant_auth.sign_in_page import (
     ByMailedLink,
     ByPasskey,
     ByPassword,
+    ByPhone,
     BySecondFactor,
     ByService,
     BySignUp,
@@ -128,6 +129,30 @@ async def act_on_user_code(keyed: Injected[Caller], tenant_auth: Injected[Tenant
     return await sign_in(visit, keyed, tenant_auth, shown, pages.mailed_code)
 
 
+@PAGES.shows(pages.BY_PHONE)
+async def show_user_by_phone(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
+    return show(pages.by_phone, await visit_of(request, keyed, tenant_auth), captcha=True)
+
+
+@PAGES.acts(pages.BY_PHONE)
+async def act_on_user_by_phone(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
+    visit, sent = await act_of(request, keyed, tenant_auth)
+    try:
+        await tenant_auth.request_phone_code(keyed, visit.phone, visit.texts.language, token_in(sent))
+    except Problem as problem:
+        return refused(visit, problem, pages.by_phone, captcha=True)
+    return show(pages.texted_code, visit)
+
+
+@PAGES.acts(pages.PHONE_CODE)
+async def act_on_user_phone_code(
+    keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
+) -> Next:
+    visit, sent = await act_of(request, keyed, tenant_auth)
+    shown = ByPhone(visit.phone, sent.get("code", "").strip())
+    return await sign_in(visit, keyed, tenant_auth, shown, pages.texted_code)
+
+
 @PAGES.shows(BY_LINK)
 async def follow_user_link(keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest) -> Next:
     """The button on the page of a mailed link leads here, so a program that opens links signs nobody in."""
@@ -187,9 +212,13 @@ async def act_on_user_enrolment(
 async def act_on_user_unverified(
     keyed: Injected[Caller], tenant_auth: Injected[TenantAuth], request: AnyRequest
 ) -> Next:
-    visit, _ = await act_of(request, keyed, tenant_auth)
-    await tenant_auth.request_user_verification(keyed, visit.email, visit.request.redirect_to)
-    return show(lambda one: pages.unverified(one, sent=True), visit)
+    visit, sent = await act_of(request, keyed, tenant_auth)
+    to = visit.request.redirect_to
+    try:
+        await tenant_auth.request_user_verification(keyed, visit.email, to, token_in(sent))
+    except Problem as problem:
+        return refused(visit, problem, pages.unverified, captcha=True)
+    return show(lambda one: pages.unverified(one, sent=True), visit, captcha=True)
 
 
 @PAGES.shows(pages.SERVICE + "/{provider:str}")
@@ -230,6 +259,9 @@ ROUTES = (
     show_user_by_email,
     act_on_user_by_email,
     act_on_user_code,
+    show_user_by_phone,
+    act_on_user_by_phone,
+    act_on_user_phone_code,
     follow_user_link,
     act_on_user_second_factor,
     act_on_user_passkey,

@@ -15,6 +15,7 @@ from bunbase.contracts.tenant_auth.problems import (
     EmailNotVerified,
     InvalidCode,
     MfaEnrolmentRequired,
+    PhoneNotAllowed,
 )
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.sign_in_page import PageRequest, Shown
@@ -32,21 +33,29 @@ AT_FAULT: Final[dict[type[Problem], str]] = {
     EmailTaken: "email",
     InvalidCode: "code",
     InvalidCredentials: "password",
+    PhoneNotAllowed: "phone",
     WrongCode: "code",
 }
-FIELDS: Final = ("email", "password", "code")
+FIELDS: Final = ("email", "phone", "password", "code")
 
 Next = Response[Any]
 Page = Callable[[Visit], str]
 
 
 async def visit_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) -> Visit:
-    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput."""
+    """Return the checked request for a page. Raises: Malformed, Forbidden, InvalidInput.
+
+    The page of a refused request has the look of the project too, with a link to its app.
+    """
     sent = query_of(request)
     if not sent.get("key"):
-        raise InvalidInput.at("key", "Send the publishable key of the project as the parameter key.")
+        raise InvalidInput.at("key", "Send the publishable key of the project (pk_…) as this parameter.")
     asked = PageRequest(sent.get("redirect_to", ""), sent.get("code_challenge", ""), sent.get("state", ""))
-    look = await tenant_auth.sign_in_look(keyed, asked)
+    try:
+        look = await tenant_auth.sign_in_look(keyed, asked)
+    except Problem:
+        kept_look(request, await tenant_auth.user_page(keyed))
+        raise
     kept = kept_look(request, look)
     return Visit(sent["key"], asked, look, kept.texts, kept.asked)
 
@@ -55,7 +64,8 @@ async def act_of(request: AnyRequest, keyed: Caller, tenant_auth: TenantAuth) ->
     """Return the checked request, and the fields of its form. Raises: Forbidden for the form of another site."""
     fields = await fields_of(request)
     visit = await visit_of(request, keyed, tenant_auth)
-    return msgspec.structs.replace(visit, email=fields.get("email", "").strip()), fields
+    email, phone = fields.get("email", "").strip(), fields.get("phone", "").strip()
+    return msgspec.structs.replace(visit, email=email, phone=phone), fields
 
 
 async def sign_in(
@@ -72,7 +82,7 @@ async def sign_in(
         new = await tenant_auth.start_enrolment(keyed, challenge)
         return show(lambda one: pages.enrolment(one, challenge, new), visit)
     except EmailNotVerified as problem:
-        return html(pages.unverified(visit), problem.status, visit.headers())
+        return html(pages.unverified(visit), problem.status, visit.headers(captcha=True))
     except Problem as problem:
         return refused(visit, problem, again, captcha)
     if end.recovery_codes:

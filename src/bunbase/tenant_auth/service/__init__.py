@@ -45,13 +45,11 @@ from bunbase.tenant_auth.service.active_months import ActiveMonths
 from bunbase.tenant_auth.service.activity import UserActivity
 from bunbase.tenant_auth.service.administration import Administration
 from bunbase.tenant_auth.service.administration_methods import AdministrationMethods
-from bunbase.tenant_auth.service.anonymous import Anonymous
 from bunbase.tenant_auth.service.bulk import Bulk
 from bunbase.tenant_auth.service.callers import linked_project
 from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.cookies import Cookies
 from bunbase.tenant_auth.service.email_change import EmailChange
-from bunbase.tenant_auth.service.external import ExternalAccounts
 from bunbase.tenant_auth.service.factor_methods import FactorMethods
 from bunbase.tenant_auth.service.hooks import Hooks
 from bunbase.tenant_auth.service.impersonation import Impersonation
@@ -59,27 +57,21 @@ from bunbase.tenant_auth.service.invites import UserInvites
 from bunbase.tenant_auth.service.leaving import Leaving
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.mailbox_methods import MailboxMethods
-from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
 from bunbase.tenant_auth.service.open_session import OpenSession
-from bunbase.tenant_auth.service.passkeys import UserPasskeys
 from bunbase.tenant_auth.service.password import Password
-from bunbase.tenant_auth.service.phone import PhoneSignIn
 from bunbase.tenant_auth.service.profile import Profile
 from bunbase.tenant_auth.service.proofs import Proofs
-from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
 from bunbase.tenant_auth.service.session_tokens import SessionTokens
 from bunbase.tenant_auth.service.sessions import Sessions
 from bunbase.tenant_auth.service.settings import ProjectSettings
-from bunbase.tenant_auth.service.shown_address import ShownSignIn
-from bunbase.tenant_auth.service.sign_in import SignIn
 from bunbase.tenant_auth.service.sign_in_pages import SignInPages, look_of
-from bunbase.tenant_auth.service.sign_up import SignUp
 from bunbase.tenant_auth.service.signing_keys import UserKeys
 from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.service.totp import Totp
 from bunbase.tenant_auth.service.transfers import Transfers
 from bunbase.tenant_auth.service.user_links import UserLinks
 from bunbase.tenant_auth.service.verify_email import VerifyEmail
+from bunbase.tenant_auth.service.ways import Needs, Ways
 from bunbase.tenant_auth.sign_up_links import mailed_target
 
 
@@ -99,30 +91,23 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
         self.mail_requests = MailRequests(stores, pools, self.texts)
         self.proofs = Proofs(pools, tokens)
         self.captchas = Captchas(pools.settings.captcha_urls)
-        self.anonymous = Anonymous(self.opening, places, self.captchas)
-        shown = ShownSignIn(self.opening, places, self.anonymous)
-        self.by_mailbox = MailboxSignIn(self.mail_requests, shown, self.captchas)
-        self.by_phone = PhoneSignIn(self.mail_requests, shown, self.proofs, self.captchas)
+        self.ways = ways = Ways(self.opening, Needs(places, self.mail_requests, self.proofs, self.captchas))
+        self.anonymous, self.by_mailbox, self.by_phone = ways.anonymous, ways.by_mailbox, ways.by_phone
+        self.external, self.second_factor, self.user_passkeys = ways.external, ways.second_factor, ways.passkeys
+        self.sign_in, self.sign_up = ways.sign_in, ways.sign_up
+        self.sign_in_pages = SignInPages(ways)
         self.email_change = EmailChange(self.proofs)
         self.cascade = cascade = Cascade(pools, bundoc, functions)
         self.leaving = Leaving(self.proofs, places, cascade)
         self.password = Password(self.mail_requests, self.proofs, self.captchas)
-        self.sign_in = SignIn(self.opening)
-        self.sign_up = SignUp(self.opening, places, self.mail_requests, self.anonymous, self.captchas)
         self.sessions = Sessions(stores, pools, tokens)
         self.cookies = Cookies(self.sessions)
         self.profile = Profile(stores.users)
         self.invites = UserInvites(pools)
         self.settings = ProjectSettings(pools, self.hooks)
         self.keys = UserKeys(pools, access)
-        self.second_factor = SecondFactorSignIn(self.opening)
         self.totp = Totp(self.proofs)
-        self.user_passkeys = UserPasskeys(self.opening, self.proofs)
-        self.verify_email = VerifyEmail(self.mail_requests)
-        self.external = ExternalAccounts(self.opening, self.proofs, places)
-        self.sign_in_pages = SignInPages(
-            self.sign_in, self.sign_up, self.by_mailbox, self.second_factor, self.user_passkeys, self.external
-        )
+        self.verify_email = VerifyEmail(self.mail_requests, self.captchas)
         self.transfers = Transfers(self.opening, places)
         self.administration = Administration(self.opening, places, cascade)
         self.bulk = Bulk(pools, self.administration, cascade)
@@ -199,8 +184,8 @@ class TenantAuthService(AdministrationMethods, FactorMethods, MailboxMethods):
     async def session_alive(self, project: str, session: str, version: int) -> bool:
         return await self.sessions.is_alive(project, session, version)
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
-        return await self.sessions.knows_address(project, email, ip)
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
+        return await self.sessions.knows_address(project, account, ip)
 
     async def me(self, caller: Caller) -> User:
         return await self.profile.read(caller)

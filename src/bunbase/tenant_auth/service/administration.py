@@ -39,7 +39,14 @@ from bunbase.tenant_auth.people import (
     with_changes,
 )
 from bunbase.tenant_auth.places import Places
-from bunbase.tenant_auth.profiles import check_claims, check_data, check_language, check_name, check_role
+from bunbase.tenant_auth.profiles import (
+    check_claims,
+    check_data,
+    check_language,
+    check_name,
+    check_role,
+    checked_sign_in_name,
+)
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.service.cascade import Cascade
 from bunbase.tenant_auth.service.open_session import OpenSession
@@ -92,7 +99,7 @@ class Administration:
         check_data(new.data)
         async with self.places.reserve(project):
             pool = await self.pools.of(project)
-            hash = None if new.password is None else await pool.new_passwords.hash(new.password, email or "")
+            hash = None if new.password is None else await pool.new_passwords.hash(new.password, email or phone or "")
             # hashing may wait in a queue; check after it: a project whose key was destroyed must not get another user
             await self.access.check_key(project)
             verified, now = new.email_verified and email is not None, self.clock.now()
@@ -110,7 +117,8 @@ class Administration:
         if changes.password is not UNSET:
             pool, person = await self.pools.of(project), await self._existing(project, id)
             email = person.email if changes.email is UNSET else changes.email
-            hash = await pool.new_passwords.hash(changes.password, email or "", person)
+            phone = person.user.phone if changes.phone is UNSET else changes.phone
+            hash = await pool.new_passwords.hash(changes.password, checked_sign_in_name(email, phone), person)
         now = self.clock.now()
         alter = partial(with_changes, changes=changes, password_hash=hash, now=now)
         return (await self._change(project, id, alter, administrator(caller))).shown(now)

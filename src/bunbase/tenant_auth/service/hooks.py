@@ -25,6 +25,7 @@ from bunbase.contracts.functions.hooks import HookCall, HookLoop, HookName
 from bunbase.contracts.functions.problems import FunctionNotFound
 from bunbase.contracts.functions.service import Functions
 from bunbase.contracts.tenant_auth.settings import Hooks as HookSettings
+from bunbase.pkg.api_json import api_builtins
 from bunbase.pkg.errors import InvalidInput, Problem, Unreachable
 from bunbase.pkg.logger import logger
 from bunbase.pkg.mail.headers import one_line
@@ -175,7 +176,7 @@ class Hooks:
 
 def _event(event: Json) -> Json:
     """Return the event as plain JSON values, as the hook reads them."""
-    plain: Json = msgspec.to_builtins(event)
+    plain: Json = api_builtins(event)
     return plain
 
 

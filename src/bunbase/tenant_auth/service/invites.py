@@ -18,7 +18,7 @@ from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.pool import Pools
-from bunbase.tenant_auth.profiles import check_data, check_role
+from bunbase.tenant_auth.profiles import check_data, check_language, check_role
 from bunbase.tenant_auth.service.callers import managed_project
 from bunbase.tenant_auth.store.invites import HASH_BYTES, OpenInvite, invite_id
 
@@ -52,19 +52,21 @@ class UserInvites:
         project, email = managed_project(caller, Act.USER_INVITE_CREATE), normal_email(new.email)
         check_role(new.role)
         check_data(new.data)
+        check_language(new.language)
         pool, tokens = await self.pools.of(project), list[str]()
 
         def letter(token: str) -> Letter:
             tokens.append(token)
-            return pool.letters.user_invite(email, pool.page("sign-up", token))
+            return pool.letters_asked_in(new.language).user_invite(email, pool.page("sign-up", token))
 
-        kept = msgspec.json.encode({"role": new.role, "data": new.data}).decode()
+        kept = msgspec.json.encode({"role": new.role, "data": new.data, "language": new.language}).decode()
         async with self.stores.db.transaction():
             if await self.stores.users.by_email(project, email) is not None:
                 raise EmailTaken("This address has a user already.")
-            await pool.stores.mail_tokens.forget_of_address(email, MailKind.INVITE)
-            await pool.links.post(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
-        [token], expires_at = tokens, pool.clock.now() + LIFETIME
+            mail = await pool.links.make(MailKind.INVITE, email, None, INVITE_SECONDS, letter, kept)
+            [token] = tokens
+            await self._end_earlier(project, email, fingerprint(token), kept, await self.stores.mails.post(mail))
+        expires_at = pool.clock.now() + LIFETIME
         return UserInvite(invite_id(fingerprint(token)), email, new.role, expires_at, pool.page("sign-up", token))
 
     async def list_open(self, caller: Caller, limit: int, cursor: str | None) -> OpenUserInvites:
@@ -81,6 +83,17 @@ class UserInvites:
         project = managed_project(caller, Act.USER_INVITE_DELETE)
         if not await self.stores.invites.delete(project, id, self.stores.clock.now()):
             raise UserInviteNotFound("List the open invitations with GET /v1/auth/invites.")
+
+    async def _end_earlier(self, project: str, email: str, hash: bytes, kept: str, posted: bool) -> None:
+        """End the earlier invitations of an address: the new one, with this hash, replaces them.
+
+        If the address gets too many mails, the new one was not posted. Then the link of the earlier mail stays valid
+        until its own end, and creates the same user as the new link.
+        """
+        if posted:
+            await self.stores.invites.end_earlier(project, email, hash)
+        else:
+            await self.stores.invites.keep_mailed(project, email, hash, kept)
 
 
 def _shown(one: OpenInvite) -> OpenUserInvite:

@@ -4,7 +4,7 @@ a text message to any number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import assert_never
 
 from bunbase.contracts.caller import Caller
@@ -16,7 +16,7 @@ from bunbase.tenant_auth.admissions import admits
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.pool import Pool, Pools
-from bunbase.tenant_auth.service.callers import first_language, keyed_project
+from bunbase.tenant_auth.service.callers import first_language, linked_project
 from bunbase.tenant_auth.service.text_messages import TextMessages
 from bunbase.tenant_auth.store import Stores
 
@@ -36,7 +36,7 @@ class MailRequests:
         `redirect_to`: the address of the app to which the page behind the link leads. `kept`: another text for the
         link. Raises: InvalidInput.
         """
-        pool = await self.pools.of(keyed_project(caller))
+        pool = await self.pools.of(linked_project(caller))
         name = kept or pool.checked_redirect(redirect_to)
         if await request_mail(pool.stores, kind, email, pool.clock, name, first_language(caller)):
             self.nudge()
@@ -61,7 +61,7 @@ class MailRequests:
             case MailKind.PASSWORD_RESET:
                 await _password_reset(pool, person, asked)
             case MailKind.SIGN_IN_CODE:
-                await _sign_in_code(pool, person, asked)
+                await self._sign_in_code(pool, person, asked)
             case MailKind.SIGN_IN_LINK:
                 await _sign_in_link(pool, person, asked)
             case MailKind.SIGN_UP:
@@ -74,15 +74,41 @@ class MailRequests:
                 assert_never(other)
 
     async def _phone_code(self, pool: Pool, asked: MailRequest) -> None:
-        # a code is made for every number: so a guess takes the same way whether or not the number has a user
-        phone, kind = asked.email, MailKind.PHONE_CODE
+        phone, language = asked.email, asked.language
         person = await self.stores.users.by_phone(pool.project, phone)
-        # after the limit, the newest code is sent again: a stranger who asks often must not shut the owner out
-        code = await pool.codes.make(kind, phone) or await pool.codes.newest(kind, phone)
-        if code and _may_sign_in(pool, person, None):
-            known = person is not None and person.user.phone_verified
-            new = await self.texts.prepared(pool, "sign_in", phone, code, asked.language)
-            await self.texts.post(pool, new, code, known)
+        known = person is not None and person.user.phone_verified
+
+        async def send(code: str) -> bool:
+            new = await self.texts.prepared(pool, "sign_in", phone, code, language)
+            return await self.texts.post(pool, new, code, known)
+
+        await self._code(pool, asked, send if _may_sign_in(pool, person, None) else _nothing)
+
+    async def _sign_in_code(self, pool: Pool, person: Person | None, asked: MailRequest) -> None:
+        async def send(code: str) -> bool:
+            return await pool.stores.mails.post(pool.letters_asked_in(asked.language).sign_in_code(asked.email, code))
+
+        await self._code(pool, asked, send if _may_sign_in(pool, person, asked.email) else _nothing)
+
+    async def _code(self, pool: Pool, asked: MailRequest, send: Callable[[str], Awaitable[bool]]) -> None:
+        """Make a code and send it. `send(code)`: returns False if the message was dropped.
+
+        A code is made for every address and number: so a guess takes the same way whether or not it has a user. A
+        stranger who asks often must not shut the owner out: after too many codes, the newest one is sent and valid
+        again, and a code whose message is dropped does not replace it.
+        """
+        kind, address = asked.kind, asked.email
+        if await pool.codes.may_make(kind, address):
+            code, new = await pool.codes.prepared(kind, address)
+            if await send(code) or await pool.codes.renewed(kind, address) is None:
+                await pool.codes.keep(new)
+        elif newest := await pool.codes.renewed(kind, address):
+            await send(newest)
+
+
+async def _nothing(_code: str) -> bool:
+    """Send nothing, as if the message was sent."""
+    return True
 
 
 async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest) -> None:
@@ -100,21 +126,12 @@ async def _password_reset(pool: Pool, person: Person | None, asked: MailRequest)
         )
 
 
-async def _sign_in_code(pool: Pool, person: Person | None, asked: MailRequest) -> None:
-    # a code is made for every address: so a guess takes the same way whether or not the address has a user
-    code = await pool.codes.make(MailKind.SIGN_IN_CODE, asked.email)
-    if code and _may_sign_in(pool, person, asked.email):
-        await pool.stores.mails.post(pool.letters_asked_in(asked.language).sign_in_code(asked.email, code))
-
-
 async def _sign_in_link(pool: Pool, person: Person | None, asked: MailRequest) -> None:
     email, kind = asked.email, MailKind.SIGN_IN_LINK
     if _may_sign_in(pool, person, email):
-        await pool.stores.mail_tokens.forget_of_address(email, kind)
-        await pool.links.post(
+        await pool.links.post_only(  # the link is for the mailbox, which may have no user yet
             kind,
             email,
-            None,  # the link is for the mailbox, which may have no user yet
             SIGN_IN_SECONDS,
             lambda token: pool.letters_asked_in(asked.language).sign_in_link(email, pool.page("sign-in-link", token)),
             asked.name,
@@ -131,11 +148,9 @@ async def _sign_up(pool: Pool, person: Person | None, asked: MailRequest) -> Non
     if person is not None:
         await pool.stores.mails.post(pool.letters_asked_in(asked.language).already_a_user(email))
         return
-    await pool.stores.mail_tokens.forget_of_address(email, MailKind.SIGN_UP)
-    await pool.links.post(
+    await pool.links.post_only(
         MailKind.SIGN_UP,
         email,
-        None,
         VERIFY_SECONDS,
         lambda token: pool.letters_asked_in(asked.language).verify_email(email, pool.page("sign-up", token)),
         asked.name,

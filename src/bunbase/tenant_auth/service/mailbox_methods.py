@@ -22,8 +22,8 @@ class MailboxMethods:
     password: Password
     verify_email: VerifyEmail
 
-    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str) -> None:
-        await self.verify_email.request(caller, email, redirect_to)
+    async def request_user_verification(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
+        await self.verify_email.request(caller, email, redirect_to, captcha)
 
     async def verify_user_email(self, caller: Caller, token: str) -> AddressConfirmed:
         return await self.verify_email.confirm(caller, token)

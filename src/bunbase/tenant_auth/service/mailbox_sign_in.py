@@ -35,6 +35,7 @@ from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.shown_address import Note, ShownSignIn
 from bunbase.tenant_auth.service.sign_in import POOL
+from bunbase.tenant_auth.sign_in_codes import guesser
 from bunbase.tenant_auth.sign_in_methods import EMAIL_CODE, EMAIL_LINK, SignInMethod
 
 Take = Callable[[], Coroutine[Any, Any, None]]  # uses a code or link up, or raises a Problem if somebody was faster
@@ -56,7 +57,7 @@ class MailboxSignIn:
         """Sign in, or sign up. Raises: InvalidCode, EmailTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
         pool, normal = await self.pools.of(keyed_project(caller)), email_or_none(email)
         with metrics.counted(metrics.logins, POOL):
-            right = normal and await pool.codes.check(MailKind.SIGN_IN_CODE, normal, code)
+            right = normal and await pool.codes.check(MailKind.SIGN_IN_CODE, normal, code, guesser(caller))
             if not normal or not right:
                 owner = await pool.users.by_email(pool.project, normal) if normal else None
                 self.signing_in.refuse(caller, owner, EMAIL_CODE)
@@ -158,7 +159,7 @@ class ShownMailbox:
 
 def wrong_code() -> InvalidCode:
     return InvalidCode(
-        "Check the code of the newest message, or ask for a new one. After five wrong codes, it is void."
+        "Check the code of the newest message, or ask for a new one. After five wrong codes, you need a new one."
     )
 
 

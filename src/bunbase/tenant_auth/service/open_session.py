@@ -7,9 +7,10 @@ The life of one sign-in:
        and so does a user without one, if the project demands it. The link or code of the first step is used up then.
     3. For a new user, the hook `before_signup` decides. The hook `before_token` may add claims, and BunKMS signs the
        tokens. No transaction is open meanwhile, because all of this may take long.
-    4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. It stores
-       nothing if the user was changed since step 1: `open_session` then returns None, and the caller begins again.
-       For a new user, it also notes that the hook `after_signup` must run.
+    4. One transaction stores the session, and marks what the user has shown (a link, a code) as used. If the tokens are
+       not for the caller, it also stores where they are kept (`Keep`), so a crash leaves no session that nobody can
+       use. It stores nothing if the user was changed since step 1: `open_session` then returns None, and the caller
+       begins again. For a new user, it also notes that the hook `after_signup` must run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import Any
 
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.activity import UserAct, UserActOutcome
-from bunbase.contracts.tenant_auth.problems import MfaEnrolmentRequired
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg.errors import Problem
 from bunbase.tenant_auth.admissions import check_admission
@@ -36,6 +36,8 @@ from bunbase.tenant_auth.store.sessions import NewSession
 Claims = dict[str, Any]
 Also = Callable[[], Awaitable[None]]  # runs in the transaction that stores the session; a Problem undoes both
 
+# prepares what is stored with a new session, outside the transaction, and returns what runs in it
+Keep = Callable[[Pool, UserSignedIn, str], Awaitable[Also]]  # the project, the answer, and the id of the session
 Store = Callable[[], Awaitable[bool]]  # runs in the same transaction; returns False if it has changed nothing
 
 
@@ -43,13 +45,27 @@ async def nothing() -> None:
     """Do nothing else in the transaction. This is the default."""
 
 
+async def keep_nothing(_pool: Pool, _signed_in: UserSignedIn, _session: str) -> Also:
+    """Keep nothing: the caller gets the tokens. This is the default."""
+    return nothing
+
+
 class OpenSession:
-    def __init__(self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks) -> None:
+    """`keep`: is asked about each session before it is stored."""
+
+    def __init__(
+        self, stores: Stores, pools: Pools, tokens: SessionTokens, hooks: Hooks, keep: Keep = keep_nothing
+    ) -> None:
         self.stores = stores
         self.pools = pools
         self.tokens = tokens
         self.hooks = hooks
         self.journal = pools.journal
+        self.keep = keep
+
+    def keeping(self, keep: Keep) -> OpenSession:
+        """Return a part that also stores where the tokens of its sessions are kept."""
+        return OpenSession(self.stores, self.pools, self.tokens, self.hooks, keep)
 
     async def open_session(
         self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None = None, also: Also = nothing
@@ -67,6 +83,7 @@ class OpenSession:
             return None
         new, most = await self._new(caller, person, method, claims), pool.auth.sessions.max_per_user
         until = 0.0 if most is None else await self.pools.revoked_until()
+        kept = await self._kept(pool, person, new)
         async with self.stores.db.transaction():
             if most is not None:  # of two sign-ins at once, the second one sees the session of the first
                 await self.stores.users.locked(pool.project, person.id)
@@ -74,6 +91,7 @@ class OpenSession:
                 return None
             if most is not None:
                 await self._end_oldest(pool, person, most, until)
+            await kept()
             await also()
             await self._note_sign_in(caller, pool, person, new)
         return self.tokens.answer(caller.project, person.user, new.pair, method)
@@ -99,7 +117,7 @@ class OpenSession:
         person = await self.hooks.before_signup(caller, person, method, invited)
         # sign before storing the user: a project whose key was destroyed must not get another user
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
-        needed: MfaEnrolmentRequired | None = None
+        needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
             await first()
             await self.stores.users.add(caller.project, person)
@@ -108,6 +126,7 @@ class OpenSession:
                 needed = await enrolment_required(pool, person, method)
             else:
                 await self.stores.sessions.add(caller.project, new)
+                await kept()
             await also()
             await self._note_start(caller, person, method, UserAct.SIGN_UP, None if needed else new, invited)
         if needed is not None:
@@ -149,7 +168,7 @@ class OpenSession:
         """
         refuse_banned(person, self.tokens.clock.now())
         new, pool = await self._new(caller, person, method, None), await self.pools.of(caller.project)
-        needed: MfaEnrolmentRequired | None = None
+        needed, kept = None, await self._kept(pool, person, new)
         async with self.stores.db.transaction():
             if not await store():
                 return None
@@ -157,6 +176,7 @@ class OpenSession:
                 needed = await enrolment_required(pool, person, method)
             else:
                 await self.stores.sessions.add(caller.project, new)
+                await kept()
             await also()
             await self._note_start(caller, person, method, UserAct.UPGRADE, None if needed else new)
         if needed is not None:
@@ -213,3 +233,6 @@ class OpenSession:
     async def _new(self, caller: Caller, person: Person, method: SignInMethod, claims: Claims | None) -> NewSession:
         pool = await self.pools.of(caller.project)
         return await self.tokens.new_session(caller, pool, person, method, claims or {})
+
+    async def _kept(self, pool: Pool, person: Person, new: NewSession) -> Also:
+        return await self.keep(pool, self.tokens.signed_in(person.user, new.pair, new.method), new.session.id)

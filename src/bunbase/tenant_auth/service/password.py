@@ -14,6 +14,7 @@ from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
 from bunbase.tenant_auth.people import Person, reset_by_mail, sign_up_first, signed_in_person, with_password
 from bunbase.tenant_auth.pool import Pool
+from bunbase.tenant_auth.profiles import checked_sign_in_name
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
 from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.proofs import Proofs
@@ -40,7 +41,8 @@ class Password:
             await self.proofs.reauthenticate(caller, Proof(current))
         user = await self.proofs.need_fresh(caller)
         person = signed_in_person(await self.stores.users.by_id(pool.project, user.uid))
-        hash = await pool.new_passwords.hash(password, person.email or "", person)
+        name = checked_sign_in_name(person.email, person.user.phone)
+        hash = await pool.new_passwords.hash(password, name, person)
         until, now = await self.pools.revoked_until(), pool.clock.now()
         async with self.stores.db.transaction():
             alter = partial(with_password, hash=hash, now=now)
@@ -51,7 +53,7 @@ class Password:
 
     async def request_reset(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
         """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
-        pool = await self.pools.of(keyed_project(caller))
+        pool = await self.pools.of(linked_project(caller))
         pool.checked_redirect(redirect_to)
         await self.captchas.check(caller, pool, captcha)
         await self.requests.request(caller, MailKind.PASSWORD_RESET, email, redirect_to)

@@ -33,6 +33,7 @@ from bunbase.tenant_auth.service.mailbox_sign_in import Take, wrong_code
 from bunbase.tenant_auth.service.proofs import Proofs
 from bunbase.tenant_auth.service.shown_address import Note, ShownSignIn
 from bunbase.tenant_auth.service.sign_in import POOL
+from bunbase.tenant_auth.sign_in_codes import Guesser, guesser
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
 CHANGE = "phone_change"  # the kind of the codes for a new number of a user
@@ -64,7 +65,7 @@ class PhoneSignIn:
         """Raises: InvalidCode, PhoneTaken, UserBanned, SecondFactorRequired, TooManyUsers."""
         pool, number = await self.pools.of(keyed_project(caller)), phone_or_none(phone)
         with metrics.counted(metrics.logins, POOL):
-            right = number and await pool.codes.check(MailKind.PHONE_CODE, number, code)
+            right = number and await pool.codes.check(MailKind.PHONE_CODE, number, code, guesser(caller))
             if not number or not right:
                 owner = await self.stores.users.by_phone(pool.project, number) if number else None
                 self.signing_in.refuse(caller, owner, PHONE_CODE)
@@ -93,7 +94,7 @@ class PhoneSignIn:
         pool, uid = await self.pools.of(keyed_project(caller)), caller.end_user().uid
         number = phone_or_none(phone) or ""
         address = _of_user(number, uid)
-        right = number and await pool.codes.check(CHANGE, address, code)
+        right = number and await pool.codes.check(CHANGE, address, code, Guesser(uid))
         if not right:
             raise wrong_code()
         until = await self.pools.revoked_until()

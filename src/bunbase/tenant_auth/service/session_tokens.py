@@ -102,6 +102,9 @@ class SessionTokens:
     def answer(self, project: str, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
         """Return the answer to a sign-in or refresh that was stored."""
         self.active.note(project, user)
+        return self.signed_in(user, pair, method)
+
+    def signed_in(self, user: User, pair: Pair, method: SignInMethod) -> UserSignedIn:
         seconds = pair.expires_in(self.clock.now())
         return UserSignedIn(user, pair.access_token, pair.refresh_token, seconds, aal=method.aal, amr=method.amr)
 

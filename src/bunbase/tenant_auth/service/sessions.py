@@ -15,6 +15,7 @@ The gateway reports the first use of each access token (`note_first_uses`).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import assert_never
 
 from bunbase.contracts.bunauth.problems import InvalidToken, SessionNotFound, TokenExpired, TokenReused
@@ -118,11 +119,8 @@ class Sessions:
     async def is_alive(self, project: str, session: str, version: int) -> bool:
         return await self.stores.sessions.alive(project, session, version, self.clock.now())
 
-    async def knows_address(self, project: str, email: str, ip: str) -> bool:
-        async def addresses(email: str, limit: int) -> list[str]:
-            return await self.stores.sessions.addresses(project, email, limit)
-
-        return await knows_address(email, ip, addresses)
+    async def knows_address(self, project: str, account: str, ip: str) -> bool:
+        return await knows_address(account, ip, partial(self.stores.sessions.addresses, project))
 
     async def subject(self, pool: Pool, token: StoredToken, generation: int) -> tuple[Person, Subject]:
         """Return the user of a refresh token, and the subject of the next access token.

@@ -12,6 +12,7 @@ from bunbase.contracts.tenant_auth.problems import EmailNotVerified
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.pkg import metrics
 from bunbase.pkg.addresses import known_email
+from bunbase.pkg.phones import phone_or_none
 from bunbase.tenant_auth.people import Person
 from bunbase.tenant_auth.service.callers import keyed_project
 from bunbase.tenant_auth.service.open_session import OpenSession
@@ -28,11 +29,14 @@ class SignIn:
         self.pools = opening.pools
         self.passwords = opening.pools.passwords
 
-    async def with_password(self, caller: Caller, email: str, password: str) -> UserSignedIn:
-        """Open a session. Raises: InvalidCredentials, UserBanned, EmailNotVerified, SignInBusy."""
-        project, normal = keyed_project(caller), known_email(email)
+    async def with_password(self, caller: Caller, name: str, password: str) -> UserSignedIn:
+        """Open a session. `name`: an email address or a phone number.
+
+        Raises: InvalidCredentials, UserBanned, EmailNotVerified, SignInBusy.
+        """
+        project = keyed_project(caller)
         while True:
-            found = None if normal is None else await self.stores.users.by_email(project, normal)
+            found = await self._named(project, name)
             person = await self._checked_person(caller, found, password)
             await self._upgrade_hash(project, person, password)
             await self._check_verified(person, project)
@@ -54,8 +58,18 @@ class SignIn:
             if signed_in is not None:
                 return signed_in
 
+    async def _named(self, project: str, name: str) -> Person | None:
+        """Return the user with this address or number. One statement reads it, whether or not there is such a user."""
+        email = known_email(name)
+        if email is not None:
+            return await self.stores.users.by_email(project, email)
+        phone = phone_or_none(name)
+        return None if phone is None else await self.stores.users.by_phone(project, phone)
+
     async def _check_verified(self, person: Person, project: str) -> None:
         """Raises: EmailNotVerified. Only somebody with the right password learns this."""
+        if person.email is None:  # a user with a phone number alone
+            return
         if (await self.pools.of(project)).auth.verify_emails and not person.user.email_verified:
             raise EmailNotVerified("Ask for a mail with POST /v1/auth/verify-email, and use its link.")
 

@@ -5,7 +5,7 @@ The life of one sign-in:
     1. The app makes a PKCE pair, and sends the browser to the page with the challenge. No cookie is set: every form of
        the page carries the request of the app in its address.
     2. The person signs in on the page, as an app would do it: with the same checks, limits and problems. A session is
-       opened. Its tokens stay here, sealed, under a new code (`page_codes.py`).
+       opened. Its tokens stay here, sealed, under a new code (`page_codes.py`), which the same transaction stores.
     3. The browser goes to `redirect_to` with the code. The app trades it, with its PKCE verifier, for the tokens.
 
 Concern: a stranger lets a person sign in with the stranger's request (login CSRF), or steals the code from a history.
@@ -15,6 +15,7 @@ Decision: the code is of no use without the verifier, which never leaves the bro
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, assert_never
 
 import msgspec
@@ -35,6 +36,7 @@ from bunbase.contracts.tenant_auth.sign_in_page import (
     ByMailedLink,
     ByPasskey,
     ByPassword,
+    ByPhone,
     BySecondFactor,
     ByService,
     BySignUp,
@@ -50,65 +52,74 @@ from bunbase.pkg.identity.external_login import CHALLENGE
 from bunbase.pkg.identity.factors import PasskeyOptions, SecondFactor
 from bunbase.pkg.identity.problems import ExternalLoginExpired
 from bunbase.pkg.identity.redirects import with_parameters
-from bunbase.pkg.opaque import fingerprint
 from bunbase.tenant_auth.admissions import confirms_addresses
 from bunbase.tenant_auth.journal import SYSTEM, Event
-from bunbase.tenant_auth.page_codes import READING_SECONDS, SECONDS, is_right_verifier
+from bunbase.tenant_auth.page_codes import READING_SECONDS, SECONDS, is_right_verifier, new_page_code
 from bunbase.tenant_auth.pool import Pool
 from bunbase.tenant_auth.service.callers import keyed_project, linked_project
-from bunbase.tenant_auth.service.external import ExternalAccounts
-from bunbase.tenant_auth.service.mailbox_sign_in import MailboxSignIn
-from bunbase.tenant_auth.service.passkeys import UserPasskeys
-from bunbase.tenant_auth.service.second_factor import SecondFactorSignIn
-from bunbase.tenant_auth.service.sign_in import SignIn
-from bunbase.tenant_auth.service.sign_up import SignUp
+from bunbase.tenant_auth.service.open_session import Also
+from bunbase.tenant_auth.service.phone import ready
+from bunbase.tenant_auth.service.ways import Ways
 from bunbase.tenant_auth.sign_up_links import page_request
+from bunbase.tenant_auth.store.page_codes import PageCode
 
 MAX_STATE: Final = 500  # characters
 MAX_BACK: Final = 3000
 
 
+class PageEnding:
+    """The end of one request: keeps the tokens of its session under a code. `code`: the latest one; "" for no session.
+
+    `seconds`: how long the code is valid.
+    """
+
+    def __init__(self, request: PageRequest, seconds: int = SECONDS) -> None:
+        self.request = request
+        self.seconds = seconds
+        self.code = ""
+
+    async def keep(self, pool: Pool, signed_in: UserSignedIn, session: str) -> Also:
+        """Seal the tokens, and return what stores them. A sign-in that begins again makes another code."""
+        self.code = code = new_page_code()
+        sealed = await pool.page_codes.sealed(code, signed_in)
+        page_code = PageCode(session, self.request.code_challenge, sealed)
+        return partial(pool.page_codes.add, code, page_code, self.seconds)
+
+    @property
+    def url(self) -> str:
+        """The address of the app with the code; "" for no session."""
+        state = {"state": self.request.state} if self.request.state else {}
+        return with_parameters(self.request.redirect_to, code=self.code, **state) if self.code else ""
+
+
 class SignInPages:
-    def __init__(
-        self,
-        sign_in: SignIn,
-        sign_up: SignUp,
-        by_mailbox: MailboxSignIn,
-        second_factor: SecondFactorSignIn,
-        passkeys: UserPasskeys,
-        external: ExternalAccounts,
-    ) -> None:
-        self.sign_in = sign_in
-        self.sign_up = sign_up
-        self.by_mailbox = by_mailbox
-        self.second_factor = second_factor
-        self.passkeys = passkeys
-        self.external = external
-        self.pools = sign_in.pools
-        self.sessions = sign_in.stores.sessions
+    def __init__(self, ways: Ways) -> None:
+        self.ways = ways
+        self.pools = ways.opening.pools
+        self.sessions = ways.opening.stores.sessions
 
     async def look(self, caller: Caller, request: PageRequest) -> SignInLook:
         """Raises: Forbidden, InvalidInput."""
         pool = await self._pool(caller, request)
-        chosen = pool.auth.captcha
         return SignInLook(
             *msgspec.structs.astuple(look_of(pool)),
             signups=pool.auth.signups is Signups.OPEN,
             passkeys=pool.has_passkeys_here,
             confirms=confirms_addresses(pool.auth),
+            phones=ready(pool),
             providers=pool.external.list().items,
-            captcha=chosen if chosen.provider else None,
         )
 
     async def end(self, caller: Caller, request: PageRequest, shown: Shown) -> PageEnd:
         """Sign a person in, and return where the browser goes. Raises: the problems of the way to sign in."""
         pool = await self._pool(caller, request)
+        ending = PageEnding(request, READING_SECONDS if isinstance(shown, ByEnrolment) else SECONDS)
+        ways = self._ways(ending)
         if isinstance(shown, ByEnrolment):
-            enrolled = await self.second_factor.confirm_enrolment(caller, shown.challenge, shown.code)
-            url = await self._url(pool, request, enrolled, READING_SECONDS)
-            return PageEnd(url, enrolled.recovery_codes)
-        signed_in = await self._signed_in(caller, pool, request, shown)
-        return PageEnd(await self._url(pool, request, signed_in) if signed_in else "")
+            enrolled = await ways.second_factor.confirm_enrolment(caller, shown.challenge, shown.code)
+            return PageEnd(ending.url, enrolled.recovery_codes)
+        await self._sign_in(caller, pool, request, shown, ways)
+        return PageEnd(ending.url)
 
     async def open_confirmed(self, caller: Caller, token: str, password: str) -> WayBack:
         """Create the user that the link of a mail is for, and return the way back to the app.
@@ -116,16 +127,17 @@ class SignInPages:
         A person who began on the sign-in page is signed in. The code is of use only to the app that has sent the
         browser to the page. Raises: as `SignUp.confirm`.
         """
-        pool, kept = await self.pools.of(linked_project(caller)), await self.sign_up.kept(caller, token)
+        pool, kept = await self.pools.of(linked_project(caller)), await self.ways.sign_up.kept(caller, token)
         request = page_request(kept.page)
         if request is None or not pool.way_back(request.redirect_to):
-            await self.sign_up.open_confirmed(caller, token, password)
+            await self.ways.sign_up.open_confirmed(caller, token, password)
             return WayBack(pool.way_back(kept.redirect_to))
+        ending = PageEnding(request)
         try:
-            signed_in = await self.sign_up.confirm(caller, token, password)
+            await self._ways(ending).sign_up.confirm(caller, token, password)
         except MfaEnrolmentRequired:  # the user exists now, and sets the factor up after the password
             return WayBack(kept.page, signed_in=True)
-        return WayBack(await self._url(pool, request, signed_in), signed_in=True)
+        return WayBack(ending.url, signed_in=True)
 
     async def start(
         self, caller: Caller, request: PageRequest, provider: str, back: str, browser: str
@@ -141,13 +153,13 @@ class SignInPages:
         """Raises: Forbidden, InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
         await self._pool(caller, request)
         _check_back(back, BY_LINK)
-        await self.by_mailbox.request_page_link(caller, email, back, captcha)
+        await self.ways.by_mailbox.request_page_link(caller, email, back, captcha)
 
     async def passkey_options(self, caller: Caller, challenge: str | None) -> PasskeyOptions:
         """Raises: ChallengeExpired, PasskeysUnavailable."""
         if challenge is None:
-            return await self.passkeys.sign_in_options(caller)
-        return await self.second_factor.passkey_options(caller, challenge)
+            return await self.ways.passkeys.sign_in_options(caller)
+        return await self.ways.second_factor.passkey_options(caller, challenge)
 
     async def exchange(self, caller: Caller, exchange: UserCodeExchange) -> UserSignedIn:
         """Trade a code for the tokens of its session. Raises: ExternalLoginExpired.
@@ -171,26 +183,32 @@ class SignInPages:
                 event = Event(UserAct.SESSION_END, "wrong_verifier", session)
                 await self.pools.journal.add(pool.project, user, event, SYSTEM)
 
-    async def _signed_in(self, caller: Caller, pool: Pool, request: PageRequest, shown: Shown) -> UserSignedIn | None:
-        """Return None if a mail was sent, whose link creates the user."""
+    def _ways(self, ending: PageEnding) -> Ways:
+        """Return the ways to sign in whose sessions end on the page."""
+        return self.ways.with_opening(self.ways.opening.keeping(ending.keep))
+
+    async def _sign_in(self, caller: Caller, pool: Pool, request: PageRequest, shown: Shown, ways: Ways) -> None:
+        """Open a session, or send a mail whose link creates the user."""
         match shown:
             case ByPassword(email, password):
-                return await self.sign_in.with_password(caller, email, password)
+                await ways.sign_in.with_password(caller, email, password)
             case BySignUp(email, password, captcha, back):
                 _check_back(back, SIGN_IN)
                 details = SignupDetails(redirect_to=request.redirect_to, page=back)
-                return await self.sign_up.sign_up(caller, email, password, {}, captcha, details)
+                await ways.sign_up.sign_up(caller, email, password, {}, captcha, details)
             case ByMailedCode(email, code):
-                return await self.by_mailbox.with_code(caller, email, code)
+                await ways.by_mailbox.with_code(caller, email, code)
             case ByMailedLink(token):
-                return await self.by_mailbox.with_link(caller, token)
+                await ways.by_mailbox.with_link(caller, token)
+            case ByPhone(phone, code):
+                await ways.by_phone.with_code(caller, phone, code)
             case BySecondFactor(challenge, code, passkey):
-                return await self.second_factor.finish(caller, challenge, SecondFactor(code, passkey))
+                await ways.second_factor.finish(caller, challenge, SecondFactor(code, passkey))
             case ByPasskey(credential):
-                return await self.passkeys.sign_in(caller, credential)
+                await ways.passkeys.sign_in(caller, credential)
             case ByService(code):
                 person = await pool.external_on_page.take_for(code, request.code_challenge)
-                return await self.external.sign_in_as(caller, pool, person)
+                await ways.external.sign_in_as(caller, pool, person)
             case ByEnrolment():
                 raise ValueError("an enrolment has recovery codes, which the page shows first")
             case other:
@@ -200,7 +218,7 @@ class SignInPages:
         """Return the project of a checked request. Raises: Unauthenticated, Forbidden, InvalidInput."""
         pool = await self.pools.of(keyed_project(caller))
         if caller.kind is not CallerKind.PUBLISHABLE or caller.user is not None:
-            raise Forbidden("Send the publishable key of the project (pk_…), and no token.")
+            raise Forbidden("key: Send the publishable key of the project (pk_…) as this parameter, and no token.")
         if not request.redirect_to:
             raise InvalidInput.at("/redirect_to", "Send the address of the app that gets the code.")
         pool.checked_redirect(request.redirect_to)
@@ -210,20 +228,18 @@ class SignInPages:
             raise InvalidInput.at("/state", f"A state has at most {MAX_STATE} printable characters.")
         return pool
 
-    async def _url(self, pool: Pool, request: PageRequest, signed_in: UserSignedIn, seconds: int = SECONDS) -> str:
-        """Return the address of the app with a new code for a session that was just opened."""
-        token = await self.sessions.refresh_token(pool.project, fingerprint(signed_in.refresh_token))
-        if token is None:  # the user was deleted meanwhile
-            raise ExternalLoginExpired("Sign in again.")
-        code = await pool.page_codes.new(signed_in, token.session, request.code_challenge, seconds)
-        state = {"state": request.state} if request.state else {}
-        return with_parameters(request.redirect_to, code=code, **state)
-
 
 def look_of(pool: Pool) -> UserPage:
-    page = pool.auth.sign_in_page
+    page, captcha = pool.auth.sign_in_page, pool.auth.captcha
     app_url = pool.way_back(next(iter(pool.auth.redirect_urls), ""))
-    return UserPage(pool.app_name, page.languages, page.accent, pool.auth.password.min_length, app_url)
+    return UserPage(
+        pool.app_name,
+        page.languages,
+        page.accent,
+        pool.auth.password.min_length,
+        app_url,
+        captcha if captcha.provider else None,
+    )
 
 
 def _check_back(back: str, page: str) -> None:

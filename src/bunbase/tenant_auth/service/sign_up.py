@@ -37,6 +37,7 @@ from bunbase.tenant_auth.service.mail_requests import MailRequests
 from bunbase.tenant_auth.service.open_session import OpenSession
 from bunbase.tenant_auth.sign_in_methods import PASSWORD
 from bunbase.tenant_auth.sign_up_links import SIGN_UPS, KeptSignUp, kept_of
+from bunbase.tenant_auth.store.invites import UserInviteStore
 
 Data = dict[str, Any]
 
@@ -91,7 +92,7 @@ class SignUp:
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(caller, pool, found, password)
-            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            taking, invited = _taking(pool, self.stores.invites, token), found.kind == MailKind.INVITE
             return await self.opening.open_first_session(caller, person, PASSWORD, taking, invited)
 
     async def kept(self, caller: Caller, token: str) -> KeptSignUp:
@@ -104,7 +105,7 @@ class SignUp:
         pool, found = await self._found(linked_project(caller), token)
         async with self.places.reserve(pool.project):
             person = await self._confirmed_person(caller, pool, found, password)
-            taking, invited = _taking(pool, token), found.kind == MailKind.INVITE
+            taking, invited = _taking(pool, self.stores.invites, token), found.kind == MailKind.INVITE
             await self.opening.add_user(caller, person, PASSWORD, taking, invited)
 
     async def _upgrade(
@@ -161,10 +162,13 @@ class SignUp:
         return Person(user, hash)
 
 
-def _taking(pool: Pool, token: str) -> Callable[[], Awaitable[None]]:
+def _taking(pool: Pool, invites: UserInviteStore, token: str) -> Callable[[], Awaitable[None]]:
     async def take() -> None:
-        if await pool.links.take(token, *SIGN_UPS) is None:
+        taken = await pool.links.take(token, *SIGN_UPS)
+        if taken is None:
             raise _expired()
+        if taken.kind == MailKind.INVITE:
+            await invites.end_all(pool.project, taken.email)
 
     return take
 

@@ -6,6 +6,7 @@ from bunbase.contracts.bunauth.problems import LinkExpired
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.tenant_auth.activity import UserAct
 from bunbase.contracts.tenant_auth.mails import AddressConfirmed
+from bunbase.tenant_auth.captchas import Captchas
 from bunbase.tenant_auth.first_proofs import confirm
 from bunbase.tenant_auth.journal import Event, the_user
 from bunbase.tenant_auth.mail_kinds import MailKind
@@ -14,12 +15,17 @@ from bunbase.tenant_auth.service.mail_requests import MailRequests
 
 
 class VerifyEmail:
-    def __init__(self, requests: MailRequests) -> None:
+    def __init__(self, requests: MailRequests, captchas: Captchas) -> None:
         self.requests = requests
+        self.captchas = captchas
         self.stores = requests.stores
         self.pools = requests.pools
 
-    async def request(self, caller: Caller, email: str, redirect_to: str) -> None:
+    async def request(self, caller: Caller, email: str, redirect_to: str, captcha: str = "") -> None:
+        """Raises: InvalidInput, CaptchaRequired, CaptchaRefused, CaptchaUnavailable."""
+        pool = await self.pools.of(linked_project(caller))
+        pool.checked_redirect(redirect_to)
+        await self.captchas.check(caller, pool, captcha)
         await self.requests.request(caller, MailKind.VERIFY_EMAIL, email, redirect_to)
 
     async def confirm(self, caller: Caller, token: str) -> AddressConfirmed:

@@ -16,10 +16,11 @@ from bunbase.tenant_auth.store.users import UserStore
 
 
 class PoolAddress(msgspec.Struct, frozen=True):
-    """`email`: empty for a user without an address."""
+    """`email`: empty for a user without an address. `language`: which the user reads, or empty."""
 
     email: str
     verified: bool
+    language: str
 
 
 class PoolAddresses:
@@ -34,7 +35,9 @@ class PoolAddresses:
     async def locked(self, id: str) -> PoolAddress | None:
         """Return the address of a user; it cannot change until the transaction ends."""
         person = await self.users.locked(self.project, id)
-        return None if person is None else PoolAddress(person.email or "", person.user.email_verified)
+        if person is None:
+            return None
+        return PoolAddress(person.email or "", person.user.email_verified, person.user.language)
 
     async def set_email(self, id: str, email: str, now: datetime) -> bool:
         """Change the address, which is verified.

@@ -14,20 +14,25 @@ REPLACE: Final = """
 INSERT INTO sign_in_codes AS code (project, kind, address, sealed, made, counted_since, expires_at)
 VALUES ($1, $2, $3, $4, 1, $5, $6)
 ON CONFLICT (project, kind, address) DO UPDATE
-SET sealed = $4, compared = 0, expires_at = $6,
+SET sealed = $4, compared = 0, guesses = '{}', expires_at = $6,
     made = CASE WHEN code.counted_since <= $7 THEN 1 ELSE code.made + 1 END,
     counted_since = CASE WHEN code.counted_since <= $7 THEN $5 ELSE code.counted_since END
 WHERE code.counted_since <= $7 OR code.made < $8"""
+MADE: Final = """
+SELECT made FROM sign_in_codes WHERE project = $1 AND kind = $2 AND address = $3 AND counted_since > $4"""
 COMPARE: Final = """
-UPDATE sign_in_codes SET compared = compared + 1
-WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4 AND compared < $5
+UPDATE sign_in_codes SET compared = compared + 1,
+    guesses = guesses || jsonb_build_object($5::text, coalesce((guesses ->> $5)::int, 0) + 1)
+WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4
+    AND coalesce((guesses ->> $5)::int, 0) < $6 AND ($7::int IS NULL OR compared < $7)
 RETURNING sealed"""
-NEWEST: Final = """
-SELECT sealed FROM sign_in_codes
-WHERE project = $1 AND kind = $2 AND address = $3 AND expires_at > $4 AND compared < $5"""
-# The row stays for the count of codes. It is useless from now on, because it has expired.
+RENEW: Final = """
+UPDATE sign_in_codes SET expires_at = $4
+WHERE project = $1 AND kind = $2 AND address = $3 AND sealed <> ''
+RETURNING sealed"""
+# The row stays for the count of codes. A code that was used cannot be renewed.
 TAKE: Final = """
-UPDATE sign_in_codes SET expires_at = $5
+UPDATE sign_in_codes SET sealed = '', expires_at = $5
 WHERE project = $1 AND kind = $2 AND address = $3 AND sealed = $4 AND expires_at > $5"""
 DELETE_EXPIRED: Final = """
 DELETE FROM sign_in_codes WHERE (project, kind, address) IN (
@@ -46,6 +51,14 @@ class NewCode(msgspec.Struct, frozen=True):
     most: int
 
 
+class MostGuesses(msgspec.Struct, frozen=True):
+    """How often a code may be compared. `network`: of the caller. `of_all`: from all networks, None for no limit."""
+
+    network: str
+    of_network: int
+    of_all: int | None
+
+
 class CodeStore:
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -55,14 +68,19 @@ class CodeStore:
         times = (new.made_at, new.expires_at, new.count_from)
         return bool(await self.db.execute(REPLACE, project, new.kind, new.address, new.sealed, *times, new.most))
 
-    async def compare(self, project: str, kind: str, address: str, now: datetime, most: int) -> str | None:
+    async def made(self, project: str, kind: str, address: str, count_from: datetime) -> int:
+        """Return how many codes were made for an address, if the first of them was made after a time."""
+        return await self.db.value(MADE, project, kind, address, count_from) or 0
+
+    async def compare(self, project: str, kind: str, address: str, now: datetime, most: MostGuesses) -> str | None:
         """Return the sealed code and count this comparison; None if there is no code that may still be compared."""
-        found: str | None = await self.db.value(COMPARE, project, kind, address, now, most)
+        limits = (most.network, most.of_network, most.of_all)
+        found: str | None = await self.db.value(COMPARE, project, kind, address, now, *limits)
         return found
 
-    async def newest(self, project: str, kind: str, address: str, now: datetime, most: int) -> str | None:
-        """Return the sealed code; None if there is no code that may still be compared."""
-        found: str | None = await self.db.value(NEWEST, project, kind, address, now, most)
+    async def renew(self, project: str, kind: str, address: str, expires_at: datetime) -> str | None:
+        """Let the newest code expire later. Return it, sealed; None if it was used. Its guesses stay counted."""
+        found: str | None = await self.db.value(RENEW, project, kind, address, expires_at)
         return found
 
     async def take(self, project: str, kind: str, address: str, sealed: str, now: datetime) -> bool:

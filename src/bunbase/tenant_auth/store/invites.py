@@ -17,6 +17,15 @@ ORDER BY expires_at DESC, hash DESC LIMIT $5"""
 DELETE: Final = """
 DELETE FROM mail_tokens
 WHERE project = $1 AND kind = 'invite' AND hash BETWEEN $2 AND $3 AND expires_at > $4 RETURNING email"""
+# $3 is the hash of the newest link. The oldest one is in the mail: a mail that is posted ends all earlier links
+END_EARLIER: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"
+KEEP_MAILED: Final = """
+DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3 AND hash <> (
+    SELECT hash FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3
+    ORDER BY expires_at, hash LIMIT 1)"""
+CHANGE_EARLIER: Final = """
+UPDATE mail_tokens SET name = $4 WHERE project = $1 AND email = $2 AND kind = 'invite' AND hash <> $3"""
+END_ALL: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = 'invite'"
 PREFIX: Final = "uin_"
 ID_BYTES: Final = 16  # of the hash, which is no secret: nobody can make the link of it
 HASH_BYTES: Final = 32
@@ -43,8 +52,21 @@ class UserInviteStore:
         """Return open invitations, newest first: those that expire before a time, or at that time by their hash."""
         return await self.db.all(OpenInvite, PAGE, project, now, *before, limit)
 
+    async def end_earlier(self, project: str, email: str, hash: bytes) -> None:
+        """Delete the invitations of an address, except the one with this hash."""
+        await self.db.execute(END_EARLIER, project, email, hash)
+
+    async def keep_mailed(self, project: str, email: str, hash: bytes, kept: str) -> None:
+        """Do the same, but keep the invitation in the earlier mail. It then creates a user as `kept` says."""
+        await self.db.execute(KEEP_MAILED, project, email, hash)
+        await self.db.execute(CHANGE_EARLIER, project, email, hash, kept)
+
+    async def end_all(self, project: str, email: str) -> None:
+        """Delete the invitations of an address that has a user now."""
+        await self.db.execute(END_ALL, project, email)
+
     async def delete(self, project: str, id: str, now: datetime) -> bool:
-        """Delete an invitation with its link. Return False if the project has no such open invitation."""
+        """Delete an invitation with its links. Return False if the project has no such open invitation."""
         try:
             first = bytes.fromhex(id.removeprefix(PREFIX))
         except ValueError:
@@ -52,7 +74,12 @@ class UserInviteStore:
         if len(first) != ID_BYTES or not id.startswith(PREFIX):
             return False
         last = first + b"\xff" * (HASH_BYTES - ID_BYTES)
-        return bool(await self.db.value(DELETE, project, first, last, now))
+        async with self.db.transaction():
+            email: str | None = await self.db.value(DELETE, project, first, last, now)
+            if email is None:
+                return False
+            await self.end_all(project, email)
+            return True
 
 
 def invite_id(hash: bytes) -> str:

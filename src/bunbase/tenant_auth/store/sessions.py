@@ -53,7 +53,8 @@ ORDER BY id DESC LIMIT $5"""
 ADDRESSES = """
 SELECT array_agg(DISTINCT ip) FROM (
     SELECT ip FROM sessions
-    WHERE project = $1 AND user_id = (SELECT id FROM users WHERE project = $1 AND email = $2) AND act IS NULL
+    WHERE project = $1 AND act IS NULL
+        AND user_id = (SELECT id FROM users WHERE project = $1 AND (email = $2 OR phone = $2))
     ORDER BY id DESC LIMIT $3
 ) AS latest"""
 USER_OF = "SELECT user_id FROM sessions WHERE project = $1 AND id = $2 AND ended_at IS NULL AND expires_at > $3"
@@ -218,9 +219,9 @@ class SessionStore:
         """Return the open sessions of a signed-in user, as `page`."""
         return await self.db.all(OwnSession, SESSIONS, project, user.uid, now, before, limit, user.session)
 
-    async def addresses(self, project: str, email: str, limit: int) -> list[str]:
-        """Return the IP addresses from which the user's latest sessions were opened."""
-        return await self.db.value(ADDRESSES, project, email, limit) or []
+    async def addresses(self, project: str, account: str, limit: int) -> list[str]:
+        """Return the IP addresses from which the user's latest sessions were opened. `account`: address or number."""
+        return await self.db.value(ADDRESSES, project, account, limit) or []
 
     async def end(self, project: str, id: str, now: datetime, until: float) -> bool:
         """End a session and tell all processes, in one transaction. Return False if it has ended already."""

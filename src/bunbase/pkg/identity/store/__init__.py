@@ -17,6 +17,9 @@ from bunbase.pkg.identity.store import (
 )
 from bunbase.pkg.mail.outbox import MailOutbox
 
+# Challenges, tickets and links of a kind that one account has open: the oldest ones give way. A person who is signed
+# in, has the password or knows the address can ask for more. With a lower limit, this person could end the owner's.
+MAX_OPEN: Final = 100
 INSTALLATION: Final = ""  # the project of the accounts of the installation
 
 

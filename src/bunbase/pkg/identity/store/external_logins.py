@@ -33,6 +33,9 @@ RETURNING provider, code_challenge, link_session, subject, email, email_verified
 ADD_TICKET: Final = (
     "INSERT INTO link_tickets (project, hash, provider, session, expires_at) VALUES ($1, $2, $3, $4, $5)"
 )
+DELETE_OLDEST_TICKETS: Final = """
+DELETE FROM link_tickets WHERE project = $1 AND hash IN (
+    SELECT hash FROM link_tickets WHERE project = $1 AND session = $2 ORDER BY expires_at DESC OFFSET $3)"""
 TAKE_TICKET: Final = """
 DELETE FROM link_tickets WHERE project = $1 AND hash = $2 AND provider = $3 AND expires_at > $4 RETURNING session"""
 PROJECT_OF_LOGIN: Final = "SELECT project FROM external_logins WHERE state_hash = $1 AND expires_at > $2"
@@ -97,8 +100,11 @@ class ExternalLoginStore:
     async def take_code(self, hash: bytes, now: datetime) -> ExternalCode | None:
         return await self.db.one(ExternalCode, TAKE_CODE, self.project, hash, now)
 
-    async def add_ticket(self, hash: bytes, provider: str, session: str, expires_at: datetime) -> None:
-        await self.db.execute(ADD_TICKET, self.project, hash, provider, session, expires_at)
+    async def add_ticket(self, hash: bytes, provider: str, session: str, expires_at: datetime, keep: int) -> None:
+        """Add a ticket, and delete the oldest ones of the session but `keep`."""
+        async with self.db.transaction():
+            await self.db.execute(ADD_TICKET, self.project, hash, provider, session, expires_at)
+            await self.db.execute(DELETE_OLDEST_TICKETS, self.project, session, keep)
 
     async def take_ticket(self, hash: bytes, provider: str, now: datetime) -> str | None:
         """Return the session that may link an identity."""

@@ -41,6 +41,11 @@ DELETE FROM totp WHERE (project, user_id) IN (
     SELECT project, user_id FROM totp WHERE sealed IS NULL AND pending_until < $1 LIMIT $2)"""
 
 
+APP_AND_CODES: Final = "the authenticator app and the recovery codes"
+ALL_PASSKEYS: Final = "all passkeys"
+ALL_FACTORS: Final = "the authenticator app, the recovery codes and all passkeys"
+
+
 class FactorCounts(msgspec.Struct, frozen=True):
     """`totp`: the account has a confirmed authenticator app, so a sign-in needs a second factor."""
 
@@ -51,6 +56,13 @@ class FactorCounts(msgspec.Struct, frozen=True):
     @property
     def any(self) -> bool:
         return self.totp or self.passkeys > 0
+
+    @property
+    def in_words(self) -> str:
+        """Return what was removed, for a mail and a page: no reader should look for a passkey that never was."""
+        if not self.totp:
+            return ALL_PASSKEYS
+        return ALL_FACTORS if self.passkeys else APP_AND_CODES
 
 
 class TotpRow(msgspec.Struct, frozen=True):

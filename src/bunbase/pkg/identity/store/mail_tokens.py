@@ -12,6 +12,10 @@ from bunbase.pkg.db.database import Database
 
 ADD: Final = """
 INSERT INTO mail_tokens (project, hash, kind, user_id, email, name, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)"""
+DELETE_OLDEST: Final = """
+DELETE FROM mail_tokens WHERE project = $1 AND hash IN (
+    SELECT hash FROM mail_tokens WHERE project = $1 AND user_id = $2 AND kind = $3
+    ORDER BY expires_at DESC OFFSET $4)"""
 FIND: Final = """
 SELECT kind, user_id, email, name FROM mail_tokens
 WHERE project = $1 AND hash = $2 AND kind = ANY ($3) AND expires_at > $4"""
@@ -20,6 +24,7 @@ DELETE FROM mail_tokens WHERE project = $1 AND hash = $2 AND kind = ANY ($3) AND
 RETURNING kind, user_id, email, name"""
 FORGET_OF_ACCOUNT: Final = "DELETE FROM mail_tokens WHERE project = $1 AND user_id = $2 AND kind = ANY ($3)"
 FORGET_OF_ADDRESS: Final = "DELETE FROM mail_tokens WHERE project = $1 AND email = $2 AND kind = $3"
+RENEW: Final = "UPDATE mail_tokens SET expires_at = $4 WHERE project = $1 AND email = $2 AND kind = $3"
 DELETE_EXPIRED: Final = """
 DELETE FROM mail_tokens WHERE (project, hash) IN (
     SELECT project, hash FROM mail_tokens WHERE expires_at < $1 LIMIT $2)"""
@@ -71,8 +76,13 @@ class MailTokenStore:
         self.db = db
         self.project = project
 
-    async def add(self, new: NewMailToken) -> None:
-        await self.db.execute(ADD, self.project, new.hash, new.kind, new.user_id, new.email, new.name, new.expires_at)
+    async def add(self, new: NewMailToken, keep: int) -> None:
+        """Add a link, and delete the oldest ones of this account and kind but `keep`."""
+        async with self.db.transaction():
+            args = (new.hash, new.kind, new.user_id, new.email, new.name, new.expires_at)
+            await self.db.execute(ADD, self.project, *args)
+            if new.user_id is not None:
+                await self.db.execute(DELETE_OLDEST, self.project, new.user_id, new.kind, keep)
 
     async def find(self, hash: bytes, kinds: Sequence[str], now: datetime) -> MailToken | None:
         return await self.db.one(MailToken, FIND, self.project, hash, list(kinds), now)
@@ -86,6 +96,10 @@ class MailTokenStore:
 
     async def forget_of_address(self, email: str, kind: str) -> None:
         await self.db.execute(FORGET_OF_ADDRESS, self.project, email, kind)
+
+    async def renew(self, email: str, kind: str, expires_at: datetime) -> None:
+        """Let the links of a kind to an address expire later."""
+        await self.db.execute(RENEW, self.project, email, kind, expires_at)
 
     async def request(self, kind: str, email: str, now: datetime, name: str = "", language: str = "") -> None:
         """Store a request for a mail. Several requests of one kind for one address are answered with one mail."""

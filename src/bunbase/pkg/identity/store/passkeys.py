@@ -25,6 +25,10 @@ DELETE: Final = "DELETE FROM passkeys WHERE project = $1 AND user_id = $2 AND id
 
 ADD_CHALLENGE: Final = """
 INSERT INTO passkey_challenges (project, hash, kind, user_id, expires_at) VALUES ($1, $2, $3, $4, $5)"""
+DELETE_OLDEST_CHALLENGES: Final = """
+DELETE FROM passkey_challenges WHERE project = $1 AND hash IN (
+    SELECT hash FROM passkey_challenges WHERE project = $1 AND user_id = $2 AND kind = $3
+    ORDER BY expires_at DESC OFFSET $4)"""
 TAKE_CHALLENGE: Final = """
 DELETE FROM passkey_challenges
 WHERE project = $1 AND hash = $2 AND kind = $3 AND user_id IS NOT DISTINCT FROM $4 AND expires_at > $5"""
@@ -79,8 +83,14 @@ class PasskeyStore:
         name: str | None = await self.db.value(DELETE, self.project, user, id)
         return name
 
-    async def add_challenge(self, hash: bytes, act: PasskeyAct, user: str | None, expires_at: datetime) -> None:
-        await self.db.execute(ADD_CHALLENGE, self.project, hash, act, user, expires_at)
+    async def add_challenge(
+        self, hash: bytes, act: PasskeyAct, user: str | None, expires_at: datetime, keep: int
+    ) -> None:
+        """Add a challenge, and delete the oldest ones of this account and act but `keep`."""
+        async with self.db.transaction():
+            await self.db.execute(ADD_CHALLENGE, self.project, hash, act, user, expires_at)
+            if user is not None:
+                await self.db.execute(DELETE_OLDEST_CHALLENGES, self.project, user, act, keep)
 
     async def take_challenge(self, hash: bytes, act: PasskeyAct, user: str | None, now: datetime) -> bool:
         """Delete a challenge. Return False if there is no such challenge of this act and account."""

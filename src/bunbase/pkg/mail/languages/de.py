@@ -189,6 +189,8 @@ LANGUAGE: Final = Language(
     },
     factors={
         "an authenticator app": "eine Authentifizierungs-App",
+        "the authenticator app and the recovery codes": "die Authentifizierungs-App und die Wiederherstellungscodes",
+        "all passkeys": "alle Passkeys",
         "the authenticator app, the recovery codes and all passkeys": (
             "die Authentifizierungs-App, die Wiederherstellungscodes und alle Passkeys"
         ),

@@ -184,6 +184,8 @@ LANGUAGE: Final = Language(
     },
     factors={
         "an authenticator app": "una aplicación de autenticación",
+        "the authenticator app and the recovery codes": "la aplicación de autenticación y los códigos de recuperación",
+        "all passkeys": "todas las llaves de acceso",
         "the authenticator app, the recovery codes and all passkeys": (
             "la aplicación de autenticación, los códigos de recuperación y todas las llaves de acceso"
         ),

@@ -186,6 +186,8 @@ LANGUAGE: Final = Language(
     },
     factors={
         "an authenticator app": "une application d'authentification",
+        "the authenticator app and the recovery codes": "l'application d'authentification et les codes de secours",
+        "all passkeys": "toutes les clés d'accès",
         "the authenticator app, the recovery codes and all passkeys": (
             "l'application d'authentification, les codes de secours et toutes les clés d'accès"
         ),
