@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 from pathlib import Path
@@ -46,7 +47,7 @@ def number(draw: random.Random) -> int | float:
         case 1:
             return draw.choice((SAFE, SAFE - 1, SAFE + 1, 2**63 - 1, 10**15, 10**16, 10**17 + 1)) * draw.choice((1, -1))
         case 2:
-            return draw.uniform(-1, 1) * 10.0 ** float(draw.randrange(-300, 300))
+            return math.ldexp(draw.uniform(-1, 1), draw.randrange(-1000, 1000))
         case 3:
             return draw.choice(
                 (168.79998779296875, -0.0013457057798441524, 12345678901234567.25, 1e308, 5e-324, 0.1, 1e22)

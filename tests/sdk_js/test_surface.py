@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from tests.sdk_js import database
 from tests.sdk_js.codes import FILE, document, source
 from tests.sdk_js.sites import ENTRIES, ESBUILD, PROGRAMS, ROOT, SDK
 
@@ -71,6 +72,10 @@ def test_the_calls_of_the_table_exist_and_send_the_requests_of_its_operations(fo
 
 def test_the_codes_of_problems_are_those_of_the_openapi_document() -> None:
     assert FILE.read_text() == source(), "run: python -m tests.sdk_js.codes"
+
+
+def test_the_types_of_the_client_are_checked_with_what_the_emitter_writes() -> None:
+    assert database.FILE.read_text() == database.source(), "run: python -m tests.sdk_js.database"
 
 
 def test_every_public_method_has_a_comment_with_an_example() -> None:
