@@ -1,6 +1,6 @@
 """The error codes of the client: the union that the OpenAPI document lists, and the codes of the client itself.
 
-    python -m tests.sdk_js.codes     writes sdk/js/src/problem_codes.ts
+python -m tests.sdk_js.codes     writes sdk/js/src/problem_codes.ts
 """
 
 from __future__ import annotations

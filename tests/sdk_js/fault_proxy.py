@@ -1,7 +1,7 @@
 """An HTTP proxy that fails on purpose, before or after the server has acted.
 
-A client asks for a fault with the header `X-Fault: <name> <fault> <times>`: the first `times` requests of this name meet
-the fault, the later ones pass. `GET /faults/<name>` lists the requests that the proxy has seen under the name.
+A client asks for a fault with the header `X-Fault: <name> <fault> <times>`: the first `times` requests of this name
+meet the fault, the later ones pass. `GET /faults/<name>` lists the requests that the proxy has seen under the name.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             earlier.append(self.request_seen(body))
         return self.meet(fault, body) if meets else self.forward(body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - http.server wants these names
 
     def meet(self, fault: str, body: bytes) -> None:
         match fault:
@@ -82,7 +82,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.cut()
             case "cut-within":
                 answer, content = self.forwarded(body)
-                self.head(answer.status, [("Content-Type", "application/json"), ("Content-Length", str(len(content) + 9))])
+                self.head(
+                    answer.status, [("Content-Type", "application/json"), ("Content-Length", str(len(content) + 9))]
+                )
                 self.wfile.write(content[:9])
                 self.cut()
             case "hang":
@@ -99,7 +101,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def forward(self, body: bytes) -> None:
         answer, content = self.forwarded(body)
-        kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP and not name.lower().startswith("access-control-")]
+        kept = [
+            (name, value)
+            for name, value in answer.getheaders()
+            if name.lower() not in HOP and not name.lower().startswith("access-control-")
+        ]
         self.head(answer.status, [*kept, ("Content-Length", str(len(content)))])
         self.wfile.write(content)
 

@@ -18,9 +18,17 @@ SDK: Final = ROOT / "sdk/js"
 PROGRAMS: Final = Path(__file__).parent / "programs"
 ESBUILD: Final = ROOT / "node_modules/.bin/esbuild"
 BUN: Final = ROOT / "node_modules/.bin/bun"
-ENTRIES: Final = ("index", "auth/index", "data/index", "functions/index", "server/index", "react/index", "testing/index")
+ENTRIES: Final = (
+    "index",
+    "auth/index",
+    "data/index",
+    "functions/index",
+    "server/index",
+    "react/index",
+    "testing/index",
+)
 CLAIM: Final = re.compile(r'^\s*claim\(\s*"([^"]+)"', re.MULTILINE)
-RULES: Final = {name: "auth != null" for name in ("list", "get", "create", "update", "delete")}
+RULES: Final = dict.fromkeys(("list", "get", "create", "update", "delete"), "auth != null")
 ECHO: Final = """
 exports.default = async (request, ctx) => {
   const { pathname, search } = new URL(request.url);
@@ -28,8 +36,10 @@ exports.default = async (request, ctx) => {
   if (pathname === "/text") return new Response("plain");
   if (pathname === "/teapot") return new Response("short and stout", { status: 418 });
   if (pathname === "/problem") return Response.json({ code: "sold_out", detail: "Nothing is left." }, { status: 409 });
-  const shown = { method: request.method, path: pathname + search, body: await request.text(), email: ctx.caller && ctx.caller.email };
-  return new Response(JSON.stringify(shown).replace(/}$/, ',"big":9223372036854775807}'), { headers: { "Content-Type": "application/json" } });
+  const email = ctx.caller && ctx.caller.email;
+  const shown = { method: request.method, path: pathname + search, body: await request.text(), email };
+  const text = JSON.stringify(shown).replace(/}$/, ',"big":9223372036854775807}');
+  return new Response(text, { headers: { "Content-Type": "application/json" } });
 };
 """
 
@@ -67,7 +77,9 @@ def prepared(instance: Instance) -> Site:
     settings = {"anonymous": {"enabled": True}, "redirect_urls": ["http://127.0.0.1"], "cookies": True}
     send("PATCH", f"{at}/auth", json=settings)
     for collection in ("posts", "notes"):
-        send("PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]})
+        send(
+            "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
+        )
     send("PUT", f"{at}/functions/echo", files={"bundle": ("echo.js", ECHO), "config": (None, '{"access":"key"}')})
     return Site(instance.url, keys["publishable"], keys["secret"], project["id"], other_key)
 
@@ -75,8 +87,17 @@ def prepared(instance: Instance) -> Site:
 def bundles(folder: Path, minify: bool = False) -> Path:
     """Bundle every entry of the client, as an app would. Parts that entries share are in files of their own."""
     sources = [SDK / f"src/{entry}.ts" for entry in ENTRIES]
-    options = ["--bundle", "--splitting", "--format=esm", "--target=es2022", f"--outbase={SDK / 'src'}", f"--outdir={folder}"]
-    subprocess.run([ESBUILD, *sources, *options, "--log-level=warning", *(["--minify"] if minify else [])], check=True, cwd=ROOT)
+    options = [
+        "--bundle",
+        "--splitting",
+        "--format=esm",
+        "--target=es2022",
+        f"--outbase={SDK / 'src'}",
+        f"--outdir={folder}",
+    ]
+    subprocess.run(
+        [ESBUILD, *sources, *options, "--log-level=warning", *(["--minify"] if minify else [])], check=True, cwd=ROOT
+    )
     return folder
 
 
@@ -88,7 +109,11 @@ def run_program(command: list[str | Path], program: str, folder: Path, environme
     """Run a program with a JavaScript runtime. Returns the claims that failed. The process must end by itself."""
     given = msgspec.json.encode(environment).decode()
     ran = subprocess.run(
-        [*command, PROGRAMS / "run.mjs", program, folder, given], capture_output=True, text=True, timeout=120, cwd=folder
+        [*command, PROGRAMS / "run.mjs", program, folder, given],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=folder,
     )
     assert ran.returncode == 0, ran.stderr
     return failures(program, msgspec.json.decode(ran.stdout.splitlines()[-1]))

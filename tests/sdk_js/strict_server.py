@@ -1,4 +1,4 @@
-"""A small server of sessions that is stricter than BunBase: a refresh token works once, and its second use ends everything.
+"""A small server of sessions that is stricter than BunBase: a second use of a refresh token ends everything.
 
 So a client that renews twice by mistake is signed out at once. The server counts, and it fails when a test asks for it:
 `POST /control {…}` changes it, and `GET /control` returns what it has seen.
@@ -21,8 +21,8 @@ TYPES = {".js": "text/javascript", ".html": "text/html", ".map": "application/js
 class State(msgspec.Struct):
     """`ttl`: the lifetime of access tokens in seconds. `refresh`: how a refresh is answered (`ok`, or a fault).
 
-    `reuse`: what the second use of a refresh token does. `end`: it ends the session. `refuse`: it is refused. `same`: as
-    BunBase does, it returns the same pair until a token of the pair was used.
+    `reuse`: the effect of a second use of a refresh token. `end`: it ends the session. `refuse`: it is refused.
+    `same`: as BunBase does, it returns the same pair until a token of the pair was used.
     """
 
     ttl: int = 900
@@ -90,9 +90,11 @@ class Handler(BaseHTTPRequestHandler):
             return None
         if isinstance(answer, str):
             return self.reply(status, answer.encode(), "text/html")
-        return self.reply(status, msgspec.json.encode(answer), "application/problem+json" if status >= 400 else "application/json")
+        return self.reply(
+            status, msgspec.json.encode(answer), "application/problem+json" if status >= 400 else "application/json"
+        )
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer  # noqa: N815 - http.server wants these names
 
     def answered(self, path: str, sent: Any) -> tuple[int, Any]:
         server, state = self.server, self.server.state

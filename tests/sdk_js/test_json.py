@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 from pathlib import Path
@@ -14,7 +15,25 @@ from tests.sdk_js.sites import BUN, ESBUILD, PROGRAMS, ROOT, SDK
 
 VALUES: Final = 3000
 SAFE: Final = 2**53
-PIECES: Final = ("#", "#i", "#s", "\\", '"', "1234567890123456789", "9007199254740993", "-", ".", ":", "{", "\u20ac", "\n", "e5", "\u2028", "\U0001f600", " ")
+PIECES: Final = (
+    "#",
+    "#i",
+    "#s",
+    "\\",
+    '"',
+    "1234567890123456789",
+    "9007199254740993",
+    "-",
+    ".",
+    ":",
+    "{",
+    "\u20ac",
+    "\n",
+    "e5",
+    "\u2028",
+    "\U0001f600",
+    " ",
+)
 
 
 def text(draw: random.Random) -> str:
@@ -26,11 +45,13 @@ def number(draw: random.Random) -> int | float:
         case 0:
             return draw.randrange(-(2**70), 2**70)
         case 1:
-            return draw.choice((SAFE, SAFE - 1, SAFE + 1, 2**63 - 1, -(2**63), 10**15, 10**16, 10**17 + 1)) * draw.choice((1, -1))
+            return draw.choice((SAFE, SAFE - 1, SAFE + 1, 2**63 - 1, 10**15, 10**16, 10**17 + 1)) * draw.choice((1, -1))
         case 2:
-            return draw.uniform(-1, 1) * 10 ** draw.randrange(-300, 300)
+            return math.ldexp(draw.uniform(-1, 1), draw.randrange(-1000, 1000))
         case 3:
-            return draw.choice((168.79998779296875, -0.0013457057798441524, 12345678901234567.25, 1e308, 5e-324, 0.1, 1e22))
+            return draw.choice(
+                (168.79998779296875, -0.0013457057798441524, 12345678901234567.25, 1e308, 5e-324, 0.1, 1e22)
+            )
         case 4:
             return float(draw.randrange(SAFE, 2**63))
         case _:
@@ -73,7 +94,11 @@ def test_every_value_comes_back_with_all_its_digits(runtime: str, tmp_path: Path
     values.append(["\\" * 500_000, "a" * 500_000, 2**62])
     (tmp_path / "lines").write_text("\n".join(json.dumps(one, ensure_ascii=draw.random() < 0.5) for one in values))
     module = tmp_path / "json.mjs"
-    subprocess.run([ESBUILD, SDK / "src/json.ts", "--bundle", "--format=esm", f"--outfile={module}", "--log-level=warning"], check=True, cwd=ROOT)
+    subprocess.run(
+        [ESBUILD, SDK / "src/json.ts", "--bundle", "--format=esm", f"--outfile={module}", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
 
     command = [BUN if runtime == "bun" else "node", PROGRAMS / "there_and_back.mjs", module, tmp_path / "lines"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)

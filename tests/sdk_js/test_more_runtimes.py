@@ -1,4 +1,4 @@
-"""The client in Deno and in workerd, and the package as npm would publish it. `make sdk` runs these tests; they need its tools."""
+"""The client in Deno and in workerd, and the package as npm would publish it. `make sdk` installs what this needs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_app_does_its_work_in_deno_and_the_process_ends_by_itself(site: Site, folder: Path) -> None:
-    deno = RUNTIMES / "node_modules/deno/deno"
-    assert run_program([deno, "run", "--no-config", "--allow-all"], "journey", folder, site.environment) == {}
+    assert run_program([BIN / "deno", "run", "--no-config", "--allow-all"], "journey", folder, site.environment) == {}
 
 
 def test_an_app_does_its_work_in_workerd_with_a_client_for_each_request(site: Site, folder: Path) -> None:
     environment = msgspec.json.encode(site.environment).decode()
-    command = ["node", PROGRAMS / "in_workerd.mjs", "journey", folder, environment, RUNTIMES]
+    command: list[str | Path] = ["node", PROGRAMS / "in_workerd.mjs", "journey", folder, environment, RUNTIMES]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd=ROOT)
 
     assert ran.returncode == 0, ran.stderr
@@ -45,7 +44,11 @@ def test_an_app_does_its_work_in_workerd_with_a_client_for_each_request(site: Si
 
 
 def test_the_package_is_accepted_by_the_checkers_of_packages(packed: Path) -> None:
-    for command in ([BIN / "publint", "run", "--strict", packed], [BIN / "attw", packed, "--profile", "esm-only"]):
+    checkers: list[list[str | Path]] = [
+        [BIN / "publint", "run", "--strict", packed],
+        [BIN / "attw", packed, "--profile", "esm-only"],
+    ]
+    for command in checkers:
         ran = subprocess.run(command, capture_output=True, text=True, cwd=SDK)
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -54,7 +57,11 @@ def test_the_packed_entries_are_imported_by_name_and_their_maps_have_the_sources
     app = tmp_path / "node_modules/bunbase-js"
     app.mkdir(parents=True)
     subprocess.run(["tar", "xzf", packed, "-C", app, "--strip-components=1"], check=True)
-    names = [f"bunbase-js/{entry.removesuffix('/index')}".removesuffix("/index") for entry in ENTRIES if entry != "react/index"]
+    names = [
+        f"bunbase-js/{entry.removesuffix('/index')}".removesuffix("/index")
+        for entry in ENTRIES
+        if entry != "react/index"
+    ]
     lines = [f"console.log(Object.keys(await import({json.dumps(name)})).length > 0);" for name in names]
     (tmp_path / "app.mjs").write_text("\n".join(lines))
 
@@ -72,7 +79,9 @@ def test_large_databases_are_checked_within_the_limit_of_the_compiler(tmp_path: 
     system = "readonly _id: string; readonly _rev: number; readonly _created: string; readonly _updated: string; "
     collections = range(200)
     source = [f'import {{ createClient }} from "{SDK}/src/index.js";']
-    source += [f"interface D{n} {{ {system}{fields} }}\ninterface N{n} {{ _id?: string; {fields} }}" for n in collections]
+    source += [
+        f"interface D{n} {{ {system}{fields} }}\ninterface N{n} {{ _id?: string; {fields} }}" for n in collections
+    ]
     source += ["interface Database {", *(f"c{n}: {{ read: D{n}; write: N{n}; refs: {{}} }};" for n in collections), "}"]
     source += ['const data = createClient<Database>("http://x", "pk").data;']
     for n in collections:

@@ -62,7 +62,11 @@ def test_the_lines_of_the_readme_run_in_node_and_in_a_page(
     browser: Browser, site: Site, strict: StrictServer, folder: Path
 ) -> None:
     (lines,) = README.findall((SDK / "README.md").read_text())
-    lines = lines.replace("BUNBASE_URL", f'"{site.url}"').replace("PUBLISHABLE_KEY", f'"{site.key}"').replace("hello", "echo")
+    lines = (
+        lines.replace("BUNBASE_URL", f'"{site.url}"')
+        .replace("PUBLISHABLE_KEY", f'"{site.key}"')
+        .replace("hello", "echo")
+    )
     in_node = lines.replace('"bunbase-js"', '"./index.js"')
     (folder / "readme.mjs").write_text(in_node)
 

@@ -1,4 +1,4 @@
-"""Sessions, in one process and in many tabs, against a server that ends a session when a refresh token is used twice."""
+"""Sessions in one process and in many tabs, against a server on which a refresh token works once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ CLIENT: Final = """async storage => {
 }"""
 SIGN_IN: Final = "() => client.auth.signIn({ email: 'eve@example.com', password: 'apples and pears' })"
 HOUR_LATER: Final = "() => { const now = Date.now.bind(Date); Date.now = () => now() + 3_600_000; }"
-START_QUERY: Final = "() => { window.answer = client.data.collection('things').query(); window.answer.catch(() => {}); }"
+START_QUERY: Final = (
+    "() => { window.answer = client.data.collection('things').query(); window.answer.catch(() => {}); }"
+)
 ANSWER: Final = "() => window.answer.then(page => page.bearer, error => error.code)"
 NO_LOCKS: Final = "Object.defineProperty(navigator, 'locks', { value: undefined })"
 
@@ -194,19 +196,25 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
         const { bearer } = await client.data.collection("things").query();
         tell(`${bearer.slice(0, 6)} ${client.auth.user.email}`);
     """
-    strict.pages["/frame"] = f"<script type=module>const base = {strict.url!r}; const tell = (t) => parent.postMessage(t, '*'); {work}</script>"
+    strict.pages["/frame"] = (
+        f"<script type=module>const base = {strict.url!r}, tell = (t) => parent.postMessage(t, '*'); {work}</script>"
+    )
     page = context.new_page()
     page.goto(strict.url)
 
-    told = page.evaluate("""async ([base, work]) => {
-        const heard = target => new Promise(resolve => target.addEventListener("message", event => resolve(event.data)));
+    told = page.evaluate(
+        """async ([base, work]) => {
+        const heard = target => new Promise(done => target.addEventListener("message", event => done(event.data)));
         const frame = Object.assign(document.createElement("iframe"), { sandbox: "allow-scripts", src: "/frame" });
         const fromFrame = heard(window);
         document.body.append(frame);
         const source = `const base = ${JSON.stringify(base)}; const tell = text => postMessage(text); ${work}`;
-        const worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })), { type: "module" });
+        const blob = new Blob([source], { type: "text/javascript" });
+        const worker = new Worker(URL.createObjectURL(blob), { type: "module" });
         return Promise.all([fromFrame, heard(worker)]);
-    }""", [strict.url, work])
+    }""",
+        [strict.url, work],
+    )
 
     assert told == ["access eve@example.com"] * 2
     assert page.evaluate("() => localStorage.length") == 0
@@ -215,8 +223,12 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
 def test_the_hooks_of_react_follow_the_user_and_the_query_in_strict_mode(
     context: BrowserContext, strict: StrictServer, folder: Path, control: Control
 ) -> None:
-    hooks = [ESBUILD, PAGES / "hooks.js", "--bundle", "--format=esm", f"--outfile={folder}/hooks.js"]
-    subprocess.run([*hooks, "--define:process.env.NODE_ENV=\"development\"", "--log-level=warning"], check=True, cwd=ROOT)
+    hooks: list[str | Path] = [ESBUILD, PAGES / "hooks.js", "--bundle", f"--outfile={folder}/hooks.js"]
+    subprocess.run(
+        [*hooks, '--define:process.env.NODE_ENV="development"', "--format=esm", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
     strict.pages["/hooks"] = "<!doctype html><main></main><script type=module src=/bundles/hooks.js></script>"
     page = context.new_page()
     page.goto(f"{strict.url}/hooks")

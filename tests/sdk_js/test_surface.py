@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from tests.sdk_js import database
 from tests.sdk_js.codes import FILE, document, source
 from tests.sdk_js.sites import ENTRIES, ESBUILD, PROGRAMS, ROOT, SDK
 
@@ -19,9 +20,19 @@ TABLE: Final[dict[str, Any]] = msgspec.json.decode((SDK / "operations.json").rea
 COVERED: Final[dict[str, str]] = TABLE["covered"]
 ELSEWHERE: Final[set[str]] = {operation for operations in TABLE["elsewhere"].values() for operation in operations}
 METHODS: Final = ("get", "put", "post", "patch", "delete", "head", "options")
-INTERNAL: Final = ("auth/requests", "auth/session", "auth/storage", "data/requests", "deadline", "testing/documents", "transport")
+INTERNAL: Final = (
+    "auth/requests",
+    "auth/session",
+    "auth/storage",
+    "data/requests",
+    "deadline",
+    "testing/documents",
+    "transport",
+)
 LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
-PUBLIC: Final = re.compile(r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE)
+PUBLIC: Final = re.compile(
+    r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
+)
 # most bytes of an app that imports the whole entry, minified and gzipped; a limit may only be raised with a reason
 BYTES: Final = {
     "index": 9_500,
@@ -63,6 +74,10 @@ def test_the_codes_of_problems_are_those_of_the_openapi_document() -> None:
     assert FILE.read_text() == source(), "run: python -m tests.sdk_js.codes"
 
 
+def test_the_types_of_the_client_are_checked_with_what_the_emitter_writes() -> None:
+    assert database.FILE.read_text() == database.source(), "run: python -m tests.sdk_js.database"
+
+
 def test_every_public_method_has_a_comment_with_an_example() -> None:
     bare = [name for path in sorted(SDK.glob("src/**/*.ts")) if not _internal(path) for name in _without_example(path)]
     assert bare == []
@@ -80,7 +95,11 @@ def test_an_entry_is_not_larger_than_its_limit(entry: str, tmp_path: Path) -> No
 def test_an_app_that_only_signs_in_does_not_carry_the_other_parts(tmp_path: Path) -> None:
     app, out = tmp_path / "app.js", tmp_path / "bundle.js"
     app.write_text(f'import {{ Problem }} from "{SDK}/src/index.ts";\nconsole.log(Problem);\n')
-    subprocess.run([ESBUILD, app, "--bundle", "--minify", "--format=esm", f"--outfile={out}", "--log-level=warning"], check=True, cwd=ROOT)
+    subprocess.run(
+        [ESBUILD, app, "--bundle", "--minify", "--format=esm", f"--outfile={out}", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
 
     assert len(out.read_bytes()) < 1000
 
@@ -100,5 +119,9 @@ def _without_example(path: Path) -> Iterator[str]:
         name = match[1] or match[2]
         before = text[: match.start()].rstrip()
         comment = before[before.rfind("/**") :] if before.endswith("*/") else ""
-        if name not in ("constructor", "if", "for", "while", "switch", "catch", "useEffect", "answer") and "```ts" not in comment and "@internal" not in comment:
+        if (
+            name not in ("constructor", "if", "for", "while", "switch", "catch", "useEffect", "answer")
+            and "```ts" not in comment
+            and "@internal" not in comment
+        ):
             yield f"{path.relative_to(SDK)}: {name}"

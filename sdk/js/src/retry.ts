@@ -14,6 +14,8 @@ export function pauseBefore(attempt: number, problem: Problem): number | undefin
   const { code, status, retryAfterMs } = problem;
   // a query that was too slow, or an answer that was not ready in time, would only take its time again
   if (code === "query_too_slow" || code === "deadline_exceeded") return undefined;
+  // without a time, the state that the read asks for will never come
+  if (code === "not_yet" && retryAfterMs === undefined) return undefined;
   if (code !== "network" && code !== "idempotency_busy" && !AGAIN.includes(status)) return undefined;
   if (retryAfterMs !== undefined) return retryAfterMs <= MAX_PAUSE_MS ? retryAfterMs : undefined;
   return Math.min(FIRST_PAUSE_MS * 2 ** attempt, MAX_PAUSE_MS) * (0.5 + Math.random() / 2);

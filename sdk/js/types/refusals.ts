@@ -33,6 +33,9 @@ export async function accepted(): Promise<void> {
   for await (const { author } of posts.all({ where: { draft: false } })) console.log(author.toUpperCase());
   const [total] = await posts.aggregate<{ state: string; n: number }>({ group: ["state"], values: { n: { $sum: "likes" } } });
   console.log(total?.n, title, revision, count, short);
+  await client.data.collection("whatever").create({ every: ["thing", 1n] });
+  await client.data.collection("whatever").query({ where: { "a.b": 1, c: { $in: [1] } }, sort: ["-a"], select: ["a"] });
+  await client.data.collection("whatever").patch("p", { a: null, $set: { b: 1 } });
   await anything.create({ every: ["thing", { is: 1n }] });
   await anything.query({ where: { "a.b.c": { $gt: 1 }, $or: [] }, sort: ["-x"], expand: ["y"] });
   await anything.patch("p", { x: null, $inc: { y: 1 } });

@@ -159,4 +159,45 @@ export async function add(claim, { load, url, proxy, key }) {
     }
     equal(sent, ["", "a.5", "a.7", "a.7", "b.1"]);
   });
+
+  claim("after a restore of a backup, a read begins the new history by itself, and a state that is late is waited for", async () => {
+    const answers = [];
+    const sent = [];
+    const telling = async (_, { headers }) => {
+      sent.push(headers["X-Bunbase-At-Least"] ?? "");
+      const [status, body, more] = answers.shift() ?? [200, {}];
+      return Response.json(body, { status, headers: more });
+    };
+    const things = createClient(url, key, { storage: null, fetch: telling }).data.collection("things");
+    answers.push([200, {}, { "X-Bunbase-Seq": "a.5" }]);
+    await things.put("x", {});
+    answers.push([503, { code: "not_yet", seq: "a.4" }, { "Retry-After": "0" }]);
+    await things.get("x");
+    answers.push([503, { code: "not_yet", seq: "b.1" }]);
+    await things.get("x");
+
+    equal(sent, ["", "a.5", "a.5", "a.5", "b.1"]);
+  });
+
+  claim("an engine without AbortSignal.any ends calls by signal and by time too, and leaves no listener", async () => {
+    const { any } = AbortSignal;
+    AbortSignal.any = undefined;
+    try {
+      const ending = new AbortController();
+      let listeners = 0;
+      const { addEventListener, removeEventListener } = ending.signal;
+      ending.signal.addEventListener = function (...args) { listeners++; return addEventListener.apply(this, args); };
+      ending.signal.removeEventListener = function (...args) { listeners--; return removeEventListener.apply(this, args); };
+      equal((await posts.query({ limit: 1 }, { signal: ending.signal })).items.length, 1);
+      equal(listeners, 0);
+      await refusal(posts.get(run, { ...faulty("hang", 9).options, signal: ending.signal, timeoutMs: 50 }), "timeout");
+      const { options, seen } = faulty("hang", 9);
+      const call = posts.get(run, { ...options, signal: ending.signal });
+      await until(async () => (await seen()).length, "the request");
+      ending.abort("enough");
+      equal((await refusal(call, "aborted")).cause, "enough");
+    } finally {
+      AbortSignal.any = any;
+    }
+  });
 }

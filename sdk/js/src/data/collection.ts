@@ -38,7 +38,7 @@ export class Collection<C extends CollectionTypes> {
    * const post = await client.data.collection("posts").get("first");
    * ```
    */
-  get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
+  async get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
     const where = this.#path(id) + search({ expand: expand?.join(",") });
     return this.#requests.read({ method: "GET", path: where }, call);
   }
@@ -153,7 +153,7 @@ export class Collection<C extends CollectionTypes> {
    * await client.data.collection("posts").put("first", { title: "Hello" }, { ifAbsent: true });
    * ```
    */
-  put(id: string, document: Insert<C>, options?: WriteOptions): Promise<Doc<C>> {
+  async put(id: string, document: Insert<C>, options?: WriteOptions): Promise<Doc<C>> {
     return this.#requests.write(this.#conditional("PUT", id, document, options), options);
   }
 
@@ -164,7 +164,7 @@ export class Collection<C extends CollectionTypes> {
    * await client.data.collection("posts").patch("first", { $inc: { likes: 1 } });
    * ```
    */
-  patch(id: string, change: Patch<C> | Update<C>, options?: WriteOptions): Promise<Doc<C>> {
+  async patch(id: string, change: Patch<C> | Update<C>, options?: WriteOptions): Promise<Doc<C>> {
     return this.#requests.write(this.#conditional("PATCH", id, change, options), options);
   }
 

@@ -11,9 +11,18 @@ export class DataRequests {
 
   constructor(readonly transport: Transport) {}
 
-  read<T>(wanted: Wanted, call: Call = {}): Promise<T> {
-    const headers: Record<string, string> = this.#newest ? { "X-Bunbase-At-Least": this.#newest } : {};
-    return this.#sent({ ...wanted, headers, repeatable: true }, call);
+  async read<T>(wanted: Wanted, call: Call = {}): Promise<T> {
+    const asked = this.#newest;
+    const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
+    try {
+      return await this.#sent({ ...wanted, headers, repeatable: true }, call);
+    } catch (problem) {
+      if (!Problem.is(problem, "not_yet")) throw problem;
+      this.#note(String(problem.body.seq));
+      // a backup was restored: the write of this client does not exist any more, so the read begins a new history
+      if (epochOf(this.#newest) === epochOf(asked)) throw problem;
+      return this.read(wanted, call);
+    }
   }
 
   write<T>(wanted: Wanted, { idempotencyKey = randomText(), ...call }: WriteCall = {}): Promise<T> {
@@ -47,8 +56,11 @@ export class DataRequests {
   /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
   #note(mark: string | null): void {
     if (!mark) return;
-    const [epoch, seq] = mark.split(".");
-    const [oldEpoch, oldSeq] = this.#newest?.split(".") ?? [];
-    if (epoch !== oldEpoch || Number(seq) > Number(oldSeq)) this.#newest = mark;
+    const isNewer = Number(mark.split(".")[1]) > Number(this.#newest?.split(".")[1]);
+    if (epochOf(mark) !== epochOf(this.#newest) || isNewer) this.#newest = mark;
   }
+}
+
+function epochOf(mark: string | undefined): string | undefined {
+  return mark?.split(".")[0];
 }

@@ -49,7 +49,7 @@ export class Functions {
    * const response = await client.functions.fetch("report", { method: "GET", path: "/2026.pdf" });
    * ```
    */
-  fetch(name: string, { path: below, timeoutMs, retries: _, ...init }: FetchOptions = {}): Promise<Response> {
+  async fetch(name: string, { path: below, timeoutMs, retries: _, ...init }: FetchOptions = {}): Promise<Response> {
     const { method = "GET", body, signal, headers, ...rest } = init;
     for (const name of Object.keys(rest))
       if (name !== "duplex") throw invalidValue(name, "This option is not sent. Use method, headers, body, path, signal and timeoutMs.");
