@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from tests.e2e.browser import chromium
 from tests.sdk_js.fault_proxy import FaultProxy
-from tests.sdk_js.sites import BUN, SDK, Site, failures, run_program
+from tests.sdk_js.sites import BUN, ROOT, SDK, Site, failures, run_program
 from tests.sdk_js.strict_server import StrictServer
 
 COMMANDS: Final[dict[str, list[str | Path]]] = {"node": ["node"], "bun": [BUN]}
@@ -26,6 +26,7 @@ IN_A_PAGE: Final = """async ([program, environment]) => {
 }"""
 
 
+GUIDE: Final = ROOT / "docs/javascript.md"
 README: Final = re.compile(r"```js run\n(.*?)```", re.DOTALL)
 
 
@@ -81,3 +82,29 @@ def test_the_lines_of_the_readme_run_in_node_and_in_a_page(
     with page.expect_console_message() as shown:
         page.goto(f"{strict.url}/readme")
     assert shown.value.text.startswith("Hello ")
+
+
+def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder: Path) -> None:
+    blocks = README.findall(GUIDE.read_text())
+    for word, value in (
+        ("BUNBASE_URL", f'"{site.url}"'),
+        ("PUBLISHABLE_KEY", f'"{site.key}"'),
+        ('invoke("hello"', 'invoke("echo"'),
+        ('fetch("hello"', 'fetch("echo"'),
+        ("{ hello: (", "{ echo: ("),
+        ("eve@", "guide@"),
+        ('"bunbase-js"', '"./index.js"'),
+        ('"bunbase-js/testing"', '"./testing/index.js"'),
+    ):
+        blocks = [block.replace(word, value) for block in blocks]
+    (folder / "guide.mjs").write_text("\n".join(blocks))
+
+    said = subprocess.run(["node", "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert said.returncode == 0, said.stderr
+    assert len(blocks) == 8
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("Hello {")
+    assert "initial guide@example.com" in lines
+    assert "Somebody was faster." in lines
+    assert lines[-1] == "1 { hello: 'Ada' }"
