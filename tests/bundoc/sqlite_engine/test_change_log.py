@@ -212,6 +212,7 @@ def back_to_the_first_format(path: Path, key: bytes) -> None:
         "DROP TABLE revisions",
         "DROP TABLE floors",
         "DROP TABLE ended",
+        "DROP TABLE kept_answers",
         "ALTER TABLE docs_1 DROP COLUMN expires",
         "CREATE TABLE before (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created TEXT NOT NULL)",
         "INSERT INTO before SELECT id, name, created FROM collections",
