@@ -33,9 +33,9 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; a limit may only be raised with a reason
+# most bytes of an app that imports the whole entry, minified and gzipped; decision 0070 has the reasons
 BYTES: Final = {
-    "index": 9_500,
+    "index": 9_600,
     "auth/index": 7_900,
     "data/index": 5_000,
     "functions/index": 4_000,
