@@ -171,6 +171,31 @@ def test_every_reference_leads_somewhere_and_every_component_is_used() -> None:
     assert used <= defined
 
 
+def test_exactly_the_acts_that_can_be_repeated_safely_take_an_idempotency_key() -> None:
+    """A route that answers with a secret must not be among them: its answer would be kept."""
+    taking = {
+        name
+        for name, operation in OPERATIONS
+        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+    }
+    functions = {name for name, _ in OPERATIONS if name.split(" ")[1].startswith(FUNCTIONS)}
+
+    assert taking - functions == {
+        "POST /v1/data/{collection}",
+        *(f"{method} /v1/data/{{collection}}/{{id}}" for method in ("PUT", "PATCH", "DELETE")),
+        "POST /v1/commit",
+        "POST /v1/jobs",
+        "POST /api/projects/{project}/jobs",
+    }
+    assert functions <= taking
+    for name, operation in OPERATIONS:
+        answered = [answer for status, answer in operation["responses"].items() if status[0] == "2"]
+        told = [set(answer.get("headers", ())) & {"Idempotency-Replayed", "X-Bunbase-Seq"} for answer in answered]
+        documents = "/v1/data" in name or "/v1/commit" in name
+        expected = {"Idempotency-Replayed"} | ({"X-Bunbase-Seq"} if documents else set()) if name in taking else set()
+        assert told == [expected] * len(told), name
+
+
 def test_every_error_code_is_in_the_union_and_the_code_of_a_problem_stays_open() -> None:
     page = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text()
 

@@ -25,6 +25,7 @@ from bunbase.pkg.errors import CODES
 from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
+DOCUMENTS: Final = ("/v1/data", "/v1/commit")
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEM: Final = {
     "type": "object",
@@ -61,6 +62,16 @@ def problem_codes() -> dict[str, Any]:
     codes = sorted(code for code, problem in CODES.items() if problem.__module__.startswith("bunbase."))
     described = "All error codes of this version, with their meaning in docs/reference/errors.md."
     return {"type": "string", "title": "ProblemCode", "description": described, "enum": codes}
+
+
+REPLAYED_HEADER: Final = {
+    "description": "An earlier request with the same Idempotency-Key got this answer; nothing was done again.",
+    "schema": {"type": "string", "enum": ["true"]},
+}
+SEQ_HEADER: Final = {
+    "description": "The state of the project after the write, as `<epoch>.<number>`: send it as X-Bunbase-At-Least.",
+    "schema": {"type": "string", "pattern": r"^[0-9a-f]{1,32}\.[0-9]{1,18}$"},
+}
 
 
 class Document(JsonRenderPlugin):
@@ -116,6 +127,7 @@ def completed(app: Litestar) -> dict[str, Any]:
         act = act_of(method, path)
         if act is not None:
             describe_act(operation, act)
+        _add_headers(operation, path)
         _add_failures(operation["responses"], failures)
     document["components"] |= {"responses": failures, "securitySchemes": SCHEMES}
     return with_examples(document)
@@ -161,6 +173,19 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
         if not parameter.get(name):
             parameter.pop(name, None)
     describe_project(parameter)
+
+
+def _add_headers(operation: dict[str, Any], path: str) -> None:
+    """Describe the headers of the answers to writes, in place."""
+    taken = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "Idempotency-Key" not in taken:
+        return
+    added = {"Idempotency-Replayed": REPLAYED_HEADER}
+    if path.startswith(DOCUMENTS):
+        added["X-Bunbase-Seq"] = SEQ_HEADER
+    for status, answer in operation["responses"].items():
+        if status.startswith("2"):
+            answer["headers"] = answer.get("headers", {}) | added
 
 
 def _add_failures(answers: dict[str, Any], named: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import Phase, given, settings
 
 from bunbase.bundoc.schema.checking import check_schema
@@ -70,6 +71,8 @@ def compiled(command: list[str], folder: Path) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
+@pytest.mark.explore
+@pytest.mark.timeout(900)  # in `make explore`
 def test_tsc_and_mypy_accept_all_valid_documents_and_refuse_the_others(tmp_path: Path) -> None:
     """One run of each compiler checks all cases. A comment expects the error of each document that it must refuse."""
     made = Cases(tmp_path)

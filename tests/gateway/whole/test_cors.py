@@ -28,7 +28,7 @@ async def test_a_preflight_is_answered_with_the_allowed_headers(door: Door, path
     assert "x-bunbase-key" in answer.headers["access-control-allow-headers"].lower() or (
         answer.headers["access-control-allow-headers"] == "*"
     )
-    assert answer.headers["access-control-max-age"] == "600"
+    assert answer.headers["access-control-max-age"] == "7200"
     assert "access-control-allow-credentials" not in answer.headers
 
 

@@ -124,7 +124,7 @@ class KeptCalls:
             return job, False
 
     async def close(self) -> None:
-        """Give up the calls that still run; their keys stay claimed until their leases end."""
+        """Cancel the calls that still run. Their keys stay claimed until their leases end."""
         for run in self.runs:
             run.cancel()
         await asyncio.gather(*self.runs, return_exceptions=True)
