@@ -35,7 +35,7 @@ e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real pro
 	$(BIN)/pytest -m e2e
 
 explore: .venv/.dev node_modules/.ready  ## generated tests with fresh cases, 25 times as many; add a failure to its test as a fixed example
-	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest -m "hypothesis or explore"
+	BUNBASE_EXPLORE=$${BUNBASE_EXPLORE:-25} $(BIN)/pytest --timeout 3600 -m "hypothesis or explore"
 
 soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documents, sign-ins, workers, the zygote, the server, everything
 	BUNBASE_HISTORY_SECONDS=$${BUNBASE_SOAK_SECONDS:-300} $(BIN)/pytest -s tests/bundoc/whole/test_history.py

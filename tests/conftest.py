@@ -26,7 +26,9 @@ from bunbase.pkg import passwords
 from bunbase.pkg.db.migrations import migrate
 from bunbase.pkg.ids import new_id
 from bunbase.pkg.postgres.cluster import start_cluster
+from tests.databases import Databases
 from tests.seeds import choose_profile
+from tests.work_units import WorkUnits, rank
 
 EXTERNAL = "BUNBASE_TEST_DATABASE_URL"  # URL of an existing PostgreSQL whose user may create databases
 MEMORY = Path("/dev/shm")  # a new database takes 5 ms here, 80 ms on disk
@@ -49,7 +51,12 @@ ConsoleRenderer.get_active().exception_formatter = plain_traceback
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """In a run of several processes, start the longest files first, so that no process ends alone with one of them."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not item.nodeid.startswith("tests/e2e/"))  # keeps the order within each part
+        items.sort(key=lambda item: rank(item.nodeid))  # keeps the order within each part
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WorkUnits | None:
+    return WorkUnits(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
@@ -137,11 +144,19 @@ async def filled(postgres: str) -> AsyncIterator[str]:
         yield urlsplit(url).path[1:]
 
 
+@pytest.fixture(scope="session")
+async def databases(postgres: str, filled: str) -> AsyncIterator[Databases]:
+    databases = Databases(postgres, filled)
+    yield databases
+    await databases.close()
+
+
 @pytest.fixture
-async def database_url(postgres: str, filled: str) -> AsyncIterator[str]:
-    """Yield the URL of a database with the tables of all rooms and no rows. It is dropped after the test."""
-    async with new_database(postgres, filled) as url:
-        yield url
+async def database_url(databases: Databases) -> AsyncIterator[str]:
+    """Yield the URL of a database with the tables of all rooms and no rows. Its name is not used again."""
+    name = await databases.take()
+    yield databases.url(name)
+    await databases.give_back(name)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real instances of BunBase, one per topology and test file."""
+"""Real instances of BunBase. `topologies/conftest.py` has one of each topology."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,34 +16,11 @@ import pytest
 from bunbase.pkg.ids import new_id
 from tests.e2e.instance import Instance
 
-TOPOLOGIES = ("one", "five")
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e/" in str(item.path):
             item.add_marker(pytest.mark.e2e)
-
-
-@pytest.fixture(scope="module")
-def home() -> Iterator[Path]:
-    """Yield a directory with a short path, because the path of a socket may have at most 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="bb-e2e-", dir="/tmp"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture(scope="module", params=TOPOLOGIES)
-def instance(request: pytest.FixtureRequest, home: Path, postgres: str) -> Iterator[Instance]:
-    topology: str = request.param
-    place = home / topology
-    place.mkdir()
-    running = Instance(topology, place, new_database(postgres) if topology == "five" else "")
-    try:
-        yield running.start()
-    finally:
-        running.close()
 
 
 @pytest.fixture
@@ -60,11 +37,19 @@ def running_dev() -> Iterator[Instance]:
         yield instance.start()
 
 
+def dev_instance() -> AbstractContextManager[Instance]:
+    return instance_of("one", "")
+
+
 @contextmanager
-def dev_instance() -> Iterator[Instance]:
-    place = Path(tempfile.mkdtemp(prefix="bb-dev-", dir="/tmp"))
+def instance_of(topology: str, postgres: str) -> Iterator[Instance]:
+    """Yield an instance that is not started yet, in a directory with a short path.
+
+    The path of a socket may have at most 107 bytes. `postgres`: the server of an instance of several processes.
+    """
+    place = Path(tempfile.mkdtemp(prefix="bb-e2e-", dir="/tmp"))
     place.chmod(0o755)
-    instance = Instance("one", place)
+    instance = Instance(topology, place, "" if topology == "one" else new_database(postgres))
     try:
         yield instance
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
-from bunbase.house.generate import openapi_document
+from tests.shared_openapi import openapi_document
 
 
 @cache

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from bunbase.gateway.examples import EXAMPLES, SIGN_IN
-from bunbase.house.generate import openapi_document
 from tests.e2e import permissions as who
 from tests.e2e.conftest import new_database
 from tests.e2e.documented import differences
 from tests.e2e.hostile_sizes import BODY_BYTES, LONG, NESTED, NOTHING, STREAMED
 from tests.e2e.instance import SETUP_TOKEN, Instance
 from tests.e2e.permissions import PERMISSIONS, SIGN_OUTS, Permission
+from tests.shared_openapi import openapi_document
 
 MEMBERS = (who.VIEWER, who.DEVELOPER, who.ADMIN, who.OWNER)
 REFUSED = {

@@ -15,11 +15,11 @@ import msgspec
 import pytest
 
 from bunbase import __version__
-from bunbase.house.generate import openapi_document
 from tests.e2e.conftest import new_database
 from tests.e2e.installations.access import NOT_KEPT, Access, Kept, answers, missing, questions, signed_in
 from tests.e2e.installations.running import EXPECTED, FOLDER, installation, load_dump
 from tests.e2e.instance import Instance, poll
+from tests.shared_openapi import openapi_document
 
 INSTALLATIONS = Path(__file__).parent / "installations"
 VERSIONS = sorted(path.parent.name for path in INSTALLATIONS.glob(f"*/{EXPECTED}"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bunbase.gateway import app
+from bunbase.gateway import app, revoked
 from bunbase.pkg.errors import NotFound
 from tests.gateway.door import Door, FakeFunctions, door_of
 from tests.gateway.others import Room
@@ -17,6 +17,18 @@ from tests.gateway.shared_routing import shared_rooms_app
 def _shared_routing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "rooms_app", shared_rooms_app)
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _feeds_stay_live() -> Iterator[None]:
+    """Let a feed of revocations fall silent only in tests that end it: the feeds of the fakes send no heartbeats.
+
+    On a busy machine a test may take longer than STALE_SECONDS. The gateway then caches no caller, so it asks the rooms
+    again, and a request whose caller has to be looked up leaves the requests behind it to the ordinary lane.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(revoked, "STALE_SECONDS", 3600.0)
         yield
 
 

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from bunbase.gateway.routes import DEV_ROUTES, ROUTES
-from bunbase.house.generate import openapi_document
 from bunbase.house.modules import MODULES
 from tests.gateway.door import door_of
 from tests.gateway.others import PASSWORD, SECRET
+from tests.shared_openapi import openapi_document
 
 ALL = [*ROUTES, *DEV_ROUTES, *(route for module in MODULES for route in module.routes)]
 PRIVATE, NO_STORE = "private, no-cache", "no-store"

@@ -6,7 +6,7 @@ import msgspec
 
 from bunbase.gateway.cookie_answers import CHANGES
 from bunbase.gateway.cookie_mode import SIGN_INS
-from bunbase.house.generate import openapi_document
+from tests.shared_openapi import openapi_document
 
 SERVICE_TOKENS = {"/v1/auth/token"}  # for servers, which have no cookies
 IMPERSONATIONS = {"/v1/auth/users/{user_id}/impersonate"}  # for administrators, whose own cookies stay

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.house.generate import openapi_document
 from tests.gateway.lanes import KEY, Connection, served
 from tests.gateway.others import FakeBunAuth
+from tests.shared_openapi import openapi_document
 
 PAGE: Final = "origin: http://localhost:5173"
 OTHER_RULES: Final = {"/v1/functions", "/v1/data/{collection}/import", "/api/projects/{project}/functions/{name}"}

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from bunbase.gateway.methods import allowed
-from bunbase.house.generate import openapi_document
 from tests.gateway.door import Door, door_of
 from tests.gateway.others import SECRET
+from tests.shared_openapi import openapi_document
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

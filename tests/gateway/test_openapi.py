@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 from bunbase.gateway.answer_examples import ANSWERS
-from bunbase.house.generate import openapi_document
+from tests.shared_openapi import openapi_document
 
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())
 SCHEMAS: dict[str, Any] = DOCUMENT["components"]["schemas"]

@@ -1,4 +1,4 @@
-"""Every route must be in every table of routes. `tests/e2e/test_isolation.py` checks the table of isolation."""
+"""Every route must be in every table of routes. `tests/e2e/topologies/test_isolation.py` checks that of isolation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bunbase.contracts.acts import OF_SESSIONS, Act
 from bunbase.gateway.examples import EXAMPLES
 from bunbase.gateway.hot_routes import HotRoutes, mounted
 from bunbase.gateway.route_acts import act_of
-from bunbase.house.generate import openapi_document
 from bunbase.house.modules import MODULES
 from tests.e2e import permissions as who
 from tests.e2e.hostile_sizes import BODY_BYTES
 from tests.e2e.permissions import MANAGER, OWNER, PERMISSIONS, SIGN_OUTS
 from tests.gateway.lanes import KEY
 from tests.gateway.whole.test_both_lanes import HOT
+from tests.shared_openapi import openapi_document
 
 IMPOSSIBLE_NAMES = {
     ("/api/projects/{project:str}/backups/restore", ("DELETE", "GET")),  # backups: `bkp_…`

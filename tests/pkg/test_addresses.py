@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.pkg.addresses import compared_domain, email_or_none, known_email, normal_email
+from bunbase.pkg.addresses import MAX_SENT, compared_domain, email_or_none, known_email, normal_email
 from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.phones import phone_or_none
 
 
 @pytest.mark.parametrize(
@@ -107,3 +111,24 @@ def test_normalizing_an_email_address_twice_changes_nothing(text: str) -> None:
         return
 
     assert normal_email(normal) == normal
+
+
+def _touched(_text: str, *_args: Any) -> Any:
+    raise AssertionError("the text was worked on before its length was checked")
+
+
+METHODS = ("strip", "lower", "split", "rpartition", "partition", "startswith", "encode")
+Untouched = type("Untouched", (str,), dict.fromkeys(METHODS, _touched))  # only its length may be read
+
+
+@pytest.mark.parametrize("read", [email_or_none, known_email, phone_or_none])
+def test_a_text_of_any_length_costs_nothing_before_its_length_is_checked(read: Callable[[str], Any]) -> None:
+    """A sign-in reads the account before it counts the attempt, so a stranger chooses this text without a limit."""
+    read(Untouched("a@xn--" + "9" * MAX_SENT))
+
+
+def test_a_label_that_is_too_long_for_a_domain_is_not_decoded() -> None:
+    label = "xn--" + "".join(chr(0x4E00 + 97 * n) for n in range(40)).encode("punycode").decode()
+
+    assert 63 < len(label) < 200
+    assert known_email(f"a@{label}") == f"a@{label}".lower()

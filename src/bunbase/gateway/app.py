@@ -76,7 +76,8 @@ def front_door(
     app = AuditedApp(Methods(rooms_app(settings, routes, given_by_name, middleware, before_the_body)), auditor)
     return Frame(
         ProjectHostsApp(
-            NormalPaths(SharingApp(CookieAnswersApp(app, cookies), Cors(sharing), ProjectSharing(guards))), guards.hosts
+            NormalPaths(SharingApp(CookieAnswersApp(app, cookies), Cors(sharing), ProjectSharing(guards, proxies))),
+            guards.hosts,
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from litestar import Request
@@ -10,7 +11,7 @@ from litestar.datastructures import Headers
 from bunbase.contracts.caller import Caller
 from bunbase.contracts.platform import ProjectNotFound
 from bunbase.contracts.scopes import PROJECT_ID
-from bunbase.gateway.credentials import PROJECT_PARAMETER, project_key, sent_once
+from bunbase.gateway.credentials import PROJECT_PARAMETER, client_ip, project_key, sent_once
 from bunbase.gateway.frame import CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.project_hosts import FUNCTIONS
@@ -19,8 +20,10 @@ from bunbase.pkg.http import HOST_SLUG
 
 
 class ProjectSharing:
-    def __init__(self, guards: Guards) -> None:
+    def __init__(self, guards: Guards, trusted_proxies: Container[str]) -> None:
         self.identity = guards.identity
+        self.clients = guards.clients
+        self.trusted_proxies = trusted_proxies
         self.cookies = guards.clients.cookies
 
     async def shares_answer(self, scope: Any, origin: str) -> bool:
@@ -48,12 +51,13 @@ class ProjectSharing:
         slug = scope.get("state", {}).get(HOST_SLUG)
         if slug is not None:
             return await self.identity.project_of(slug)
-        parameters = Request[Any, Any, Any](scope).query_params
+        request = Request[Any, Any, Any](scope)
+        parameters = request.query_params
         if not scope["path"].startswith(FUNCTIONS):
             return None
         key = project_key({}, parameters)
         if key:
-            return (await self.identity.key_holder(key)).project
+            return (await self.clients.holder(key, client_ip(request, self.trusted_proxies))).project
         project = sent_once(parameters, PROJECT_PARAMETER, "parameter")
         if project and not PROJECT_ID.fullmatch(project):
             raise ProjectNotFound

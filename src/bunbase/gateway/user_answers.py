@@ -29,7 +29,8 @@ USER_ANSWERS: Final[dict[str, Any]] = {
     "UserMe": {"user": END_USER, "impersonated_by": None},
     "UserLine": {
         **{"id": USER, "email": "eve@example.com", "email_verified": True, "phone": None, "phone_verified": False},
-        **{"name": "Eve", "role": "editor", "claims": {"team": "bread"}, "data": {"theme": "dark"}},
+        **{"name": "Eve", "language": "en-GB"},
+        **{"role": "editor", "claims": {"team": "bread"}, "data": {"theme": "dark"}},
         **{"anonymous": False, "banned": False, "banned_until": None, "created_at": AT, "last_sign_in_at": LATER},
         **{"password_changed_at": None},
         "identities": [{"provider": "google", "subject": "110169484474386276334", "email": "eve@example.com"}],

@@ -27,6 +27,7 @@ ENCODED: Final = "xn--"
 MAX_LENGTH: Final = 254  # RFC 5321 §4.5.3.1.3, without the angle brackets
 MAX_MAILBOX: Final = 64  # bytes: RFC 5321 §4.5.3.1.1
 MAX_SENT: Final = 4 * MAX_LENGTH  # characters of a text that is looked at
+MAX_LABEL: Final = 63  # bytes of a label in ASCII: RFC 1035 §2.3.4. Python decodes longer ones in quadratic time.
 WORDS: Final = re.compile(r"[^.]+(\.[^.]+)*")
 SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789#$&'*+-/=?^_`{}~.")
 LETTERS: Final = frozenset({"Ll", "Lo", "Lm", "Mn", "Mc", "Nd"})
@@ -133,13 +134,15 @@ def _in_ascii(label: str) -> str:
 
 def _older_form(email: str) -> str | None:
     """Return the form in which older versions stored an address, or None."""
+    if len(email) > MAX_SENT:
+        return None
     mailbox, at, domain = unicodedata.normalize("NFC", email.strip().lower()).rpartition("@")
     found = mailbox + at + ".".join([_older_label(label) for label in domain.split(".")])
     return found if len(found) <= MAX_LENGTH and found.isprintable() and OLDER.fullmatch(found) else None
 
 
 def _older_label(label: str) -> str:
-    if not label.startswith(ENCODED):
+    if not label.startswith(ENCODED) or len(label) > MAX_LABEL:
         return label
     try:
         found = label.removeprefix(ENCODED).encode("ascii").decode("punycode")

@@ -22,7 +22,7 @@ from bunbase.pkg.password_hashes.limits import UnusableHash
 from bunbase.pkg.password_hashes.pbkdf2_hash import Pbkdf2Hash
 from bunbase.pkg.password_hashes.reading import read_hash
 from bunbase.pkg.password_hashes.scrypt_hash import FirebaseHash, ScryptCost, ScryptHash
-from bunbase.tenant_auth.profiles import check_claims, check_data, check_name, check_role
+from bunbase.tenant_auth.profiles import check_claims, check_data, check_language, check_name, check_role
 
 ID: Final = re.compile(USER_ID)
 PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
@@ -95,6 +95,8 @@ def _check_texts(line: UserLine) -> None:
         raise InvalidInput.at("/phone", "Send a phone number in its international form, such as +15551234567.")
     if line.name:
         check_name(line.name)
+    if line.language:
+        check_language(line.language)
     for at, one in enumerate(line.identities):
         if not PROVIDER.fullmatch(one.provider):
             raise InvalidInput.at(

@@ -15,7 +15,10 @@ from bunbase.pkg.passwords import is_foreign
 from bunbase.tenant_auth.people import Change, Person, changed, signed_out, verified_if_said
 
 VERSIONS: Final = 1 << 30  # half of the numbers that the column has: the other half is for changes
-OF_USER = ("email", "email_verified", "phone", "phone_verified", "name", "role", "claims", "data", "anonymous")
+OF_USER = (
+    *("email", "email_verified", "phone", "phone_verified", "name", "language"),
+    *("role", "claims", "data", "anonymous"),
+)
 
 
 def new_person(id: str, line: UserLine, now: datetime) -> Person:
@@ -68,6 +71,7 @@ def line_of(person: Person, identities: tuple[LineIdentity, ...], hashes: bool, 
         phone=user.phone,
         phone_verified=user.phone_verified,
         name=user.name,
+        language=user.language,
         password_hash=person.password_hash if hashes else UNSET,
         role=user.role,
         claims=user.claims,

@@ -98,7 +98,7 @@ class Journal:
     def __init__(self, store: ActivityStore, clock: Clock) -> None:
         self.store = store
         self.clock = clock
-        self.attempts = RefusedAttempts(self._store, _blurred, clock)
+        self.attempts = RefusedAttempts(self._store, _blurred, lambda attempt: attempt.project, clock)
 
     async def add(self, project: str, user: str, event: Event, actor: Actor) -> bool:
         """Store an event, in its transaction. Return True if the user has never signed in from the device."""
@@ -129,6 +129,10 @@ class Journal:
 
     async def store_refused(self) -> None:
         await self.attempts.store_all()
+
+    async def store_refused_of(self, project: str, user: str | None) -> None:
+        """Store only the refused attempts of one user, or of one project, before somebody reads them."""
+        await self.attempts.store_all(lambda one: one.project == project and user in (None, one.user))
 
     def storing_the_rest(self) -> AbstractAsyncContextManager[None]:
         return self.attempts.storing_the_rest()

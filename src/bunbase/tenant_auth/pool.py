@@ -38,7 +38,7 @@ from bunbase.pkg.mail.account_letters import AccountLetters
 from bunbase.pkg.mail.languages import texts_in
 from bunbase.pkg.mail.letters import Letter
 from bunbase.pkg.mail.senders import OF_INSTALLATION, OwnSender, may_send_from, own_sender
-from bunbase.pkg.mail.templates import Template
+from bunbase.pkg.mail.templates import PASSWORD_RESET, SIGN_IN_CODE, SIGN_IN_LINK, Template
 from bunbase.pkg.modules import Site
 from bunbase.pkg.passkeys import RelyingParty, relying_party
 from bunbase.pkg.password_rules import Breached, PasswordRules
@@ -69,6 +69,7 @@ PROOF: Final = "POST /v1/auth/reauthenticate"
 TOTP: Final = "POST /v1/auth/totp"
 SECOND_STEP: Final = "POST /v1/auth/login/second-factor"
 LINK_PREFIX: Final = "umt"
+OF_JOBS: Final = (PASSWORD_RESET.kind, SIGN_IN_CODE.kind, SIGN_IN_LINK.kind)  # letters that anybody may ask for
 APP: Final = "this app"  # in mails and pages of a project without the setting app_name
 PAGES: Final = "/v1/auth/ui"
 UNAVAILABLE: Final = (
@@ -353,6 +354,7 @@ class Pools:
         self.journal = Journal(stores.activity, site.clock)
         stores.mails.sender_of = self.sender_of
         stores.mails.for_reader = self.for_reader
+        stores.mails.is_known = self.is_known
         self.clients = ProviderClients(settings.provider_hosts, lambda: site.clock.now().timestamp())
         self.cache: SettingsCache[Pool] = SettingsCache(self._read)
 
@@ -368,6 +370,16 @@ class Pools:
         wanted = (person.user.language if person else "", letter.language)
         language = pool.language_of(*filter(None, wanted))
         return letter if language == pool.languages[0] else pool.letters_in(language).again(letter)
+
+    async def is_known(self, letter: Letter) -> bool:
+        """True if a user of the project has confirmed the address of a letter.
+
+        Only for letters that a job posts: the time of an answer must not show which addresses have a user.
+        """
+        if letter.kind not in OF_JOBS:
+            return False
+        person = await self.stores.users.by_email(letter.project, letter.to)
+        return person is not None and person.user.email_verified
 
     async def sender_of(self, project: str) -> OwnSender:
         return (await self.of(project)).sender

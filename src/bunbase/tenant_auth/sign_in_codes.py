@@ -79,6 +79,11 @@ class SignInCodes:
         """Store a code in place of the older one. Return False if too many were made for the address."""
         return await self.store.replace(self.project, new)
 
+    async def counted(self, kind: str, name: str) -> bool:
+        """Count an act. Return False if there were as many within the hour as an address may get codes."""
+        now = self.clock.now()
+        return await self.store.replace(self.project, NewCode(kind, name, "", now, now, now - HOUR, MAX_MADE))
+
     async def renewed(self, kind: str, address: str) -> str | None:
         """Return the newest code of an address, which is valid for ten minutes again; None if it was used."""
         until = self.clock.now() + timedelta(seconds=CODE_SECONDS)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -11,6 +12,7 @@ from bunbase.bunauth.module import MODULE
 from bunbase.bunauth.service import BunAuthService
 from bunbase.bunauth.settings import BunAuthSettings, Signups, VerifySignups
 from bunbase.contracts.bunauth.accounts import NewAccount
+from bunbase.contracts.bunauth.administration import AccountRole
 from bunbase.contracts.bunauth.problems import (
     AccountInviteNotFound,
     InvalidInvite,
@@ -65,14 +67,18 @@ async def test_the_link_of_a_registration_opens_the_account_with_the_password_ch
         await verifying.confirm_signup(ANYONE, token, PASSWORD)
 
 
-async def test_only_the_link_of_the_latest_registration_opens_an_account(verifying: BunAuthService) -> None:
-    await verifying.register(ANYONE, NewAccount(BOB, PASSWORD, "Bob"))
-    earlier = await link(verifying, BOB, "sign-up")
-    await verifying.register(ANYONE, NewAccount(BOB, PASSWORD, "Bob"))
-    await link(verifying, BOB, "sign-up")
+async def test_only_the_link_of_the_latest_mail_opens_an_account(verifying: BunAuthService) -> None:
+    mails = verifying.stores.mails
+    mails.settings = msgspec.structs.replace(mails.settings, max_of_a_kind=2)
+    links = []
+    for _ in range(3):
+        await verifying.register(ANYONE, NewAccount(BOB, PASSWORD, "Bob"))
+        links.append(await link(verifying, BOB, "sign-up"))
 
+    assert links[1] == links[2], "the third mail is dropped"
     with pytest.raises(LinkExpired):
-        await verifying.confirm_signup(ANYONE, earlier, PASSWORD)
+        await verifying.confirm_signup(ANYONE, links[0], PASSWORD)
+    assert (await verifying.confirm_signup(ANYONE, links[1], PASSWORD)).user.email == BOB
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,30 @@ async def test_invitations_for_others_expired_withdrawn_and_invented_ones_are_re
 
     with pytest.raises(LinkExpired):
         await registered(closed, BOB, invite=token)
+
+
+async def test_invitations_of_an_account_admit_nobody_while_it_is_no_active_administrator(
+    closed: BunAuthService,
+) -> None:
+    bob = await registered(closed, BOB, invite=await token_of(closed, None, role="admin"))
+    boss = await caller_with(closed, bob.access_token)
+    ada = await caller_with(closed, (await closed.login(ANYONE, "ada@example.com", PASSWORD)).access_token)
+    token = ((await closed.create_invite(ada, None, "admin")).url or "").partition("token=")[2]
+    id = ada.signed_in().id
+
+    async def is_refused() -> None:
+        with pytest.raises(InvalidInvite):
+            await closed.invitation(token)
+        with pytest.raises(InvalidInvite):
+            await registered(closed, "mallory@example.com", invite=token)
+
+    await closed.set_account_role(boss, id, AccountRole.USER)
+    await is_refused()
+    await closed.set_account_role(boss, id, AccountRole.ADMIN)
+    await closed.suspend_account(boss, id)
+    await is_refused()
+    await closed.resume_account(boss, id)
+    assert (await registered(closed, "eve@example.com", invite=token)).user.role == "admin"
 
 
 async def test_an_administrator_lists_and_withdraws_invitations(closed: BunAuthService) -> None:

@@ -113,7 +113,7 @@ def all_of(fields: list[dict[str, Any]]) -> list[StoredDocument]:
     return [StoredDocument(f"d{number}", 1, NOW, NOW, msgspec.json.encode(one)) for number, one in enumerate(fields)]
 
 
-@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.lists(flat, max_size=6) | st.lists(documents, max_size=6),
     where=pins | st.just({}) | filters.filter(lambda one: "$regex" not in str(one)),
@@ -146,7 +146,7 @@ def test_counts_pages_and_folds_agree_with_the_predicate(
     assert inline is None or inline == found
 
 
-@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     fields=st.lists(flat | st.dictionaries(st.sampled_from(["a", "b"]), values, max_size=2), max_size=6),
     where=pins | st.just({}) | st.just({"a": {"$gte": 0}}),

@@ -43,7 +43,7 @@ def by_python(where: Any, document: dict[str, Any]) -> bool:
     return matches(parse_where(msgspec.json.encode(where)), {**system, **document})
 
 
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(where=filters, document=documents)
 def test_a_filter_has_the_same_result_in_sql_and_in_python(
     sqlite: apsw.Connection, where: Any, document: dict[str, Any]
@@ -53,7 +53,7 @@ def test_a_filter_has_the_same_result_in_sql_and_in_python(
     assert by_sql(sqlite, where, document) == by_python(where, document)
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(document=documents.filter(bool), data=st.data())
 def test_a_filter_finds_a_document_by_any_of_its_values(
     sqlite: apsw.Connection, document: dict[str, Any], data: st.DataObject
@@ -182,7 +182,7 @@ def test_the_depth_of_a_filter_is_limited() -> None:
         parse_where(where.encode())
 
 
-@settings(max_examples=examples(500), deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(left=values, right=values)
 def test_the_sort_order_is_total_and_equal_keys_mean_equal_values(left: Any, right: Any) -> None:
     less, more = sorted([left, right], key=key)

@@ -23,7 +23,7 @@ def read(where: Any) -> Filter:
     return parse_where(msgspec.json.encode(where))
 
 
-@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=st.one_of(simple, filters), wanted=st.one_of(simple, filters), stored=st.lists(documents, max_size=5))
 def test_an_implied_filter_matches_every_document_that_passes(
     where: Any, wanted: Any, stored: list[dict[str, Any]]

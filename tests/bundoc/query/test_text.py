@@ -45,7 +45,7 @@ def test_a_search_text_is_parsed_into_terms(text: str, expected: TextSearch) -> 
     assert parse_text(text) == expected
 
 
-@settings(max_examples=examples(300), deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(text=st.text("ab1 \"'*-:^(){}+\\\x00\ue000éNOTAR.,\n", max_size=40) | st.text(max_size=40))
 @example('"')
 @example('a "" -"')

@@ -116,7 +116,7 @@ def selected(rule: CompiledRule, inputs: Inputs, stored: StoredDocument) -> tupl
 
 
 @settings(
-    max_examples=examples(400),
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -33,7 +33,7 @@ REQUEST = {"op": "list", "collection": "posts"}
 ADA: dict[str, Any] = {"uid": "ada", "email": None, "role": "user", "claims": {"teams": ["red", "blue"], "big": 2**70}}
 
 
-@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(VALID_RULES, DOCUMENTS, CALLERS)
 @example("auth.uid in doc.tags", {"tags": {"ada": 1}}, ADA)
 @example("doc.a", {"a": True}, None)

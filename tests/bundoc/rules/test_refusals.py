@@ -104,7 +104,7 @@ FRAGMENTS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=examples(800), deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.text() | st.lists(FRAGMENTS, max_size=25).map("".join), st.sampled_from(ALL_OPERATIONS))
 @example("\ud800", "get")
 @example("0x", "get")

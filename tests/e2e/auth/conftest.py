@@ -14,7 +14,7 @@ from tests.e2e.conftest import dev_instance
 from tests.tenant_auth.siteverify import site_verify
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running

@@ -141,8 +141,11 @@ async def test_a_page_of_one_project_gets_no_preflight_for_the_functions_of_anot
     assert await allows(f"/v1/functions/echo?project={LIBRARY}")
     assert await allows(f"/v1/functions/echo?project={BAKERY}", APP)
     assert await allows(f"/v1/functions/echo?key={LIBRARYS}")
-    assert not await allows("/v1/functions/echo?key=pk_unknown")
     assert await allows("/v1/functions/echo"), "a header may name the project"
+    asked = lane.platform.calls["key_holder"]
+    for number in range(7):
+        assert not await allows(f"/v1/functions/echo?key=pk_unknown{number}")
+    assert lane.platform.calls["key_holder"] == asked + 5, "invalid keys of preflights count against the address"
 
 
 async def test_a_bearer_token_wins_and_a_server_with_the_secret_key_needs_no_origin(lane: Served) -> None:

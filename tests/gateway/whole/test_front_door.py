@@ -19,12 +19,12 @@ from structlog.testing import capture_logs
 
 from bunbase.gateway.module import limits_of
 from bunbase.gateway.settings import GatewaySettings
-from bunbase.house.generate import openapi_document
 from bunbase.pkg import line_streams, metrics
 from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Reply, Served, served
 from tests.gateway.others import BAKERY, FakeBunAuth
 from tests.pkg.waiting import eventually
+from tests.shared_openapi import openapi_document
 
 D1 = "/v1/data/posts/d1"
 ECHO = "/v1/functions/echo"

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from bunbase import __version__
-from bunbase.house.generate import openapi_document
 from bunbase.pkg.errors import Unreachable
 from tests.gateway.door import Door
+from tests.shared_openapi import openapi_document
 
 
 async def test_health_and_instance_return_the_version_and_the_state(door: Door) -> None:

@@ -13,7 +13,7 @@ import pytest
 from bunbase.contracts.bundoc.documents import Document, Page
 from bunbase.contracts.bundoc.problems import DocumentExists
 from bunbase.contracts.revocations import RevokedKind
-from bunbase.gateway import fast_lane, revoked
+from bunbase.gateway import fast_lane
 from bunbase.pkg import metrics
 from bunbase.pkg.http1.limits import Limits
 from tests.gateway.lanes import KEY, Served, request, served
@@ -113,7 +113,6 @@ async def test_requests_that_arrive_together_share_one_turn_of_the_loop_until_it
     The kernel and SLICE_BYTES may cut the bytes into a few pieces, each of which has a first request.
     """
     monkeypatch.setattr(fast_lane, "TURN_SECONDS", turn_seconds)
-    monkeypatch.setattr(revoked, "STALE_SECONDS", 3600.0)  # the fakes send no heartbeats
     before = lane.hot.taken
 
     async with lane.connected() as connection:

@@ -10,10 +10,10 @@ import httpx
 import msgspec
 import pytest
 
-from bunbase.house.generate import openapi_document
 from bunbase.pkg.errors import RateLimited
 from tests.gateway.door import Door, FakeBundoc, FakeFunctions, door_of
 from tests.gateway.others import SECRET, FakeBunAuth, FakePlatform, FakeTenantAuth
+from tests.shared_openapi import openapi_document
 
 NUMBERS = ["9" * 5000, "-" + "9" * 5000, "1" * 4301, "1e400", "-1e400", "nan", "inf", "1_0", "+1", " 1", "0x10", ""]
 NUMBERS += ["\u00b2", "\u0663", "1.5", "9223372036854775808", "-1", "0", "7"]

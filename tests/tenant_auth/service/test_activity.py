@@ -188,9 +188,10 @@ async def test_an_import_and_stolen_tokens_have_entries(tenant_auth: TenantAuthS
     ]
 
 
-async def test_a_refused_sign_in_runs_the_same_statements_for_known_and_unknown_addresses(
-    tenant_auth: TenantAuthService, monkeypatch: pytest.MonkeyPatch
+async def test_a_refused_sign_in_and_a_look_at_ones_own_activity_run_the_same_statements_for_all_addresses(
+    tenant_auth: TenantAuthService, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stranger = await without_password(tenant_auth, "mallory@example.com", clock)
     known = await tenant_auth.create_user(SERVER, NewUser(EVE, "correct horse battery"))
     ran: list[tuple[Any, str]] = []
     for name in ("one", "value", "execute"):
@@ -207,6 +208,7 @@ async def test_a_refused_sign_in_runs_the_same_statements_for_known_and_unknown_
         await refuse(tenant_auth, email)
         with pytest.raises(InvalidCode):
             await tenant_auth.login_with_code(AT_BAKERY, email, "123456")
+        await tenant_auth.own_user_activity(stranger, 1, None)  # stores what waits, but only for the stranger
         own = [sql for task, sql in ran if task is asyncio.current_task()]
         return [sql for sql in own if "FROM auth_settings" not in sql]  # they are cached, and read again after a change
 
@@ -253,6 +255,11 @@ async def test_a_sign_in_from_a_new_device_sends_a_mail_only_if_the_project_want
 
     assert await kinds(tenant_auth, EVE) == ["new_sign_in"]
     assert [one.new_device for one in (await of(tenant_auth, uid))[1:]] == [True, False, True, False, False]
+    for _ in range(MAX_DONE):  # somebody who knows the password fills the hour
+        await tenant_auth.pools.journal.add(BAKERY, uid, Event(UserAct.SIGN_IN), SYSTEM)
+    for by in (PHONE, msgspec.structs.replace(PHONE, ip="198.51.100.7")):
+        await signs_in(tenant_auth, uid, by)
+    assert await kinds(tenant_auth, EVE) == ["new_sign_in", "new_sign_in"]
 
 
 async def test_pages_filters_and_other_projects(tenant_auth: TenantAuthService, clock: ManualClock) -> None:

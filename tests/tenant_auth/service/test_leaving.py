@@ -6,9 +6,10 @@ from bunbase.contracts.bunauth.problems import InvalidToken, ReauthenticationReq
 from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.pkg.clock import ManualClock
+from bunbase.pkg.errors import Unauthenticated
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.rooms import secret_caller
-from tests.tenant_auth.people import BAKERY, LIBRARY, without_password
+from tests.tenant_auth.people import AT_BAKERY, BAKERY, LIBRARY, as_user, change_settings, without_password
 from tests.tenant_auth.tables import rows
 
 EVE = "eve@example.com"
@@ -32,6 +33,20 @@ async def test_a_user_deletes_the_account_with_everything_that_belongs_to_it(
     assert left.keys() <= {"mails", "used_custom_tokens", "activity"}
     assert EVE not in left["activity"]
     assert (await tenant_auth.user(secret_caller(LIBRARY), there.id)).email == EVE
+
+
+async def test_an_anonymous_user_who_can_prove_nothing_is_deleted_by_the_token_alone(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await change_settings(tenant_auth, anonymous={"enabled": True})
+    opened = await tenant_auth.sign_in_anonymously(AT_BAKERY, {})
+    visitor = await as_user(tenant_auth, AT_BAKERY, opened.access_token, clock.now().timestamp)
+    clock.advance(600)
+
+    await tenant_auth.delete_me(visitor)
+
+    with pytest.raises(Unauthenticated):
+        await tenant_auth.delete_me(visitor)
 
 
 async def test_an_account_is_deleted_only_with_a_fresh_proof(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bunbase.contracts.bunauth.problems import (
@@ -9,10 +10,12 @@ from bunbase.contracts.bunauth.problems import (
     WrongPasskey,
 )
 from bunbase.contracts.tenant_auth.problems import UserBanned
+from bunbase.contracts.tenant_auth.transfers import ImportChoices
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import InvalidInput
 from bunbase.pkg.identity.factors import Proof, SecondFactor
+from bunbase.pkg.ndjson import ImportLine
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.authenticator import Authenticator
 from tests.rooms import secret_caller
@@ -88,6 +91,27 @@ async def test_a_passkey_is_a_second_factor_and_a_proof(tenant_auth: TenantAuthS
     assert opened.amr == ("pwd", "pop", "user", "mfa")
     assert (proved.aal, set(proved.amr)) == (2, {"pwd", "otp", "mfa", "pop", "user"})
     assert await tenant_auth.passkey_options(eve)
+
+
+async def test_a_user_with_the_longest_id_signs_in_with_a_passkey(
+    tenant_auth: TenantAuthService, clock: ManualClock
+) -> None:
+    await choose(tenant_auth, **SITE)
+    id = "u" * 128
+    line = msgspec.json.encode({"id": id, "email": EVE})
+    await tenant_auth.import_users(SERVER, ImportChoices(), (ImportLine(1, line),))
+    signed_in = await tenant_auth.login_with_custom_token(
+        AT_BAKERY, (await tenant_auth.custom_token(SERVER, id, {})).token
+    )
+    eve = await user_of(tenant_auth, signed_in, clock)
+    authenticator, _ = await with_passkey(tenant_auth, eve)
+
+    options = (await tenant_auth.passkey_login_options(AT_BAKERY, None)).public_key
+    opened = await tenant_auth.login_with_passkey(AT_BAKERY, authenticator.get(options))
+    proof = (await tenant_auth.proof_options(eve)).public_key
+    await tenant_auth.reauthenticate(eve, Proof(passkey=authenticator.get(proof)))
+
+    assert opened.user.id == id
 
 
 async def test_the_last_way_in_cannot_be_deleted(tenant_auth: TenantAuthService, clock: ManualClock) -> None:

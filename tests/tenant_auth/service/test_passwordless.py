@@ -17,7 +17,7 @@ from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.sign_in_codes import MAX_COMPARED, MAX_MADE, MAX_OF_ALL
 from tests.fakes import FakeKms
 from tests.rooms import publishable_caller, secret_caller
-from tests.tenant_auth.mailbox import link, mails
+from tests.tenant_auth.mailbox import kinds, link, mails
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,
@@ -273,3 +273,33 @@ async def test_only_the_newest_link_is_valid_for_ten_minutes(
 
     with pytest.raises(LinkExpired):
         await tenant_auth.login_with_link(AT_BAKERY, tokens[1])
+
+
+async def test_a_request_whose_message_is_dropped_leaves_the_link_and_the_code_that_were_sent_before(
+    tenant_auth: TenantAuthService,
+) -> None:
+    await change_settings(tenant_auth, redirect_urls=[APP], verify_emails=True)
+    tenant_auth.stores.mails.settings = msgspec.structs.replace(tenant_auth.stores.mails.settings, max_of_a_kind=1)
+    for _ in range(2):
+        await tenant_auth.request_user_link(AT_BAKERY, EVE, "")
+        await tenant_auth.signup(AT_BAKERY, EVE, PASSWORD, {})
+        await code(tenant_auth)
+
+    assert sorted(await kinds(tenant_auth, EVE)) == ["sign_in_code", "sign_in_link", "verify_email"]
+    assert await tenant_auth.user_link_target(READER_OF_MAIL, await link(tenant_auth, EVE, "sign-in-link"))
+    await tenant_auth.confirm_user_signup(AT_BAKERY, await link(tenant_auth, EVE, "sign-up"), PASSWORD)
+    sent = next(found[0] for mail in await mails(tenant_auth, EVE) if (found := CODE.search(mail.text)))
+    assert (await tenant_auth.login_with_code(AT_BAKERY, EVE, sent)).user.email == EVE
+
+
+async def test_strangers_who_ask_for_mails_to_other_addresses_cannot_use_up_the_mails_of_users(
+    tenant_auth: TenantAuthService,
+) -> None:
+    await verified(tenant_auth)
+    tenant_auth.stores.mails.max_per_project = 5
+    for number in range(5):
+        await tenant_auth.request_user_code(AT_BAKERY, f"stranger{number}@example.com")
+    await mails(tenant_auth, "")
+
+    assert await code(tenant_auth)
+    assert len(await mails(tenant_auth, "")) == 5

@@ -20,7 +20,7 @@ from bunbase.contracts.tenant_auth.problems import (
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.pkg.clock import ManualClock
-from bunbase.pkg.errors import InvalidInput
+from bunbase.pkg.errors import InvalidInput, RateLimited
 from bunbase.pkg.identity.problems import LastSignInMethod
 from bunbase.tenant_auth.service import TenantAuthService
 from bunbase.tenant_auth.service.text_messages import MAX_PER_PHONE
@@ -391,3 +391,5 @@ async def test_only_codes_that_were_sent_to_a_new_number_are_valid_however_many_
 
     made = await tenant_auth.stores.db.value("SELECT sum(made) FROM sign_in_codes WHERE kind = 'phone_change'")
     assert made == len(sender.to(PHONE)) == MAX_PER_PHONE
+    with pytest.raises(RateLimited):  # whatever the number is
+        await tenant_auth.request_phone_change(user, OTHER_PHONE, "")

@@ -41,6 +41,7 @@ EVE: dict[str, Any] = {
     "phone": "+15551234567",
     "phone_verified": True,
     "name": "Eve",
+    "language": "de-CH",
     "password_hash": HASH,
     "role": "editor",
     "claims": {"team": "one"},
@@ -72,6 +73,7 @@ async def test_an_imported_user_keeps_id_and_data_and_signs_in_with_the_old_pass
     user = signed_in.user
     assert (user.id, user.role, user.claims, user.data) == (EVE["id"], "editor", EVE["claims"], EVE["data"])
     assert (user.name, user.phone, user.phone_verified, user.email_verified) == ("Eve", EVE["phone"], True, True)
+    assert user.language == "de-CH"
     assert user.created_at.isoformat() == "2020-02-29T12:00:00+00:00"
     with pytest.raises(InvalidCredentials):
         await tenant_auth.login(AT_BAKERY, "eve@example.com", "another password")
@@ -205,6 +207,7 @@ HOSTILE: dict[str, tuple[bytes | dict[str, Any], str, str]] = {
     "an id with a newline": ({"id": "x\n"}, "invalid_input", "128 letters"),
     "the id of a path": ({"id": "export"}, "invalid_input", "128 letters"),
     "a long id": ({"id": "x" * 129}, "invalid_input", "128 letters"),
+    "no tag of a language": ({"id": "x", "language": "German, please"}, "invalid_input", "tag of a language"),
     "NUL in a name": ({"id": "x", "name": "a\u0000b"}, "invalid_input", "control"),
     "NUL in an address": ({"id": "x", "email": "a\u0000@example.com"}, "invalid_input", "email address"),
     "NUL in a subject": ({"identities": [{"provider": "x", "subject": "\u0000"}]}, "invalid_input", "subject"),

@@ -31,6 +31,7 @@ ENDS: Final = {("DELETE", "/v1/auth/me"), ("POST", "/v1/auth/logout"), ("DELETE"
 WAYS_IN: Final = """
 SELECT anonymous AND email IS NULL AND phone IS NULL AND password_hash IS NULL
     AND NOT EXISTS (SELECT FROM identities WHERE user_id = $1) AND NOT EXISTS (SELECT FROM totp WHERE user_id = $1)
+    AND NOT EXISTS (SELECT FROM passkey_challenges WHERE user_id = $1 AND kind = 'register')
     AND NOT EXISTS (SELECT FROM email_changes WHERE user_id = $1)
     AND NOT EXISTS (SELECT FROM sign_in_codes WHERE kind = 'phone_change')
 FROM users WHERE id = $1"""
@@ -66,6 +67,7 @@ async def test_no_route_but_a_sign_up_gives_an_anonymous_user_a_way_to_sign_in(
 
     assert refused == {
         ("POST", "/v1/auth/email"),
+        ("POST", "/v1/auth/passkeys/options"),
         ("POST", "/v1/auth/password"),
         ("POST", "/v1/auth/phone/change"),
         ("POST", "/v1/auth/totp"),

@@ -17,7 +17,6 @@ from bunbase.contracts.tenant_auth.problems import ImpersonationRefused, NoLink,
 from bunbase.contracts.tenant_auth.tokens import is_user_token
 from bunbase.contracts.tenant_auth.users import NewUser, UserChanges
 from bunbase.gateway.examples import EXAMPLES
-from bunbase.house.generate import openapi_document
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Forbidden, InvalidInput
 from bunbase.pkg.openapi import SIGNED_IN_USER
@@ -25,6 +24,7 @@ from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.bunauth.web import client_of
 from tests.rooms import member_caller, secret_caller
+from tests.shared_openapi import openapi_document
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,

@@ -11,7 +11,6 @@ from bunbase.contracts.bunauth.problems import InvalidToken
 from bunbase.contracts.caller import Caller, CallerKind
 from bunbase.contracts.tenant_auth.users import NewUser
 from bunbase.gateway.examples import EXAMPLES
-from bunbase.house.generate import openapi_document
 from bunbase.pkg.clock import ManualClock
 from bunbase.pkg.errors import Unauthenticated
 from bunbase.pkg.jwt import BadToken, UnknownKey, Verifier
@@ -19,6 +18,7 @@ from bunbase.tenant_auth.routes import ROUTES
 from bunbase.tenant_auth.service import TenantAuthService
 from tests.bunauth.web import client_of
 from tests.rooms import secret_caller
+from tests.shared_openapi import openapi_document
 from tests.tenant_auth.people import (
     AT_BAKERY,
     AT_LIBRARY,

@@ -57,7 +57,7 @@ class ActivityService:
     def __init__(self, stores: Stores, clock: Clock) -> None:
         self.stores = stores
         self.clock = clock
-        self.refused = RefusedAttempts(self._store, _blurred, clock)
+        self.refused = RefusedAttempts(self._store, _blurred, lambda attempt: attempt.user, clock)
 
     async def add(self, caller: Caller, user: str, happened: Happened) -> None:
         """Store an action. Call this inside the transaction of the action."""
@@ -82,7 +82,7 @@ class ActivityService:
     async def page(self, caller: Caller, limit: int, cursor: str | None) -> AccountActivity:
         """Return the activity of the caller's account, newest first. Raises: InvalidCursor, Forbidden."""
         developer = with_session(caller, "it cannot see the activity of the account: sign in")
-        await self.store_refused()
+        await self.refused.store_all(lambda one: one.user == developer.id)
         query = f"activity:{developer.id}"
         before = page_start(query, cursor, str, "").replace("\0", "")
         found = await self.stores.activity.page(developer.id, before, limit + 1)

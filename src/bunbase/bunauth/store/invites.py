@@ -19,10 +19,14 @@ SELECT invites.id, invites.email, invites.role, invites.created_at, expires_at, 
     coalesce(users.email, '') AS inviter
 FROM invites LEFT JOIN users ON users.id = invited_by
 WHERE expires_at > $1 AND ($2 = '' OR invites.id < $2) ORDER BY invites.id DESC LIMIT $3"""
+# An administrator who is removed cannot come back through an invitation of their own.
 FIND = """
 SELECT id, email, role, invited_by, hash <> $1 AS mailed FROM invites
-WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2"""
-TAKE = "DELETE FROM invites WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2"
+WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2
+    AND EXISTS (SELECT FROM users WHERE users.id = invited_by AND users.role = 'admin' AND suspended_at IS NULL)"""
+TAKE = """
+DELETE FROM invites WHERE (hash = $1 OR mail_hash = $1) AND expires_at > $2
+    AND EXISTS (SELECT FROM users WHERE users.id = invited_by AND users.role = 'admin' AND suspended_at IS NULL)"""
 DELETE = "DELETE FROM invites WHERE id = $1"
 DELETE_EXPIRED = "DELETE FROM invites WHERE id IN (SELECT id FROM invites WHERE expires_at < $1 LIMIT $2)"
 
@@ -61,6 +65,7 @@ class InviteStore:
         return await self.db.all(AccountInvite, PAGE, now, before, limit)
 
     async def find(self, hash: bytes, now: datetime) -> Admission | None:
+        """Return an invitation that can be used: the account that made it administrates and is not suspended."""
         return await self.db.one(Admission, FIND, hash, now)
 
     async def take(self, hash: bytes, now: datetime) -> bool:

@@ -89,7 +89,10 @@ class UserFactors(Protocol):
         ...
 
     async def passkey_options(self, caller: Caller) -> PasskeyOptions:
-        """Return the options for a new passkey. Needs a fresh proof. Raises: PasskeysUnavailable, InvalidInput."""
+        """Return the options for a new passkey. Needs a fresh proof.
+
+        Raises: SignUpFirst, PasskeysUnavailable, InvalidInput.
+        """
         ...
 
     async def register_passkey(self, caller: Caller, credential: dict[str, Any], name: str) -> Passkey:

@@ -31,7 +31,10 @@ class UserPhones(Protocol):
         ...
 
     async def request_phone_change(self, caller: Caller, phone: str, language: str) -> None:
-        """Send a code to the new number of the signed-in user. Raises: ReauthenticationRequired."""
+        """Send a code to the new number of the signed-in user.
+
+        Raises: SignUpFirst, ReauthenticationRequired, RateLimited.
+        """
         ...
 
     async def confirm_phone_change(self, caller: Caller, phone: str, code: str) -> User:

@@ -81,6 +81,7 @@ class UserLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     phone: str | UnsetType | None = UNSET
     phone_verified: bool | UnsetType = UNSET
     name: str | UnsetType = UNSET
+    language: str | UnsetType = UNSET
     password_hash: str | ScryptParts | FirebaseParts | Pbkdf2Parts | UnsetType | None = UNSET
     role: str | UnsetType = UNSET
     claims: dict[str, Any] | UnsetType = UNSET

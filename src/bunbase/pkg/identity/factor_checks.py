@@ -35,6 +35,7 @@ from bunbase.pkg.passkeys import (
     credential_id_in,
     new_challenge,
     sign_in_options,
+    user_handle,
     user_in,
 )
 from bunbase.pkg.recovery_codes import recovery_hash
@@ -155,7 +156,7 @@ class FactorChecks(Generic[H]):
     async def signature(self, credential: dict[str, Any], challenge: bytes, stored: StoredPasskey) -> Problem | None:
         """Check the signature of a passkey, and store its counter."""
         try:
-            if user_in(credential) not in ("", stored.user_id):
+            if user_in(credential) not in ("", user_handle(stored.user_id).decode()):
                 return wrong_passkey()
             count = checked(self.party, credential, challenge, stored)
         except CounterWentBack as back:

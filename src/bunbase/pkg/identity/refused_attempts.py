@@ -4,12 +4,17 @@ Concern: a refused sign-in is kept only if the account exists. A write before th
     addresses with an account slower, and so tell strangers which these are.
 Decision: refused attempts are counted in memory, at the cost of one entry in a dictionary, and a job stores them
     once a second. A process that is killed loses the attempts of this second.
+Decision: a person who reads an activity log waits only for the own attempts to be stored. If it were for those of all,
+    a stranger would try an address, read the own log at once, and see by the time whether there was something to store.
+Decision: the attempts of one group, such as a project, may fill only a part of the memory. A project's own server has
+    no limit of its address, so else it could hide the addresses of attempts in other projects, and fill the memory.
 Rejected: a row for each attempt, also for unknown addresses, which a job reads later: strangers could then write to the
     database without limit, and the addresses that they try would be stored.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -20,7 +25,9 @@ import msgspec
 from bunbase.pkg.clock import Clock
 from bunbase.pkg.errors import Problem
 
-MAX_WAITING: Final = 10_000  # different refused attempts of one second; more of them lose their address
+MAX_WAITING: Final = 10_000  # different refused attempts that are not stored yet; more of them lose their address
+MAX_OF_GROUP: Final = 1_000
+FACTOR: Final = 2  # so many times these numbers may wait together with attempts without an address; more are not kept
 
 A = TypeVar("A", bound=Hashable)
 
@@ -35,30 +42,44 @@ class RefusedAttempts(Generic[A]):
     """Attempts that are equal are counted together.
 
     `store(attempt, counted)` stores a row. `blurred(attempt)`: the attempt without what only this one has.
+    `group(attempt)`: of attempts that one attacker may cause, and that have a limit of their own.
     """
 
     def __init__(
-        self, store: Callable[[A, CountedAttempts], Awaitable[None]], blurred: Callable[[A], A], clock: Clock
+        self,
+        store: Callable[[A, CountedAttempts], Awaitable[None]],
+        blurred: Callable[[A], A],
+        group: Callable[[A], str],
+        clock: Clock,
     ) -> None:
         self.store = store
         self.blurred = blurred
+        self.group = group
         self.clock = clock
         self.waiting: dict[A, CountedAttempts] = {}
+        self.of_group: Counter[str] = Counter()
 
     def note(self, attempt: A) -> None:
         """Count an attempt. This waits for nothing."""
-        if attempt not in self.waiting and len(self.waiting) >= MAX_WAITING:
+        if not self._has_room(attempt):
             attempt = self.blurred(attempt)
+            if not self._has_room(attempt, FACTOR):
+                return
         now = self.clock.now()
-        counted = self.waiting.setdefault(attempt, CountedAttempts(now, now))
+        counted = self._waiting(attempt, CountedAttempts(now, now))
         counted.last_at = now
         counted.count += 1
 
-    async def store_all(self) -> None:
-        """Store the attempts that were counted. After an error, the rest of them waits for the next call."""
-        while self.waiting:
-            attempt = next(iter(self.waiting))
-            counted = self.waiting.pop(attempt)
+    async def store_all(self, wanted: Callable[[A], bool] = lambda _: True) -> None:
+        """Store the attempts that were counted. After an error, the rest of them waits for the next call.
+
+        `wanted(attempt)`: False leaves an attempt for another call.
+        """
+        for attempt in [one for one in self.waiting if wanted(one)]:
+            counted = self.waiting.pop(attempt, None)
+            if counted is None:  # another call stores it
+                continue
+            self._gone(attempt)
             try:
                 await self.store(attempt, counted)
             except BaseException:
@@ -74,7 +95,26 @@ class RefusedAttempts(Generic[A]):
             with suppress(Problem):  # the database is away: these attempts are lost
                 await self.store_all()
 
+    def _has_room(self, attempt: A, factor: int = 1) -> bool:
+        if attempt in self.waiting:
+            return True
+        of_group = self.of_group[self.group(attempt)]
+        return len(self.waiting) < factor * MAX_WAITING and of_group < factor * MAX_OF_GROUP
+
+    def _waiting(self, attempt: A, new: CountedAttempts) -> CountedAttempts:
+        """Return the count of an attempt, which is `new` if the attempt does not wait yet."""
+        if attempt not in self.waiting:
+            self.waiting[attempt] = new
+            self.of_group[self.group(attempt)] += 1
+        return self.waiting[attempt]
+
+    def _gone(self, attempt: A) -> None:
+        group = self.group(attempt)
+        self.of_group[group] -= 1
+        if not self.of_group[group]:
+            del self.of_group[group]
+
     def _count_again(self, attempt: A, counted: CountedAttempts) -> None:
-        newer = self.waiting.setdefault(attempt, CountedAttempts(counted.at, counted.last_at))
+        newer = self._waiting(attempt, CountedAttempts(counted.at, counted.last_at))
         newer.at = counted.at
         newer.count += counted.count

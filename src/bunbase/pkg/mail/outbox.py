@@ -54,6 +54,7 @@ KEEP_DEAD: Final = timedelta(days=30)
 CLAIM_MARGIN: Final = timedelta(seconds=30)  # for storing the result after the deadline of an attempt
 RETRY_SECONDS: Final = (10, 60, 300, 1800, 3600)  # the last one repeats
 MAX_REASON: Final = 300
+KEPT_PART: Final = 5  # one mail of five of a project is kept for known addresses
 
 LOCK_MAILBOX = "SELECT pg_advisory_xact_lock(hashtextextended('mails ' || current_schema() || ' ' || $1, 0))"
 COUNT = """
@@ -121,6 +122,14 @@ async def in_any_language(letter: Letter) -> Letter:
     return letter
 
 
+IsKnown = Callable[[Letter], Awaitable[bool]]
+
+
+async def nobody_known(_letter: Letter) -> bool:
+    """No part of the mails of a project is kept for anybody. This is the default."""
+    return False
+
+
 async def no_own_way(_project: str) -> bool:
     """All mails leave through the mail server. This is the default."""
     return False
@@ -143,6 +152,8 @@ class MailOutbox:
     needs an index of (project, created_at). Mails that are posted at the same moment may exceed it by a few.
     `for_reader(letter)`: the letter in the language of its reader. `sender_of(project)`: what a project has
     chosen as the sender of its mails.
+    `is_known(letter)`: the address is one that a user of the project has confirmed. A part of `max_per_project` is kept
+    for such letters, so that strangers who ask for mails to other addresses cannot use up all of them.
     `has_own_way(project)`: True if the mails of a project do not leave through the mail server (`own_ways.py`).
     """
 
@@ -161,6 +172,7 @@ class MailOutbox:
         self.dev = dev
         self.sender_of: SenderOf = installation_sends
         self.for_reader: ForReader = in_any_language
+        self.is_known: IsKnown = nobody_known
         self.has_own_way: Callable[[str], Awaitable[bool]] = no_own_way
 
     async def post(self, *letters: Letter) -> bool:
@@ -309,7 +321,9 @@ class MailOutbox:
             return False
         since = self.clock.now() - HOUR
         sent: int = await self.db.value(COUNT_OF_PROJECT, letter.project, since, self.max_per_project)
-        return sent >= self.max_per_project
+        if sent < self.max_per_project - self.max_per_project // KEPT_PART:
+            return False
+        return sent >= self.max_per_project or not await self.is_known(letter)
 
     async def _insert(self, letter: Letter, recipient: str) -> None:
         now = self.clock.now()

@@ -45,7 +45,7 @@ class UserActivity:
         return await self._page(managed_project(caller, Act.USER_READ), only, limit, cursor)
 
     async def _page(self, project: str, only: ActivityFilter, limit: int, cursor: str | None) -> ManagedActivity:
-        await self.journal.store_refused()
+        await self.journal.store_refused_of(project, only.user)
         query = f"user activity:{project}:{msgspec.json.encode(only).decode()}"
         before = page_start(query, cursor, str, "").replace("\0", "")
         found = await self.stores.activity.page(project, only, before, limit + 1)

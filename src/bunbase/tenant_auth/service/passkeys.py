@@ -34,8 +34,8 @@ class UserPasskeys:
         self.stores = opening.stores
 
     async def registration_options(self, caller: Caller) -> PasskeyOptions:
-        """Raises: ReauthenticationRequired, PasskeysUnavailable, InvalidInput."""
-        user = await self.proofs.need_fresh(caller)
+        """Raises: SignUpFirst, ReauthenticationRequired, PasskeysUnavailable, InvalidInput."""
+        user = await self.proofs.need_signed_up(caller)
         person = signed_in_person(await self.stores.users.by_id(keyed_project(caller), user.uid))
         shown = PasskeyUser(person.id, shown_name(person), person.user.name or shown_name(person))
         return await (await self._of(caller)).registration_options(shown)

@@ -17,7 +17,7 @@ from bunbase.contracts.tenant_auth.problems import InvalidCode, PhoneNotAllowed,
 from bunbase.contracts.tenant_auth.sessions import UserSignedIn
 from bunbase.contracts.tenant_auth.users import User
 from bunbase.pkg import metrics
-from bunbase.pkg.errors import Problem
+from bunbase.pkg.errors import Problem, RateLimited
 from bunbase.pkg.languages import is_language
 from bunbase.pkg.phones import masked_phone, phone_or_none, reachable_phone
 from bunbase.tenant_auth.admissions import admits
@@ -37,6 +37,8 @@ from bunbase.tenant_auth.sign_in_codes import Guesser, guesser
 from bunbase.tenant_auth.sign_in_methods import PHONE_CODE
 
 CHANGE = "phone_change"  # the kind of the codes for a new number of a user
+CHANGES = "phone_changes"  # the kind under which the requests of a user are counted
+HOUR_SECONDS = 3600
 EVERYWHERE = "*"
 
 
@@ -78,9 +80,12 @@ class PhoneSignIn:
         return await self.signing_in.open(caller, ShownPhone(pool, number, take))
 
     async def request_change(self, caller: Caller, phone: str, language: str) -> None:
-        """Raises: SignUpFirst, PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired."""
+        """Raises: SignUpFirst, PhoneNotConfigured, InvalidInput, PhoneNotAllowed, ReauthenticationRequired,
+        RateLimited."""
         pool, user = await self.pools.of(keyed_project(caller)), await self.proofs.need_signed_up(caller)
         number = _reachable(pool, phone)
+        if not await pool.codes.counted(CHANGES, user.uid):  # each costs money, and the user chooses the numbers
+            raise RateLimited("Too many codes were sent for this account.", retry_after_seconds=HOUR_SECONDS)
         code, new = await pool.codes.prepared(CHANGE, _of_user(number, user.uid))
         texts, language = self.requests.texts, _language(pool, caller, language)
         message = await texts.prepared(pool, CHANGE, number, code, language)

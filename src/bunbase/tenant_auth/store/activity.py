@@ -4,6 +4,9 @@ A refused attempt is one row for each user, hour, method, address and program, a
 hour; all further ones of the hour are one row. So nobody who guesses passwords can fill the table. Other events have a
 row each, up to MAX_DONE in an hour. They have a limit of their own, so no flood hides the address of a real sign-in.
 
+In an hour without room, sign-ins share a row. It says whether the last of them was from a new device, which is not
+remembered: so each sign-in from it is one from a new device until the next hour.
+
 A transaction that adds a row has locked the user or a session of the user. The deletion of a user first deletes the
 user with all sessions, and then the rows here. So no row appears behind it.
 """
@@ -36,7 +39,7 @@ FROM (
         AND (slot = '' OR slot <> $19)
 ) AS of_hour{of_user}
 ON CONFLICT (project, user_id, slot) WHERE slot <> '' DO UPDATE SET count = kept.count + excluded.count,
-    last_at = greatest(kept.last_at, excluded.last_at)
+    last_at = greatest(kept.last_at, excluded.last_at), new_device = excluded.new_device
 RETURNING new_device"""
 ADD_DONE: Final = ADD.format(of_user="")
 # waits for a deletion of the user, and then adds nothing

@@ -19,17 +19,17 @@ SELECT id, email, phone FROM users
 WHERE project = $1 AND (id = ANY ($2::text[]) OR email = ANY ($3::text[]) OR phone = ANY ($4::text[]))"""
 ADD_USERS: Final = """
 INSERT INTO users (project, id, email, email_verified, password_hash, role, claims, data, created_at, name, phone,
-    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version)
+    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version, language)
 SELECT $1, id, email, email_verified, password_hash, role, claims::json, data::json, created_at, name, phone,
-    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version
+    phone_verified, anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version, language
 FROM unnest($2::text[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
     $10::text[], $11::text[], $12::boolean[], $13::boolean[], $14::timestamptz[], $15::timestamptz[],
-    $16::timestamptz[], $17::timestamptz[], $18::integer[])
+    $16::timestamptz[], $17::timestamptz[], $18::integer[], $19::text[])
     AS new (id, email, email_verified, password_hash, role, claims, data, created_at, name, phone, phone_verified,
-        anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version)
+        anonymous, banned_at, banned_until, last_sign_in_at, password_changed_at, version, language)
 ON CONFLICT DO NOTHING"""
 PAGE: Final = """
-SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous,
+SELECT id, email, email_verified, role, claims, data, created_at, name, phone, phone_verified, anonymous, language,
     password_hash, banned_at, version, banned_until, last_sign_in_at, password_changed_at
 FROM users WHERE project = $1 AND id > $2 ORDER BY id LIMIT $3"""
 # One import of a project after the other: two that add the same users in another order would wait for each other.
@@ -81,4 +81,4 @@ def _columns(person: Person) -> tuple[str | bool | int | datetime | None, ...]:
     json = (msgspec.json.encode(user.claims).decode(), msgspec.json.encode(user.data).decode())
     also = (user.created_at, user.name, user.phone, user.phone_verified, user.anonymous)
     times = (person.banned_at, person.banned_until, person.last_sign_in_at, person.password_changed_at)
-    return (*shown, *json, *also, *times, person.version)
+    return (*shown, *json, *also, *times, person.version, user.language)

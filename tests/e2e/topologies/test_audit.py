@@ -15,7 +15,7 @@ from bunbase.cli.audit_follow import MAX_HELD, Follower
 from bunbase.cli.main import run
 from bunbase.contracts.audit import AuditEntry, AuditOutcome, AuditPage
 from bunbase.pkg.clock import rfc3339
-from tests.e2e.instance import SETUP_TOKEN, Instance, poll
+from tests.e2e.instance import Instance, poll
 
 PASSWORD = "correct horse battery"
 
@@ -23,10 +23,10 @@ PASSWORD = "correct horse battery"
 class Person:
     """A developer with a session, and a project."""
 
-    def __init__(self, http: httpx.Client, name: str) -> None:
-        account = {"email": f"{name}@example.com", "password": PASSWORD, "setup_token": SETUP_TOKEN}
-        registered = http.post("/api/auth/register", json=account).raise_for_status().json()
-        self.id, self.token = registered["user"]["id"], registered["access_token"]
+    def __init__(self, http: httpx.Client, name: str, path: str = "/api/auth/register") -> None:
+        account = {"email": f"{name}@example.com", "password": PASSWORD}
+        signed_in = http.post(path, json=account).raise_for_status().json()
+        self.id, self.token = signed_in["user"]["id"], signed_in["access_token"]
         self.headers = {"Authorization": f"Bearer {self.token}"}
         made = http.post("/api/projects", json={"name": name}, headers=self.headers).raise_for_status().json()
         self.project, self.slug = made["id"], made["slug"]
@@ -37,7 +37,7 @@ class Person:
 @pytest.fixture(scope="module")
 def people(instance: Instance) -> tuple[Person, Person]:
     """Return the administrator of the installation, and another developer."""
-    return Person(instance.http, "root"), Person(instance.http, "bob")
+    return Person(instance.http, "root", "/api/auth/login"), Person(instance.http, "bob")
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_the_sessions_and_tokens_of_a_suspended_account_end(
     poll(partial(is_refused, bob.headers))
     account = {"email": "bob@example.com", "password": PASSWORD}
     assert http.post("/api/auth/login", json=account).json()["code"] == "account_suspended"
-    listed = msgspec.json.decode(command("admin", "accounts", "bob@", "--json"))
+    listed = msgspec.json.decode(command("admin", "accounts", "bob@example", "--json"))
     assert [(one["email"], one["suspended_at"] is not None) for one in listed["items"]] == [("bob@example.com", True)]
     command("admin", "resume", bob.id)
     assert http.post("/api/auth/login", json=account).status_code == 200
@@ -225,7 +225,8 @@ def test_the_command_shows_projects_with_their_size(
     listed = msgspec.json.decode(command("admin", "projects", bob.slug, "--json"))["items"]
 
     assert [(one["id"], one["owners"], one["bytes"] > 0) for one in listed] == [(bob.project, [bob.id], True)]
-    assert msgspec.json.decode(command("admin", "usage", "--json"))["projects"] == 2
+    everybodys = msgspec.json.decode(command("admin", "projects", "--json"))["items"]
+    assert msgspec.json.decode(command("admin", "usage", "--json"))["projects"] == len(everybodys) > 1
 
 
 def test_the_log_of_a_project_shows_who_was_invited_joined_was_changed_and_left(instance: Instance) -> None:

@@ -8,9 +8,9 @@ import httpx
 import msgspec
 import pytest
 
-from bunbase.house.generate import openapi_document
 from tests.e2e.instance import SETUP_TOKEN, Instance, poll
 from tests.e2e.isolation import FUNCTION, MARKER, Project, tries
+from tests.shared_openapi import openapi_document
 
 OPEN_TO_ALL = (
     "/api/health",

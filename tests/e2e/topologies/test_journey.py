@@ -1,4 +1,4 @@
-"""A new user signs in, deploys, invokes and more, with all rooms in one process and in five."""
+"""The administrator signs in, deploys, invokes and more, with all rooms in one process and in five."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pytest
 
 from tests.e2e.instance import Instance, poll
 from tests.e2e.probing import probe_like_a_balancer
-
-EMAIL = "ada@example.com"
+from tests.e2e.topologies.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def app(instance: Instance) -> Path:
-    """Register, create a project and deploy a function. Return the folder of the application."""
-    instance.bunbase("register", "--email", EMAIL)
-    folder = instance.home / "shop"
+    """Sign in, create a project and deploy a function. Return the folder of the application."""
+    instance.bunbase("login", "--email", ROOT["email"])
+    folder = instance.home / "journey"
     instance.bunbase("init", str(folder))
     instance.bunbase("projects", "create", "Shop", cwd=folder)
     instance.bunbase("deploy", cwd=folder)
@@ -49,8 +48,7 @@ def test_the_first_account_is_the_administrator(instance: Instance, app: Path) -
 
 
 def test_signing_out_ends_the_access_token_within_a_second(instance: Instance, app: Path) -> None:
-    body = {"email": EMAIL, "password": "correct horse battery"}
-    token = instance.http.post("/api/auth/login", json=body).json()["access_token"]
+    token = instance.http.post("/api/auth/login", json=ROOT).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     assert instance.http.get("/api/auth/me", headers=headers).status_code == 200
 
@@ -61,8 +59,7 @@ def test_signing_out_ends_the_access_token_within_a_second(instance: Instance, a
 
 
 def test_json_rpc_signs_in_and_verifies_the_token(instance: Instance, app: Path) -> None:
-    params = {"email": EMAIL, "password": "correct horse battery"}
-    login = {"jsonrpc": "2.0", "id": 1, "method": "auth.login", "params": params}
+    login = {"jsonrpc": "2.0", "id": 1, "method": "auth.login", "params": ROOT}
     token = instance.http.post("/rpc", json=login).json()["result"]["access_token"]
 
     verify = {"jsonrpc": "2.0", "id": 2, "method": "auth.verify", "params": {"token": token}}
@@ -70,7 +67,7 @@ def test_json_rpc_signs_in_and_verifies_the_token(instance: Instance, app: Path)
 
     assert answer["id"] == 2
     assert answer["result"]["valid"] is True
-    assert answer["result"]["claims"]["email"] == EMAIL
+    assert answer["result"]["claims"]["email"] == ROOT["email"]
 
 
 def test_an_end_user_signs_up_and_in_and_out(instance: Instance, keys: dict[str, str]) -> None:

@@ -1,0 +1,24 @@
+"""One instance of each topology for all tests of this folder: a start of five processes takes 10 s of processor time.
+
+The tests share its accounts and projects: each file takes names of its own, and leaves the instance running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import instance_of
+from tests.e2e.instance import SETUP_TOKEN, Instance
+
+TOPOLOGIES = ("one", "five")
+ROOT = {"email": "root@example.com", "password": "correct horse battery"}
+
+
+@pytest.fixture(scope="package", params=TOPOLOGIES)
+def instance(request: pytest.FixtureRequest, postgres: str) -> Iterator[Instance]:
+    """Yield a running instance whose first account, that of the administrator, is ROOT."""
+    with instance_of(request.param, postgres) as running:
+        running.start().http.post("/api/auth/register", json=ROOT | {"setup_token": SETUP_TOKEN}).raise_for_status()
+        yield running
