@@ -204,14 +204,19 @@ def test_a_page_that_may_not_store_and_a_worker_have_sessions_in_memory(
 
     told = page.evaluate(
         """async ([base, work]) => {
-        const heard = target => new Promise(done => target.addEventListener("message", event => done(event.data)));
+        const heard = target => new Promise((done, fail) => {
+            target.addEventListener("message", event => done(event.data));
+            setTimeout(fail, 20_000, new Error("nothing was told"));
+        });
+        // one after the other, because a sign-in at this server ends the session of the other
         const frame = Object.assign(document.createElement("iframe"), { sandbox: "allow-scripts", src: "/frame" });
         const fromFrame = heard(window);
         document.body.append(frame);
+        const told = [await fromFrame];
         const source = `const base = ${JSON.stringify(base)}; const tell = text => postMessage(text); ${work}`;
         const blob = new Blob([source], { type: "text/javascript" });
         const worker = new Worker(URL.createObjectURL(blob), { type: "module" });
-        return Promise.all([fromFrame, heard(worker)]);
+        return [...told, await heard(worker)];
     }""",
         [strict.url, work],
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from tests.sdk_js import database
+from tests.sdk_js import database, examples
 from tests.sdk_js.codes import FILE, document, source
 from tests.sdk_js.sites import ENTRIES, ESBUILD, PROGRAMS, ROOT, SDK
 
@@ -33,9 +33,9 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; a limit may only be raised with a reason
+# most bytes of an app that imports the whole entry, minified and gzipped; decision 0070 has the reasons
 BYTES: Final = {
-    "index": 9_500,
+    "index": 9_600,
     "auth/index": 7_900,
     "data/index": 5_000,
     "functions/index": 4_000,
@@ -76,6 +76,10 @@ def test_the_codes_of_problems_are_those_of_the_openapi_document() -> None:
 
 def test_the_types_of_the_client_are_checked_with_what_the_emitter_writes() -> None:
     assert database.FILE.read_text() == database.source(), "run: python -m tests.sdk_js.database"
+
+
+def test_the_examples_of_the_comments_are_compiled() -> None:
+    assert examples.FILE.read_text() == examples.source(), "run: python -m tests.sdk_js.examples"
 
 
 def test_every_public_method_has_a_comment_with_an_example() -> None:
