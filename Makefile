@@ -1,4 +1,4 @@
-# run · test · check · e2e · explore · soak · packages · clients · bench · gen · lock: each installs what it needs first.
+# run · test · check · e2e · explore · soak · packages · sdk · clients · bench · gen · lock: each installs what it needs first.
 # Needs Python 3.11+, make and a C library; `make test` also Node 20+, `clients` also Go. The rest is installed below this folder.
 
 PYTHON ?= python3
@@ -7,8 +7,9 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes compiles every test again: 7 s each
 
 PACKAGES := tests/functions/packages
+SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore soak packages clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore soak packages sdk clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -46,6 +47,9 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
 
+sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js also in Deno and workerd, and as a package
+	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js
+
 clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
 	$(BIN)/python -m tests.e2e.clients
 
@@ -63,7 +67,7 @@ lock: .venv/.dev  ## pin every dependency again, by hash and without naming a re
 		--all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays
-	rm -rf .venv node_modules $(PACKAGES)/node_modules $(PACKAGES)/node20/node_modules
+	rm -rf .venv node_modules $(PACKAGES)/node_modules $(PACKAGES)/node20/node_modules $(SDK)/node_modules
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -93,5 +97,10 @@ node_modules/.ready: package.json package-lock.json
 
 $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready: %/node_modules/.ready: %/package.json %/package-lock.json
 	@echo "· installing the npm packages that functions call"
+	@cd $* && npm ci --silent --no-progress --ignore-scripts
+	@touch $@
+
+$(SDK)/node_modules/.ready: %/node_modules/.ready: %/package.json %/package-lock.json
+	@echo "· installing the runtimes and checkers for bunbase-js"
 	@cd $* && npm ci --silent --no-progress --ignore-scripts
 	@touch $@

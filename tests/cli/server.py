@@ -291,7 +291,11 @@ async def list_collections(api: Injected[FakeApi], request: AnyRequest) -> dict[
 @put("/v1/collections/{name:str}", status_code=200)
 async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: FromPath[str]) -> dict[str, Any]:
     api.signed_in(request)
-    api.rules[name] = (await request.json())["rules"]
+    spec = await request.json()
+    if "rules" in spec:
+        api.rules[name] = spec["rules"]
+    if "schema" in spec:
+        api.schemas[name] = spec
     return {"name": name}
 
 

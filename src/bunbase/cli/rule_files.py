@@ -67,8 +67,8 @@ class TestFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read_rules(named: Path | None = None) -> dict[str, Rules]:
     """Return the rules of each collection, from the named file or from the project's rules.toml. Raises: Usage."""
-    path = named or _shown(project_folder() / RULES)
-    rules = _read(path, dict[str, Rules])
+    path = named or shown(project_folder() / RULES)
+    rules = read_content(path, dict[str, Rules])
     if not rules:
         raise Usage(f"{path} has no rules: start with a collection, such as [posts].", "invalid_rules_file")
     return rules
@@ -76,7 +76,7 @@ def read_rules(named: Path | None = None) -> dict[str, Rules]:
 
 def read_tests(path: Path) -> TestFile:
     """Return the cases of a test file. Raises: Usage."""
-    file = _read(path, TestFile)
+    file = read_content(path, TestFile)
     if not 1 <= len(file.case) <= MAX_CASES:
         raise Usage(f"{path} has {len(file.case)} cases; a file must have 1 to {MAX_CASES}.", "invalid_test_file")
     return file
@@ -85,23 +85,24 @@ def read_tests(path: Path) -> TestFile:
 def test_files(named: tuple[Path, ...]) -> tuple[Path, ...]:
     """Return the named files, else the files that match TESTS. Raises: Usage if no file is found."""
     folder = project_folder()
-    found = named or tuple(_shown(path) for pattern in TESTS for path in sorted(folder.glob(pattern)))
+    found = named or tuple(shown(path) for pattern in TESTS for path in sorted(folder.glob(pattern)))
     if not found:
         raise Usage(f"There are no rule tests in {folder}: write {TESTS[0]}, or name the files.", "no_tests")
     return found
 
 
-def _shown(path: Path) -> Path:
+def shown(path: Path) -> Path:
     """Return the path relative to the current folder if the file is below it: messages then are shorter."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _read(path: Path, kind: type[T]) -> T:
+def read_content(path: Path, kind: type[T], code: str = "invalid_rules_file") -> T:
+    """Return the content of a TOML or JSON file. Raises: Usage."""
     decode: Any = msgspec.json.decode if path.suffix == ".json" else msgspec.toml.decode
     try:
         content: T = decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=kind)
     except OSError as error:
         raise Usage(f"{path} cannot be read: {error.strerror}.", "unreadable_file") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Usage(f"{path}: {error}.", "invalid_rules_file") from None
+        raise Usage(f"{path}: {error}.", code) from None
     return content

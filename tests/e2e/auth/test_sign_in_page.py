@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pyotp
@@ -12,12 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.e2e.auth.app import PASSWORD, App
+from tests.e2e.axe import faults
 from tests.e2e.instance import poll
 from tests.e2e.test_passkeys_in_a_browser import AUTHENTICATOR, CREATE
 from tests.tenant_auth.siteverify import RIGHT, SECRET
 
-AXE: Final = Path(__file__).parents[3] / "node_modules/axe-core/axe.min.js"
-RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 LOOKS: Final = [("light", "en", True), ("dark", "de", True), ("light", "fr", False), ("light", "es", False)]
 PHONE: Final = ViewportSize(width=320, height=640)
 FORMS: Final = ("", "/new-account", "/forgot-password", "/by-email", "/by-phone", "/new-mail")
@@ -63,13 +61,6 @@ def code_sent(app: App, to: str) -> str:
 
     code: str = poll(codes, what=f"a code for {to}")[0]
     return code
-
-
-def faults(page: Page) -> list[str]:
-    """Return what axe finds wrong with the page."""
-    page.evaluate(f"{AXE.read_text()}; 0")  # evaluated by the debugger, which the policy of the page does not stop
-    found = page.evaluate("rules => axe.run(document, rules)", RULES)
-    return [f"{one['id']}: {[node['html'] for node in one['nodes']]}" for one in found["violations"]]
 
 
 def test_a_person_signs_up_signs_in_and_is_told_of_a_wrong_password_by_keyboard_alone(app: App, page: Page) -> None:

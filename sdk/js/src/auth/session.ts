@@ -1,0 +1,258 @@
+/**
+ * The session of the signed-in user: kept, shared with other tabs, and renewed when a call needs it.
+ *
+ * One renewal: one flight per client → the Web Lock of the session, for three seconds at most → reload the storage: if
+ * another tab has renewed, its session is the answer → `POST refresh` → reload the storage: if it changed meanwhile, its
+ * session is the answer → commit. Only a refusal of the very token that is still stored ends the session. A failure of
+ * the network, 429 and 5xx keep it, and the next try waits 1, 2, 4 … 30 seconds. Callbacks run outside of all this.
+ */
+
+import { readJson, writeJson } from "../json.js";
+import { Problem, type ProblemBody } from "../problem.js";
+import type { Transport } from "../transport.js";
+import { alone } from "./lock.js";
+import { GuardedStorage } from "./storage.js";
+import type { AuthListener, SignedIn, User, Why } from "./types.js";
+
+const LEEWAY_MS = 30_000;
+const CLOCK_PATIENCE_MS = 60_000;
+const LONGEST_PAUSE_MS = 30_000;
+const WINNER_MS = 500;
+/** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
+const ENDING: readonly string[] = [
+  "invalid_token",
+  "token_expired",
+  "token_reused",
+  "user_banned",
+  "mfa_enrolment_required",
+  "second_factor_required",
+];
+
+/** `at`: when the tokens arrived, by the clock of this device. The server's clock is never compared with it. */
+interface Kept {
+  user: User;
+  access: string;
+  refresh: string;
+  at: number;
+  ttl: number;
+}
+
+interface Pause {
+  refresh: string;
+  until: number;
+  ms: number;
+  problem: unknown;
+}
+
+/** @internal */
+export class SessionKeeper {
+  readonly ready: Promise<void>;
+  readonly storage: GuardedStorage;
+  #kept: Kept | null = null;
+  #flight: Promise<string | null> | undefined;
+  #pause: Pause | undefined;
+  #listeners = new Set<{ hear: AuthListener; started: boolean }>();
+  #unwatch = () => {};
+
+  constructor(readonly transport: Transport) {
+    const { options, origin, key } = transport;
+    const name = options.storageKey ?? `bunbase:${origin.replace(/^https?:\/\//, "")}:${key}`;
+    this.storage = new GuardedStorage(options, name, (problem) => transport.report(problem));
+    const loaded = this.storage.load();
+    if (loaded instanceof Promise) this.ready = loaded.then((text) => void (this.#kept = keptOf(text)));
+    else {
+      this.#kept = keptOf(loaded); // a page then shows its user at the first paint
+      this.ready = Promise.resolve();
+    }
+    if (this.storage.shared && "document" in globalThis) this.#watch(name);
+  }
+
+  get user(): User | null {
+    return this.#kept?.user ?? null;
+  }
+
+  /** Returns an access token that is valid for 30 s at least, or null if nobody is signed in. */
+  async current(): Promise<string | null> {
+    await this.ready;
+    const kept = this.#kept;
+    if (!kept || isFresh(kept, Math.min(LEEWAY_MS, kept.ttl / 2))) return kept?.access ?? null;
+    try {
+      return await this.#renew(kept.access);
+    } catch (problem) {
+      if (this.#kept === kept && isFresh(kept, 0)) return kept.access; // it is still good for a few seconds
+      throw problem;
+    }
+  }
+
+  /** Returns another access token than the one that the server refused. */
+  async renewed(refused: string): Promise<string | null> {
+    return this.#kept && this.#kept.access !== refused ? this.current() : this.#renew(refused);
+  }
+
+  /** Begins the session of an answer to a sign-in. */
+  async begin(answer: SignedIn, why: Why = "signed_in"): Promise<User> {
+    await this.ready;
+    await this.#commit(keptFrom(answer), why);
+    return answer.user;
+  }
+
+  /** Replaces the user. Does nothing if another user has signed in meanwhile. */
+  async change(user: User): Promise<User> {
+    const kept = this.#kept;
+    const changed = kept?.user.id === user.id && writeJson(kept.user) !== writeJson(user);
+    if (changed) await this.#commit({ ...kept, user }, "updated");
+    return user;
+  }
+
+  /** Replaces the access token of the same session. */
+  async replaceAccess(access: string, expiresIn: number): Promise<void> {
+    if (this.#kept) await this.#commit({ ...this.#kept, access, at: Date.now(), ttl: expiresIn * 1000 }, "refreshed");
+  }
+
+  /** Forgets the session on this device. Returns the tokens that it had. */
+  async end(why: Why = "signed_out"): Promise<{ access: string; refresh: string; fresh: boolean } | null> {
+    await this.ready;
+    const kept = this.#kept;
+    if (kept) await this.#commit(null, why);
+    return kept && { access: kept.access, refresh: kept.refresh, fresh: isFresh(kept, 0) };
+  }
+
+  /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
+  listen(hear: AuthListener, signal?: AbortSignal): () => void {
+    const listener = { hear, started: false };
+    const stop = () => {
+      this.#listeners.delete(listener);
+      signal?.removeEventListener("abort", stop);
+    };
+    if (signal?.aborted) return stop;
+    this.#listeners.add(listener);
+    signal?.addEventListener("abort", stop);
+    void this.ready.then(() => {
+      listener.started = true;
+      this.#call(listener, "initial");
+    });
+    return stop;
+  }
+
+  close(): void {
+    this.#unwatch();
+    this.#listeners.clear();
+  }
+
+  /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
+  #renew(old: string): Promise<string | null> {
+    const work = () => this.#renewAlone(old);
+    const begin = () => (this.storage.shared ? alone(this.storage.key, work) : work());
+    return (this.#flight ??= begin().finally(() => (this.#flight = undefined)));
+  }
+
+  async #renewAlone(old: string): Promise<string | null> {
+    const stored = await this.#stored();
+    if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
+    if (this.#pause?.refresh === stored.refresh && Date.now() < this.#pause.until) throw this.#pause.problem;
+    let answer: SignedIn;
+    try {
+      answer = await this.#refresh(stored.refresh);
+    } catch (problem) {
+      const ends = Problem.is(problem) && ENDING.includes(problem.code);
+      // without a lock, another tab may have won: its session is on the way to the storage
+      if (ends && this.storage.shared) await new Promise((resolve) => setTimeout(resolve, WINNER_MS));
+      const now = await this.#stored();
+      if (now?.refresh !== stored.refresh) return this.#adopt(now);
+      if (ends) await this.#commit(null, "expired");
+      else this.#pauseAfter(stored.refresh, problem);
+      throw problem;
+    }
+    const now = await this.#stored();
+    if (now?.refresh !== stored.refresh) return this.#adopt(now);
+    this.#pause = undefined;
+    await this.#commit(keptFrom(answer), "refreshed");
+    return answer.access_token;
+  }
+
+  /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
+  async #refresh(refresh_token: string): Promise<SignedIn> {
+    const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, as: "nobody", repeatable: true } as const;
+    const answer = await this.transport.json<SignedIn | undefined>(wanted);
+    if (answer?.access_token) return answer;
+    const body: ProblemBody = { code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer };
+    throw new Problem(body);
+  }
+
+  #pauseAfter(refresh: string, problem: unknown): void {
+    const last = this.#pause?.refresh === refresh ? this.#pause.ms : 500;
+    const ms = Math.min(last * 2, LONGEST_PAUSE_MS);
+    this.#pause = { refresh, ms, until: Date.now() + ms, problem };
+  }
+
+  async #stored(): Promise<Kept | null> {
+    return keptOf(await this.storage.load());
+  }
+
+  /** Takes over the session that another tab has stored. */
+  #adopt(kept: Kept | null): string | null {
+    const before = this.#kept;
+    this.#kept = kept;
+    if (before?.user.id !== kept?.user.id || before?.refresh !== kept?.refresh) this.#emit("other_tab");
+    return kept?.access ?? null;
+  }
+
+  async #commit(kept: Kept | null, why: Why): Promise<void> {
+    this.#kept = kept;
+    await this.storage.save(kept && writeJson(kept));
+    this.#emit(why);
+    if (this.#listening) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
+  }
+
+  #emit(why: Why): void {
+    for (const listener of this.#listeners) if (listener.started) this.#call(listener, why);
+  }
+
+  #call(listener: { hear: AuthListener }, why: Why): void {
+    const { user } = this;
+    queueMicrotask(async () => {
+      if (!this.#listeners.has(listener as never)) return;
+      try {
+        await listener.hear(user, why);
+      } catch (error) {
+        console.error("bunbase-js: a callback of onChange failed.", error);
+      }
+    });
+  }
+
+  #listening = false;
+
+  /** Follows other tabs, other clients of this page, and the return of the network. */
+  #watch(name: string): void {
+    const follow = async (event: Event) => {
+      const mine = event instanceof StorageEvent ? event.key === name || event.key === null : (event as CustomEvent).detail !== this;
+      if (mine) this.#adopt(await this.#stored());
+    };
+    const online = () => (this.#pause = undefined);
+    const events = { storage: follow, bunbase: follow, online };
+    for (const [event, hear] of Object.entries(events)) globalThis.addEventListener(event, hear);
+    this.#listening = true;
+    this.#unwatch = () => {
+      this.#listening = false;
+      for (const [event, hear] of Object.entries(events)) globalThis.removeEventListener(event, hear);
+    };
+  }
+}
+
+function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
+  const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
+  return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
+}
+
+function keptFrom({ user, access_token, refresh_token, expires_in }: SignedIn): Kept {
+  return { user, access: access_token, refresh: refresh_token, at: Date.now(), ttl: expires_in * 1000 };
+}
+
+function keptOf(text: string | null): Kept | null {
+  try {
+    const kept = text && (readJson(text) as Kept | null);
+    return kept && kept.refresh && kept.user ? kept : null;
+  } catch {
+    return null; // somebody else wrote there
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * The place of the session. A storage may be absent, full, forbidden, asynchronous, or never answer. Then the session is
+ * kept in memory, and one problem is reported.
+ */
+
+import type { ClientOptions, SessionStorage } from "../call.js";
+import { Problem } from "../problem.js";
+
+const PATIENCE_MS = 2000;
+
+/** @internal */
+export class GuardedStorage {
+  #inner: SessionStorage | null;
+  #memory = new Map<string, string>();
+
+  constructor(
+    { storage }: ClientOptions,
+    readonly key: string,
+    readonly report: (problem: Problem) => void,
+  ) {
+    this.#inner = storage === undefined ? pageStorage() : storage;
+  }
+
+  /** True if other tabs, or other clients, may see the same session. */
+  get shared(): boolean {
+    return this.#inner !== null;
+  }
+
+  /** Returns the text of a key: at once, if the storage answers at once. */
+  load(key = this.key): string | null | Promise<string | null> {
+    return this.#use<string | null>(key, (inner) => {
+      const found = inner.getItem(key);
+      return found instanceof Promise ? found.then((text) => this.#keep(key, text)) : this.#keep(key, found);
+    });
+  }
+
+  /** Stores the text of a key, or removes it. */
+  async save(text: string | null, key = this.key): Promise<void> {
+    this.#keep(key, text);
+    await this.#use(key, (inner) => (text === null ? inner.removeItem(key) : inner.setItem(key, text)));
+  }
+
+  #use<T>(key: string, use: (inner: SessionStorage) => T | Promise<T>): T | string | null | Promise<T | string | null> {
+    if (!this.#inner) return this.#memory.get(key) ?? null;
+    try {
+      const answer = use(this.#inner);
+      return answer instanceof Promise ? within(answer).catch((error) => this.#giveUp(key, error)) : answer;
+    } catch (error) {
+      return this.#giveUp(key, error);
+    }
+  }
+
+  #keep(key: string, text: unknown): string | null {
+    if (typeof text !== "string") return this.#memory.delete(key), null;
+    this.#memory.set(key, text);
+    return text;
+  }
+
+  #giveUp(key: string, cause: unknown): string | null {
+    if (this.#inner) {
+      const detail = "The storage of the session failed, so this session ends with the page.";
+      this.report(new Problem({ code: "storage_failed", detail }, { cause }));
+    }
+    this.#inner = null;
+    return this.#memory.get(key) ?? null;
+  }
+}
+
+function pageStorage(): SessionStorage | null {
+  if (!("document" in globalThis)) return null; // on a server, one storage would be shared by all its users
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null; // the page may not use it, for example in a sandboxed frame
+  }
+}
+
+function within<T>(work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

@@ -1,0 +1,45 @@
+/** The options of the client, and of each call. */
+
+import type { Problem } from "./problem.js";
+
+/** A value that JSON can hold. Dates are written as RFC 3339, and `bigint` as an integer. */
+export type Json = string | number | bigint | boolean | null | Date | readonly Json[] | { readonly [name: string]: Json | undefined };
+
+/** A place for the session. `localStorage` has this shape, and so has AsyncStorage of React Native. */
+export interface SessionStorage {
+  getItem(key: string): string | null | Promise<string | null>;
+  setItem(key: string, value: string): void | Promise<void>;
+  removeItem(key: string): void | Promise<void>;
+}
+
+export interface ClientOptions {
+  /** The place for the session: by default `localStorage` in a page, and memory elsewhere. `null` means memory. */
+  storage?: SessionStorage | null;
+  /** The key in the storage. The default has the server's address and the publishable key. */
+  storageKey?: string;
+  /** By default, `globalThis.fetch` at the time of each call. */
+  fetch?: typeof fetch;
+  /** The time for a whole call with its retries, in milliseconds: 30,000 by default. */
+  timeoutMs?: number;
+  /** How often a call that may be repeated is tried again: 2 by default. */
+  retries?: number;
+  /** Headers for every request. */
+  headers?: Record<string, string>;
+  /** Gets the problems that no call can throw, such as a storage that does not answer. The default writes a warning. */
+  onProblem?(problem: Problem): void;
+}
+
+/** The last parameter of every call. */
+export interface Call {
+  /** Ends the call. If it is aborted already, nothing is sent. */
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+  retries?: number | undefined;
+  headers?: Record<string, string> | undefined;
+}
+
+/** Options of a call that writes. */
+export interface WriteCall extends Call {
+  /** By default, each call has a key of its own. With a key of yours, a write takes effect once, also after a restart. */
+  idempotencyKey?: string | undefined;
+}

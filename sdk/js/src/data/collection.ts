@@ -1,0 +1,217 @@
+/** The documents of one collection. */
+
+import type { Call, WriteCall } from "../call.js";
+import { invalidValue, Problem } from "../problem.js";
+import { path, search, type Wanted } from "../transport.js";
+import type { DataRequests } from "./requests.js";
+import type {
+  Aggregate,
+  CollectionTypes,
+  Doc,
+  Found,
+  GetOptions,
+  Insert,
+  Page,
+  Patch,
+  Query,
+  Update,
+  Where,
+  WriteOptions,
+} from "./types.js";
+
+const ATTEMPTS = 5;
+
+export class Collection<C extends CollectionTypes> {
+  readonly name: string;
+  readonly #requests: DataRequests;
+
+  /** @internal */
+  constructor(name: string, requests: DataRequests) {
+    this.name = name;
+    this.#requests = requests;
+  }
+
+  /**
+   * Reads a document. Throws `document_not_found`, also for a document that a rule hides.
+   *
+   * ```ts
+   * const post = await client.data.collection("posts").get("first");
+   * ```
+   */
+  async get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
+    const where = this.#path(id) + search({ expand: expand?.join(",") });
+    return this.#requests.read({ method: "GET", path: where }, call);
+  }
+
+  /**
+   * Reads a document, or returns null if there is none.
+   *
+   * ```ts
+   * const post = (await client.data.collection("posts").find("first")) ?? { title: "new" };
+   * ```
+   */
+  async find(id: string, options?: GetOptions<C>): Promise<Doc<C> | null> {
+    try {
+      return await this.get(id, options);
+    } catch (problem) {
+      if (Problem.is(problem, "document_not_found")) return null;
+      throw problem;
+    }
+  }
+
+  /**
+   * Returns one page of the documents that match.
+   *
+   * ```ts
+   * const { items, next } = await client.data.collection("posts").query({ where: { likes: { $gt: 10 } }, sort: ["-likes"] });
+   * ```
+   */
+  query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
+    return this.#requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
+  }
+
+  /**
+   * Yields page after page. Leaving the loop ends it.
+   *
+   * ```ts
+   * for await (const page of client.data.collection("posts").pages({ limit: 100 })) console.log(page.items.length);
+   * ```
+   */
+  async *pages<const S extends string = never>(query: Query<C, S> = {}, call?: Call): AsyncGenerator<Page<Found<C, S>>, void, void> {
+    for (let cursor = query.cursor ?? null; ; ) {
+      const page: Page<Found<C, S>> = await this.query(cursor === null ? query : { ...query, cursor }, call);
+      yield page;
+      if (page.next === null) return;
+      cursor = page.next;
+    }
+  }
+
+  /**
+   * Yields all documents that match, page by page. `limit` is the size of a page.
+   *
+   * ```ts
+   * for await (const post of client.data.collection("posts").all({ where: { draft: true } })) console.log(post.title);
+   * ```
+   */
+  async *all<const S extends string = never>(query: Query<C, S> = {}, call?: Call): AsyncGenerator<Found<C, S>, void, void> {
+    for await (const page of this.pages(query, call)) yield* page.items;
+  }
+
+  /**
+   * Returns the first document that matches, or null.
+   *
+   * ```ts
+   * const newest = await client.data.collection("posts").first({ sort: ["-_created"] });
+   * ```
+   */
+  async first<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Found<C, S> | null> {
+    return (await this.query({ ...query, limit: 1 }, call)).items[0] ?? null;
+  }
+
+  /**
+   * Counts the documents that match.
+   *
+   * ```ts
+   * const drafts = await client.data.collection("posts").count({ draft: true });
+   * ```
+   */
+  async count(where?: Where<C>, call?: Call): Promise<number> {
+    const [counted] = await this.aggregate<{ n: number }>({ where, values: { n: { $count: true } } }, call);
+    return counted?.n ?? 0;
+  }
+
+  /**
+   * Computes values over groups of documents.
+   *
+   * ```ts
+   * const totals = await client.data.collection("orders").aggregate<{ status: string; total: number }>({
+   *   group: ["status"],
+   *   values: { total: { $sum: "price" } },
+   * });
+   * ```
+   */
+  async aggregate<R>(aggregate: Aggregate<C>, call?: Call): Promise<R[]> {
+    const wanted = { method: "POST", path: `${this.#path()}/aggregate`, body: aggregate };
+    return (await this.#requests.read<{ items: R[] }>(wanted, call)).items;
+  }
+
+  /**
+   * Creates a document. Throws `document_exists` if its `_id` is taken. A retry after a lost answer creates no second one.
+   *
+   * ```ts
+   * const post = await client.data.collection("posts").create({ title: "Hello" });
+   * ```
+   */
+  create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
+    return this.#requests.write({ method: "POST", path: this.#path(), body: document }, call);
+  }
+
+  /**
+   * Replaces a document, or creates it.
+   *
+   * ```ts
+   * await client.data.collection("posts").put("first", { title: "Hello" }, { ifAbsent: true });
+   * ```
+   */
+  async put(id: string, document: Insert<C>, options?: WriteOptions): Promise<Doc<C>> {
+    return this.#requests.write(this.#conditional("PUT", id, document, options), options);
+  }
+
+  /**
+   * Changes a document by a merge patch, or by update operators. In a merge patch, null removes a field.
+   *
+   * ```ts
+   * await client.data.collection("posts").patch("first", { $inc: { likes: 1 } });
+   * ```
+   */
+  async patch(id: string, change: Patch<C> | Update<C>, options?: WriteOptions): Promise<Doc<C>> {
+    return this.#requests.write(this.#conditional("PATCH", id, change, options), options);
+  }
+
+  /**
+   * Reads a document, and changes it unless somebody else has changed it meanwhile: then it begins again, up to five
+   * times. `change` returns a patch or update operators, or undefined to leave the document as it is.
+   *
+   * ```ts
+   * await client.data.collection("posts").update("first", (post) => ({ likes: post.likes + 1 }));
+   * ```
+   */
+  async update(
+    id: string,
+    change: (document: Doc<C>) => MaybePromise<Patch<C> | Update<C> | undefined>,
+    { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
+  ): Promise<Doc<C>> {
+    return this.#requests.again(attempts, call, async (within) => {
+      const found = await this.get(id, within);
+      const changed = await change(found);
+      return changed === undefined ? found : this.patch(id, changed, { ...within, ifRev: found._rev });
+    });
+  }
+
+  /**
+   * Deletes a document. Throws `document_not_found` if there is none.
+   *
+   * ```ts
+   * await client.data.collection("posts").delete("first");
+   * ```
+   */
+  async delete(id: string, options?: WriteOptions): Promise<void> {
+    await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
+  }
+
+  #path(id?: string): string {
+    if (id === undefined) return `/v1/data${path(this.name)}`;
+    if (typeof id !== "string" || !id) throw invalidValue("id", "The id of a document is a text that is not empty.");
+    return `/v1/data${path(this.name, id)}`;
+  }
+
+  #conditional(method: string, id: string, body: unknown, { ifRev, ifAbsent }: WriteOptions = {}): Wanted {
+    const headers: Record<string, string> = {};
+    // revision 0 means that no document exists, as in a commit
+    if (ifAbsent || ifRev === 0) headers["If-None-Match"] = "*";
+    else if (ifRev !== undefined) headers["If-Match"] = `"${ifRev}"`;
+    return { method, path: this.#path(id), body, headers };
+  }
+}
+
+type MaybePromise<T> = T | Promise<T>;

@@ -1,0 +1,71 @@
+/** The documents of the project. */
+
+import type { Call, WriteCall } from "../call.js";
+import type { Transport } from "../transport.js";
+import { Collection } from "./collection.js";
+import { DataRequests } from "./requests.js";
+import { Transaction } from "./transaction.js";
+import type { AnyDatabase, CollectionTypes, Committed, Schema, Write } from "./types.js";
+
+const ATTEMPTS = 5;
+
+export class Data<D extends Schema<D> = AnyDatabase> {
+  readonly #requests: DataRequests;
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#requests = new DataRequests(transport);
+  }
+
+  /**
+   * Returns a collection. Nothing is sent.
+   *
+   * ```ts
+   * const posts = client.data.collection("posts");
+   * ```
+   */
+  collection<N extends keyof D & string>(name: N): Collection<D[N]> {
+    return new Collection(name, this.#requests);
+  }
+
+  /**
+   * Performs all writes, or none of them: at most 500.
+   *
+   * ```ts
+   * await client.data.commit([
+   *   { op: "patch", collection: "accounts", id: "ada", data: { $inc: { balance: -10 } } },
+   *   { op: "patch", collection: "accounts", id: "eve", data: { $inc: { balance: 10 } } },
+   * ]);
+   * ```
+   */
+  commit(writes: readonly Write<D>[], call?: WriteCall): Promise<Committed> {
+    const sent = (writes as readonly { ifRev?: number }[]).map(({ ifRev, ...write }) => ({ ...write, if_rev: ifRev }));
+    return this.#requests.write({ method: "POST", path: "/v1/commit", body: { writes: sent } }, call);
+  }
+
+  /**
+   * Runs `work` with reads and writes that belong together. If a document that it has read changes before the commit,
+   * nothing is written, and `work` runs again, up to five times in all. So it should do nothing else than read and write.
+   *
+   * ```ts
+   * await client.data.transaction(async (tx) => {
+   *   const account = await tx.collection("accounts").get("ada");
+   *   if (account.balance < 10) throw new Error("too little");
+   *   tx.collection("accounts").patch("ada", { balance: account.balance - 10 });
+   * });
+   * ```
+   */
+  transaction<R>(
+    work: (tx: Transaction<D>) => Promise<R> | R,
+    { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
+  ): Promise<R> {
+    return this.#requests.again(attempts, call, async (within) => {
+      const collection = (name: string) => this.collection(name as keyof D & string) as unknown as Collection<CollectionTypes>;
+      const transaction = new Transaction<D>(collection, within);
+      const result = await work(transaction);
+      const { writes } = transaction;
+      if (writes.length) await this.commit(writes, within);
+      return result;
+    });
+  }
+}

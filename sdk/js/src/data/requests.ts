@@ -1,0 +1,66 @@
+import type { Call, WriteCall } from "../call.js";
+import { Problem } from "../problem.js";
+import { randomText, type Transport, type Wanted } from "../transport.js";
+
+/**
+ * Reads and writes of documents. Every write has an idempotency key, so that a retry takes effect once. Every read names
+ * the newest write of this client, so that it sees this write wherever the answer comes from. @internal
+ */
+export class DataRequests {
+  #newest: string | undefined;
+
+  constructor(readonly transport: Transport) {}
+
+  async read<T>(wanted: Wanted, call: Call = {}): Promise<T> {
+    const asked = this.#newest;
+    const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
+    try {
+      return await this.#sent({ ...wanted, headers, repeatable: true }, call);
+    } catch (problem) {
+      if (!Problem.is(problem, "not_yet")) throw problem;
+      this.#note(String(problem.body.seq));
+      // a backup was restored: the write of this client does not exist any more, so the read begins a new history
+      if (epochOf(this.#newest) === epochOf(asked)) throw problem;
+      return this.read(wanted, call);
+    }
+  }
+
+  write<T>(wanted: Wanted, { idempotencyKey = randomText(), ...call }: WriteCall = {}): Promise<T> {
+    const headers = { ...wanted.headers, "Idempotency-Key": idempotencyKey };
+    return this.#sent({ ...wanted, headers, repeatable: true }, call);
+  }
+
+  /** Runs `work` until its write meets no other change, within the time of one call. */
+  async again<T>(attempts: number, call: Call, work: (within: Call) => Promise<T>): Promise<T> {
+    const deadline = this.transport.deadline(call);
+    const within = { ...call, signal: deadline.signal, timeoutMs: Infinity };
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await work(within);
+        } catch (problem) {
+          const again = attempt < attempts && Problem.is(problem, "stale_revision");
+          if (!again) throw deadline.ended(problem) ?? problem;
+          await deadline.pause(20 * 2 ** attempt * Math.random());
+        }
+      }
+    } finally {
+      deadline.done();
+    }
+  }
+
+  #sent<T>(wanted: Wanted, call: Call): Promise<T> {
+    return this.transport.json(wanted, call, (headers) => this.#note(headers.get("X-Bunbase-Seq")));
+  }
+
+  /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
+  #note(mark: string | null): void {
+    if (!mark) return;
+    const isNewer = Number(mark.split(".")[1]) > Number(this.#newest?.split(".")[1]);
+    if (epochOf(mark) !== epochOf(this.#newest) || isNewer) this.#newest = mark;
+  }
+}
+
+function epochOf(mark: string | undefined): string | undefined {
+  return mark?.split(".")[0];
+}

@@ -1,0 +1,210 @@
+/**
+ * The types of documents. `bunbase gen types --lang ts` writes `Database` from the schemas of a project; `read` is a
+ * document as it is read, and `write` as it is written:
+ *
+ *     export interface Database { posts: { read: Post; write: NewPost } }
+ */
+
+import type { Call, WriteCall } from "../call.js";
+
+export interface CollectionTypes {
+  read: object;
+  write: object;
+  /** The paths of references, and the collections that they lead to. */
+  refs?: object;
+}
+
+/** The constraint of a database. An interface fits too, although it has no index signature. */
+export type Schema<D> = { [N in keyof D]: CollectionTypes };
+
+/** A document of a collection without a schema. */
+export type AnyDocument = { [field: string]: unknown };
+
+/** A database whose collections are not known at compile time. */
+export type AnyDatabase = { [collection: string]: { read: AnyDocument; write: AnyDocument; refs: {} } };
+
+/** The fields that BunBase adds to every document. Times are RFC 3339. */
+export interface System {
+  _id: string;
+  _rev: number;
+  _created: string;
+  _updated: string;
+}
+
+/** A document as it is read. */
+export type Doc<C extends CollectionTypes> = (C["read"] extends System ? C["read"] : C["read"] & System) & { _expand?: Expanded };
+
+/** The documents that a document refers to, if the call named them as `expand`. */
+export type Expanded = { [field: string]: unknown };
+
+/** A path for `expand`: a reference, and further references behind it. */
+export type Reference<C extends CollectionTypes> =
+  Open<C["read"]> extends true ? string : keyof C["refs"] extends infer R extends string ? R | `${R}.${string}` : never;
+
+/** A document as it is written. `_id` is optional: the server makes one. */
+export type Insert<C extends CollectionTypes> = C["write"] & { _id?: string };
+
+type Scalar = string | number | bigint | boolean | null | undefined | Date;
+type Item<T> = T extends readonly (infer E)[] ? E : T;
+type Open<T> = string extends keyof T ? true : false;
+type Readable<C extends CollectionTypes> = C["read"] extends System ? C["read"] : Open<C["read"]> extends true ? C["read"] : C["read"] & System;
+
+/** The fields that hold objects, or lists of them. */
+type Nested<T> = { [K in keyof T & string]: T[K] extends Scalar | readonly Scalar[] ? never : K }[keyof T & string];
+type Inside<V> = Item<NonNullable<V>>;
+
+/** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
+export type Path<T> =
+  Open<T> extends true ? string : (keyof T & string) | { [K in Nested<T>]: `${K}.${PathInside<Inside<T[K]>>}` }[Nested<T>];
+type PathInside<E> = Open<E> extends true ? string : (keyof E & string) | `${keyof E & string}.${string}`;
+
+/** A value that a field is compared with: of the field's type, or of the type of its elements. */
+type Operand<V> = [V] extends [string | null | undefined]
+  ? V | Date | null
+  : [V] extends [number | bigint | null | undefined]
+    ? number | bigint | null
+    : V extends readonly (infer E)[]
+      ? V | Operand<E>
+      : V | null;
+
+export interface Condition<O> {
+  $eq?: O;
+  $ne?: O;
+  $gt?: O;
+  $gte?: O;
+  $lt?: O;
+  $lte?: O;
+  $in?: readonly O[];
+  $nin?: readonly O[];
+  $exists?: boolean;
+  $not?: Condition<O>;
+  $all?: readonly O[];
+  $size?: number;
+  $elemMatch?: object;
+  $regex?: string;
+  $options?: string;
+  $startsWith?: string;
+}
+
+// an alias of one parameter is computed once for each type of a field, and not once for each field
+type Wanted<V> = Operand<V> | Condition<Operand<V>>;
+type Typed<T> = { [K in keyof T]?: Wanted<T[K]> } & {
+  [K in Nested<T> as `${K}.${PathInside<Inside<T[K]>>}`]?: Wanted<Inside<T[K]>[keyof Inside<T[K]>]>;
+};
+
+interface Combined<T> {
+  $and?: readonly Filter<T>[];
+  $or?: readonly Filter<T>[];
+  $nor?: readonly Filter<T>[];
+  /** Words, for a collection with a text index. */
+  $search?: string;
+}
+
+type Filter<T> = Open<T> extends true ? { readonly [path: string]: unknown } : Typed<T> & Combined<T>;
+
+/** A filter with the operators of MongoDB. Several fields are all of them. */
+export type Where<C extends CollectionTypes> = Filter<Readable<C>>;
+
+/** The name of a field to sort by; a leading `-` sorts in descending order. */
+export type Sort<C extends CollectionTypes> = Path<Readable<C>> | `-${Path<Readable<C>>}`;
+
+/** A query is a value: the body of the request, and the console's address. */
+export interface Query<C extends CollectionTypes, S extends string = string> {
+  where?: Where<C> | undefined;
+  sort?: readonly Sort<C>[] | undefined;
+  /** The size of a page: 20 by default, at most 500. */
+  limit?: number | undefined;
+  cursor?: string | null | undefined;
+  select?: readonly (S & Path<Readable<C>>)[] | undefined;
+  count?: boolean | undefined;
+  expand?: readonly Reference<C>[] | undefined;
+  /** Adds `_score` to the documents that `$search` has found. */
+  score?: boolean | undefined;
+  highlight?: { fields: readonly string[]; before?: string; after?: string; length?: number } | undefined;
+}
+
+/** One page. `next` is the cursor of the next page, or null after the last one. */
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+  /** The number of all documents that match, if the query asked for it. */
+  count?: number;
+}
+
+/** A document of a page. With `select`, it has only the named fields. */
+export type Found<C extends CollectionTypes, S extends string> = [S] extends [never]
+  ? Doc<C>
+  : Pick<Doc<C>, Extract<keyof Doc<C>, Head<S> | "_id">>;
+type Head<S extends string> = S extends `${infer K}.${string}` ? K : S;
+
+export interface Aggregate<C extends CollectionTypes> {
+  where?: Where<C> | undefined;
+  group?: readonly Path<Readable<C>>[] | undefined;
+  values: { readonly [name: string]: AggregatedValue<C> };
+}
+type AggregatedValue<C extends CollectionTypes> =
+  | { $count: true }
+  | { [O in "$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]: { [K in O]: Path<Readable<C>> } }["$sum" | "$avg" | "$min" | "$max" | "$countDistinct"];
+
+type Merged<V> = [V] extends [Scalar | readonly unknown[]] ? V | RemovedBy<V> : Merge<NonNullable<V>> | RemovedBy<V>;
+type RemovedBy<V> = undefined extends V ? null : never;
+type Merge<T> = Open<T> extends true ? { readonly [field: string]: unknown } : { [K in keyof T]?: Merged<T[K]> };
+
+/** A merge patch (RFC 7396): null removes a field, so only optional fields take it. To store null, use `$set`. */
+export type Patch<C extends CollectionTypes> = Merge<C["write"]>;
+
+type OfKind<T, V> = { [K in keyof T & string as NonNullable<T[K]> extends V ? K : never]: T[K] };
+type Numbers<T> = Open<T> extends true ? { [path: string]: number | bigint } : { [K in keyof OfKind<T, number | bigint>]?: number | bigint };
+type Added<T> =
+  Open<T> extends true
+    ? { [path: string]: unknown }
+    : { [K in keyof OfKind<T, readonly unknown[]>]?: Item<NonNullable<T[K & keyof T]>> | { $each: readonly Item<NonNullable<T[K & keyof T]>>[] } };
+type Pushed<T> =
+  Open<T> extends true
+    ? { [path: string]: unknown }
+    : {
+        [K in keyof OfKind<T, readonly unknown[]>]?:
+          | Item<NonNullable<T[K & keyof T]>>
+          | { $each: readonly Item<NonNullable<T[K & keyof T]>>[]; $position?: number; $slice?: number };
+      };
+type Deep = { [path: `${string}.${string}`]: unknown };
+type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
+
+/** Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. */
+export interface Update<C extends CollectionTypes> {
+  $set?: Values<C["write"]> & Deep;
+  $unset?: { [P in Path<C["write"]>]?: true | "" | 1 } & Deep;
+  $inc?: Numbers<C["write"]> & Deep;
+  $mul?: Numbers<C["write"]> & Deep;
+  $min?: Values<C["write"]> & Deep;
+  $max?: Values<C["write"]> & Deep;
+  $push?: Pushed<C["write"]> & Deep;
+  $addToSet?: Added<C["write"]> & Deep;
+  $pull?: { [P in Path<C["write"]>]?: unknown } & Deep;
+  $now?: { [P in Path<C["write"]>]?: true } & Deep;
+}
+
+/** Conditions of a write. `ifRev`: the stored revision must be equal. `ifAbsent`: no document may exist. */
+export interface WriteOptions extends WriteCall {
+  ifRev?: number | undefined;
+  ifAbsent?: boolean | undefined;
+}
+
+export interface GetOptions<C extends CollectionTypes> extends Call {
+  expand?: readonly Reference<C>[] | undefined;
+}
+
+/** One write of a commit. `ifRev` is the stored revision, and 0 means that no document exists. `check` writes nothing. */
+export type Write<D extends Schema<D>> = { [N in keyof D & string]: WriteTo<N, D[N]> }[keyof D & string];
+
+type WriteTo<N extends string, C extends CollectionTypes> =
+  | { op: "create"; collection: N; data: Insert<C> }
+  | { op: "put"; collection: N; id: string; data: Insert<C>; ifRev?: number }
+  | { op: "patch"; collection: N; id: string; data: Patch<C> | Update<C>; ifRev?: number }
+  | { op: "delete"; collection: N; id: string; ifRev?: number }
+  | { op: "check"; collection: N; id: string; ifRev: number };
+
+export interface Committed {
+  seq: number;
+  results: { id: string; rev: number }[];
+}

@@ -1,0 +1,67 @@
+/** The functions of the project. */
+
+import type { Call, Json, WriteCall } from "../call.js";
+import { invalidValue } from "../problem.js";
+import { isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
+import { readJson } from "../json.js";
+
+export interface InvokeOptions extends WriteCall {
+  /** By default POST. */
+  method?: string | undefined;
+  /** A path below the function, with a query: `/orders?open=true`. */
+  path?: string | undefined;
+}
+
+export class Functions {
+  readonly #transport: Transport;
+
+  /** @internal */
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  /**
+   * Calls a function with a JSON value, and returns its answer: JSON, a text, or undefined for an empty one. Throws a
+   * Problem if its status is not 2xx: `error.status` is then the status of the function, and `error.body` has its answer.
+   *
+   * A call is not repeated when it fails, because the function may have done its work. With `retries` it is, and then
+   * it has an idempotency key: BunBase runs it once, and repeats the answer.
+   *
+   * ```ts
+   * const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
+   * ```
+   */
+  invoke<R = unknown>(name: string, body?: Json, { method = "POST", path: below, ...call }: InvokeOptions = {}): Promise<R> {
+    const { idempotencyKey = call.retries ? randomText() : undefined } = call;
+    const headers: Record<string, string> = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
+    const wanted: Wanted = { method, path: address(name, below), body, headers, repeatable: Boolean(call.retries) };
+    return this.#transport.sent(wanted, call, async (response, text) => {
+      const answer = await text();
+      return (answer && isJson(response) ? readJson(answer) : answer || undefined) as R;
+    });
+  }
+
+  /**
+   * Calls a function as `fetch` does, with the key and the token of the user: every body may be sent, and the answer may
+   * stream. It throws only if there is no answer. `timeoutMs` is the time until the answer begins.
+   *
+   * ```ts
+   * const response = await client.functions.fetch("report", { method: "GET", path: "/2026.pdf" });
+   * ```
+   */
+  async fetch(name: string, { path: below, timeoutMs, retries: _, ...init }: FetchOptions = {}): Promise<Response> {
+    const { method = "GET", body, signal, headers, ...rest } = init;
+    for (const name of Object.keys(rest))
+      if (name !== "duplex") throw invalidValue(name, "This option is not sent. Use method, headers, body, path, signal and timeoutMs.");
+    const wanted: Wanted = { method, path: address(name, below), raw: body, headers: Object.fromEntries(new Headers(headers)) };
+    return this.#transport.raw(wanted, { signal: signal ?? undefined, timeoutMs });
+  }
+}
+
+export interface FetchOptions extends Omit<Call, "signal" | "headers">, RequestInit {
+  path?: string | undefined;
+}
+
+function address(name: string, below = ""): string {
+  return `/v1/functions${path(name)}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
+}

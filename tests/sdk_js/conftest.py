@@ -1,0 +1,39 @@
+"""One BunBase, its proxy, a strict server and the bundles of the client, for all tests of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import dev_instance
+from tests.sdk_js.fault_proxy import FaultProxy, serving
+from tests.sdk_js.sites import PROGRAMS, Site, bundles, prepared, removed, short_folder
+from tests.sdk_js.strict_server import StrictServer
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Yield a folder with the bundles of all entries."""
+    folder = short_folder()
+    yield bundles(folder)
+    removed(folder)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with dev_instance() as instance:
+        yield prepared(instance.start())
+
+
+@pytest.fixture(scope="module")
+def proxy(site: Site) -> Iterator[FaultProxy]:
+    with serving(FaultProxy(site.url)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def strict(folder: Path) -> Iterator[StrictServer]:
+    with serving(StrictServer({"bundles": folder, "programs": PROGRAMS})) as server:
+        yield server

@@ -1,0 +1,139 @@
+"""The same programs run in Node, in Bun and in a page of Chromium, against one running BunBase."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.browser import chromium
+from tests.sdk_js.fault_proxy import FaultProxy
+from tests.sdk_js.sites import BUN, ROOT, SDK, Site, failures, run_program
+from tests.sdk_js.strict_server import StrictServer
+
+COMMANDS: Final[dict[str, list[str | Path]]] = {"node": ["node"], "bun": [BUN]}
+IN_A_PAGE: Final = """async ([program, environment]) => {
+    const { Claims } = await import("/programs/harness.mjs");
+    const { add } = await import(`/programs/${program}.mjs`);
+    const claims = new Claims();
+    await add(claims.claim, { load: name => import(`/bundles/${name}.js`), ...environment });
+    return claims.checked();
+}"""
+
+
+GUIDE: Final = ROOT / "docs/javascript.md"
+MAKE_CLIENT: Final = """async ([url, key]) => {
+    const { createClient } = await import("/bundles/index.js");
+    window.client = createClient(url, key);
+}"""
+README: Final = re.compile(r"```js run\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_an_app_does_its_work_and_its_process_ends_by_itself(runtime: str, site: Site, folder: Path) -> None:
+    assert run_program(COMMANDS[runtime], "journey", folder, site.environment) == {}
+
+
+def test_an_app_does_its_work_in_a_page_of_another_origin(browser: Browser, site: Site, strict: StrictServer) -> None:
+    strict.pages["/"] = "<!doctype html><title>page</title>"
+    page = browser.new_context().new_page()
+    page.goto(strict.url)
+
+    assert failures("journey", page.evaluate(IN_A_PAGE, ["journey", site.environment])) == {}
+
+
+def test_broken_connections_and_slow_answers_are_survived_or_explained(
+    site: Site, proxy: FaultProxy, folder: Path
+) -> None:
+    assert run_program(["node"], "faults", folder, site.environment | {"proxy": proxy.url}) == {}
+
+
+def test_a_server_of_pages_checks_tokens_and_passes_cookies_on(site: Site, folder: Path) -> None:
+    assert run_program(["node"], "servers", folder, site.environment) == {}
+
+
+def test_the_lines_of_the_readme_run_in_node_and_in_a_page(
+    browser: Browser, site: Site, strict: StrictServer, folder: Path
+) -> None:
+    (lines,) = README.findall((SDK / "README.md").read_text())
+    lines = (
+        lines.replace("BUNBASE_URL", f'"{site.url}"')
+        .replace("PUBLISHABLE_KEY", f'"{site.key}"')
+        .replace("hello", "echo")
+    )
+    in_node = lines.replace('"bunbase-js"', '"./index.js"')
+    (folder / "readme.mjs").write_text(in_node)
+
+    said = subprocess.run(["node", "readme.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("Hello {")
+    strict.pages["/readme"] = f"""<!doctype html>
+        <script type="importmap">{{"imports": {{"bunbase-js": "/bundles/index.js"}}}}</script>
+        <script type="module">{lines.replace("eve@", "fred@")}</script>"""
+    page = browser.new_context().new_page()
+    with page.expect_console_message() as shown:
+        page.goto(f"{strict.url}/readme")
+    assert shown.value.text.startswith("Hello ")
+
+
+def test_the_lines_of_the_guide_run_one_block_after_the_other(site: Site, folder: Path) -> None:
+    blocks = README.findall(GUIDE.read_text())
+    for word, value in (
+        ("BUNBASE_URL", f'"{site.url}"'),
+        ("PUBLISHABLE_KEY", f'"{site.key}"'),
+        ('invoke("hello"', 'invoke("echo"'),
+        ('fetch("hello"', 'fetch("echo"'),
+        ("{ hello: (", "{ echo: ("),
+        ("eve@", "guide@"),
+        ('"bunbase-js"', '"./index.js"'),
+        ('"bunbase-js/testing"', '"./testing/index.js"'),
+    ):
+        blocks = [block.replace(word, value) for block in blocks]
+    (folder / "guide.mjs").write_text("\n".join(blocks))
+
+    said = subprocess.run(["node", "guide.mjs"], cwd=folder, capture_output=True, text=True, timeout=60)
+
+    assert said.returncode == 0, said.stderr
+    assert len(blocks) == 9
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith("Hello {")
+    assert "initial guide@example.com" in lines
+    assert "Somebody was faster." in lines
+    assert lines[-1] == "1 { hello: 'Ada' }"
+
+
+def test_the_sign_in_page_leads_back_to_the_app_with_a_session(
+    browser: Browser, site: Site, strict: StrictServer
+) -> None:
+    strict.pages["/"] = "<!doctype html><title>page</title>"
+    account = {"email": "gina@example.com", "password": "apples and pears"}
+    page = browser.new_context().new_page()
+    page.goto(strict.url)
+    page.evaluate(MAKE_CLIENT, [site.url, site.key])
+    page.evaluate("async account => { await client.auth.signUp(account); await client.auth.signOut(); }", account)
+
+    page.evaluate("() => void client.auth.openSignInPage()")
+    page.get_by_label("Email").fill(account["email"])
+    page.get_by_label("Password").fill(account["password"])
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_url(f"{strict.url}/?code=*")
+    page.evaluate(MAKE_CLIENT, [site.url, site.key])
+    found = page.evaluate("""async () => {
+        const { email } = await client.auth.finishRedirect();
+        const again = await client.auth.finishRedirect(); // as in strict mode of React
+        return [email, again, location.search, Object.keys(localStorage).length, sessionStorage.length];
+    }""")
+
+    assert found == [account["email"], None, "", 1, 0]

@@ -1,0 +1,131 @@
+"""Every operation below /v1 has a call of the client, and every call has a documented example."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from tests.sdk_js import database, examples
+from tests.sdk_js.codes import FILE, document, source
+from tests.sdk_js.sites import ENTRIES, ESBUILD, PROGRAMS, ROOT, SDK
+
+TABLE: Final[dict[str, Any]] = msgspec.json.decode((SDK / "operations.json").read_bytes())
+COVERED: Final[dict[str, str]] = TABLE["covered"]
+ELSEWHERE: Final[set[str]] = {operation for operations in TABLE["elsewhere"].values() for operation in operations}
+METHODS: Final = ("get", "put", "post", "patch", "delete", "head", "options")
+INTERNAL: Final = (
+    "auth/requests",
+    "auth/session",
+    "auth/storage",
+    "data/requests",
+    "deadline",
+    "testing/documents",
+    "transport",
+)
+LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
+PUBLIC: Final = re.compile(
+    r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
+)
+# most bytes of an app that imports the whole entry, minified and gzipped; decision 0070 has the reasons
+BYTES: Final = {
+    "index": 9_600,
+    "auth/index": 7_900,
+    "data/index": 5_000,
+    "functions/index": 4_000,
+    "server/index": 6_500,
+    "react/index": 1_500,
+    "testing/index": 13_000,
+}
+
+
+def operations() -> Iterator[tuple[str, str, str]]:
+    """Yield method, path and name of each operation below /v1."""
+    for path, item in document()["paths"].items():
+        for method in METHODS:
+            if path.startswith("/v1/") and method in item:
+                yield method.upper(), path, item[method]["operationId"]
+
+
+def test_every_operation_below_v1_is_covered_by_a_call_or_belongs_to_another_package() -> None:
+    names = {name for _, _, name in operations()}
+
+    assert sorted(names - COVERED.keys() - ELSEWHERE) == [], "add them to sdk/js/operations.json"
+    assert sorted((COVERED.keys() | ELSEWHERE) - names) == [], "these operations do not exist any more"
+    assert COVERED.keys().isdisjoint(ELSEWHERE)
+
+
+def test_the_calls_of_the_table_exist_and_send_the_requests_of_its_operations(folder: Path) -> None:
+    ran = subprocess.run(["node", PROGRAMS / "surface.mjs", folder], capture_output=True, text=True, check=True)
+    found = msgspec.json.decode(ran.stdout)
+
+    sent = {name for method, path, name in operations() for line in found["sent"] if _matches(method, path, line)}
+    assert found["missing"] == []
+    assert sorted(COVERED.keys() - sent - {LIST_BY_GET}) == [], "no call sends these"
+
+
+def test_the_codes_of_problems_are_those_of_the_openapi_document() -> None:
+    assert FILE.read_text() == source(), "run: python -m tests.sdk_js.codes"
+
+
+def test_the_types_of_the_client_are_checked_with_what_the_emitter_writes() -> None:
+    assert database.FILE.read_text() == database.source(), "run: python -m tests.sdk_js.database"
+
+
+def test_the_examples_of_the_comments_are_compiled() -> None:
+    assert examples.FILE.read_text() == examples.source(), "run: python -m tests.sdk_js.examples"
+
+
+def test_every_public_method_has_a_comment_with_an_example() -> None:
+    bare = [name for path in sorted(SDK.glob("src/**/*.ts")) if not _internal(path) for name in _without_example(path)]
+    assert bare == []
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_is_not_larger_than_its_limit(entry: str, tmp_path: Path) -> None:
+    out = tmp_path / "bundle.js"
+    options = ["--bundle", "--minify", "--format=esm", "--target=es2022", "--external:react", f"--outfile={out}"]
+    subprocess.run([ESBUILD, SDK / f"src/{entry}.ts", *options, "--log-level=warning"], check=True, cwd=ROOT)
+
+    assert len(gzip.compress(out.read_bytes(), 9)) <= BYTES[entry]
+
+
+def test_an_app_that_only_signs_in_does_not_carry_the_other_parts(tmp_path: Path) -> None:
+    app, out = tmp_path / "app.js", tmp_path / "bundle.js"
+    app.write_text(f'import {{ Problem }} from "{SDK}/src/index.ts";\nconsole.log(Problem);\n')
+    subprocess.run(
+        [ESBUILD, app, "--bundle", "--minify", "--format=esm", f"--outfile={out}", "--log-level=warning"],
+        check=True,
+        cwd=ROOT,
+    )
+
+    assert len(out.read_bytes()) < 1000
+
+
+def _matches(method: str, path: str, line: str) -> bool:
+    pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(f"{method} {path}"))
+    return re.fullmatch(pattern, line) is not None
+
+
+def _internal(path: Path) -> bool:
+    return path.relative_to(SDK / "src").with_suffix("").as_posix() in INTERNAL
+
+
+def _without_example(path: Path) -> Iterator[str]:
+    text = path.read_text()
+    for match in PUBLIC.finditer(text):
+        name = match[1] or match[2]
+        before = text[: match.start()].rstrip()
+        comment = before[before.rfind("/**") :] if before.endswith("*/") else ""
+        if (
+            name not in ("constructor", "if", "for", "while", "switch", "catch", "useEffect", "answer")
+            and "```ts" not in comment
+            and "@internal" not in comment
+        ):
+            yield f"{path.relative_to(SDK)}: {name}"
