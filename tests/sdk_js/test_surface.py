@@ -33,7 +33,7 @@ LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose fi
 PUBLIC: Final = re.compile(
     r"^  (?:get |async )?\*?([a-zA-Z]\w*)(?:<.*>)?\([^)]*\)?.*\{$|^export function (create\w+|use\w+)", re.MULTILINE
 )
-# most bytes of an app that imports the whole entry, minified and gzipped; decision 0070 has the reasons
+# most bytes of an app that imports the whole entry, minified and gzipped; decision 0071 has the reasons
 BYTES: Final = {
     "index": 9_600,
     "auth/index": 7_900,
