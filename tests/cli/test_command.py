@@ -43,6 +43,7 @@ NO_JSON = {
     "account",
     "admin",
     "audit",
+    "schemas",
     "sessions",
     "projects",
     "members",

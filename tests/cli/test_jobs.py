@@ -92,5 +92,5 @@ on = [{ collection = "orders", ops = ["create"], where = { status = "paid" } }]
     assert file.functions["on-order"].on == (DataTrigger("orders", (ChangeOp.CREATE,), {"status": "paid"}),)
     assert file.configs["on-order"]["on"][0]["where"] == {"status": "paid"}
     (home / "bunbase.toml").write_text('[functions.f]\non = [{ collection = "orders", ops = ["drop"] }]')
-    with pytest.raises(Usage, match="drop"):
+    with pytest.raises(Usage, match="create, update, delete"):
         read_project_file()

@@ -41,7 +41,7 @@ SchemasFile = Annotated[
 app = App(name="schemas", help="Apply the schemas of a project's collections.")
 
 
-class CollectionSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NewSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of `PUT /v1/collections/{collection}`. `strict`: documents have only the fields that the schema names."""
 
     schema: dict[str, Any]
@@ -65,10 +65,10 @@ def push(*, schemas: SchemasFile = None, flags: ProjectFlags = PROJECT_FLAGS) ->
         out.document({"collections": list(asked)})
 
 
-def read_schemas(named: Path | None = None) -> dict[str, CollectionSchema]:
+def read_schemas(named: Path | None = None) -> dict[str, NewSchema]:
     """Return the schema of each collection, from the named file or from the project's schemas.toml. Raises: Usage."""
     path = named or shown(project_folder() / SCHEMAS)
-    schemas = read_content(path, dict[str, CollectionSchema], INVALID)
+    schemas = read_content(path, dict[str, NewSchema], INVALID)
     if not schemas:
         raise Usage(f"{path} has no schemas: start with a collection, such as [posts.schema].", INVALID)
     return schemas

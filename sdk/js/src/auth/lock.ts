@@ -2,23 +2,27 @@ const PATIENCE_MS = 3000;
 
 /**
  * Runs `work` while no other tab runs work of the same name. It waits for three seconds at most, because a tab that is
- * frozen may hold the lock for ever; then, and where there are no locks, it runs without one. @internal
+ * frozen may hold the lock for ever; then, and where there are no locks, it runs without one. `waited`: another tab had
+ * the lock before. @internal
  */
-export async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
+export async function alone<T>(name: string, work: (waited: boolean) => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
-  if (!locks) return work();
+  if (!locks) return work(false);
   const waiting = new AbortController();
   const timer = setTimeout(() => waiting.abort(), PATIENCE_MS);
+  let waited = false;
   let started: Promise<T> | undefined;
+  const start = () => {
+    clearTimeout(timer);
+    return (started = work(waited));
+  };
   try {
-    await locks.request(name, { signal: waiting.signal }, () => {
-      clearTimeout(timer);
-      return (started = work());
-    });
+    await locks.request(name, { ifAvailable: true }, (lock) => (lock ? start() : void (waited = true)));
+    if (waited) await locks.request(name, { signal: waiting.signal }, start);
   } catch {
     // the wait ended, or this page may not use locks; an error of the work itself is thrown below
   } finally {
     clearTimeout(timer);
   }
-  return started ?? work();
+  return started ?? work(waited);
 }

@@ -2,9 +2,10 @@
  * The session of the signed-in user: kept, shared with other tabs, and renewed when a call needs it.
  *
  * One renewal: one flight per client → the Web Lock of the session, for three seconds at most → reload the storage: if
- * another tab has renewed, its session is the answer → `POST refresh` → reload the storage: if it changed meanwhile, its
- * session is the answer → commit. Only a refusal of the very token that is still stored ends the session. A failure of
- * the network, 429 and 5xx keep it, and the next try waits 1, 2, 4 … 30 seconds. Callbacks run outside of all this.
+ * another tab has renewed, its session is the answer (it may arrive half a second later than the lock) → `POST refresh`
+ * → reload the storage: if it changed meanwhile, its session is the answer → commit. Only a refusal of the very token
+ * that is still stored ends the session. A failure of the network, 429 and 5xx keep it, and the next try waits 1, 2, 4
+ * … 30 seconds. Callbacks run outside of all this.
  */
 
 import { readJson, writeJson } from "../json.js";
@@ -141,13 +142,18 @@ export class SessionKeeper {
 
   /** `old`: the access token that is not good enough. A session with another one was renewed by another tab. */
   #renew(old: string): Promise<string | null> {
-    const work = () => this.#renewAlone(old);
-    const begin = () => (this.storage.shared ? alone(this.storage.key, work) : work());
+    const work = (waited: boolean) => this.#renewAlone(old, waited);
+    const begin = () => (this.storage.shared ? alone(this.storage.key, work) : work(false));
     return (this.#flight ??= begin().finally(() => (this.#flight = undefined)));
   }
 
-  async #renewAlone(old: string): Promise<string | null> {
-    const stored = await this.#stored();
+  async #renewAlone(old: string, waited: boolean): Promise<string | null> {
+    let stored = await this.#stored();
+    // the session that the tab before has stored may arrive here later than its lock
+    for (let ms = 0; waited && stored?.access === old && ms < WINNER_MS; ms += 25) {
+      await sleep(25);
+      stored = await this.#stored();
+    }
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
     if (this.#pause?.refresh === stored.refresh && Date.now() < this.#pause.until) throw this.#pause.problem;
     let answer: SignedIn;
@@ -156,7 +162,7 @@ export class SessionKeeper {
     } catch (problem) {
       const ends = Problem.is(problem) && ENDING.includes(problem.code);
       // without a lock, another tab may have won: its session is on the way to the storage
-      if (ends && this.storage.shared) await new Promise((resolve) => setTimeout(resolve, WINNER_MS));
+      if (ends && this.storage.shared) await sleep(WINNER_MS);
       const now = await this.#stored();
       if (now?.refresh !== stored.refresh) return this.#adopt(now);
       if (ends) await this.#commit(null, "expired");
@@ -237,6 +243,10 @@ export class SessionKeeper {
       for (const [event, hear] of Object.entries(events)) globalThis.removeEventListener(event, hear);
     };
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
