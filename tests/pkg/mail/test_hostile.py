@@ -54,7 +54,8 @@ def hostile(chance: random.Random) -> ClaimedMail:
     """Return a mail as the database may have one, also of an older version."""
     address = f"{drawn(chance, 3)}@{chance.choice(DOMAINS)}"
     own = OwnSender(chance.choice(["", drawn(chance, 6)]), chance.choice(["", "post@bakery.example"]), "")
-    recipient = (email_or_none(address) or address) if chance.random() < 0.7 else "büro@bücher.example"
+    known = chance.choice(["büro@bücher.example", "office@bücher.example"])  # every server takes the second one
+    recipient = (email_or_none(address) or address) if chance.random() < 0.7 else known
     return mail(recipient=recipient, subject=drawn(chance, 8), project="p", sender=own)
 
 
