@@ -3,6 +3,16 @@
 import type { Call } from "./call.js";
 import { Problem } from "./problem.js";
 
+/** Runs `work` with the time and the signal of a call. @internal */
+export async function within<T>(call: Call, timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  const deadline = new Deadline(call, timeoutMs);
+  try {
+    return await work(deadline);
+  } finally {
+    deadline.done();
+  }
+}
+
 /** @internal */
 export class Deadline {
   readonly signal: AbortSignal;
@@ -25,10 +35,8 @@ export class Deadline {
       const detail = `No answer within ${this.timeoutMs} ms. Try again, or set a longer timeoutMs.`;
       return new Problem({ code: "timeout", detail }, { cause: error });
     }
-    // React Native's fetch throws such an error when its signal is aborted
-    if (error instanceof Error && /^(AbortError|Aborted)$/.test(`${error.name === "Error" ? error.message : error.name}`))
-      return aborted(error);
-    return undefined;
+    // React Native's fetch throws the second one when its signal is aborted
+    return /^(AbortError|Error: Aborted$)/.test(String(error)) ? aborted(error) : undefined;
   }
 
   /** Resolves after `ms`, or rejects when the call ends. */

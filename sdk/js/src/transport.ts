@@ -7,7 +7,7 @@
  */
 
 import type { Call, ClientOptions } from "./call.js";
-import { Deadline } from "./deadline.js";
+import { type Deadline, within } from "./deadline.js";
 import { readJson, writeJson } from "./json.js";
 import { invalidValue, Problem, type ProblemBody } from "./problem.js";
 import { pauseBefore } from "./retry.js";
@@ -52,36 +52,35 @@ export class Transport {
     } catch (cause) {
       throw invalidValue("url", `${JSON.stringify(url)} is no address such as https://api.example.com.`, cause);
     }
-    if (typeof key !== "string" || !key) throw invalidValue("publishableKey", "The key is missing.");
-    if (key.startsWith("sk_") && "document" in globalThis)
-      throw invalidValue("publishableKey", "This is a secret key. In a page, use the publishable key (pk_…).");
+    // a secret key would be read by everybody who has the page
+    if (typeof key !== "string" || !key || (key.startsWith("sk_") && "document" in globalThis))
+      throw invalidValue("publishableKey", "Use the publishable key, which begins with pk_.");
     this.origin = parsed.origin + parsed.pathname.replace(/\/+$/, "");
   }
 
   /** Sends a request and returns its JSON, or undefined if the answer has none. Throws a Problem. @internal */
   json<T>(wanted: Wanted, call: Call = {}, onHeaders?: (headers: Headers) => void): Promise<T> {
     return this.sent(wanted, call, async (response, text) => {
+      const answer = await text();
+      if (!response.ok) throw problemOf(response, answer);
       onHeaders?.(response.headers);
-      return parsed(response, await text()) as T;
+      return parsed(response, answer) as T;
     });
   }
 
-  /** Sends a request; `read` makes the value of a successful answer, within the time of the call. @internal */
-  async sent<T>(
+  /** Sends a request; `read` makes the value of an answer, within the time of the call. @internal */
+  sent<T>(
     wanted: Wanted,
     call: Call,
     read: (response: Response, text: () => Promise<string>) => Promise<T>,
   ): Promise<T> {
-    const deadline = this.deadline(call);
-    try {
+    return this.within(call, async (deadline) => {
       const body = wanted.body === undefined ? wanted.raw : writeJson(wanted.body);
       const retries = wanted.repeatable ? (call.retries ?? this.options.retries ?? RETRIES) : 0;
       for (let attempt = 0; ; attempt++) {
         try {
           const response = await this.#authorized(wanted, body, call, deadline);
-          const text = () => deadline.race(response.text());
-          if (!response.ok) throw problemOf(response, await text());
-          return await read(response, text);
+          return await read(response, () => deadline.race(response.text()));
         } catch (error) {
           const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
           const pause = attempt < retries ? pauseBefore(attempt, problem) : undefined;
@@ -89,26 +88,12 @@ export class Transport {
           await deadline.pause(pause);
         }
       }
-    } finally {
-      deadline.done();
-    }
+    });
   }
 
-  /** Sends a request and returns the answer as it is, whatever its status. The answer may stream after the time. @internal */
-  async raw(wanted: Wanted, call: Call): Promise<Response> {
-    const deadline = this.deadline(call);
-    try {
-      return await this.#authorized(wanted, wanted.raw, call, deadline);
-    } catch (error) {
-      throw deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
-    } finally {
-      deadline.done();
-    }
-  }
-
-  /** @internal */
-  deadline(call: Call): Deadline {
-    return new Deadline(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS);
+  /** Runs `work` within the time of one call. @internal */
+  within<T>(call: Call, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return within(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS, work);
   }
 
   /** Reports a problem that no call can throw. @internal */
@@ -156,8 +141,8 @@ export function path(...parts: string[]): string {
 
 /** Returns `?name=value&…` without what is undefined, or "". @internal */
 export function search(values: Record<string, string | number | boolean | null | undefined>): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null) as [string, string][];
+  return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 
 /** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
@@ -166,26 +151,22 @@ export function randomText(bytes = 16): string {
 }
 
 function parsed(response: Response, text: string): unknown {
-  if (!text) return undefined;
-  if (isJson(response)) {
-    try {
-      return readJson(text);
-    } catch (cause) {
-      throw unexpected(response, text, cause);
-    }
+  let cause;
+  try {
+    if (!text || isJson(response)) return text ? readJson(text) : undefined;
+  } catch (error) {
+    cause = error;
   }
-  throw unexpected(response, text);
+  throw unexpected(response, text, cause);
 }
 
 /** Returns the problem of an answer that is not successful. @internal */
 export function problemOf(response: Response, text: string): Problem {
   let body: unknown;
-  if (isJson(response)) {
-    try {
-      body = readJson(text);
-    } catch {
-      // the answer is then described by its status alone
-    }
+  try {
+    if (isJson(response)) body = readJson(text);
+  } catch {
+    // the answer is then described by its status alone
   }
   const after = Number.parseFloat(response.headers.get("Retry-After") ?? "");
   const retryAfterMs = after >= 0 ? after * 1000 : undefined;
@@ -205,9 +186,9 @@ function unexpected(response: Response, answer: unknown, cause?: unknown, retryA
   const detail = ofFunction
     ? `The function answered with status ${status}.`
     : `The answer is not from BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`;
+  const code = ofFunction ? "function_answer" : "unexpected_answer";
   const request_id = headers.get("X-Request-Id") ?? undefined;
-  const body: ProblemBody = { code: ofFunction ? "function_answer" : "unexpected_answer", status, detail, answer };
-  return new Problem(request_id ? { ...body, request_id } : body, { cause, retryAfterMs });
+  return new Problem({ code, status, detail, answer, request_id }, { cause, retryAfterMs });
 }
 
 /** @internal */

@@ -1,14 +1,14 @@
 /** The account of the end user: signing up, in and out, mails, factors, sessions. */
 
 import type { Call, Json } from "../call.js";
-import { invalidValue, Problem } from "../problem.js";
-import { type Credentials, path, search, type Transport } from "../transport.js";
+import { Problem } from "../problem.js";
+import { type Credentials, path, search, type Transport, type Wanted } from "../transport.js";
+import type { AwayCall, PopupCall } from "./away.js";
 import { Totp } from "./factors.js";
 import { Identities, Sessions } from "./lists.js";
-import { answerWithPasskey, Passkeys } from "./passkeys.js";
-import { newChallenge, takeVerifier } from "./pkce.js";
-import { AuthRequests } from "./requests.js";
-import { SessionKeeper } from "./session.js";
+import { Passkeys } from "./passkeys.js";
+import { AuthRequests, browser } from "./requests.js";
+import { isFresh, SessionKeeper } from "./session.js";
 import type {
   Activity,
   AuthListener,
@@ -24,15 +24,11 @@ import type {
   TotpSecret,
   User,
 } from "./types.js";
+import type { PasskeyOptions } from "./webauthn.js";
 
-/** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
-export interface AwayCall extends Call {
-  /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
-  redirectTo?: string | undefined;
-  navigate?: ((url: string) => unknown) | undefined;
-}
-
-type Options = { public_key: unknown };
+/** The address of a page to which a sign-in has come back. */
+const COMES_BACK = /[?&](code|token|error)=/;
+const WINDOW_FEATURES = "popup,width=500,height=700";
 
 export class Auth {
   readonly totp: Totp;
@@ -96,13 +92,8 @@ export class Auth {
    * const token = await client.auth.token();
    * ```
    */
-  async token(call: Call = {}): Promise<string | null> {
-    const deadline = this.#transport.deadline(call);
-    try {
-      return await deadline.race(this.#keeper.current());
-    } finally {
-      deadline.done();
-    }
+  token(call: Call = {}): Promise<string | null> {
+    return this.#transport.within(call, (deadline) => deadline.race(this.#keeper.current()));
   }
 
   /**
@@ -137,17 +128,18 @@ export class Auth {
    * ```
    */
   async signIn(how: SignIn, call?: SignInCall): Promise<User> {
-    if ("passkey" in how) return this.#signInByPasskey(call);
+    if ("passkey" in how) {
+      const credential = await this.#passkey("/login/passkey/options", {}, call);
+      return this.#requests.signIn("/login/passkey/verify", { credential }, call, false);
+    }
     if ("link" in how) return this.#requests.signIn("/login/link", { token: how.link }, call);
     if ("customToken" in how) return this.#requests.signIn("/login/custom-token", { token: how.customToken }, call, false);
     if ("anonymous" in how) {
       const { data, captcha } = how;
       return this.#requests.signIn("/anonymous", { data, captcha }, call, false);
     }
-    if ("phone" in how) return this.#requests.signIn("/login/phone", how, call);
-    return "code" in how
-      ? this.#requests.signIn("/login/code", how, call)
-      : this.#requests.signIn("/login", how, call, false);
+    const where = "phone" in how ? "/login/phone" : "code" in how ? "/login/code" : "/login";
+    return this.#requests.signIn(where, how, call, "code" in how);
   }
 
   /**
@@ -160,11 +152,9 @@ export class Auth {
    * ```
    */
   async secondFactor(challenge: string, factor: SecondFactor, call?: Call): Promise<User> {
-    const body: Record<string, unknown> = { challenge };
-    if ("code" in factor) body.code = factor.code;
-    else if ("recoveryCode" in factor) body.code = factor.recoveryCode;
-    else body.passkey = await answerWithPasskey(await this.#requests.post("/login/passkey/options", { challenge }, call), call);
-    return this.#requests.signIn("/login/second-factor", body, call, false);
+    const { code, recoveryCode = code, passkey } = factor as { code?: string; recoveryCode?: string; passkey?: true };
+    const proof = passkey && (await this.#passkey("/login/passkey/options", { challenge }, call));
+    return this.#requests.signIn("/login/second-factor", { challenge, code: recoveryCode, passkey: proof }, call, false);
   }
 
   /**
@@ -204,13 +194,17 @@ export class Auth {
 
   /**
    * Sends the browser to another service, such as Google. It comes back to `redirectTo`: call `finishRedirect` there.
+   * With `popup: true`, the service is in a window of its own, and the call returns the user. Call it at once in a
+   * click, because browsers block other windows. Throws `popup_blocked`, or `popup_closed` if the person closes it.
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  async signInWith(provider: string, { redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    await this.#leave(`/oauth${path(provider)}/start`, { redirectTo, navigate }, {}, call);
+  signInWith(provider: string, call: PopupCall): Promise<User>;
+  signInWith(provider: string, call?: AwayCall): Promise<void>;
+  signInWith(provider: string, call?: AwayCall | PopupCall): Promise<User | void> {
+    return this.#away(`/oauth${path(provider)}/start`, call);
   }
 
   /**
@@ -220,9 +214,13 @@ export class Auth {
    * await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
    * ```
    */
-  async linkWith(provider: string, { redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    const { ticket } = await this.#requests.send<{ ticket: string }>("POST", "/identities/link", { provider }, call);
-    await this.#leave(`/oauth${path(provider)}/start`, { redirectTo, navigate }, { link: ticket }, call);
+  linkWith(provider: string, call: PopupCall): Promise<User>;
+  linkWith(provider: string, call?: AwayCall): Promise<void>;
+  linkWith(provider: string, call?: AwayCall | PopupCall): Promise<User | void> {
+    return this.#away(`/oauth${path(provider)}/start`, call, async () => {
+      const answer = await this.#requests.send<{ ticket: string }>("POST", "/identities/link", { provider }, call);
+      return answer.ticket;
+    });
   }
 
   /**
@@ -232,31 +230,25 @@ export class Auth {
    * await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  async openSignInPage({ redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    await this.#leave("/ui", { redirectTo, navigate }, {}, call);
+  openSignInPage(call: PopupCall): Promise<User>;
+  openSignInPage(call?: AwayCall): Promise<void>;
+  openSignInPage(call?: AwayCall | PopupCall): Promise<User | void> {
+    return this.#away("/ui", call);
   }
 
   /**
    * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
-   * Without `url`, it reads the address of this page, and removes the code from it.
+   * Without `url`, it reads the address of this page, and removes the code from it. In a window of `popup: true`, it
+   * hands the code over, and closes the window.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
    * ```
    */
   async finishRedirect(url?: string, call?: SignInCall): Promise<User | null> {
-    const address = new URL(url ?? thisPage("url"));
-    const { searchParams } = address;
-    const [code, token, error] = ["code", "token", "error"].map((name) => searchParams.get(name));
-    if (!url) {
-      for (const name of ["code", "token", "error"]) searchParams.delete(name);
-      if (code || token || error) history.replaceState(history.state, "", address);
-    }
-    if (error) throw new Problem({ code: error, detail: `The sign-in failed (${error}). Try again.` });
-    if (token) return this.signIn({ link: token }, call);
-    if (!code) return null;
-    const verifier = await takeVerifier(this.#keeper.storage);
-    return this.#requests.signIn("/oauth/exchange", { code, verifier }, call);
+    const href = globalThis.location?.href;
+    if (!COMES_BACK.test(url ?? href ?? "?code=")) return null;
+    return (await browser()).finish(this.#requests, url, href, call);
   }
 
   /**
@@ -406,7 +398,7 @@ export class Auth {
    * ```
    */
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
-    const body = "passkey" in proof ? { passkey: await this.#proofByPasskey(call) } : proof;
+    const body = "passkey" in proof ? { passkey: await this.#passkey("/reauthenticate/options", undefined, call, "user") } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
     await this.#keeper.replaceAccess(answer.access_token, answer.expires_in);
   }
@@ -420,16 +412,14 @@ export class Auth {
    * ```
    */
   async signOut({ everywhere, ...call }: { everywhere?: boolean } & Call = {}): Promise<void> {
-    const tokens = await this.#keeper.end();
-    if (!tokens) return;
-    let { access } = tokens;
+    const kept = await this.#keeper.end();
+    if (!kept) return;
+    let token = kept.access;
     try {
-      if (!tokens.fresh) {
-        const body = { refresh_token: tokens.refresh };
-        access = (await this.#requests.post<SignedIn>("/refresh", body, call)).access_token;
-      }
-      const [method, where] = everywhere ? ["DELETE", "/sessions"] : ["POST", "/logout"];
-      await this.#requests.send(method!, where!, undefined, call, { token: access });
+      if (!isFresh(kept, 0))
+        token = (await this.#requests.post<SignedIn>("/refresh", { refresh_token: kept.refresh }, call)).access_token;
+      const [method, where] = everywhere ? (["DELETE", "/sessions"] as const) : (["POST", "/logout"] as const);
+      await this.#requests.send(method, where, undefined, call, { token });
     } catch (problem) {
       if (!Problem.is(problem) || problem.status !== 401) throw problem; // 401: the session had ended already
     }
@@ -490,21 +480,20 @@ export class Auth {
     this.#keeper.close();
   }
 
-  async #signInByPasskey(call?: SignInCall): Promise<User> {
-    const options = await this.#requests.post<Options>("/login/passkey/options", {}, call);
-    return this.#requests.signIn("/login/passkey/verify", { credential: await answerWithPasskey(options, call) }, call, false);
+  async #passkey(where: string, body: unknown, call?: Call, as: Wanted["as"] = "nobody"): Promise<unknown> {
+    const { answerWithPasskey } = await browser();
+    const options = await this.#requests.send<PasskeyOptions>("POST", where, body, call, as);
+    return answerWithPasskey(this.#requests, options, call);
   }
 
-  async #proofByPasskey(call?: Call): Promise<unknown> {
-    return answerWithPasskey(await this.#requests.send<Options>("POST", "/reauthenticate/options", undefined, call), call);
-  }
-
-  async #leave(where: string, { redirectTo, navigate }: AwayCall, more: { link?: string }, call: Call): Promise<void> {
-    if (call.signal?.aborted) this.#transport.deadline(call); // throws
-    const code_challenge = await newChallenge(this.#keeper.storage);
-    const asked = { key: this.#transport.key, redirect_to: redirectTo ?? thisPage("redirectTo").split(/[?#]/)[0], code_challenge };
-    const url = `${this.#transport.origin}/v1/auth${where}${search({ ...asked, ...more })}`;
-    await (navigate ?? ((to) => location.assign(to)))(url);
+  async #away(where: string, call: AwayCall | PopupCall = {}, ticket?: () => Promise<string>): Promise<never> {
+    // at once, within the click: browsers block a window that is opened later
+    const shown = "popup" in call ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
+    try {
+      return (await (await browser()).leave(this.#requests, where, call, shown, await ticket?.())) as never;
+    } finally {
+      shown?.close();
+    }
   }
 
   #mailed(where: string, email: string, { redirectTo, captcha, ...call }: MailCall): Promise<void> {
@@ -524,9 +513,4 @@ export class Auth {
     await this.ready;
     if (this.user) await this.reload(call);
   }
-}
-
-function thisPage(name: string): string {
-  if (!globalThis.location) throw invalidValue(name, "This program is not a page, so name the address.");
-  return location.href;
 }

@@ -1,10 +1,24 @@
 import type { Call } from "../call.js";
+import { Problem } from "../problem.js";
 import type { Transport, Wanted } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
+/** Loads the parts that only pages with a person need. @internal */
+export async function browser(): Promise<typeof import("./browser.js")> {
+  try {
+    return await import("./browser.js");
+  } catch (cause) {
+    const detail = "A part of bunbase-js could not be loaded. Check the connection, or load the page again.";
+    throw new Problem({ code: "network", detail }, { cause });
+  }
+}
+
 /** Requests below `/v1/auth`. GET is repeated when it fails; everything else is sent once. @internal */
 export class AuthRequests {
+  /** For the parts that are loaded later: without imports of their own, they add no request and no second copy. */
+  readonly Problem = Problem;
+
   constructor(
     readonly transport: Transport,
     readonly keeper: SessionKeeper,

@@ -9,7 +9,7 @@
  */
 
 import { readJson, writeJson } from "../json.js";
-import { Problem, type ProblemBody } from "../problem.js";
+import { Problem } from "../problem.js";
 import type { Transport } from "../transport.js";
 import { alone } from "./lock.js";
 import { GuardedStorage } from "./storage.js";
@@ -53,7 +53,7 @@ export class SessionKeeper {
   #flight: Promise<string | null> | undefined;
   #pause: Pause | undefined;
   #listeners = new Set<{ hear: AuthListener; started: boolean }>();
-  #unwatch = () => {};
+  #watching: AbortController | undefined;
 
   constructor(readonly transport: Transport) {
     const { options, origin, key } = transport;
@@ -91,9 +91,9 @@ export class SessionKeeper {
   }
 
   /** Begins the session of an answer to a sign-in. */
-  async begin(answer: SignedIn, why: Why = "signed_in"): Promise<User> {
+  async begin(answer: SignedIn): Promise<User> {
     await this.ready;
-    await this.#commit(keptFrom(answer), why);
+    await this.#commit(keptFrom(answer), "signed_in");
     return answer.user;
   }
 
@@ -111,11 +111,11 @@ export class SessionKeeper {
   }
 
   /** Forgets the session on this device. Returns the tokens that it had. */
-  async end(why: Why = "signed_out"): Promise<{ access: string; refresh: string; fresh: boolean } | null> {
+  async end(): Promise<Kept | null> {
     await this.ready;
     const kept = this.#kept;
-    if (kept) await this.#commit(null, why);
-    return kept && { access: kept.access, refresh: kept.refresh, fresh: isFresh(kept, 0) };
+    if (kept) await this.#commit(null, "signed_out");
+    return kept;
   }
 
   /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
@@ -136,7 +136,8 @@ export class SessionKeeper {
   }
 
   close(): void {
-    this.#unwatch();
+    this.#watching?.abort();
+    this.#watching = undefined;
     this.#listeners.clear();
   }
 
@@ -181,8 +182,7 @@ export class SessionKeeper {
     const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, as: "nobody", repeatable: true } as const;
     const answer = await this.transport.json<SignedIn | undefined>(wanted);
     if (answer?.access_token) return answer;
-    const body: ProblemBody = { code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer };
-    throw new Problem(body);
+    throw new Problem({ code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer });
   }
 
   #pauseAfter(refresh: string, problem: unknown): void {
@@ -207,7 +207,7 @@ export class SessionKeeper {
     this.#kept = kept;
     await this.storage.save(kept && writeJson(kept));
     this.#emit(why);
-    if (this.#listening) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
+    if (this.#watching) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
   }
 
   #emit(why: Why): void {
@@ -226,8 +226,6 @@ export class SessionKeeper {
     });
   }
 
-  #listening = false;
-
   /** Follows other tabs, other clients of this page, and the return of the network. */
   #watch(name: string): void {
     const follow = async (event: Event) => {
@@ -235,13 +233,9 @@ export class SessionKeeper {
       if (mine) this.#adopt(await this.#stored());
     };
     const online = () => (this.#pause = undefined);
-    const events = { storage: follow, bunbase: follow, online };
-    for (const [event, hear] of Object.entries(events)) globalThis.addEventListener(event, hear);
-    this.#listening = true;
-    this.#unwatch = () => {
-      this.#listening = false;
-      for (const [event, hear] of Object.entries(events)) globalThis.removeEventListener(event, hear);
-    };
+    const { signal } = (this.#watching = new AbortController());
+    for (const [event, hear] of Object.entries({ storage: follow, bunbase: follow, online }))
+      globalThis.addEventListener(event, hear, { signal });
   }
 }
 
@@ -249,7 +243,8 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
+/** @internal */
+export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
 }

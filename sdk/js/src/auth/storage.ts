@@ -4,6 +4,7 @@
  */
 
 import type { ClientOptions, SessionStorage } from "../call.js";
+import { within } from "../deadline.js";
 import { Problem } from "../problem.js";
 
 const PATIENCE_MS = 2000;
@@ -44,7 +45,9 @@ export class GuardedStorage {
     if (!this.#inner) return this.#memory.get(key) ?? null;
     try {
       const answer = use(this.#inner);
-      return answer instanceof Promise ? within(answer).catch((error) => this.#giveUp(key, error)) : answer;
+      return answer instanceof Promise
+        ? within({}, PATIENCE_MS, (deadline) => deadline.race(answer)).catch((error) => this.#giveUp(key, error))
+        : answer;
     } catch (error) {
       return this.#giveUp(key, error);
     }
@@ -75,9 +78,3 @@ function pageStorage(): SessionStorage | null {
   }
 }
 
-function within<T>(work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}

@@ -1,0 +1,82 @@
+/** Sign-ins that go on at another page: another service, the sign-in page, or the link of a mail. */
+
+import type { Call } from "../call.js";
+import { challengeOf, keepVerifier, newVerifier, takeVerifier } from "./pkce.js";
+import { answerOfWindow, handOver, refused, WINDOW } from "./popup.js";
+import type { AuthRequests } from "./requests.js";
+import type { SignInCall, User } from "./types.js";
+
+const MARKS = ["code", "token", "error", WINDOW];
+
+/** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
+export interface AwayCall extends Call {
+  /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
+  redirectTo?: string | undefined;
+  navigate?: ((url: string) => unknown) | undefined;
+}
+
+/**
+ * Options of a sign-in in a window, which comes back to `redirectTo`, a page of the same origin that calls
+ * `finishRedirect`. `timeoutMs`: the time that the person has, by default ten minutes.
+ */
+export interface PopupCall extends Call {
+  popup: true;
+  redirectTo?: string | undefined;
+}
+
+let finished: string | undefined;
+
+/** Goes to `where`, or lets `shown` go there and returns the user who has signed in. @internal */
+export async function leave(
+  requests: AuthRequests,
+  where: string,
+  { redirectTo = thisPage(requests, "redirectTo").split(/[?#]/)[0]!, ...call }: AwayCall | PopupCall,
+  shown: Window | null | undefined,
+  link?: string,
+): Promise<User | void> {
+  const { transport } = requests;
+  const verifier = newVerifier();
+  const asked = { key: transport.key, code_challenge: await challengeOf(verifier), ...(link && { link }) };
+  const address = (redirect_to: string) =>
+    `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
+  if ("popup" in call) {
+    const code = await answerOfWindow(requests, shown, redirectTo, address, call);
+    return requests.signIn("/oauth/exchange", { code, verifier }, { signal: call.signal });
+  }
+  if (call.signal?.aborted) return transport.within(call, async () => {}); // throws
+  await keepVerifier(requests.keeper.storage, verifier);
+  await ((call as AwayCall).navigate ?? ((to) => location.assign(to)))(address(redirectTo));
+}
+
+/** `given`: the address, if it is not that of this page. @internal */
+export async function finish(
+  requests: AuthRequests,
+  given: string | undefined,
+  href: string | undefined,
+  call?: SignInCall,
+): Promise<User | null> {
+  const from = given ?? href ?? thisPage(requests, "url");
+  if (!given && finished === from) return null; // it was called twice, as in strict mode of React
+  const address = new URL(from);
+  const { searchParams } = address;
+  const [code, token, error, name] = MARKS.map((mark) => {
+    const value = searchParams.get(mark);
+    searchParams.delete(mark);
+    return value;
+  });
+  if (!given) {
+    finished = from;
+    if (location.href === from) history.replaceState(history.state, "", address);
+  }
+  if (name) return handOver(requests, name, { code, error });
+  if (error) throw refused(requests, error);
+  if (token) return requests.signIn("/login/link", { token }, call);
+  if (!code) return null;
+  return requests.signIn("/oauth/exchange", { code, verifier: await takeVerifier(requests.keeper.storage) }, call);
+}
+
+function thisPage({ Problem }: AuthRequests, path: string): string {
+  const detail = `${path}: This program is not a page, so name the address.`;
+  if (!globalThis.location) throw new Problem({ code: "invalid_value", detail, errors: [{ path, message: detail }] });
+  return location.href;
+}
