@@ -46,23 +46,23 @@ function byMark(_key: string, value: unknown): unknown {
 function written(value: unknown, path: string, level: number): string | undefined {
   const type = typeof value;
   if (type === "function" || type === "symbol") throw unsendable(path, type);
-  if (type === "bigint") return String(value);
+  if (type === "bigint") return `${value}`;
   if (type === "number") {
-    if (!Number.isFinite(value)) throw invalidValue(path, `JSON has no ${value}. Send a number, or null.`);
+    if (!Number.isFinite(value)) throw unsendable(path, value);
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) return (value as number).toExponential();
   }
   return type === "object" && value ? writtenObject(value, path, level) : JSON.stringify(value);
 }
 
 function writtenObject(value: object, path: string, level: number): string | undefined {
-  if (level > MAX_LEVELS) throw invalidValue(path, `A value may have at most ${MAX_LEVELS} levels. Is it circular?`);
-  if (value instanceof Date && Number.isNaN(value.getTime())) throw invalidValue(path, "This date is not valid.");
+  if (level > MAX_LEVELS) throw invalidValue(path, `It has more than ${MAX_LEVELS} levels. Is it circular?`);
+  if (value instanceof Date && Number.isNaN(value.getTime())) throw unsendable(path, value);
   if ("toJSON" in value && typeof value.toJSON === "function") return written(value.toJSON(), path, level + 1);
   const below = (name: string | number, member: unknown) => written(member, `${path}/${pointer(`${name}`)}`, level + 1);
   if (Array.isArray(value)) {
     const items = Array.from(value, (item, index) => {
       const text = below(index, item);
-      if (text === undefined) throw invalidValue(`${path}/${index}`, "A list cannot hold undefined. Send null.");
+      if (text === undefined) throw unsendable(`${path}/${index}`, item);
       return text;
     });
     return `[${items}]`;
@@ -78,8 +78,9 @@ function writtenObject(value: object, path: string, level: number): string | und
   return `{${members}}`;
 }
 
-function unsendable(path: string, kind: string): Problem {
-  return invalidValue(path, `A ${kind} cannot be sent. Send a plain object or a list.`);
+/** `what`: a value, or the name of its kind. */
+function unsendable(path: string, what: unknown): Problem {
+  return invalidValue(path, `JSON has no ${what}. Send null, or another value.`);
 }
 
 function pointer(name: string): string {

@@ -31,8 +31,8 @@ export interface Wanted {
   /** A body that is sent as it is, in place of `body`. */
   raw?: BodyInit | null | undefined;
   headers?: Record<string, string> | undefined;
-  /** `user`: the token of the signed-in user is sent. Another text is itself the token. */
-  as?: "user" | "nobody" | { token: string };
+  /** Sent in place of the token of the signed-in user. With null, no token is sent. */
+  token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
 }
@@ -50,7 +50,7 @@ export class Transport {
     try {
       parsed = new URL(url);
     } catch (cause) {
-      throw invalidValue("url", `${JSON.stringify(url)} is no address such as https://api.example.com.`, cause);
+      throw invalidValue("url", "Use an address such as https://api.example.com.", cause);
     }
     // a secret key would be read by everybody who has the page
     if (typeof key !== "string" || !key || (key.startsWith("sk_") && "document" in globalThis))
@@ -61,10 +61,10 @@ export class Transport {
   /** Sends a request and returns its JSON, or undefined if the answer has none. Throws a Problem. @internal */
   json<T>(wanted: Wanted, call: Call = {}, onHeaders?: (headers: Headers) => void): Promise<T> {
     return this.sent(wanted, call, async (response, text) => {
-      const answer = await text();
-      if (!response.ok) throw problemOf(response, answer);
+      const answer = answerOf(response, await text());
+      if (answer instanceof Problem) throw answer;
       onHeaders?.(response.headers);
-      return parsed(response, answer) as T;
+      return answer as T;
     });
   }
 
@@ -103,27 +103,26 @@ export class Transport {
   }
 
   async #authorized(wanted: Wanted, body: unknown, call: Call, deadline: Deadline): Promise<Response> {
-    const { as = "user" } = wanted;
-    let token = typeof as === "object" ? as.token : null;
-    if (as === "user" && this.credentials) token = await deadline.race(this.credentials.current());
+    const { credentials } = this;
+    const ofUser = credentials && wanted.token === undefined;
+    const token = ofUser ? await deadline.race(credentials.current()) : wanted.token;
     const response = await this.#fetch(wanted, body, call, deadline, token);
-    if (response.status !== 401 || as !== "user" || !token || body instanceof ReadableStream) return response;
-    const problem = problemOf(response, await deadline.race(response.clone().text()));
-    if (problem.code !== "token_expired" && problem.code !== "invalid_token") return response;
-    token = await deadline.race(this.credentials!.renewed(token));
-    return token ? this.#fetch(wanted, body, call, deadline, token) : response;
+    if (response.status !== 401 || !ofUser || !token || isStream(body)) return response;
+    const problem = answerOf(response, await deadline.race(response.clone().text()));
+    if (!Problem.is(problem, "token_expired", "invalid_token")) return response;
+    const renewed = await deadline.race(credentials.renewed(token));
+    return renewed ? this.#fetch(wanted, body, call, deadline, renewed) : response;
   }
 
-  #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token: string | null): Promise<Response> {
-    const headers: Record<string, string> = { ...this.options.headers, ...wanted.headers, ...call.headers };
-    headers["X-Bunbase-Key"] = this.key;
+  #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token?: string | null): Promise<Response> {
+    const { method, path, headers: own } = wanted;
+    const headers: Record<string, string> = { ...this.options.headers, ...own, ...call.headers, "X-Bunbase-Key": this.key };
     if (token) headers.Authorization = `Bearer ${token}`;
     if (wanted.body !== undefined) headers["Content-Type"] = "application/json";
-    const init: RequestInit = { method: wanted.method, headers, signal };
-    if (body !== undefined && body !== null) init.body = body as BodyInit;
-    if (body instanceof ReadableStream) Object.assign(init, { duplex: "half" }); // Node and Chromium ask for it
+    // Node and Chromium ask for `duplex` if the body is a stream
+    const init = { method, headers, signal, body, duplex: "half" } as RequestInit;
     // read at each call, so that programs that watch fetch see every request
-    return (this.options.fetch ?? globalThis.fetch)(this.origin + wanted.path, init);
+    return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
   #unreachable(cause: unknown): Problem {
@@ -146,49 +145,38 @@ export function search(values: Record<string, string | number | boolean | null |
 }
 
 /** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
-export function randomText(bytes = 16): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function randomText(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-function parsed(response: Response, text: string): unknown {
-  let cause;
+/** Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. @internal */
+export function answerOf(response: Response, text: string): unknown {
+  const { ok, status, headers } = response;
+  let value: unknown;
+  let cause: unknown;
   try {
-    if (!text || isJson(response)) return text ? readJson(text) : undefined;
+    if (text && isJson(response)) value = readJson(text);
   } catch (error) {
     cause = error;
   }
-  throw unexpected(response, text, cause);
-}
-
-/** Returns the problem of an answer that is not successful. @internal */
-export function problemOf(response: Response, text: string): Problem {
-  let body: unknown;
-  try {
-    if (isJson(response)) body = readJson(text);
-  } catch {
-    // the answer is then described by its status alone
-  }
-  const after = Number.parseFloat(response.headers.get("Retry-After") ?? "");
-  const retryAfterMs = after >= 0 ? after * 1000 : undefined;
-  const { status } = response;
-  if (isProblem(body)) return new Problem({ ...body, status }, { retryAfterMs });
-  return unexpected(response, body ?? text, undefined, retryAfterMs);
-}
-
-function isProblem(body: unknown): body is ProblemBody {
-  return typeof body === "object" && body !== null && "code" in body && typeof body.code === "string";
-}
-
-function unexpected(response: Response, answer: unknown, cause?: unknown, retryAfterMs?: number): Problem {
-  const { status, headers } = response;
-  const type = headers.get("Content-Type") ?? "no type";
-  const ofFunction = headers.has("X-Bunbase-Function-Version");
-  const detail = ofFunction
-    ? `The function answered with status ${status}.`
-    : `The answer is not from BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`;
-  const code = ofFunction ? "function_answer" : "unexpected_answer";
+  if (ok && (value !== undefined || !text)) return value;
+  const after = Number.parseFloat(headers.get("Retry-After") ?? "");
+  const options = { cause, retryAfterMs: after >= 0 ? after * 1000 : undefined };
+  if (!ok && isProblem(value)) return new Problem({ ...value, status }, options);
+  const [code, detail] = headers.has("X-Bunbase-Function-Version")
+    ? ["function_answer", `The function answered with status ${status}.`]
+    : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${headers.get("Content-Type")}. Is a proxy or a login page in between?`];
   const request_id = headers.get("X-Request-Id") ?? undefined;
-  return new Problem({ code, status, detail, answer, request_id }, { cause, retryAfterMs });
+  return new Problem({ code, status, detail, answer: value ?? text, request_id }, options);
+}
+
+/** React Native has no `ReadableStream` to compare with. */
+function isStream(body: unknown): boolean {
+  return Boolean((body as ReadableStream | undefined)?.getReader);
+}
+
+function isProblem(value: unknown): value is ProblemBody {
+  return typeof (value as ProblemBody | null)?.code === "string";
 }
 
 /** @internal */

@@ -2,7 +2,7 @@
 
 import type { Call, Json } from "../call.js";
 import { Problem } from "../problem.js";
-import { type Credentials, path, search, type Transport, type Wanted } from "../transport.js";
+import { type Credentials, path, search, type Transport } from "../transport.js";
 import type { AwayCall, PopupCall } from "./away.js";
 import { Totp } from "./factors.js";
 import { Identities, Sessions } from "./lists.js";
@@ -28,7 +28,7 @@ import type { PasskeyOptions } from "./webauthn.js";
 
 /** The address of a page to which a sign-in has come back. */
 const COMES_BACK = /[?&](code|token|error)=/;
-const WINDOW_FEATURES = "popup,width=500,height=700";
+const WINDOW_FEATURES = "width=500,height=700";
 
 export class Auth {
   readonly totp: Totp;
@@ -189,7 +189,7 @@ export class Auth {
    * ```
    */
   async providers(call?: Call): Promise<Provider[]> {
-    return (await this.#requests.send<{ items: Provider[] }>("GET", "/providers", undefined, call, "nobody")).items;
+    return (await this.#requests.send<{ items: Provider[] }>("GET", "/providers", undefined, call, null)).items;
   }
 
   /**
@@ -330,7 +330,7 @@ export class Auth {
    * ```
    */
   changeEmail(email: string, call?: Call): Promise<void> {
-    return this.#asked("/email", { email }, call ?? {}, "user");
+    return this.#asked("/email", { email }, call, false);
   }
 
   /**
@@ -354,7 +354,7 @@ export class Auth {
    * ```
    */
   changePhone(phone: string, { language, ...call }: Call & { language?: string } = {}): Promise<void> {
-    return this.#asked("/phone/change", { phone, language }, call, "user");
+    return this.#asked("/phone/change", { phone, language }, call, false);
   }
 
   /**
@@ -398,7 +398,7 @@ export class Auth {
    * ```
    */
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
-    const body = "passkey" in proof ? { passkey: await this.#passkey("/reauthenticate/options", undefined, call, "user") } : proof;
+    const body = "passkey" in proof ? { passkey: await this.#passkey("/reauthenticate/options", undefined, call, false) } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
     await this.#keeper.replaceAccess(answer.access_token, answer.expires_in);
   }
@@ -419,7 +419,7 @@ export class Auth {
       if (!isFresh(kept, 0))
         token = (await this.#requests.post<SignedIn>("/refresh", { refresh_token: kept.refresh }, call)).access_token;
       const [method, where] = everywhere ? (["DELETE", "/sessions"] as const) : (["POST", "/logout"] as const);
-      await this.#requests.send(method, where, undefined, call, { token });
+      await this.#requests.send(method, where, undefined, call, token);
     } catch (problem) {
       if (!Problem.is(problem) || problem.status !== 401) throw problem; // 401: the session had ended already
     }
@@ -480,9 +480,9 @@ export class Auth {
     this.#keeper.close();
   }
 
-  async #passkey(where: string, body: unknown, call?: Call, as: Wanted["as"] = "nobody"): Promise<unknown> {
+  async #passkey(where: string, body: unknown, call?: Call, byNobody = true): Promise<unknown> {
     const { answerWithPasskey } = await browser();
-    const options = await this.#requests.send<PasskeyOptions>("POST", where, body, call, as);
+    const options = await this.#requests.send<PasskeyOptions>("POST", where, body, call, byNobody ? null : undefined);
     return answerWithPasskey(this.#requests, options, call);
   }
 
@@ -500,8 +500,8 @@ export class Auth {
     return this.#asked(where, { email, redirect_to: redirectTo, captcha }, call);
   }
 
-  async #asked(where: string, body: unknown, call: Call, as: "user" | "nobody" = "nobody"): Promise<void> {
-    await this.#requests.send("POST", where, body, call, as);
+  async #asked(where: string, body: unknown, call?: Call, byNobody = true): Promise<void> {
+    await this.#requests.send("POST", where, body, call, byNobody ? null : undefined);
   }
 
   async #changed(method: string, where: string, body: unknown, call?: Call): Promise<User> {

@@ -1,6 +1,6 @@
 import type { Call } from "../call.js";
 import { Problem } from "../problem.js";
-import type { Transport, Wanted } from "../transport.js";
+import type { Transport } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
@@ -24,14 +24,13 @@ export class AuthRequests {
     readonly keeper: SessionKeeper,
   ) {}
 
-  send<T>(method: string, path: string, body?: unknown, call?: Call, as: Wanted["as"] = "user"): Promise<T> {
-    const wanted = { method, path: `/v1/auth${path}`, body, as, repeatable: method === "GET" };
-    return this.transport.json<T>(wanted, call);
+  send<T>(method: string, path: string, body?: unknown, call?: Call, token?: string | null): Promise<T> {
+    return this.transport.json<T>({ method, path: `/v1/auth${path}`, body, token, repeatable: method === "GET" }, call);
   }
 
   /** Sends a request that needs no user. */
   post<T>(path: string, body: unknown, call?: Call): Promise<T> {
-    return this.send("POST", path, body, call, "nobody");
+    return this.send("POST", path, body, call, null);
   }
 
   /** Sends a sign-in, and begins the session of its answer. An anonymous user becomes the user who signs in. */
@@ -42,6 +41,6 @@ export class AuthRequests {
   async answer(path: string, body: unknown, call: SignInCall = {}, upgrades = true): Promise<SignedIn> {
     await this.keeper.ready;
     const upgrade = upgrades && call.upgrade !== false && this.keeper.user?.anonymous === true;
-    return this.send("POST", path, body, call, upgrade ? "user" : "nobody");
+    return this.send("POST", path, body, call, upgrade ? undefined : null);
   }
 }

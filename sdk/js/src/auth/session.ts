@@ -17,6 +17,7 @@ import type { AuthListener, SignedIn, User, Why } from "./types.js";
 
 const LEEWAY_MS = 30_000;
 const CLOCK_PATIENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const WINNER_MS = 500;
 /** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
@@ -156,39 +157,37 @@ export class SessionKeeper {
       stored = await this.#stored();
     }
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
-    if (this.#pause?.refresh === stored.refresh && Date.now() < this.#pause.until) throw this.#pause.problem;
-    let answer: SignedIn;
+    const { refresh } = stored;
+    const pause = this.#pause?.refresh === refresh ? this.#pause : undefined;
+    if (pause && Date.now() < pause.until) throw pause.problem;
+    let [answer, problem]: [SignedIn?, unknown?] = [];
     try {
-      answer = await this.#refresh(stored.refresh);
-    } catch (problem) {
-      const ends = Problem.is(problem) && ENDING.includes(problem.code);
-      // without a lock, another tab may have won: its session is on the way to the storage
-      if (ends && this.storage.shared) await sleep(WINNER_MS);
-      const now = await this.#stored();
-      if (now?.refresh !== stored.refresh) return this.#adopt(now);
-      if (ends) await this.#commit(null, "expired");
-      else this.#pauseAfter(stored.refresh, problem);
-      throw problem;
+      answer = await this.#refresh(refresh);
+    } catch (error) {
+      problem = error;
     }
+    const ends = Problem.is(problem, ...ENDING);
+    // without a lock, another tab may have won: its session is on the way to the storage
+    if (ends && this.storage.shared) await sleep(WINNER_MS);
     const now = await this.#stored();
-    if (now?.refresh !== stored.refresh) return this.#adopt(now);
-    this.#pause = undefined;
-    await this.#commit(keptFrom(answer), "refreshed");
-    return answer.access_token;
+    if (now?.refresh !== refresh) return this.#adopt(now);
+    if (answer) {
+      this.#pause = undefined;
+      await this.#commit(keptFrom(answer), "refreshed");
+      return answer.access_token;
+    }
+    const ms = Math.min((pause?.ms ?? FIRST_PAUSE_MS / 2) * 2, LONGEST_PAUSE_MS);
+    if (ends) await this.#commit(null, "expired");
+    else this.#pause = { refresh, ms, until: Date.now() + ms, problem };
+    throw problem;
   }
 
   /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
   async #refresh(refresh_token: string): Promise<SignedIn> {
-    const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, as: "nobody", repeatable: true } as const;
+    const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, token: null, repeatable: true };
     const answer = await this.transport.json<SignedIn | undefined>(wanted);
     if (answer?.access_token) return answer;
     throw new Problem({ code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer });
-  }
-
-  #pauseAfter(refresh: string, problem: unknown): void {
-    const last = this.#pause?.refresh === refresh ? this.#pause.ms : 500;
-    const ms = Math.min(last * 2, LONGEST_PAUSE_MS);
-    this.#pause = { refresh, ms, until: Date.now() + ms, problem };
   }
 
   async #stored(): Promise<Kept | null> {

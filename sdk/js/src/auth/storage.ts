@@ -61,7 +61,7 @@ export class GuardedStorage {
 
   #giveUp(key: string, cause: unknown): string | null {
     if (this.#inner) {
-      const detail = "The storage of the session failed, so this session ends with the page.";
+      const detail = "The storage failed, so the session ends with the page.";
       this.report(new Problem({ code: "storage_failed", detail }, { cause }));
     }
     this.#inner = null;

@@ -201,7 +201,7 @@ export class Collection<C extends CollectionTypes> {
 
   #path(id?: string): string {
     if (id === undefined) return `/v1/data${path(this.name)}`;
-    if (typeof id !== "string" || !id) throw invalidValue("id", "The id of a document is a text that is not empty.");
+    if (typeof id !== "string" || !id) throw invalidValue("id", "An id is a text that is not empty.");
     return `/v1/data${path(this.name, id)}`;
   }
 

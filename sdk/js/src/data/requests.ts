@@ -37,7 +37,7 @@ export class DataRequests {
         try {
           return await work({ ...call, signal: deadline.signal, timeoutMs: Infinity });
         } catch (problem) {
-          if (attempt >= attempts || !Problem.is(problem, "stale_revision")) throw deadline.ended(problem) ?? problem;
+          if (attempt >= attempts || !Problem.is(problem, "stale_revision")) throw problem;
           await deadline.pause(20 * 2 ** attempt * Math.random());
         }
       }

@@ -86,7 +86,7 @@ export class Verifier {
 
   async #fetch(call: Call): Promise<void> {
     const path = `/v1/auth/jwks.json${search({ project: this.#project })}`;
-    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, as: "nobody", repeatable: true }, call);
+    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, token: null, repeatable: true }, call);
     this.#fetchedAt = Date.now();
     this.#keys.clear();
     for (const key of keys) {
