@@ -53,19 +53,17 @@ export class SessionKeeper {
   #kept: Kept | null = null;
   #flight: Promise<string | null> | undefined;
   #pause: Pause | undefined;
-  #listeners = new Set<{ hear: AuthListener; started: boolean }>();
+  #listeners = new Set<(why: Why) => void>();
   #watching: AbortController | undefined;
 
   constructor(readonly transport: Transport) {
     const { options, origin, key } = transport;
-    const name = options.storageKey ?? `bunbase:${origin.replace(/^https?:\/\//, "")}:${key}`;
+    const name = options.storageKey ?? `bunbase:${origin}:${key}`;
     this.storage = new GuardedStorage(options, name, (problem) => transport.report(problem));
     const loaded = this.storage.load();
-    if (loaded instanceof Promise) this.ready = loaded.then((text) => void (this.#kept = keptOf(text)));
-    else {
-      this.#kept = keptOf(loaded); // a page then shows its user at the first paint
-      this.ready = Promise.resolve();
-    }
+    const take = (text: string | null) => void (this.#kept = keptOf(text));
+    // if the storage answers at once, a page shows its user at the first paint
+    this.ready = loaded instanceof Promise ? loaded.then(take) : Promise.resolve(take(loaded));
     if (this.storage.shared && "document" in globalThis) this.#watch(name);
   }
 
@@ -121,7 +119,18 @@ export class SessionKeeper {
 
   /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
   listen(hear: AuthListener, signal?: AbortSignal): () => void {
-    const listener = { hear, started: false };
+    let started = false;
+    const listener = (why: Why) => {
+      const { user } = this;
+      if (!started) return;
+      queueMicrotask(async () => {
+        try {
+          if (this.#listeners.has(listener)) await hear(user, why);
+        } catch (error) {
+          console.error("bunbase-js: a callback of onChange failed.", error);
+        }
+      });
+    };
     const stop = () => {
       this.#listeners.delete(listener);
       signal?.removeEventListener("abort", stop);
@@ -130,8 +139,8 @@ export class SessionKeeper {
     this.#listeners.add(listener);
     signal?.addEventListener("abort", stop);
     void this.ready.then(() => {
-      listener.started = true;
-      this.#call(listener, "initial");
+      started = true;
+      listener("initial");
     });
     return stop;
   }
@@ -187,7 +196,7 @@ export class SessionKeeper {
     const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, token: null, repeatable: true };
     const answer = await this.transport.json<SignedIn | undefined>(wanted);
     if (answer?.access_token) return answer;
-    throw new Problem({ code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer });
+    throw new Problem({ code: "unexpected_answer", detail: "The answer has no tokens.", answer });
   }
 
   async #stored(): Promise<Kept | null> {
@@ -198,7 +207,7 @@ export class SessionKeeper {
   #adopt(kept: Kept | null): string | null {
     const before = this.#kept;
     this.#kept = kept;
-    if (before?.user.id !== kept?.user.id || before?.refresh !== kept?.refresh) this.#emit("other_tab");
+    if (before?.refresh !== kept?.refresh) this.#emit("other_tab");
     return kept?.access ?? null;
   }
 
@@ -210,26 +219,14 @@ export class SessionKeeper {
   }
 
   #emit(why: Why): void {
-    for (const listener of this.#listeners) if (listener.started) this.#call(listener, why);
-  }
-
-  #call(listener: { hear: AuthListener }, why: Why): void {
-    const { user } = this;
-    queueMicrotask(async () => {
-      if (!this.#listeners.has(listener as never)) return;
-      try {
-        await listener.hear(user, why);
-      } catch (error) {
-        console.error("bunbase-js: a callback of onChange failed.", error);
-      }
-    });
+    for (const listener of this.#listeners) listener(why);
   }
 
   /** Follows other tabs, other clients of this page, and the return of the network. */
   #watch(name: string): void {
     const follow = async (event: Event) => {
-      const mine = event instanceof StorageEvent ? event.key === name || event.key === null : (event as CustomEvent).detail !== this;
-      if (mine) this.#adopt(await this.#stored());
+      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // without a key, the storage was cleared
+      if ((key === name || !key) && detail !== this) this.#adopt(await this.#stored());
     };
     const online = () => (this.#pause = undefined);
     const { signal } = (this.#watching = new AbortController());

@@ -70,9 +70,9 @@ export class GuardedStorage {
 }
 
 function pageStorage(): SessionStorage | null {
-  if (!("document" in globalThis)) return null; // on a server, one storage would be shared by all its users
   try {
-    return globalThis.localStorage ?? null;
+    // on a server, one storage would be shared by all its users
+    return "document" in globalThis ? (localStorage ?? null) : null;
   } catch {
     return null; // the page may not use it, for example in a sandboxed frame
   }
