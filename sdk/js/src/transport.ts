@@ -138,12 +138,6 @@ export function path(...parts: string[]): string {
   return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
 }
 
-/** Returns `?name=value&…` without what is undefined, or "". @internal */
-export function search(values: Record<string, string | number | boolean | null | undefined>): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null) as [string, string][];
-  return given.length ? `?${new URLSearchParams(given)}` : "";
-}
-
 /** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
 export function randomText(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");

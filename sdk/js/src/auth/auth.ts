@@ -2,17 +2,17 @@
 
 import type { Call, Json } from "../call.js";
 import { Problem } from "../problem.js";
-import { type Credentials, path, search, type Transport } from "../transport.js";
+import { type Credentials, path, type Transport } from "../transport.js";
+import type { Account } from "./account.js";
 import type { AwayCall, PopupCall } from "./away.js";
-import { Totp } from "./factors.js";
-import { Identities, Sessions } from "./lists.js";
-import { Passkeys } from "./passkeys.js";
+import type { Totp } from "./factors.js";
+import { later } from "./later.js";
+import type { Identities, Sessions } from "./lists.js";
+import type { Passkeys } from "./passkeys.js";
 import { AuthRequests, browser } from "./requests.js";
 import { isFresh, SessionKeeper } from "./session.js";
 import type {
-  Activity,
   AuthListener,
-  Listed,
   MailCall,
   Proof,
   Provider,
@@ -21,7 +21,6 @@ import type {
   SignIn,
   SignInCall,
   SignUp,
-  TotpSecret,
   User,
 } from "./types.js";
 import type { PasskeyOptions } from "./webauthn.js";
@@ -29,6 +28,9 @@ import type { PasskeyOptions } from "./webauthn.js";
 /** The address of a page to which a sign-in has come back. */
 const COMES_BACK = /[?&](code|token|error)=/;
 const WINDOW_FEATURES = "width=500,height=700";
+
+/** The methods for the page of the account are those of `Account`. */
+export interface Auth extends Account {}
 
 export class Auth {
   readonly totp: Totp;
@@ -44,11 +46,23 @@ export class Auth {
     this.#transport = transport;
     this.#keeper = new SessionKeeper(transport);
     transport.credentials = this.#keeper;
-    this.#requests = new AuthRequests(transport, this.#keeper);
-    this.totp = new Totp(this.#requests);
-    this.passkeys = new Passkeys(this.#requests);
-    this.sessions = new Sessions(this.#requests);
-    this.identities = new Identities(this.#requests);
+    const requests = (this.#requests = new AuthRequests(transport, this.#keeper));
+    this.totp = later(requests, "Totp", { state: 0, begin: 0, confirm: 0, remove: 0, newRecoveryCodes: 0 });
+    this.passkeys = later(requests, "Passkeys", { register: 0, list: 0, rename: 0, remove: 0 });
+    this.sessions = later(requests, "Sessions", { list: 0, end: 0, endOthers: 0 });
+    this.identities = later(requests, "Identities", { list: 0, unlink: 0 });
+    Object.assign(this, later(requests, "Account", {
+      changeEmail: 0,
+      confirmEmail: 0,
+      changePhone: 0,
+      confirmPhone: 0,
+      removePhone: 0,
+      changePassword: 0,
+      enrol: 0,
+      confirmEnrolment: 0,
+      activity: 0,
+      deleteUser: 0,
+    }));
   }
 
   /**
@@ -158,30 +172,6 @@ export class Auth {
   }
 
   /**
-   * Begins to set up a second factor for a sign-in that demands one (`mfa_enrolment_required`).
-   *
-   * ```ts
-   * const { uri } = await client.auth.enrol(String(error.body.challenge));
-   * ```
-   */
-  enrol(challenge: string, call?: Call): Promise<TotpSecret> {
-    return this.#requests.post("/login/enrolment", { challenge }, call);
-  }
-
-  /**
-   * Ends such a sign-in with the first code of the app. Show the recovery codes now: they are never shown again.
-   *
-   * ```ts
-   * const { user, recoveryCodes } = await client.auth.confirmEnrolment(challenge, "123456");
-   * ```
-   */
-  async confirmEnrolment(challenge: string, code: string, call?: Call): Promise<{ user: User; recoveryCodes: string[] }> {
-    const body = { challenge, code };
-    const answer = await this.#requests.post<SignedIn & { recovery_codes: string[] }>("/login/enrolment/confirm", body, call);
-    return { user: await this.#keeper.begin(answer), recoveryCodes: answer.recovery_codes };
-  }
-
-  /**
    * Lists the services by which users sign in, for the buttons of your page.
    *
    * ```ts
@@ -217,10 +207,7 @@ export class Auth {
   linkWith(provider: string, call: PopupCall): Promise<User>;
   linkWith(provider: string, call?: AwayCall): Promise<void>;
   linkWith(provider: string, call?: AwayCall | PopupCall): Promise<User | void> {
-    return this.#away(`/oauth${path(provider)}/start`, call, async () => {
-      const answer = await this.#requests.send<{ ticket: string }>("POST", "/identities/link", { provider }, call);
-      return answer.ticket;
-    });
+    return this.#away(`/oauth${path(provider)}/start`, call, provider);
   }
 
   /**
@@ -319,75 +306,7 @@ export class Auth {
    */
   async verifyEmail(token: string, call?: Call): Promise<void> {
     await this.#requests.post("/verify-email/confirm", { token }, call);
-    await this.#reloaded(call);
-  }
-
-  /**
-   * Asks for another address. Both addresses get a mail, and both must agree. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changeEmail("eve@new.example");
-   * ```
-   */
-  changeEmail(email: string, call?: Call): Promise<void> {
-    return this.#asked("/email", { email }, call, false);
-  }
-
-  /**
-   * Agrees with the token of such a mail. `pending`: the other address has not agreed yet.
-   *
-   * ```ts
-   * const status = await client.auth.confirmEmail(token);
-   * ```
-   */
-  async confirmEmail(token: string, call?: Call): Promise<"pending" | "changed"> {
-    const { status } = await this.#requests.post<{ status: "pending" | "changed" }>("/email/confirm", { token }, call);
-    if (status === "changed") await this.#reloaded(call);
-    return status;
-  }
-
-  /**
-   * Sends a code to a new phone number of the user. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changePhone("+49 170 7654321");
-   * ```
-   */
-  changePhone(phone: string, { language, ...call }: Call & { language?: string } = {}): Promise<void> {
-    return this.#asked("/phone/change", { phone, language }, call, false);
-  }
-
-  /**
-   * Confirms the new number with its code.
-   *
-   * ```ts
-   * await client.auth.confirmPhone("+49 170 7654321", "123456");
-   * ```
-   */
-  confirmPhone(phone: string, code: string, call?: Call): Promise<User> {
-    return this.#changed("POST", "/phone/change/confirm", { phone, code }, call);
-  }
-
-  /**
-   * Removes the phone number. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.removePhone();
-   * ```
-   */
-  removePhone(call?: Call): Promise<User> {
-    return this.#changed("DELETE", "/phone", undefined, call);
-  }
-
-  /**
-   * Changes the password. All other sessions end. Without `current`, it needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });
-   * ```
-   */
-  changePassword(change: { password: string; current?: string }, call?: Call): Promise<void> {
-    return this.#requests.send("POST", "/password", change, call);
+    await this.#requests.reloaded(call);
   }
 
   /**
@@ -433,7 +352,7 @@ export class Auth {
    * ```
    */
   update(changes: { data?: Json; name?: string; language?: string }, call?: Call): Promise<User> {
-    return this.#changed("PATCH", "/me", changes, call);
+    return this.#requests.changed("PATCH", "/me", changes, call);
   }
 
   /**
@@ -444,30 +363,7 @@ export class Auth {
    * ```
    */
   reload(call?: Call): Promise<User> {
-    return this.#changed("GET", "/me", undefined, call);
-  }
-
-  /**
-   * Deletes the user. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.deleteUser();
-   * ```
-   */
-  async deleteUser(call?: Call): Promise<void> {
-    await this.#requests.send("DELETE", "/me", undefined, call);
-    await this.#keeper.end();
-  }
-
-  /**
-   * Lists what happened in the account, newest first: sign-ins, refused sign-ins, changes of the ways to sign in.
-   *
-   * ```ts
-   * for (const { at, action } of (await client.auth.activity({ limit: 10 })).items) console.log(at, action);
-   * ```
-   */
-  activity({ limit, cursor, ...call }: { limit?: number; cursor?: string | null } & Call = {}): Promise<Listed<Activity>> {
-    return this.#requests.send("GET", `/activity${search({ limit, cursor })}`, undefined, call);
+    return this.#requests.changed("GET", "/me", undefined, call);
   }
 
   /** The tokens of the user, for `createData` and `createFunctions`. @internal */
@@ -486,11 +382,11 @@ export class Auth {
     return answerWithPasskey(this.#requests, options, call);
   }
 
-  async #away(where: string, call: AwayCall | PopupCall = {}, ticket?: () => Promise<string>): Promise<never> {
+  async #away(where: string, call: AwayCall | PopupCall = {}, linked?: string): Promise<never> {
     // at once, within the click: browsers block a window that is opened later
-    const shown = "popup" in call ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
+    const shown = call.popup ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
     try {
-      return (await (await browser()).leave(this.#requests, where, call, shown, await ticket?.())) as never;
+      return (await (await browser()).leave(this.#requests, where, call, shown, linked)) as never;
     } finally {
       shown?.close();
     }
@@ -500,17 +396,7 @@ export class Auth {
     return this.#asked(where, { email, redirect_to: redirectTo, captcha }, call);
   }
 
-  async #asked(where: string, body: unknown, call?: Call, byNobody = true): Promise<void> {
-    await this.#requests.send("POST", where, body, call, byNobody ? null : undefined);
-  }
-
-  async #changed(method: string, where: string, body: unknown, call?: Call): Promise<User> {
-    const { user } = await this.#requests.send<{ user: User }>(method, where, body, call);
-    return this.#keeper.change(user);
-  }
-
-  async #reloaded(call?: Call): Promise<void> {
-    await this.ready;
-    if (this.user) await this.reload(call);
+  async #asked(where: string, body: unknown, call: Call): Promise<void> {
+    await this.#requests.post(where, body, call);
   }
 }

@@ -10,6 +10,7 @@ const MARKS = ["code", "token", "error", WINDOW];
 
 /** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
 export interface AwayCall extends Call {
+  popup?: false | undefined;
   /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
   redirectTo?: string | undefined;
   navigate?: ((url: string) => unknown) | undefined;
@@ -24,28 +25,37 @@ export interface PopupCall extends Call {
   redirectTo?: string | undefined;
 }
 
+interface Ticket {
+  ticket: string;
+}
+
 let finished: string | undefined;
 
-/** Goes to `where`, or lets `shown` go there and returns the user who has signed in. @internal */
+/**
+ * Goes to `where`, or lets `shown` go there and returns the user who has signed in. `linked`: a service that will sign in
+ * to the present user. @internal
+ */
 export async function leave(
   requests: AuthRequests,
   where: string,
   { redirectTo = thisPage(requests, "redirectTo").split(/[?#]/)[0]!, ...call }: AwayCall | PopupCall,
   shown: Window | null | undefined,
-  link?: string,
+  linked?: string,
 ): Promise<User | void> {
   const { transport } = requests;
+  const ticket = linked && (await requests.send<Ticket>("POST", "/identities/link", { provider: linked }, call));
   const verifier = newVerifier();
-  const asked = { key: transport.key, code_challenge: await challengeOf(verifier), ...(link && { link }) };
+  const code_challenge = await challengeOf(verifier);
+  const asked = { key: transport.key, code_challenge, ...(ticket && { link: ticket.ticket }) };
   const address = (redirect_to: string) =>
     `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
-  if ("popup" in call) {
+  if (call.popup) {
     const code = await answerOfWindow(requests, shown, redirectTo, address, call);
     return requests.signIn("/oauth/exchange", { code, verifier }, { signal: call.signal });
   }
   if (call.signal?.aborted) return transport.within(call, async () => {}); // throws
   await keepVerifier(requests.keeper.storage, verifier);
-  await ((call as AwayCall).navigate ?? ((to) => location.assign(to)))(address(redirectTo));
+  await (call.navigate ?? ((to) => location.assign(to)))(address(redirectTo));
 }
 
 /** `given`: the address, if it is not that of this page. @internal */

@@ -1,8 +1,7 @@
 import type { Call } from "../call.js";
-import { path } from "../transport.js";
-import { type AuthRequests, browser } from "./requests.js";
+import type { AuthRequests } from "./requests.js";
 import type { Listed, Passkey } from "./types.js";
-import type { PasskeyOptions } from "./webauthn.js";
+import { createPasskey, type PasskeyOptions } from "./webauthn.js";
 
 /** The passkeys of the signed-in user. */
 export class Passkeys {
@@ -21,7 +20,6 @@ export class Passkeys {
    * ```
    */
   async register(name?: string, call?: Call): Promise<Passkey> {
-    const { createPasskey } = await browser();
     const options = await this.#requests.send<PasskeyOptions>("POST", "/passkeys/options", undefined, call);
     const credential = await createPasskey(this.#requests, options, call);
     return this.#requests.send("POST", "/passkeys/register", { credential, name }, call);
@@ -46,7 +44,7 @@ export class Passkeys {
    * ```
    */
   rename(id: string, name: string, call?: Call): Promise<void> {
-    return this.#requests.send("PATCH", `/passkeys${path(id)}`, { name }, call);
+    return this.#requests.send("PATCH", `/passkeys/${encodeURIComponent(id)}`, { name }, call);
   }
 
   /**
@@ -57,6 +55,6 @@ export class Passkeys {
    * ```
    */
   remove(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/passkeys${path(id)}`, undefined, call);
+    return this.#requests.send("DELETE", `/passkeys/${encodeURIComponent(id)}`, undefined, call);
   }
 }

@@ -43,4 +43,16 @@ export class AuthRequests {
     const upgrade = upgrades && call.upgrade !== false && this.keeper.user?.anonymous === true;
     return this.send("POST", path, body, call, upgrade ? undefined : null);
   }
+
+  /** Sends a change of the user, and keeps the user of the answer. */
+  async changed(method: string, path: string, body?: unknown, call?: Call): Promise<User> {
+    const { user } = await this.send<{ user: User }>(method, path, body, call);
+    return this.keeper.change(user);
+  }
+
+  /** Reads the user again, if somebody is signed in. */
+  async reloaded(call?: Call): Promise<void> {
+    await this.keeper.ready;
+    if (this.keeper.user) await this.changed("GET", "/me", undefined, call);
+  }
 }

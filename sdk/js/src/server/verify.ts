@@ -2,7 +2,7 @@
 
 import type { Call, ClientOptions } from "../call.js";
 import { Problem } from "../problem.js";
-import { search, Transport } from "../transport.js";
+import { Transport } from "../transport.js";
 
 const LEEWAY_SECONDS = 60;
 const REFETCH_MS = 60_000;
@@ -85,7 +85,7 @@ export class Verifier {
   }
 
   async #fetch(call: Call): Promise<void> {
-    const path = `/v1/auth/jwks.json${search({ project: this.#project })}`;
+    const path = `/v1/auth/jwks.json?project=${encodeURIComponent(this.#project)}`;
     const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, token: null, repeatable: true }, call);
     this.#fetchedAt = Date.now();
     this.#keys.clear();
