@@ -21,7 +21,7 @@ export { Problem, type ProblemBody } from "./problem.js";
 export type { ProblemCode } from "./problem_codes.js";
 export type { Call, ClientOptions, Json, SessionStorage, WriteCall } from "./call.js";
 export type { Auth } from "./auth/auth.js";
-export type { AwayCall, PopupCall } from "./auth/away.js";
+export type { AwayCall, PopupCall, Returned } from "./auth/away.js";
 export type * from "./auth/types.js";
 export type { Collection } from "./data/collection.js";
 export type { Data } from "./data/data.js";

@@ -4,7 +4,7 @@ import type { Call, Json } from "../call.js";
 import { Problem } from "../problem.js";
 import { type Credentials, path, type Transport } from "../transport.js";
 import type { Account } from "./account.js";
-import type { AwayCall, PopupCall } from "./away.js";
+import type { AwayCall, PopupCall, Returned } from "./away.js";
 import type { Totp } from "./factors.js";
 import { later } from "./later.js";
 import type { Identities, Sessions } from "./lists.js";
@@ -189,11 +189,10 @@ export class Auth {
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
+   * const { email } = await client.auth.signInWith("google", { popup: true, redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  signInWith(provider: string, call: PopupCall): Promise<User>;
-  signInWith(provider: string, call?: AwayCall): Promise<void>;
-  signInWith(provider: string, call?: AwayCall | PopupCall): Promise<User | void> {
+  signInWith<C extends AwayCall | PopupCall = AwayCall>(provider: string, call?: C): Promise<Returned<C>> {
     return this.#away(`/oauth${path(provider)}/start`, call);
   }
 
@@ -204,9 +203,7 @@ export class Auth {
    * await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
    * ```
    */
-  linkWith(provider: string, call: PopupCall): Promise<User>;
-  linkWith(provider: string, call?: AwayCall): Promise<void>;
-  linkWith(provider: string, call?: AwayCall | PopupCall): Promise<User | void> {
+  linkWith<C extends AwayCall | PopupCall = AwayCall>(provider: string, call?: C): Promise<Returned<C>> {
     return this.#away(`/oauth${path(provider)}/start`, call, provider);
   }
 
@@ -217,9 +214,7 @@ export class Auth {
    * await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  openSignInPage(call: PopupCall): Promise<User>;
-  openSignInPage(call?: AwayCall): Promise<void>;
-  openSignInPage(call?: AwayCall | PopupCall): Promise<User | void> {
+  openSignInPage<C extends AwayCall | PopupCall = AwayCall>(call?: C): Promise<Returned<C>> {
     return this.#away("/ui", call);
   }
 

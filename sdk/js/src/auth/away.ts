@@ -25,6 +25,9 @@ export interface PopupCall extends Call {
   redirectTo?: string | undefined;
 }
 
+/** The user who has signed in in a window, or nothing, because the page is left. */
+export type Returned<C> = C extends PopupCall ? User : void;
+
 interface Ticket {
   ticket: string;
 }
@@ -51,7 +54,7 @@ export async function leave(
     `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
   if (call.popup) {
     const code = await answerOfWindow(requests, shown, redirectTo, address, call);
-    return requests.signIn("/oauth/exchange", { code, verifier }, { signal: call.signal });
+    return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
   }
   if (call.signal?.aborted) return transport.within(call, async () => {}); // throws
   await keepVerifier(requests.keeper.storage, verifier);

@@ -17,7 +17,7 @@ export { Problem } from "../problem.js";
 export type { ProblemCode } from "../problem_codes.js";
 export type { Call, ClientOptions, Json, SessionStorage } from "../call.js";
 export type { Auth } from "./auth.js";
-export type { AwayCall, PopupCall } from "./away.js";
+export type { AwayCall, PopupCall, Returned } from "./away.js";
 export type { Identities, Sessions } from "./lists.js";
 export type { Passkeys } from "./passkeys.js";
 export type { Totp } from "./factors.js";

@@ -17,7 +17,7 @@ export const WINDOW = "bunbase_window";
 const TEN_MINUTES_MS = 600_000;
 const LOOK_MS = 250;
 /** A window that a service has isolated looks closed. The person is then in it, so this page has no focus. */
-const CLOSED_MS = 3000;
+const CLOSED_MS = 2000;
 const HANDED_OVER_MS = 3000;
 
 interface Answer {
@@ -41,7 +41,7 @@ export function answerOfWindow(
     throw new Problem({ code: "popup_blocked", detail: "The browser opened no window. Call this at once in a click." });
   const name = newVerifier();
   back.searchParams.set(WINDOW, name);
-  return transport.within({ timeoutMs: TEN_MINUTES_MS, ...call }, async (deadline) => {
+  return transport.within({ ...call, timeoutMs: call.timeoutMs ?? TEN_MINUTES_MS }, async (deadline) => {
     const channel = new BroadcastChannel(`bunbase:${name}`);
     let looking: ReturnType<typeof setInterval> | undefined;
     try {
