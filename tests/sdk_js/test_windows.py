@@ -69,8 +69,7 @@ class App:
     def answer(self) -> Any:
         """Return the email of the user, or the code of the problem. Nothing may be left."""
         self.page.wait_for_function("() => answers.length === 1")
-        poll(lambda: self.context.pages == [self.page])
-        assert self.page.evaluate("() => left") == 0
+        poll(lambda: self.page.evaluate("() => left") == 0 and self.context.pages == [self.page])
         return self.page.evaluate("() => answers.pop()")
 
 
@@ -96,7 +95,14 @@ def site() -> Iterator[Site]:
 def provider(site: Site, name: str) -> Iterator[dict[str, str]]:
     """Yield the settings of a provider that runs."""
     callback = f"{site.url}/v1/auth/oauth/{name}/callback"
-    command = [str(find_bun()), str(PROVIDER), callback, "localhost", "ask", *(["isolated"] if name == "isolated" else [])]
+    command = [
+        str(find_bun()),
+        str(PROVIDER),
+        callback,
+        "localhost",
+        "ask",
+        *(["isolated"] if name == "isolated" else []),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -169,6 +175,15 @@ def test_a_window_that_is_closed_blocked_aborted_or_too_slow_ends_with_a_code_an
     app.click(f"auth.signInWith('plain', {{ {to} }})")
     assert app.answer() == "popup_blocked"
     assert app.page.evaluate("() => [localStorage.length, sessionStorage.length]") == [0, 0]
+
+
+def test_a_part_that_cannot_be_loaded_is_a_problem_of_the_network_and_closes_the_window(app: App) -> None:
+    app.context.route("**/bundles/browser-*.js", lambda route: route.abort())
+
+    app.window("auth.signInWith('plain', { popup: true, redirectTo: location.origin + '/signed-in' })")
+
+    assert app.answer() == "network"
+    assert app.page.evaluate("() => client.auth.totp.state().catch(problem => problem.code)") == "network"
 
 
 def test_a_window_that_comes_back_to_nobody_says_so_and_one_that_was_refused_tells_the_page(

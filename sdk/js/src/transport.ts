@@ -157,9 +157,10 @@ export function answerOf(response: Response, text: string): unknown {
   const after = Number.parseFloat(headers.get("Retry-After") ?? "");
   const options = { cause, retryAfterMs: after >= 0 ? after * 1000 : undefined };
   if (!ok && isProblem(value)) return new Problem({ ...value, status }, options);
+  const type = headers.get("Content-Type") ?? "no type";
   const [code, detail] = headers.has("X-Bunbase-Function-Version")
     ? ["function_answer", `The function answered with status ${status}.`]
-    : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${headers.get("Content-Type")}. Is a proxy or a login page in between?`];
+    : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`];
   const request_id = headers.get("X-Request-Id") ?? undefined;
   return new Problem({ code, status, detail, answer: value ?? text, request_id }, options);
 }

@@ -380,11 +380,8 @@ export class Auth {
   async #away(where: string, call: AwayCall | PopupCall = {}, linked?: string): Promise<never> {
     // at once, within the click: browsers block a window that is opened later
     const shown = call.popup ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
-    try {
-      return (await (await browser()).leave(this.#requests, where, call, shown, linked)) as never;
-    } finally {
-      shown?.close();
-    }
+    const { leave } = await browser(shown);
+    return leave(this.#requests, where, call, shown, linked) as Promise<never>;
   }
 
   #mailed(where: string, email: string, { redirectTo, captcha, ...call }: MailCall): Promise<void> {

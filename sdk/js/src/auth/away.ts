@@ -2,7 +2,7 @@
 
 import type { Call } from "../call.js";
 import { challengeOf, keepVerifier, newVerifier, takeVerifier } from "./pkce.js";
-import { answerOfWindow, handOver, refused, WINDOW } from "./popup.js";
+import { type Answer, answerOfWindow, handOver, refused, WINDOW } from "./popup.js";
 import type { AuthRequests } from "./requests.js";
 import type { SignInCall, User } from "./types.js";
 
@@ -41,24 +41,32 @@ let finished: string | undefined;
 export async function leave(
   requests: AuthRequests,
   where: string,
-  { redirectTo = thisPage(requests, "redirectTo").split(/[?#]/)[0]!, ...call }: AwayCall | PopupCall,
+  call: AwayCall | PopupCall,
   shown: Window | null | undefined,
   linked?: string,
 ): Promise<User | void> {
-  const { transport } = requests;
-  const ticket = linked && (await requests.send<Ticket>("POST", "/identities/link", { provider: linked }, call));
+  const { transport, keeper } = requests;
   const verifier = newVerifier();
-  const code_challenge = await challengeOf(verifier);
-  const asked = { key: transport.key, code_challenge, ...(ticket && { link: ticket.ticket }) };
-  const address = (redirect_to: string) =>
-    `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
-  if (call.popup) {
-    const code = await answerOfWindow(requests, shown, redirectTo, address, call);
-    return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
+  let answer: Answer;
+  try {
+    const { redirectTo = thisPage(requests, "redirectTo").split(/[?#]/)[0]! } = call;
+    const ticket = linked && (await requests.send<Ticket>("POST", "/identities/link", { provider: linked }, call));
+    const asked = { key: transport.key, code_challenge: await challengeOf(verifier), ...(ticket && { link: ticket.ticket }) };
+    const address = (redirect_to: string) =>
+      `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
+    if (!call.popup) {
+      if (call.signal?.aborted) return await transport.within(call, async () => {}); // throws
+      await keepVerifier(keeper.storage, verifier);
+      await (call.navigate ?? ((to) => location.assign(to)))(address(redirectTo));
+      return;
+    }
+    answer = await answerOfWindow(requests, shown, redirectTo, address, call);
+  } finally {
+    shown?.close(); // without effect if a service has isolated the window, which then closes itself
   }
-  if (call.signal?.aborted) return transport.within(call, async () => {}); // throws
-  await keepVerifier(requests.keeper.storage, verifier);
-  await (call.navigate ?? ((to) => location.assign(to)))(address(redirectTo));
+  const { code, error } = answer;
+  if (!code) throw refused(requests, error ?? "unexpected_answer");
+  return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
 }
 
 /** `given`: the address, if it is not that of this page. @internal */
@@ -77,6 +85,7 @@ export async function finish(
     searchParams.delete(mark);
     return value;
   });
+  if (!code && !token && !error) return null;
   if (!given) {
     finished = from;
     if (location.href === from) history.replaceState(history.state, "", address);
@@ -84,8 +93,8 @@ export async function finish(
   if (name) return handOver(requests, name, { code, error });
   if (error) throw refused(requests, error);
   if (token) return requests.signIn("/login/link", { token }, call);
-  if (!code) return null;
-  return requests.signIn("/oauth/exchange", { code, verifier: await takeVerifier(requests.keeper.storage) }, call);
+  const verifier = await takeVerifier(requests.keeper.storage);
+  return requests.signIn("/oauth/exchange", { code, verifier }, call);
 }
 
 function thisPage({ Problem }: AuthRequests, path: string): string {

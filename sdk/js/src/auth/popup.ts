@@ -20,19 +20,20 @@ const LOOK_MS = 250;
 const CLOSED_MS = 2000;
 const HANDED_OVER_MS = 3000;
 
-interface Answer {
+/** @internal */
+export interface Answer {
   code?: string | null | undefined;
   error?: string | null | undefined;
 }
 
-/** Returns the code with which the window comes back. @internal */
+/** Returns the answer with which the window comes back. @internal */
 export function answerOfWindow(
   requests: AuthRequests,
   shown: Window | null | undefined,
   redirectTo: string,
   address: (redirectTo: string) => string,
   call: Call,
-): Promise<string> {
+): Promise<Answer> {
   const back = new URL(redirectTo);
   const { Problem, transport } = requests;
   if (back.origin !== location.origin)
@@ -53,9 +54,7 @@ export function answerOfWindow(
         looking = watched(shown, () => reject(closed(requests, "The window was closed before the end of the sign-in. Try again.")));
       });
       shown.location.replace(address(back.href));
-      const { code, error } = await deadline.race(answer);
-      if (!code) throw refused(requests, error ?? "unexpected_answer");
-      return code;
+      return await deadline.race(answer);
     } finally {
       clearInterval(looking);
       channel.close();

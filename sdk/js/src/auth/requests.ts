@@ -4,11 +4,12 @@ import type { Transport } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
-/** Loads the parts that only pages with a person need. @internal */
-export async function browser(): Promise<typeof import("./browser.js")> {
+/** Loads the parts that only pages with a person need. `shown`: a window that waits for them. @internal */
+export async function browser(shown?: Window | null): Promise<typeof import("./browser.js")> {
   try {
     return await import("./browser.js");
   } catch (cause) {
+    shown?.close();
     const detail = "A part of bunbase-js could not be loaded. Check the connection, or load the page again.";
     throw new Problem({ code: "network", detail }, { cause });
   }
