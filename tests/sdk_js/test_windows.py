@@ -26,11 +26,9 @@ COUNTED: Final = """
         constructor(name) { super(name); left++; }
         close() { super.close(); left--; }
     };
-    for (const [start, stop] of [["setInterval", "clearInterval"], ["setTimeout", "clearTimeout"]]) {
-        const running = new Set(), started = window[start], stopped = window[stop];
-        window[start] = (...given) => { const id = started(...given); if (start === "setInterval") running.add(id), left++; return id; };
-        window[stop] = id => { if (running.delete(id)) left--; stopped(id); };
-    }
+    const begin = setInterval, end = clearInterval, running = new Set();
+    window.setInterval = (...given) => { const id = begin(...given); running.add(id); left++; return id; };
+    window.clearInterval = id => { if (running.delete(id)) left--; end(id); };
 """
 PAGE: Final = """<!doctype html><title>app</title><button>Sign in</button><script type=module>
     import { createClient } from "/bundles/index.js";

@@ -62,7 +62,7 @@ export function answerOfWindow(
   });
 }
 
-/** Gives the answer to the page that has opened this window, and closes the window. @internal */
+/** Hands the answer over to the page that has opened this window, and closes the window. @internal */
 export async function handOver(requests: AuthRequests, name: string, answer: Answer): Promise<null> {
   const channel = new BroadcastChannel(`bunbase:${name}`);
   let timer: ReturnType<typeof setTimeout> | undefined;
