@@ -128,6 +128,16 @@ def _run(words: Sequence[str]) -> int:
     except UnicodeEncodeError:  # a lone surrogate: Python's sign for a byte that is no text
         report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
         return Usage.exit_code
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] == "bunbase":
+            raise
+        without_server = Usage(
+            f"This command needs the server, which is not installed here: pip install 'bunbase[server]'. The server "
+            f"runs on Linux and macOS. (The module {missing.name} is missing.)",
+            "server_not_installed",
+        )
+        report(without_server, json)
+        return without_server.exit_code
     except BrokenPipeError:  # the process that reads our output closed the pipe, as `head` does
         drop_output()
         return CUT_SHORT
