@@ -47,8 +47,8 @@ def test_the_wheel_alone_is_the_whole_command(wheel: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_every_dependency_has_a_wheel_for_other_systems(wheel: Path, tmp_path: Path, system: str) -> None:
-    command = [UV, "pip", "install", "-q", "--target", tmp_path, "--python-platform", system, "--only-binary", ":all:"]
-    subprocess.run([*command, wheel], check=True)
+    command: list[str | Path] = [UV, "pip", "install", "-q", "--only-binary", ":all:", "--python-platform", system]
+    subprocess.run([*command, "--target", tmp_path, wheel], check=True)
     assert (tmp_path / "bunbase/cli/main.py").is_file()
 
 
