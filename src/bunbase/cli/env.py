@@ -43,7 +43,7 @@ Hidden = Annotated[
     ),
 ]
 
-app = App(name="env", help="Set, list, pull and remove variables of a project's functions.")
+app = App(name="env", help="Set, list, pull and remove variables of functions.")
 app.command(pull)
 
 

@@ -58,7 +58,7 @@ COMMANDS: Final = (
     (PROJECT, "auth", "auth:app", "Show, pull, push and compare settings for users."),
     (PROJECT, "users", "users:app", "List, create, change and delete users of your app."),
     (PROJECT, "audit", "audit:app", "List, follow and export the audit log."),
-    (PROJECT, "env", "env:app", "Set, list, pull and remove variables of a project's functions."),
+    (PROJECT, "env", "env:app", "Set, list, pull and remove variables of functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Read, write, export and import documents."),
     (DATA, "collections", "collections:app", "List, show and drop the collections of a project."),
