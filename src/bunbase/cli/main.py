@@ -172,6 +172,7 @@ def command(chosen: str = "") -> App:
         name="bunbase",
         help=PURPOSE,
         version=f"bunbase {__version__}",
+        help_format="plaintext",  # markdown would need a library that takes 50 ms to import
         suppress_keyboard_interrupt=False,
     )
     for place, (group, word, where, purpose) in enumerate(COMMANDS):
