@@ -58,7 +58,7 @@ type Dotted<T> =
   Open<T> extends true
     ? never
     : { [K in keyof T & string]: T[K] extends Scalar | readonly Scalar[] ? never : `${K}.${Name<Inside<T[K]>>}` }[keyof T & string];
-type Name<E> = Open<E> extends true ? string : keyof E & string;
+type Name<E> = Open<E> extends true ? string : keyof E extends never ? string : keyof E & string;
 
 /** The names of fields, and of the fields inside their objects (`author.name`). Deeper names are not checked. */
 export type Path<T> = Open<T> extends true ? string : (keyof T & string) | Dotted<T> | `${Dotted<T>}.${string}`;
@@ -151,7 +151,7 @@ type AggregatedValue<C extends CollectionTypes> =
   | { $count: true }
   | { [O in "$sum" | "$avg" | "$min" | "$max" | "$countDistinct"]: { [K in O]: Path<Readable<C>> } }["$sum" | "$avg" | "$min" | "$max" | "$countDistinct"];
 
-type Merged<V> = [V] extends [Scalar | readonly unknown[]] ? V | RemovedBy<V> : Merge<NonNullable<V>> | RemovedBy<V>;
+type Merged<V> = unknown extends V ? V : [V] extends [Scalar | readonly unknown[]] ? V | RemovedBy<V> : Merge<NonNullable<V>> | RemovedBy<V>;
 type RemovedBy<V> = undefined extends V ? null : never;
 type Merge<T> = Open<T> extends true ? { readonly [field: string]: unknown } : { [K in keyof T]?: Merged<T[K]> };
 
