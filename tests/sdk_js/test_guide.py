@@ -75,7 +75,7 @@ def test_the_package_of_the_types_for_functions_has_the_license(tmp_path: Path) 
 
 
 def copied(package: Path, folder: Path) -> Path:
-    """Copy a package to a folder that has the licence where the repository has it."""
+    """Copy a package to a folder that has the license where the repository has it."""
     shutil.copy(ROOT / "LICENSE", folder)
     ignored = shutil.ignore_patterns("dist", "node_modules", "LICENSE")
     return Path(shutil.copytree(package, folder / package.relative_to(ROOT), ignore=ignored))

@@ -18,7 +18,7 @@ export const typed: Handler<Database> = async (_, { data, as, caller }) => {
   await data.put("posts", "d2", fields, { ifRev: 0 });
   await data.patch("posts", "d1", { likes: null, address: { zip: null } });
   await data.patch("posts", "d1", { $inc: { likes: 1 } });
-  await data.patch("posts", "d1", { status: "done", $inc: { likes: 1 }, $now: { published_at: true } });
+  await data.patch("posts", "d1", { $inc: { likes: 1 }, $now: { published_at: true } });
   await data.commit([
     { op: "create", collection: "users", data: { name: "Ada" } },
     { op: "check", collection: "posts", id: "d1", if_rev: post._rev },

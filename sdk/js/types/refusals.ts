@@ -1,7 +1,6 @@
 /** Programs that must compile, and lines that must not: each `@ts-expect-error` fails the check if its line compiles. */
 
-import { createClient, Problem } from "../src/index.js";
-import type { Patch, Update } from "../src/index.js";
+import { createClient, Problem, type Patch, type Update } from "../src/index.js";
 import type { Database } from "./database.js";
 
 const client = createClient<Database>("https://api.example.com", "pk_1");
@@ -24,12 +23,13 @@ export async function accepted(): Promise<void> {
   await posts.update("p", ({ likes }) => ({ likes: likes + 1 }));
   await posts.query({ where: { "stops.name": "Bonn", "stops.at.lat": { $gt: 50 }, "extra.anything": 1 }, sort: ["stops.at.lat", "-extra.a.b"] });
   await posts.query({ where: { "place.zip": null, "place.city": { $in: ["Bonn", "Bern"] } }, select: ["stops.name", "extra.anything"] });
-  await posts.patch("p", { extra: { any: ["thing"] }, stops: [], $inc: { likes: 1, "place.visits": 1 }, $now: { "place.zip": true } });
+  await posts.patch("p", { extra: { any: ["thing"] }, stops: [] });
+  await posts.patch("p", { $inc: { likes: 1, "place.visits": 1 }, $now: { "place.zip": true } });
   const change: Patch<Database["posts"]> = { likes: 1 };
   const operators: Update<Database["posts"]> = { $min: { likes: 1 } };
   await posts.patch("p", change);
   await posts.patch("p", operators);
-  await posts.patch("p", { ...change, ...operators });
+  await posts.update("p", ({ likes }) => (likes > 1 ? change : operators));
   await client.data.commit([
     { op: "create", collection: "users", data: { name: "Eve" } },
     { op: "check", collection: "posts", id: "p", ifRev: 1 },

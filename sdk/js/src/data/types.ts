@@ -174,6 +174,8 @@ type ListIn<T> = keyof { [K in keyof T as T[K] extends readonly unknown[] | null
 type Deep = { [path: `${string}.${string}`]: unknown };
 type Values<T> = Open<T> extends true ? { [path: string]: unknown } : { [K in keyof T]?: T[K] | null };
 
+// A call takes `Patch<C> & Update<C>`. With a union of them, the compiler would compute all fields of the patch at each call:
+// 65,000 more steps for 200 collections. Neither refuses fields beside operators; the server does.
 /** Update operators. Deeper paths are written with dots: `{ $set: { "author.name": "Ada" } }`. */
 export interface Update<C extends CollectionTypes> {
   $set?: Values<C["write"]> & Deep;

@@ -116,6 +116,7 @@ type Written<D, N extends keyof D> = D[N] extends { write: infer W } ? W : never
 type Keys<R> = R extends unknown ? keyof R & string : never;
 type Dotted<R> = `${Keys<R>}.${string}`;
 type Operators = Readonly<Record<`$${string}`, unknown>>;
+// joined with a patch by & and not by |, because the compiler computes every field of each member of a union
 type UpdateOperators = Readonly<{ [O in `$${"set" | "unset" | "inc" | "mul" | "min" | "max" | "push" | "addToSet" | "pull" | "now"}`]?: object }>;
 type Scalar = string | number | bigint | boolean | null | undefined;
 
