@@ -55,6 +55,11 @@ def test_broken_connections_and_slow_answers_are_survived_or_explained(
     assert run_program(["node"], "faults", folder, site.environment | {"proxy": proxy.url}) == {}
 
 
+@pytest.mark.parametrize("runtime", COMMANDS)
+def test_hostile_values_answers_and_moments_are_withstood(runtime: str, folder: Path) -> None:
+    assert run_program(COMMANDS[runtime], "hostile", folder, {}) == {}
+
+
 def test_a_server_of_pages_checks_tokens_and_passes_cookies_on(site: Site, folder: Path) -> None:
     assert run_program(["node"], "servers", folder, site.environment) == {}
 

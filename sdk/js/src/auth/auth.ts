@@ -2,7 +2,7 @@
 
 import type { Call, Json } from "../call.js";
 import { invalidValue, Problem } from "../problem.js";
-import { type Credentials, path, search, type Transport } from "../transport.js";
+import { addressOf, type Credentials, path, search, type Transport } from "../transport.js";
 import { Totp } from "./factors.js";
 import { Identities, Sessions } from "./lists.js";
 import { answerWithPasskey, Passkeys } from "./passkeys.js";
@@ -245,7 +245,7 @@ export class Auth {
    * ```
    */
   async finishRedirect(url?: string, call?: SignInCall): Promise<User | null> {
-    const address = new URL(url ?? thisPage("url"));
+    const address = addressOf(url ?? thisPage("url"));
     const { searchParams } = address;
     const [code, token, error] = ["code", "token", "error"].map((name) => searchParams.get(name));
     if (!url) {
@@ -406,9 +406,11 @@ export class Auth {
    * ```
    */
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
+    await this.ready;
+    const { userId } = this.#keeper;
     const body = "passkey" in proof ? { passkey: await this.#proofByPasskey(call) } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
-    await this.#keeper.replaceAccess(answer.access_token, answer.expires_in);
+    await this.#keeper.replaceAccess(userId, answer.access_token, answer.expires_in);
   }
 
   /**

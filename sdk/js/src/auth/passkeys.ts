@@ -47,7 +47,7 @@ export class Passkeys {
    * await client.auth.passkeys.rename(passkey.id, "old laptop");
    * ```
    */
-  rename(id: string, name: string, call?: Call): Promise<void> {
+  async rename(id: string, name: string, call?: Call): Promise<void> {
     return this.#requests.send("PATCH", `/passkeys${path(id)}`, { name }, call);
   }
 
@@ -58,7 +58,7 @@ export class Passkeys {
    * await client.auth.passkeys.remove(passkey.id);
    * ```
    */
-  remove(id: string, call?: Call): Promise<void> {
+  async remove(id: string, call?: Call): Promise<void> {
     return this.#requests.send("DELETE", `/passkeys${path(id)}`, undefined, call);
   }
 }
