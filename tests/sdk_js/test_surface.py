@@ -35,8 +35,8 @@ PUBLIC: Final = re.compile(
 )
 # most bytes of an app that imports the whole entry, minified and gzipped; decision 0071 has the reasons
 BYTES: Final = {
-    "index": 9_950,
-    "auth/index": 8_200,
+    "index": 10_000,
+    "auth/index": 8_300,
     "data/index": 5_250,
     "functions/index": 4_150,
     "server/index": 6_650,

@@ -187,6 +187,21 @@ export async function add(claim, { load }) {
     await refusal(other, "invalid_token");
   });
 
+  claim("a link that this browser did not ask for leaves the anonymous user alone", async () => {
+    const users = [{ ...EVE, anonymous: true }, FRED, { ...EVE, anonymous: true }, FRED];
+    const bearers = [];
+    const { client } = noting((url, { headers }) => {
+      if (url.endsWith("/login/link")) bearers.push(headers.Authorization);
+      return url.endsWith("/link") && !url.endsWith("/login/link") ? new Response(null, { status: 202 }) : Response.json(tokensOf(users.shift()));
+    });
+    await client.auth.signIn({ anonymous: true });
+    await client.auth.finishRedirect("http://app.test/?token=of-a-stranger");
+    await client.auth.signIn({ anonymous: true });
+    await client.auth.sendLink("fred@example.com");
+    await client.auth.finishRedirect("http://app.test/?token=own");
+    equal(bearers, [undefined, `Bearer access of ${EVE.id}`]);
+  });
+
   claim("no error has the password or a token", async () => {
     const secret = "correct horse battery";
     const answers = [() => Promise.reject(new TypeError("fetch failed")), () => new Response("<h1>no</h1>", { status: 502 }), () => Response.json({ code: "internal" }, { status: 500 }), () => Response.json({})];

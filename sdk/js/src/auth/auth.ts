@@ -238,7 +238,8 @@ export class Auth {
 
   /**
    * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
-   * Without `url`, it reads the address of this page, and removes the code from it.
+   * Without `url`, it reads the address of this page, and removes the code from it. An anonymous user becomes the person
+   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
@@ -253,7 +254,12 @@ export class Auth {
       if (code || token || error) history.replaceState(history.state, "", address);
     }
     if (error) throw new Problem({ code: error, detail: `The sign-in failed (${error}). Try again.` });
-    if (token) return this.signIn({ link: token }, call);
+    if (token) {
+      // a stranger may have sent this link: the anonymous user must not become the stranger's
+      const upgrade = Boolean(await this.#keeper.storage.load(this.#linkAsked));
+      await this.#keeper.storage.save(null, this.#linkAsked);
+      return this.signIn({ link: token }, { upgrade, ...call });
+    }
     if (!code) return null;
     const verifier = await takeVerifier(this.#keeper.storage);
     return this.#requests.signIn("/oauth/exchange", { code, verifier }, call);
@@ -280,7 +286,8 @@ export class Auth {
    * await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  sendLink(email: string, call: MailCall = {}): Promise<void> {
+  async sendLink(email: string, call: MailCall = {}): Promise<void> {
+    await this.#keeper.storage.save("asked", this.#linkAsked);
     return this.#mailed("/link", email, call);
   }
 
@@ -490,6 +497,10 @@ export class Auth {
   /** Ends listeners. The session stays in the storage. @internal */
   close(): void {
     this.#keeper.close();
+  }
+
+  get #linkAsked(): string {
+    return `${this.#keeper.storage.key}:link`;
   }
 
   async #signInByPasskey(call?: SignInCall): Promise<User> {
