@@ -19,6 +19,7 @@ const RETRIES = 2;
 export interface Credentials {
   readonly ready: Promise<void>;
   readonly userId: string | undefined;
+  listen(hear: () => unknown): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
 }

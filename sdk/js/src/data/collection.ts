@@ -2,7 +2,7 @@
 
 import type { Call, WriteCall } from "../call.js";
 import { Problem } from "../problem.js";
-import { path, search, type Wanted } from "../transport.js";
+import { type Credentials, path, search, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -197,6 +197,11 @@ export class Collection<C extends CollectionTypes> {
    */
   async delete(id: string, options?: WriteOptions): Promise<void> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
+  }
+
+  /** The tokens of the user who reads and writes. @internal */
+  get credentials(): Credentials | undefined {
+    return this.#requests.transport.credentials;
   }
 
   #path(id?: string): string {
