@@ -102,16 +102,18 @@ export async function add(claim, { load }) {
     await refusal(posts.put("x", {}), "aborted"); // nobody began this call
   });
 
-  claim("a proof that arrives after another sign-in changes nothing", async () => {
-    const users = [EVE, FRED];
-    const { client } = noting(async (url) => {
-      if (url.endsWith("/login")) return Response.json(tokensOf(users.shift()));
+  claim("an answer about one user that arrives after the sign-in of another changes nothing", async () => {
+    for (const call of [(auth) => auth.reauthenticate({ password: "p" }), (auth) => auth.update({ name: "E" }), (auth) => auth.deleteUser()]) {
+      const users = [EVE, FRED];
+      const { client } = noting(async (url) => {
+        if (url.endsWith("/login")) return Response.json(tokensOf(users.shift()));
+        await signIn(client);
+        return Response.json({ access_token: "a late token of Eve", expires_in: 900, user: EVE });
+      });
       await signIn(client);
-      return Response.json({ access_token: "a late token of Eve", expires_in: 900 });
-    });
-    await signIn(client);
-    await client.auth.reauthenticate({ password: "p" });
-    equal([client.auth.user.id, await client.auth.token()], [FRED.id, `access of ${FRED.id}`]);
+      await call(client.auth);
+      equal([client.auth.user.id, await client.auth.token()], [FRED.id, `access of ${FRED.id}`]);
+    }
   });
 
   claim("a function that answers as if the token were bad has run once, and the session stays", async () => {

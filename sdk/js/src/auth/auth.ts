@@ -474,8 +474,10 @@ export class Auth {
    * ```
    */
   async deleteUser(call?: Call): Promise<void> {
+    await this.ready;
+    const { userId } = this.#keeper;
     await this.#requests.send("DELETE", "/me", undefined, call);
-    await this.#keeper.end();
+    if (this.#keeper.userId === userId) await this.#keeper.end();
   }
 
   /**
