@@ -53,7 +53,7 @@ export class Transport {
   ) {
     const parsed = addressOf(url);
     // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
-    if (!parsed.protocol.startsWith("http")) throw noAddress(url);
+    if (!/^https?:$/.test(parsed.protocol)) throw noAddress(url);
     if (typeof key !== "string" || !key) throw invalidValue("publishableKey", "The key is missing.");
     if (key.startsWith("sk_") && "document" in globalThis)
       throw invalidValue("publishableKey", "This is a secret key. In a page, use the publishable key (pk_…).");

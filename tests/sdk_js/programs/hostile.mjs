@@ -54,7 +54,7 @@ export async function add(claim, { load }) {
   });
 
   claim("only an address of the web is a server, with or without a path", async () => {
-    for (const url of ["localhost:7070", "ftp://example.com", "javascript:alert(1)", "file:///etc", "data:,x", "//example.com", ""])
+    for (const url of ["localhost:7070", "ftp://example.com", "javascript:alert(1)", "file:///etc", "data:,x", "//example.com", "httpx://h", ""])
       await refusal((async () => createClient(url, "pk_1"))(), "invalid_value");
     const sent = [];
     const fetch = async (url) => (sent.push(url), Response.json({}));
@@ -197,7 +197,7 @@ export async function add(claim, { load }) {
       return url.endsWith("/link") && !url.endsWith("/login/link") ? new Response(null, { status: 202 }) : Response.json(tokensOf(users.shift()));
     });
     await client.auth.signIn({ anonymous: true });
-    await client.auth.finishRedirect("http://app.test/?token=of-a-stranger");
+    await client.auth.finishRedirect("http://app.test/?token=of-a-stranger", { upgrade: undefined });
     await client.auth.signIn({ anonymous: true });
     await client.auth.sendLink("fred@example.com");
     await client.auth.finishRedirect("http://app.test/?token=own");

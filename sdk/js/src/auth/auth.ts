@@ -258,7 +258,7 @@ export class Auth {
       // a stranger may have sent this link: the anonymous user must not become the stranger's
       const upgrade = Boolean(await this.#keeper.storage.load(this.#linkAsked));
       await this.#keeper.storage.save(null, this.#linkAsked);
-      return this.signIn({ link: token }, { upgrade, ...call });
+      return this.signIn({ link: token }, { ...call, upgrade: call?.upgrade ?? upgrade });
     }
     if (!code) return null;
     const verifier = await takeVerifier(this.#keeper.storage);
