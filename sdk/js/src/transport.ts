@@ -17,6 +17,9 @@ const RETRIES = 2;
 
 /** The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: another one than `refused`. */
 export interface Credentials {
+  readonly ready: Promise<void>;
+  readonly userId: string | undefined;
+  listen(hear: () => unknown): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
 }
@@ -35,6 +38,8 @@ export interface Wanted {
   token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
+  /** The user at the first attempt, which the transport notes here. All attempts are of one user. */
+  sender?: string | undefined;
 }
 
 export class Transport {
@@ -46,16 +51,18 @@ export class Transport {
     readonly key: string,
     readonly options: ClientOptions,
   ) {
-    let parsed;
+    let parsed: URL | undefined;
     try {
       parsed = new URL(url);
-    } catch (cause) {
-      throw invalidValue("url", "Use an address such as https://api.example.com.", cause);
+    } catch {
+      // it is refused below
     }
+    // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
+    if (!/^https?:$/.test(parsed?.protocol ?? "")) throw invalidValue("url", "Use an address such as https://api.example.com.");
     // a secret key would be read by everybody who has the page
     if (typeof key !== "string" || !key || (key.startsWith("sk_") && "document" in globalThis))
       throw invalidValue("publishableKey", "Use the publishable key, which begins with pk_.");
-    this.origin = parsed.origin + parsed.pathname.replace(/\/+$/, "");
+    this.origin = parsed!.origin + parsed!.pathname.replace(/\/+$/, "");
   }
 
   /** Sends a request and returns its JSON, or undefined if the answer has none. Throws a Problem. @internal */
@@ -105,13 +112,22 @@ export class Transport {
   async #authorized(wanted: Wanted, body: unknown, call: Call, deadline: Deadline): Promise<Response> {
     const { credentials } = this;
     const ofUser = credentials && wanted.token === undefined;
-    const token = ofUser ? await deadline.race(credentials.current()) : wanted.token;
+    const token = ofUser ? await deadline.race(this.#token(wanted, credentials)) : wanted.token;
     const response = await this.#fetch(wanted, body, call, deadline, token);
-    if (response.status !== 401 || !ofUser || !token || isStream(body)) return response;
+    if (response.status !== 401 || !ofUser || !token || isStream(body) || isOfFunction(response)) return response;
     const problem = answerOf(response, await deadline.race(response.clone().text()));
     if (!Problem.is(problem, "token_expired", "invalid_token")) return response;
-    const renewed = await deadline.race(credentials.renewed(token));
+    const renewed = await deadline.race(this.#token(wanted, credentials, token));
     return renewed ? this.#fetch(wanted, body, call, deadline, renewed) : response;
+  }
+
+  /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
+  async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
+    await credentials.ready;
+    if (!("sender" in wanted)) wanted.sender = credentials.userId;
+    const token = await (refused ? credentials.renewed(refused) : credentials.current());
+    if (credentials.userId === wanted.sender) return token;
+    throw new Problem({ code: "aborted", detail: "The user of the call has signed out or changed." });
   }
 
   #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token?: string | null): Promise<Response> {
@@ -119,8 +135,15 @@ export class Transport {
     const headers: Record<string, string> = { ...this.options.headers, ...own, ...call.headers, "X-Bunbase-Key": this.key };
     if (token) headers.Authorization = `Bearer ${token}`;
     if (wanted.body !== undefined) headers["Content-Type"] = "application/json";
+    try {
+      new Headers(headers);
+    } catch (cause) {
+      throw invalidValue("headers", "HTTP cannot send this header.", cause);
+    }
+    // BunBase never redirects, and another server must not get a password ("error" is unknown to workerd); a function may
+    const redirect = path.startsWith("/v1/functions/") ? "follow" : "manual";
     // Node and Chromium ask for `duplex` if the body is a stream
-    const init = { method, headers, signal, body, duplex: "half" } as RequestInit;
+    const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
     // read at each call, so that programs that watch fetch see every request
     return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
@@ -133,9 +156,14 @@ export class Transport {
   }
 }
 
-/** Returns a path with each part escaped. @internal */
+/** Returns a path with each part escaped. An empty part, "." and ".." would lead to another path. @internal */
 export function path(...parts: string[]): string {
-  return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
+  return parts
+    .map((part) => {
+      if (typeof part === "string" && !/^\.{0,2}$|[\ud800-\udfff]/u.test(part)) return `/${encodeURIComponent(part)}`;
+      throw invalidValue("id", `${JSON.stringify(part)} is no id or name.`);
+    })
+    .join("");
 }
 
 /** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
@@ -158,11 +186,15 @@ export function answerOf(response: Response, text: string): unknown {
   const options = { cause, retryAfterMs: after >= 0 ? after * 1000 : undefined };
   if (!ok && isProblem(value)) return new Problem({ ...value, status }, options);
   const type = headers.get("Content-Type") ?? "no type";
-  const [code, detail] = headers.has("X-Bunbase-Function-Version")
+  const [code, detail] = isOfFunction(response)
     ? ["function_answer", `The function answered with status ${status}.`]
     : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`];
   const request_id = headers.get("X-Request-Id") ?? undefined;
   return new Problem({ code, status, detail, answer: value ?? text, request_id }, options);
+}
+
+function isOfFunction({ headers }: Response): boolean {
+  return headers.has("X-Bunbase-Function-Version");
 }
 
 /** React Native has no `ReadableStream` to compare with. */

@@ -113,8 +113,11 @@ export class Account {
    * ```
    */
   async deleteUser(call?: Call): Promise<void> {
+    const { keeper } = this.#requests;
+    await keeper.ready;
+    const { userId } = keeper;
     await this.#requests.send("DELETE", "/me", undefined, call);
-    await this.#requests.keeper.end();
+    if (keeper.userId === userId) await keeper.end();
   }
 
   /**

@@ -220,7 +220,8 @@ export class Auth {
 
   /**
    * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
-   * Without `url`, it reads the address of this page, and removes the code from it. In a window of `popup: true`, it
+   * Without `url`, it reads the address of this page, and removes the code from it. An anonymous user becomes the person
+   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`. In a window of `popup: true`, it
    * hands the code over, and closes the window.
    *
    * ```ts
@@ -229,7 +230,7 @@ export class Auth {
    */
   async finishRedirect(url?: string, call?: SignInCall): Promise<User | null> {
     const href = globalThis.location?.href;
-    if (!COMES_BACK.test(url ?? href ?? "?code=")) return null;
+    if (url === undefined && href && !COMES_BACK.test(href)) return null;
     return (await browser()).finish(this.#requests, url, href, call);
   }
 
@@ -254,7 +255,8 @@ export class Auth {
    * await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  sendLink(email: string, call: MailCall = {}): Promise<void> {
+  async sendLink(email: string, call: MailCall = {}): Promise<void> {
+    await this.#keeper.storage.save("asked", `${this.#keeper.storage.key}:link`);
     return this.#mailed("/link", email, call);
   }
 
@@ -312,9 +314,11 @@ export class Auth {
    * ```
    */
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
+    await this.ready;
+    const { userId } = this.#keeper;
     const body = "passkey" in proof ? { passkey: await this.#passkey("/reauthenticate/options", undefined, call, false) } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
-    await this.#keeper.replaceAccess(answer.access_token, answer.expires_in);
+    await this.#keeper.replaceAccess(userId, answer.access_token, answer.expires_in);
   }
 
   /**

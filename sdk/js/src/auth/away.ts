@@ -1,6 +1,7 @@
 /** Sign-ins that go on at another page: another service, the sign-in page, or the link of a mail. */
 
 import type { Call } from "../call.js";
+import type { Problem } from "../problem.js";
 import { challengeOf, keepVerifier, newVerifier, takeVerifier } from "./pkce.js";
 import { type Answer, answerOfWindow, handOver, refused, WINDOW } from "./popup.js";
 import type { AuthRequests } from "./requests.js";
@@ -78,7 +79,7 @@ export async function finish(
 ): Promise<User | null> {
   const from = given ?? href ?? thisPage(requests, "url");
   if (!given && finished === from) return null; // it was called twice, as in strict mode of React
-  const address = new URL(from);
+  const address = addressOf(requests, from);
   const { searchParams } = address;
   const [code, token, error, name] = MARKS.map((mark) => {
     const value = searchParams.get(mark);
@@ -92,13 +93,30 @@ export async function finish(
   }
   if (name) return handOver(requests, name, { code, error });
   if (error) throw refused(requests, error);
-  if (token) return requests.signIn("/login/link", { token }, call);
-  const verifier = await takeVerifier(requests.keeper.storage);
+  const { storage } = requests.keeper;
+  if (token) {
+    // a stranger may have sent this link: the anonymous user must not become the stranger's
+    const upgrade = Boolean(await storage.load(`${storage.key}:link`));
+    await storage.save(null, `${storage.key}:link`);
+    return requests.signIn("/login/link", { token }, { ...call, upgrade: call?.upgrade ?? upgrade });
+  }
+  const verifier = await takeVerifier(storage);
   return requests.signIn("/oauth/exchange", { code, verifier }, call);
 }
 
-function thisPage({ Problem }: AuthRequests, path: string): string {
-  const detail = `${path}: This program is not a page, so name the address.`;
-  if (!globalThis.location) throw new Problem({ code: "invalid_value", detail, errors: [{ path, message: detail }] });
+function thisPage(requests: AuthRequests, name: string): string {
+  if (!globalThis.location) throw invalid(requests, name, "This program is not a page, so name the address.");
   return location.href;
+}
+
+function addressOf(requests: AuthRequests, url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw invalid(requests, "url", "Use an address such as https://app.example.com.");
+  }
+}
+
+function invalid({ Problem }: AuthRequests, path: string, message: string): Problem {
+  return new Problem({ code: "invalid_value", detail: `${path}: ${message}`, errors: [{ path, message }] });
 }

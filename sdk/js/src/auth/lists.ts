@@ -35,8 +35,8 @@ export class Sessions {
    * await client.auth.sessions.end(session.id);
    * ```
    */
-  end(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/sessions/${encodeURIComponent(id)}`, undefined, call);
+  async end(id: string, call?: Call): Promise<void> {
+    return this.#requests.send("DELETE", `/sessions${this.#requests.path(id)}`, undefined, call);
   }
 
   /**
@@ -78,8 +78,8 @@ export class Identities {
    * await client.auth.identities.unlink(identity.id);
    * ```
    */
-  unlink(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/identities/${encodeURIComponent(id)}`, undefined, call);
+  async unlink(id: string, call?: Call): Promise<void> {
+    return this.#requests.send("DELETE", `/identities${this.#requests.path(id)}`, undefined, call);
   }
 }
 

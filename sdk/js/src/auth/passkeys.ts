@@ -43,8 +43,8 @@ export class Passkeys {
    * await client.auth.passkeys.rename(passkey.id, "old laptop");
    * ```
    */
-  rename(id: string, name: string, call?: Call): Promise<void> {
-    return this.#requests.send("PATCH", `/passkeys/${encodeURIComponent(id)}`, { name }, call);
+  async rename(id: string, name: string, call?: Call): Promise<void> {
+    return this.#requests.send("PATCH", `/passkeys${this.#requests.path(id)}`, { name }, call);
   }
 
   /**
@@ -54,7 +54,7 @@ export class Passkeys {
    * await client.auth.passkeys.remove(passkey.id);
    * ```
    */
-  remove(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/passkeys/${encodeURIComponent(id)}`, undefined, call);
+  async remove(id: string, call?: Call): Promise<void> {
+    return this.#requests.send("DELETE", `/passkeys${this.#requests.path(id)}`, undefined, call);
   }
 }

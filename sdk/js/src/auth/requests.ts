@@ -1,6 +1,6 @@
 import type { Call } from "../call.js";
 import { Problem } from "../problem.js";
-import type { Transport } from "../transport.js";
+import { path, type Transport } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
@@ -19,6 +19,7 @@ export async function browser(shown?: Window | null): Promise<typeof import("./b
 export class AuthRequests {
   /** For the parts that are loaded later: without imports of their own, they add no request and no second copy. */
   readonly Problem = Problem;
+  readonly path = path;
 
   constructor(
     readonly transport: Transport,
