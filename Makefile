@@ -64,7 +64,7 @@ lock: .venv/.dev  ## pin every dependency again, by hash and without naming a re
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
 		--no-default-groups --group install -o requirements.lock
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
-		--all-groups -o requirements-dev.lock
+		--extra mcp --all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays
 	rm -rf .venv node_modules $(PACKAGES)/node_modules $(PACKAGES)/node20/node_modules $(SDK)/node_modules
