@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +76,7 @@ def test_a_caller_without_a_session_is_told_to_sign_in(api: FakeApi, bunbase: Bu
 def test_the_command_names_the_package_that_is_missing(
     in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "bunbase.cli.mcp.server", None)
 
     said = bunbase("mcp")
 

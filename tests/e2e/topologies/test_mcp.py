@@ -54,9 +54,9 @@ class Model:
         self.folder = folder
         self.keys = owner.keys["secret"]
 
-    def uses(self, act: Act, *flags: str, mode: Any = "auto") -> Any:
+    def uses(self, act: Act, *flags: str, mode: Any = "auto", token: str = "") -> Any:
         """Start `bunbase mcp`, and return the result of `act` with a client of it."""
-        environment = self.instance.environment() | {"BUNBASE_TOKEN": self.owner.token}
+        environment = self.instance.environment() | {"BUNBASE_TOKEN": token or self.owner.token}
         words = ["mcp", "--project", self.owner.slug, *flags]
         server = StdioServerParameters(command=str(BUNBASE), args=words, env=environment, cwd=self.folder)
 
@@ -208,6 +208,8 @@ def test_refusals_name_the_code_and_the_next_step_and_other_projects_stay_out_of
         ("query_documents", {"collection": "posts", "where": {"author": {"$unknown": 1}}}),
         ("read_logs", {"function": "nobody"}),
         ("query_documents", {"collection": "posts", "where": {"author": "x" * 3_000_000}}),
+        ("put_document", {"collection": "posts", "id": "p1", "document": {}}),
+        ("test_rules", CALLS["test_rules"]),
         ("get_document", {"collection": "posts", "id": "../../../api/auth/me"}),
         ("list_collections", {"project": other.slug}),
     ]
@@ -215,7 +217,9 @@ def test_refusals_name_the_code_and_the_next_step_and_other_projects_stay_out_of
     async def ask(client: Client) -> Any:
         return [problem_of(await client.call_tool(name, arguments)) for name, arguments in calls]
 
-    problems = model.uses(ask)
+    new = {"name": "model", "scopes": ["read"], "projects": [model.owner.project]}
+    made = model.instance.http.post("/api/auth/tokens", json=new, headers=model.owner.headers).raise_for_status()
+    problems = model.uses(ask, "--allow-write", "data", token=made.json()["token"])
 
     assert [one["code"] for one in problems] == [
         "document_not_found",
@@ -223,8 +227,10 @@ def test_refusals_name_the_code_and_the_next_step_and_other_projects_stay_out_of
         "invalid_query",
         "function_not_found",
         "payload_too_large",
+        "insufficient_scope",
+        "insufficient_scope",
         "invalid_arguments",
         "invalid_arguments",
     ]
     assert all(one["detail"] for one in problems)
-    assert all(one["request_id"] for one in problems[:5])
+    assert all(one["request_id"] for one in problems[:7])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from typing import Annotated, Final
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,8 +16,6 @@ from bunbase.cli.mcp.tool import Permission
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import enter_project_folder
 from bunbase.cli.session import open_session
-
-LIBRARY: Final = "mcp"
 
 AllowWrite = Annotated[
     str,
@@ -39,8 +37,7 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
     allowed = permissions(allow_write)
     if allowed and not flags.project:
         raise Usage("--allow-write needs the project on the command line: --project <id or slug>.", "no_project")
-    if importlib.util.find_spec(LIBRARY) is None:
-        raise Failure("mcp_missing", "This command needs the Python package mcp: pip install 'bunbase[mcp]'")
+    run = _library()
     with open_session(flags) as session:
         session.attended = False  # stdin and stdout belong to the protocol
         project = needed_project(flags.project, session)
@@ -49,9 +46,17 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
             enter_project_folder()
         if sys.stdin.isatty():
             Output(flags.json).hint("This command waits for messages of a program: see docs/mcp.md. To end it: Ctrl-C.")
-        from bunbase.cli.mcp.server import run  # imports the library, which takes a second
-
         run(ProjectApi(session, project), allowed)
+
+
+def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
+    """Return the function that speaks the protocol; its import takes a second. Raises: Failure."""
+    try:
+        from bunbase.cli.mcp.server import run
+    except ImportError as error:
+        detail = f"This command needs the Python package mcp: pip install 'bunbase[mcp]' ({error})."
+        raise Failure("mcp_missing", detail) from None
+    return run
 
 
 def permissions(text: str) -> tuple[Permission, ...]:
