@@ -93,7 +93,10 @@ def list_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first; with --follow, oldest first. Needs the role admin."""
+    """Show acts, newest first; with --follow, oldest first. Needs the role admin.
+
+    Example: bunbase audit list --since 7d --action key.create
+    """
     out = Output(flags.json)
     if follow and acts.until:
         raise Usage("--follow has no end: leave --until out.")
@@ -132,7 +135,10 @@ def export_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin."""
+    """Export all acts that match to a file. Needs the role admin.
+
+    Example: bunbase audit export acts.ndjson --since 30d
+    """
     out = Output(flags.json)
     if file is not None and file.exists():
         raise Usage(f"{file} exists already. Delete it, or choose another name.", "file_exists")

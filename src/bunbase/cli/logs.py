@@ -77,6 +77,8 @@ def logs(
     """Show the lines that functions wrote to their console, oldest first.
 
     A line that was not written today is shown with its date. Times are those of this machine.
+
+    Example: bunbase logs hello -f --level warn
     """
     out = Output(flags.json)
     _refuse_empty(

@@ -59,7 +59,10 @@ def activity(
     follow: Follow = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show sign-ins, refused sign-ins and changes of credentials, newest first; with --follow, oldest first."""
+    """Show sign-ins, refused sign-ins and changes of credentials, newest first; with --follow, oldest first.
+
+    Example: bunbase users activity eve@example.com --since 7d
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         path = at("projects", needed_project(flags.project, session), "auth", "activity")

@@ -44,6 +44,8 @@ def watch(
 
     If no project is chosen and the server runs on this machine, a project is created for the folder. If a
     function cannot be bundled, or the server refuses it, the error is shown and its active version stays in service.
+
+    Example: bunbase watch
     """
     out = Output(flags.json)
     if folder := enter_project_folder():

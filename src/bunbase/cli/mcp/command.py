@@ -33,6 +33,8 @@ def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) ->
 
     Such a program starts this command itself: see docs/mcp.md for its configuration. The tools reach the project that
     is chosen at the start, and only read it, unless --allow-write names more.
+
+    Example: bunbase mcp --project shop --allow-write data,deploy
     """
     allowed = permissions(allow_write)
     if allowed and not flags.project:

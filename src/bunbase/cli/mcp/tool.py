@@ -19,7 +19,7 @@ MAX_DETAIL: Final = 2_000  # characters of the detail of a failure that is too l
 
 
 class Effect(StrEnum):
-    """What a tool does to the project."""
+    """The effect of a tool on the project."""
 
     READS = "reads"
     ADDS = "adds"
@@ -27,7 +27,7 @@ class Effect(StrEnum):
 
 
 class Permission(StrEnum):
-    """What the command line can allow with --allow-write. A tool that only reads needs no permission."""
+    """A part of the project that --allow-write opens to changes. A tool that only reads needs no permission."""
 
     DATA = "data"
     DEPLOY = "deploy"
