@@ -159,7 +159,7 @@ def test_hostile_calls_and_a_server_that_is_away_are_answered_with_errors_of_the
         "path": "invalid_arguments",
         "deep": "unreachable",
         "huge": "unreachable",
-        "time": "usage",
+        "time": "invalid_arguments",
     }
 
 

@@ -43,6 +43,7 @@ class Outage:
         Raises: Unreachable if the server has been away for `max_seconds`.
         """
         now = self.clock()
+        reason = f"{reason.rstrip('.')}."
         if self.began is None:
             self.began = now
             self.warn(f"The connection was cut at {datetime.now():%H:%M:%S}: {reason} Trying again.")

@@ -14,6 +14,7 @@ from bunbase.cli.mcp.answers import MAX_ANSWER_BYTES
 from bunbase.cli.mcp.project_api import ProjectApi
 from bunbase.pkg.api_json import api_json
 
+INVALID: Final = "invalid_arguments"
 MAX_FAILURE_BYTES: Final = 4_000
 MAX_DETAIL: Final = 2_000  # characters of the detail of a failure that is too long
 
@@ -58,10 +59,13 @@ def call(tool: Tool, project: ProjectApi, arguments: Mapping[str, Any]) -> bytes
     try:
         read = msgspec.convert(arguments, tool.arguments)
     except msgspec.ValidationError as error:
-        raise Usage(f"Wrong arguments for {tool.name}: {error}.", "invalid_arguments") from None
+        raise Usage(f"Wrong arguments for {tool.name}: {error}.", INVALID) from None
     except RecursionError:
-        raise Usage(f"The arguments for {tool.name} are nested too deeply.", "invalid_arguments") from None
-    answer = api_json(tool.run(project, read))
+        raise Usage(f"The arguments for {tool.name} are nested too deeply.", INVALID) from None
+    try:
+        answer = api_json(tool.run(project, read))
+    except Usage as usage:  # for example a time that cannot be read; other codes say more than "usage"
+        raise Usage(usage.detail, INVALID if usage.code == "usage" else usage.code) from None
     if tool.effect is Effect.READS and len(answer) > MAX_ANSWER_BYTES:
         raise Failure("answer_too_large", f"The answer has {len(answer)} bytes. Ask for less, for example for a page.")
     return answer
