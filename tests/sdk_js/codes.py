@@ -20,7 +20,7 @@ OWN: Final = {
     "aborted": "The signal of the call was aborted.",
     "invalid_value": "A value cannot be sent. `errors` has its path.",
     "unexpected_answer": "The answer is not from BunBase.",
-    "function_answer": "A function answered with a status that is not 2xx. `body.answer` has its answer.",
+    "function_answer": "A function answered with a status that is not 2xx. `body` is its answer.",
     "passkey_failed": "The browser gave no passkey.",
     "popup_blocked": "The browser opened no window, because the call did not come at once in a click.",
     "popup_closed": "The window of a sign-in was closed before its end.",
@@ -42,8 +42,11 @@ def source() -> str:
         f"/** The codes of errors that this client raises itself. */\nexport type ClientCode ={own};\n\n"
         f"/** The codes of errors that the server answers with. docs/reference/errors.md explains them. */\n"
         f"export type ServerCode ={codes};\n\n"
-        "/** A code of an error. Newer servers, and your own functions, may have others. */\n"
-        "export type ProblemCode = ClientCode | ServerCode | (string & {});\n"
+        "/**\n"
+        " * A code of an error. It is a closed list, so that a misspelt code does not compile. A newer server may answer with\n"
+        ' * others: write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.\n'
+        " */\n"
+        "export type ProblemCode = ClientCode | ServerCode;\n"
     )
 
 

@@ -37,6 +37,7 @@ exports.default = async (request, ctx) => {
   if (pathname === "/text") return new Response("plain");
   if (pathname === "/teapot") return new Response("short and stout", { status: 418 });
   if (pathname === "/problem") return Response.json({ code: "sold_out", detail: "Nothing is left." }, { status: 409 });
+  if (pathname === "/throw") throw new Error("boom");
   const email = ctx.caller && ctx.caller.email;
   const shown = { method: request.method, path: pathname + search, body: await request.text(), email };
   const text = JSON.stringify(shown).replace(/}$/, ',"big":9223372036854775807}');

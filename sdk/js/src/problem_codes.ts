@@ -12,7 +12,7 @@ export type ClientCode =
   | "invalid_value"
   /** The answer is not from BunBase. */
   | "unexpected_answer"
-  /** A function answered with a status that is not 2xx. `body.answer` has its answer. */
+  /** A function answered with a status that is not 2xx. `body` is its answer. */
   | "function_answer"
   /** The browser gave no passkey. */
   | "passkey_failed"
@@ -205,5 +205,8 @@ export type ServerCode =
   | "wrong_passkey"
   | "wrong_proof";
 
-/** A code of an error. Newer servers, and your own functions, may have others. */
-export type ProblemCode = ClientCode | ServerCode | (string & {});
+/**
+ * A code of an error. It is a closed list, so that a misspelt code does not compile. A newer server may answer with
+ * others: write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.
+ */
+export type ProblemCode = ClientCode | ServerCode;
