@@ -94,7 +94,14 @@ def prepared(instance: Instance) -> Site:
         send(
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
-    send("PUT", f"{at}/functions/echo", files={"bundle": ("echo.js", ECHO), "config": (None, '{"access":"key"}')})
+    template = [ESBUILD, ROOT / "src/bunbase/cli/templates/hello.ts", "--format=cjs"]
+    hello = subprocess.run(template, capture_output=True, text=True, check=True).stdout
+    for name, bundle in (("echo", ECHO), ("hello", hello)):
+        send(
+            "PUT",
+            f"{at}/functions/{name}",
+            files={"bundle": (f"{name}.js", bundle), "config": (None, '{"access":"key"}')},
+        )
     return Site(instance.url, keys["publishable"], keys["secret"], project["id"], other_key, token)
 
 
