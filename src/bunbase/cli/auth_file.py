@@ -90,17 +90,31 @@ def differences(table: Json, shown: Json) -> list[tuple[str, Any, Any]]:
     return found
 
 
+def default_of(name: str) -> Any:
+    """Return the default of a setting by its dotted name, or None."""
+    return _value(DEFAULTS, tuple(name.split(".")))
+
+
 def pulled(shown: Json, before: Json) -> Json:
-    """Return a table with everything that differs from the defaults. `before`: its names of variables are kept."""
+    """Return a table with everything that differs from the defaults.
+
+    `before`: the table of the file. Its names of variables are kept, and so is a default that it names.
+    """
     table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, DEFAULTS, ())
+    for at, value in _leaves(before):
+        if not _is_secret(at) and _value(table, at) != value and _value(shown, at) == value:
+            _put(table, at, value)
     for name in shown["secrets"]:
         at = (*name.split(".", 1), "secret" if name == "captcha" else "client_secret")
-        inner = table
-        for step in at[:-1]:
-            inner = inner.setdefault(step, {})
-        old = _value(before, at)
-        inner[at[-1]] = {"env": _variable(old) or f"AUTH_{'_'.join(at[:-1]).upper().replace('-', '_')}_SECRET"}
+        old = _variable(_value(before, at))
+        _put(table, at, {"env": old or f"AUTH_{'_'.join(at[:-1]).upper().replace('-', '_')}_SECRET"})
     return table
+
+
+def _put(table: Json, at: At, value: Any) -> None:
+    for step in at[:-1]:
+        table = table.setdefault(step, {})
+    table[at[-1]] = value
 
 
 def _chosen(value: Json, defaults: Json, at: At) -> Json:

@@ -7,7 +7,7 @@ from typing import Final
 
 from bunbase.cli.credentials import ChosenProject
 from bunbase.cli.errors import Usage
-from bunbase.cli.project_file import project_file_path, read_project_file, write_project
+from bunbase.cli.project_file import project_file_path, read_project_file
 from bunbase.cli.session import NamedProject, Session
 
 VARIABLE: Final = "BUNBASE_PROJECT"
@@ -55,5 +55,7 @@ def choose_on_this_machine(project: ChosenProject, session: Session) -> None:
 
 def choose(project: ChosenProject, session: Session) -> None:
     """Write the choice to the credentials file, and to bunbase.toml if there is that file."""
+    from bunbase.cli.toml_writing import write_project
+
     choose_on_this_machine(project, session)
     write_project(project.id, project.slug)

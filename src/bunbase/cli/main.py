@@ -63,7 +63,9 @@ COMMANDS: Final = (
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
     (PROJECT, "schemas", "schemas:app", "Apply the schemas of a project's collections."),
     (FUNCTIONS, "init", "init:init", "Create bunbase.toml and a first function in a folder."),
-    (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and deploy them."),
+    (PROJECT, "pull", "pull:pull", "Write what a project has to bunbase.toml."),
+    (PROJECT, "diff", "diff:diff", "Show what a deployment would change."),
+    (FUNCTIONS, "deploy", "deploy:deploy", "Make a project what bunbase.toml says; deploy functions."),
     (FUNCTIONS, "watch", "watch:watch", "Deploy functions whenever they are saved, and show their logs."),
     (
         FUNCTIONS,

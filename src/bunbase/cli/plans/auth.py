@@ -1,0 +1,55 @@
+"""Plan the changes of the settings for users, which `[auth]` names."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.cli.auth_file import default_of, differences, patch_of
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.plans.changes import Change, Effect
+from bunbase.cli.plans.steps import Step
+from bunbase.cli.session import Session
+
+# times after which BunBase deletes something: a shorter one deletes at once
+KEEPING: Final = frozenset({"activity_days", "anonymous.idle_days"})
+
+
+def shown_auth(session: Session, project: str) -> dict[str, Any]:
+    """Return the settings of the project, as the API shows them."""
+    return session.ask(dict, Call("GET", at("projects", project, "auth")))
+
+
+def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
+    """Return the changes that the table would make. `shown`: the settings of the server."""
+    return [_change(name, mine, theirs) for name, mine, theirs in differences(table, shown)]
+
+
+def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[Step]:
+    """Return the step that sets what the table names. It is also sent if nothing differs: a secret may be a new one.
+
+    A stored secret stays if its environment variable is not set. Raises: Usage for a secret that is missing.
+    """
+    patch = patch_of(table, shown)
+    path = at("projects", project, "auth")
+    headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
+
+    def send(_out: Output) -> str:
+        after = session.ask(dict, Call("PATCH", path, headers=headers, content=msgspec.json.encode(patch)))
+        return "The settings of [auth] are in force." if after["version"] != shown["version"] else ""
+
+    return [Step("auth", send)]
+
+
+def _change(name: str, mine: Any, theirs: Any) -> Change:
+    what = f"{_text(theirs)} becomes {_text(mine)}"
+    if name in KEEPING and isinstance(mine, int) and (theirs is None or mine < theirs):
+        return Change(f"auth.{name}", Effect.LOSING, f"{what}: older data is deleted")
+    new = theirs in (None, "not set", default_of(name))
+    return Change(f"auth.{name}", Effect.ADDITIVE if new else Effect.REWRITING, what)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and value else msgspec.json.encode(value).decode()

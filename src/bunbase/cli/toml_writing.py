@@ -1,0 +1,207 @@
+"""Change bunbase.toml and leave the rest of the file as it is: comments, order, line ends and a byte order mark.
+
+The file is replaced in one step. Every change is checked: the new text is parsed again, and must hold exactly what was
+asked for. If the library for TOML cannot make a change in place, the whole table is written anew.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.cli.errors import Failure
+from bunbase.cli.project_file import NAME, project_file_path
+
+LINE: Final = 100  # characters: a longer value stands on several lines, or below a heading of its own
+
+Json = dict[str, Any]
+
+
+def file_text(path: Path) -> str:
+    """Return the text without a byte order mark, which editors on Windows put before it."""
+    return path.read_text("utf-8-sig")
+
+
+def write_project(id: str, slug: str) -> None:
+    """Write the project to bunbase.toml, if there is the file; keep the rest of the file, including comments."""
+    path = project_file_path()
+    try:
+        text = file_text(path)
+    except FileNotFoundError:
+        return
+    section = tomllib.loads(text).get("project", {})
+    section = section if isinstance(section, dict) else {}
+    write_file(path, edited(text, {"project": {**section, "id": id, "slug": slug}}))
+
+
+def add_function(name: str, settings: Json) -> bool:
+    """Add a function's section to bunbase.toml, and return True.
+
+    Return False if there is no such file, or if the file has a section of this function already.
+    """
+    path = Path(NAME)
+    try:
+        text = file_text(path)
+    except FileNotFoundError:
+        return False
+    if name in tomllib.loads(text).get("functions", {}):
+        return False
+    section = f"[functions.{name}]\n{settings_lines(settings)}"
+    write_file(path, f"{text.rstrip()}\n\n{section}" if text.strip() else section)
+    return True
+
+
+def settings_lines(settings: Json) -> str:
+    """Return the settings of a function as they stand in its section, one on each line. Nulls are left out."""
+    import tomlkit
+
+    return tomlkit.dumps({name: _inline(value) for name, value in settings.items() if value is not None})
+
+
+def edited(text: str, wanted: Json) -> str:
+    """Return the text with these tables at its top level; an empty one is removed, and every other one stays.
+
+    Raises: Failure.
+    """
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    after = {name: value for name, value in {**tomllib.loads(text), **wanted}.items() if value or name not in wanted}
+    for change in (_merge, _replace):
+        document = tomlkit.parse(text)
+        try:
+            for name, table in wanted.items():
+                change(document, name, table)
+            result = tomlkit.dumps(document)
+            if same(tomllib.loads(result), after):
+                return result
+        except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, TypeError, KeyError, AttributeError):
+            continue  # the library cannot change such a text in place
+    raise Failure("project_file_unwritable", f"The tables {', '.join(wanted)} of the file cannot be changed in place.")
+
+
+def same(one: Any, other: Any) -> bool:
+    """True if both are the same JSON. In Python, 1, 1.0 and True are equal."""
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace the file's content. A byte order mark and Windows line ends stay: only the changed lines differ.
+
+    The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves half of it. Raises: Failure.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before = path.read_bytes() if path.exists() else b""
+        if b"\r\n" in before:
+            text = text.replace("\r\n", "\n").replace("\n", "\r\n")
+        mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
+        target = path.resolve()  # a link stays a link
+        beside = target.with_name(f".{target.name}.{os.getpid()}")
+        try:
+            beside.write_bytes(mark + text.encode())
+            if target.exists():
+                shutil.copymode(target, beside)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _merge(container: Any, name: str, value: Any) -> None:
+    """Set a value, and touch only what differs."""
+    from tomlkit.items import AoT
+
+    if name not in container:
+        if not (value == {} and hasattr(container, "body")):
+            container[name] = _item(value)
+        return
+    old = container[name]
+    if value == {} and hasattr(container, "body"):
+        container.remove(name)
+    elif same(_plain(old), value):
+        return
+    elif isinstance(value, dict) and hasattr(old, "items"):
+        _merge_table(old, value)
+    elif isinstance(old, AoT) and isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        for place, one in enumerate(value[: len(old)]):
+            _merge_table(old[place], one)
+        del old[len(value) :]
+        for one in value[len(old) :]:
+            old.append(_table(one))
+    else:
+        container[name] = _item(value)
+
+
+def _merge_table(table: Any, value: Json) -> None:
+    for gone in [name for name in table if name not in value]:
+        del table[gone]
+    for name, one in value.items():
+        _merge(table, name, one)
+
+
+def _replace(container: Any, name: str, value: Any) -> None:
+    if name in container:
+        container.remove(name)
+    if value != {}:
+        container[name] = _item(value)
+
+
+def _plain(item: Any) -> Any:
+    return item.unwrap() if hasattr(item, "unwrap") else item
+
+
+def _item(value: Any) -> Any:
+    """Return a value as it is written for the first time: tables below their headings, if a line is too short."""
+    return _table(value) if isinstance(value, dict) else _inline(value)
+
+
+def _table(content: Json) -> Any:
+    """Return a TOML table: first the values, each on its line, then the tables, each below a heading of its own."""
+    import tomlkit
+
+    short = {name: value for name, value in content.items() if not isinstance(value, dict) or _is_short(name, value)}
+    table = tomlkit.table(is_super_table=bool(content) and not short)
+    for name, value in content.items():
+        if name in short:
+            table.add(name, _inline(value))
+    for name, value in content.items():
+        if name not in short:
+            table.add(name, _table(value))
+    return table
+
+
+def _is_short(name: str, value: Any) -> bool:
+    """True if a table fits on one line. `{ env = … }` always does; a schema is easier to read below its heading."""
+    return len(name) + len(msgspec.json.encode(value)) < LINE and (not value or _depth(value) <= 1)
+
+
+def _depth(value: Any) -> int:
+    """Return how many tables are inside each other."""
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    return max(map(_depth, value), default=0) if isinstance(value, list) else 0
+
+
+def _inline(value: Any) -> Any:
+    """Return a TOML value without headings. Only a list that is too long for a line stands on several."""
+    import tomlkit
+
+    match value:
+        case list() | tuple():
+            array = tomlkit.array()
+            array.extend([_inline(one) for one in value])
+            return array.multiline(len(msgspec.json.encode(value)) > LINE)
+        case dict():
+            table = tomlkit.inline_table()
+            table.update({name: _inline(one) for name, one in value.items() if one is not None})
+            return table
+        case _:
+            return value
