@@ -50,7 +50,7 @@ def test_a_push_sets_what_the_file_names_and_a_second_push_changes_nothing(
     pushes = [bunbase("auth", "push", "--json").document for _ in range(2)]
     after = bunbase("auth", "diff", "--json")
 
-    assert before.code == 1
+    assert before.code == 5
     assert "access_ttl_seconds" in before.out
     assert pushes == [{"changed": True, "version": 1}, {"changed": False, "version": 1}]
     assert after.document == {"items": []}

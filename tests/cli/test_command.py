@@ -35,7 +35,7 @@ SUB_COMMANDS = [
     *("tokens list", "tokens create", "tokens delete"),
     *("env set", "env list", "env unset"),
     *("backup create", "backup list", "backup verify", "backup restore", "backup clone", "backup delete"),
-    *("backup schedule", "data export", "data import", "rules test", "rules push", "gen types"),
+    *("backup schedule", "data export", "data import", "rules test", "rules push", "gen types", "collections push"),
     *("functions list", "functions new", "functions versions", "functions diff", "functions rollback"),
     *("functions delete", "jobs list", "jobs show", "jobs add", "jobs replay", "jobs delete", "jobs runs"),
 ]
@@ -62,6 +62,7 @@ NO_JSON = {
     "oauth-clients",
     "users",
     "auth",
+    "collections",
 }
 
 

@@ -17,6 +17,7 @@ from bunbase.cli.output import Output, report, size_text
 from bunbase.cli.plans.changes import Change, check_losing
 from bunbase.cli.plans.folder import read_folder
 from bunbase.cli.plans.plan import Plan, make_plan
+from bunbase.cli.plans.pushing import AllowLosing
 from bunbase.cli.plans.showing import in_order, show_changes, show_place
 from bunbase.cli.plans.steps import Progress, Work
 from bunbase.cli.session import Session, open_session
@@ -27,14 +28,6 @@ SOME_FAILED = 1
 Name = Annotated[str, Parameter(help="Deploy only these functions. Default: everything.")]
 Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
 DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would change.")]
-AllowLosing = Annotated[
-    tuple[str, ...],
-    Parameter(
-        negative="",
-        show_default=False,
-        help="A change that loses something, by its name in the plan, such as posts.price. Repeat it for each of them.",
-    ),
-]
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -68,8 +61,15 @@ def deploy(
         show_place(plan.place, out)
         if dry_run:
             return _rehearse(plan, project, force, out)
+        if not out.json and any(change.name not in _names(plan) for change in plan.changes):
+            show_changes(plan.changes, out)
         check_losing(plan.changes, allow_losing)
         return _apply(plan, session, project, force, out)
+
+
+def _names(plan: Plan) -> set[str]:
+    """Return the names of the changes of functions, which have a table of their own."""
+    return {f"functions.{one.entry.name}" for one in plan.functions}
 
 
 def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> int:

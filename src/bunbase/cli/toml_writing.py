@@ -40,6 +40,13 @@ def write_project(id: str, slug: str) -> None:
     write_file(path, edited(text, {"project": {**section, "id": id, "slug": slug}}))
 
 
+def write_tables(tables: Json) -> None:
+    """Write these tables to bunbase.toml; make the file if there is none. An empty table is removed."""
+    path = project_file_path()
+    text = file_text(path) if path.exists() else ""
+    write_file(path, edited(text, tables))
+
+
 def add_function(name: str, settings: Json) -> bool:
     """Add a function's section to bunbase.toml, and return True.
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from bunbase.contracts.bundoc.collections import FieldPath, IndexSpec, Rules
 from bunbase.contracts.functions.deployments import FunctionConfig
-from bunbase.contracts.tenant_auth.settings import Captcha, ProjectAuth, UserProvider
+from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
 
 COLLECTION_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 FUNCTION_NAME = r"^[a-z][a-z0-9-]{0,62}$"
@@ -94,7 +94,9 @@ class CaptchaSection(Captcha, frozen=True, forbid_unknown_fields=True, kw_only=T
 class AuthSection(ProjectAuth, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings for the users of the app. Settings that are left out stay as they are on the server."""
 
-    providers: Annotated[dict[str, ProviderSection], msgspec.Meta(max_length=50)] = {}
+    providers: Annotated[dict[str, ProviderSection], msgspec.Meta(max_length=MAX_PROVIDERS)] = msgspec.field(
+        default_factory=dict
+    )
     captcha: CaptchaSection = msgspec.field(default_factory=CaptchaSection)
 
 

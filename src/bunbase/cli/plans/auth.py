@@ -30,17 +30,28 @@ def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
 def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[Step]:
     """Return the step that sets what the table names. It is also sent if nothing differs: a secret may be a new one.
 
-    A stored secret stays if its environment variable is not set. Raises: Usage for a secret that is missing.
+    Raises: Usage for a secret that is missing.
     """
-    patch = patch_of(table, shown)
-    path = at("projects", project, "auth")
-    headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
+    patch_of(table, shown)
 
     def send(_out: Output) -> str:
-        after = session.ask(dict, Call("PATCH", path, headers=headers, content=msgspec.json.encode(patch)))
-        return "The settings of [auth] are in force." if after["version"] != shown["version"] else ""
+        version = set_auth(session, project, table, shown)
+        return "The settings of [auth] are in force." if version != shown["version"] else ""
 
     return [Step("auth", send)]
+
+
+def set_auth(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> int:
+    """Set what the table names, and return the version of the settings, which increases if one of them changes.
+
+    A stored secret stays if its environment variable is not set. Raises: Usage for a secret that is missing; Refused.
+    """
+    path = at("projects", project, "auth")
+    headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
+    patch = msgspec.json.encode(patch_of(table, shown))
+    after = session.ask(dict[str, Any], Call("PATCH", path, headers=headers, content=patch))
+    version: int = after["version"]
+    return version
 
 
 def _change(name: str, mine: Any, theirs: Any) -> Change:

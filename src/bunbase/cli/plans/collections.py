@@ -99,7 +99,7 @@ def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents:
     for field, count in sorted(broken.items()):
         what = "do not match the schema" if field == WHOLE else f"do not match the schema in {field}"
         yield Change(
-            f"{name}.{field}", Effect.LOSING, f"documents {what}; they can no longer be written", count, complete
+            f"{name}.{field}", Effect.LOSING, f"documents {what}: their next write must correct them", count, complete
         )
     if not broken and not complete:
         change = "the schema changes, and not all documents could be checked in time"
