@@ -29,7 +29,7 @@ def write(path: Path, text: str = HANDLER) -> None:
 def test_init_deploy_and_invoke_work_with_the_real_executable(in_project: FakeApi, home: Path) -> None:
     assert executable("init", "--json").document == {
         "directory": str(home),
-        "files": ["bunbase.toml", "functions/hello.ts"],
+        "files": ["bunbase.toml", "functions/hello.ts", "bunbase.schema.json"],
     }
     deployed = executable("deploy", "--json").document
     answer = executable("invoke", "hello", "--path", "?name=Ada")

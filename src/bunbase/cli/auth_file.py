@@ -84,6 +84,8 @@ def differences(table: Json, shown: Json) -> list[tuple[str, Any, Any]]:
             if _dotted(at[:-1]) not in shown["secrets"]:
                 found.append((_dotted(at), f"${_variable(value)}", "not set"))
             continue
+        if variable := _variable(value):
+            value = os.environ.get(variable, f"${variable}")
         there = _value(shown, at)
         if there != value:
             found.append((_dotted(at), value, there))

@@ -17,9 +17,10 @@ from bunbase.cli.document_types.collections import CollectionSchema, CollectionT
 from bunbase.cli.document_types.python import python
 from bunbase.cli.document_types.typescript import typescript
 from bunbase.cli.errors import OK, Stale, Usage
-from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.flags import FLAGS, PROJECT_FLAGS, Flags, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.project_file import SCHEMA
 from bunbase.cli.session import open_session
 
 WRITERS: Final[dict[str, Callable[[str, list[CollectionTypes]], str]]] = {"ts": typescript, "py": python}
@@ -41,7 +42,9 @@ Check = Annotated[
     Parameter(negative="", show_default=False, help="Write nothing; fail with exit code 5 if a file is out of date."),
 ]
 
-app = App(name="gen", help="Write files that are made from a project: types of its documents.")
+SchemaFile = Annotated[Path, Parameter(name="--out", help="The file to write.")]
+
+app = App(name="gen", help="Write generated files: types of a project's documents, the JSON Schema of bunbase.toml.")
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -84,6 +87,26 @@ def types(
         if one.changed and not check:
             _write(Path(one.file), texts[one.language])
         said.done(f"{one.file} {'is written' if one.changed else 'is up to date'}.")
+    return OK
+
+
+@app.command
+def schema(*, out: SchemaFile = Path(SCHEMA), check: Check = False, flags: Flags = FLAGS) -> int:
+    """Write the JSON Schema of bunbase.toml, with which editors check the file and complete its names.
+
+    `bunbase init` writes it too. Write it again after an update of BunBase: a new version has new settings.
+    """
+    from bunbase.house.project_schema import project_schema_text
+
+    said, text = Output(flags.json), project_schema_text()
+    made = Made(str(out), "json", _text_in(out) != text)
+    if flags.json:
+        said.document(made)
+    if check:
+        _check([made])
+    if made.changed and not check:
+        _write(out, text)
+    said.done(f"{out} {'is written' if made.changed else 'is up to date'}.")
     return OK
 
 

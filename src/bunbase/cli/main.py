@@ -59,7 +59,7 @@ COMMANDS: Final = (
     (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
     (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
-    (DATA, "gen", "gen:app", "Write types of documents in TypeScript and Python."),
+    (DATA, "gen", "gen:app", "Write types of documents, and the JSON Schema of bunbase.toml."),
     (DATA, "collections", "collections:app", "List a project's collections, and apply those of bunbase.toml."),
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
     (PROJECT, "schemas", "schemas:app", "Apply the schemas of a project's collections."),

@@ -52,7 +52,7 @@ def add(
     """Add a member of the project's organisation to the project. To add other people: bunbase invites create"""
     out = Output(flags.json)
     with open_session(flags) as session:
-        of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)
+        of_project = GroupFlags(**vars(flags))
         members = f"{group_path(of_project, session)}/members"
         id = member_id(user, members, session) if "@" in user else user
         call = Call("POST", members, json={"user": id, "role": role})

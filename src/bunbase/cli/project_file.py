@@ -52,6 +52,7 @@ from bunbase.contracts.project_file import (
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
+SCHEMA: Final = "bunbase.schema.json"  # for editors; the first line of bunbase.toml names it
 INVALID: Final = "invalid_project_file"
 FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
 
@@ -107,7 +108,7 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
     try:
         document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        return ProjectFile()
+        return ProjectFile(folder=path.absolute().parent)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise Usage(f"{path} cannot be read as TOML: {error}", INVALID) from None
     mistakes: list[str] = []

@@ -40,6 +40,14 @@ def write_project(id: str, slug: str) -> None:
     write_file(path, edited(text, {"project": {**section, "id": id, "slug": slug}}))
 
 
+def write_target_project(target: str, project: str) -> None:
+    """Write the project of a target, which bunbase.toml has."""
+    path = project_file_path()
+    text = file_text(path)
+    targets = tomllib.loads(text)["target"]
+    write_file(path, edited(text, {"target": {**targets, target: {**targets[target], "project": project}}}))
+
+
 def write_tables(tables: Json) -> None:
     """Write these tables to bunbase.toml; make the file if there is none. An empty table is removed."""
     path = project_file_path()
@@ -210,5 +218,15 @@ def _inline(value: Any) -> Any:
             table = tomlkit.inline_table()
             table.update({name: _inline(one) for name, one in value.items() if one is not None})
             return table
+        case str():
+            return _string(value)
         case _:
             return value
+
+
+def _string(value: str) -> Any:
+    """Return a text with the escapes of JSON, which are those of TOML 1.0; tomlkit writes some of TOML 1.1."""
+    from tomlkit.items import String, StringType, Trivia
+
+    escaped = msgspec.json.encode(value).decode()[1:-1].replace("\x7f", "\\u007f")
+    return String(StringType.SLB, value, escaped, Trivia())

@@ -94,7 +94,7 @@ class CaptchaSection(Captcha, frozen=True, forbid_unknown_fields=True, kw_only=T
 class AuthSection(ProjectAuth, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings for the users of the app. Settings that are left out stay as they are on the server."""
 
-    providers: Annotated[dict[str, ProviderSection], msgspec.Meta(max_length=MAX_PROVIDERS)] = msgspec.field(
+    providers: Annotated[dict[str, ProviderSection], msgspec.Meta(max_length=MAX_PROVIDERS)] = msgspec.field(  # type: ignore[assignment]  # only read
         default_factory=dict
     )
     captcha: CaptchaSection = msgspec.field(default_factory=CaptchaSection)

@@ -1,5 +1,5 @@
 """Generate files from the code (`make gen`): the OpenAPI document, the pages of error codes, permissions and
-settings, the types of functions.
+settings, the types of functions, the JSON Schema of bunbase.toml.
 
 With --check, write nothing, and fail if a file differs from what the code would generate.
 """
@@ -18,6 +18,7 @@ from bunbase.gateway.openapi import completed
 from bunbase.gateway.settings import GatewaySettings
 from bunbase.house.modules import MODULES
 from bunbase.house.permissions_page import permissions_page
+from bunbase.house.project_schema import project_schema_text
 from bunbase.house.settings_page import settings_page
 from bunbase.pkg.errors import CODES
 
@@ -83,6 +84,7 @@ def main() -> int:
         (REFERENCE / "errors.md", error_codes()),
         (REFERENCE / "permissions.md", permissions_page()),
         (REFERENCE / "settings.md", settings_page()),
+        (REFERENCE / "bunbase.schema.json", project_schema_text()),
         (PUBLISHED_TYPES, function_types()),
     )
     for path, text in generated:
