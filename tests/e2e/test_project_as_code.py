@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests.e2e.instance import Instance
+from tests.e2e.terminal import Terminal
 
 FILE = """\
 # the shop
@@ -261,3 +262,20 @@ def test_each_push_applies_its_part_of_the_file(shop: Shop) -> None:
         {"functions.hello", "auth.app_name"},
         {"functions.hello"},
     ]
+
+
+def test_a_terminal_is_not_asked_about_losses_and_shows_the_place_first(shop: Shop) -> None:
+    shop.bunbase("deploy")
+    shop.file.write_text("[deploy]\ndrop_collections = true\n")
+    words = ("deploy", "--project", shop.made["slug"])
+    said = []
+    for more in ({}, {"CI": "1"}):
+        environment = {**shop.dev.environment(), "TERM": "xterm", "COLUMNS": "200", **more}
+        with Terminal(words, shop.folder, environment) as terminal:
+            said.append(terminal.read_to_the_end(code=2))
+
+    place = f"The project is {shop.made['slug']} ({shop.made['id']}) at {shop.dev.url}, named by --project."
+    for text in said:
+        assert text.index(place) < text.index("the collection and its documents are deleted")
+        assert "--allow-losing notes --allow-losing posts" in text
+    assert {one["name"] for one in shop.json("collections", "list")["items"]} == {"notes", "posts"}

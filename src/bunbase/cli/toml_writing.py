@@ -18,6 +18,7 @@ import msgspec
 from bunbase.cli.errors import Failure
 from bunbase.cli.project_file import NAME, project_file_path
 
+HEADED: Final = frozenset({"collections", "functions", "target"})  # each table in them has a heading of its own
 LINE: Final = 100  # characters: a longer value stands on several lines, or below a heading of its own
 
 Json = dict[str, Any]
@@ -132,15 +133,16 @@ def write_file(path: Path, text: str) -> None:
 
 def _merge(container: Any, name: str, value: Any) -> None:
     """Set a value, and touch only what differs."""
-    from tomlkit.items import AoT
+    from tomlkit.items import AoT, InlineTable
 
+    made = _inline if isinstance(container, InlineTable) else _item
     if name not in container:
         if not (value == {} and hasattr(container, "body")):
-            container[name] = _item(value)
+            container[name] = _table(value, heads=True) if name in HEADED and isinstance(value, dict) else made(value)
         return
     old = container[name]
     if value == {} and hasattr(container, "body"):
-        container.remove(name)
+        _remove(container, name)
     elif same(_plain(old), value):
         return
     elif isinstance(value, dict) and hasattr(old, "items"):
@@ -152,21 +154,50 @@ def _merge(container: Any, name: str, value: Any) -> None:
         for one in value[len(old) :]:
             old.append(_table(one))
     else:
-        container[name] = _item(value)
+        container[name] = made(value)
 
 
 def _merge_table(table: Any, value: Json) -> None:
     for gone in [name for name in table if name not in value]:
-        del table[gone]
+        _remove(table, gone)
     for name, one in value.items():
         _merge(table, name, one)
 
 
+def _remove(parent: Any, name: str) -> None:
+    """Remove a value. Comments at the end of a table stay, because they usually belong to what follows."""
+    from tomlkit.items import Table, Whitespace
+
+    container = parent.value if isinstance(parent, Table) else parent
+    comments = _last_comments(container[name])
+    body = getattr(container, "body", [])
+    places = [place for place, (key, _) in enumerate(body) if key is not None and key.key == name]
+    del parent[name]
+    if "#" in comments and len(places) == 1:
+        body[places[0]] = (None, Whitespace(comments))
+
+
+def _last_comments(item: Any) -> str:
+    """Return the comments and empty lines after the last value of a table."""
+    from tomlkit.items import AoT, Table
+
+    if isinstance(item, AoT):
+        return _last_comments(item[-1]) if len(item) else ""
+    if not isinstance(item, Table):
+        return ""
+    text = ""
+    for key, one in reversed(item.value.body):
+        if key is not None:
+            return _last_comments(one) + text
+        text = one.as_string() + text
+    return text
+
+
 def _replace(container: Any, name: str, value: Any) -> None:
     if name in container:
-        container.remove(name)
+        _remove(container, name)
     if value != {}:
-        container[name] = _item(value)
+        container[name] = _table(value, heads=True) if name in HEADED and isinstance(value, dict) else _item(value)
 
 
 def _plain(item: Any) -> Any:
@@ -178,11 +209,16 @@ def _item(value: Any) -> Any:
     return _table(value) if isinstance(value, dict) else _inline(value)
 
 
-def _table(content: Json) -> Any:
-    """Return a TOML table: first the values, each on its line, then the tables, each below a heading of its own."""
+def _table(content: Json, heads: bool = False) -> Any:
+    """Return a TOML table: first the values, each on its line, then the tables, each below a heading of its own.
+
+    `heads`: also short tables get a heading.
+    """
     import tomlkit
 
-    short = {name: value for name, value in content.items() if not isinstance(value, dict) or _is_short(name, value)}
+    short = [
+        name for name, value in content.items() if not isinstance(value, dict) or (not heads and _is_short(name, value))
+    ]
     table = tomlkit.table(is_super_table=bool(content) and not short)
     for name, value in content.items():
         if name in short:

@@ -23,6 +23,7 @@ from bunbase.cli.toml_writing import same, write_file
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexState, Rules
 from bunbase.contracts.tenant_auth.settings import ProjectAuth, ShownAuth
 from bunbase.pkg.api_json import api_json
+from tests.seeds import examples
 
 NO_AUTH: dict[str, Any] = {**DEFAULTS, "secrets": [], "version": 0}
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,6}", fullmatch=True)
@@ -108,7 +109,7 @@ def applied(now: Collection | None, name: str, spec: CollectionSpec) -> Collecti
     return msgspec.structs.replace(before, **{member: value for member, value in sent.items() if value is not UNSET})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(before=collections(), now=collections(), first=AUTHS, then=AUTHS)
 def test_after_a_pull_nothing_differs_whatever_the_files_said_before(
     before: dict[str, Collection], now: dict[str, Collection], first: Any, then: Any
@@ -131,7 +132,7 @@ def test_after_a_pull_nothing_differs_whatever_the_files_said_before(
         assert "# the end" in path.read_text()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(wanted=collections(), now=collections())
 def test_after_a_deployment_nothing_differs(wanted: dict[str, Collection], now: dict[str, Collection]) -> None:
     with tempfile.TemporaryDirectory() as folder:
