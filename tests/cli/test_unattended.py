@@ -40,7 +40,7 @@ def test_a_missing_answer_is_a_usage_error_that_names_the_flag(
     assert in_project.replaced_keys == 0
 
 
-def test_what_destroys_takes_the_name_and_no_other_word(
+def test_a_deletion_takes_the_name_and_no_other_word(
     in_project: FakeApi, bunbase: Bunbase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CI", "1")

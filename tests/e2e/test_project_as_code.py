@@ -188,7 +188,7 @@ def test_a_unique_index_over_equal_values_is_refused_before_anything_changes(sho
     assert "auth.app_name" in changes(shop.json("diff", code=5))
 
 
-def test_what_the_file_does_not_name_stays_and_collections_are_dropped_only_if_the_file_says_so(shop: Shop) -> None:
+def test_other_things_stay_and_collections_are_dropped_only_if_the_file_says_so(shop: Shop) -> None:
     shop.bunbase("deploy")
     shop.put("notes", {"_id": "n"})
     without = FILE.replace('[collections.notes]\nrules = "collections/notes.rules.toml"\n\n', "")

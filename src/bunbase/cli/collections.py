@@ -42,7 +42,7 @@ def list_collections(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Apply the collections of bunbase.toml, and nothing else of it. What a table does not name stays as it is."""
+    """Apply the collections of bunbase.toml, and nothing else of it. Settings that a table leaves out stay."""
     file = read_project_file()
     if not file.collections and not file.deploy.drop_collections:
         raise Usage(

@@ -48,7 +48,7 @@ def deploy(
 ) -> int:
     """Make the project what bunbase.toml says: its collections, then its functions, then its settings for users.
 
-    What is the same already is skipped; `bunbase diff` shows the rest. What the file does not name stays as it is.
+    Unchanged parts are skipped, and `bunbase diff` shows the changed ones. Nothing else of the project changes.
     If a change loses documents, nothing happens until --allow-losing names it. If a function cannot be bundled,
     nothing happens either. If the server refuses a function, its active version stays in service, the other functions
     are still deployed, and the exit code is 1. After a failure, the command says what was applied; run it again.

@@ -53,7 +53,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Where(msgspec.Struct, frozen=True):
-    """What a command has chosen before it sends a request. `file`: the credentials of the profile."""
+    """The choices of a command before it sends a request. `file`: the credentials of the profile."""
 
     target: Target
     profile: Choice

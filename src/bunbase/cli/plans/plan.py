@@ -39,7 +39,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What would change. `before`: the steps before the functions are uploaded; `after`: those after."""
+    """The changes and how to make them. `before`: the steps before the functions are uploaded; `after`: those after."""
 
     place: Place
     changes: tuple[Change, ...]

@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 class Project(msgspec.Struct, frozen=True):
-    """What a pull has read from the server. `auth`: the settings as the API shows them."""
+    """The project as a pull has read it from the server. `auth`: the settings as the API shows them."""
 
     id: str
     slug: str

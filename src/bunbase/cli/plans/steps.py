@@ -28,7 +28,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of a step. `problem`: why it failed."""
+    """The outcome of a step. `problem`: why it failed."""
 
     name: str
     outcome: Done
