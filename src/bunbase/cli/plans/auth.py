@@ -28,10 +28,12 @@ def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
 
 
 def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[Step]:
-    """Return the step that sets what the table names. It is also sent if nothing differs: a secret may be a new one.
+    """Return the step that sets what the table names; none if nothing differs, because it needs the role admin.
 
     Raises: Usage for a secret that is missing.
     """
+    if not differences(table, shown):
+        return []
     patch_of(table, shown)
 
     def send(_out: Output) -> str:

@@ -72,7 +72,7 @@ class Documents:
             if document is None:
                 complete = True
                 break
-            entries = _entries(document, fields)
+            entries = unique_entries(document, fields)
             count += not seen.isdisjoint(entries)
             seen |= entries
         return Counted(count, complete)
@@ -110,7 +110,7 @@ def _field(pointer: str) -> str:
     return pointer[1:].split("/")[0].replace("~1", "/").replace("~0", "~") or WHOLE
 
 
-def _entries(document: dict[str, Any], fields: list[str]) -> set[bytes]:
+def unique_entries(document: dict[str, Any], fields: list[str]) -> set[bytes]:
     """Return the entries of a document in a unique index; none if it lacks a field, or has null in it."""
     values = [[one for one in _values(document, field.split(".")) if one is not None] for field in fields]
     return {msgspec.json.encode([_number(one) for one in entry]) for entry in itertools.product(*values)}
