@@ -68,6 +68,21 @@ def test_a_command_that_fails_leaves_the_file_as_it_was(
     assert [one.name for one in home.iterdir()] == ["bunbase.toml"]
 
 
+def test_a_variable_that_is_stronger_than_the_target_is_named_before_anything_happens(
+    in_project: FakeApi, bunbase: Bunbase, home: Path
+) -> None:
+    (home / "bunbase.toml").write_text(
+        '[target.live]\nserver = "https://live.example"\nproject = "guestbook"\n[auth]\napp_name = "Shop"\n'
+    )
+
+    said = bunbase("diff", "--target", "live")
+
+    assert said.code == 5
+    first = said.err.splitlines()[0]
+    assert first.startswith("BUNBASE_URL names another server than [target.live]")
+    assert in_project.url in first
+
+
 def test_a_pull_of_an_unreachable_server_leaves_the_file_as_it_was(
     in_project: FakeApi, bunbase: Bunbase, home: Path
 ) -> None:

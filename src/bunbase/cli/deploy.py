@@ -31,8 +31,9 @@ DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only s
 
 
 class Deployed(msgspec.Struct, frozen=True):
-    """`items`: the functions. `changes`: the plan. `steps`: what became of its other changes."""
+    """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes."""
 
+    server: str
     project: str
     items: tuple[Result, ...]
     changes: tuple[Change, ...] = ()
@@ -75,7 +76,7 @@ def _names(plan: Plan) -> set[str]:
 def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> int:
     results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
     if out.json:
-        out.document(Deployed(project, results, tuple(in_order(plan.changes))))
+        out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes))))
     else:
         show_changes(plan.changes, out)
         _show_functions(results, out)
@@ -93,7 +94,7 @@ def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output)
     refused = any(result.outcome is Outcome.FAILED for result in results)
     work.do(plan.after, skip=refused)
     if out.json:
-        out.document(Deployed(project, results, tuple(in_order(plan.changes)), tuple(work.progress)))
+        out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes)), tuple(work.progress)))
     else:
         _show_functions(results, out)
         if not plan.changes:

@@ -68,6 +68,7 @@ class Session:
         self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
         self.target = Target()
+        self.named_by = ""  # the flag, variable or file that named the server
 
     def ask(self, kind: type[T], call: Call) -> T:
         """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
@@ -200,7 +201,7 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     token = os.environ.get(TOKEN, "")
     chosen = where(flags, "" if token else server_of_link(link))
     session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
-    session.target = chosen.target
+    session.target, session.named_by = chosen.target, chosen.server.origin
     try:
         yield session
     except Refused as refused:

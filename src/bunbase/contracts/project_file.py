@@ -73,7 +73,7 @@ class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
     entry: str | None = None
 
 
-class Variable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FromEnvironment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The name of the environment variable that has the secret."""
 
     env: str
@@ -82,13 +82,13 @@ class Variable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ProviderSection(UserProvider, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A service by which users sign in."""
 
-    client_secret: Variable | None = None
+    client_secret: FromEnvironment | None = None
 
 
 class CaptchaSection(Captcha, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The captcha of sign-ups and sign-ins."""
 
-    secret: Variable | None = None
+    secret: FromEnvironment | None = None
 
 
 class AuthSection(ProjectAuth, frozen=True, forbid_unknown_fields=True, kw_only=True):

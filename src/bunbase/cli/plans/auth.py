@@ -10,7 +10,7 @@ from bunbase.cli.auth_file import default_of, differences, patch_of
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.plans.changes import Change, Effect
-from bunbase.cli.plans.steps import Step
+from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.session import Session
 
 # times after which BunBase deletes something: a shorter one deletes at once
@@ -27,7 +27,7 @@ def auth_changes(table: dict[str, Any], shown: dict[str, Any]) -> list[Change]:
     return [_change(name, mine, theirs) for name, mine, theirs in differences(table, shown)]
 
 
-def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[Step]:
+def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> list[PlannedStep]:
     """Return the step that sets what the table names; none if nothing differs, because it needs the role admin.
 
     Raises: Usage for a secret that is missing.
@@ -40,7 +40,7 @@ def auth_steps(session: Session, project: str, table: dict[str, Any], shown: dic
         version = set_auth(session, project, table, shown)
         return "The settings of [auth] are in force." if version != shown["version"] else ""
 
-    return [Step("auth", send)]
+    return [PlannedStep("auth", send)]
 
 
 def set_auth(session: Session, project: str, table: dict[str, Any], shown: dict[str, Any]) -> int:

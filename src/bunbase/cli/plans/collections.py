@@ -14,7 +14,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.plans.changes import Change, Effect
 from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
 from bunbase.cli.plans.counting import WHOLE, Counted, Documents
-from bunbase.cli.plans.steps import Do, Step
+from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
 
@@ -29,7 +29,7 @@ class Collections(msgspec.Struct, frozen=True):
 
 class CollectionsPlan(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
 
 
 def present_collections(session: Session, project: str) -> dict[str, Collection]:
@@ -48,7 +48,7 @@ def plan_collections(
     present = present_collections(session, project)
     documents = Documents(session, project)
     changes: list[Change] = []
-    steps: list[Step] = []
+    steps: list[PlannedStep] = []
     _check_rules(session, project, wanted)
     for name, spec in wanted.items():
         now = present.get(name)
@@ -59,12 +59,12 @@ def plan_collections(
             continue
         else:
             changes += _changes(name, sent, spec, now, documents)
-        steps.append(Step(name, _putting(session, project, name, sent)))
+        steps.append(PlannedStep(name, _putting(session, project, name, sent)))
     gone = [present[name] for name in present if drops and name not in wanted]
     changes += [_dropped(one.name, documents) for one in gone]
     # the last steps: until then, the schemas of other collections may refer to these
-    steps += [Step(one.name, _forgetting(session, project, one.name)) for one in gone if one.schema is not None]
-    steps += [Step(one.name, _dropping(session, project, one.name)) for one in gone]
+    steps += [PlannedStep(one.name, _forgetting(session, project, one.name)) for one in gone if one.schema is not None]
+    steps += [PlannedStep(one.name, _dropping(session, project, one.name)) for one in gone]
     return CollectionsPlan(tuple(changes), tuple(steps))
 
 

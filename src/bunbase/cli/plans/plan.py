@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from bunbase.cli.address import normal_url
 from bunbase.cli.auth_file import checked
 from bunbase.cli.deploying import BundledFunction, Outcome, Result, active_versions, bundle_all, rehearse
 from bunbase.cli.errors import Refused
@@ -15,7 +16,7 @@ from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
 from bunbase.cli.plans.changes import Change, Effect
 from bunbase.cli.plans.collections import CollectionsPlan, plan_collections
 from bunbase.cli.plans.folder import Folder
-from bunbase.cli.plans.steps import Step
+from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.plans.wanted import wanted_collections
 from bunbase.cli.session import Session
 from bunbase.contracts.functions.deployments import Version
@@ -26,12 +27,16 @@ NOTHING = CollectionsPlan((), ())
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The project that a plan is for. `origin`: the flag, variable or file that named it."""
+    """The project that a plan is for. `origin`: the flag, variable or file that named it.
+
+    `warning`: the server is not that of the target; empty: it is, or there is no target.
+    """
 
     server: str
     id: str
     slug: str
     origin: str
+    warning: str = ""
 
     def __str__(self) -> str:
         named = self.slug if self.slug == self.id else f"{self.slug} ({self.id})"
@@ -45,20 +50,28 @@ class Plan(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
     functions: tuple[BundledFunction, ...] = ()
     active: dict[str, Version] = {}
-    before: tuple[Step, ...] = ()
-    after: tuple[Step, ...] = ()
+    before: tuple[PlannedStep, ...] = ()
+    after: tuple[PlannedStep, ...] = ()
 
 
 def place_of(session: Session, project: str) -> Place:
     """Return the project with its slug. A token that may not read the project still deploys. Raises: Refused."""
     origin = session.project.origin if session.project else ""
+    warning = _warning(session)
     try:
         found = session.ask(Project, Call("GET", at("projects", project)))
     except Refused as refused:
         if refused.problem.get("status") != FORBIDDEN:
             raise
-        return Place(session.url, project, project, origin)
-    return Place(session.url, found.id, found.slug, origin)
+        return Place(session.url, project, project, origin, warning)
+    return Place(session.url, found.id, found.slug, origin, warning)
+
+
+def _warning(session: Session) -> str:
+    server = session.target.server
+    if not server or normal_url(server.value) == session.url:
+        return ""
+    return f"{session.named_by} names another server than {server.origin}: this command uses {session.url}."
 
 
 def make_plan(

@@ -13,6 +13,8 @@ ORDER: Final = tuple(Effect)
 
 
 def show_place(place: Place, out: Output) -> None:
+    if place.warning:
+        out.warn(place.warning)
     out.hint(f"The project is {place}.")
 
 

@@ -20,7 +20,7 @@ class Done(StrEnum):
     NOT_TRIED = "not tried"
 
 
-class Step(msgspec.Struct, frozen=True):
+class PlannedStep(msgspec.Struct, frozen=True):
     """One request, or one request and the wait for its effect. `do`: returns the sentence for it; empty: none."""
 
     name: str
@@ -43,7 +43,7 @@ class Work:
         self.progress: list[Progress] = []
         self.failure: Failure | None = None
 
-    def do(self, steps: Iterable[Step], skip: bool = False) -> None:
+    def do(self, steps: Iterable[PlannedStep], skip: bool = False) -> None:
         """Do the steps in their order. `skip`: only note that they were not tried."""
         for step in steps:
             if skip or self.failure is not None:
