@@ -13,6 +13,7 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.output import without_spinners
 
 CI: Final = "CI"  # set by the services that run jobs
+NO: Final = ("", "0", "false")
 
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
@@ -69,7 +70,7 @@ def secret_from_input() -> str:
 
 def is_attended() -> bool:
     """True if a person is at the terminal. A job of CI may have a terminal, but nobody who answers."""
-    return sys.stdin.isatty() and not os.environ.get(CI, "")
+    return sys.stdin.isatty() and os.environ.get(CI, "").lower() in NO
 
 
 def _need_terminal(otherwise: str) -> None:

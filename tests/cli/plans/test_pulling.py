@@ -207,6 +207,8 @@ def test_an_index_without_a_name_is_the_index_of_the_same_description() -> None:
     [
         ("schema = true", "a value, or false for none"),
         ("schema = 'nowhere.json'", "cannot be read"),
+        ("schema = '../outside.json'", "is outside of"),
+        ("rules = '/etc/hostname'", "is outside of"),
         ("schema = { const = 2026-01-01 }", "as a text"),
         ("schema = { maximum = inf }", "JSON has no number"),
         ("indexes = [{ fields = ['a'], where = { at = 2026-01-01 } }]", "as a text"),

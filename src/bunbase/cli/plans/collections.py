@@ -43,7 +43,8 @@ def plan_collections(
 ) -> CollectionsPlan:
     """Compare the collections with those of the project. `drops`: collections that are not wanted are dropped.
 
-    The server checks the rules and schemas, so that a mistake stops the plan before anything changes. Raises: Refused.
+    The server checks all rules, and the schemas of collections that exist: a mistake stops the plan before anything
+    changes. Raises: Refused.
     """
     present = present_collections(session, project)
     documents = Documents(session, project)
@@ -98,9 +99,8 @@ def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents:
     broken, complete = documents.misfits(name, schema, strict)
     for field, count in sorted(broken.items()):
         what = "do not match the schema" if field == WHOLE else f"do not match the schema in {field}"
-        yield Change(
-            f"{name}.{field}", Effect.LOSING, f"documents {what}: their next write must correct them", count, complete
-        )
+        change = f"documents {what}: their next write must correct them"
+        yield Change(f"{name}.{field}", Effect.LOSING, change, count, complete)
     if not broken and not complete:
         change = "the schema changes, and not all documents could be checked in time"
         yield Change(f"{name}.schema", Effect.LOSING, change, 0, complete=False)
@@ -185,9 +185,8 @@ def _forgetting(session: Session, project: str, name: str) -> Do:
     """Remove the schema of a collection that is dropped next: collections that refer to each other have no order."""
 
     def forget(_out: Output) -> str:
-        session.ask(
-            Collection, _call("PUT", f"/v1/collections/{name}", project, CollectionSpec(schema=None, strict=False))
-        )
+        spec = CollectionSpec(schema=None, strict=False)
+        session.ask(Collection, _call("PUT", f"/v1/collections/{name}", project, spec))
         return ""
 
     return forget

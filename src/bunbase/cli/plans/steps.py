@@ -50,8 +50,7 @@ class Work:
                 self.progress.append(Progress(step.name, Done.NOT_TRIED))
                 continue
             try:
-                with self.out.busy(step.name):
-                    sentence = step.do(self.out)
+                sentence = step.do(self.out)
             except Failure as failure:
                 self.failure = failure
                 self.progress.append(Progress(step.name, Done.FAILED, failure.document()))

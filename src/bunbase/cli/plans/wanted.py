@@ -60,6 +60,8 @@ def _spec(name: str, section: CollectionSection, folder: Path) -> CollectionSpec
 def _read(value: Any, folder: Path, kind: type[T], at: str) -> T | UnsetType | None:
     """Return a value, that of the file which it names, or None for `false`. Raises: Usage."""
     if isinstance(value, str):
+        if not (folder / value).resolve().is_relative_to(folder.resolve()):
+            raise Usage(f"{at}: {value} is outside of {folder}, where `bunbase pull` could write to it.", INVALID)
         return read_content(shown(folder / value), kind, INVALID)
     found: T | UnsetType | None = _without(value, at)
     return found
