@@ -279,6 +279,6 @@ def test_a_terminal_is_not_asked_about_losses_and_shows_the_place_first(shop: Sh
         assert text.index(place) < text.index("the collection and its documents are deleted")
         assert "--allow-losing notes --allow-losing posts" in text
     assert {one["name"] for one in shop.json("collections", "list")["items"]} == {"notes", "posts"}
-    words += ("--allow-losing", "notes", "--allow-losing", "posts")
-    with Terminal(words, shop.folder, {**shop.dev.environment(), "TERM": "xterm", "COLUMNS": "200"}) as terminal:
+    named = (*words, "--allow-losing", "notes", "--allow-losing", "posts")
+    with Terminal(named, shop.folder, {**shop.dev.environment(), "TERM": "xterm", "COLUMNS": "200"}) as terminal:
         assert "✓ posts is dropped." in terminal.read_to_the_end()
