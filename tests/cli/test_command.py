@@ -64,6 +64,9 @@ NO_JSON = {
     "users",
     "auth",
     "collections",
+    "completion",
+    "indexes",
+    "upgrade",
 }
 
 

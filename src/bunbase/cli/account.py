@@ -102,7 +102,10 @@ def login(
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Sign in, and stay signed in on this machine."""
+    """Sign in, and stay signed in on this machine.
+
+    Example: bunbase login --url https://api.example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         if token:
@@ -120,7 +123,10 @@ def login(
 
 
 def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Sign out, and delete everything that this machine stores for the server, including project keys."""
+    """Sign out, and delete everything that this machine stores for the server, including project keys.
+
+    Example: bunbase logout
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.token = ""  # sign out with the stored token, not with the token from the environment
@@ -134,7 +140,10 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 def whoami(*, where: Where = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the account, the server and the project that commands use."""
+    """Show the account, the server and the project that commands use.
+
+    Example: bunbase whoami --where
+    """
     out = Output(flags.json)
     if where:
         show_choices(flags, out)

@@ -30,7 +30,10 @@ app = App(name="auth", help="Show, pull, push and compare the settings for the u
 
 @app.command
 def show(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the settings that differ from the defaults. Secrets are never shown."""
+    """Show the settings that differ from the defaults. Secrets are never shown.
+
+    Example: bunbase auth show
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         shown = _shown(session, flags.project)
@@ -47,6 +50,8 @@ def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Write the settings of the project to [auth] of bunbase.toml. Secrets become names of environment variables.
 
     `bunbase pull` writes the collections and functions too.
+
+    Example: bunbase auth pull
     """
     out = Output(flags.json)
     before = read_project_file().auth
@@ -63,6 +68,8 @@ def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS)
     """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values.
 
     A stored secret stays if its environment variable is not set. `bunbase deploy` sets them too.
+
+    Example: bunbase auth push
     """
     out = Output(flags.json)
     table = _table()
@@ -82,6 +89,8 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
     """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 5.
 
     `bunbase diff` shows the changes of collections and functions too.
+
+    Example: bunbase auth diff
     """
     out = Output(flags.json)
     table = _table()
@@ -101,6 +110,8 @@ def rotate_key(*, now: Now = False, yes: Yes = False, flags: ProjectFlags = PROJ
     """Make a new key for the tokens of the project's users. Nobody is signed out.
 
     The next key is published at once, and signs a few minutes later. Keys also rotate by their age.
+
+    Example: bunbase auth rotate-key
     """
     out = Output(flags.json)
     if now:

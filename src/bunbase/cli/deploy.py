@@ -53,6 +53,8 @@ def deploy(
     If a change loses documents, nothing happens until --allow-losing names it. If a function cannot be bundled,
     nothing happens either. If the server refuses a function, its active version stays in service, the other functions
     are still deployed, and the exit code is 1. After a failure, the command says what was applied; run it again.
+
+    Example: bunbase deploy --dry-run
     """
     out = Output(flags.json)
     folder = read_folder(out, names)

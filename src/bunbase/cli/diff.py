@@ -17,6 +17,8 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
 
     The exit code is 0 if the project is what bunbase.toml says, and 5 if it differs. A change is losing if documents
     are deleted or no longer match their schema; `bunbase deploy` asks for its name.
+
+    Example: bunbase diff --target staging
     """
     out = Output(flags.json)
     folder = read_folder(out)

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.env_files import read_env_file
+from bunbase.cli.env_pull import pull
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
@@ -42,7 +43,8 @@ Hidden = Annotated[
     ),
 ]
 
-app = App(name="env", help="Set, list and remove variables of a project's functions.")
+app = App(name="env", help="Set, list, pull and remove variables of functions.")
+app.command(pull)
 
 
 @app.command(name="set")
@@ -52,9 +54,13 @@ def set_variables(
     """Set variables; functions see them from their next call on.
 
     Variables of the command line come after those of --file, and replace them.
+
+    Example: bunbase env set GREETING=Ahoy
     """
     given = _given(variables, file)
     out = Output(flags.json)
+    if any(value for _, _, value in (one.partition("=") for one in variables)):
+        out.hint("A value in the command line stays in the history of the shell. Write NAME alone to be asked for it.")
     exposed = {} if hidden is None else {"exposed": not hidden}
     stored: list[Variable] = []
     with open_session(flags) as session:
@@ -74,7 +80,10 @@ def list_variables(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the variables, ordered by name."""
+    """Show the variables, ordered by name.
+
+    Example: bunbase env list
+    """
     out = Output(flags.json)
     params = {"reveal": "true"} if reveal else {}
     with open_session(flags) as session:
@@ -94,7 +103,10 @@ def list_variables(
 def unset(
     name: Annotated[str, Parameter(help="The variable's name.")], /, *, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Remove a variable."""
+    """Remove a variable.
+
+    Example: bunbase env unset GREETING
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", _path(flags, session, name)))

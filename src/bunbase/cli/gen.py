@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,8 +17,10 @@ from bunbase.cli.document_types.typescript import typescript
 from bunbase.cli.errors import OK, Stale, Usage
 from bunbase.cli.flags import FLAGS, PROJECT_FLAGS, Flags, ProjectFlags
 from bunbase.cli.http import Call
+from bunbase.cli.init import template_text
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import SCHEMA
+from bunbase.cli.replaced_files import replace_file
 from bunbase.cli.session import open_session
 
 WRITERS: Final[dict[str, Callable[[str, list[CollectionTypes]], str]]] = {"ts": typescript, "py": python}
@@ -66,6 +66,8 @@ def types(
     """Write the types of documents, made from the schemas of the project's collections.
 
     In CI, --check tells whether somebody has changed a schema without writing the types again.
+
+    Example: bunbase gen types --out src/database.ts
     """
     said = Output(flags.json)
     languages = _languages(lang)
@@ -85,7 +87,7 @@ def types(
         _check(made)
     for one in made:
         if one.changed and not check:
-            _write(Path(one.file), texts[one.language])
+            replace_file(Path(one.file), texts[one.language])
         said.done(f"{one.file} {'is written' if one.changed else 'is up to date'}.")
     return OK
 
@@ -95,17 +97,17 @@ def schema(*, out: SchemaFile = Path(SCHEMA), check: Check = False, flags: Flags
     """Write the JSON Schema of bunbase.toml, with which editors check the file and complete its names.
 
     `bunbase init` writes it too. Write it again after an update of BunBase: a new version has new settings.
-    """
-    from bunbase.house.project_schema import project_schema_text
 
-    said, text = Output(flags.json), project_schema_text()
+    Example: bunbase gen schema
+    """
+    said, text = Output(flags.json), template_text(SCHEMA)
     made = Made(str(out), "json", _text_in(out) != text)
     if flags.json:
         said.document(made)
     if check:
         _check([made])
     if made.changed and not check:
-        _write(out, text)
+        replace_file(out, text)
     said.done(f"{out} {'is written' if made.changed else 'is up to date'}.")
     return OK
 
@@ -141,24 +143,3 @@ def _text_in(path: Path) -> str | None:
         return path.read_bytes().decode()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a watching compiler never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-        os.chmod(name, mode)
-        os.replace(name, path.resolve() if path.is_symlink() else path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -29,9 +29,9 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
     """Create bunbase.toml and functions/hello.ts. Existing files are never overwritten.
 
     With bunbase.schema.json, editors check bunbase.toml and complete its names.
-    """
-    from bunbase.house.project_schema import project_schema_text
 
+    Example: bunbase init shop
+    """
     out = Output(flags.json)
     taken = [name for name in FILES if (directory / name).exists()]
     if taken:
@@ -40,7 +40,7 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
     project = chosen.file.read().server(chosen.server.value).project
     for name, template in TEMPLATES.items():
         _write(directory / name, _filled(template, project))
-    _write(directory / SCHEMA, project_schema_text())
+    _write(directory / SCHEMA, template_text(SCHEMA))
     if flags.json:
         out.document({"directory": str(directory.absolute()), "files": list(FILES)})
         return
@@ -50,8 +50,12 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
     out.hint(f"Next: {step}bunbase deploy" if project else f"Next: {step}bunbase projects create <name>")
 
 
+def template_text(name: str) -> str:
+    return (resources.files("bunbase.cli") / "templates" / name).read_text("utf-8")
+
+
 def _filled(template: str, project: ChosenProject | None) -> str:
-    text = (resources.files("bunbase.cli") / "templates" / template).read_text("utf-8").replace("<name>", "hello")
+    text = template_text(template).replace("<name>", "hello")
     if project is None or template != "bunbase.toml":
         return text
     first, rest = text.split("\n", 1)  # the line that names the schema

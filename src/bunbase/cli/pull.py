@@ -30,6 +30,8 @@ def pull(*, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> Non
 
     Comments and everything else of the file stay. Afterwards, `bunbase diff` finds nothing. Secrets are never
     written: the file names the environment variables for them. The source of functions is not written either.
+
+    Example: bunbase pull --dry-run
     """
     out = Output(flags.json)
     if folder := enter_project_folder():

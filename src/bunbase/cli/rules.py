@@ -72,6 +72,8 @@ def run_tests(
     """Run test files against the rules; show how many conditions of each rule the cases cover, and the failed cases.
 
     The rules in force do not change.
+
+    Example: bunbase rules test --min-coverage 90
     """
     out = Output(flags.json)
     asked = _rules(rules)
@@ -101,7 +103,10 @@ def run_tests(
 
 @app.command
 def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Apply the rules of rules.toml, or of bunbase.toml. Collections that the file does not name keep their rules."""
+    """Apply the rules of rules.toml, or of bunbase.toml. Collections that the file does not name keep their rules.
+
+    Example: bunbase rules push
+    """
     return push_collections(only_rules(_rules(rules)), (), flags)
 
 

@@ -56,6 +56,8 @@ def push(*, schemas: SchemasFile = None, allow_losing: AllowLosing = (), flags: 
 
     A collection that does not exist is created. If stored documents do not match a schema, nothing happens until
     --allow-losing names the field. These documents stay as they are.
+
+    Example: bunbase schemas push
     """
     return push_collections(_schemas(schemas), allow_losing, flags)
 

@@ -7,8 +7,6 @@ asked for. If the library for TOML cannot make a change in place, the whole tabl
 from __future__ import annotations
 
 import codecs
-import os
-import shutil
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +15,7 @@ import msgspec
 
 from bunbase.cli.errors import Failure
 from bunbase.cli.project_file import NAME, project_file_path
+from bunbase.cli.replaced_files import replace_file
 
 HEADED: Final = frozenset({"collections", "functions", "target"})  # each table in them has a heading of its own
 LINE: Final = 100  # characters: a longer value stands on several lines, or below a heading of its own
@@ -113,20 +112,10 @@ def write_file(path: Path, text: str) -> None:
     The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves half of it. Raises: Failure.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_bytes() if path.exists() else b""
         if b"\r\n" in before:
             text = text.replace("\r\n", "\n").replace("\n", "\r\n")
-        mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
-        target = path.resolve()  # a link stays a link
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            beside.write_bytes(mark + text.encode())
-            if target.exists():
-                shutil.copymode(target, beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        replace_file(path, f"\ufeff{text}" if before.startswith(codecs.BOM_UTF8) else text)
     except OSError as error:
         raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
 

@@ -9,7 +9,7 @@ import msgspec
 from bunbase.cli.auth_file import default_of, differences, patch_of
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.plans.changes import Change, Effect
+from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.steps import PlannedStep
 from bunbase.cli.session import Session
 
@@ -59,9 +59,9 @@ def set_auth(session: Session, project: str, table: dict[str, Any], shown: dict[
 def _change(name: str, mine: Any, theirs: Any) -> Change:
     what = f"{_text(theirs)} becomes {_text(mine)}"
     if name in KEEPING and isinstance(mine, int) and (theirs is None or mine < theirs):
-        return Change(f"auth.{name}", Effect.LOSING, f"{what}: older data is deleted")
+        return Change(f"auth.{name}", ChangeClass.LOSING, f"{what}: older data is deleted")
     new = theirs in (None, "not set", default_of(name))
-    return Change(f"auth.{name}", Effect.ADDITIVE if new else Effect.REWRITING, what)
+    return Change(f"auth.{name}", ChangeClass.ADDITIVE if new else ChangeClass.REWRITING, what)
 
 
 def _text(value: Any) -> str:

@@ -13,7 +13,7 @@ from bunbase.cli.errors import Failure, Usage
 ALLOW: Final = "--allow-losing"
 
 
-class Effect(StrEnum):
+class ChangeClass(StrEnum):
     ADDITIVE = "additive"  # nothing that exists changes
     REWRITING = "rewriting"  # something that exists is replaced or built again; no data is lost
     LOSING = "losing"  # data is lost, or documents no longer match their schema
@@ -26,7 +26,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     name: str
-    effect: Effect = msgspec.field(name="class")
+    effect: ChangeClass = msgspec.field(name="class")
     change: str
     documents: int | None = None
     complete: bool = True
@@ -42,7 +42,7 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def check_losing(changes: Iterable[Change], allowed: Sequence[str]) -> None:
     """Raises: Usage for losing changes that `allowed` does not name; Failure for changes that the server refuses."""
-    changes = [one for one in changes if one.effect is Effect.LOSING]
+    changes = [one for one in changes if one.effect is ChangeClass.LOSING]
     if blocked := [one for one in changes if one.blocked]:
         named = "; ".join(f"{one.name}: {one.change} ({one.count} documents)" for one in blocked)
         raise Failure("blocked_change", f"Nothing was changed. Correct the documents first: {named}.")

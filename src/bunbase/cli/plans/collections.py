@@ -11,9 +11,9 @@ from msgspec import UNSET
 
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
-from bunbase.cli.plans.changes import Change, Effect
+from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.comparing import altered, index_changes, index_name, is_empty, needed, rule_changes
-from bunbase.cli.plans.counting import WHOLE, Counted, Documents
+from bunbase.cli.plans.counting import WHOLE, Counted, DocumentCounts
 from bunbase.cli.plans.steps import Do, PlannedStep
 from bunbase.cli.session import Session
 from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
@@ -47,7 +47,7 @@ def plan_collections(
     changes. Raises: Refused.
     """
     present = present_collections(session, project)
-    documents = Documents(session, project)
+    documents = DocumentCounts(session, project)
     changes: list[Change] = []
     steps: list[PlannedStep] = []
     _check_rules(session, project, wanted)
@@ -55,7 +55,7 @@ def plan_collections(
         now = present.get(name)
         sent = needed(spec, now)
         if now is None:
-            changes.append(Change(name, Effect.ADDITIVE, f"a new collection{_with(spec)}"))
+            changes.append(Change(name, ChangeClass.ADDITIVE, f"a new collection{_with(spec)}"))
         elif is_empty(sent):
             continue
         else:
@@ -70,7 +70,7 @@ def plan_collections(
 
 
 def _changes(
-    name: str, sent: CollectionSpec, spec: CollectionSpec, now: Collection, documents: Documents
+    name: str, sent: CollectionSpec, spec: CollectionSpec, now: Collection, documents: DocumentCounts
 ) -> Iterator[Change]:
     """Yield the changes of a collection that exists."""
     if sent.schema is not UNSET or sent.strict is not UNSET:
@@ -80,7 +80,7 @@ def _changes(
     if isinstance(sent.rules, Rules) or sent.rules is None:
         for rule, had, has in rule_changes(sent.rules, now.rules):
             what = "changes" if had and has else "is added" if has else "is removed"
-            effect = Effect.REWRITING if had else Effect.ADDITIVE
+            effect = ChangeClass.REWRITING if had else ChangeClass.ADDITIVE
             yield Change(f"{name}.rules.{rule}", effect, f"the rule {rule} {what}")
     if isinstance(sent.indexes, tuple) and isinstance(spec.indexes, tuple):
         new, gone, _ = index_changes(spec.indexes, now)
@@ -88,53 +88,55 @@ def _changes(
             yield _new_index(name, index, documents)
         for index in gone:
             what = "is dropped: from then on, documents may have equal values" if index.unique else "is dropped"
-            yield Change(f"{name}.indexes.{index_name(index)}", Effect.REWRITING, f"the index {what}")
+            yield Change(f"{name}.indexes.{index_name(index)}", ChangeClass.REWRITING, f"the index {what}")
 
 
-def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents: Documents) -> Iterator[Change]:
+def _schema_changes(name: str, sent: CollectionSpec, now: Collection, documents: DocumentCounts) -> Iterator[Change]:
     schema, strict = altered(now, sent)
     if schema is None:
-        yield Change(f"{name}.schema", Effect.REWRITING, "the schema is removed: documents are no longer checked")
+        yield Change(f"{name}.schema", ChangeClass.REWRITING, "the schema is removed: documents are no longer checked")
         return
     broken, complete = documents.misfits(name, schema, strict)
     for field, count in sorted(broken.items()):
         what = "do not match the schema" if field == WHOLE else f"do not match the schema in {field}"
         change = f"documents {what}: their next write must correct them"
-        yield Change(f"{name}.{field}", Effect.LOSING, change, count, complete)
+        yield Change(f"{name}.{field}", ChangeClass.LOSING, change, count, complete)
     if not broken and not complete:
         change = "the schema changes, and not all documents could be checked in time"
-        yield Change(f"{name}.schema", Effect.LOSING, change, 0, complete=False)
+        yield Change(f"{name}.schema", ChangeClass.LOSING, change, 0, complete=False)
     elif not broken:
         had = now.schema is not None
-        effect = Effect.REWRITING if had else Effect.ADDITIVE
+        effect = ChangeClass.REWRITING if had else ChangeClass.ADDITIVE
         yield Change(f"{name}.schema", effect, f"{'the' if had else 'a'} schema {'changes' if had else 'is added'}")
 
 
-def _expiry_change(name: str, path: Any, now: Collection, documents: Documents) -> Change:
+def _expiry_change(name: str, path: Any, now: Collection, documents: DocumentCounts) -> Change:
     at = f"{name}.expires"
     if path is None:
-        return Change(at, Effect.REWRITING, "documents no longer expire")
+        return Change(at, ChangeClass.REWRITING, "documents no longer expire")
     over = documents.ended(name, path)
     if over.documents or not over.complete:
         change = f"documents expire at once, because the time in {path} is over"
-        return Change(at, Effect.LOSING, change, over.documents, over.complete)
-    effect = Effect.REWRITING if now.expires else Effect.ADDITIVE
+        return Change(at, ChangeClass.LOSING, change, over.documents, over.complete)
+    effect = ChangeClass.REWRITING if now.expires else ChangeClass.ADDITIVE
     return Change(at, effect, f"documents expire at the time in {path}")
 
 
-def _new_index(name: str, index: IndexSpec, documents: Documents) -> Change:
+def _new_index(name: str, index: IndexSpec, documents: DocumentCounts) -> Change:
     at = f"{name}.indexes.{index_name(index)}"
     all_of = documents.all_of(name)
     doubled = documents.duplicates(name, index) if index.unique and all_of.documents else Counted(0)
     if doubled.documents:
         change = f"documents have equal values in {', '.join(index.fields)}: a unique index is not possible"
-        return Change(at, Effect.LOSING, change, doubled.documents, doubled.complete, blocked=True)
+        return Change(at, ChangeClass.LOSING, change, doubled.documents, doubled.complete, blocked=True)
     kind = "a unique index" if index.unique else "an index"
-    return Change(at, Effect.REWRITING, f"{kind} on {', '.join(index.fields)} is built", all_of.documents)
+    return Change(at, ChangeClass.REWRITING, f"{kind} on {', '.join(index.fields)} is built", all_of.documents)
 
 
-def _dropped(name: str, documents: Documents) -> Change:
-    return Change(name, Effect.LOSING, "the collection and its documents are deleted", documents.all_of(name).documents)
+def _dropped(name: str, documents: DocumentCounts) -> Change:
+    return Change(
+        name, ChangeClass.LOSING, "the collection and its documents are deleted", documents.all_of(name).documents
+    )
 
 
 def _with(spec: CollectionSpec) -> str:

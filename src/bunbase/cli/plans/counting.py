@@ -37,7 +37,7 @@ class Counted(msgspec.Struct, frozen=True):
     complete: bool = True
 
 
-class Documents:
+class DocumentCounts:
     """The documents of one project, for the counts of one plan."""
 
     def __init__(self, session: Session, project: str) -> None:

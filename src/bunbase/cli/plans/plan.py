@@ -13,7 +13,7 @@ from bunbase.cli.errors import Refused
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
 from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
-from bunbase.cli.plans.changes import Change, Effect
+from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.collections import CollectionsPlan, plan_collections
 from bunbase.cli.plans.folder import Folder
 from bunbase.cli.plans.steps import PlannedStep
@@ -111,5 +111,5 @@ def function_changes(made: Sequence[BundledFunction], active: dict[str, Version]
 
 def _function_change(result: Result) -> Change:
     if result.version is None:
-        return Change(f"functions.{result.name}", Effect.ADDITIVE, "a new function")
-    return Change(f"functions.{result.name}", Effect.REWRITING, f"version {result.version} is replaced")
+        return Change(f"functions.{result.name}", ChangeClass.ADDITIVE, "a new function")
+    return Change(f"functions.{result.name}", ChangeClass.REWRITING, f"version {result.version} is replaced")

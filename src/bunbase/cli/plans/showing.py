@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any, Final
 
 from bunbase.cli.output import Output
-from bunbase.cli.plans.changes import Change, Effect
+from bunbase.cli.plans.changes import Change, ChangeClass
 from bunbase.cli.plans.plan import Place, Plan
 
-ORDER: Final = tuple(Effect)
+ORDER: Final = tuple(ChangeClass)
 
 
 def show_place(place: Place, out: Output) -> None:
