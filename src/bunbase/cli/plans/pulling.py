@@ -101,14 +101,14 @@ def _placed(collection: str, name: str, value: Any, before: Any, folder: Path, f
     if not path and _fits_toml(value):
         return value
     path = path or f"{FOLDER}/{collection}.{name}.json"
-    if path.endswith(".toml") and not _fits_toml(value):
+    if not path.endswith(".json") and not _fits_toml(value):
         path = f"{path.removesuffix('.toml')}.json"
     files[shown(folder / path)] = _text_of(value, folder / path)
     return path
 
 
 def _text_of(value: Any, path: Path) -> str:
-    if path.suffix != ".toml":
+    if path.suffix == ".json":
         return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
     text = file_text(path)
     gone: Json = {name: {} for name in tomllib.loads(text).keys() - value.keys()}
