@@ -29,6 +29,7 @@ check-rest:
 	$(BIN)/lint-imports
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check
+	$(BIN)/python -m tests.sdk_python.generate --check
 	$(BIN)/python -m tests.prose
 
 e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real processes
@@ -56,8 +57,9 @@ clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI docume
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
-gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes and settings, the types of functions
+gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes and settings, the types of functions, the Python client
 	$(BIN)/python -m bunbase.house.generate
+	$(BIN)/python -m tests.sdk_python.generate
 
 lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry
 	$(BIN)/uv lock
@@ -82,10 +84,10 @@ clean:  ## remove everything that was installed; data in .bunbase stays
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-.venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
+.venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml sdk/python/pyproject.toml
 	@echo "· installing the server and its tools (pinned, checked by hash)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . -e sdk/python
 	@touch $@ .venv/.run
 
 node_modules/.ready: package.json package-lock.json

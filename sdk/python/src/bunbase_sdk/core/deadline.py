@@ -1,0 +1,25 @@
+"""The time of one call, with all of its requests and pauses."""
+
+from __future__ import annotations
+
+import time
+
+from bunbase_sdk.problem import Problem, Unreachable
+
+
+class Deadline:
+    """Counts from the moment in which it is made."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds that are left. Raises: Unreachable, if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.over()
+        return left
+
+    def over(self) -> Problem:
+        return Unreachable("timeout", f"No answer within {self.seconds:g} s. Try again, or set a longer timeout.")

@@ -1,0 +1,780 @@
+"""Written by `make gen` from the docstrings of bunbase_sdk: mypy checks them here."""
+
+# ruff: noqa
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bunbase_sdk import AsyncClient, AsyncTransaction, Client, ServiceAccount, Transaction, webhooks
+
+secret: Any = ""
+token: Any = ""
+body = b""
+headers: dict[str, str] = {}
+
+
+# webhooks.verify
+def example_0(client: Client, tx: Transaction) -> None:
+    event = webhooks.verify(body, headers, secret, scheme="stripe").json()
+
+
+async def awaited_0(client: AsyncClient, tx: AsyncTransaction) -> None:
+    event = webhooks.verify(body, headers, secret, scheme="stripe").json()
+
+
+# auth.verify
+def example_1(client: Client, tx: Transaction) -> None:
+    claims = client.auth.verify(token)
+    print(claims["sub"], claims["role"])
+
+
+async def awaited_1(client: AsyncClient, tx: AsyncTransaction) -> None:
+    claims = await client.auth.verify(token)
+    print(claims["sub"], claims["role"])
+
+
+# auth.custom_token
+def example_2(client: Client, tx: Transaction) -> None:
+    token = client.auth.custom_token("usr_1", {"device": "tv"})
+
+
+async def awaited_2(client: AsyncClient, tx: AsyncTransaction) -> None:
+    token = await client.auth.custom_token("usr_1", {"device": "tv"})
+
+
+# collection.get
+def example_3(client: Client, tx: Transaction) -> None:
+    post = client.data.collection("posts").get("first")
+
+
+async def awaited_3(client: AsyncClient, tx: AsyncTransaction) -> None:
+    post = await client.data.collection("posts").get("first")
+
+
+# collection.find
+def example_4(client: Client, tx: Transaction) -> None:
+    post = client.data.collection("posts").find("first")
+
+
+async def awaited_4(client: AsyncClient, tx: AsyncTransaction) -> None:
+    post = await client.data.collection("posts").find("first")
+
+
+# collection.query
+def example_5(client: Client, tx: Transaction) -> None:
+    page = client.data.collection("posts").query({"likes": {"$gt": 10}}, sort="-likes", limit=50)
+
+
+async def awaited_5(client: AsyncClient, tx: AsyncTransaction) -> None:
+    page = await client.data.collection("posts").query({"likes": {"$gt": 10}}, sort="-likes", limit=50)
+
+
+# collection.pages
+def example_6(client: Client, tx: Transaction) -> None:
+    for page in client.data.collection("posts").pages(limit=500):
+        print(len(page.items))
+
+
+async def awaited_6(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for page in client.data.collection("posts").pages(limit=500):
+        print(len(page.items))
+
+
+# collection.all
+def example_7(client: Client, tx: Transaction) -> None:
+    for post in client.data.collection("posts").all({"draft": True}):
+        print(post["_id"])
+
+
+async def awaited_7(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for post in client.data.collection("posts").all({"draft": True}):
+        print(post["_id"])
+
+
+# collection.first
+def example_8(client: Client, tx: Transaction) -> None:
+    newest = client.data.collection("posts").first(sort="-_created")
+
+
+async def awaited_8(client: AsyncClient, tx: AsyncTransaction) -> None:
+    newest = await client.data.collection("posts").first(sort="-_created")
+
+
+# collection.count
+def example_9(client: Client, tx: Transaction) -> None:
+    drafts = client.data.collection("posts").count({"draft": True})
+
+
+async def awaited_9(client: AsyncClient, tx: AsyncTransaction) -> None:
+    drafts = await client.data.collection("posts").count({"draft": True})
+
+
+# collection.aggregate
+def example_10(client: Client, tx: Transaction) -> None:
+    totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
+
+
+async def awaited_10(client: AsyncClient, tx: AsyncTransaction) -> None:
+    totals = await client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
+
+
+# collection.create
+def example_11(client: Client, tx: Transaction) -> None:
+    post = client.data.collection("posts").create({"title": "Hello"})
+
+
+async def awaited_11(client: AsyncClient, tx: AsyncTransaction) -> None:
+    post = await client.data.collection("posts").create({"title": "Hello"})
+
+
+# collection.put
+def example_12(client: Client, tx: Transaction) -> None:
+    client.data.collection("posts").put("first", {"title": "Hello"}, if_absent=True)
+
+
+async def awaited_12(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.data.collection("posts").put("first", {"title": "Hello"}, if_absent=True)
+
+
+# collection.patch
+def example_13(client: Client, tx: Transaction) -> None:
+    client.data.collection("posts").patch("first", {"$inc": {"likes": 1}})
+
+
+async def awaited_13(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.data.collection("posts").patch("first", {"$inc": {"likes": 1}})
+
+
+# collection.update
+def example_14(client: Client, tx: Transaction) -> None:
+    client.data.collection("posts").update("first", lambda post: {"likes": post["likes"] + 1})
+
+
+async def awaited_14(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.data.collection("posts").update("first", lambda post: {"likes": post["likes"] + 1})
+
+
+# collection.delete
+def example_15(client: Client, tx: Transaction) -> None:
+    client.data.collection("posts").delete("first")
+
+
+async def awaited_15(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.data.collection("posts").delete("first")
+
+
+# collections.list
+def example_16(client: Client, tx: Transaction) -> None:
+    for collection in client.collections.list():
+        print(collection["name"])
+
+
+async def awaited_16(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for collection in client.collections.list():
+        print(collection["name"])
+
+
+# collections.get
+def example_17(client: Client, tx: Transaction) -> None:
+    posts = client.collections.get("posts")
+
+
+async def awaited_17(client: AsyncClient, tx: AsyncTransaction) -> None:
+    posts = await client.collections.get("posts")
+
+
+# collections.put
+def example_18(client: Client, tx: Transaction) -> None:
+    client.collections.put("posts", {"indexes": [{"fields": ["author"]}], "rules": {"list": "true"}})
+
+
+async def awaited_18(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.collections.put("posts", {"indexes": [{"fields": ["author"]}], "rules": {"list": "true"}})
+
+
+# collections.drop
+def example_19(client: Client, tx: Transaction) -> None:
+    client.collections.drop("posts")
+
+
+async def awaited_19(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.collections.drop("posts")
+
+
+# collections.misfits
+def example_20(client: Client, tx: Transaction) -> None:
+    for misfit in client.collections.misfits("posts", schema={"required": ["title"]}):
+        print(misfit["id"], misfit["errors"])
+
+
+async def awaited_20(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for misfit in client.collections.misfits("posts", schema={"required": ["title"]}):
+        print(misfit["id"], misfit["errors"])
+
+
+# collections.test
+def example_21(client: Client, tx: Transaction) -> None:
+    decision = client.rules.test({"collection": "posts", "op": "create", "auth": None, "next": {"n": 1}})
+
+
+async def awaited_21(client: AsyncClient, tx: AsyncTransaction) -> None:
+    decision = await client.rules.test({"collection": "posts", "op": "create", "auth": None, "next": {"n": 1}})
+
+
+# collections.test_many
+def example_22(client: Client, tx: Transaction) -> None:
+    decisions = client.rules.test_many([{"collection": "posts", "op": "list", "auth": {"uid": "u1"}}])
+
+
+async def awaited_22(client: AsyncClient, tx: AsyncTransaction) -> None:
+    decisions = await client.rules.test_many([{"collection": "posts", "op": "list", "auth": {"uid": "u1"}}])
+
+
+# credentials.ServiceAccount
+def example_23(client: Client, tx: Transaction) -> None:
+    account = ServiceAccount("svc_…", client_secret=secret)
+
+
+async def awaited_23(client: AsyncClient, tx: AsyncTransaction) -> None:
+    account = ServiceAccount("svc_…", client_secret=secret)
+
+
+# data.collection
+def example_24(client: Client, tx: Transaction) -> None:
+    posts = client.data.collection("posts")
+
+
+async def awaited_24(client: AsyncClient, tx: AsyncTransaction) -> None:
+    posts = client.data.collection("posts")
+
+
+# data.commit
+def example_25(client: Client, tx: Transaction) -> None:
+    client.data.commit(
+        [
+            {"op": "patch", "collection": "accounts", "id": "ada", "data": {"$inc": {"balance": -10}}},
+            {"op": "patch", "collection": "accounts", "id": "eve", "data": {"$inc": {"balance": 10}}},
+        ]
+    )
+
+
+async def awaited_25(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.data.commit(
+        [
+            {"op": "patch", "collection": "accounts", "id": "ada", "data": {"$inc": {"balance": -10}}},
+            {"op": "patch", "collection": "accounts", "id": "eve", "data": {"$inc": {"balance": 10}}},
+        ]
+    )
+
+
+# data.transaction
+def example_26(client: Client, tx: Transaction) -> None:
+    def transfer(tx: Transaction) -> None:
+        account = tx.collection("accounts").get("ada")
+        if account["balance"] < 10:
+            raise ValueError("too little")
+        tx.collection("accounts").patch("ada", {"balance": account["balance"] - 10})
+
+    client.data.transaction(transfer)
+
+
+async def awaited_26(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async def transfer(tx: AsyncTransaction) -> None:
+        account = await tx.collection("accounts").get("ada")
+        if account["balance"] < 10:
+            raise ValueError("too little")
+        tx.collection("accounts").patch("ada", {"balance": account["balance"] - 10})
+
+    await client.data.transaction(transfer)
+
+
+# functions.invoke
+def example_27(client: Client, tx: Transaction) -> None:
+    total = client.functions.invoke("checkout", {"basket": "b1"})["total"]
+
+
+async def awaited_27(client: AsyncClient, tx: AsyncTransaction) -> None:
+    total = (await client.functions.invoke("checkout", {"basket": "b1"}))["total"]
+
+
+# functions.fetch
+def example_28(client: Client, tx: Transaction) -> None:
+    answer = client.functions.fetch("report", path="/2026.pdf")
+    print(answer.status, answer.headers["content-type"], len(answer.content))
+
+
+async def awaited_28(client: AsyncClient, tx: AsyncTransaction) -> None:
+    answer = await client.functions.fetch("report", path="/2026.pdf")
+    print(answer.status, answer.headers["content-type"], len(answer.content))
+
+
+# functions.stream
+def example_29(client: Client, tx: Transaction) -> None:
+    for part in client.functions.stream("report", path="/2026.csv"):
+        print(len(part))
+
+
+async def awaited_29(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for part in client.functions.stream("report", path="/2026.csv"):
+        print(len(part))
+
+
+# functions.list
+def example_30(client: Client, tx: Transaction) -> None:
+    for function in client.functions.list():
+        print(function["name"], function["version"])
+
+
+async def awaited_30(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for function in client.functions.list():
+        print(function["name"], function["version"])
+
+
+# functions.get
+def example_31(client: Client, tx: Transaction) -> None:
+    hello = client.functions.get("hello")
+
+
+async def awaited_31(client: AsyncClient, tx: AsyncTransaction) -> None:
+    hello = await client.functions.get("hello")
+
+
+# functions.deploy
+def example_32(client: Client, tx: Transaction) -> None:
+    version = client.functions.deploy("hello", Path("hello.js").read_bytes(), config={"access": "public"})
+
+
+async def awaited_32(client: AsyncClient, tx: AsyncTransaction) -> None:
+    version = await client.functions.deploy("hello", Path("hello.js").read_bytes(), config={"access": "public"})
+
+
+# functions.rollback
+def example_33(client: Client, tx: Transaction) -> None:
+    client.functions.rollback("hello", 3)
+
+
+async def awaited_33(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.functions.rollback("hello", 3)
+
+
+# functions.delete
+def example_34(client: Client, tx: Transaction) -> None:
+    client.functions.delete("hello")
+
+
+async def awaited_34(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.functions.delete("hello")
+
+
+# functions.versions
+def example_35(client: Client, tx: Transaction) -> None:
+    for version in client.functions.versions("hello"):
+        print(version["version"], version["active"])
+
+
+async def awaited_35(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for version in client.functions.versions("hello"):
+        print(version["version"], version["active"])
+
+
+# functions.bundle
+def example_36(client: Client, tx: Transaction) -> None:
+    code = client.functions.bundle("hello", 3)
+
+
+async def awaited_36(client: AsyncClient, tx: AsyncTransaction) -> None:
+    code = await client.functions.bundle("hello", 3)
+
+
+# functions.runs
+def example_37(client: Client, tx: Transaction) -> None:
+    for run in client.functions.runs("resize", outcome="error"):
+        print(run["started_at"], run["code"])
+
+
+async def awaited_37(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for run in client.functions.runs("resize", outcome="error"):
+        print(run["started_at"], run["code"])
+
+
+# functions.stats
+def example_38(client: Client, tx: Transaction) -> None:
+    stats = client.functions.stats("hello", hours=24)
+
+
+async def awaited_38(client: AsyncClient, tx: AsyncTransaction) -> None:
+    stats = await client.functions.stats("hello", hours=24)
+
+
+# functions.logs
+def example_39(client: Client, tx: Transaction) -> None:
+    for line in client.functions.logs("hello", follow=True, stop_after=60):
+        print(line["at"], line["text"])
+
+
+async def awaited_39(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for line in client.functions.logs("hello", follow=True, stop_after=60):
+        print(line["at"], line["text"])
+
+
+# invites.list
+def example_40(client: Client, tx: Transaction) -> None:
+    for invite in client.users.invites.list():
+        print(invite["email"])
+
+
+async def awaited_40(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for invite in client.users.invites.list():
+        print(invite["email"])
+
+
+# invites.create
+def example_41(client: Client, tx: Transaction) -> None:
+    invite = client.users.invites.create("fred@example.com", role="editor")
+
+
+async def awaited_41(client: AsyncClient, tx: AsyncTransaction) -> None:
+    invite = await client.users.invites.create("fred@example.com", role="editor")
+
+
+# invites.withdraw
+def example_42(client: Client, tx: Transaction) -> None:
+    client.users.invites.withdraw("uin_1")
+
+
+async def awaited_42(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.users.invites.withdraw("uin_1")
+
+
+# jobs.enqueue
+def example_43(client: Client, tx: Transaction) -> None:
+    job = client.jobs.enqueue("resize", {"image": "rye.jpg"}, delay_seconds=60)
+
+
+async def awaited_43(client: AsyncClient, tx: AsyncTransaction) -> None:
+    job = await client.jobs.enqueue("resize", {"image": "rye.jpg"}, delay_seconds=60)
+
+
+# jobs.list
+def example_44(client: Client, tx: Transaction) -> None:
+    for job in client.jobs.list(state="dead"):
+        print(job["id"])
+
+
+async def awaited_44(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for job in client.jobs.list(state="dead"):
+        print(job["id"])
+
+
+# jobs.get
+def example_45(client: Client, tx: Transaction) -> None:
+    job = client.jobs.get("job_1")
+
+
+async def awaited_45(client: AsyncClient, tx: AsyncTransaction) -> None:
+    job = await client.jobs.get("job_1")
+
+
+# jobs.replay
+def example_46(client: Client, tx: Transaction) -> None:
+    client.jobs.replay("job_1")
+
+
+async def awaited_46(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.jobs.replay("job_1")
+
+
+# jobs.delete
+def example_47(client: Client, tx: Transaction) -> None:
+    client.jobs.delete("job_1")
+
+
+async def awaited_47(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.jobs.delete("job_1")
+
+
+# jobs.list
+def example_48(client: Client, tx: Transaction) -> None:
+    for schedule in client.schedules.list():
+        print(schedule["function"], schedule["next_at"])
+
+
+async def awaited_48(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for schedule in client.schedules.list():
+        print(schedule["function"], schedule["next_at"])
+
+
+# project.as_user
+def example_49(client: Client, tx: Transaction) -> None:
+    posts = client.as_user("usr_1").data.collection("posts")
+
+
+async def awaited_49(client: AsyncClient, tx: AsyncTransaction) -> None:
+    posts = client.as_user("usr_1").data.collection("posts")
+
+
+# project.changes
+def example_50(client: Client, tx: Transaction) -> None:
+    for change in client.changes(since=0, follow=True, stop_after=60):
+        print(change["seq"], change["op"], change["collection"], change["id"])
+
+
+async def awaited_50(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for change in client.changes(since=0, follow=True, stop_after=60):
+        print(change["seq"], change["op"], change["collection"], change["id"])
+
+
+# project.export
+def example_51(client: Client, tx: Transaction) -> None:
+    for document in client.export("posts"):
+        print(document["_id"])
+
+
+async def awaited_51(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for document in client.export("posts"):
+        print(document["_id"])
+
+
+# project.import_
+def example_52(client: Client, tx: Transaction) -> None:
+    result = client.import_([{"_id": "first", "title": "Hello"}], "posts", mode="replace")
+
+
+async def awaited_52(client: AsyncClient, tx: AsyncTransaction) -> None:
+    result = await client.import_([{"_id": "first", "title": "Hello"}], "posts", mode="replace")
+
+
+# project.token
+def example_53(client: Client, tx: Transaction) -> None:
+    token = client.token(["data:posts:read"])
+    print(token.value, token.expires_at)
+
+
+async def awaited_53(client: AsyncClient, tx: AsyncTransaction) -> None:
+    token = await client.token(["data:posts:read"])
+    print(token.value, token.expires_at)
+
+
+# transaction.collection
+def example_54(client: Client, tx: Transaction) -> None:
+    accounts = tx.collection("accounts")
+
+
+async def awaited_54(client: AsyncClient, tx: AsyncTransaction) -> None:
+    accounts = tx.collection("accounts")
+
+
+# transaction.get
+def example_55(client: Client, tx: Transaction) -> None:
+    account = tx.collection("accounts").get("ada")
+
+
+async def awaited_55(client: AsyncClient, tx: AsyncTransaction) -> None:
+    account = await tx.collection("accounts").get("ada")
+
+
+# transaction.find
+def example_56(client: Client, tx: Transaction) -> None:
+    account = tx.collection("accounts").find("ada")
+
+
+async def awaited_56(client: AsyncClient, tx: AsyncTransaction) -> None:
+    account = await tx.collection("accounts").find("ada")
+
+
+# transaction.query
+def example_57(client: Client, tx: Transaction) -> None:
+    page = tx.collection("seats").query({"taken": False}, limit=1)
+
+
+async def awaited_57(client: AsyncClient, tx: AsyncTransaction) -> None:
+    page = await tx.collection("seats").query({"taken": False}, limit=1)
+
+
+# transaction.create
+def example_58(client: Client, tx: Transaction) -> None:
+    tx.collection("entries").create({"amount": -10})
+
+
+async def awaited_58(client: AsyncClient, tx: AsyncTransaction) -> None:
+    tx.collection("entries").create({"amount": -10})
+
+
+# transaction.put
+def example_59(client: Client, tx: Transaction) -> None:
+    tx.collection("names").put("ada", {"owner": "usr_1"})
+
+
+async def awaited_59(client: AsyncClient, tx: AsyncTransaction) -> None:
+    tx.collection("names").put("ada", {"owner": "usr_1"})
+
+
+# transaction.patch
+def example_60(client: Client, tx: Transaction) -> None:
+    tx.collection("accounts").patch("ada", {"$inc": {"balance": -10}})
+
+
+async def awaited_60(client: AsyncClient, tx: AsyncTransaction) -> None:
+    tx.collection("accounts").patch("ada", {"$inc": {"balance": -10}})
+
+
+# transaction.delete
+def example_61(client: Client, tx: Transaction) -> None:
+    tx.collection("names").delete("ada")
+
+
+async def awaited_61(client: AsyncClient, tx: AsyncTransaction) -> None:
+    tx.collection("names").delete("ada")
+
+
+# users.get
+def example_62(client: Client, tx: Transaction) -> None:
+    user = client.users.get("usr_1")
+
+
+async def awaited_62(client: AsyncClient, tx: AsyncTransaction) -> None:
+    user = await client.users.get("usr_1")
+
+
+# users.get_by_email
+def example_63(client: Client, tx: Transaction) -> None:
+    user = client.users.get_by_email("eve@example.com")
+
+
+async def awaited_63(client: AsyncClient, tx: AsyncTransaction) -> None:
+    user = await client.users.get_by_email("eve@example.com")
+
+
+# users.list
+def example_64(client: Client, tx: Transaction) -> None:
+    page = client.users.list(role="editor", limit=50)
+
+
+async def awaited_64(client: AsyncClient, tx: AsyncTransaction) -> None:
+    page = await client.users.list(role="editor", limit=50)
+
+
+# users.all
+def example_65(client: Client, tx: Transaction) -> None:
+    for user in client.users.all(banned=True):
+        print(user["id"])
+
+
+async def awaited_65(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for user in client.users.all(banned=True):
+        print(user["id"])
+
+
+# users.create
+def example_66(client: Client, tx: Transaction) -> None:
+    user = client.users.create(email="eve@example.com", role="editor", claims={"team": "one"})
+
+
+async def awaited_66(client: AsyncClient, tx: AsyncTransaction) -> None:
+    user = await client.users.create(email="eve@example.com", role="editor", claims={"team": "one"})
+
+
+# users.update
+def example_67(client: Client, tx: Transaction) -> None:
+    client.users.update("usr_1", role="editor", banned=False)
+
+
+async def awaited_67(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.users.update("usr_1", role="editor", banned=False)
+
+
+# users.delete
+def example_68(client: Client, tx: Transaction) -> None:
+    client.users.delete("usr_1")
+
+
+async def awaited_68(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.users.delete("usr_1")
+
+
+# users.sign_out
+def example_69(client: Client, tx: Transaction) -> None:
+    client.users.sign_out("usr_1")
+
+
+async def awaited_69(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.users.sign_out("usr_1")
+
+
+# users.sessions
+def example_70(client: Client, tx: Transaction) -> None:
+    for session in client.users.sessions("usr_1"):
+        print(session["ip"], session["last_used_at"])
+
+
+async def awaited_70(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for session in client.users.sessions("usr_1"):
+        print(session["ip"], session["last_used_at"])
+
+
+# users.activity
+def example_71(client: Client, tx: Transaction) -> None:
+    for entry in client.users.activity("usr_1"):
+        print(entry["at"], entry["action"], entry["outcome"])
+
+
+async def awaited_71(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for entry in client.users.activity("usr_1"):
+        print(entry["at"], entry["action"], entry["outcome"])
+
+
+# users.impersonate
+def example_72(client: Client, tx: Transaction) -> None:
+    session = client.users.impersonate("usr_1", reason="ticket 4711")
+
+
+async def awaited_72(client: AsyncClient, tx: AsyncTransaction) -> None:
+    session = await client.users.impersonate("usr_1", reason="ticket 4711")
+
+
+# users.create_link
+def example_73(client: Client, tx: Transaction) -> None:
+    link = client.users.create_link("usr_1", "password_reset")
+
+
+async def awaited_73(client: AsyncClient, tx: AsyncTransaction) -> None:
+    link = await client.users.create_link("usr_1", "password_reset")
+
+
+# users.reset_factors
+def example_74(client: Client, tx: Transaction) -> None:
+    client.users.reset_factors("usr_1")
+
+
+async def awaited_74(client: AsyncClient, tx: AsyncTransaction) -> None:
+    await client.users.reset_factors("usr_1")
+
+
+# users.change_many
+def example_75(client: Client, tx: Transaction) -> None:
+    result = client.users.change_many("sign_out", filter={"role": "guest"})
+
+
+async def awaited_75(client: AsyncClient, tx: AsyncTransaction) -> None:
+    result = await client.users.change_many("sign_out", filter={"role": "guest"})
+
+
+# users.export
+def example_76(client: Client, tx: Transaction) -> None:
+    for user in client.users.export():
+        print(user["id"])
+
+
+async def awaited_76(client: AsyncClient, tx: AsyncTransaction) -> None:
+    async for user in client.users.export():
+        print(user["id"])
+
+
+# users.import_
+def example_77(client: Client, tx: Transaction) -> None:
+    result = client.users.import_([{"id": "u1", "email": "eve@example.com"}], on_conflict="update")
+
+
+async def awaited_77(client: AsyncClient, tx: AsyncTransaction) -> None:
+    result = await client.users.import_([{"id": "u1", "email": "eve@example.com"}], on_conflict="update")
