@@ -111,16 +111,16 @@ def test_a_value_that_contains_itself_is_refused(posts: Any) -> None:
 def test_a_write_with_another_revision_is_refused(posts: Any) -> None:
     posts.create({"_id": "rye", "n": 1})
 
-    for write in (
-        lambda: posts.put("rye", {}, if_rev=7000),
-        lambda: posts.patch("rye", {"n": 2}, if_rev=7000),
-        lambda: posts.delete("rye", if_rev=7000),
-        lambda: posts.put("rye", {}, if_absent=True),
-        lambda: posts.put("rye", {}, if_rev=0),
-        lambda: posts.create({"_id": "rye"}),
+    for method, arguments, conditions in (
+        (posts.put, ("rye", {}), {"if_rev": 7000}),
+        (posts.patch, ("rye", {"n": 2}), {"if_rev": 7000}),
+        (posts.delete, ("rye",), {"if_rev": 7000}),
+        (posts.put, ("rye", {}), {"if_absent": True}),
+        (posts.put, ("rye", {}), {"if_rev": 0}),
+        (posts.create, ({"_id": "rye"},), {}),
     ):
         with pytest.raises(Conflict):
-            write()
+            method(*arguments, **conditions)
     assert posts.get("rye")["n"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Lost requests and answers: what is repeated, and that it takes effect once. Both faces, through a proxy that fails."""
+"""Lost requests and answers: what is repeated, and that it takes effect once. Both faces, through proxies that fail."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bunbase_sdk import Conflict, Denied, Problem, RateLimited, Unreachable
+from bunbase_sdk.core import retry, streams
 from tests.sdk_js.fault_proxy import FaultProxy, serving
 from tests.sdk_python.conftest import Connect
 from tests.sdk_python.cutting_proxy import CuttingProxy
@@ -36,6 +37,12 @@ class Faulty:
     def keys(self) -> list[str]:
         """Return the idempotency keys of the requests that the proxy has seen."""
         return [seen.idempotency_key for seen in self._proxy.seen[self.name]]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (retry, streams):
+        monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.005)
 
 
 @pytest.fixture

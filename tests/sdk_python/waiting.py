@@ -29,6 +29,24 @@ class Loop:
         self.loop.close()
 
 
+class Items:
+    """Waits for each item."""
+
+    def __init__(self, items: Any, loop: Loop) -> None:
+        self.items = items
+        self._loop = loop
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            while True:
+                try:
+                    yield self._loop.result(anext(self.items))
+                except StopAsyncIteration:
+                    return
+        finally:
+            self._loop.result(self.items.aclose())
+
+
 class Waiting:
     """Waits for each call of an object of the face for asyncio."""
 
@@ -45,22 +63,14 @@ class Waiting:
         if inspect.isawaitable(value):
             return self._loop.result(value)
         if isinstance(value, AsyncIterator):
-            return self._items(value)
+            return Items(value, self._loop)
         is_face = type(value).__module__.startswith("bunbase_sdk.aio")
         return Waiting(value, self._loop) if is_face else value
 
-    def _items(self, items: Any) -> Iterator[Any]:
-        try:
-            while True:
-                try:
-                    yield self._loop.result(anext(items))
-                except StopAsyncIteration:
-                    return
-        finally:
-            self._loop.result(items.aclose())
-
     def _passed(self, value: Any) -> Any:
         """Return what is passed on. A callback runs in a thread, where it may wait for its own calls."""
+        if isinstance(value, Items):
+            return value.items
         if not inspect.isfunction(value):
             return value
         function: Callable[..., Any] = value

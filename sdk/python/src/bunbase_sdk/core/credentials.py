@@ -79,6 +79,11 @@ class Credential:
         if administers and not self.administers:
             raise invalid_value("key", "This call needs a personal access token (bpt_…), and the id of the project.")
 
+    def check_is_of_program(self) -> None:
+        """Raises: Problem, for the token of a person, which functions do not accept."""
+        if self.administers:
+            raise invalid_value("key", "A personal access token calls no functions. Use a secret key (sk_…).")
+
     def proof(self, audience: str) -> dict[str, str]:
         """Return the members of a token request. Raises: Problem, if the credential gets no tokens."""
         if self.account:

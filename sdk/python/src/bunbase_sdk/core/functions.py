@@ -49,6 +49,7 @@ class FunctionsCalls:
         total = client.functions.invoke("checkout", {"basket": "b1"})["total"]
         ```
         """
+        self._transport.credential.check_is_of_program()
         key = idempotency_key or (new_key() if retries else None)
         headers = {**self._actor, **({KEY: key} if key else {})}
         wanted = Wanted(method, _address(name, path), body, headers=headers, repeatable=bool(retries))
@@ -255,6 +256,7 @@ class FunctionsCalls:
     def _fetched(
         self, name: str, method: str, path: str, content: bytes | str | None, headers: Mapping[str, str] | None
     ) -> Wanted:
+        self._transport.credential.check_is_of_program()
         sent = {**(headers or {}), **self._actor}
         return Wanted(method, _address(name, path), content=None if content is None else _bytes(content), headers=sent)
 

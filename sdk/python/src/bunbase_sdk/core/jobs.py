@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, cast
 
-from bunbase_sdk.core.developer_paths import project_path
+from bunbase_sdk.core.developer_paths import either_path, project_path
 from bunbase_sdk.core.flow import Flow, Items
 from bunbase_sdk.core.pages import all_listed
 from bunbase_sdk.core.requests import KEY, new_key
@@ -43,7 +43,8 @@ class JobsCalls:
         """
         given = without_none(payload=payload, delay_seconds=delay_seconds, run_at=run_at, key=key, attempts=attempts)
         headers = {KEY: idempotency_key or new_key()}
-        wanted = Wanted("POST", "/v1/jobs", {"function": function, **given}, headers=headers, repeatable=True)
+        where = either_path(self._transport, "jobs")
+        wanted = Wanted("POST", where, {"function": function, **given}, headers=headers, repeatable=True)
         return cast("Job", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
 
     def list(

@@ -9,6 +9,7 @@ from bunbase_sdk.core.auth import AuthCalls
 from bunbase_sdk.core.changes import emitted_changes
 from bunbase_sdk.core.collections import CollectionsCalls, RuleTestsCalls
 from bunbase_sdk.core.data import DataCalls
+from bunbase_sdk.core.developer_paths import either_path
 from bunbase_sdk.core.flow import Broken, Flow, Items, Source
 from bunbase_sdk.core.functions import FunctionsCalls
 from bunbase_sdk.core.jobs import JobsCalls, SchedulesCalls
@@ -137,9 +138,11 @@ class ProjectCalls:
         ```
         """
 
+        base = either_path(self._transport, "export")
+
         def address(last: object) -> str:
             done = _place(last, collection) if isinstance(last, Mapping) else after
-            return f"/v1/export{search({'collection': collection, 'after': done})}"
+            return f"{base}{search({'collection': collection, 'after': done})}"
 
         return emitted_lines(self._transport, address, timeout)
 
@@ -162,7 +165,8 @@ class ProjectCalls:
         result = client.import_([{"_id": "first", "title": "Hello"}], "posts", mode="replace")
         ```
         """
-        where = f"/v1/import{search({'collection': collection, 'mode': mode, 'from_line': from_line})}"
+        values = {"collection": collection, "mode": mode, "from_line": from_line}
+        where = either_path(self._transport, "import") + search(values)
         return cast("Imported", (yield from uploaded(self._transport, where, documents, from_line, timeout)))
 
     def token(self, scopes: Sequence[str] = (), *, timeout: float | None = None) -> Flow[ServiceToken]:
