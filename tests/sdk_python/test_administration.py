@@ -243,20 +243,21 @@ def test_log_lines_are_followed_and_each_is_seen_once(
     developer.functions.deploy(name, LOGGING)
     client.functions.invoke(name, {"text": "before"})
     _until(lambda: [line["text"] for line in developer.functions.logs(name)] == ["before"])
+    last = next(iter(developer.functions.logs(name)))["seq"]
+    assert list(developer.functions.logs(name, follow=True, stop_after=0.2)) == []
 
     with serving(CuttingProxy(site.url)) as cutting:
         found: list[str] = []
 
         def follow() -> None:
             through = connect(cutting.url, site.token, project=site.project)
-            for line in through.functions.logs(name, follow=True, stop_after=60):
+            for line in through.functions.logs(name, follow=True, after=last, stop_after=60):
                 found.append(line["text"])
                 if len(found) == 4:
                     break
 
         thread = threading.Thread(target=follow)
         thread.start()
-        _until(lambda: cutting.connections >= 1)
         for number in range(4):
             client.functions.invoke(name, {"text": f"line {number}"})
             _until(lambda: len(found) > number)  # noqa: B023

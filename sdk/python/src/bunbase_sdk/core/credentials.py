@@ -45,6 +45,7 @@ class ServiceAccount:
     def _assertion(self, audience: str) -> str:
         try:
             from joserfc import jwt
+            from joserfc.errors import JoseError
             from joserfc.jwk import ECKey, RSAKey
         except ModuleNotFoundError:
             raise invalid_value("private_key", "Install bunbase-sdk[jwt]: it signs with the key.") from None
@@ -56,7 +57,7 @@ class ServiceAccount:
             try:
                 key = kind.import_key(pem)
                 return jwt.encode({"alg": algorithm}, claims, key, algorithms=[algorithm])
-            except ValueError:
+            except (JoseError, ValueError, TypeError):
                 continue
         raise invalid_value("private_key", "It is no private key of RSA or P-256 in PEM.")
 
