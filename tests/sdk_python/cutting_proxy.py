@@ -52,7 +52,7 @@ class Connection(BaseRequestHandler):
         with socket.create_connection(self.server.target, 10) as target:
             ends = {self.request, target}
             self.server.open |= ends
-            upstream = threading.Thread(target=_copy, args=(self.request, target, None), daemon=True)
+            upstream = threading.Thread(target=_copy, args=(self.request, target), daemon=True)
             upstream.start()
             _copy(target, self.request, allowed)
             for one in ends:
@@ -63,11 +63,13 @@ class Connection(BaseRequestHandler):
                 self.server.open -= ends
 
 
-def _copy(source: socket.socket, target: socket.socket, allowed: int | None) -> None:
+def _copy(source: socket.socket, target: socket.socket, allowed: int | None = None) -> None:
     with suppress(OSError):
         while part := source.recv(65536):
             if allowed is not None and len(part) >= allowed:
                 target.sendall(part[:allowed])
-                return
+                break
             target.sendall(part)
             allowed = None if allowed is None else allowed - len(part)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

@@ -31,12 +31,12 @@ class Face(NamedTuple):
     replies: dict[str, str]
 
 
-SYNC: Final = Face("sync", "", "Driver", "Iterator", {"Reply": "{0}", "Maybe": "{0}", "Source": "Iterable[{0}]"})
+SYNC: Final = Face("sync", "", "Driver", "Iterator[{0}]", {"Reply": "{0}", "Maybe": "{0}", "Source": "Iterable[{0}]"})
 AIO: Final = Face(
     "aio",
     "Async",
     "AsyncDriver",
-    "AsyncIterator",
+    "AsyncGenerator[{0}, None]",
     {"Reply": "Awaitable[{0}]", "Maybe": "Awaitable[{0}] | {0}", "Source": "Iterable[{0}] | AsyncIterable[{0}]"},
 )
 FACES: Final = (SYNC, AIO)
@@ -99,7 +99,7 @@ class Written:
 
     def _imports(self) -> Iterator[str]:
         yield "from __future__ import annotations"
-        yield "from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator"
+        yield "from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Iterator"
         yield f"from bunbase_sdk.core import {self.module} as core"
         yield f"from bunbase_sdk.{self.face.folder}.driver import {self.face.driver}"
         if constants := self._constants():
@@ -180,7 +180,7 @@ class Written:
         shown = Names(self.face).visit(copy)
         if kind == "Flow":
             return ast.unparse(shown.slice)
-        return f"{self.face.iterator}[{ast.unparse(shown.slice)}]" if kind == "Items" else ast.unparse(shown)
+        return self.face.iterator.format(ast.unparse(shown.slice)) if kind == "Items" else ast.unparse(shown)
 
     def _body(self, method: ast.FunctionDef, kind: str) -> str:
         called = f"self._calls.{method.name}"

@@ -25,13 +25,14 @@ async def test_a_task_that_is_cancelled_closes_its_connection_and_the_client_goe
     with serving(CuttingProxy(site.url)) as watched:
         async with AsyncClient(watched.url, site.secret) as client:
             await client.data.collection("posts").put("one", {})
+            last = [change["seq"] async for change in client.changes()][-1]
 
             async def followed() -> None:
-                async for _ in client.changes(since=10**9, follow=True):
+                async for _ in client.changes(since=last, follow=True):
                     pass
 
             tasks = [asyncio.create_task(followed()) for _ in range(3)]
-            await _until(lambda: len(watched.open) >= 4)
+            await _until(lambda: watched.connections >= 3)
             for task in tasks:
                 task.cancel()
             assert await asyncio.gather(*tasks, return_exceptions=True)

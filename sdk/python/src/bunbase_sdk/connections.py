@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 
 from bunbase_sdk.core.flow import Broken, Send, Step, Upload
-from bunbase_sdk.problem import invalid_value
+from bunbase_sdk.problem import Problem, invalid_value
 
 LIMITS: Final = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30)
 
@@ -27,6 +27,12 @@ def advanced(flow: Generator[Step, Any, Any], result: object = None, error: Exce
         return flow.send(result) if error is None else flow.throw(error)
     except StopIteration as end:
         return Ended(end.value)
+
+
+def check_is_open(client: httpx.Client | httpx.AsyncClient) -> None:
+    """Raises: Problem `client_closed`."""
+    if client.is_closed:
+        raise Problem("client_closed", "The client is closed. Make the call before the end of its with statement.")
 
 
 def broken(error: httpx.HTTPError | httpx.InvalidURL) -> Broken:

@@ -5,7 +5,7 @@ Written by `make gen` from core/collection.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from bunbase_sdk.aio.driver import AsyncDriver
@@ -101,7 +101,7 @@ class AsyncCollection(Generic[D, W]):
         select: str | Sequence[str] = (),
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
-    ) -> AsyncIterator[Page[D]]:
+    ) -> AsyncGenerator[Page[D], None]:
         """Yield page after page. `limit`: the size of a page. `timeout`: for each page.
 
         ```python
@@ -124,7 +124,7 @@ class AsyncCollection(Generic[D, W]):
         select: str | Sequence[str] = (),
         expand: str | Sequence[str] = (),
         timeout: float | None = None,
-    ) -> AsyncIterator[D]:
+    ) -> AsyncGenerator[D, None]:
         """Yield all documents that match, page by page. `limit`: the size of a page. `timeout`: for each page.
 
         ```python

@@ -5,7 +5,7 @@ Written by `make gen` from core/collections.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from bunbase_sdk.aio.driver import AsyncDriver
@@ -20,7 +20,7 @@ class AsyncCollections:
         self._calls = calls
         self._driver = driver
 
-    def list(self, *, timeout: float | None = None) -> AsyncIterator[CollectionInfo]:
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[CollectionInfo, None]:
         """Yield all collections.
 
         ```python
@@ -68,7 +68,7 @@ class AsyncCollections:
         schema: dict[str, Any] | None = None,
         strict: bool | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[Misfit]:
+    ) -> AsyncGenerator[Misfit, None]:
         """Yield the documents that do not match a schema; by default that of the collection. `timeout`: for each page.
 
         ```python

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import defaultdict
-from collections.abc import AsyncIterable, AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator
 from contextlib import AsyncExitStack, closing
 from typing import Any, TypeVar
 
 import httpx
 
-from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, headers_of, lines, request_of
+from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, check_is_open, headers_of, lines, request_of
 from bunbase_sdk.core.flow import Alone, Answer, Ask, Broken, Emit, Flow, Items, Read, Send, Sleep, Step, Upload
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ class AsyncDriver:
                 result: T = ended.value
                 return result
 
-    async def items(self, flow: Items[T]) -> AsyncIterator[T]:
+    async def items(self, flow: Items[T]) -> AsyncGenerator[T, None]:
         """Yield what a call emits. Raises: Problem."""
         with closing(flow):
             async with AsyncExitStack() as opened:
@@ -78,6 +78,7 @@ class AsyncDriver:
                 raise AssertionError("this step is yielded")
 
     async def _sent(self, step: Send, opened: AsyncExitStack) -> Answer:
+        check_is_open(self._http)
         content: Any = step.content
         if isinstance(content, Upload):
             content = _lines(content)

@@ -5,7 +5,7 @@ Written by `make gen` from core/functions.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from bunbase_sdk.aio.driver import AsyncDriver
@@ -79,7 +79,7 @@ class AsyncFunctions:
         content: bytes | str | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Call a function, and yield its answer in parts as they arrive. `timeout`: for each part.
 
         Raises a Problem if its status is not 2xx.
@@ -93,7 +93,7 @@ class AsyncFunctions:
             self._calls.stream(name, method=method, path=path, content=content, headers=headers, timeout=timeout)
         )
 
-    def list(self, *, timeout: float | None = None) -> AsyncIterator[FunctionVersion]:
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[FunctionVersion, None]:
         """Yield the active version of each function.
 
         ```python
@@ -149,7 +149,7 @@ class AsyncFunctions:
         """
         await self._driver.run(self._calls.delete(name, timeout=timeout))
 
-    def versions(self, name: str, *, timeout: float | None = None) -> AsyncIterator[FunctionVersion]:
+    def versions(self, name: str, *, timeout: float | None = None) -> AsyncGenerator[FunctionVersion, None]:
         """Yield the versions of a function, the newest first.
 
         ```python
@@ -170,7 +170,7 @@ class AsyncFunctions:
 
     def runs(
         self, name: str, *, kind: str | None = None, outcome: str | None = None, timeout: float | None = None
-    ) -> AsyncIterator[Run]:
+    ) -> AsyncGenerator[Run, None]:
         """Yield the runs that triggers caused, the newest first.
 
         ```python
@@ -200,7 +200,7 @@ class AsyncFunctions:
         invocation: str | None = None,
         stop_after: float | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[LogLine]:
+    ) -> AsyncGenerator[LogLine, None]:
         """Yield log lines, the newest first; of one function, or of all.
 
         `follow`: yield new lines as they are written, the oldest first, each of them once, also after the connection

@@ -5,7 +5,7 @@ Written by `make gen` from core/invites.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 from bunbase_sdk.aio.driver import AsyncDriver
 from bunbase_sdk.core import invites as core
@@ -19,7 +19,7 @@ class AsyncInvites:
         self._calls = calls
         self._driver = driver
 
-    def list(self, *, timeout: float | None = None) -> AsyncIterator[OpenUserInvite]:
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[OpenUserInvite, None]:
         """Yield the invitations that nobody has accepted yet.
 
         ```python

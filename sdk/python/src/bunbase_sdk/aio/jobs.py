@@ -5,7 +5,7 @@ Written by `make gen` from core/jobs.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from bunbase_sdk.aio.driver import AsyncDriver
@@ -55,7 +55,7 @@ class AsyncJobs:
 
     def list(
         self, *, function: str | None = None, state: JobStatus | None = None, timeout: float | None = None
-    ) -> AsyncIterator[Job]:
+    ) -> AsyncGenerator[Job, None]:
         """Yield jobs without their payloads, page by page. Dead letters have the state `dead`.
 
         ```python
@@ -100,7 +100,7 @@ class AsyncSchedules:
         self._calls = calls
         self._driver = driver
 
-    def list(self, *, timeout: float | None = None) -> AsyncIterator[ScheduleState]:
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[ScheduleState, None]:
         """Yield the schedules of all functions.
 
         ```python

@@ -5,7 +5,7 @@ Written by `make gen` from core/project.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from bunbase_sdk.aio.auth import AsyncAuth
@@ -96,7 +96,7 @@ class AsyncProject:
 
     def changes(
         self, *, since: int = 0, follow: bool = False, stop_after: float | None = None, timeout: float | None = None
-    ) -> AsyncIterator[Change]:
+    ) -> AsyncGenerator[Change, None]:
         """Yield every change of documents after `since`, the oldest first, in order and without gaps.
 
         Keep the `seq` of the change that you have handled, and pass it as `since` when your program starts again.
@@ -115,7 +115,7 @@ class AsyncProject:
 
     def export(
         self, collection: str | None = None, *, after: str | None = None, timeout: float | None = None
-    ) -> AsyncIterator[dict[str, object]]:
+    ) -> AsyncGenerator[dict[str, object], None]:
         """Yield the documents of a collection, or of all: then each is `{"collection": …, "document": {…}}`.
 
         A broken connection is resumed, and no document is lost. `after`: continue after this id, or after

@@ -5,7 +5,7 @@ Written by `make gen` from core/users.py.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Unpack
 
@@ -110,7 +110,7 @@ class AsyncUsers:
         created_since: datetime | str | None = None,
         order: Literal["newest", "oldest", "email"] | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[ManagedUser]:
+    ) -> AsyncGenerator[ManagedUser, None]:
         """Yield all users for whom the conditions hold, page by page. `timeout`: for each page.
 
         ```python
@@ -169,7 +169,7 @@ class AsyncUsers:
         """
         await self._driver.run(self._calls.sign_out(user, timeout=timeout))
 
-    def sessions(self, user: str, *, timeout: float | None = None) -> AsyncIterator[UserSession]:
+    def sessions(self, user: str, *, timeout: float | None = None) -> AsyncGenerator[UserSession, None]:
         """Yield the valid sessions of a user.
 
         ```python
@@ -179,7 +179,7 @@ class AsyncUsers:
         """
         return self._driver.items(self._calls.sessions(user, timeout=timeout))
 
-    def activity(self, user: str, *, timeout: float | None = None) -> AsyncIterator[ManagedActivityEntry]:
+    def activity(self, user: str, *, timeout: float | None = None) -> AsyncGenerator[ManagedActivityEntry, None]:
         """Yield sign-ins, refused sign-ins and changes of the ways to sign in, the newest first.
 
         ```python
@@ -240,7 +240,7 @@ class AsyncUsers:
 
     def export(
         self, *, hashes: bool = False, after: str | None = None, timeout: float | None = None
-    ) -> AsyncIterator[UserLine]:
+    ) -> AsyncGenerator[UserLine, None]:
         """Yield all users, in the order of their ids. A broken connection is resumed, and no user is lost.
 
         `hashes`: with the hashes of their passwords. `after`: continue after this id. `timeout`: for each part.

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, headers_of, lines, request_of
+from bunbase_sdk.connections import LIMITS, Ended, advanced, broken, check_is_open, headers_of, lines, request_of
 from bunbase_sdk.core.flow import Alone, Answer, Ask, Broken, Emit, Flow, Items, Read, Send, Sleep, Step, Upload
 
 T = TypeVar("T")
@@ -95,6 +95,7 @@ class Driver:
 
     def _sent(self, step: Send, opened: ExitStack) -> Answer:
         end = time.monotonic() + step.seconds
+        check_is_open(self._http)
         content: Any = step.content
         if isinstance(content, Upload):
             content = lines(content)
