@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.sdk_python.models import PACKAGE
+from tests.sdk_python.style import formatted
 
 CORE: Final = PACKAGE / "core"
 CLIENTS: Final = (PACKAGE / "sync/client.py", PACKAGE / "aio/client.py")  # they have no core
@@ -75,7 +76,7 @@ def source() -> str:
             awaited = textwrap.indent(text if place.startswith("aio/") else _awaited(text), "    ")
             head = f"async def awaited_{number}(client: AsyncClient, tx: AsyncTransaction) -> None:"
             parts.append(f"# {place}\n{head}\n{awaited}")
-    return "\n\n".join(parts)
+    return formatted("\n\n".join(parts))
 
 
 def _awaited(text: str) -> str:

@@ -7,17 +7,15 @@ and the same docstring, which passes the generator to its driver. A method witho
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.sdk_python.examples import for_asyncio, is_public
-from tests.sdk_python.models import PACKAGE, ROOT
+from tests.sdk_python.models import PACKAGE
+from tests.sdk_python.style import formatted
 
 CORE: Final = PACKAGE / "core"
-RUFF: Final = Path(sys.executable).with_name("ruff")
 CALLBACK: Final = "Callable[[TransactionCalls]"
 
 
@@ -56,16 +54,6 @@ def modules() -> list[Path]:
 def _classes(path: Path) -> list[ast.ClassDef]:
     tree = ast.parse(path.read_text("utf-8"))
     return [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Calls")]
-
-
-def formatted(text: str) -> str:
-    """Return the text without imports that it does not need, in the style of this repository."""
-    where = ["--stdin-filename", str(PACKAGE / "sync/written.py"), "-"]
-    for command in (["check", "-q", "--fix-only", "--select", "F401,I"], ["format", "-q"]):
-        text = subprocess.run(
-            [RUFF, *command, *where], input=text, capture_output=True, text=True, check=True, cwd=ROOT
-        ).stdout
-    return text
 
 
 class Names(ast.NodeTransformer):
