@@ -78,10 +78,10 @@ clean:  ## remove everything that was installed; data in .bunbase stays
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "Python has no venv module here. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 
-.venv/.run: .venv/pyvenv.cfg requirements.lock pyproject.toml
-	@echo "· installing the server (pinned, checked by hash)"
+.venv/.run: .venv/pyvenv.cfg requirements.lock pyproject.toml sdk/python/pyproject.toml
+	@echo "· installing the server and the Python client (pinned, checked by hash)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . -e sdk/python
 	@touch $@
 
 .venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml sdk/python/pyproject.toml

@@ -6,7 +6,6 @@ from typing import Final
 
 from xdist.scheduler import LoadFileScheduling
 
-
 SDK_PYTHON: Final = "tests/sdk_python"
 
 

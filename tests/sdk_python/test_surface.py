@@ -135,7 +135,7 @@ def test_the_names_of_the_package_exist_and_its_version_is_everywhere_the_same()
     assert project["dependencies"] == ["httpx==0.28.1"]
 
 
-def test_the_wheel_is_for_all_systems_and_has_the_types(tmp_path: Path) -> None:
+def test_the_wheel_is_for_all_systems_has_the_types_and_works_where_it_is_installed(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=SDK, check=True, capture_output=True)
 
@@ -144,3 +144,9 @@ def test_the_wheel_is_for_all_systems_and_has_the_types(tmp_path: Path) -> None:
     assert wheel.name == "bunbase_sdk-0.1.0-py3-none-any.whl"
     assert {"bunbase_sdk/py.typed", "bunbase_sdk/__init__.py", "bunbase_sdk/sync/project.py"} <= {*names}
     assert all(name.startswith("bunbase_sdk") for name in names)
+    site = tmp_path / "site"
+    install = ["uv", "pip", "install", "-q", "--offline", "--no-deps", "--target", str(site), str(wheel)]
+    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); import bunbase_sdk; print(bunbase_sdk.__file__)"
+    ran = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith(str(site))
