@@ -164,7 +164,7 @@ export class Collection<C extends CollectionTypes> {
    * await client.data.collection("posts").patch("first", { $inc: { likes: 1 } });
    * ```
    */
-  async patch(id: string, change: Patch<C> | Update<C>, options?: WriteOptions): Promise<Doc<C>> {
+  async patch(id: string, change: Patch<C> & Update<C>, options?: WriteOptions): Promise<Doc<C>> {
     return this.#requests.write(this.#conditional("PATCH", id, change, options), options);
   }
 
@@ -178,7 +178,7 @@ export class Collection<C extends CollectionTypes> {
    */
   async update(
     id: string,
-    change: (document: Doc<C>) => MaybePromise<Patch<C> | Update<C> | undefined>,
+    change: (document: Doc<C>) => MaybePromise<Patch<C> & Update<C> | undefined>,
     { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
   ): Promise<Doc<C>> {
     return this.#requests.again(attempts, call, async (within) => {
