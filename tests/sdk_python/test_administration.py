@@ -173,7 +173,7 @@ def test_a_developer_exports_imports_and_adds_jobs_with_a_personal_access_token(
         assert problem.value.code == "invalid_value"
 
 
-def test_what_only_a_developer_may_do_is_refused_before_anything_is_sent(connect: Connect, site: Site) -> None:
+def test_acts_of_developers_are_refused_before_anything_is_sent(connect: Connect, site: Site) -> None:
     clients = [connect("http://127.0.0.1:1", key) for key in (site.secret, site.account)]
 
     for call in (

@@ -1,4 +1,4 @@
-"""What both drivers share: the settings of connections, and the steps of a flow."""
+"""The parts that both drivers share: the settings of connections, and the steps of a flow."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a request claims, before it is checked. `at`: the signed time, in seconds since 1970."""
+    """The claim of a request, before it is checked. `at`: the signed time, in seconds since 1970."""
 
     signed: bytes
     signatures: list[bytes]

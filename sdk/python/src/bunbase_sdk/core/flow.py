@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-# what the two faces make of these in a signature: `sync` and `aio`
+# a signature with one of these is written for each face: the comments have its types in `sync` and in `aio`
 Reply: TypeAlias = R | Awaitable[R]  # R, or Awaitable[R]
 Maybe: TypeAlias = R | Awaitable[R]  # R, or R | Awaitable[R]
 Source: TypeAlias = Iterable[R] | AsyncIterable[R]  # Iterable[R], or Iterable[R] | AsyncIterable[R]

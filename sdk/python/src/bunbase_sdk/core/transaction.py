@@ -18,7 +18,7 @@ W = TypeVar("W", bound=Mapping[str, object])
 
 
 class Kept:
-    """What a transaction has read, and what it will write."""
+    """The documents that a transaction has read, and the writes that it will make."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], dict[str, object]] = {}
