@@ -217,6 +217,18 @@ def test_a_key_of_yours_makes_a_write_take_effect_once(posts: Any) -> None:
     assert refused.value.code == "idempotency_mismatch"
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), "30", 10**9])
+def test_a_timeout_is_a_number_of_seconds(posts: Any, timeout: Any) -> None:
+    with pytest.raises(Problem, match="number of seconds"):
+        posts.count(timeout=timeout)
+
+
+def test_a_header_that_cannot_be_sent_is_refused(posts: Any) -> None:
+    for key in ("ä", "a\nb"):
+        with pytest.raises(Problem, match="visible ASCII"):
+            posts.create({}, idempotency_key=key)
+
+
 @pytest.mark.parametrize("id", ["", ".", "..", None])
 def test_an_empty_id_is_refused_before_anything_is_sent(posts: Any, id: Any) -> None:
     with pytest.raises(Problem) as refused:

@@ -110,9 +110,10 @@ def test_a_closed_client_says_so(site: Site) -> None:
     client = Client(site.url, site.secret)
     client.close()
 
-    with pytest.raises(Problem, match="closed") as refused:
-        client.data.collection("posts").count()
-    assert refused.value.code == "client_closed"
+    for call in (client.data.collection("posts").count, lambda: list(client.changes(follow=True, stop_after=5))):
+        with pytest.raises(Problem, match="closed") as refused:
+            call()
+        assert refused.value.code == "client_closed"
 
 
 def test_an_answer_that_drips_ends_with_the_time_of_the_call() -> None:

@@ -45,7 +45,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "FIRST_PAUSE_SECONDS", 0.005)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def faulty(connect: Connect, site: Site, proxy: FaultProxy) -> Faulty:
     return Faulty(connect(proxy.url, site.secret), proxy)
 
@@ -171,7 +171,7 @@ def test_an_export_goes_on_after_a_broken_connection_and_loses_nothing(
     for number in range(9):
         moved.put(f"m{number}", {"n": number})
     found = []
-    truth = [document["_id"] for document in client.export("moved")]
+    truth = [document["_id"] for document in client.export("moved") if document["_id"].startswith("m")]
 
     with serving(CuttingProxy(site.url)) as cutting:
         cutting.after_bytes = 700

@@ -1,4 +1,4 @@
-"""The types of documents, as mypy sees them. `make check` checks it: each ignored line is a mistake that mypy must find."""
+"""The types of documents, as mypy sees them in `make check`. Each ignored line is a mistake that mypy must find."""
 
 from __future__ import annotations
 

@@ -56,6 +56,14 @@ def _retry_after(answer: Answer) -> float | None:
     return seconds if 0 <= seconds < 1e9 else None
 
 
+def line_value(line: str | bytes) -> Any:
+    """Return the value of one line of an answer. Raises: Problem `unexpected_answer`."""
+    try:
+        return parsed(line)
+    except ValueError as error:
+        raise Problem("unexpected_answer", "The server sent a line that is no JSON. Is this BunBase?") from error
+
+
 def lines_of(buffer: bytearray) -> Iterator[bytes]:
     """Yield the whole lines of a buffer, and remove them from it."""
     while (end := buffer.find(b"\n")) >= 0:

@@ -6,7 +6,7 @@ from typing import Final
 
 from bunbase_sdk.core.deadline import Deadline
 from bunbase_sdk.core.flow import Emit, Flow, Items
-from bunbase_sdk.core.patience import PASSING, Patience
+from bunbase_sdk.core.patience import Patience, passes
 from bunbase_sdk.core.transport import Transport, Wanted, search
 from bunbase_sdk.models import Change
 from bunbase_sdk.problem import Problem
@@ -26,7 +26,7 @@ def emitted_changes(
         try:
             items, since = yield from _page(transport, since, wait, within)
         except Problem as problem:
-            if not follow or problem.status not in PASSING or problem.code == "invalid_value":
+            if not (follow and passes(problem)):
                 raise
             if not patience.left(1):
                 return
@@ -40,7 +40,7 @@ def emitted_changes(
 
 
 def _page(transport: Transport, since: int, wait: float, within: Deadline) -> Flow[tuple[list[Change], int]]:
-    values = {"since": since, "limit": PAGE, "wait_seconds": wait or None}
+    values = {"since": since, "limit": PAGE, "wait_seconds": round(wait, 3) or None}
     wanted = Wanted("GET", f"/v1/changes{search(values)}", repeatable=True)
     try:
         page = yield from transport.json(wanted, within)

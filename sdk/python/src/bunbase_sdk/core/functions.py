@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bunbase_sdk.core.answers import problem_in
+from bunbase_sdk.core.answers import problem_in, value_of
 from bunbase_sdk.core.developer_paths import project_path
 from bunbase_sdk.core.flow import Answer, Broken, Emit, Flow, Items, read
-from bunbase_sdk.core.json_values import parsed, written
+from bunbase_sdk.core.json_values import written
 from bunbase_sdk.core.logs import log_lines
 from bunbase_sdk.core.pages import all_listed
 from bunbase_sdk.core.requests import KEY, new_key
@@ -55,9 +55,8 @@ class FunctionsCalls:
         wanted = Wanted(method, _address(name, path), body, headers=headers, repeatable=bool(retries))
         transport = self._transport.with_options(None, retries, {})
         answer = yield from transport.answered(wanted, transport.deadline(timeout))
-        if not answer.content:
-            return None
-        return parsed(answer.content) if answer.is_json else answer.content.decode("utf-8", "replace")
+        is_text = answer.content and not answer.is_json
+        return answer.content.decode("utf-8", "replace") if is_text else value_of(answer)
 
     def fetch(
         self,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bunbase_sdk.core.answers import problem_in
+from bunbase_sdk.core.answers import line_value, problem_in
 from bunbase_sdk.core.deadline import Deadline
 from bunbase_sdk.core.flow import Broken, Emit, Flow, Items, read
-from bunbase_sdk.core.json_values import parsed
 from bunbase_sdk.core.pages import all_listed, listed
-from bunbase_sdk.core.patience import PASSING, Patience
+from bunbase_sdk.core.patience import Patience, passes
 from bunbase_sdk.core.streams import Events
 from bunbase_sdk.core.transport import Transport, Wanted, search
 from bunbase_sdk.problem import Problem
@@ -38,8 +37,8 @@ def _followed(
     transport: Transport, where: str, values: Mapping[str, object], after: int | None, patience: Patience
 ) -> Items[Any]:
     seen = after
-    while patience.left(1):
-        within = transport.deadline(patience.left(SILENCE_SECONDS))
+    while left := patience.left(SILENCE_SECONDS):
+        within = transport.deadline(left)
         try:
             if seen is None:  # a connection that breaks before the first line must not lose lines
                 seen = yield from _newest(transport, where, within)
@@ -51,13 +50,13 @@ def _followed(
             reader = Events()
             while patience.left(1) and (part := (yield from read(answer))) is not None:
                 patience.worked()
-                for line in map(parsed, reader.fed(part)):
+                for line in map(line_value, reader.fed(part)):
                     seen = line["seq"]
                     yield Emit(line)
         except Broken:
             pass
         except Problem as problem:
-            if problem.status not in PASSING or problem.code == "invalid_value":
+            if not passes(problem):
                 raise
         yield patience.pause()
 

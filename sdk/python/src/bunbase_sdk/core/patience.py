@@ -7,9 +7,15 @@ from typing import Final
 
 from bunbase_sdk.core.flow import Sleep
 from bunbase_sdk.core.retry import backoff
+from bunbase_sdk.problem import Problem, Unreachable
 
 FIRST_PAUSE_SECONDS: Final = 0.5
-PASSING: Final = frozenset({0, 429, 500, 502, 503, 504})  # of a server that is busy, restarting or away
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # of a server that is busy or restarting
+
+
+def passes(problem: Problem) -> bool:
+    """True if a loop should go on after this problem."""
+    return isinstance(problem, Unreachable) or problem.status in PASSING
 
 
 class Patience:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bunbase_sdk.core.answers import lines_of, value_of
+from bunbase_sdk.core.answers import line_value, lines_of, value_of
 from bunbase_sdk.core.flow import Broken, Emit, Flow, Items, Sleep, Source, Upload, read
-from bunbase_sdk.core.json_values import parsed, written
+from bunbase_sdk.core.json_values import written
 from bunbase_sdk.core.retry import FIRST_PAUSE_SECONDS, backoff
 from bunbase_sdk.core.transport import Transport, Wanted
 from bunbase_sdk.problem import Problem, invalid_value
@@ -32,7 +32,7 @@ def emitted_lines(transport: Transport, address: Callable[[object], str], timeou
             while (part := (yield from read(answer))) is not None:
                 buffer += part
                 for line in lines_of(buffer):
-                    last, failures = parsed(line), 0
+                    last, failures = line_value(line), 0
                     yield Emit(last)
                 _check_size(buffer)
             if not buffer.strip():
