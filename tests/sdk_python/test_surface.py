@@ -32,7 +32,9 @@ AREAS: Final = re.compile(
     r"/v1/|/api/projects/\{project\}/(functions|jobs|logs|schedules|backups|env|export|import)(/|$)"
 )
 LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
-FACES: Final = ("auth", "collection", "collections", "data", "functions", "invites", "jobs", "project", "users")
+FACES: Final = (
+    "auth", "client", "collection", "collections", "data", "functions", "invites", "jobs", "project", "transaction", "users"
+)  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
     "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",

@@ -41,10 +41,13 @@ class Issuer:
     def __init__(self) -> None:
         self.keys: Keys = []
         self.fetched = 0
+        self.away = False
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         assert request.url.params["project"] == PROJECT
         self.fetched += 1
+        if self.away:
+            return httpx.Response(500, json={"code": "internal", "status": 500})
         return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
 
     def token(self, key: Any, algorithm: str, head: dict[str, Any] | None = None, **claims: Any) -> str:
@@ -116,6 +119,24 @@ def test_a_flood_of_unknown_keys_asks_once_a_minute(issuer: Issuer, checked: Any
                 checked(issuer.token(RSA, "RS256", {"kid": f"unknown{number}"}))
         assert issuer.fetched == 1 + minute
         clock.passed += 61
+
+
+def test_a_server_that_is_away_is_no_reason_to_refuse_tokens_or_to_ask_it_for_each(
+    issuer: Issuer, checked: Any, clock: Clock
+) -> None:
+    issuer.keys, issuer.away = [RSA], True
+    with pytest.raises(Problem) as away:
+        checked(issuer.token(RSA, "RS256"))
+    assert away.value.status == 500
+
+    issuer.away = False
+    assert checked(issuer.token(RSA, "RS256"))
+    issuer.away, clock.passed = True, 61
+    for _ in range(20):
+        with pytest.raises(Problem):
+            checked(issuer.token(RSA, "RS256", {"kid": "unknown"}))
+        assert checked(issuer.token(RSA, "RS256", exp=int(time.time()) + 9000))
+    assert issuer.fetched == 3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 
@@ -10,12 +11,14 @@ class Marks:
 
     def __init__(self) -> None:
         self.newest: str | None = None
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
 
     def note(self, mark: str | None) -> None:
         """Keep the mark if it is newer. A mark of another epoch replaces it: a backup was restored."""
         if not mark or not _number(mark):
             return
+        if self._process != os.getpid():  # a lock that another thread held at the fork stays locked in the child
+            self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             if epoch_of(mark) != epoch_of(self.newest) or _number(mark) > _number(self.newest):
                 self.newest = mark

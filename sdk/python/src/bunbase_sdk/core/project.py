@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 from bunbase_sdk.core.auth import AuthCalls
 from bunbase_sdk.core.changes import emitted_changes
@@ -22,8 +22,8 @@ from bunbase_sdk.core.verify import Keys
 from bunbase_sdk.models import Change, Imported
 from bunbase_sdk.problem import invalid_value
 
-AS: str = "X-Bunbase-As"
-NOBODY: str = "-"
+AS: Final = "X-Bunbase-As"
+NOBODY: Final = "-"
 
 
 class ActorCalls:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NotRequired, TypedDict, TypeGuard, cast
 
 from bunbase_sdk.core.flow import Flow, alone
@@ -80,21 +80,30 @@ class Keys:
         kept = self._kept.get(project)
         if kept and kept.answers(kid):
             return kept  # another thread or task was faster
+        if (
+            kept
+        ):  # counts also if the server does not answer: a flood of unknown keys must not become a flood of requests
+            self._kept[project] = replace(kept, tried_at=time.monotonic())
         wanted = Wanted("GET", f"/v1/auth/jwks.json{search({'project': project})}", repeatable=True)
         answer = yield from transport.json(wanted, transport.deadline(timeout))
         keys = {key["kid"]: key for key in answer["keys"] if "kid" in key and _is_known(key)}
-        self._kept[project] = found = Kept(keys, time.monotonic())
+        self._kept[project] = found = Kept(keys, time.monotonic(), time.monotonic())
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
+    """`tried_at`: the last request for the keys, also if it has failed."""
+
     keys: dict[str, dict[str, Any]]
     fetched_at: float
+    tried_at: float
 
     def answers(self, kid: str) -> bool:
         """True if the keys need not be fetched again. Anybody can name an unknown key, so that waits a minute."""
-        return time.monotonic() - self.fetched_at < (KEEP_SECONDS if kid in self.keys else REFETCH_SECONDS)
+        if kid in self.keys:
+            return time.monotonic() - self.fetched_at < KEEP_SECONDS
+        return time.monotonic() - self.tried_at < REFETCH_SECONDS
 
 
 def _library() -> Callable[[dict[str, Any], str, bytes, bytes], bool]:
