@@ -188,7 +188,7 @@ def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> 
     while done.unresolved:
         waiting = set(done.unresolved)
         kept = tuple(error for error in done.errors if error.line not in waiting)
-        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept)
+        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept, seq=done.seq)
         numbers, lines, size = list[int](), list[bytes](), 0
         for number, line in _numbered(file):
             if number in waiting:
@@ -217,6 +217,7 @@ def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
         max(done.last_line, in_file(more.last_line)) if more.last_line else done.last_line,
         (*done.errors, *errors)[:MAX_ERRORS],
         (*done.unresolved, *map(in_file, more.unresolved)),
+        more.seq or done.seq,
     )
 
 
