@@ -33,7 +33,8 @@ AREAS: Final = re.compile(
 )
 LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
 FACES: Final = (
-    "auth", "client", "collection", "collections", "data", "functions", "invites", "jobs", "project", "transaction", "users"
+    "auth", "client", "collection", "collections", "data", "functions", "invites", "jobs", "project", "transaction",
+    "users",
 )  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,

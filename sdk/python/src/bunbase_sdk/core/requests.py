@@ -52,7 +52,6 @@ class DataRequests:
 
     def _sent(self, wanted: Wanted, within: Deadline) -> Flow[Any]:
         answer = yield from self.transport.answered(replace(wanted, headers={**wanted.headers, **self.actor}), within)
-        self.transport.marks.note(answer.headers.get("x-bunbase-seq"))
         return value_of(answer)
 
 

@@ -97,6 +97,7 @@ class Transport:
             try:
                 answer = yield from self.sent(wanted, within, stream)
                 if answer.ok:
+                    self.marks.note(answer.headers.get("x-bunbase-seq"))
                     return answer
                 problem = problem_in(answer)
             except Broken as broken:
