@@ -46,7 +46,9 @@ def prepared(instance: Instance) -> Site:
     send("PUT", f"{at}/functions/echo", files={"bundle": ("echo.js", ECHO), "config": (None, CONFIG)})
     asked = {"name": "worker", "scopes": ["data:read", "data:write", "functions:invoke"]}
     service = send("POST", f"{at}/service-accounts", json=asked)
-    token = send("POST", "/api/auth/tokens", json={"name": "tests", "scopes": ["admin"], "expires_in_seconds": 86_400})
+    token = send(
+        "POST", "/api/auth/tokens", json={"name": "tests", "scopes": ["admin", "secrets"], "expires_in_seconds": 86_400}
+    )
     return Site(
         instance.url,
         project["id"],

@@ -149,6 +149,41 @@ def test_functions_are_deployed_listed_rolled_back_and_deleted(developer: Any) -
         functions.get(name)
 
 
+def test_variables_of_functions_are_set_listed_and_deleted(developer: Any) -> None:
+    name = f"V{uuid.uuid4().hex[:8].upper()}"
+
+    assert developer.env.set(name, "Ahoy")["name"] == name
+    assert {one["name"]: one["value"] for one in developer.env.list(reveal=True)}[name] == "Ahoy"
+    developer.env.delete(name)
+    assert name not in [one["name"] for one in developer.env.list()]
+
+
+def test_backups_are_made_verified_restored_and_deleted(client: Any, developer: Any) -> None:
+    backups, moved = developer.backups, client.data.collection("moved")
+    moved.put("kept", {"n": 1})
+
+    made = backups.wait(backups.create()["id"])
+    assert (made["state"], made["problem"]) == ("done", None)
+    assert made["backup"] in [one["id"] for one in backups.list()]
+    assert backups.wait(backups.verify(made["backup"])["id"])["state"] == "done"
+    moved.delete("kept")
+    restored = backups.wait(backups.restore(made["backup"])["id"])
+    assert restored["state"] == "done"
+    assert moved.get("kept")["n"] == 1
+    with pytest.raises(Problem, match="read your collections again") as resync:
+        list(client.changes())
+    assert resync.value.code == "resync_required"
+    moved.put("after", {})
+    assert [change["id"] for change in client.changes(since=resync.value.body["last"])] == ["after"]
+    for backup in (made["backup"], restored["safety_backup"]):
+        backups.delete(backup)
+    with pytest.raises(NotFound):
+        backups.get(made["backup"])
+    assert backups.set_schedule(every_hours=6, kept=3)["own"]
+    assert not backups.reset_schedule()["own"]
+    assert backups.schedule()["kept"] == 7
+
+
 def test_jobs_are_added_read_and_deleted(client: Any, developer: Any) -> None:
     at = datetime.now(UTC) + timedelta(hours=1)
 
@@ -210,7 +245,8 @@ def test_documents_are_exported_and_imported(client: Any) -> None:
 def test_changes_have_no_gaps_and_are_followed_over_lost_connections(connect: Connect, site: Site, client: Any) -> None:
     posts = client.data.collection("posts")
     posts.put("change", {"n": 0})
-    last = [change["seq"] for change in client.changes()][-1]
+    write = {"op": "patch", "collection": "posts", "id": "change", "data": {"n": 0}}
+    last = client.data.commit([write])["seq"]
 
     with serving(CuttingProxy(site.url)) as cutting:
         found, done = [], threading.Event()

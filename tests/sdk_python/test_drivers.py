@@ -24,8 +24,8 @@ from tests.sdk_python.site import Site
 async def test_a_task_that_is_cancelled_closes_its_connection_and_the_client_goes_on(site: Site) -> None:
     with serving(CuttingProxy(site.url)) as watched:
         async with AsyncClient(watched.url, site.secret) as client:
-            await client.data.collection("posts").put("one", {})
-            last = [change["seq"] async for change in client.changes()][-1]
+            done = await client.data.commit([{"op": "put", "collection": "posts", "id": "one", "data": {}}])
+            last = done["seq"]
 
             async def followed() -> None:
                 async for _ in client.changes(since=last, follow=True):

@@ -33,12 +33,12 @@ AREAS: Final = re.compile(
 )
 LIST_BY_GET: Final = "listDocuments"  # the client asks by POST /query, whose filters may be longer than an address
 FACES: Final = (
-    "auth", "client", "collection", "collections", "data", "functions", "invites", "jobs", "project", "transaction",
-    "users",
+    "auth", "backups", "client", "collection", "collections", "data", "env", "functions", "invites", "jobs", "project",
+    "transaction", "users",
 )  # fmt: skip
 ANSWER: Final[dict[str, Any]] = {
     "items": [], "next": None, "_id": "rye", "_rev": 1, "id": "u1", "likes": 1, "balance": 100, "total": 1,
-    "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
+    "state": "done", "token": "t", "access_token": "t", "expires_in": 600, "scope": "data:read",
 }  # fmt: skip
 REFUSED: Final = ("/v1/changes", "/logs")  # these would be followed for a minute
 

@@ -7,14 +7,81 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 Access: TypeAlias = Literal["key", "public", "secret", "user"]
 ActedBy: TypeAlias = Literal["key", "member", "system", "unknown", "user"]
+Authenticity: TypeAlias = Literal["altered", "proved", "unauthenticated", "unreadable"]
+BackupReason: TypeAlias = Literal["before_restore", "manual", "scheduled", "unknown"]
 BulkAction: TypeAlias = Literal["ban", "delete", "sign_out", "unban"]
 ChangeOp: TypeAlias = Literal["create", "delete", "update"]
+JobKind: TypeAlias = Literal["create", "restore", "verify"]
+JobState: TypeAlias = Literal["done", "failed", "queued", "running"]
 JobStatus: TypeAlias = Literal["blocked", "dead", "running", "waiting"]
 LinkKind: TypeAlias = Literal["password_reset", "sign_in", "verify_email"]
 LogLevel: TypeAlias = Literal["debug", "error", "info", "warn"]
 RunOutcome: TypeAlias = Literal["crash", "error", "lost", "ok", "resync", "skipped", "timeout"]
 TriggerKind: TypeAlias = Literal["change", "cron", "hook", "job"]
 UserActOutcome: TypeAlias = Literal["challenged", "done", "refused"]
+
+
+class BackedUpCollection(TypedDict):
+    """`bytes`: size of the documents in their stored form."""
+
+    bytes: int
+    documents: int
+    name: str
+
+
+class BackedUpFile(TypedDict):
+    bytes: int
+    name: str
+    sha256: str
+
+
+class Backup(TypedDict):
+    """A backup in a list. `authenticity`: the result for the manifest only; a verification also reads the files.
+
+    For an UNREADABLE backup, only `id` and `created_at` are known; the time comes from the id.
+    """
+
+    authenticity: Authenticity
+    bunbase: str
+    collections: list[BackedUpCollection]
+    created_at: str
+    files: list[BackedUpFile]
+    format: int
+    id: str
+    key_version: int
+    project: str
+    reason: BackupReason
+    seq: int
+    source_changed_at: int
+
+
+class BackupJob(TypedDict):
+    """`backup`: the backup that the job makes, verifies or restores. `done_bytes`, `total_bytes`: the progress;
+    `total_bytes` is 0 until the size is known.
+
+    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as
+    a problem document.
+    """
+
+    backup: str
+    created_at: str
+    done_bytes: int
+    from_project: str
+    id: str
+    kind: JobKind
+    problem: dict[str, Any] | None
+    project: str
+    safety_backup: str | None
+    state: JobState
+    total_bytes: int
+
+
+class BackupScheduleState(TypedDict):
+    """`own`: true if the project has its own schedule instead of the schedule of the instance."""
+
+    every_hours: int
+    kept: int
+    own: bool
 
 
 class BulkFilter(TypedDict):
@@ -240,13 +307,15 @@ class Imported(TypedDict):
     """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed
-    when they are sent again after that document.
+    when they are sent again after that document. `seq`: a state of the project that has all imported documents,
+    as in the header `X-Bunbase-Seq` of other writes; empty if none was imported.
     """
 
     errors: list[RefusedLine]
     failed: int
     imported: int
     last_line: int
+    seq: str
     skipped: int
     unresolved: list[int]
 
@@ -653,6 +722,19 @@ class UserSession(TypedDict):
     ip: str
     last_used_at: str
     provider: str
+
+
+class Variable(TypedDict):
+    """`value` is present only if an owner or admin asked to reveal it.
+
+    `exposed`: functions can read the variable. Otherwise they can only name it in a header of a `fetch`, and
+    BunBase inserts the value.
+    """
+
+    exposed: NotRequired[bool]
+    name: str
+    updated_at: str
+    value: NotRequired[str | None]
 
 
 class Who(TypedDict):

@@ -9,9 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from typing import Literal
 
 from bunbase_sdk.aio.auth import AsyncAuth
+from bunbase_sdk.aio.backups import AsyncBackups
 from bunbase_sdk.aio.collections import AsyncCollections, AsyncRuleTests
 from bunbase_sdk.aio.data import AsyncData
 from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.aio.env import AsyncEnv
 from bunbase_sdk.aio.functions import AsyncFunctions
 from bunbase_sdk.aio.jobs import AsyncJobs, AsyncSchedules
 from bunbase_sdk.aio.users import AsyncUsers
@@ -84,6 +86,16 @@ class AsyncProject:
     def schedules(self) -> AsyncSchedules:
         """The schedules of functions."""
         return AsyncSchedules(self._calls.schedules, self._driver)
+
+    @property
+    def env(self) -> AsyncEnv:
+        """The variables of functions."""
+        return AsyncEnv(self._calls.env, self._driver)
+
+    @property
+    def backups(self) -> AsyncBackups:
+        """The backups of the documents."""
+        return AsyncBackups(self._calls.backups, self._driver)
 
     def as_user(self, user: str | None) -> AsyncActor:
         """Return the project as this user sees it; None stands for a visitor who is not signed in. Nothing is sent.

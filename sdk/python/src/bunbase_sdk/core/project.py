@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
 from bunbase_sdk.core.auth import AuthCalls
+from bunbase_sdk.core.backups import BackupsCalls
 from bunbase_sdk.core.changes import emitted_changes
 from bunbase_sdk.core.collections import CollectionsCalls, RuleTestsCalls
 from bunbase_sdk.core.data import DataCalls
 from bunbase_sdk.core.developer_paths import either_path
+from bunbase_sdk.core.env import EnvCalls
 from bunbase_sdk.core.flow import Broken, Flow, Items, Source
 from bunbase_sdk.core.functions import FunctionsCalls
 from bunbase_sdk.core.jobs import JobsCalls, SchedulesCalls
@@ -90,6 +92,16 @@ class ProjectCalls:
     def schedules(self) -> SchedulesCalls:
         """The schedules of functions."""
         return SchedulesCalls(self._transport)
+
+    @property
+    def env(self) -> EnvCalls:
+        """The variables of functions."""
+        return EnvCalls(self._transport)
+
+    @property
+    def backups(self) -> BackupsCalls:
+        """The backups of the documents."""
+        return BackupsCalls(self._transport)
 
     def as_user(self, user: str | None) -> ActorCalls:
         """Return the project as this user sees it; None stands for a visitor who is not signed in. Nothing is sent.

@@ -80,9 +80,7 @@ class Keys:
         kept = self._kept.get(project)
         if kept and kept.answers(kid):
             return kept  # another thread or task was faster
-        if (
-            kept
-        ):  # counts also if the server does not answer: a flood of unknown keys must not become a flood of requests
+        if kept:  # also if the server does not answer, a flood of unknown keys must not become a flood of requests
             self._kept[project] = replace(kept, tried_at=time.monotonic())
         wanted = Wanted("GET", f"/v1/auth/jwks.json{search({'project': project})}", repeatable=True)
         answer = yield from transport.json(wanted, transport.deadline(timeout))

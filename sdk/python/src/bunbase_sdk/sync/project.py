@@ -12,9 +12,11 @@ from bunbase_sdk.core import project as core
 from bunbase_sdk.core.tokens import ServiceToken
 from bunbase_sdk.models import Change, Imported
 from bunbase_sdk.sync.auth import Auth
+from bunbase_sdk.sync.backups import Backups
 from bunbase_sdk.sync.collections import Collections, RuleTests
 from bunbase_sdk.sync.data import Data
 from bunbase_sdk.sync.driver import Driver
+from bunbase_sdk.sync.env import Env
 from bunbase_sdk.sync.functions import Functions
 from bunbase_sdk.sync.jobs import Jobs, Schedules
 from bunbase_sdk.sync.users import Users
@@ -84,6 +86,16 @@ class Project:
     def schedules(self) -> Schedules:
         """The schedules of functions."""
         return Schedules(self._calls.schedules, self._driver)
+
+    @property
+    def env(self) -> Env:
+        """The variables of functions."""
+        return Env(self._calls.env, self._driver)
+
+    @property
+    def backups(self) -> Backups:
+        """The backups of the documents."""
+        return Backups(self._calls.backups, self._driver)
 
     def as_user(self, user: str | None) -> Actor:
         """Return the project as this user sees it; None stands for a visitor who is not signed in. Nothing is sent.
