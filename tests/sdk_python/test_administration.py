@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from bunbase_sdk import Conflict, NotFound, Problem
@@ -158,8 +159,13 @@ def test_variables_of_functions_are_set_listed_and_deleted(developer: Any) -> No
     assert name not in [one["name"] for one in developer.env.list()]
 
 
-def test_backups_are_made_verified_restored_and_deleted(client: Any, developer: Any) -> None:
-    backups, moved = developer.backups, client.data.collection("moved")
+def test_backups_are_made_verified_restored_and_deleted(connect: Connect, site: Site) -> None:
+    # a project of its own, because a restore begins a new history
+    where, name = f"{site.url}/api/projects", {"name": "Restored"}
+    project = httpx.post(where, json=name, headers=site.developer).raise_for_status().json()
+    client = connect(site.url, next(key["key"] for key in project["keys"] if key["kind"] == "secret"))
+    backups = connect(site.url, site.token, project=project["id"]).backups
+    moved = client.data.collection("moved")
     moved.put("kept", {"n": 1})
 
     made = backups.wait(backups.create()["id"])
