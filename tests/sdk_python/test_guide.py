@@ -23,7 +23,9 @@ def test_the_lines_of_a_page_run(site: Site, client: Any, developer: Any, page: 
     names: dict[str, Any] = {"BUNBASE_URL": site.url, "SECRET_KEY": site.secret, "__name__": "page"}
 
     assert blocks
-    for block in blocks:
-        exec(compile(block, page, "exec"), names)
-    if "client" in names:
-        names["client"].close()
+    try:
+        for block in blocks:
+            exec(compile(block, page, "exec"), names)
+    finally:
+        if "client" in names:
+            names["client"].close()
