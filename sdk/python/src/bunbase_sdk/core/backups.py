@@ -123,7 +123,7 @@ class BackupsCalls:
         return self._json("GET", ("schedule",), timeout, repeatable=True)
 
     def set_schedule(self, every_hours: int, kept: int, *, timeout: float | None = None) -> Flow[BackupScheduleState]:
-        """Set a schedule for this project, in place of that of the installation. `every_hours`: 0 for never. Idempotent.
+        """Set a schedule for this project alone. `every_hours`: the time between backups, 0 for never. Idempotent.
 
         ```python
         client.backups.set_schedule(every_hours=6, kept=28)

@@ -113,7 +113,7 @@ class Backups:
         return self._driver.run(self._calls.schedule(timeout=timeout))
 
     def set_schedule(self, every_hours: int, kept: int, *, timeout: float | None = None) -> BackupScheduleState:
-        """Set a schedule for this project, in place of that of the installation. `every_hours`: 0 for never. Idempotent.
+        """Set a schedule for this project alone. `every_hours`: the time between backups, 0 for never. Idempotent.
 
         ```python
         client.backups.set_schedule(every_hours=6, kept=28)
