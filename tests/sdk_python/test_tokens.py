@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from bunbase_sdk import Client, Denied, Problem
+from bunbase_sdk import Client, Denied, Problem, ServiceAccount
 from bunbase_sdk.core import verify
 from tests.rsa_keys import private_key
 
@@ -249,3 +250,15 @@ def test_keys_of_other_kinds_are_ignored(issuer: Issuer, checked: Any) -> None:
 def test_the_project_must_be_known() -> None:
     with Client("http://bunbase.test", "sk_1") as client, pytest.raises(Problem, match="Pass the id of the project"):
         client.auth.verify("token")
+
+
+def test_without_the_extra_a_call_names_it_and_the_rest_works(
+    issuer: Issuer, checked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = issuer.token(RSA, "RS256")
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+
+    with pytest.raises(Problem, match=r"Install bunbase-sdk\[jwt\]"):
+        checked(token)
+    with pytest.raises(Problem, match=r"Install bunbase-sdk\[jwt\]"):
+        ServiceAccount("svc_1", private_key="-----BEGIN PRIVATE KEY-----").proof("http://bunbase.test")
