@@ -91,7 +91,7 @@ def test_a_developer_lists_only_their_own_projects(instance: Instance, projects:
 def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     instance: Instance, projects: tuple[Project, Project]
 ) -> None:
-    owner, _ = projects
+    owner, stranger = projects
     key = owner.secret["X-Bunbase-Key"]
 
     def status(path: str, **headers: str) -> int:
@@ -104,6 +104,8 @@ def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     assert status("/v1/data/papers", **{"X-Bunbase-Key": owner.developer["Authorization"][7:]}) == 401
     assert status(f"/v1/data/papers?key={key}") == 401
     assert status("/v1/data/papers") == 401
+    assert status("/v1/data/papers", **owner.public, **{"X-Bunbase-As": owner.user_id}) == 403
+    assert status("/v1/data/papers", **stranger.secret, **{"X-Bunbase-As": owner.user_id}) == 404
 
 
 ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntries(r.headers) })"
@@ -125,6 +127,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
         (f"/v1/functions/echo/a?x=1&key={publishable}", stranger.public),
         ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Explain": developer}),
         ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Project": stranger.id, "X-Bunbase-Csrf": "1"}),
+        ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-As": "-"}),
         (f"/v1/functions/echo/a?project={stranger.id}&x=1", stranger.developer | {"X-Bunbase-Trigger": "cron"}),
     ]
 
