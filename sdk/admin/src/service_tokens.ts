@@ -1,0 +1,124 @@
+/** The tokens of a service account: one is kept, and renewed when a call needs it. */
+
+import { Problem } from "bunbase-js";
+import { type Credentials, problemOf, readJson, type Sender } from "bunbase-js/internal";
+import { assertion, signingKey, type SigningKey } from "./assertion.js";
+import type { ServiceAccount } from "./credentials.js";
+import { pause } from "./patience.js";
+
+const ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const FRESH = 0.8; // of the life of a token: after that, a new one is asked for
+const ATTEMPTS = 3;
+const PASSING: readonly number[] = [429, 502, 503, 504];
+
+/** A token that lives ten minutes. It works in place of a secret key with the same scopes. */
+export interface ServiceToken {
+  value: string;
+  scopes: readonly string[];
+  expiresAt: Date;
+}
+
+/** The fields that prove who a client is. A proof with a private key works once. @internal */
+export type Proof = () => Promise<Record<string, string>>;
+
+interface Answer {
+  access_token: string;
+  expires_in: number;
+  scope: string;
+}
+
+interface Kept {
+  value: string;
+  freshUntil: number;
+  expiresAt: number;
+}
+
+/** @internal */
+export function proofOf(account: ServiceAccount, origin: string): Proof {
+  if ("clientSecret" in account) return async () => ({ client_id: account.clientId, client_secret: account.clientSecret });
+  const { audience = `${origin}/v1/auth/token` } = account;
+  let key: Promise<SigningKey> | undefined;
+  return async () => {
+    key ??= signingKey(account.privateKey);
+    return { client_assertion_type: ASSERTION, client_assertion: await assertion(await key, account.clientId, audience) };
+  };
+}
+
+/** Trades a proof for a token. @internal */
+export async function exchanged(sender: Sender, proof: Proof, scopes?: readonly string[]): Promise<ServiceToken> {
+  for (let attempt = 1; ; attempt++) {
+    const form = new URLSearchParams({ grant_type: "client_credentials", ...(await proof()) });
+    if (scopes) form.set("scope", scopes.join(" "));
+    try {
+      const { access_token: value, scope, expires_in } = await answered(sender, form);
+      return { value, scopes: scope.split(" "), expiresAt: new Date(Date.now() + expires_in * 1000) };
+    } catch (problem) {
+      const passes = Problem.is(problem) && (problem.code === "network" || PASSING.includes(problem.status));
+      if (!passes || attempt === ATTEMPTS) throw problem;
+      await pause(Math.min(problem.retryAfterMs ?? 200 * attempt, 5_000));
+    }
+  }
+}
+
+/** Refusals have the form of OAuth (RFC 6749 §5.2): their `error` becomes the code of the problem. */
+async function answered(sender: Sender, form: URLSearchParams): Promise<Answer> {
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  const wanted = { method: "POST", path: "/v1/auth/token", raw: form.toString(), headers, as: "nobody" as const };
+  const response = await sender.raw(wanted, {});
+  const text = await response.text();
+  const problem = problemOf(response, text);
+  if (response.ok) {
+    const answer = readJson(text) as Answer;
+    if (typeof answer?.access_token === "string") return answer;
+    throw problem;
+  }
+  const { error, error_description: detail } = oauthError(text);
+  if (typeof error !== "string") throw problem;
+  throw new Problem({ code: error, status: response.status, detail: String(detail ?? error) });
+}
+
+function oauthError(text: string): { error?: unknown; error_description?: unknown } {
+  try {
+    return (readJson(text) as object | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** @internal */
+export class ServiceTokens implements Credentials {
+  readonly #exchange: () => Promise<ServiceToken>;
+  #kept: Kept | undefined;
+  #flight: Promise<string> | undefined;
+
+  constructor(exchange: () => Promise<ServiceToken>) {
+    this.#exchange = exchange;
+  }
+
+  async current(): Promise<string> {
+    const kept = this.#kept;
+    if (kept && Date.now() < kept.freshUntil) return kept.value;
+    try {
+      return await this.#renew();
+    } catch (problem) {
+      if (kept && Date.now() < kept.expiresAt) return kept.value; // the old token still works
+      throw problem;
+    }
+  }
+
+  async renewed(refused: string): Promise<string> {
+    return this.#kept && this.#kept.value !== refused ? this.#kept.value : this.#renew();
+  }
+
+  /** All calls that need a token wait for the same request. */
+  #renew(): Promise<string> {
+    return (this.#flight ??= this.#exchanged().finally(() => (this.#flight = undefined)));
+  }
+
+  async #exchanged(): Promise<string> {
+    const { value, expiresAt } = await this.#exchange();
+    const now = Date.now();
+    this.#kept = { value, expiresAt: expiresAt.getTime(), freshUntil: now + (expiresAt.getTime() - now) * FRESH };
+    return value;
+  }
+}

@@ -1,0 +1,418 @@
+/** The users of the project. Objects have the names of the HTTP API. */
+
+import { type Call, type Listed, Problem, type User } from "bunbase-js";
+import { path, search } from "bunbase-js/internal";
+import { type Connection, type PageCall, paged } from "./connection.js";
+import { exported, imported, type LineError, type Lines } from "./lines.js";
+
+/** A user as administrators see it. */
+export interface ManagedUser extends User {
+  banned: boolean;
+  banned_until: string | null;
+  has_password: boolean;
+  last_sign_in_at: string | null;
+}
+
+/** The fields of a user that a server sets. Rules read `role` and `claims` as `auth.role` and `auth.claims`. */
+export interface UserFields {
+  name?: string;
+  phone?: string | null;
+  phone_verified?: boolean;
+  language?: string;
+  email_verified?: boolean;
+  password?: string;
+  role?: string;
+  claims?: Readonly<Record<string, unknown>>;
+  data?: Readonly<Record<string, unknown>>;
+}
+
+export interface NewUser extends UserFields {
+  email?: string;
+}
+
+export interface UserChanges extends UserFields {
+  email?: string;
+  banned?: boolean;
+  /** The end of the ban, RFC 3339. null makes a ban without end. */
+  banned_until?: Date | string | null;
+}
+
+/** Conditions of a search. `q`: the beginning of the address or of the name, or a whole phone number. */
+export interface UserFilter {
+  email?: string;
+  q?: string;
+  phone?: string;
+  /** A service, or `password`. */
+  provider?: string;
+  role?: string;
+  banned?: boolean;
+  anonymous?: boolean;
+  created_since?: string;
+}
+
+export interface UserQuery extends UserFilter {
+  order?: "newest" | "oldest" | "email";
+  limit?: number;
+  cursor?: string | null;
+}
+
+export interface UserSession {
+  id: string;
+  ip: string;
+  agent: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  aal: number;
+  provider: string;
+  impersonated_by: string | null;
+}
+
+/** What happened with the credentials of a user. `actor`: the id of the member or key, if it was not the user. */
+export interface UserEvent {
+  id: string;
+  at: string;
+  action: string;
+  outcome: "challenged" | "done" | "refused";
+  by: "key" | "member" | "system" | "unknown" | "user";
+  ip: string;
+  agent: string;
+  user: string;
+  actor?: string;
+  method?: string;
+  amr?: readonly string[];
+  session?: string;
+  target?: string;
+  new_device?: boolean;
+  count?: number;
+  last_at?: string | null;
+}
+
+/** A token that uses the app in the user's place. It is not renewed. */
+export interface Impersonated {
+  user: User;
+  access_token: string;
+  token_type: string;
+  expires_in: number;
+  session: string;
+  impersonated_by: string;
+}
+
+export type LinkKind = "password_reset" | "sign_in" | "verify_email";
+
+export interface UserLink {
+  kind: LinkKind;
+  email: string;
+  url: string;
+  expires_at: string;
+}
+
+/** A change of many users: of at most 1,000 `ids`, or of those that a filter finds. */
+export type BulkChange = { action: "ban" | "unban" | "delete" | "sign_out" } & (
+  | { ids: readonly string[] }
+  | { filter: UserFilter; limit?: number; cursor?: string | null }
+);
+
+/** `digest`: the SHA-256 of the sorted ids that were done. `next`: send it as `cursor` for the next users of the filter. */
+export interface BulkResult {
+  action: string;
+  done: number;
+  failed: { id: string; code: string }[];
+  digest: string;
+  next: string | null;
+}
+
+export interface UserImport extends Call {
+  /** What happens to a user who exists: `skip` by default. */
+  onConflict?: "skip" | "update" | "error" | undefined;
+  /** Checks all lines, and writes nothing. */
+  dryRun?: boolean | undefined;
+  /** The number of the first line that is not done yet, from 1. */
+  fromLine?: number | undefined;
+  /** Gets each line that was refused, of the first 1,000. */
+  onError?(error: LineError): void;
+}
+
+export interface ImportedUsers {
+  imported: number;
+  updated: number;
+  skipped: number;
+  failed: number;
+  last_line: number;
+  errors: LineError[];
+}
+
+export interface UserExport extends Call {
+  /** Also the hashes of passwords. A key with scopes needs `secrets`. */
+  hashes?: boolean | undefined;
+  /** The id of the last user that an earlier export has written. */
+  after?: string | undefined;
+}
+
+export interface NewInvite {
+  email: string;
+  role?: string;
+  language?: string;
+  data?: Readonly<Record<string, unknown>>;
+}
+
+/** `url`: the link of the mail. It is shown once. */
+export interface Invite {
+  id: string;
+  email: string;
+  role: string;
+  expires_at: string;
+  url: string;
+}
+
+export interface OpenInvite {
+  id: string;
+  email: string;
+  role: string;
+  created_at: string;
+  expires_at: string;
+}
+
+const USERS = "/v1/auth/users";
+const INVITES = "/v1/auth/invites";
+
+export class Users {
+  readonly invites: Invites;
+  readonly #connection: Connection;
+
+  /** @internal */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.invites = new Invites(connection);
+  }
+
+  /**
+   * Returns a user. Throws `user_not_found`.
+   *
+   * ```ts
+   * const { email, role } = await admin.users.get(uid);
+   * ```
+   */
+  get(id: string, call?: Call): Promise<ManagedUser> {
+    return this.#connection.read(USERS + path(id), call);
+  }
+
+  /**
+   * Returns the user with an address. Throws `user_not_found`.
+   *
+   * ```ts
+   * const eve = await admin.users.getByEmail("eve@example.com");
+   * ```
+   */
+  async getByEmail(email: string, call?: Call): Promise<ManagedUser> {
+    const [found] = (await this.list({ email, limit: 1 }, call)).items;
+    if (found) return found;
+    throw new Problem({ code: "user_not_found", status: 404, detail: "The project has no user with this address." });
+  }
+
+  /**
+   * Returns one page of the users, the newest first.
+   *
+   * ```ts
+   * const { items, next } = await admin.users.list({ role: "editor", limit: 100 });
+   * ```
+   */
+  list(query: UserQuery = {}, call?: Call): Promise<Listed<ManagedUser>> {
+    return this.#connection.read(USERS + search({ ...query }), call);
+  }
+
+  /**
+   * Yields all users that match, page by page. `limit` is the size of a page.
+   *
+   * ```ts
+   * for await (const user of admin.users.all({ banned: true })) console.log(user.id, user.banned_until);
+   * ```
+   */
+  all(query: UserQuery = {}, call?: Call): AsyncGenerator<ManagedUser, void, void> {
+    return paged((cursor) => this.list({ limit: 500, ...query, cursor }, call), query.cursor);
+  }
+
+  /**
+   * Creates a user with an address, a phone number, or both. Throws `email_taken`.
+   *
+   * ```ts
+   * const eve = await admin.users.create({ email: "eve@example.com", role: "editor" });
+   * ```
+   */
+  create(user: NewUser, call?: Call): Promise<ManagedUser> {
+    return this.#connection.send({ method: "POST", path: USERS, body: user }, call);
+  }
+
+  /**
+   * Changes the named fields. `claims` and `data` are replaced as a whole. Tokens that the change makes wrong end within
+   * a second. `banned` and `banned_until` ban a user, and end the ban.
+   *
+   * ```ts
+   * await admin.users.update(uid, { role: "editor", claims: { team: "one" } });
+   * await admin.users.update(uid, { banned: true });
+   * ```
+   */
+  update(id: string, changes: UserChanges, call?: Call): Promise<ManagedUser> {
+    return this.#connection.send({ method: "PATCH", path: USERS + path(id), body: changes, repeatable: true }, call);
+  }
+
+  /**
+   * Deletes a user. The documents stay, unless the project's setting `deletion` names them.
+   *
+   * ```ts
+   * await admin.users.delete(uid);
+   * ```
+   */
+  async delete(id: string, call?: Call): Promise<void> {
+    await this.#connection.send({ method: "DELETE", path: USERS + path(id) }, call);
+  }
+
+  /**
+   * Ends all sessions of a user.
+   *
+   * ```ts
+   * await admin.users.signOut(uid);
+   * ```
+   */
+  async signOut(id: string, call?: Call): Promise<void> {
+    await this.#connection.send({ method: "DELETE", path: `${USERS}${path(id)}/sessions`, repeatable: true }, call);
+  }
+
+  /**
+   * Returns one page of the valid sessions of a user, the newest first.
+   *
+   * ```ts
+   * const { items } = await admin.users.sessions(uid);
+   * ```
+   */
+  sessions(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserSession>> {
+    return this.#connection.read(`${USERS}${path(id)}/sessions${search({ limit, cursor })}`, call);
+  }
+
+  /**
+   * Returns one page of what happened with the credentials of a user, the newest first.
+   *
+   * ```ts
+   * const { items } = await admin.users.activity(uid, { limit: 100 });
+   * ```
+   */
+  activity(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserEvent>> {
+    return this.#connection.read(`${USERS}${path(id)}/activity${search({ limit, cursor })}`, call);
+  }
+
+  /**
+   * Returns a token with which you use the app in the user's place. The audit log has the reason.
+   * For requests of your own server, `admin.as(uid)` is better: it needs no session.
+   *
+   * ```ts
+   * const { access_token } = await admin.users.impersonate(uid, { reason: "ticket 4711" });
+   * ```
+   */
+  impersonate(id: string, { reason, ...call }: { reason?: string } & Call = {}): Promise<Impersonated> {
+    return this.#connection.send({ method: "POST", path: `${USERS}${path(id)}/impersonate`, body: { reason } }, call);
+  }
+
+  /**
+   * Returns the link of a mail, and sends no mail. Give it to nobody but the user.
+   *
+   * ```ts
+   * const { url } = await admin.users.createLink(uid, "password_reset");
+   * ```
+   */
+  createLink(id: string, kind: LinkKind, { redirectTo, ...call }: { redirectTo?: string } & Call = {}): Promise<UserLink> {
+    const body = { kind, redirect_to: redirectTo };
+    return this.#connection.send({ method: "POST", path: `${USERS}${path(id)}/links`, body }, call);
+  }
+
+  /**
+   * Removes the second factors and passkeys of a user who has lost them, and ends the sessions.
+   *
+   * ```ts
+   * await admin.users.resetFactors(uid);
+   * ```
+   */
+  async resetFactors(id: string, call?: Call): Promise<void> {
+    await this.#connection.send({ method: "POST", path: `${USERS}${path(id)}/reset-factors`, repeatable: true }, call);
+  }
+
+  /**
+   * Bans, unbans, deletes or signs out many users.
+   *
+   * ```ts
+   * const { done, failed } = await admin.users.changeMany({ action: "ban", ids: ["usr_1", "usr_2"] });
+   * ```
+   */
+  changeMany(change: BulkChange, call?: Call): Promise<BulkResult> {
+    return this.#connection.send({ method: "POST", path: `${USERS}/bulk`, body: change }, call);
+  }
+
+  /**
+   * Returns all users as lines of JSON, in the form that `import` takes. A stream that breaks throws a problem with
+   * `body.after`, from which another export continues.
+   *
+   * ```ts
+   * const lines = await admin.users.export();
+   * await writeFile("users.ndjson", lines);
+   * ```
+   */
+  export({ hashes, after, ...call }: UserExport = {}): Promise<ReadableStream<Uint8Array>> {
+    return exported(this.#connection, `${USERS}/export`, { hashes, after }, call, (line) => line["id"]);
+  }
+
+  /**
+   * Imports users with their ids, and with the hashes of their passwords. A line that is refused does not stop the others.
+   *
+   * ```ts
+   * const { imported, failed } = await admin.users.import(createReadStream("users.ndjson"), {
+   *   onError: ({ line, detail }) => console.warn(line, detail),
+   * });
+   * ```
+   */
+  import(lines: Lines, { onConflict, dryRun, fromLine, onError, ...call }: UserImport = {}): Promise<ImportedUsers> {
+    const query = { on_conflict: onConflict, dry_run: dryRun, from_line: fromLine };
+    return imported<ImportedUsers>(this.#connection, `${USERS}/import${search(query)}`, lines, call, onError);
+  }
+}
+
+/** The invitations of people who are not users yet. */
+export class Invites {
+  readonly #connection: Connection;
+
+  /** @internal */
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /**
+   * Returns one page of the open invitations.
+   *
+   * ```ts
+   * const { items } = await admin.users.invites.list();
+   * ```
+   */
+  list({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<OpenInvite>> {
+    return this.#connection.read(INVITES + search({ limit, cursor }), call);
+  }
+
+  /**
+   * Invites a person by mail. The answer has the link of the mail.
+   *
+   * ```ts
+   * const { id, url } = await admin.users.invites.create({ email: "fred@example.com", role: "editor" });
+   * ```
+   */
+  create(invite: NewInvite, call?: Call): Promise<Invite> {
+    return this.#connection.send({ method: "POST", path: INVITES, body: invite }, call);
+  }
+
+  /**
+   * Withdraws an invitation.
+   *
+   * ```ts
+   * await admin.users.invites.withdraw("inv_1");
+   * ```
+   */
+  async withdraw(id: string, call?: Call): Promise<void> {
+    await this.#connection.send({ method: "DELETE", path: INVITES + path(id) }, call);
+  }
+}

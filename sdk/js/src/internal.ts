@@ -1,0 +1,43 @@
+/** What the package `bunbase-admin` of the same version shares with this one. It is no API: every version may change it. */
+
+import type { Call, ClientOptions } from "./call.js";
+import { Data } from "./data/data.js";
+import type { AnyDatabase, Schema } from "./data/types.js";
+import { Functions } from "./functions/functions.js";
+import * as json from "./json.js";
+import * as problem from "./problem.js";
+import * as transport from "./transport.js";
+
+export type { Credentials } from "./transport.js";
+
+/** As `Wanted` in transport.ts, whose declaration is not published. */
+export interface ApiRequest {
+  method: string;
+  path: string;
+  body?: unknown;
+  raw?: BodyInit | null | undefined;
+  headers?: Record<string, string> | undefined;
+  as?: "user" | "nobody" | { token: string };
+  repeatable?: boolean;
+}
+
+export interface Sender {
+  readonly origin: string;
+  credentials: transport.Credentials | undefined;
+  json<T>(request: ApiRequest, call?: Call, onHeaders?: (headers: Headers) => void): Promise<T>;
+  raw(request: ApiRequest, call: Call): Promise<Response>;
+}
+
+export const createSender = (url: string, key: string, options: ClientOptions): Sender =>
+  new transport.Transport(url, key, options);
+export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<D> =>
+  new Data<D>(sender as transport.Transport);
+export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);
+
+export const invalidValue: (path: string, message: string, cause?: unknown) => problem.Problem = problem.invalidValue;
+export const problemOf: (response: Response, text: string) => problem.Problem = transport.problemOf;
+export const path: (...parts: string[]) => string = transport.path;
+export const search: (values: Record<string, string | number | boolean | null | undefined>) => string = transport.search;
+export const randomText: (bytes?: number) => string = transport.randomText;
+export const writeJson: (value: unknown) => string = json.writeJson;
+export const readJson: (text: string) => unknown = json.readJson;
