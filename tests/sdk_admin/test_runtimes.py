@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from tests.sdk_admin.sites import PROGRAMS, AdminSite
+from tests.sdk_js.fault_proxy import FaultProxy
 from tests.sdk_js.sites import BUN, run_program
 
 COMMANDS: Final[dict[str, list[str | Path]]] = {"node": ["node"], "bun": [BUN]}
@@ -20,4 +21,13 @@ def test_a_server_does_its_work_and_its_process_ends_by_itself(
     environment = site.environment | {"credential": credential}
 
     failed = run_program(COMMANDS[runtime], "journey", folder, environment, PROGRAMS)
+    assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())
+
+
+@pytest.mark.parametrize("program", ["members", "accounts"])
+def test_members_deploy_and_accounts_renew_their_tokens(
+    program: str, site: AdminSite, proxy: FaultProxy, folder: Path
+) -> None:
+    failed = run_program(["node"], program, folder, site.environment | {"proxy": proxy.url}, PROGRAMS)
+
     assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())

@@ -58,7 +58,8 @@ export class Jobs {
     const { delay_seconds, run_at, key, attempts, idempotencyKey = randomText(), ...call } = options;
     const body = { function: functionName, payload, delay_seconds, run_at, key, attempts };
     const headers = { "Idempotency-Key": idempotencyKey };
-    return this.#connection.send({ method: "POST", path: "/v1/jobs", body, headers, repeatable: true }, call);
+    const address = this.#connection.kind === "personal" ? this.#connection.ofMembers("jobs") : "/v1/jobs";
+    return this.#connection.send({ method: "POST", path: address, body, headers, repeatable: true }, call);
   }
 
   /**
