@@ -100,7 +100,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
   export({ collection, after, ...call }: Export = {}): Promise<ReadableStream<Uint8Array>> {
     const position = (line: Record<string, unknown>) =>
       collection === undefined ? `${line["collection"]}/${(line["document"] as { _id: string })._id}` : line["_id"];
-    return exported(this.#connection, "/v1/export", { collection, after }, call, position);
+    return exported(this.#connection, this.#connection.ofBoth("export"), { collection, after }, call, position);
   }
 
   /**
@@ -116,8 +116,8 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    * ```
    */
   import(lines: Lines, { collection, mode, fromLine, onError, ...call }: Import = {}): Promise<Imported> {
-    const address = `/v1/import${search({ collection, mode, from_line: fromLine })}`;
-    return imported<Imported>(this.#connection, address, lines, call, onError);
+    const query = search({ collection, mode, from_line: fromLine });
+    return imported<Imported>(this.#connection, this.#connection.ofBoth("import") + query, lines, call, onError);
   }
 
   /**

@@ -75,6 +75,11 @@ export class Connection {
     return `/api/projects${path(this.#known.project, ...parts)}`;
   }
 
+  /** Returns the address of a part that servers and members reach in different places. */
+  ofBoth(part: string): string {
+    return this.#known.kind === "personal" ? this.ofMembers(part) : `/v1/${part}`;
+  }
+
   checkCallsFunctions(): void {
     if (this.#known.kind === "personal")
       throw invalidValue("credential", "A personal access token calls no functions. Use a secret key or a service account.");

@@ -232,22 +232,15 @@ export class Functions extends CallableFunctions {
   }
 
   /**
-   * Yields the lines that functions wrote to their console, the newest first: those of one function, or of all.
+   * Yields the lines that functions wrote to their console, the newest first: those of one function, or of all. With
+   * `follow`, it yields new lines as they are written, the oldest first. A connection that breaks is made anew, and
+   * continues after the last line.
    *
    * ```ts
    * for await (const line of admin.functions.logs("hello", { level: "warn", most: 100 })) console.log(line.at, line.text);
+   * for await (const line of admin.functions.logs(null, { follow: true, signal })) console.log(line.function, line.text);
    * ```
    */
-  logs(name?: string | null, options?: LogOptions): AsyncGenerator<LogLine, void, void>;
-  /**
-   * With `follow`, yields new lines as they are written, the oldest first. A connection that breaks is made anew, and
-   * continues after the last line. `after`: the `seq` of the line after which it begins.
-   *
-   * ```ts
-   * for await (const line of admin.functions.logs("hello", { follow: true, signal })) console.log(line.function, line.text);
-   * ```
-   */
-  logs(name: string | null | undefined, options: FollowOptions): AsyncGenerator<LogLine, void, void>;
   logs(name?: string | null, options: LogOptions | FollowOptions = {}): AsyncGenerator<LogLine, void, void> {
     if (name === "") throw invalidValue("name", "The name of a function is not empty. Pass null for all functions.");
     const connection = this.#connection;

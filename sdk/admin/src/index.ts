@@ -30,7 +30,7 @@ export type * from "./jobs.js";
 export type { LineError, Lines } from "./lines.js";
 export type { FollowOptions, LogLevel, LogLine, LogOptions } from "./logs.js";
 export type { FollowCall } from "./patience.js";
-export type { Decision, Decisions, RuleCase, RuleDocuments, RuleTests } from "./rules.js";
+export type * from "./rules.js";
 export type { ServiceToken } from "./service_tokens.js";
 export type * from "./users.js";
 export type * from "./webhooks.js";

@@ -58,8 +58,8 @@ export class Jobs {
     const { delay_seconds, run_at, key, attempts, idempotencyKey = randomText(), ...call } = options;
     const body = { function: functionName, payload, delay_seconds, run_at, key, attempts };
     const headers = { "Idempotency-Key": idempotencyKey };
-    const address = this.#connection.kind === "personal" ? this.#connection.ofMembers("jobs") : "/v1/jobs";
-    return this.#connection.send({ method: "POST", path: address, body, headers, repeatable: true }, call);
+    const wanted = { method: "POST", path: this.#connection.ofBoth("jobs"), body, headers, repeatable: true };
+    return this.#connection.send(wanted, call);
   }
 
   /**

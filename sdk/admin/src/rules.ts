@@ -22,6 +22,17 @@ export interface RuleDocuments {
   documents?: Readonly<Record<string, Readonly<Record<string, Fields>>>> | null;
 }
 
+export interface OneCase extends RuleCase, RuleDocuments {
+  /** Used in place of the saved rules. */
+  rules?: Rules | null;
+}
+
+export interface ManyCases extends RuleDocuments {
+  cases: readonly RuleCase[];
+  /** Used in place of the saved rules, by collection. */
+  rules?: Readonly<Record<string, Rules>> | null;
+}
+
 /** The trace has the value of each part of the rule. */
 export interface Decision {
   allowed: boolean;
@@ -55,12 +66,7 @@ export class RuleTests {
    * });
    * ```
    */
-  test(one: RuleCase & RuleDocuments & { rules?: Rules | null }, call?: Call): Promise<Decision>;
-  test(
-    many: { cases: readonly RuleCase[]; rules?: Readonly<Record<string, Rules>> | null } & RuleDocuments,
-    call?: Call,
-  ): Promise<Decisions>;
-  test(body: object, call?: Call): Promise<Decision | Decisions> {
+  test<T extends OneCase | ManyCases>(body: T, call?: Call): Promise<T extends ManyCases ? Decisions : Decision> {
     return this.#connection.send({ method: "POST", path: "/v1/rules/test", body, repeatable: true }, call);
   }
 }

@@ -21,6 +21,17 @@ export async function add(claim, { load, url, project, personal, secret }) {
     await refusal(member.as(null).data.collection("notes").get(made._id), "document_not_found");
     equal((await member.collections.list()).some(({ name }) => name === "notes"), true);
     equal((await member.users.list({ limit: 1 })).items.length <= 1, true);
+    const eve = await member.users.create({ email: `member-${Math.random()}@example.com` });
+    equal((await member.auth.customToken(eve.id)).length > 20, true);
+    equal((await new Response(await member.users.export()).text()).includes(eve.id), true);
+    equal((await member.users.import([{ id: eve.id }], { onConflict: "skip" })).skipped, 1);
+    equal((await member.users.impersonate(eve.id)).user.id, eve.id);
+    equal((await member.as(eve.id).data.collection("notes").get(made._id)).text, "mine");
+    equal((await member.users.changeMany({ action: "delete", ids: [eve.id] })).done, 1);
+    equal((await new Response(await member.export({ collection: "notes" })).text()).includes(made._id), true);
+    equal((await member.import([{ _id: made._id }], { collection: "notes", mode: "skip" })).skipped, 1);
+    equal((await member.rules.test({ collection: "notes", op: "list", auth: null })).allowed, false);
+    equal((await member.changes().next()).value.seq > 0, true);
   });
 
   claim("a slug names the project too, also for tokens that are verified", async () => {
