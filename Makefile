@@ -47,8 +47,8 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
 
-sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js also in Deno and workerd, and as a package
-	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js
+sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js and bunbase-admin also in Deno and workerd, and as packages
+	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js tests/sdk_admin
 
 clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
 	$(BIN)/python -m tests.e2e.clients

@@ -13,20 +13,20 @@ from tests.sdk_js.fault_proxy import FaultProxy, serving
 from tests.sdk_js.sites import removed, short_folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     folder = short_folder()
     yield bundle(folder)
     removed(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(folder: Path) -> Iterator[AdminSite]:
     with dev_instance() as instance:
         yield prepared(instance.start(), folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def proxy(site: AdminSite) -> Iterator[FaultProxy]:
     with serving(FaultProxy(site.url)) as proxy:
         yield proxy

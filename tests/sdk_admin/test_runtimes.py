@@ -24,10 +24,12 @@ def test_a_server_does_its_work_and_its_process_ends_by_itself(
     assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())
 
 
-@pytest.mark.parametrize("program", ["members", "accounts"])
-def test_members_deploy_and_accounts_renew_their_tokens(
+@pytest.mark.parametrize("program", ["members", "accounts", "streams"])
+def test_members_deploy_accounts_renew_their_tokens_and_lines_are_sent_in_parts(
     program: str, site: AdminSite, proxy: FaultProxy, folder: Path
 ) -> None:
-    failed = run_program(["node"], program, folder, site.environment | {"proxy": proxy.url}, PROGRAMS)
+    environment = site.environment | {"proxy": proxy.url, "lines": "4200"}
+
+    failed = run_program(["node"], program, folder, environment, PROGRAMS)
 
     assert failed == {}, "\n".join(f"{claim}: {error}" for claim, error in failed.items())

@@ -6,9 +6,11 @@ import { Auth } from "./auth.js";
 import { type Change, type ChangesOptions, changesOf } from "./changes.js";
 import { Collections } from "./collections.js";
 import type { Connection } from "./connection.js";
+import { exported } from "./exporting.js";
 import { CallableFunctions, Functions } from "./functions.js";
+import { imported, type LineError } from "./importing.js";
 import { Jobs, Schedules } from "./jobs.js";
-import { exported, imported, type LineError, type Lines } from "./lines.js";
+import type { Lines } from "./parts.js";
 import { RuleTests } from "./rules.js";
 import type { ServiceToken } from "./service_tokens.js";
 import { Users } from "./users.js";
@@ -28,7 +30,7 @@ export interface Import extends Call {
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that is not done yet, from 1. */
   fromLine?: number | undefined;
-  /** Gets each line that was refused, of the first 100. */
+  /** Gets each line that was refused: of each part of 4 MiB, the first 100. */
   onError?(error: LineError): void;
 }
 
@@ -97,15 +99,15 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    * await writeFile("posts.ndjson", lines);
    * ```
    */
-  export({ collection, after, ...call }: Export = {}): Promise<ReadableStream<Uint8Array>> {
+  async export({ collection, after, ...call }: Export = {}): Promise<ReadableStream<Uint8Array>> {
     const position = (line: Record<string, unknown>) =>
       collection === undefined ? `${line["collection"]}/${(line["document"] as { _id: string })._id}` : line["_id"];
     return exported(this.#connection, this.#connection.ofBoth("export"), { collection, after }, call, position);
   }
 
   /**
-   * Imports lines of JSON, or objects. A line that is refused does not stop the others. If the import itself stops, the
-   * problem has `body.last_line`: send the rest with `fromLine`.
+   * Imports lines of JSON, or objects, in parts of 4 MiB. A line that is refused does not stop the others. If the import
+   * itself stops, the problem has `body.last_line`: send the rest with `fromLine`. `timeoutMs` is the time of one part.
    *
    * ```ts
    * const { imported, failed } = await admin.import(createReadStream("posts.ndjson"), {
@@ -115,9 +117,10 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    * });
    * ```
    */
-  import(lines: Lines, { collection, mode, fromLine, onError, ...call }: Import = {}): Promise<Imported> {
-    const query = search({ collection, mode, from_line: fromLine });
-    return imported<Imported>(this.#connection, this.#connection.ofBoth("import") + query, lines, call, onError);
+  async import(lines: Lines, { collection, mode, ...options }: Import = {}): Promise<Imported> {
+    const address = this.#connection.ofBoth("import") + search({ collection, mode });
+    const repeatable = mode === "skip" || mode === "replace";
+    return imported<Imported>(this.#connection, address, lines, { ...options, repeatable });
   }
 
   /**

@@ -3,7 +3,9 @@
 import { type Call, type Listed, Problem, type User } from "bunbase-js";
 import { path, search } from "bunbase-js/internal";
 import { type Connection, type PageCall, paged } from "./connection.js";
-import { exported, imported, type LineError, type Lines } from "./lines.js";
+import { exported } from "./exporting.js";
+import { imported, type LineError } from "./importing.js";
+import type { Lines } from "./parts.js";
 
 /** A user as administrators see it. */
 export interface ManagedUser extends User {
@@ -129,7 +131,7 @@ export interface UserImport extends Call {
   dryRun?: boolean | undefined;
   /** The number of the first line that is not done yet, from 1. */
   fromLine?: number | undefined;
-  /** Gets each line that was refused, of the first 1,000. */
+  /** Gets each line that was refused: of each part of 4 MiB, the first 1,000. */
   onError?(error: LineError): void;
 }
 
@@ -368,9 +370,10 @@ export class Users {
    * });
    * ```
    */
-  import(lines: Lines, { onConflict, dryRun, fromLine, onError, ...call }: UserImport = {}): Promise<ImportedUsers> {
-    const query = { on_conflict: onConflict, dry_run: dryRun, from_line: fromLine };
-    return imported<ImportedUsers>(this.#connection, `${USERS}/import${search(query)}`, lines, call, onError);
+  async import(lines: Lines, { onConflict, dryRun, ...options }: UserImport = {}): Promise<ImportedUsers> {
+    const address = `${USERS}/import${search({ on_conflict: onConflict, dry_run: dryRun })}`;
+    const repeatable = onConflict !== "error"; // the same line again adds nobody twice
+    return imported<ImportedUsers>(this.#connection, address, lines, { ...options, repeatable });
   }
 }
 

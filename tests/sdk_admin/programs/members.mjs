@@ -30,7 +30,7 @@ export async function add(claim, { load, url, project, personal, secret }) {
     equal((await member.users.changeMany({ action: "delete", ids: [eve.id] })).done, 1);
     equal((await new Response(await member.export({ collection: "notes" })).text()).includes(made._id), true);
     equal((await member.import([{ _id: made._id }], { collection: "notes", mode: "skip" })).skipped, 1);
-    equal((await member.rules.test({ collection: "notes", op: "list", auth: null })).allowed, false);
+    equal((await member.rules.test({ collection: "notes", op: "get", doc: {}, auth: null })).allowed, false);
     equal((await member.changes().next()).value.seq > 0, true);
   });
 
