@@ -37,10 +37,16 @@ export interface Found {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type FileSystem = {
+interface FileSystem {
   stat(path: string): Promise<{ mode: number }>;
   readFile(path: string, encoding: "utf8"): Promise<string>;
-};
+}
+/** The part of Node's `process` that is used. Bun and Deno have it too. */
+interface Process {
+  env?: Environment;
+  platform?: string;
+  getBuiltinModule?(name: "node:fs/promises"): FileSystem;
+}
 
 const WAYS = ["BUNBASE_SECRET_KEY", "BUNBASE_SERVICE_ACCOUNT", "BUNBASE_TOKEN"] as const;
 const OTHERS_MAY = 0o077;
@@ -79,16 +85,22 @@ export async function fromEnvironment(environment: Environment = environmentOf()
 }
 
 function environmentOf(): Environment {
-  return (globalThis as { process?: { env?: Environment } }).process?.env ?? {};
+  return thisProcess().env ?? {};
+}
+
+function thisProcess(): Process {
+  return (globalThis as { process?: Process }).process ?? {};
 }
 
 async function fromFile(path: string, url: string, project: string | undefined): Promise<Found> {
   const wrong = (message: string, cause?: unknown) => invalidValue("BUNBASE_SERVICE_ACCOUNT", `${path}: ${message}`, cause);
   let text: string;
   try {
-    const name = "node:fs/promises"; // not a literal, so that bundlers for other places do not look for it
-    const { stat, readFile } = (await import(/* @vite-ignore */ name)) as FileSystem;
-    const { platform } = (globalThis as { process?: { platform?: string } }).process ?? {};
+    const { platform, getBuiltinModule } = thisProcess();
+    // not an import, because bundlers for places without files would look for it
+    const files = getBuiltinModule?.("node:fs/promises");
+    if (!files) throw wrong("This runtime reads no files. Use Node 20.16 or later, Bun or Deno, or BUNBASE_SECRET_KEY.");
+    const { stat, readFile } = files;
     if (platform !== "win32" && (await stat(path)).mode & OTHERS_MAY) throw wrong(`Others may read this file. Run: chmod 600 ${path}`);
     text = await readFile(path, "utf8");
   } catch (error) {

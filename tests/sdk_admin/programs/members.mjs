@@ -14,6 +14,7 @@ export async function add(claim, { load, url, project, personal, secret }) {
   const member = createAdmin(url, personal, { project });
   const server = createAdmin(url, secret);
   const { functions } = member;
+  const logging = `logging-${Math.random().toString(36).slice(2)}`; // the log of a function stays when others deploy it
 
   claim("a member reads and writes documents, and acts as a user", async () => {
     const made = await member.data.collection("notes").create({ text: "mine" });
@@ -81,11 +82,11 @@ export async function add(claim, { load, url, project, personal, secret }) {
   });
 
   claim("stored lines are read the newest first, with a limit, and filtered", async () => {
-    await functions.deploy("logging", { bundle: CODE, config: { access: "secret" } });
-    for (const word of ["one", "two", "three"]) await server.functions.fetch("logging", { method: "POST", body: word });
+    await functions.deploy(logging, { bundle: CODE, config: { access: "secret" } });
+    for (const word of ["one", "two", "three"]) await server.functions.fetch(logging, { method: "POST", body: word });
     const read = async (options) => {
       const found = [];
-      for await (const { text } of functions.logs("logging", options)) found.push(text);
+      for await (const { text } of functions.logs(logging, options)) found.push(text);
       return found;
     };
     await until(async () => (await read()).length === 3, "three lines");
@@ -109,12 +110,12 @@ export async function add(claim, { load, url, project, personal, secret }) {
     const abort = new AbortController();
     const seen = [];
     const done = (async () => {
-      for await (const { text, seq } of following.functions.logs("logging", { follow: true, signal: abort.signal })) seen.push([text, seq]);
+      for await (const { text, seq } of following.functions.logs(logging, { follow: true, signal: abort.signal })) seen.push([text, seq]);
     })();
     await until(() => connections > 0, "a connection");
     const words = Array.from({ length: 4 }, (_, n) => `follow ${n}`);
     for (const [n, body] of words.entries()) {
-      await server.functions.fetch("logging", { method: "POST", body });
+      await server.functions.fetch(logging, { method: "POST", body });
       await until(() => seen.length > n, body);
     }
     abort.abort();
@@ -135,7 +136,7 @@ export async function add(claim, { load, url, project, personal, secret }) {
     };
     const lonely = createAdmin(url, personal, { project, fetch: away, retries: 0 });
     const options = { follow: true, patienceMs: 10 };
-    await refusal(lonely.functions.logs("logging", options).next(), "network");
+    await refusal(lonely.functions.logs(logging, options).next(), "network");
     await refusal(lonely.changes(options).next(), "network");
     await refusal(functions.logs("missing", options).next(), "function_not_found");
     await refusal(createAdmin(url, "bpt_wrong", { project }).functions.logs(null, options).next(), "invalid_token");
