@@ -37,7 +37,10 @@ def prepared(instance: Instance, folder: Path) -> AdminSite:
 
     owner = {"Authorization": f"Bearer {send('POST', '/api/auth/login', account)['access_token']}"}
     at = f"/api/projects/{site.project}"
-    keys = {"rsa": rsa.generate_private_key(65537, 2048), "ec": ec.generate_private_key(ec.SECP256R1())}
+    keys: dict[str, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey] = {
+        "rsa": rsa.generate_private_key(65537, 2048),
+        "ec": ec.generate_private_key(ec.SECP256R1()),
+    }
     known = {**site.environment, "folder": str(folder)}
     made = send("POST", f"{at}/service-accounts", {"name": "secret", "scopes": SCOPES}, **owner)
     known |= {"clientId": made["client_id"], "clientSecret": made["client_secret"]}

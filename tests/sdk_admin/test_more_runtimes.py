@@ -67,7 +67,7 @@ def test_a_server_does_its_work_in_workerd(site: AdminSite, folder: Path) -> Non
 def test_accounts_and_members_do_their_work_in_other_runtimes(
     runtime: str, program: str, site: AdminSite, proxy: FaultProxy, folder: Path
 ) -> None:
-    command = DENO if runtime == "deno" else [BUN]
+    command: list[str | Path] = DENO if runtime == "deno" else [BUN]
 
     assert run_program(command, program, folder, site.environment | {"proxy": proxy.url}, PROGRAMS) == {}
 

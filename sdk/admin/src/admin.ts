@@ -26,7 +26,7 @@ export interface Export extends Call {
 export interface Import extends Call {
   /** The collection of all lines. Without it, each line has the name of its collection. */
   collection?: string | undefined;
-  /** What happens to a document that exists: `create` (the default) refuses the line. */
+  /** If a document exists already: `create` (the default) refuses the line. */
   mode?: "create" | "replace" | "skip" | undefined;
   /** The number of the first line that is not done yet, from 1. */
   fromLine?: number | undefined;

@@ -29,7 +29,7 @@ export type Known =
   | { kind: "personal"; token: string; project: string }
   | { kind: "service"; account: ServiceAccount };
 
-/** What the environment says about the server and the credential. @internal */
+/** The server and the credential that the environment names. @internal */
 export interface Found {
   url: string;
   credential: Credential;

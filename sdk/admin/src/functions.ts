@@ -5,7 +5,7 @@ import { functionsOf, invalidValue, problemOf, search, type Sender } from "bunba
 import type { Connection, PageCall } from "./connection.js";
 import { type FollowOptions, followed, type LogLine, type LogOptions, stored } from "./logs.js";
 
-/** Who may call a function: everybody, callers with a key, signed-in users, or servers with the secret key. */
+/** The callers of a function: everybody, those with a key, signed-in users, or servers with the secret key. */
 export type Access = "public" | "key" | "user" | "secret";
 
 /** The settings of a version. `on`: the changes of documents that run it. */

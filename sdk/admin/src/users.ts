@@ -70,7 +70,7 @@ export interface UserSession {
   impersonated_by: string | null;
 }
 
-/** What happened with the credentials of a user. `actor`: the id of the member or key, if it was not the user. */
+/** An event in the account of a user. `actor`: the id of the member or key, if it was not the user. */
 export interface UserEvent {
   id: string;
   at: string;
@@ -125,7 +125,7 @@ export interface BulkResult {
 }
 
 export interface UserImport extends Call {
-  /** What happens to a user who exists: `skip` by default. */
+  /** If a user exists already: `skip` by default. */
   onConflict?: "skip" | "update" | "error" | undefined;
   /** Checks all lines, and writes nothing. */
   dryRun?: boolean | undefined;
@@ -315,7 +315,7 @@ export class Users {
   }
 
   /**
-   * Returns the link of a mail, and sends no mail. Give it to nobody but the user.
+   * Returns the link of a mail, and sends no mail. Only the user should get it.
    *
    * ```ts
    * const { url } = await admin.users.createLink(uid, "password_reset");

@@ -1,4 +1,4 @@
-/** What the package `bunbase-admin` of the same version shares with this one. It is no API: every version may change it. */
+/** The parts that the package `bunbase-admin` of the same version shares. They are no API: every version may change them. */
 
 import type { Call, ClientOptions } from "./call.js";
 import { Data } from "./data/data.js";
