@@ -1,4 +1,4 @@
-# run · test · check · e2e · explore · soak · packages · sdk · clients · bench · gen · lock: each installs what it needs first.
+# run · test · check · e2e · explore · soak · packages · sdk · command · clients · bench · gen · lock: each installs what it needs first.
 # Needs Python 3.11+, make and a C library; `make test` also Node 20+, `clients` also Go. The rest is installed below this folder.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # without bytecode each of four processes comp
 PACKAGES := tests/functions/packages
 SDK := tests/sdk_js/runtimes
 
-.PHONY: run test check check-types check-rest e2e explore soak packages sdk clients bench gen lock clean
+.PHONY: run test check check-types check-rest e2e explore soak packages sdk command clients bench gen lock clean
 
 run: .venv/.run  ## the server: all rooms in one process, on port 7070
 	@exec $(BIN)/bunbase dev
@@ -47,8 +47,11 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
 
-sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js and bunbase-admin also in Deno and workerd, and as packages
+sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js and bunbase-admin also in Deno and workerd, as packages, and in bundles
 	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js tests/sdk_admin
+
+command: .venv/.dev  ## build the wheel of the command, install it alone, and find its dependencies for Windows and macOS
+	BUNBASE_COMMAND=1 $(BIN)/pytest tests/cli/test_wheel.py
 
 clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI document with three generators, and call a server (needs Go)
 	$(BIN)/python -m tests.e2e.clients
@@ -61,9 +64,9 @@ gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages 
 
 lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry
 	$(BIN)/uv lock
-	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
+	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra server --extra embedded \
 		--no-default-groups --group install -o requirements.lock
-	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra embedded \
+	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra server --extra embedded \
 		--all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays

@@ -114,17 +114,18 @@ export type AnyDatabase = Readonly<Record<string, Readonly<{ read: AnyDocument &
 type Name<D> = Extract<keyof D, string>;
 type Read<D, N extends keyof D> = D[N] extends { read: infer R } ? R : never;
 type Written<D, N extends keyof D> = D[N] extends { write: infer W } ? W : never;
-type Keys<R> = R extends unknown ? Extract<keyof R, string> : never;
+type Keys<R> = R extends unknown ? keyof R & string : never;
 type Dotted<R> = `${Keys<R>}.${string}`;
 type Operators = Readonly<Record<`$${string}`, unknown>>;
+// joined with a patch by & and not by |, because the compiler computes every field of each member of a union
+type UpdateOperators = Readonly<{ [O in `$${"set" | "unset" | "inc" | "mul" | "min" | "max" | "push" | "addToSet" | "pull" | "now"}`]?: object }>;
 type Scalar = string | number | bigint | boolean | null | undefined;
 
 /** A filter. Fields and their values are checked; dotted paths only by their first name, operators not. */
-export type Where<R> = Readonly<
-  { [K in Keys<R>]?: (R extends Partial<Record<K, infer V>> ? V | (V extends readonly (infer E)[] ? E : never) : never) | Operators | null } & {
-    [path: `$${string}`]: unknown;
-  } & { [K in Dotted<R>]?: unknown }
->;
+export type Where<R> = { readonly [K in Keys<R>]?: Compared<R extends Partial<Record<K, infer V>> ? V : never> } & {
+  readonly [path: `$${string}`]: unknown;
+} & { readonly [K in Dotted<R>]?: unknown };
+type Compared<V> = V | (V extends readonly (infer E)[] ? E : never) | Operators | null;
 
 export type TypedQuery<R> = Readonly<
   Omit<Query, "where" | "sort" | "select"> & {
@@ -144,7 +145,7 @@ export type TypedWrite<D> = {
   [N in Name<D>]:
     | Readonly<{ op: "create"; collection: N; id?: string; data: Written<D, N>; if_rev?: 0 }>
     | Readonly<{ op: "put"; collection: N; id: string; data: Written<D, N>; if_rev?: number }>
-    | Readonly<{ op: "patch"; collection: N; id: string; data: MergePatch<Written<D, N>> | Operators; if_rev?: number }>
+    | Readonly<{ op: "patch"; collection: N; id: string; data: MergePatch<Written<D, N>> & UpdateOperators; if_rev?: number }>
     | Readonly<{ op: "delete"; collection: N; id: string; if_rev?: number }>
     | Readonly<{ op: "check"; collection: N; id: string; if_rev: number }>;
 }[Name<D>];
@@ -177,7 +178,7 @@ export type TypedData<D> = Readonly<{
   patch<N extends Name<D>>(
     collection: N,
     id: string,
-    patch: MergePatch<Written<D, N>> | Operators,
+    patch: MergePatch<Written<D, N>> & UpdateOperators,
     options?: WriteOptions,
   ): Promise<Read<D, N>>;
   delete(collection: Name<D>, id: string, options?: WriteOptions): Promise<void>;

@@ -62,6 +62,10 @@ NO_JSON = {
     "oauth-clients",
     "users",
     "auth",
+    "collections",
+    "completion",
+    "indexes",
+    "upgrade",
 }
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog.testing
 
+from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jobs import Job, running, wait_seconds
 from tests.pkg.waiting import eventually
 
@@ -47,6 +49,21 @@ async def test_a_job_runs_again_after_it_failed() -> None:
 
     async with running(Job("stumbles", work, every_seconds=0.001)):
         await eventually(lambda: work.runs >= 5)
+
+
+@pytest.mark.parametrize(
+    ("error", "traces"), [(Unreachable("PostgreSQL cannot be reached."), 0), (RuntimeError("x"), 1)]
+)
+async def test_only_a_bug_is_logged_with_its_stack_trace(error: Exception, traces: int) -> None:
+    async def work() -> None:
+        raise error
+
+    with structlog.testing.capture_logs() as lines:
+        async with running(Job("fails", work, every_seconds=3600)):
+            await eventually(lambda: bool(lines))
+
+    assert [line["event"] for line in lines] == ["a job failed"]
+    assert sum("exc_info" in line for line in lines) == traces
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,8 @@ admin.import("", { mode: "merge" });
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build and pack both packages, and install them as npm would. Return the folder of an app."""
     app = tmp_path_factory.mktemp("app")
-    subprocess.run(["node", ADMIN / "build.mjs"], check=True, cwd=ROOT)
     for package in (SDK, ADMIN):
-        subprocess.run(
-            ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", app], check=True, cwd=package
-        )
+        subprocess.run(["npm", "pack", "--silent", "--pack-destination", app], check=True, cwd=package, timeout=180)
         (archive,) = app.glob(f"bunbase-{package.name}-*.tgz")
         installed = app / f"node_modules/bunbase-{package.name}"
         installed.mkdir(parents=True)

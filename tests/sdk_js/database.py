@@ -15,6 +15,11 @@ from tests.sdk_js.sites import SDK
 FILE: Final = SDK / "types/database.ts"
 HEADER: Final = "Written by `python -m tests.sdk_js.database` with the emitter of `bunbase gen types`."
 TEXT: Final[dict[str, Any]] = {"type": "string"}
+STOP: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": TEXT, "at": {"type": "object", "properties": {"lat": {"type": "number"}}}},
+}
 POSTS: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["title", "draft", "likes", "views", "author", "state"],
@@ -26,6 +31,8 @@ POSTS: Final[dict[str, Any]] = {
         "tags": {"type": "array", "items": TEXT},
         "author": TEXT | {"x-ref": "users"},
         "state": {"enum": ["new", "done"]},
+        "extra": {},
+        "stops": {"type": "array", "items": STOP},
         "place": {"type": "object", "required": ["city"], "properties": {"city": TEXT, "zip": TEXT}},
     },
 }

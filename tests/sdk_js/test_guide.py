@@ -47,21 +47,43 @@ def test_the_sizes_of_the_guide_are_the_limits_that_are_tested() -> None:
     assert sizes == BYTES
 
 
-def test_the_package_has_modules_sources_and_a_readme_and_no_tests(tmp_path: Path) -> None:
+def test_the_package_has_modules_sources_a_readme_and_the_license_and_no_tests(tmp_path: Path) -> None:
     """Each module is an empty file here, because the compiler takes seconds; `make sdk` packs what it makes."""
-    shutil.copytree(SDK, tmp_path / "js", ignore=shutil.ignore_patterns("dist", "node_modules"))
+    copy = copied(SDK, tmp_path)
     modules = sorted(path.relative_to(SDK / "src").with_suffix("") for path in (SDK / "src").rglob("*.ts"))
     for module in modules:
-        made = tmp_path / "js/dist" / module
+        made = copy / "dist" / module
         made.parent.mkdir(parents=True, exist_ok=True)
         made.with_suffix(".js").touch()
-    packing = ["npm", "pack", "--dry-run", "--ignore-scripts", "--json"]
 
-    said = subprocess.run(packing, cwd=tmp_path / "js", capture_output=True, text=True, timeout=60, check=True)
+    subprocess.run(["npm", "run", "--silent", "license"], cwd=copy, check=True, timeout=60)
+    packed = files_of(copy, "--ignore-scripts")
 
-    (package,) = msgspec.json.decode(said.stdout, type=list[Package])
-    packed = {file["path"] for file in package.files}
     both = {f"{folder}/{module}{ending}" for folder, ending in (("src", ".ts"), ("dist", ".js")) for module in modules}
-    assert packed - {"LICENSE"} == both | {"README.md", "package.json"}
+    assert packed == both | {"LICENSE", "README.md", "package.json"}
     entries = msgspec.json.decode((SDK / "package.json").read_bytes())["exports"]
     assert {entry["default"][2:] for entry in entries.values() if isinstance(entry, dict)} <= packed
+
+
+def test_the_package_of_the_types_for_functions_has_the_license(tmp_path: Path) -> None:
+    copy = copied(ROOT / "packages/functions", tmp_path)
+
+    packed = files_of(copy)
+
+    assert packed == {"LICENSE", "README.md", "index.d.ts", "package.json", "webhooks.ts"}
+    assert not (copy / "LICENSE").exists()
+
+
+def copied(package: Path, folder: Path) -> Path:
+    """Copy a package to a folder that has the license where the repository has it."""
+    shutil.copy(ROOT / "LICENSE", folder)
+    ignored = shutil.ignore_patterns("dist", "node_modules", "LICENSE")
+    return Path(shutil.copytree(package, folder / package.relative_to(ROOT), ignore=ignored))
+
+
+def files_of(package: Path, *options: str) -> set[str]:
+    """Return the files that `npm pack` packs."""
+    packing = ["npm", "pack", "--dry-run", "--json", *options]
+    said = subprocess.run(packing, cwd=package, capture_output=True, text=True, timeout=60, check=True)
+    (packed,) = msgspec.json.decode(said.stdout, type=list[Package])
+    return {file["path"] for file in packed.files}

@@ -18,6 +18,7 @@ export const typed: Handler<Database> = async (_, { data, as, caller }) => {
   await data.put("posts", "d2", fields, { ifRev: 0 });
   await data.patch("posts", "d1", { likes: null, address: { zip: null } });
   await data.patch("posts", "d1", { $inc: { likes: 1 } });
+  await data.patch("posts", "d1", { $inc: { likes: 1 }, $now: { published_at: true } });
   await data.commit([
     { op: "create", collection: "users", data: { name: "Ada" } },
     { op: "check", collection: "posts", id: "d1", if_rev: post._rev },
@@ -46,6 +47,12 @@ export const refused = async ({ data }: Context<Database>) => {
   await data.query("posts", { sort: ["-like"] });
   // @ts-expect-error: a required field cannot be removed
   await data.patch("posts", "d1", { title: null });
+  // @ts-expect-error: there is no such operator
+  await data.patch("posts", "d1", { $increment: { likes: 1 } });
+  // @ts-expect-error: an operator does not excuse the field beside it
+  await data.patch("posts", "d1", { title: 5, $inc: { likes: 1 } });
+  // @ts-expect-error: the patch has a field that does not exist
+  await data.commit([{ op: "patch", collection: "posts", id: "d1", data: { titel: "x" } }]);
   // @ts-expect-error: the author is the id of a user, not of a post
   await data.get("users", "u1").then((user) => data.get("posts", "d1").then((post) => user._id === post._id));
   // @ts-expect-error: the write belongs to another collection

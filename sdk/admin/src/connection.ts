@@ -1,9 +1,9 @@
 /** The way of every request to the server: it adds the credential, and knows what the credential can do. */
 
 import type { Call, ClientOptions, Listed, Problem } from "bunbase-js";
-import { type ApiRequest, createSender, invalidValue, path, type Sender } from "bunbase-js/internal";
+import { type ApiRequest, createSender, invalidValue, path, type Sender, type Tokens } from "bunbase-js/internal";
 import { type Credential, known, type Known } from "./credentials.js";
-import { exchanged, type Proof, proofOf, type ServiceToken, ServiceTokens } from "./service_tokens.js";
+import { exchanged, type Proof, proofOf, type ServiceToken, serviceTokens } from "./service_tokens.js";
 
 export interface AdminOptions extends Pick<ClientOptions, "fetch" | "timeoutMs" | "retries" | "headers"> {
   /** The id or slug of the project. A personal access token needs it. */
@@ -30,7 +30,7 @@ export class Connection {
   readonly #bare: Sender;
   readonly #proof: Proof;
   #project: Promise<string> | undefined;
-  #tokens: ServiceTokens | undefined;
+  #tokens: Tokens | undefined;
 
   constructor(url: string, credential: Credential, options: AdminOptions) {
     this.#known = known(credential, options.project);
@@ -124,16 +124,14 @@ export class Connection {
     const credential = this.#known;
     if (credential.kind === "key") return this.#sender(credential.key, more);
     if (credential.kind === "service") {
-      const sender = this.#sender(NO_KEY, more);
-      sender.credentials = this.#tokens ??= new ServiceTokens(() => this.token(credential.account.scopes));
-      return sender;
+      this.#tokens ??= serviceTokens(() => this.token(credential.account.scopes));
+      return this.#sender(NO_KEY, more, this.#tokens);
     }
-    const sender = this.#sender(NO_KEY, { ...more, "X-Bunbase-Project": credential.project });
-    sender.credentials = { current: async () => credential.token, renewed: async () => null };
-    return sender;
+    const tokens = { current: async () => credential.token, renewed: async () => null };
+    return this.#sender(NO_KEY, { ...more, "X-Bunbase-Project": credential.project }, tokens);
   }
 
-  #sender(key: string, more: Record<string, string>): Sender {
+  #sender(key: string, more: Record<string, string>, tokens?: Tokens): Sender {
     const { project: _, ...options } = this.#options;
     const sending: typeof fetch = (input, init) => {
       // the headers of this client come last: no header of a call may replace the user of `as`
@@ -142,7 +140,7 @@ export class Connection {
       if (key === NO_KEY) headers.delete("X-Bunbase-Key");
       return (options.fetch ?? globalThis.fetch)(input, { ...init, headers });
     };
-    return createSender(this.#url, key, { ...options, fetch: sending, storage: null });
+    return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The tokens of a service account: one is kept, and renewed when a call needs it. */
 
 import { Problem } from "bunbase-js";
-import { type Credentials, problemOf, readJson, type Sender } from "bunbase-js/internal";
+import { problemOf, readJson, type Sender, type Tokens } from "bunbase-js/internal";
 import { assertion, signingKey, type SigningKey } from "./assertion.js";
 import type { ServiceAccount } from "./credentials.js";
 import { pause } from "./patience.js";
@@ -85,40 +85,32 @@ function oauthError(text: string): { error?: unknown; error_description?: unknow
   }
 }
 
-/** @internal */
-export class ServiceTokens implements Credentials {
-  readonly #exchange: () => Promise<ServiceToken>;
-  #kept: Kept | undefined;
-  #flight: Promise<string> | undefined;
+/** Keeps a token for all calls. @internal */
+export function serviceTokens(exchange: () => Promise<ServiceToken>): Tokens {
+  let kept: Kept | undefined;
+  let flight: Promise<string> | undefined;
 
-  constructor(exchange: () => Promise<ServiceToken>) {
-    this.#exchange = exchange;
+  /** All calls that need a token wait for the same request. */
+  const renew = (): Promise<string> => (flight ??= made().finally(() => (flight = undefined)));
+
+  async function made(): Promise<string> {
+    const { value, expiresAt } = await exchange();
+    const now = Date.now();
+    kept = { value, expiresAt: expiresAt.getTime(), freshUntil: now + (expiresAt.getTime() - now) * FRESH };
+    return value;
   }
 
-  async current(): Promise<string> {
-    const kept = this.#kept;
+  async function current(): Promise<string> {
     if (kept && Date.now() < kept.freshUntil) return kept.value;
+    const old = kept;
     try {
-      return await this.#renew();
+      return await renew();
     } catch (problem) {
-      if (kept && Date.now() < kept.expiresAt) return kept.value; // the old token still works
+      if (old && Date.now() < old.expiresAt) return old.value; // it still works
       throw problem;
     }
   }
 
-  async renewed(refused: string): Promise<string> {
-    return this.#kept && this.#kept.value !== refused ? this.#kept.value : this.#renew();
-  }
-
-  /** All calls that need a token wait for the same request. */
-  #renew(): Promise<string> {
-    return (this.#flight ??= this.#exchanged().finally(() => (this.#flight = undefined)));
-  }
-
-  async #exchanged(): Promise<string> {
-    const { value, expiresAt } = await this.#exchange();
-    const now = Date.now();
-    this.#kept = { value, expiresAt: expiresAt.getTime(), freshUntil: now + (expiresAt.getTime() - now) * FRESH };
-    return value;
-  }
+  const renewed = async (refused: string) => (kept && kept.value !== refused ? kept.value : renew());
+  return { current, renewed };
 }

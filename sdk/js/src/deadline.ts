@@ -69,6 +69,7 @@ export class Deadline {
   }
 }
 
-function aborted(reason: unknown): Problem {
+/** @internal */
+export function aborted(reason: unknown): Problem {
   return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause: reason });
 }

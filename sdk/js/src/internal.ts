@@ -8,7 +8,8 @@ import * as json from "./json.js";
 import * as problem from "./problem.js";
 import * as transport from "./transport.js";
 
-export type { Credentials } from "./transport.js";
+/** The tokens of a program: the present one, and another one than `refused`, or null if there is none. */
+export type Tokens = Pick<transport.Credentials, "current" | "renewed">;
 
 /** As `Wanted` in transport.ts, whose declaration is not published. */
 export interface ApiRequest {
@@ -23,13 +24,18 @@ export interface ApiRequest {
 
 export interface Sender {
   readonly origin: string;
-  credentials: transport.Credentials | undefined;
   json<T>(request: ApiRequest, call?: Call, onHeaders?: (headers: Headers) => void): Promise<T>;
   raw(request: ApiRequest, call: Call): Promise<Response>;
 }
 
-export const createSender = (url: string, key: string, options: ClientOptions): Sender =>
-  new transport.Transport(url, key, options);
+export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens): Sender {
+  const sender = new transport.Transport(url, key, options);
+  if (tokens) {
+    const { current, renewed } = tokens;
+    sender.credentials = { ready: Promise.resolve(), userId: undefined, listen: () => () => {}, current, renewed };
+  }
+  return sender;
+}
 export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<D> =>
   new Data<D>(sender as transport.Transport);
 export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);

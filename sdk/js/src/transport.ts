@@ -17,6 +17,9 @@ const RETRIES = 2;
 
 /** The user's tokens. `current`: a valid access token, or null if nobody is signed in. `renewed`: another one than `refused`. */
 export interface Credentials {
+  readonly ready: Promise<void>;
+  readonly userId: string | undefined;
+  listen(hear: () => unknown): () => void;
   current(): Promise<string | null>;
   renewed(refused: string): Promise<string | null>;
 }
@@ -35,6 +38,8 @@ export interface Wanted {
   as?: "user" | "nobody" | { token: string };
   /** True if the request may be sent twice. */
   repeatable?: boolean;
+  /** The user at the first attempt, which the transport notes here. All attempts are of one user. */
+  sender?: string | undefined;
 }
 
 export class Transport {
@@ -46,12 +51,9 @@ export class Transport {
     readonly key: string,
     readonly options: ClientOptions,
   ) {
-    let parsed;
-    try {
-      parsed = new URL(url);
-    } catch (cause) {
-      throw invalidValue("url", `${JSON.stringify(url)} is no address such as https://api.example.com.`, cause);
-    }
+    const parsed = addressOf(url);
+    // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
+    if (!/^https?:$/.test(parsed.protocol)) throw noAddress(url);
     if (typeof key !== "string" || !key) throw invalidValue("publishableKey", "The key is missing.");
     if (key.startsWith("sk_") && "document" in globalThis)
       throw invalidValue("publishableKey", "This is a secret key. In a page, use the publishable key (pk_…).");
@@ -120,13 +122,22 @@ export class Transport {
   async #authorized(wanted: Wanted, body: unknown, call: Call, deadline: Deadline): Promise<Response> {
     const { as = "user" } = wanted;
     let token = typeof as === "object" ? as.token : null;
-    if (as === "user" && this.credentials) token = await deadline.race(this.credentials.current());
+    if (as === "user" && this.credentials) token = await deadline.race(this.#token(wanted, this.credentials));
     const response = await this.#fetch(wanted, body, call, deadline, token);
-    if (response.status !== 401 || as !== "user" || !token || body instanceof ReadableStream) return response;
+    if (response.status !== 401 || as !== "user" || !token || body instanceof ReadableStream || isOfFunction(response)) return response;
     const problem = problemOf(response, await deadline.race(response.clone().text()));
     if (problem.code !== "token_expired" && problem.code !== "invalid_token") return response;
-    token = await deadline.race(this.credentials!.renewed(token));
+    token = await deadline.race(this.#token(wanted, this.credentials!, token));
     return token ? this.#fetch(wanted, body, call, deadline, token) : response;
+  }
+
+  /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
+  async #token(wanted: Wanted, credentials: Credentials, refused?: string): Promise<string | null> {
+    await credentials.ready;
+    if (!("sender" in wanted)) wanted.sender = credentials.userId;
+    const token = await (refused ? credentials.renewed(refused) : credentials.current());
+    if (credentials.userId === wanted.sender) return token;
+    throw new Problem({ code: "aborted", detail: "The call was ended, because its user has signed out or changed." });
   }
 
   #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token: string | null): Promise<Response> {
@@ -135,6 +146,13 @@ export class Transport {
     if (token) headers.Authorization = `Bearer ${token}`;
     if (wanted.body !== undefined) headers["Content-Type"] = "application/json";
     const init: RequestInit = { method: wanted.method, headers, signal };
+    // BunBase never redirects, and whoever does must not get a password; a function may redirect ("error" is unknown to workerd)
+    if (!wanted.path.startsWith("/v1/functions/")) init.redirect = "manual";
+    try {
+      new Headers(headers);
+    } catch (cause) {
+      throw invalidValue("headers", "HTTP cannot send this header.", cause);
+    }
     if (body !== undefined && body !== null) init.body = body as BodyInit;
     if (body instanceof ReadableStream) Object.assign(init, { duplex: "half" }); // Node and Chromium ask for it
     // read at each call, so that programs that watch fetch see every request
@@ -149,9 +167,27 @@ export class Transport {
   }
 }
 
-/** Returns a path with each part escaped. @internal */
+/** @internal */
+export function addressOf(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw noAddress(url);
+  }
+}
+
+function noAddress(url: string): Problem {
+  return invalidValue("url", `${JSON.stringify(url)} is no address such as https://api.example.com.`);
+}
+
+/** Returns a path with each part escaped. An empty part, "." and ".." would lead to another path. @internal */
 export function path(...parts: string[]): string {
-  return parts.map((part) => `/${encodeURIComponent(part)}`).join("");
+  return parts
+    .map((part) => {
+      if (typeof part !== "string" || /^\.{0,2}$|[\ud800-\udfff]/u.test(part)) throw invalidValue("id", `${JSON.stringify(part)} is no id or name.`);
+      return `/${encodeURIComponent(part)}`;
+    })
+    .join("");
 }
 
 /** Returns `?name=value&…` without what is undefined, or "". @internal */
@@ -201,13 +237,17 @@ function isProblem(body: unknown): body is ProblemBody {
 function unexpected(response: Response, answer: unknown, cause?: unknown, retryAfterMs?: number): Problem {
   const { status, headers } = response;
   const type = headers.get("Content-Type") ?? "no type";
-  const ofFunction = headers.has("X-Bunbase-Function-Version");
+  const ofFunction = isOfFunction(response);
   const detail = ofFunction
     ? `The function answered with status ${status}.`
     : `The answer is not from BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`;
   const request_id = headers.get("X-Request-Id") ?? undefined;
   const body: ProblemBody = { code: ofFunction ? "function_answer" : "unexpected_answer", status, detail, answer };
   return new Problem(request_id ? { ...body, request_id } : body, { cause, retryAfterMs });
+}
+
+function isOfFunction({ headers }: Response): boolean {
+  return headers.has("X-Bunbase-Function-Version");
 }
 
 /** @internal */

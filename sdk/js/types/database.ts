@@ -26,12 +26,19 @@ export interface NewAnyDocument {
 export interface PostFields {
   author: Id<"users">;
   draft: boolean;
+  extra?: unknown;
   likes: number;
   place?: {
     city: string;
     zip?: string;
   };
   state: "new" | "done";
+  stops?: {
+    at?: {
+      lat?: number;
+    };
+    name: string;
+  }[];
   tags?: string[];
   title: string;
   views: number | bigint;

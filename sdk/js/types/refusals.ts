@@ -1,6 +1,6 @@
 /** Programs that must compile, and lines that must not: each `@ts-expect-error` fails the check if its line compiles. */
 
-import { createClient, Problem } from "../src/index.js";
+import { createClient, Problem, type Patch, type Update } from "../src/index.js";
 import type { Database } from "./database.js";
 
 const client = createClient<Database>("https://api.example.com", "pk_1");
@@ -21,6 +21,15 @@ export async function accepted(): Promise<void> {
   await posts.patch("p", { $inc: { likes: 1, views: 1n }, $push: { tags: "a" }, $set: { "place.city": "Bonn", draft: true }, $unset: { tags: true } });
   await posts.patch("p", { $addToSet: { tags: { $each: ["a", "b"] } } });
   await posts.update("p", ({ likes }) => ({ likes: likes + 1 }));
+  await posts.query({ where: { "stops.name": "Bonn", "stops.at.lat": { $gt: 50 }, "extra.anything": 1 }, sort: ["stops.at.lat", "-extra.a.b"] });
+  await posts.query({ where: { "place.zip": null, "place.city": { $in: ["Bonn", "Bern"] } }, select: ["stops.name", "extra.anything"] });
+  await posts.patch("p", { extra: { any: ["thing"] }, stops: [] });
+  await posts.patch("p", { $inc: { likes: 1, "place.visits": 1 }, $now: { "place.zip": true } });
+  const change: Patch<Database["posts"]> = { likes: 1 };
+  const operators: Update<Database["posts"]> = { $min: { likes: 1 } };
+  await posts.patch("p", change);
+  await posts.patch("p", operators);
+  await posts.update("p", ({ likes }) => (likes > 1 ? change : operators));
   await client.data.commit([
     { op: "create", collection: "users", data: { name: "Eve" } },
     { op: "check", collection: "posts", id: "p", ifRev: 1 },
@@ -60,6 +69,16 @@ export async function refused(): Promise<void> {
   await posts.query({ where: { likes: { $greater: 1 } } });
   // @ts-expect-error: there is no such path
   await posts.query({ sort: ["-place.street"] });
+  // @ts-expect-error: a path has the type of its field
+  await posts.query({ where: { "place.city": 3 } });
+  // @ts-expect-error: a path has the type of its field, also in lists
+  await posts.query({ where: { "stops.name": { $gt: 3 } } });
+  // @ts-expect-error: there is no such path
+  await posts.query({ where: { "stops.nam": "Bonn" } });
+  // @ts-expect-error: a text has no fields
+  await posts.query({ where: { "title.length": 3 } });
+  // @ts-expect-error: there is no such path
+  await posts.query({ select: ["place.street"] });
   // @ts-expect-error: the field was not selected
   (await posts.query({ select: ["title"] })).items[0]!.likes;
   // @ts-expect-error: a page is no list
@@ -76,6 +95,14 @@ export async function refused(): Promise<void> {
   await posts.patch("p", { $push: { tags: 1 } });
   // @ts-expect-error: there is no such operator
   await posts.patch("p", { $increment: { likes: 1 } });
+  // @ts-expect-error: an operator does not excuse the field beside it
+  await posts.patch("p", { likes: "many", $inc: { likes: 1 } });
+  // @ts-expect-error: a field does not excuse the operator beside it
+  await posts.patch("p", { likes: 1, $inc: { title: 1 } });
+  // @ts-expect-error: there is no such field
+  await posts.patch("p", { liks: 1 });
+  // @ts-expect-error: there is no such field
+  await posts.patch("p", { $set: { liks: 1 } });
   // @ts-expect-error: the patch has another type
   await posts.update("p", () => ({ likes: "one more" }));
   // @ts-expect-error: the document belongs to another collection

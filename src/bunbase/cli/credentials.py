@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,7 +93,7 @@ class CredentialsFile:
         """Return the file's content, or empty Credentials if there is no file. Raises: Failure."""
         try:
             with self.path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & 0o077:
+                if sys.platform != "win32" and os.fstat(file.fileno()).st_mode & 0o077:
                     os.fchmod(file.fileno(), OWNER_ONLY)
                 return msgspec.json.decode(file.read(), type=Credentials)
         except FileNotFoundError:
@@ -122,16 +122,18 @@ class CredentialsFile:
 
         The lock is on a second file, since every write replaces the credentials file itself.
         """
+        from filelock import FileLock  # only commands that write need it, and its import takes 20 ms
+
+        lock = FileLock(f"{self.path}.lock", mode=OWNER_ONLY)
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+            lock.acquire()
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
             yield
         finally:
-            os.close(lock)
+            lock.release()
 
     def _write(self, credentials: Credentials) -> None:
         try:

@@ -1,4 +1,4 @@
-"""`bunbase data`: export and import documents as lines of JSON; a file may be larger than memory."""
+"""`bunbase data`: its subcommands, and the export and import of files that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
+from bunbase.cli.data_reading import get, query
+from bunbase.cli.data_shell import shell
+from bunbase.cli.data_writing import create, delete, patch, put
 from bunbase.cli.errors import OK, Failure, Usage, in_commands
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
@@ -42,7 +45,9 @@ Into = Annotated[
     ),
 ]
 
-app = App(name="data", help="Export and import documents as lines of JSON.")
+app = App(name="data", help="Read, write, export and import documents.")
+for read_or_write in (get, query, create, put, patch, delete, shell):
+    app.command(read_or_write)
 
 
 class Exported(msgspec.Struct, frozen=True):
@@ -183,7 +188,7 @@ def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> 
     while done.unresolved:
         waiting = set(done.unresolved)
         kept = tuple(error for error in done.errors if error.line not in waiting)
-        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept)
+        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept, seq=done.seq)
         numbers, lines, size = list[int](), list[bytes](), 0
         for number, line in _numbered(file):
             if number in waiting:
@@ -212,6 +217,7 @@ def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
         max(done.last_line, in_file(more.last_line)) if more.last_line else done.last_line,
         (*done.errors, *errors)[:MAX_ERRORS],
         (*done.unresolved, *map(in_file, more.unresolved)),
+        more.seq or done.seq,
     )
 
 

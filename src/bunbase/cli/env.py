@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.env_files import read_env_file
+from bunbase.cli.env_pull import pull
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
@@ -42,7 +43,8 @@ Hidden = Annotated[
     ),
 ]
 
-app = App(name="env", help="Set, list and remove variables of a project's functions.")
+app = App(name="env", help="Set, list, pull and remove variables of functions.")
+app.command(pull)
 
 
 @app.command(name="set")
@@ -55,6 +57,8 @@ def set_variables(
     """
     given = _given(variables, file)
     out = Output(flags.json)
+    if any(value for _, _, value in (one.partition("=") for one in variables)):
+        out.hint("A value in the command line stays in the history of the shell. Write NAME alone to be asked for it.")
     exposed = {} if hidden is None else {"exposed": not hidden}
     stored: list[Variable] = []
     with open_session(flags) as session:

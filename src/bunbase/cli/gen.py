@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -20,6 +18,7 @@ from bunbase.cli.errors import OK, Stale, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.replaced_files import replace_file
 from bunbase.cli.session import open_session
 
 WRITERS: Final[dict[str, Callable[[str, list[CollectionTypes]], str]]] = {"ts": typescript, "py": python}
@@ -82,7 +81,7 @@ def types(
         _check(made)
     for one in made:
         if one.changed and not check:
-            _write(Path(one.file), texts[one.language])
+            replace_file(Path(one.file), texts[one.language])
         said.done(f"{one.file} {'is written' if one.changed else 'is up to date'}.")
     return OK
 
@@ -118,24 +117,3 @@ def _text_in(path: Path) -> str | None:
         return path.read_bytes().decode()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a watching compiler never reads half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-        os.chmod(name, mode)
-        os.replace(name, path.resolve() if path.is_symlink() else path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

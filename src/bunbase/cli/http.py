@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -114,7 +114,16 @@ def user_agent() -> str:
 
 def at(*segments: str) -> str:
     """Return a path of the API; every segment is percent-encoded."""
-    return "/api/" + "/".join(quote(segment, safe="") for segment in segments)
+    return _below("/api", segments)
+
+
+def at_v1(*segments: str) -> str:
+    """Return a path below /v1; every segment is percent-encoded."""
+    return _below("/v1", segments)
+
+
+def _below(root: str, segments: Sequence[str]) -> str:
+    return "/".join((root, *(quote(segment, safe="") for segment in segments)))
 
 
 def decode(reply: httpx.Response, kind: type[T]) -> T:

@@ -40,6 +40,8 @@ COMMANDS: Final = (
     (SERVER, "admin", "admin:app", "Manage accounts and projects of the installation."),
     (SERVER, "oauth-clients", "oauth_clients:app", "Manage applications that sign people in."),
     (SERVER, "version", "version:version", "Show the version of this command."),
+    (SERVER, "upgrade", "upgrade:app", "Compare the versions of this command and the server."),
+    (SERVER, "completion", "completion:completion", "Print a script that completes commands in your shell."),
     (ACCOUNT, "register", "registration:register", "Create an account."),
     (ACCOUNT, "login", "account:login", "Sign in, and stay signed in on this machine."),
     (ACCOUNT, "logout", "account:logout", "Sign out."),
@@ -56,9 +58,11 @@ COMMANDS: Final = (
     (PROJECT, "auth", "auth:app", "Show, pull, push and compare settings for users."),
     (PROJECT, "users", "users:app", "List, create, change and delete users of your app."),
     (PROJECT, "audit", "audit:app", "List, follow and export the audit log."),
-    (PROJECT, "env", "env:app", "Set, list and remove variables of a project's functions."),
+    (PROJECT, "env", "env:app", "Set, list, pull and remove variables of functions."),
     (DATA, "backup", "backup:app", "Back up, verify, restore and clone a project's documents."),
-    (DATA, "data", "data:app", "Export and import documents as lines of JSON."),
+    (DATA, "data", "data:app", "Read, write, export and import documents."),
+    (DATA, "collections", "collections:app", "List, show and drop the collections of a project."),
+    (DATA, "indexes", "indexes:app", "List, create and drop the indexes of a project's collections."),
     (DATA, "gen", "gen:app", "Write types of documents in TypeScript and Python."),
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
     (PROJECT, "schemas", "schemas:app", "Apply the schemas of a project's collections."),
@@ -124,6 +128,16 @@ def _run(words: Sequence[str]) -> int:
     except UnicodeEncodeError:  # a lone surrogate: Python's sign for a byte that is no text
         report(Usage("A text in the command line, the environment or the input is not valid UTF-8."), json)
         return Usage.exit_code
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.partition(".")[0] == "bunbase":
+            raise
+        without_server = Usage(
+            f"This command needs the server, which is not installed here: pip install 'bunbase[server]'. The server "
+            f"runs on Linux and macOS. (The module {missing.name} is missing.)",
+            "server_not_installed",
+        )
+        report(without_server, json)
+        return without_server.exit_code
     except BrokenPipeError:  # the process that reads our output closed the pipe, as `head` does
         drop_output()
         return CUT_SHORT
@@ -158,6 +172,7 @@ def command(chosen: str = "") -> App:
         name="bunbase",
         help=PURPOSE,
         version=f"bunbase {__version__}",
+        help_format="plaintext",  # markdown would need a library that takes 50 ms to import
         suppress_keyboard_interrupt=False,
     )
     for place, (group, word, where, purpose) in enumerate(COMMANDS):

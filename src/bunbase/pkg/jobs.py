@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
 log = logger("jobs")
@@ -36,6 +37,9 @@ class Job:
             try:
                 await self.work()
                 failures = 0
+            except Problem as problem:  # such as a database that restarts: no bug, so nobody needs a stack trace
+                failures += 1
+                log.warning("a job failed", job=self.name, failures=failures, reason=problem.detail)
             except Exception:
                 failures += 1
                 log.exception("a job failed", job=self.name, failures=failures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from bunbase.pkg.ids import new_id
@@ -30,7 +31,7 @@ def replace_secret_file(path: Path, text: str) -> None:
     """Replace the content of a file. After a crash, the file has either the old content or the new content."""
     draft = path.with_name(f".{path.name}.{new_id()}")
     write_synced(draft, text)
-    draft.rename(path)
+    draft.replace(path)
     sync_directory(path.parent)
 
 
@@ -44,6 +45,8 @@ def write_synced(path: Path, text: str) -> None:
 
 def sync_directory(path: Path) -> None:
     """Write the entries of a directory to disk, so that new and renamed files survive a crash."""
+    if sys.platform == "win32":  # directories cannot be opened there
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

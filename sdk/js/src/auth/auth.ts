@@ -2,7 +2,7 @@
 
 import type { Call, Json } from "../call.js";
 import { invalidValue, Problem } from "../problem.js";
-import { type Credentials, path, search, type Transport } from "../transport.js";
+import { addressOf, type Credentials, path, search, type Transport } from "../transport.js";
 import { Totp } from "./factors.js";
 import { Identities, Sessions } from "./lists.js";
 import { answerWithPasskey, Passkeys } from "./passkeys.js";
@@ -238,14 +238,15 @@ export class Auth {
 
   /**
    * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
-   * Without `url`, it reads the address of this page, and removes the code from it.
+   * Without `url`, it reads the address of this page, and removes the code from it. An anonymous user becomes the person
+   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
    * ```
    */
   async finishRedirect(url?: string, call?: SignInCall): Promise<User | null> {
-    const address = new URL(url ?? thisPage("url"));
+    const address = addressOf(url ?? thisPage("url"));
     const { searchParams } = address;
     const [code, token, error] = ["code", "token", "error"].map((name) => searchParams.get(name));
     if (!url) {
@@ -253,7 +254,12 @@ export class Auth {
       if (code || token || error) history.replaceState(history.state, "", address);
     }
     if (error) throw new Problem({ code: error, detail: `The sign-in failed (${error}). Try again.` });
-    if (token) return this.signIn({ link: token }, call);
+    if (token) {
+      // a stranger may have sent this link: the anonymous user must not become the stranger's
+      const upgrade = Boolean(await this.#keeper.storage.load(this.#linkAsked));
+      await this.#keeper.storage.save(null, this.#linkAsked);
+      return this.signIn({ link: token }, { ...call, upgrade: call?.upgrade ?? upgrade });
+    }
     if (!code) return null;
     const verifier = await takeVerifier(this.#keeper.storage);
     return this.#requests.signIn("/oauth/exchange", { code, verifier }, call);
@@ -280,7 +286,8 @@ export class Auth {
    * await client.auth.sendLink("eve@example.com", { redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  sendLink(email: string, call: MailCall = {}): Promise<void> {
+  async sendLink(email: string, call: MailCall = {}): Promise<void> {
+    await this.#keeper.storage.save("asked", this.#linkAsked);
     return this.#mailed("/link", email, call);
   }
 
@@ -406,9 +413,11 @@ export class Auth {
    * ```
    */
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
+    await this.ready;
+    const { userId } = this.#keeper;
     const body = "passkey" in proof ? { passkey: await this.#proofByPasskey(call) } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
-    await this.#keeper.replaceAccess(answer.access_token, answer.expires_in);
+    await this.#keeper.replaceAccess(userId, answer.access_token, answer.expires_in);
   }
 
   /**
@@ -465,8 +474,10 @@ export class Auth {
    * ```
    */
   async deleteUser(call?: Call): Promise<void> {
+    await this.ready;
+    const { userId } = this.#keeper;
     await this.#requests.send("DELETE", "/me", undefined, call);
-    await this.#keeper.end();
+    if (this.#keeper.userId === userId) await this.#keeper.end();
   }
 
   /**
@@ -488,6 +499,10 @@ export class Auth {
   /** Ends listeners. The session stays in the storage. @internal */
   close(): void {
     this.#keeper.close();
+  }
+
+  get #linkAsked(): string {
+    return `${this.#keeper.storage.key}:link`;
   }
 
   async #signInByPasskey(call?: SignInCall): Promise<User> {

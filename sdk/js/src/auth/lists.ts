@@ -30,7 +30,7 @@ export class Sessions {
    * await client.auth.sessions.end(session.id);
    * ```
    */
-  end(id: string, call?: Call): Promise<void> {
+  async end(id: string, call?: Call): Promise<void> {
     return this.#requests.send("DELETE", `/sessions${path(id)}`, undefined, call);
   }
 
@@ -73,7 +73,7 @@ export class Identities {
    * await client.auth.identities.unlink(identity.id);
    * ```
    */
-  unlink(id: string, call?: Call): Promise<void> {
+  async unlink(id: string, call?: Call): Promise<void> {
     return this.#requests.send("DELETE", `/identities${path(id)}`, undefined, call);
   }
 }

@@ -1,6 +1,7 @@
 /** Passkeys of the browser: WebAuthn Level 3, whose options and answers are JSON. */
 
 import type { Call } from "../call.js";
+import { aborted } from "../deadline.js";
 import { Problem } from "../problem.js";
 import { path } from "../transport.js";
 import type { AuthRequests } from "./requests.js";
@@ -46,7 +47,7 @@ export class Passkeys {
    * await client.auth.passkeys.rename(passkey.id, "old laptop");
    * ```
    */
-  rename(id: string, name: string, call?: Call): Promise<void> {
+  async rename(id: string, name: string, call?: Call): Promise<void> {
     return this.#requests.send("PATCH", `/passkeys${path(id)}`, { name }, call);
   }
 
@@ -57,7 +58,7 @@ export class Passkeys {
    * await client.auth.passkeys.remove(passkey.id);
    * ```
    */
-  remove(id: string, call?: Call): Promise<void> {
+  async remove(id: string, call?: Call): Promise<void> {
     return this.#requests.send("DELETE", `/passkeys${path(id)}`, undefined, call);
   }
 }
@@ -68,25 +69,26 @@ interface Options {
 
 /** Lets the browser answer a challenge with a passkey. @internal */
 export function answerWithPasskey({ public_key }: Options, call?: Call): Promise<unknown> {
-  return asked(async () => {
+  return asked(call, async () => {
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(public_key as never);
     return navigator.credentials.get({ publicKey, ...signalOf(call) });
   });
 }
 
 function create({ public_key }: Options, call?: Call): Promise<unknown> {
-  return asked(async () => {
+  return asked(call, async () => {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(public_key as never);
     return navigator.credentials.create({ publicKey, ...signalOf(call) });
   });
 }
 
-async function asked(ask: () => Promise<Credential | null>): Promise<unknown> {
+async function asked(call: Call | undefined, ask: () => Promise<Credential | null>): Promise<unknown> {
   if (!("PublicKeyCredential" in globalThis))
     throw new Problem({ code: "passkey_failed", detail: "This browser or this page has no passkeys. Use another way." });
   try {
     return ((await ask()) as PublicKeyCredential).toJSON();
   } catch (cause) {
+    if (call?.signal?.aborted) throw aborted(cause);
     const detail = `The browser gave no passkey (${(cause as Error).message}). Try again, or use another way.`;
     throw new Problem({ code: "passkey_failed", detail }, { cause });
   }

@@ -9,7 +9,7 @@
  */
 
 import { readJson, writeJson } from "../json.js";
-import { Problem, type ProblemBody } from "../problem.js";
+import { Problem } from "../problem.js";
 import type { Transport } from "../transport.js";
 import { alone } from "./lock.js";
 import { GuardedStorage } from "./storage.js";
@@ -72,6 +72,10 @@ export class SessionKeeper {
     return this.#kept?.user ?? null;
   }
 
+  get userId(): string | undefined {
+    return this.user?.id;
+  }
+
   /** Returns an access token that is valid for 30 s at least, or null if nobody is signed in. */
   async current(): Promise<string | null> {
     await this.ready;
@@ -93,7 +97,7 @@ export class SessionKeeper {
   /** Begins the session of an answer to a sign-in. */
   async begin(answer: SignedIn, why: Why = "signed_in"): Promise<User> {
     await this.ready;
-    await this.#commit(keptFrom(answer), why);
+    await this.#commit(keptFrom(withTokens(answer)), why);
     return answer.user;
   }
 
@@ -105,9 +109,9 @@ export class SessionKeeper {
     return user;
   }
 
-  /** Replaces the access token of the same session. */
-  async replaceAccess(access: string, expiresIn: number): Promise<void> {
-    if (this.#kept) await this.#commit({ ...this.#kept, access, at: Date.now(), ttl: expiresIn * 1000 }, "refreshed");
+  /** Replaces the access token. Does nothing if another user has signed in meanwhile. */
+  async replaceAccess(userId: string | undefined, access: string, expiresIn: number): Promise<void> {
+    if (this.#kept && this.userId === userId) await this.#commit({ ...this.#kept, access, at: Date.now(), ttl: expiresIn * 1000 }, "refreshed");
   }
 
   /** Forgets the session on this device. Returns the tokens that it had. */
@@ -179,10 +183,7 @@ export class SessionKeeper {
   /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
   async #refresh(refresh_token: string): Promise<SignedIn> {
     const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, as: "nobody", repeatable: true } as const;
-    const answer = await this.transport.json<SignedIn | undefined>(wanted);
-    if (answer?.access_token) return answer;
-    const body: ProblemBody = { code: "unexpected_answer", detail: "The answer to the refresh has no tokens.", answer };
-    throw new Problem(body);
+    return withTokens(await this.transport.json<SignedIn | undefined>(wanted));
   }
 
   #pauseAfter(refresh: string, problem: unknown): void {
@@ -252,6 +253,11 @@ function sleep(ms: number): Promise<void> {
 function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
+}
+
+function withTokens(answer: SignedIn | undefined): SignedIn {
+  if (answer?.access_token) return answer;
+  throw new Problem({ code: "unexpected_answer", detail: "The answer to the sign-in has no tokens.", answer });
 }
 
 function keptFrom({ user, access_token, refresh_token, expires_in }: SignedIn): Kept {

@@ -1,8 +1,8 @@
 /** The documents of one collection. */
 
 import type { Call, WriteCall } from "../call.js";
-import { invalidValue, Problem } from "../problem.js";
-import { path, search, type Wanted } from "../transport.js";
+import { Problem } from "../problem.js";
+import { type Credentials, path, search, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -66,7 +66,7 @@ export class Collection<C extends CollectionTypes> {
    * const { items, next } = await client.data.collection("posts").query({ where: { likes: { $gt: 10 } }, sort: ["-likes"] });
    * ```
    */
-  query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
+  async query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
     return this.#requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
   }
 
@@ -142,7 +142,7 @@ export class Collection<C extends CollectionTypes> {
    * const post = await client.data.collection("posts").create({ title: "Hello" });
    * ```
    */
-  create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
+  async create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
     return this.#requests.write({ method: "POST", path: this.#path(), body: document }, call);
   }
 
@@ -164,7 +164,7 @@ export class Collection<C extends CollectionTypes> {
    * await client.data.collection("posts").patch("first", { $inc: { likes: 1 } });
    * ```
    */
-  async patch(id: string, change: Patch<C> | Update<C>, options?: WriteOptions): Promise<Doc<C>> {
+  async patch(id: string, change: Patch<C> & Update<C>, options?: WriteOptions): Promise<Doc<C>> {
     return this.#requests.write(this.#conditional("PATCH", id, change, options), options);
   }
 
@@ -178,7 +178,7 @@ export class Collection<C extends CollectionTypes> {
    */
   async update(
     id: string,
-    change: (document: Doc<C>) => MaybePromise<Patch<C> | Update<C> | undefined>,
+    change: (document: Doc<C>) => MaybePromise<Patch<C> & Update<C> | undefined>,
     { attempts = ATTEMPTS, ...call }: { attempts?: number } & Call = {},
   ): Promise<Doc<C>> {
     return this.#requests.again(attempts, call, async (within) => {
@@ -199,10 +199,13 @@ export class Collection<C extends CollectionTypes> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
   }
 
+  /** The tokens of the user who reads and writes. @internal */
+  get credentials(): Credentials | undefined {
+    return this.#requests.transport.credentials;
+  }
+
   #path(id?: string): string {
-    if (id === undefined) return `/v1/data${path(this.name)}`;
-    if (typeof id !== "string" || !id) throw invalidValue("id", "The id of a document is a text that is not empty.");
-    return `/v1/data${path(this.name, id)}`;
+    return `/v1/data${id === undefined ? path(this.name) : path(this.name, id)}`;
   }
 
   #conditional(method: string, id: string, body: unknown, { ifRev, ifAbsent }: WriteOptions = {}): Wanted {

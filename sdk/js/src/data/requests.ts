@@ -11,17 +11,17 @@ export class DataRequests {
 
   constructor(readonly transport: Transport) {}
 
-  async read<T>(wanted: Wanted, call: Call = {}): Promise<T> {
+  async read<T>(wanted: Wanted, call: Call = {}, again = true): Promise<T> {
     const asked = this.#newest;
     const headers: Record<string, string> = asked ? { "X-Bunbase-At-Least": asked } : {};
     try {
       return await this.#sent({ ...wanted, headers, repeatable: true }, call);
     } catch (problem) {
-      if (!Problem.is(problem, "not_yet")) throw problem;
-      this.#note(String(problem.body.seq));
+      if (!again || !Problem.is(problem, "not_yet") || typeof problem.body.seq !== "string") throw problem;
+      this.#note(problem.body.seq);
       // a backup was restored: the write of this client does not exist any more, so the read begins a new history
       if (epochOf(this.#newest) === epochOf(asked)) throw problem;
-      return this.read(wanted, call);
+      return this.read(wanted, call, false);
     }
   }
 

@@ -85,7 +85,7 @@ export class TransactionCollection<C extends CollectionTypes> {
    * tx.collection("accounts").patch("ada", { $inc: { balance: -10 } });
    * ```
    */
-  patch(id: string, data: Patch<C> | Update<C>): void {
+  patch(id: string, data: Patch<C> & Update<C>): void {
     this.#transaction.write({ op: "patch", collection: this.#collection.name, id, data });
   }
 

