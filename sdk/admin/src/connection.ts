@@ -19,6 +19,7 @@ export interface PageCall extends Call {
 
 const NO_KEY = "none"; // a sender needs a text for the key; the header is not sent
 const NOBODY = "-";
+const USER_ID = /^\w[\w.:|-]{0,127}$/;
 const ANY_SCOPE = ["data:read"]; // of a token that is made only to learn its project
 
 /** @internal */
@@ -55,7 +56,7 @@ export class Connection {
 
   /** Returns a sender whose requests have the rights of a user, or of a visitor (null). */
   acting(user: string | null): Sender {
-    if (user !== null && (typeof user !== "string" || !/^[\w.:|-]{1,128}$/.test(user) || user === NOBODY))
+    if (user !== null && (typeof user !== "string" || !USER_ID.test(user)))
       throw invalidValue("user", "Pass the id of a user, or null for a visitor who is not signed in.");
     return this.#authorized({ "X-Bunbase-As": user ?? NOBODY });
   }

@@ -162,9 +162,11 @@ async def test_a_function_is_called_as_a_user_only_with_the_right_to_impersonate
 ) -> None:
     door.platform.holders["sk_own"] = KeyHolder("key_o", BAKERY, CallerKind.SECRET, limits=KeyLimits(scopes=scopes))
 
-    answer = await door.http.post(ECHO, json={}, headers={"x-bunbase-key": "sk_own", "x-bunbase-as": who})
+    sent = {"x-bunbase-key": "sk_own", "x-bunbase-as": who}
+    below = await door.http.put(f"{ECHO}/below/that", json={}, headers=sent)
+    answer = await door.http.post(ECHO, json={}, headers=sent)
 
-    assert answer.status_code == status, answer.text
+    assert (answer.status_code, below.status_code) == (status, status), answer.text
     if status == 201:
         assert answer.json()[-2:] == ["publishable", None if who == "-" else who]
 
