@@ -42,10 +42,6 @@ export class Connection {
     this.sender = this.#authorized({});
   }
 
-  get kind(): Known["kind"] {
-    return this.#known.kind;
-  }
-
   get options(): AdminOptions {
     return this.#options;
   }
@@ -102,8 +98,7 @@ export class Connection {
   async #named(): Promise<string> {
     const given = this.#options.project;
     if (given?.startsWith("prj_")) return given;
-    if (this.#known.kind === "personal")
-      return (await this.read<{ id: string }>(this.ofMembers())).id;
+    if (this.#known.kind === "personal") return (await this.read<{ id: string }>(this.ofMembers())).id;
     const token = await this.token(undefined).catch((problem: Problem) => {
       if (problem.code !== "invalid_scope") throw problem;
       return this.token(ANY_SCOPE);

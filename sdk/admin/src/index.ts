@@ -26,14 +26,15 @@ export type * from "./collections.js";
 export type { AdminOptions, PageCall } from "./connection.js";
 export type { ClientKey, ClientSecret, Credential, ServiceAccount } from "./credentials.js";
 export type * from "./functions.js";
-export type * from "./jobs.js";
 export type { LineError } from "./importing.js";
+export type * from "./jobs.js";
 export type { FollowOptions, LogLevel, LogLine, LogOptions } from "./logs.js";
 export type { Lines } from "./parts.js";
 export type { FollowCall } from "./patience.js";
 export type * from "./rules.js";
 export type { ServiceToken } from "./service_tokens.js";
-export type * from "./users.js";
+export type * from "./user_types.js";
+export type { Invites, Users } from "./users.js";
 export type * from "./webhooks.js";
 
 /**

@@ -42,7 +42,7 @@ export class Patience {
 }
 
 function passes({ code, status }: Problem): boolean {
-  return code === "network" || code === "timeout" || code === "unexpected_answer" || status === 429 || status >= 500;
+  return code === "network" || code === "timeout" || status === 429 || status >= 500;
 }
 
 /** @internal */

@@ -16,10 +16,11 @@ from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.contracts.scopes import SOME_COLLECTION
 from bunbase.contracts.tenant_auth.problems import ActingRefused, UserBanned
 from bunbase.contracts.tenant_auth.users import USER_ID
+from bunbase.gateway.credentials import AS_HEADER
 from bunbase.gateway.identity import Identity
 from bunbase.pkg.errors import InvalidInput
 
-HEADER: Final = "X-Bunbase-As"
+HEADER: Final = AS_HEADER.title()
 NOBODY: Final = "-"  # the value for a visitor who is not signed in
 PROVIDER: Final = "impersonation"  # as in the tokens of `POST /v1/auth/users/{user_id}/impersonate`
 TAKING: Final = frozenset({"accessor", "visitor"})  # the kinds of callers that may act as a user
