@@ -1,11 +1,11 @@
 /** One project, used by a server: every part of it, and what belongs to no part. */
 
 import type { AnyDatabase, Call, Data, Schema } from "bunbase-js";
-import { dataOf, search } from "bunbase-js/internal";
+import { dataOf } from "bunbase-js/internal";
 import { Auth } from "./auth.js";
 import { type Change, type ChangesOptions, changesOf } from "./changes.js";
 import { Collections } from "./collections.js";
-import type { Connection } from "./connection.js";
+import { type Connection, search } from "./connection.js";
 import { exported } from "./exporting.js";
 import { CallableFunctions, Functions } from "./functions.js";
 import { imported, type LineError } from "./importing.js";
@@ -145,7 +145,7 @@ export class Admin<D extends Schema<D> = AnyDatabase> {
    * const { value, expiresAt } = await admin.token({ scopes: ["data:posts:read"] });
    * ```
    */
-  token({ scopes }: { scopes: readonly string[] }): Promise<ServiceToken> {
+  async token({ scopes }: { scopes: readonly string[] }): Promise<ServiceToken> {
     return this.#connection.token(scopes);
   }
 }

@@ -1,7 +1,6 @@
 /** The changes of documents, in the order in which they happened. */
 
-import { search } from "bunbase-js/internal";
-import type { Connection } from "./connection.js";
+import { type Connection, search } from "./connection.js";
 import { type FollowCall, Patience } from "./patience.js";
 
 /** `rev`: the new revision, or the last one of a deleted document. `depth`: runs of functions in a row that led to it. */

@@ -1,8 +1,8 @@
 /** The collections of the project: indexes, rules, schemas. */
 
 import type { Call } from "bunbase-js";
-import { path, search } from "bunbase-js/internal";
-import type { Connection } from "./connection.js";
+import { path } from "bunbase-js/internal";
+import { type Connection, search } from "./connection.js";
 
 /** The sources of rules, in CEL. `hidden`: for the path of a field, a rule that hides it from readers. */
 export interface Rules {
@@ -100,7 +100,7 @@ export class Collections {
    * const { documents, indexes } = await admin.collections.get("posts");
    * ```
    */
-  get(name: string, call?: Call): Promise<CollectionState> {
+  async get(name: string, call?: Call): Promise<CollectionState> {
     return this.#connection.read(COLLECTIONS + path(name), call);
   }
 
@@ -114,7 +114,7 @@ export class Collections {
    * });
    * ```
    */
-  put(name: string, spec: CollectionSpec, { wait, ...call }: { wait?: boolean } & Call = {}): Promise<CollectionState> {
+  async put(name: string, spec: CollectionSpec, { wait, ...call }: { wait?: boolean } & Call = {}): Promise<CollectionState> {
     const address = COLLECTIONS + path(name) + search({ wait });
     return this.#connection.send({ method: "PUT", path: address, body: spec, repeatable: true }, call);
   }
@@ -137,7 +137,7 @@ export class Collections {
    * const { items, next } = await admin.collections.misfits("posts", { schema: { required: ["title"] } });
    * ```
    */
-  misfits(name: string, query: MisfitQuery = {}, call?: Call): Promise<Misfits> {
+  async misfits(name: string, query: MisfitQuery = {}, call?: Call): Promise<Misfits> {
     const address = `${COLLECTIONS}${path(name)}/misfits`;
     return this.#connection.send({ method: "POST", path: address, body: query, repeatable: true }, call);
   }

@@ -1,7 +1,7 @@
 /** The way of every request to the server: it adds the credential, and knows what the credential can do. */
 
 import type { Call, ClientOptions, Listed, Problem } from "bunbase-js";
-import { type ApiRequest, createSender, invalidValue, path, type Sender, type Tokens } from "bunbase-js/internal";
+import { answerOf, type ApiRequest, createSender, invalidValue, path, type Sender, type Tokens } from "bunbase-js/internal";
 import { type Credential, known, type Known } from "./credentials.js";
 import { exchanged, type Proof, proofOf, type ServiceToken, serviceTokens } from "./service_tokens.js";
 
@@ -63,6 +63,14 @@ export class Connection {
 
   send<T>(request: ApiRequest, call: Call = {}): Promise<T> {
     return this.sender.json(request, call);
+  }
+
+  /** Returns an answer that is read later, as a stream. `timeoutMs` is the time until it begins. Throws a Problem. */
+  stream(address: string, call: Call): Promise<Response> {
+    return this.sender.sent({ method: "GET", path: address }, call, async (response, text) => {
+      if (!response.ok) throw answerOf(response, await text());
+      return response;
+    });
   }
 
   /** Returns the address of a part of the project that only members reach. */
@@ -138,6 +146,12 @@ export class Connection {
     };
     return createSender(this.#url, key, { ...options, fetch: sending, storage: null }, tokens);
   }
+}
+
+/** Returns `?name=value&…` without what is undefined or null, or "". @internal */
+export function search(values: Record<string, string | number | boolean | null | undefined>): string {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
 }
 
 /** Yields the items of all pages. @internal */

@@ -1,8 +1,8 @@
 /** Exports, which are never in memory as a whole. Imports are in importing.ts. */
 
 import { type Call, Problem } from "bunbase-js";
-import { problemOf, readJson, search } from "bunbase-js/internal";
-import type { Connection } from "./connection.js";
+import { readJson } from "bunbase-js/internal";
+import { type Connection, search } from "./connection.js";
 
 type Values = Record<string, string | number | boolean | undefined>;
 
@@ -16,8 +16,7 @@ export async function exported(
   call: Call,
   position: (line: Record<string, unknown>) => unknown,
 ): Promise<ReadableStream<Uint8Array>> {
-  const response = await connection.sender.raw({ method: "GET", path: address + search(query) }, call);
-  if (!response.ok) throw problemOf(response, await response.text());
+  const response = await connection.stream(address + search(query), call);
   const reader = response.body!.getReader();
   const last = new LastLine();
   return new ReadableStream<Uint8Array>(

@@ -1,8 +1,8 @@
 /** The functions of the project: calls, deployments, logs and numbers. */
 
 import type { Call, FetchOptions, Functions as Called, InvokeOptions, Json, Listed } from "bunbase-js";
-import { functionsOf, invalidValue, problemOf, search, type Sender } from "bunbase-js/internal";
-import type { Connection, PageCall } from "./connection.js";
+import { answerOf, functionsOf, invalidValue, type Sender } from "bunbase-js/internal";
+import { type Connection, type PageCall, search } from "./connection.js";
 import { type FollowOptions, followed, type LogLine, type LogOptions, stored } from "./logs.js";
 
 /** The callers of a function: everybody, those with a key, signed-in users, or servers with the secret key. */
@@ -203,10 +203,10 @@ export class Functions extends CallableFunctions {
    */
   async bundle(name: string, version: number, call: Call = {}): Promise<string> {
     const address = this.#at(name, "versions", String(version), "bundle");
-    const response = await this.#connection.sender.raw({ method: "GET", path: address }, call);
-    const text = await response.text();
-    if (!response.ok) throw problemOf(response, text);
-    return text;
+    return this.#connection.sender.sent({ method: "GET", path: address, repeatable: true }, call, async (response, text) => {
+      if (!response.ok) throw answerOf(response, await text());
+      return text();
+    });
   }
 
   /**

@@ -1,8 +1,8 @@
 /** Runs of functions that happen later, and those that happen by the clock. */
 
 import type { Call, Json, Listed, WriteCall } from "bunbase-js";
-import { randomText, search } from "bunbase-js/internal";
-import type { Connection, PageCall } from "./connection.js";
+import { randomText } from "bunbase-js/internal";
+import { type Connection, type PageCall, search } from "./connection.js";
 
 /** `key`: no second job is created while a job of this function with the same key waits or runs. `attempts`: at most 20. */
 export interface EnqueueOptions extends WriteCall {
@@ -54,7 +54,7 @@ export class Jobs {
    * const job = await admin.jobs.enqueue("resize", { image: "rye.jpg" }, { delay_seconds: 60 });
    * ```
    */
-  enqueue(functionName: string, payload?: Json, options: EnqueueOptions = {}): Promise<Job> {
+  async enqueue(functionName: string, payload?: Json, options: EnqueueOptions = {}): Promise<Job> {
     const { delay_seconds, run_at, key, attempts, idempotencyKey = randomText(), ...call } = options;
     const body = { function: functionName, payload, delay_seconds, run_at, key, attempts };
     const headers = { "Idempotency-Key": idempotencyKey };

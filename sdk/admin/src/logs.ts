@@ -1,8 +1,8 @@
 /** The lines that functions wrote to their console: those that are stored, and new ones as they come. */
 
 import { type Listed, Problem } from "bunbase-js";
-import { problemOf, readJson, search } from "bunbase-js/internal";
-import { type Connection, type PageCall, paged } from "./connection.js";
+import { readJson } from "bunbase-js/internal";
+import { type Connection, type PageCall, paged, search } from "./connection.js";
 import { aborted, type FollowCall, Patience } from "./patience.js";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -72,9 +72,7 @@ export async function* followed(
     try {
       // a connection may break before its first line: therefore the place is known before it is made
       after ??= (await connection.read<Listed<LogLine>>(address + search({ limit: 1 }), call)).items[0]?.seq ?? 0;
-      const path = address + search({ ...query, follow: true, after });
-      const response = await connection.sender.raw({ method: "GET", path }, call);
-      if (!response.ok) throw problemOf(response, await response.text());
+      const response = await connection.stream(address + search({ ...query, follow: true, after }), call);
       for await (const line of linesOf(response, call.signal)) {
         patience.answered();
         if (!line) continue;

@@ -66,7 +66,7 @@ export class RuleTests {
    * });
    * ```
    */
-  test<T extends OneCase | ManyCases>(body: T, call?: Call): Promise<T extends ManyCases ? Decisions : Decision> {
+  async test<T extends OneCase | ManyCases>(body: T, call?: Call): Promise<T extends ManyCases ? Decisions : Decision> {
     return this.#connection.send({ method: "POST", path: "/v1/rules/test", body, repeatable: true }, call);
   }
 }

@@ -1,7 +1,7 @@
 /** The tokens of a service account: one is kept, and renewed when a call needs it. */
 
 import { Problem } from "bunbase-js";
-import { problemOf, readJson, type Sender, type Tokens } from "bunbase-js/internal";
+import { answerOf, type Sender, type Tokens } from "bunbase-js/internal";
 import { assertion, signingKey, type SigningKey } from "./assertion.js";
 import type { ServiceAccount } from "./credentials.js";
 import { pause } from "./patience.js";
@@ -25,6 +25,11 @@ interface Answer {
   access_token: string;
   expires_in: number;
   scope: string;
+}
+
+interface Refusal {
+  error?: unknown;
+  error_description?: unknown;
 }
 
 interface Kept {
@@ -63,26 +68,19 @@ export async function exchanged(sender: Sender, proof: Proof, scopes?: readonly 
 /** Refusals have the form of OAuth (RFC 6749 §5.2): their `error` becomes the code of the problem. */
 async function answered(sender: Sender, form: URLSearchParams): Promise<Answer> {
   const headers = { "Content-Type": "application/x-www-form-urlencoded" };
-  const wanted = { method: "POST", path: "/v1/auth/token", raw: form.toString(), headers, as: "nobody" as const };
-  const response = await sender.raw(wanted, {});
-  const text = await response.text();
-  const problem = problemOf(response, text);
-  if (response.ok) {
-    const answer = readJson(text) as Answer;
-    if (typeof answer?.access_token === "string") return answer;
-    throw problem;
-  }
-  const { error, error_description: detail } = oauthError(text);
-  if (typeof error !== "string") throw problem;
-  throw new Problem({ code: error, status: response.status, detail: String(detail ?? error) });
+  const wanted = { method: "POST", path: "/v1/auth/token", raw: form.toString(), headers, token: null };
+  return sender.sent(wanted, {}, async (response, text) => {
+    const answer = answerOf(response, await text());
+    if (isAnswer(answer)) return answer;
+    if (!Problem.is(answer)) throw new Problem({ code: "unexpected_answer", detail: "This is no token of BunBase." });
+    const { error, error_description: detail } = (answer.body["answer"] ?? {}) as Refusal;
+    if (typeof error !== "string") throw answer;
+    throw new Problem({ code: error, status: response.status, detail: String(detail ?? error) });
+  });
 }
 
-function oauthError(text: string): { error?: unknown; error_description?: unknown } {
-  try {
-    return (readJson(text) as object | null) ?? {};
-  } catch {
-    return {};
-  }
+function isAnswer(value: unknown): value is Answer {
+  return typeof (value as Answer | null | undefined)?.access_token === "string";
 }
 
 /** Keeps a token for all calls. @internal */

@@ -1,8 +1,8 @@
 /** The users of the project. */
 
 import { type Call, type Listed, Problem } from "bunbase-js";
-import { path, search } from "bunbase-js/internal";
-import { type Connection, type PageCall, paged } from "./connection.js";
+import { path } from "bunbase-js/internal";
+import { type Connection, type PageCall, paged, search } from "./connection.js";
 import { exported } from "./exporting.js";
 import { imported } from "./importing.js";
 import type { Lines } from "./parts.js";
@@ -46,7 +46,7 @@ export class Users {
    * const { email, role } = await admin.users.get(uid);
    * ```
    */
-  get(id: string, call?: Call): Promise<ManagedUser> {
+  async get(id: string, call?: Call): Promise<ManagedUser> {
     return this.#connection.read(USERS + path(id), call);
   }
 
@@ -70,7 +70,7 @@ export class Users {
    * const { items, next } = await admin.users.list({ role: "editor", limit: 100 });
    * ```
    */
-  list(query: UserQuery = {}, call?: Call): Promise<Listed<ManagedUser>> {
+  async list(query: UserQuery = {}, call?: Call): Promise<Listed<ManagedUser>> {
     return this.#connection.read(USERS + search({ ...query }), call);
   }
 
@@ -92,7 +92,7 @@ export class Users {
    * const eve = await admin.users.create({ email: "eve@example.com", role: "editor" });
    * ```
    */
-  create(user: NewUser, call?: Call): Promise<ManagedUser> {
+  async create(user: NewUser, call?: Call): Promise<ManagedUser> {
     return this.#connection.send({ method: "POST", path: USERS, body: user }, call);
   }
 
@@ -105,7 +105,7 @@ export class Users {
    * await admin.users.update(uid, { banned: true });
    * ```
    */
-  update(id: string, changes: UserChanges, call?: Call): Promise<ManagedUser> {
+  async update(id: string, changes: UserChanges, call?: Call): Promise<ManagedUser> {
     return this.#connection.send({ method: "PATCH", path: USERS + path(id), body: changes, repeatable: true }, call);
   }
 
@@ -138,7 +138,7 @@ export class Users {
    * const { items } = await admin.users.sessions(uid);
    * ```
    */
-  sessions(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserSession>> {
+  async sessions(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserSession>> {
     return this.#connection.read(`${USERS}${path(id)}/sessions${search({ limit, cursor })}`, call);
   }
 
@@ -149,7 +149,7 @@ export class Users {
    * const { items } = await admin.users.activity(uid, { limit: 100 });
    * ```
    */
-  activity(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserEvent>> {
+  async activity(id: string, { limit, cursor, ...call }: PageCall = {}): Promise<Listed<UserEvent>> {
     return this.#connection.read(`${USERS}${path(id)}/activity${search({ limit, cursor })}`, call);
   }
 
@@ -161,7 +161,7 @@ export class Users {
    * const { access_token } = await admin.users.impersonate(uid, { reason: "ticket 4711" });
    * ```
    */
-  impersonate(id: string, { reason, ...call }: { reason?: string } & Call = {}): Promise<Impersonated> {
+  async impersonate(id: string, { reason, ...call }: { reason?: string } & Call = {}): Promise<Impersonated> {
     return this.#connection.send({ method: "POST", path: `${USERS}${path(id)}/impersonate`, body: { reason } }, call);
   }
 
@@ -172,7 +172,7 @@ export class Users {
    * const { url } = await admin.users.createLink(uid, "password_reset");
    * ```
    */
-  createLink(id: string, kind: LinkKind, { redirectTo, ...call }: { redirectTo?: string } & Call = {}): Promise<UserLink> {
+  async createLink(id: string, kind: LinkKind, { redirectTo, ...call }: { redirectTo?: string } & Call = {}): Promise<UserLink> {
     const body = { kind, redirect_to: redirectTo };
     return this.#connection.send({ method: "POST", path: `${USERS}${path(id)}/links`, body }, call);
   }
@@ -195,7 +195,7 @@ export class Users {
    * const { done, failed } = await admin.users.changeMany({ action: "ban", ids: ["usr_1", "usr_2"] });
    * ```
    */
-  changeMany(change: BulkChange, call?: Call): Promise<BulkResult> {
+  async changeMany(change: BulkChange, call?: Call): Promise<BulkResult> {
     return this.#connection.send({ method: "POST", path: `${USERS}/bulk`, body: change }, call);
   }
 
@@ -208,7 +208,7 @@ export class Users {
    * await writeFile("users.ndjson", lines);
    * ```
    */
-  export({ hashes, after, ...call }: UserExport = {}): Promise<ReadableStream<Uint8Array>> {
+  async export({ hashes, after, ...call }: UserExport = {}): Promise<ReadableStream<Uint8Array>> {
     return exported(this.#connection, `${USERS}/export`, { hashes, after }, call, (line) => line["id"]);
   }
 
@@ -244,7 +244,7 @@ export class Invites {
    * const { items } = await admin.users.invites.list();
    * ```
    */
-  list({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<OpenInvite>> {
+  async list({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<OpenInvite>> {
     return this.#connection.read(INVITES + search({ limit, cursor }), call);
   }
 
@@ -255,7 +255,7 @@ export class Invites {
    * const { id, url } = await admin.users.invites.create({ email: "fred@example.com", role: "editor" });
    * ```
    */
-  create(invite: NewInvite, call?: Call): Promise<Invite> {
+  async create(invite: NewInvite, call?: Call): Promise<Invite> {
     return this.#connection.send({ method: "POST", path: INVITES, body: invite }, call);
   }
 

@@ -18,14 +18,14 @@ export interface ApiRequest {
   body?: unknown;
   raw?: BodyInit | null | undefined;
   headers?: Record<string, string> | undefined;
-  as?: "user" | "nobody" | { token: string };
+  token?: string | null | undefined;
   repeatable?: boolean;
 }
 
 export interface Sender {
   readonly origin: string;
-  json<T>(request: ApiRequest, call?: Call, onHeaders?: (headers: Headers) => void): Promise<T>;
-  raw(request: ApiRequest, call: Call): Promise<Response>;
+  json<T>(request: ApiRequest, call?: Call): Promise<T>;
+  sent<T>(request: ApiRequest, call: Call, read: (response: Response, text: () => Promise<string>) => Promise<T>): Promise<T>;
 }
 
 export function createSender(url: string, key: string, options: ClientOptions, tokens?: Tokens): Sender {
@@ -36,14 +36,15 @@ export function createSender(url: string, key: string, options: ClientOptions, t
   }
   return sender;
 }
+
 export const dataOf = <D extends Schema<D> = AnyDatabase>(sender: Sender): Data<D> =>
   new Data<D>(sender as transport.Transport);
 export const functionsOf = (sender: Sender): Functions => new Functions(sender as transport.Transport);
 
 export const invalidValue: (path: string, message: string, cause?: unknown) => problem.Problem = problem.invalidValue;
-export const problemOf: (response: Response, text: string) => problem.Problem = transport.problemOf;
+/** Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. */
+export const answerOf: (response: Response, text: string) => unknown = transport.answerOf;
 export const path: (...parts: string[]) => string = transport.path;
-export const search: (values: Record<string, string | number | boolean | null | undefined>) => string = transport.search;
-export const randomText: (bytes?: number) => string = transport.randomText;
+export const randomText: () => string = transport.randomText;
 export const writeJson: (value: unknown) => string = json.writeJson;
 export const readJson: (text: string) => unknown = json.readJson;

@@ -240,6 +240,15 @@ export async function add(claim, { load, url, project, credential, secret, reade
     equal(sent, 0);
   });
 
+  claim("an id that would lead to another route is refused, as a rejected promise", async () => {
+    for (const id of ["", ".", "..", undefined]) {
+      await refusal(users.get(id), "invalid_value");
+      await refusal(users.signOut(id), "invalid_value");
+      await refusal(admin.collections.drop(id), "invalid_value");
+      await refusal(users.invites.withdraw(id), "invalid_value");
+    }
+  });
+
   claim("credentials that cannot work are refused at once, and no message has them", async () => {
     for (const wrong of ["", "pk_123456", "secret-4711", null, {}, { clientId: "sa_1" }, { clientId: "a", clientSecret: "b", privateKey: "c" }, "bpt_4711"]) {
       let problem;
