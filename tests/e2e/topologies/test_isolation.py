@@ -91,7 +91,7 @@ def test_a_developer_lists_only_their_own_projects(instance: Instance, projects:
 def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     instance: Instance, projects: tuple[Project, Project]
 ) -> None:
-    owner, stranger = projects
+    owner, _ = projects
     key = owner.secret["X-Bunbase-Key"]
 
     def status(path: str, **headers: str) -> int:
@@ -105,7 +105,20 @@ def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     assert status(f"/v1/data/papers?key={key}") == 401
     assert status("/v1/data/papers") == 401
     assert status("/v1/data/papers", **owner.public, **{"X-Bunbase-As": owner.user_id}) == 403
-    assert status("/v1/data/papers", **stranger.secret, **{"X-Bunbase-As": owner.user_id}) == 404
+
+
+def test_a_server_acts_as_users_of_its_own_project_alone(instance: Instance, projects: tuple[Project, Project]) -> None:
+    owner, stranger = projects
+    at = "/v1/data/papers/paper"
+    acting = stranger.secret | {"X-Bunbase-As": owner.user_id}
+
+    read = instance.http.get(at, headers=acting)
+    written = instance.http.put(at, json={"text": "mine"}, headers=acting)
+
+    # another test imports a user with this id into the stranger's project, where no rule lets that user do anything
+    assert (read.status_code, read.json()["code"]) in [(404, "user_not_found"), (404, "document_not_found")]
+    assert (written.status_code, written.json()["code"]) in [(404, "user_not_found"), (403, "rule_denied")]
+    assert instance.http.get(at, headers=owner.secret).json()["text"] == MARKER
 
 
 ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntries(r.headers) })"
