@@ -27,6 +27,19 @@ OWN: Final = {
     "storage_failed": "The storage of the session does not work.",
 }
 
+# of bunbase-admin: checks of webhooks, and refusals of the token endpoint (RFC 6749 §5.2)
+OF_SERVERS: Final = (
+    "signature_missing",
+    "signature_invalid",
+    "timestamp_out_of_tolerance",
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "unsupported_grant_type",
+)
+
 
 def document() -> dict[str, Any]:
     found: dict[str, Any] = msgspec.json.decode(DOCUMENT.read_bytes())
@@ -37,16 +50,18 @@ def source() -> str:
     """Return the text of the file."""
     own = "".join(f"\n  /** {text} */\n  | {_quoted(code)}" for code, text in OWN.items())
     codes = "".join(f"\n  | {_quoted(code)}" for code in document()["components"]["schemas"]["ProblemCode"]["enum"])
+    servers = "".join(f"\n  | {_quoted(code)}" for code in OF_SERVERS)
     return (
         "// Written by `python -m tests.sdk_js.codes` from docs/reference/openapi.json.\n\n"
         f"/** The codes of errors that this client raises itself. */\nexport type ClientCode ={own};\n\n"
+        f"/** The codes of errors that bunbase-admin raises itself. */\nexport type AdminCode ={servers};\n\n"
         f"/** The codes of errors that the server answers with. docs/reference/errors.md explains them. */\n"
         f"export type ServerCode ={codes};\n\n"
         "/**\n"
         " * A code of an error. It is a closed list, so that a misspelt code does not compile. A newer server may answer with\n"
         ' * others: write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.\n'
         " */\n"
-        "export type ProblemCode = ClientCode | ServerCode;\n"
+        "export type ProblemCode = ClientCode | AdminCode | ServerCode;\n"
     )
 
 

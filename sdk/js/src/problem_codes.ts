@@ -23,6 +23,18 @@ export type ClientCode =
   /** The storage of the session does not work. */
   | "storage_failed";
 
+/** The codes of errors that bunbase-admin raises itself. */
+export type AdminCode =
+  | "signature_missing"
+  | "signature_invalid"
+  | "timestamp_out_of_tolerance"
+  | "invalid_client"
+  | "invalid_grant"
+  | "invalid_request"
+  | "invalid_scope"
+  | "unauthorized_client"
+  | "unsupported_grant_type";
+
 /** The codes of errors that the server answers with. docs/reference/errors.md explains them. */
 export type ServerCode =
   | "access_denied"
@@ -30,6 +42,7 @@ export type ServerCode =
   | "account_not_found"
   | "account_owns_projects"
   | "account_suspended"
+  | "acting_refused"
   | "address_not_allowed"
   | "anonymous_users_off"
   | "audit_unavailable"
@@ -209,4 +222,4 @@ export type ServerCode =
  * A code of an error. It is a closed list, so that a misspelt code does not compile. A newer server may answer with
  * others: write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.
  */
-export type ProblemCode = ClientCode | ServerCode;
+export type ProblemCode = ClientCode | AdminCode | ServerCode;

@@ -13,12 +13,15 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from bunbase.cli.address import server_of_link, server_url
-from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
+from bunbase.cli.address import server_of_link
+from bunbase.cli.credentials import CredentialsFile, KnownServer
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
+from bunbase.cli.prompts import is_attended
 from bunbase.cli.proofs import REQUIRED, prove, unattended
+from bunbase.cli.tables import visible
+from bunbase.cli.targets import Target, where
 from bunbase.contracts.bunauth.accounts import SignedIn
 
 T = TypeVar("T")
@@ -29,6 +32,11 @@ EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which sa
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
+
+
+PROJECT_FLAG: Final = "--project"
+READING_METHODS: Final = frozenset({"GET", "HEAD"})
+READING_PATHS: Final = ("/query", "/aggregate", "/misfits", "/rules/test")  # these read, though by POST
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -66,6 +74,10 @@ class Session:
         self.http = Http(url, ca_file)
         self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
+        self.has_changed = False  # a request has changed something
+        self.place_shown = False  # the command itself has named the server and the project
+        self.target = Target()
+        self.named_by = ""  # the flag, variable or file that named the server
 
     def ask(self, kind: type[T], call: Call) -> T:
         """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
@@ -94,6 +106,8 @@ class Session:
             reply = self._send(call, stream)
         if reply.status_code == 401:
             raise self._turned_away(reply)
+        if reply.is_success and call.method not in READING_METHODS and not call.path.endswith(READING_PATHS):
+            self.has_changed = True
         return reply
 
     def check_signed_in(self) -> None:
@@ -172,7 +186,8 @@ class Session:
             has_accounts = decode(self.http.send(Call("GET", "/api/instance")), Setup).setup_complete
         except Failure:
             has_accounts = True
-        return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}"
+        profile = f" --profile {self.file.profile}" if self.file.profile else ""
+        return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}{profile}"
 
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
@@ -194,18 +209,27 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     `link`: from a mail. It names its server, unless a flag or the environment does. A token in the environment is sent
     to no server that only a link names, because anybody can send a link.
     """
-    file, token = credentials_file(), os.environ.get(TOKEN, "")
-    named = "" if token else server_of_link(link)
-    url = server_url(flags.url, named or file.read().current)
-    session = Session(url, file, token, flags.ca_file, attended=not flags.json and sys.stdin.isatty())
+    token = os.environ.get(TOKEN, "")
+    chosen = where(flags, "" if token else server_of_link(link))
+    session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
+    session.target, session.named_by = chosen.target, chosen.server.origin
     try:
         yield session
+        if not flags.json:
+            _name_changed_project(session)
     except Refused as refused:
         if refused.problem.get("status") == NOT_FOUND:
             refused.asked = session.asked()
         raise
     finally:
         session.http.close()
+
+
+def _name_changed_project(session: Session) -> None:
+    """After a change, name the project that a file or an earlier command has chosen: it may not be the expected one."""
+    project = session.project
+    if session.has_changed and project is not None and project.origin != PROJECT_FLAG and not session.place_shown:
+        sys.stderr.write(f"in the project {visible(project.name)}, from {project.origin}\n")
 
 
 def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:

@@ -27,6 +27,11 @@ export interface Claims {
   [claim: string]: unknown;
 }
 
+export interface VerifyCall extends Call {
+  /** Accept tokens of service accounts and keys too. They have `sub` and `scope`, and no user. */
+  service?: boolean | undefined;
+}
+
 type Key = JsonWebKey & { kid?: string };
 type Algorithm = { name: string; hash?: string; namedCurve?: string };
 
@@ -59,11 +64,12 @@ export class Verifier {
    * const { sub, role } = await verifier.verify(token);
    * ```
    */
-  async verify(token: string, call: Call = {}): Promise<Claims> {
+  async verify(token: string, { service, ...call }: VerifyCall = {}): Promise<Claims> {
     const parts = token.split(".");
     const [head, body] = [decoded(parts[0]), decoded(parts[1])];
     if (parts.length !== 3 || typeof head?.kid !== "string" || !body) throw refused("This is no access token.");
-    if (body.aud !== this.#project || body.type !== "user") throw refused(OTHER, false);
+    const fits = body.type === "user" || (service && body.type === "service");
+    if (body.aud !== this.#project || !fits) throw refused(OTHER, false);
     const key = await this.#key(head.kid, call);
     const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
     const algorithm = this.#algorithms.get(head.kid)!;
