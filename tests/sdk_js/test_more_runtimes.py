@@ -82,9 +82,8 @@ def test_an_app_with_an_older_lib_compiles_without_skip_lib_check(
     unpacked_client(packed, tmp_path)
     entries = [name for name in NAMES if name != "bunbase-js"]
     imports = "".join(f"import * as e{at} from {json.dumps(name)};\nvoid e{at};\n" for at, name in enumerate(entries))
-    (tmp_path / "app.ts").write_text(
-        f'{imports}import {{ createClient }} from "bunbase-js";\nconst client = createClient("http://h", "pk_1");\n{lines}\n'
-    )
+    made = 'import { createClient } from "bunbase-js";\nconst client = createClient("http://h", "pk_1");\n'
+    (tmp_path / "app.ts").write_text(f"{imports}{made}{lines}\n")
     options = {"strict": True, "noEmit": True, "module": "esnext", "moduleResolution": "bundler", "types": []}
     options |= {"target": "es2022", "lib": lib.split(",")}
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["app.ts"]}))

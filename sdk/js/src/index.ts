@@ -59,5 +59,5 @@ export function createClient<D extends Schema<D> = AnyDatabase>(
   const data = new Data<D>(transport);
   // engines without `using` have no Symbol.dispose
   const ending = (Symbol as { dispose?: symbol }).dispose ?? "close";
-  return { auth, data, functions: new Functions(transport), close, [ending]: close } as Client<D>;
+  return { auth, data, functions: new Functions(transport), close, [ending]: close } as unknown as Client<D>;
 }
