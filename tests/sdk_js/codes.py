@@ -58,8 +58,8 @@ def source() -> str:
         f"/** The codes of errors that the server answers with. docs/reference/errors.md explains them. */\n"
         f"export type ServerCode ={codes};\n\n"
         "/**\n"
-        " * A code of an error. The list is closed: a misspelt code does not compile. A newer server may have others: write\n"
-        ' * `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.\n'
+        " * A code of an error. The list is closed: a misspelt code does not compile. A newer server may have others:\n"
+        ' * write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.\n'
         " */\n"
         "export type ProblemCode = ClientCode | AdminCode | ServerCode;\n"
     )

@@ -219,7 +219,7 @@ export type ServerCode =
   | "wrong_proof";
 
 /**
- * A code of an error. The list is closed: a misspelt code does not compile. A newer server may have others: write
- * `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.
+ * A code of an error. The list is closed: a misspelt code does not compile. A newer server may have others:
+ * write `error.code as string` to compare with them, or `"new_code" as ProblemCode` for `Problem.is`.
  */
 export type ProblemCode = ClientCode | AdminCode | ServerCode;
