@@ -14,6 +14,7 @@ from litestar import Litestar, Response, delete, get, patch, post, put
 from litestar.di import Provide
 from litestar.params import FromPath, FromQuery
 
+from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.rule_tests import Trial, read_batch
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.contracts.bunauth.accounts import SignedIn
@@ -273,11 +274,12 @@ async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[byt
     api.signed_in(request)
     assert request.headers["x-bunbase-project"]
     batch, _ = read_batch(await request.body())
-    trial = Trial(batch, {name: RuleSet(rules) for name, rules in (batch.rules or {}).items()}, NOW)
+    rules = {name: RuleSet(sent) for name, sent in (batch.rules or {}).items()}
+    trial = Trial(batch, rules, NOW)
     decisions = trial.run(lambda _collection, _id: None)
-    return Response(
-        msgspec.json.encode({"items": decisions, "coverage": trial.covered()}), media_type="application/json"
-    )
+    warnings = warnings_for(rules.items(), (), read_seconds=5.0)
+    answer = {"items": decisions, "coverage": trial.covered(), "warnings": warnings}
+    return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 @get("/v1/collections")

@@ -120,6 +120,17 @@ def test_rules_test_fails_below_the_minimum_coverage(in_project: FakeApi, bunbas
     assert "at least 100 % are required" in said.err
 
 
+def test_rules_test_and_push_warn_about_list_rules_without_an_index(
+    in_project: FakeApi, bunbase: Bunbase, files: Path
+) -> None:
+    tested, pushed, listed = bunbase("rules", "test"), bunbase("rules", "push"), bunbase("rules", "push", "--json")
+
+    for said in (tested, pushed):
+        assert "Add an index on [owner] to the collection." in said.err
+    assert [one["index"] for one in listed.document["warnings"]] == [{"fields": ["owner"]}]
+    assert "index" not in listed.err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
@@ -154,7 +165,7 @@ def test_rules_push_saves_nothing_if_a_rule_is_invalid(in_project: FakeApi, bunb
 def test_rules_push_saves_the_rules_of_every_collection(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     said = bunbase("rules", "push", "--json")
 
-    assert said.document == {"collections": ["posts"]}
+    assert said.document["collections"] == ["posts"]
     assert in_project.rules["posts"]["hidden"] == {"email": "auth.uid != doc.owner"}
 
 

@@ -26,11 +26,13 @@ from bunbase.bundoc.permissions.access import (
     bare,
     bound_by_rules,
 )
+from bunbase.bundoc.permissions.list_warnings import warnings_for
 from bunbase.bundoc.permissions.reading import answered, missing, read_document
-from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
+from bunbase.bundoc.permissions.rule_tests import Batch, Trial, only_decision, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
+from bunbase.bundoc.reading.first_queries import FirstQueries
 from bunbase.bundoc.reading.misfits import misfits_of
 from bunbase.bundoc.reading.querying import aggregated_page, queried
 from bunbase.bundoc.rules.ruleset import RuleSet
@@ -83,14 +85,23 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `max_scan`: how many documents one query may examine.
+    `max_scan`: how many documents one query may examine. `read_seconds`: how long it may take.
     """
 
-    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dev: bool = True,
+        max_scan: int = 10_000,
+        clock: Clock | None = None,
+        read_seconds: float = 5.0,
+    ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
         self.dev = dev
         self.max_scan = max_scan
+        self.read_seconds = read_seconds
+        self.first_queries = FirstQueries(engine, read_seconds)
 
     async def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
@@ -255,7 +266,9 @@ class BundocService:
             check_collection(name)
             spec = await asyncio.to_thread(_checked, spec)  # compiling rules, filters and patterns may take a second
             await self.engine.alter(caller.project, name, spec, wait)
-            return await self._collection(caller, name)
+            made = await self._collection(caller, name)
+            rules = (await self._terms(caller, name)).rules
+            return msgspec.structs.replace(made, warnings=warnings_for([(name, rules)], [made], self.read_seconds))
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):
@@ -291,7 +304,8 @@ class BundocService:
         with counted("test_rules"):
             _allow(caller, Act.RULE_TEST)
             batch, several = await _parsed(body, read_batch)
-            trial = Trial(batch, await self._tried(caller, batch), self.clock.now())
+            rules = await self._tried(caller, batch)
+            trial = Trial(batch, rules, self.clock.now())
             loop = asyncio.get_running_loop()
 
             def lookup(collection: str, id: str) -> StoredDocument | None:
@@ -301,9 +315,12 @@ class BundocService:
             decisions = await asyncio.to_thread(
                 trial.run, lookup
             )  # may take a second; a thread, so that other requests do not wait
+            stored = await self.engine.collections(caller.project)
+            warnings = await asyncio.to_thread(warnings_for, rules.items(), stored, self.read_seconds)
             if several:
-                return Page(msgspec.json.encode({"items": decisions, "coverage": trial.covered()}))
-            return Page(msgspec.json.encode(decisions[0]))
+                answer = {"items": decisions, "coverage": trial.covered(), "warnings": warnings}
+                return Page(msgspec.json.encode(answer))
+            return Page(msgspec.json.encode(only_decision(decisions[0], warnings)))
 
     async def _tried(self, caller: Caller, batch: Batch) -> dict[str, RuleSet]:
         """Return the rules that a batch tests. Raises: InvalidRule, CollectionNotFound."""
@@ -359,6 +376,8 @@ class BundocService:
     async def _queried(self, caller: Caller, collection: str, query: Query) -> Page:
         bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
         access = await self._access(caller, collection, SCAN_STEPS) if bound else None
+        if access is not None and self.dev:
+            await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
         return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from bunbase.cli.output import Output
 from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent, summary
 from bunbase.cli.rule_files import TestCase, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
-from bunbase.contracts.bundoc.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 
 TEST_SECONDS = 60.0
 FAILED = 1
@@ -45,6 +46,7 @@ class Decision(msgspec.Struct, frozen=True):
 class Decisions(msgspec.Struct, frozen=True):
     items: tuple[Decision, ...]
     coverage: tuple[Covered, ...]
+    warnings: tuple[RuleWarning, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -68,13 +70,14 @@ def run_tests(
 ) -> int:
     """Run test files against rules.toml; show how many conditions of each rule the cases cover, and the failed cases.
 
-    The rules in force do not change.
+    The rules in force do not change. The command warns about list rules that no index of the project serves.
     """
     out = Output(flags.json)
     asked = read_rules(rules)
     cases = [(path, read_tests(path)) for path in test_files(files)]
     verdicts: list[Verdict] = []
     runs: list[tuple[Covered, ...]] = []
+    warnings: dict[str, RuleWarning] = {}
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         for path, file in cases:
@@ -83,13 +86,23 @@ def run_tests(
             pairs = zip(file.case, found.items, strict=True)
             verdicts += [_verdict(str(path), case, decision) for case, decision in pairs]
             runs.append(found.coverage)
+            warnings |= {one.collection: one for one in found.warnings}
     coverage = merge_runs(runs)
     reached = percent(coverage)
     failed = [verdict for verdict in verdicts if not verdict.ok]
     if flags.json:
         missing = [rule for rule in coverage if rule.missing]
-        out.document({"items": verdicts, "failed": len(failed), "coverage": round(reached, 1), "uncovered": missing})
+        out.document(
+            {
+                "items": verdicts,
+                "failed": len(failed),
+                "coverage": round(reached, 1),
+                "uncovered": missing,
+                "warnings": list(warnings.values()),
+            }
+        )
     else:
+        _warn(out, warnings.values())
         _show(out, verdicts, coverage, reached, verbose)
     if not failed and reached < min_coverage:
         out.warn(f"{reached:.1f} % of the conditions were covered; at least {min_coverage:g} % are required.")
@@ -98,17 +111,27 @@ def run_tests(
 
 @app.command
 def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Apply the rules of rules.toml. Collections that the file does not name keep their rules."""
+    """Apply the rules of rules.toml. Collections that the file does not name keep their rules.
+
+    The command warns about list rules that no index of the project serves.
+    """
     out = Output(flags.json)
     asked = read_rules(rules)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
-        _ask(session, project, dict, "POST", "/v1/rules/test", _trial(asked))
+        found = _ask(session, project, Decisions, "POST", "/v1/rules/test", _trial(asked))
         for name, one in asked.items():
             _ask(session, project, dict, "PUT", f"/v1/collections/{name}", {"rules": one})
             out.done(f"The rules of {name} are in force.")
     if flags.json:
-        out.document({"collections": list(asked)})
+        out.document({"collections": list(asked), "warnings": found.warnings})
+    else:
+        _warn(out, found.warnings)
+
+
+def _warn(out: Output, warnings: Iterable[RuleWarning]) -> None:
+    for one in warnings:
+        out.warn(one.detail)
 
 
 def _trial(rules: dict[str, Rules]) -> dict[str, Any]:

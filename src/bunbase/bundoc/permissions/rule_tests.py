@@ -11,7 +11,7 @@ import msgspec
 from bunbase.bundoc.documents import ID, Lookup, StoredDocument, check_collection
 from bunbase.bundoc.permissions.access import Access, Budget
 from bunbase.bundoc.rules.ruleset import Operation, RuleSet
-from bunbase.contracts.bundoc.collections import Rules
+from bunbase.contracts.bundoc.collections import Rules, RuleWarning
 from bunbase.contracts.caller import Caller, CallerKind, EndUser
 from bunbase.pkg.clock import rfc3339
 from bunbase.pkg.errors import InvalidInput, TooLarge
@@ -89,6 +89,17 @@ class Decision(msgspec.Struct, frozen=True):
     allowed: bool
     trace: list[Step]
     hidden: list[str]
+
+
+class OneDecision(Decision, frozen=True):
+    """The answer to a single case. `warnings`: list rules that will refuse lists when the collection has grown."""
+
+    warnings: tuple[RuleWarning, ...]
+
+
+def only_decision(decision: Decision, warnings: tuple[RuleWarning, ...]) -> OneDecision:
+    """Return the answer to a request with a single case."""
+    return OneDecision(decision.allowed, decision.trace, decision.hidden, warnings)
 
 
 def read_batch(sent: bytes) -> tuple[Batch, bool]:

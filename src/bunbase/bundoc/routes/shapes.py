@@ -14,7 +14,7 @@ from bunbase.bundoc.commits import MAX_WRITES
 from bunbase.bundoc.documents import COLLECTION, ID
 from bunbase.bundoc.permissions.rule_tests import Decision
 from bunbase.bundoc.query.aggregate import MAX_GROUP_FIELDS, MAX_VALUES
-from bunbase.contracts.bundoc.collections import Collection
+from bunbase.contracts.bundoc.collections import Collection, RuleWarning
 from bunbase.contracts.bundoc.documents import Highlight
 from bunbase.pkg.cursors import DEFAULT_LIMIT, MAX_LIMIT
 from bunbase.pkg.openapi import OpenObject
@@ -158,7 +158,10 @@ class DocumentWrites(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShownCollection(Collection, frozen=True, omit_defaults=True):
-    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection."""
+    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection.
+
+    `warnings`: only in the answer to a change: list rules that will refuse lists when the collection has grown.
+    """
 
 
 class Collections(msgspec.Struct):
@@ -179,7 +182,10 @@ class RuleCoverage(msgspec.Struct):
 
 
 class Decisions(msgspec.Struct):
-    """`items`: one decision for each case, in order."""
+    """`items`: one decision for each case, in order. `warnings`: list rules that will refuse lists when the collection
+    has grown.
+    """
 
     items: list[Decision]
     coverage: list[RuleCoverage]
+    warnings: list[RuleWarning]
