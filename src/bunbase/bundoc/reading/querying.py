@@ -130,4 +130,5 @@ def _position(name: str, cursor: str | None) -> bytes | None:
 
 
 def _explained(found: Found) -> dict[str, Any]:
-    return {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+    explained = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+    return explained if found.within is None else {**explained, "within": found.within}
