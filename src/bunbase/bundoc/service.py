@@ -56,6 +56,7 @@ from bunbase.contracts.bundoc.documents import (
 from bunbase.contracts.bundoc.problems import (
     CollectionNotFound,
     DocumentReferenced,
+    InvalidQuery,
     NotYet,
     RuleDenied,
     UniqueViolation,
@@ -237,7 +238,7 @@ class BundocService:
             if at_least:
                 await self._reach(caller.project, at_least)
             await self._check_created(caller, collection)
-            return await self._queried(caller, collection, query)
+            return await self._queried(_as_user(caller, query), collection, query)
 
     async def aggregate(self, caller: Caller, collection: str, aggregation: Aggregation, at_least: str = "") -> Page:
         with counted("aggregate"):
@@ -558,6 +559,23 @@ def _commit_result(write: Write, kept: StoredDocument | None) -> CommitResult:
     if isinstance(write, Check):
         return CommitResult(write.id, write.when.rev or 0)
     return CommitResult(kept.id, kept.rev) if kept else CommitResult(write.id, 0)
+
+
+def _as_user(caller: Caller, query: Query) -> Caller:
+    """Return the user for whom the query is explained; the caller, unless the query names a user.
+
+    Raises: InvalidQuery, RuleDenied for callers bound by rules.
+    """
+    user = query.explain_as
+    if user is UNSET:
+        return caller
+    if caller.kind is CallerKind.PUBLISHABLE:
+        raise RuleDenied("Only the secret key and members of the project may explain a query as another user.")
+    if not query.explain:
+        raise InvalidQuery('as needs "explain":true, since it only explains a query.', path="/as")
+    if query.expand:
+        raise InvalidQuery("A query with as explains the list rule, which expand does not use.", path="/expand")
+    return msgspec.structs.replace(caller, kind=CallerKind.PUBLISHABLE, user=user, explain=True)
 
 
 def _allow(caller: Caller, act: Act, collection: str = "") -> None:

@@ -383,6 +383,48 @@ async def test_explain_is_refused_to_callers_bound_by_rules(service: BundocServi
     assert isinstance(await refusal(service.query(ADA, C, Query(explain=True))), RuleDenied)
 
 
+async def test_explain_as_a_user_tells_which_index_serves_the_rule_and_the_rest(
+    service: BundocService,
+) -> None:
+    rule = "doc.owner == auth.uid && size(doc.job) > 1"
+    await service.put_collection(SERVER, C, CollectionSpec((IndexSpec(("owner",)),), Rules(list=rule)))
+    await put(service, "a", owner="ada", job="long")
+    await put(service, "b", owner="ada", job="x")
+    await put(service, "c", owner="eve", job="long")
+    assert ADA.user is not None
+
+    page = msgspec.json.decode((await service.query(SERVER, C, Query(explain=True, explain_as=ADA.user))).body)
+    asking = msgspec.structs.replace(ADA, explain=True)  # X-Bunbase-Explain has shown that a member asks
+    by_user = msgspec.json.decode((await service.query(asking, C, Query(explain=True))).body)
+    nobody = msgspec.json.decode((await service.query(SERVER, C, Query(explain=True, explain_as=None))).body)
+
+    assert [one["_id"] for one in page["items"]] == ["a"]
+    assert page["explain"] == {
+        "index": "owner",
+        "ordered_by_index": True,
+        "examined": 1,
+        "rule": {"left_over": ["size(doc.job) > 1"]},
+    }
+    assert by_user == page
+    assert nobody["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "query", "refused"),
+    [
+        (ADA, Query(explain=True, explain_as=None), RuleDenied),
+        (SERVER, Query(explain_as=None), InvalidQuery),
+        (SERVER, Query(explain=True, explain_as=None, expand=("owner",)), InvalidQuery),
+    ],
+)
+async def test_only_a_server_or_member_explains_as_a_user_and_nothing_else(
+    service: BundocService, caller: Caller, query: Query, refused: type[Problem]
+) -> None:
+    await ruled(service, OWNERS)
+
+    assert isinstance(await refusal(service.query(caller, C, query)), refused)
+
+
 async def test_rules_apply_as_soon_as_they_are_saved(service: BundocService) -> None:
     await ruled(service, Rules(get="true", list="true"))
     await put(service, "a")

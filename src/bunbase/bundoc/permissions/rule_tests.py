@@ -102,6 +102,11 @@ def only_decision(decision: Decision, warnings: tuple[RuleWarning, ...]) -> OneD
     return OneDecision(decision.allowed, decision.trace, decision.hidden, warnings)
 
 
+def end_user(who: Who) -> EndUser:
+    """Return an invented end user, who has no session."""
+    return EndUser(session="", **msgspec.structs.asdict(who))
+
+
 def read_batch(sent: bytes) -> tuple[Batch, bool]:
     """Return the cases, and True if the body has a list of cases. Raises: Malformed, TooLarge, InvalidInput."""
     if len(sent) > MAX_BYTES:
@@ -189,8 +194,7 @@ class Trial:
 
 
 def _caller(who: Who | None) -> Caller:
-    user = None if who is None else EndUser(session="", **msgspec.structs.asdict(who))
-    return Caller(CallerKind.PUBLISHABLE, user=user)
+    return Caller(CallerKind.PUBLISHABLE, user=None if who is None else end_user(who))
 
 
 def _stored(fields: Fields, id: str, now: datetime) -> StoredDocument:

@@ -43,8 +43,11 @@ async def queried(
 
     Raises: InvalidQuery, InvalidCursor, QueryNeedsIndex, RuleDenied.
     """
-    if query.explain and access is not None:
-        raise RuleDenied("explain counts documents that you may not see: use the project's secret key.")
+    if query.explain and access is not None and not access.caller.explain:
+        raise RuleDenied(
+            "explain counts documents that you may not see. Send the access token of a member in X-Bunbase-Explain, or "
+            "ask with the secret key and `as`."
+        )
     name = _name(collection, query)
     where, text = await parsed(query.where)
     check_adding(query, text)
@@ -74,7 +77,7 @@ async def queried(
     if found.count is not None:
         body += b',"count":%d' % found.count
     if query.explain:
-        body += b',"explain":' + msgspec.json.encode(_explained(found))
+        body += b',"explain":' + msgspec.json.encode(await asyncio.to_thread(_explained, found, access))
     return Page(body + b"}")
 
 
@@ -129,6 +132,11 @@ def _position(name: str, cursor: str | None) -> bytes | None:
     return None if cursor is None else decode_cursor(name, cursor, bytes)
 
 
-def _explained(found: Found) -> dict[str, Any]:
-    explained = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
-    return explained if found.within is None else {**explained, "within": found.within}
+def _explained(found: Found, access: Access | None) -> dict[str, Any]:
+    """Return the plan of the query; for a caller bound by rules, also the parts of the rule that are left over."""
+    explained: dict[str, Any] = {"index": found.index, "ordered_by_index": found.ordered, "examined": found.examined}
+    if found.within is not None:
+        explained["within"] = found.within
+    if access is not None:
+        explained["rule"] = {"left_over": access.rules.rules["list"].left_over(access.about("list"))}
+    return explained

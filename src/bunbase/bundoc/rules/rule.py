@@ -92,6 +92,10 @@ class CompiledRule:
         """Return how many look-ups the rule contains."""
         return lookups_in(self.tree)
 
+    def left_over(self, inputs: Inputs) -> list[str]:
+        """Return the source of the parts that are evaluated for each document that the rest of the rule allows."""
+        return [self.source[part.start : part.end] for part in self.conditions.left_over(inputs)]
+
     def trace(self, inputs: Inputs) -> tuple[bool, list[Step]]:
         """Return the decision of `allows`, and the values of the rule's parts."""
         inputs.begin(self.nodes)
