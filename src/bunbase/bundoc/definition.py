@@ -43,15 +43,17 @@ class Terms:
     `functools.cached_property` (Python 3.11) holds a lock meanwhile, so the event loop could wait for a thread.
     """
 
-    def __init__(self, definition: Definition) -> None:
+    def __init__(self, definition: Definition, absent: bool = False) -> None:
+        """`absent`: the terms of a collection that does not exist."""
         self.definition = definition
+        self.absent = absent
         self._made: dict[str, Any] = {}
         self._quick = False
 
     @property
     def rules(self) -> RuleSet:
         """The compiled rules. Raises: InvalidRule."""
-        return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules()))
+        return self._kept("rules", lambda: RuleSet(self.definition.rules or Rules(), self.absent))
 
     @property
     def schema(self) -> DocumentSchema | None:
@@ -94,6 +96,7 @@ def soon_made(rules: Rules) -> bool:
 
 
 NO_TERMS: Final = Terms(Definition())
+ABSENT: Final = Terms(Definition(), absent=True)
 
 
 def altered(before: Definition, spec: CollectionSpec) -> Definition:

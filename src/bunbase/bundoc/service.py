@@ -13,12 +13,12 @@ from msgspec import UNSET
 from bunbase.bundoc import documents
 from bunbase.bundoc.commits import patch_of, steps_of
 from bunbase.bundoc.counted import counted
-from bunbase.bundoc.definition import NO_TERMS, Terms, altered, check_spec, check_terms
+from bunbase.bundoc.definition import ABSENT, Terms, altered, check_spec, check_terms
 from bunbase.bundoc.documents import STATE, Lookup, StoredDocument, check_collection, check_id, document, seen
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.access import (
     CALL_STEPS,
-    DENIED,
+    FOR_SERVERS,
     SCAN_STEPS,
     Access,
     Budget,
@@ -74,6 +74,7 @@ from bunbase.pkg.rules.inputs import Postponed
 
 T = TypeVar("T")
 
+HINT = "To see the reason, send the header X-Bunbase-Explain: true (in dev mode only)."
 MAX_WAIT_SECONDS = 30.0
 AT_LEAST_SECONDS = 2.0  # how long a read waits for the state that the caller asks for
 ANSWER_SECONDS = 2.0  # of a call's deadline, reserved for sending the answer
@@ -198,7 +199,7 @@ class BundocService:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             elif caller.limits is not None:
                 _check_steps(caller, steps)
-            with _discreet(caller, guard is not None):
+            with _discreet(caller, guard is not None), self._hinting(caller):
                 done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
             pairs = zip(steps, done.results, strict=True)
             results = tuple([_commit_result(step.write, kept) for step, kept in pairs])
@@ -207,7 +208,7 @@ class BundocService:
     async def changes(self, caller: Caller, since: int, limit: int, wait_seconds: float) -> Changes:
         with counted("changes"):
             if bound_by_rules(caller, Act.CHANGE_READ, ""):
-                raise RuleDenied(DENIED)
+                raise RuleDenied(FOR_SERVERS)
             _check_changes(since, wait_seconds)
             _check_limit(limit)
             seconds = min(wait_seconds, max(0.0, seconds_left(MAX_WAIT_SECONDS + ANSWER_SECONDS) - ANSWER_SECONDS))
@@ -248,7 +249,10 @@ class BundocService:
             access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
-            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
+            with self._hinting(caller):
+                return await aggregated_page(
+                    self.engine, caller.project, collection, aggregation, self.max_scan, access
+                )
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -350,7 +354,7 @@ class BundocService:
         `work` only reads, so it may run twice. If the caller wants an explanation, `work` always runs in a thread,
         since a trace evaluates every part of a rule.
         """
-        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        terms = await self.engine.terms(caller.project, collection) or ABSENT
         if not terms.quick:
             await asyncio.to_thread(terms.prepare)
         now = self.clock.now()
@@ -369,7 +373,7 @@ class BundocService:
 
     async def _terms(self, caller: Caller, collection: str) -> Terms:
         """Return the terms of a collection, with its rules compiled."""
-        terms = await self.engine.terms(caller.project, collection) or NO_TERMS
+        terms = await self.engine.terms(caller.project, collection) or ABSENT
         if not terms.quick:
             await asyncio.to_thread(terms.prepare)
         return terms
@@ -380,7 +384,8 @@ class BundocService:
         if access is not None and self.dev:
             await self.first_queries.note(caller.project, collection, access.rules)
         visible = self._visible_to(caller)
-        return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
+        with self._hinting(caller):
+            return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
@@ -434,7 +439,7 @@ class BundocService:
         return document(written, created, _receipt(done))
 
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:
-        with _discreet(caller, step.guard is not None):
+        with _discreet(caller, step.guard is not None), self._hinting(caller):
             try:
                 return await self.engine.commit(caller.project, (step,), caller.depth, once)
             except Problem as problem:
@@ -457,6 +462,16 @@ class BundocService:
         if found is None:
             raise _no_collection(name)
         return found
+
+    @contextmanager
+    def _hinting(self, caller: Caller) -> Iterator[None]:
+        """In dev mode, add to a denial by rules how to see its reason."""
+        try:
+            yield
+        except RuleDenied as denied:
+            if self.dev and caller.kind is CallerKind.PUBLISHABLE and not caller.explain:
+                raise RuleDenied(f"{denied.detail} {HINT}", **denied.extra) from None
+            raise
 
     async def _check_created(self, caller: Caller, collection: str) -> None:
         """Check that the collection exists. Raises: CollectionNotFound.
@@ -581,7 +596,7 @@ def _as_user(caller: Caller, query: Query) -> Caller:
 def _allow(caller: Caller, act: Act, collection: str = "") -> None:
     """Allow the secret key, and members with the role for the act. Raises: RuleDenied, Forbidden, InsufficientScope."""
     if caller.kind not in (CallerKind.SECRET, CallerKind.DEVELOPER):
-        raise RuleDenied(DENIED)
+        raise RuleDenied(FOR_SERVERS)
     caller.check(act, collection)
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from bunbase.bundoc.service import BundocService
+from bunbase.bundoc.sqlite_engine.engine import SqliteEngine
 from bunbase.contracts.bundoc.collections import CollectionSpec, IndexSpec, Rules
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Precondition, Query
 from bunbase.contracts.bundoc.problems import (
@@ -425,6 +426,37 @@ async def test_only_a_server_or_member_explains_as_a_user_and_nothing_else(
     assert isinstance(await refusal(service.query(caller, C, query)), refused)
 
 
+async def test_in_dev_mode_a_denial_names_the_header_that_explains_it(engine: SqliteEngine) -> None:
+    dev, production = BundocService(engine), BundocService(engine, dev=False)
+    await ruled(dev, OWNERS)
+    asking = msgspec.structs.replace(EVE, explain=True)
+
+    denied = [
+        await refusal(service.create(caller, C, body({"owner": "ada"})))
+        for service, caller in ((dev, EVE), (production, EVE), (dev, asking))
+    ]
+    listed = await refusal(dev.list(EVE, "unruled", 10, None))
+
+    assert ["X-Bunbase-Explain: true" in one.detail for one in (*denied, listed)] == [True, False, False, True]
+    assert not any("secret key" in one.detail for one in (*denied, listed))
+
+
+async def test_an_explanation_names_a_collection_that_does_not_exist(service: BundocService) -> None:
+    await ruled(service, OWNERS)
+    asking = msgspec.structs.replace(EVE, explain=True)
+
+    refused = [
+        await refusal(service.list(asking, "psots", 10, None)),
+        await refusal(service.get(asking, "psots", "a")),
+        await refusal(service.create(asking, "psots", b"{}")),
+        await refusal(service.patch(asking, "psots", "a", b"{}", NO_PRECONDITION)),
+    ]
+    unasked = await refusal(service.get(EVE, "psots", "a"))
+
+    assert {one.extra["trace"][0]["error"] for one in refused} == {"there is no collection psots, and so no rule"}
+    assert unasked.extra == {}
+
+
 async def test_rules_apply_as_soon_as_they_are_saved(service: BundocService) -> None:
     await ruled(service, Rules(get="true", list="true"))
     await put(service, "a")
@@ -478,6 +510,7 @@ async def test_the_reason_of_a_denial_is_shown_only_to_callers_who_may_know_it(s
     hidden = await refusal(service.get(asking, C, "a"))
     patched = await refusal(service.patch(asking, C, "a", b"{}", NO_PRECONDITION))
     created = await refusal(service.create(asking, C, b'{"owner":"ada"}'))
+    await service.put_collection(SERVER, "nothing", CollectionSpec())
     no_rule = await refusal(service.list(asking, "nothing", 10, None))
 
     assert hidden.extra["rule"] == patched.extra["rule"] == "get"

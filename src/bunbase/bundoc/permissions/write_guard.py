@@ -110,7 +110,7 @@ class _Turn:
 
     def update(self, write: Put | Patch | Update) -> StoredDocument | None:
         if self.before is None:
-            return outcome(write, self.met)
+            return self._as_missing(write) if self.access.rules.absent else outcome(write, self.met)
         visible = self._visible(write)
         if visible and self._seeks_hidden(write, self.before):
             raise self.access.denied("update", write.id, self.lookup, self.before, self.before)
@@ -124,7 +124,7 @@ class _Turn:
 
     def delete(self, write: Delete) -> StoredDocument | None:
         if self.before is None:
-            return outcome(write, self.met)
+            return self._as_missing(write) if self.access.rules.absent else outcome(write, self.met)
         visible = self._visible(write)
         if not self.access.may("delete", write.id, self.lookup, self.before):
             if visible:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bunbase.bundoc import writes
-from bunbase.bundoc.definition import NO_TERMS
+from bunbase.bundoc.definition import ABSENT
 from bunbase.bundoc.documents import StoredDocument
 from bunbase.bundoc.sqlite_engine import kept_answers
 from bunbase.bundoc.sqlite_engine.index_tables import IndexTable
@@ -84,7 +84,7 @@ def _do_step(transaction: Transaction, step: CommitStep) -> StoredDocument | Non
     if step.guard is None:
         after = writes.outcome(write, met)
     else:
-        terms = table.terms if table is not None else NO_TERMS
+        terms = table.terms if table is not None else ABSENT
         after = step.guard.outcome(collection, terms, write, met, transaction.lookup)
     if after is before:
         return after
