@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.bundoc.schema.checking import check_schema
+from bunbase.bundoc.schema.defaults import Defaults, check_defaults, defaults_of
 from bunbase.bundoc.schema.references import Reference, references_of
 from bunbase.bundoc.schema.validating import DocumentSchema
 from bunbase.contracts.bundoc.collections import CollectionSpec, Rules
@@ -62,6 +63,11 @@ class Terms:
         return self._kept(
             "schema", lambda: None if known.schema is None else DocumentSchema(known.schema, known.strict)
         )
+
+    @property
+    def defaults(self) -> Defaults | None:
+        """The defaults of the schema, None if it has none."""
+        return self._kept("defaults", lambda: defaults_of(self.definition.schema or {}))
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -130,6 +136,7 @@ def check_terms(terms: Terms) -> None:
     if terms.definition.schema is not None:
         check_schema(terms.definition.schema)
         _ = terms.schema
+        check_defaults(terms.definition.schema)
 
 
 def _check_names(terms: Terms) -> None:

@@ -198,3 +198,41 @@ def test_a_long_integer_is_a_double_in_every_position(before: int) -> None:
     text = b'{"t":"' + b"x" * before + b'","n":9223372036854775808}'
 
     assert json_value(text)["n"].__class__ is float
+
+
+@pytest.mark.parametrize(
+    ("source", "means"),
+    [
+        # a field that neither document has is unchanged, and one that only one of them has is changed
+        ("next.gone == doc.gone", True),
+        ("next.gone != doc.gone", False),
+        ("doc['gone'].below == next.gone.below", True),
+        ("next.owner == doc.owner", True),
+        ("next.n == doc.n", False),
+        ("next.new == doc.new", False),
+        ("next.new != doc.new", True),
+        ("next.half == doc.half", False),
+        ("!(next.half == doc.half)", True),
+        ("next.gone == doc.owner", False),
+        # all other missing fields are errors, and so are fields of values that have no fields
+        ("next.gone == auth.uid", None),
+        ("next.gone == next.gone", None),
+        ("doc.gone == doc.gone", None),
+        ("next.gone == null", None),
+        ("next.owner.below == doc.gone", None),
+        ("next.gone < doc.gone", None),
+        ("next.tags[9] == doc.tags[9]", None),
+    ],
+)
+def test_a_field_that_is_missing_before_and_after_a_write_is_unchanged(source: str, means: bool | None) -> None:
+    after = {**{name: value for name, value in DOC.items() if name != "half"}, "n": 8, "new": 1}
+    inputs = Inputs(auth=AUTH, doc=DOC, next=after)
+    rule = compile_rule(source, "update")
+
+    try:
+        found: object = rule.evaluate(inputs)
+    except Failed:
+        found = None
+
+    assert found is means
+    assert rule.allows(inputs) is (means is True)

@@ -33,6 +33,10 @@ class Failed(Exception):
     """An error of CEL. && and || may absorb it. If it reaches the top of the rule, the rule denies access."""
 
 
+class FieldMissing(Failed):
+    """A map has no such field."""
+
+
 def type_name(value: Any) -> str:
     match value:
         case None:
