@@ -71,6 +71,8 @@ def run_tests(
     """Run test files against rules.toml; show how many conditions of each rule the cases cover, and the failed cases.
 
     The rules in force do not change. The command warns about list rules that no index of the project serves.
+
+    Example: bunbase rules test --min-coverage 90
     """
     out = Output(flags.json)
     asked = read_rules(rules)
@@ -114,6 +116,8 @@ def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> Non
     """Apply the rules of rules.toml. Collections that the file does not name keep their rules.
 
     The command warns about list rules that no index of the project serves.
+
+    Example: bunbase rules push
     """
     out = Output(flags.json)
     asked = read_rules(rules)
