@@ -273,7 +273,8 @@ class BundocService:
             await self.engine.alter(caller.project, name, spec, wait)
             made = await self._collection(caller, name)
             rules = (await self._terms(caller, name)).rules
-            return msgspec.structs.replace(made, warnings=warnings_for([(name, rules)], [made], self.read_seconds))
+            warnings = await asyncio.to_thread(warnings_for, [(name, rules)], [made], self.read_seconds)
+            return msgspec.structs.replace(made, warnings=warnings)
 
     async def misfits(self, caller: Caller, name: str, query: MisfitQuery) -> Misfits:
         with counted("misfits"):

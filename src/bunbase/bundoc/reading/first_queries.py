@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from bunbase.bundoc.engine import Engine
-from bunbase.bundoc.permissions.list_warnings import list_warning, unserved
+from bunbase.bundoc.permissions.list_warnings import list_warning
 from bunbase.bundoc.rules.ruleset import RuleSet
 from bunbase.pkg.logger import logger
 
@@ -30,11 +31,10 @@ class FirstQueries:
         if len(self.known) >= MAX_KNOWN:
             self.known.clear()
         self.known.add((project, collection, rule.source))
-        if unserved(rules, ()) is None:
-            return
         stored = await self.engine.collections(project)
         indexes = next((one.indexes for one in stored if one.name == collection), ())
-        found = list_warning(collection, rules, indexes, self.read_seconds)
+        # a thread, because a rule may take many steps even without a document
+        found = await asyncio.to_thread(list_warning, collection, rules, indexes, self.read_seconds)
         if found is not None:
             log.warning(
                 "a list rule is served by no index",

@@ -66,7 +66,7 @@ def text_index(search: Search, kept: tuple[KeptIndex, ...]) -> TextTable:
     )
 
 
-class Place(msgspec.Struct, frozen=True):
+class WithinPlace(msgspec.Struct, frozen=True):
     """The documents with the values that the plan's tests of equality ask for.
 
     `keys`: the table of the plan's index. `ranges`: their keys, which may also contain other documents with very long
@@ -78,7 +78,7 @@ class Place(msgspec.Struct, frozen=True):
     inside: Condition
 
 
-def place_of(plan: Plan, keys: str) -> Place | None:
+def place_of(plan: Plan, keys: str) -> WithinPlace | None:
     """Return the place to which the plan narrows a search by words; None if it has no test of equality.
 
     A test of a range does not narrow a search, so that the number of examined documents does not depend on the way in
@@ -88,7 +88,7 @@ def place_of(plan: Plan, keys: str) -> Place | None:
         return None
     listed = any(isinstance(test, Or) for test in plan.said)
     ranges = plan.ranges if listed else (Range(plan.pinned, plan.pinned + ALL_ABOVE),)
-    return Place(keys, ranges, condition(And((*plan.said, *conjuncts(plan.index.where)))))
+    return WithinPlace(keys, ranges, condition(And((*plan.said, *conjuncts(plan.index.where)))))
 
 
 class TextMatching:
@@ -100,7 +100,7 @@ class TextMatching:
         table: Table,
         text: TextTable,
         search: Search,
-        place: Place | None,
+        place: WithinPlace | None,
         guard: Condition | None,
         test: Condition | None,
     ) -> None:
@@ -151,7 +151,7 @@ class TextMatching:
             return Condition(score)
         return Condition(f"CASE WHEN {self.test.sql} THEN {score} ELSE {NOT_FULFILLED} END", self.test.params)
 
-    def _within(self, place: Place) -> Condition:
+    def _within(self, place: WithinPlace) -> Condition:
         """Return SQL that skips matches outside of the place. The `+` keeps SQLite from looking up each number."""
         ids = " UNION ALL ".join(f"SELECT id AS of FROM {place.keys} WHERE k >= ? AND k < ?" for _ in place.ranges)
         bounds = tuple([bound for range in place.ranges for bound in (range.low, range.high)])
