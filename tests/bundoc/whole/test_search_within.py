@@ -97,6 +97,16 @@ async def test_a_rule_narrows_the_search_of_its_users_without_a_filter(tenants: 
     assert found["count"] == 2
 
 
+@pytest.mark.parametrize("many", [1, 99, 100, 199])
+async def test_a_search_within_a_list_of_values_may_have_as_many_as_a_filter(tenants: BundocService, many: int) -> None:
+    await tenants.put_collection(SERVER, "items", CollectionSpec((TEXT, BY_HOUSEHOLD)))
+    households = ["B", *(f"none{number}" for number in range(many))]
+
+    found = await ask(tenants, {"$search": "milk", "household": {"$in": households}})
+
+    assert [one["_id"] for one in found["items"]] == ["b2", "b1"]
+
+
 @pytest.mark.explore
 @pytest.mark.parametrize("seed", seeds(2))
 @pytest.mark.parametrize("numbers", [text_matching.MAX_NUMBERS, 3])

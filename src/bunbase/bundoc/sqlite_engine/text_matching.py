@@ -37,6 +37,7 @@ from bunbase.contracts.bundoc.problems import QueryNeedsIndex
 NOT_FULFILLED: Final = -1  # the document does not match the filter
 OUTSIDE: Final = -2  # the document does not have the values of the place, and is no candidate
 
+MAX_RANGES: Final = 100  # of keys; SQLite joins at most 500 SELECTs
 MAX_NUMBERS: Final = 100_000  # of documents in memory, 1 MB; with more, each match is read and tested
 
 
@@ -153,6 +154,8 @@ class TextMatching:
 
     def _within(self, place: WithinPlace) -> Condition:
         """Return SQL that skips matches outside of the place. The `+` keeps SQLite from looking up each number."""
+        if len(place.ranges) > MAX_RANGES:
+            return Condition("")  # each match is read and tested
         ids = " UNION ALL ".join(f"SELECT id AS of FROM {place.keys} WHERE k >= ? AND k < ?" for _ in place.ranges)
         bounds = tuple([bound for range in place.ranges for bound in (range.low, range.high)])
         few = f"SELECT count(*) FROM (SELECT 1 FROM ({ids}) LIMIT ?)"
