@@ -22,6 +22,7 @@ from bunbase.contracts.bunauth.administration import ManagedAccount, ManagedAcco
 from bunbase.contracts.bunauth.devices import DeviceLogin
 from bunbase.contracts.bunauth.openid import ClientKind, NewOAuthClient, OAuthClient, OAuthClients
 from bunbase.contracts.bunauth.tokens import PersonalToken, PersonalTokens, UsedToken
+from bunbase.contracts.bundoc.collections import Rules
 from bunbase.contracts.bundoc.documents import KeyState
 from bunbase.contracts.caller import CallerKind, Role
 from bunbase.contracts.platform import (
@@ -286,8 +287,13 @@ async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[byt
 async def list_collections(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
     api.signed_in(request)
     assert request.headers["x-bunbase-project"]
-    shown = [{"name": name, "created_at": "2026-11-29T00:00:00.000Z", **one} for name, one in api.schemas.items()]
-    return {"items": shown, "next": None}
+    names = sorted(api.schemas.keys() | api.rules.keys())
+    return {"items": [shown_collection(api, name) for name in names], "next": None}
+
+
+def shown_collection(api: FakeApi, name: str) -> dict[str, Any]:
+    rules = {"rules": api.rules[name]} if name in api.rules else {}
+    return {"name": name, "created_at": "2026-11-29T00:00:00.000Z", **api.schemas.get(name, {}), **rules}
 
 
 @put("/v1/collections/{name:str}", status_code=200)
@@ -298,7 +304,8 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
         api.rules[name] = spec["rules"]
     if "schema" in spec:
         api.schemas[name] = spec
-    return {"name": name}
+    rules = RuleSet(msgspec.convert(api.rules.get(name) or {}, Rules))
+    return {**shown_collection(api, name), "warnings": warnings_for([(name, rules)], (), read_seconds=5.0)}
 
 
 @post("/v1/auth/custom-token", status_code=200)

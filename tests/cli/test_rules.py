@@ -123,7 +123,7 @@ def test_rules_test_fails_below_the_minimum_coverage(in_project: FakeApi, bunbas
 def test_rules_test_and_push_warn_about_list_rules_without_an_index(
     in_project: FakeApi, bunbase: Bunbase, files: Path
 ) -> None:
-    tested, pushed, listed = bunbase("rules", "test"), bunbase("rules", "push"), bunbase("rules", "push", "--json")
+    tested, listed, pushed = bunbase("rules", "test"), bunbase("rules", "test", "--json"), bunbase("rules", "push")
 
     for said in (tested, pushed):
         assert "Add an index on [owner] to the collection." in said.err
