@@ -8,6 +8,7 @@ from typing import Final
 from bunbase.bundoc.engine import Engine
 from bunbase.bundoc.permissions.list_warnings import list_warning
 from bunbase.bundoc.rules.ruleset import RuleSet
+from bunbase.pkg.errors import Problem
 from bunbase.pkg.logger import logger
 
 log = logger("bundoc")
@@ -31,7 +32,10 @@ class FirstQueries:
         if len(self.known) >= MAX_KNOWN:
             self.known.clear()
         self.known.add((project, collection, rule.source))
-        stored = await self.engine.collections(project)
+        try:
+            stored = await self.engine.collections(project)
+        except Problem:
+            return  # the query itself may still succeed
         indexes = next((one.indexes for one in stored if one.name == collection), ())
         # a thread, because a rule may take many steps even without a document
         found = await asyncio.to_thread(list_warning, collection, rules, indexes, self.read_seconds)
