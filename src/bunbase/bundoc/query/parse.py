@@ -140,14 +140,15 @@ class Reader:
                 path = parse_path(name, at)
                 if not _has_operators(value):
                     return self._equal(path, value, at, level)
-                return self._field(path, value, at, level)
+                return self.field(path, value, at, level)
 
     def _several(self, value: Any, at: str, level: int) -> tuple[Filter, ...]:
         if not isinstance(value, list) or not value:
             refuse(at, "This must be a list of at least one filter.")
         return tuple(self.document(part, f"{at}/{number}", level + 1) for number, part in enumerate(value))
 
-    def _field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
+    def field(self, path: Path, operators: dict[str, Any], at: str, level: int) -> Filter:
+        """Parse the operators of a field."""
         self._deeper(at, level)
         self._node(at)
         operators = _joined_options(operators, at)
@@ -233,12 +234,12 @@ class Reader:
     def _not(self, path: Path, value: Any, at: str, level: int) -> Filter:
         if not _has_operators(value):
             refuse(at, '$not takes operators, such as {"$gt":5}.')
-        return Not(self._field(path, value, at, level + 1))
+        return Not(self.field(path, value, at, level + 1))
 
     def _element(self, path: Path, value: Any, at: str, level: int) -> Filter:
         self._count(at)
-        if _has_operators(value) and not value.keys() & {"$and", "$or", "$nor"}:
-            return Element(path, self._field((), value, at, level + 1), objects=False)
+        if tests_value(value):
+            return Element(path, self.field((), value, at, level + 1), objects=False)
         return Element(path, self.document(value, at, level + 1), objects=True)
 
     def _deeper(self, at: str, level: int) -> None:
@@ -291,6 +292,11 @@ def _all_of(parts: list[Filter]) -> Filter:
 
 def _has_operators(value: Any) -> bool:
     return isinstance(value, dict) and any(name.startswith("$") for name in value)
+
+
+def tests_value(where: Any) -> bool:
+    """True if a filter on an element has operators for the element itself, and not for its fields."""
+    return _has_operators(where) and not where.keys() & {"$and", "$or", "$nor"}
 
 
 def _escaped(name: str) -> str:
