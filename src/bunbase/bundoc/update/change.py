@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -16,8 +16,6 @@ OPERATORS: Final = (
 )  # fmt: skip
 REMOVING: Final = frozenset({"$unset", "$pop", "$pull", "$pullAll", "$rename"})  # a missing path is nothing to remove
 POSITION: Final = re.compile(r"\$\[([a-z][A-Za-z0-9]{0,63})?\]")  # all elements, or those that an array filter finds
-LEAST: Final = -(1 << 63)
-MOST: Final = (1 << 63) - 1
 
 Path = tuple[str, ...]
 
@@ -85,15 +83,6 @@ class Change(msgspec.Struct, frozen=True):
 
 def is_position(part: str) -> bool:
     return POSITION.fullmatch(part) is not None
-
-
-def whole(value: Any) -> int | None:
-    """Return a number without a fraction as an integer; None for anything else, and beyond 64 bits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not value.is_integer():
-        return None
-    return int(value) if LEAST <= value <= MOST else None
 
 
 def invalid(at: Path, message: str) -> InvalidUpdate:

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import read_all, write
-from bunbase.bundoc.update.change import LEAST, MOST, whole
+from bunbase.bundoc.query.filters import MAX_INTEGER, MIN_INTEGER, whole
 
 INTEGER: Final = re.compile(rb"-?[0-9]+")
 BITWISE: Final = {"and": operator.and_, "or": operator.or_, "xor": operator.xor}
@@ -77,7 +77,7 @@ def _written(number: Number) -> msgspec.Raw:
 
 
 def _checked(number: Number) -> Number:
-    if isinstance(number, int) and not LEAST <= number <= MOST:
+    if isinstance(number, int) and not MIN_INTEGER <= number <= MAX_INTEGER:
         raise OutOfRange
     if not math.isfinite(number):
         raise OutOfRange

@@ -7,9 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import Fields, read_all, read_fields, read_items
+from bunbase.bundoc.query.filters import whole
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import parse_path
-from bunbase.bundoc.update.change import Additions, Bits, Operand, Path, Unwanted, invalid, whole
+from bunbase.bundoc.update.change import Additions, Bits, Operand, Path, Unwanted, invalid
 from bunbase.bundoc.update.conditions import condition
 from bunbase.bundoc.update.numbers import is_number
 from bunbase.contracts.bundoc.problems import InvalidQuery
