@@ -201,7 +201,7 @@ def _found(node: Any, name: str, change: Change) -> Node | None:
 
 
 def _is_in_objects(root: dict[str, Node], path: tuple[str, ...]) -> bool:
-    """False if the path leads through an array. What is missing, or no object, is not an array."""
+    """False if the path leads through an array. A missing value is not an array."""
     node: Any = root
     for name in path[:-1]:
         node = _opened(node.get(name)) if isinstance(node, dict) else None
