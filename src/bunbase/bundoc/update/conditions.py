@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.documents import read_all
+from bunbase.bundoc.query.filters import Filter
 from bunbase.bundoc.query.order import key
 from bunbase.bundoc.query.parse import Reader, tests_value
 from bunbase.bundoc.query.predicate import matches
@@ -19,22 +20,23 @@ MAX_FILTERS: Final = 20
 ELEMENT: Final = "element"
 
 
-def condition(sent: msgspec.Raw, at: Path) -> ElementTest:
+def condition(sent: msgspec.Raw, at: Path, reader: Reader) -> ElementTest:
     """Return the condition of `$pull`.
 
-    An object is a filter, of operators or of fields. Any other value must be equal. Raises: InvalidUpdate.
+    An object is a filter, of operators or of fields. Any other value must be equal. `reader`: counts the terms and
+    patterns of all conditions of the update. Raises: InvalidUpdate.
     """
     value = read_all(sent)
     if not isinstance(value, dict):
         return ElementTest(equal=key(value))
-    reader = Reader()
+    before = _size(reader)
     name = ELEMENT if tests_value(value) else ""
     with _as_update():
         where = reader.field((ELEMENT,), value, pointer(at), 1) if name else reader.document(value, pointer(at), 1)
-    return ElementTest(where, name=name, parts=reader.terms + reader.nodes, program=reader.program)
+    return _test(where, name, reader, before)
 
 
-def array_filters(sent: msgspec.Raw) -> Filters:
+def array_filters(sent: msgspec.Raw, reader: Reader) -> Filters:
     """Return the filters of `arrayFilters` by the name that their paths begin with. Raises: InvalidUpdate."""
     listed = read_all(sent)
     if not isinstance(listed, list) or len(listed) > MAX_FILTERS:
@@ -42,7 +44,7 @@ def array_filters(sent: msgspec.Raw) -> Filters:
     found: Filters = {}
     for number, one in enumerate(listed):
         at = ("arrayFilters", str(number))
-        filter = _array_filter(one, at)
+        filter = _array_filter(one, at, reader)
         if filter.name in found:
             raise invalid(at, f"There are two filters for {filter.name}; join them with $and.")
         found[filter.name] = filter
@@ -58,15 +60,25 @@ def passes(condition: ElementTest, element: Any) -> bool:
     return isinstance(element, dict) and matches(condition.where, element)
 
 
-def _array_filter(sent: Any, at: Path) -> ElementTest:
-    reader = Reader()
+def _array_filter(sent: Any, at: Path, reader: Reader) -> ElementTest:
+    before = _size(reader)
     with _as_update():
         where = reader.document(sent, pointer(at), 1)
     names = {path.partition(".")[0] for path in _fields(sent)}
     if len(names) != 1 or not POSITION.fullmatch(f"$[{(name := min(names))}]"):
         why = "All paths of an array filter begin with the same name: a small letter, then letters and digits"
         raise invalid(at, f'{why}, such as {{"x.done":true}} for $[x].')
-    return ElementTest(where, name=name, parts=reader.terms + reader.nodes, program=reader.program)
+    return _test(where, name, reader, before)
+
+
+def _size(reader: Reader) -> tuple[int, int]:
+    """Return the number of parts, and of instructions of patterns, that the reader has read."""
+    return reader.terms + reader.nodes, reader.program
+
+
+def _test(where: Filter, name: str, reader: Reader, before: tuple[int, int]) -> ElementTest:
+    parts, program = _size(reader)
+    return ElementTest(where, name=name, parts=parts - before[0], program=program - before[1])
 
 
 def _fields(where: dict[str, Any]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import msgspec
 from bunbase.bundoc.documents import Fields, read_all, read_fields, read_items
 from bunbase.bundoc.query.filters import whole
 from bunbase.bundoc.query.order import key
-from bunbase.bundoc.query.parse import parse_path
+from bunbase.bundoc.query.parse import Reader, parse_path
 from bunbase.bundoc.update.change import Additions, Bits, Operand, Path, Unwanted, invalid
 from bunbase.bundoc.update.conditions import condition
 from bunbase.bundoc.update.numbers import is_number
@@ -20,7 +20,7 @@ BITWISE: Final = ("and", "or", "xor")
 MAX_SORT_FIELDS: Final = 8
 
 
-def operand(operator: str, value: msgspec.Raw, at: Path) -> Operand:
+def operand(operator: str, value: msgspec.Raw, at: Path, reader: Reader) -> Operand:
     """Return the operand of an operator other than `$rename`; None if the operator needs only the value itself."""
     match operator:
         case "$inc" | "$mul" if not is_number(value):
@@ -36,7 +36,7 @@ def operand(operator: str, value: msgspec.Raw, at: Path) -> Operand:
         case "$pop":
             return _end(value, at)
         case "$pull":
-            return condition(value, at)
+            return condition(value, at, reader)
         case "$pullAll":
             if bytes(value)[:1] != b"[":
                 raise invalid(at, "$pullAll takes the array of values to remove.")

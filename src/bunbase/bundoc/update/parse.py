@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from bunbase.bundoc.documents import MAX_LEVELS, Fields, read_fields
+from bunbase.bundoc.query.parse import Reader
 from bunbase.bundoc.update.change import OPERATORS, POSITION, Change, Filters, Path, invalid, is_position
 from bunbase.bundoc.update.conditions import array_filters
 from bunbase.bundoc.update.operands import operand, target_of
@@ -22,7 +23,8 @@ def has_operators(fields: Fields) -> bool:
 
 def parse_update(fields: Fields) -> tuple[Change, ...]:
     """Parse the operators of an update, and the `arrayFilters` beside them. Raises: InvalidUpdate."""
-    filters = array_filters(fields[ARRAY_FILTERS]) if ARRAY_FILTERS in fields else {}
+    reader = Reader()
+    filters = array_filters(fields[ARRAY_FILTERS], reader) if ARRAY_FILTERS in fields else {}
     changes: list[Change] = []
     for operator, operands in fields.items():
         if operator == ARRAY_FILTERS:
@@ -30,7 +32,7 @@ def parse_update(fields: Fields) -> tuple[Change, ...]:
         _check_operator(operator)
         if bytes(operands)[:1] != b"{":
             raise invalid((operator,), f"{operator} takes an object of paths and values.")
-        changes += [_change(operator, path, value, filters) for path, value in read_fields(operands).items()]
+        changes += [_change(operator, path, value, filters, reader) for path, value in read_fields(operands).items()]
     if len(changes) > MAX_CHANGES:
         raise invalid((), f"An update changes at most {MAX_CHANGES} paths; split it into several updates.")
     _check_use(filters, changes)
@@ -69,7 +71,7 @@ def _check_operator(name: str) -> None:
         raise invalid((name,), f"{name} is not an update operator; the operators are {', '.join(OPERATORS)}.")
 
 
-def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters) -> Change:
+def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters, reader: Reader) -> Change:
     at = (operator, dotted)
     path = _path(dotted, at)
     if operator == "$rename":
@@ -79,7 +81,7 @@ def _change(operator: str, dotted: str, value: msgspec.Raw, filters: Filters) ->
         if any(map(is_position, target)):
             raise invalid(at, "$rename cannot lead through arrays.")
         return Change(operator, path, value, target)
-    return Change(operator, path, value, operand(operator, value, at), _used(path, filters, at))
+    return Change(operator, path, value, operand(operator, value, at, reader), _used(path, filters, at))
 
 
 def _used(path: Path, filters: Filters, at: Path) -> Filters:
