@@ -24,6 +24,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with dev_instance() as instance:
+        # the sign-in providers of these tests are on this machine
+        instance.commands["dev"][1]["BUNBASE_TENANT_AUTH__PROVIDER_HOSTS"] = '["localhost"]'
         yield prepared(instance.start())
 
 

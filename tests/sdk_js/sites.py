@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import msgspec
 
 from tests.e2e.instance import Instance
@@ -45,19 +46,31 @@ exports.default = async (request, ctx) => {
 
 
 class Site(msgspec.Struct, frozen=True):
-    """A project of the running server. `other_key`: the key of another project."""
+    """A project of the running server. `other_key`: the key of another project. `developer`: the owner's token."""
 
     url: str
     key: str
     secret: str
     project: str
     other_key: str
+    developer: str
 
     @property
     def environment(self) -> dict[str, str]:
         mails = f"{self.url}/api/dev/mail?project={self.project}"
         known = {"url": self.url, "key": self.key, "otherKey": self.other_key, "mails": mails}
         return known | {"project": self.project, "secret": self.secret}
+
+    def change_settings(self, **patch: Any) -> None:
+        """Apply a merge patch to the project's settings for its users."""
+        headers = {"Authorization": f"Bearer {self.developer}"}
+        httpx.patch(f"{self.url}/api/projects/{self.project}/auth", json=patch, headers=headers).raise_for_status()
+
+    def mails(self, to: str) -> list[str]:
+        """Return the texts of all mails, and text messages, to an address, newest first."""
+        asked = {"project": self.project, "to": to}
+        items = httpx.get(f"{self.url}/api/dev/mail", params=asked).raise_for_status().json()["items"]
+        return [item["text"] for item in items]
 
 
 def prepared(instance: Instance) -> Site:
@@ -81,7 +94,7 @@ def prepared(instance: Instance) -> Site:
             "PUT", f"/v1/collections/{collection}", json={"rules": RULES}, headers={"X-Bunbase-Project": project["id"]}
         )
     send("PUT", f"{at}/functions/echo", files={"bundle": ("echo.js", ECHO), "config": (None, '{"access":"key"}')})
-    return Site(instance.url, keys["publishable"], keys["secret"], project["id"], other_key)
+    return Site(instance.url, keys["publishable"], keys["secret"], project["id"], other_key, token)
 
 
 def bundles(folder: Path, minify: bool = False) -> Path:

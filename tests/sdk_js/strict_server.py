@@ -22,7 +22,7 @@ class State(msgspec.Struct):
     """`ttl`: the lifetime of access tokens in seconds. `refresh`: how a refresh is answered (`ok`, or a fault).
 
     `reuse`: the effect of a second use of a refresh token. `end`: it ends the session. `refuse`: it is refused.
-    `same`: as BunBase does, it returns the same pair until a token of the pair was used.
+    `same`: as BunBase does, it returns the same pair until a token of the pair was used. `user`: the one who signs in.
     """
 
     ttl: int = 900
@@ -30,6 +30,7 @@ class State(msgspec.Struct):
     refresh: str = "ok"
     logout: str = "ok"
     delay_ms: int = 0
+    user: str = "eve"
     refreshes: int = 0
     reuses: int = 0
     anonymous: int = 0
@@ -62,7 +63,8 @@ class StrictServer(ThreadingHTTPServer):
     def pair(self) -> dict[str, Any]:
         number = next(self.numbers)
         self.access, self.refresh = {f"access{number}"}, {f"refresh{number}"}
-        user = {"id": "usr_1", "email": "eve@example.com", "anonymous": False, "claims": {}, "data": {}}
+        name = self.state.user
+        user = {"id": f"usr_{name}", "email": f"{name}@example.com", "anonymous": False, "claims": {}, "data": {}}
         tokens = {"access_token": f"access{number}", "refresh_token": f"refresh{number}", "expires_in": self.state.ttl}
         return {"user": user, **tokens}
 

@@ -120,21 +120,19 @@ class BundocService:
             claimed, stored_body = await _parsed(body, documents.new_document)
             return await self._written(caller, collection, Create(claimed or new_id(), stored_body), once)
 
-    async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> None:
-        """Create a document whose body is already in the stored form."""
+    async def create_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes) -> str:
+        """Create a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("create"):
             bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
-            await self._written(caller, collection, Create(id, stored_body))
+            return _seq(await self._written(caller, collection, Create(id, stored_body)))
 
-    async def put_stored(
-        self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition
-    ) -> None:
-        """Put a document whose body is already in the stored form."""
+    async def put_stored(self, caller: Caller, collection: str, id: str, stored_body: bytes, when: Precondition) -> str:
+        """Put a document whose body is already in the stored form. Return the `seq` of the write."""
         with counted("put"):
             bound_by_rules(caller, Act.DOCUMENT_WRITE, collection)
             await self._check_created(caller, collection)
-            await self._written(caller, collection, Put(id, stored_body, when))
+            return _seq(await self._written(caller, collection, Put(id, stored_body, when)))
 
     async def put(
         self, caller: Caller, collection: str, id: str, body: bytes, when: Precondition, idempotency_key: str = ""
@@ -521,6 +519,11 @@ async def _attempt(
     """Return the attempt of a write that has an idempotency key."""
     condition = f"{when.rev},{when.absent}"
     return await attempt(("documents", *scope_of(caller)), key, verb, collection, id, condition, body)
+
+
+def _seq(document: Document) -> str:
+    assert document.written is not None  # only documents that were read have none
+    return document.written.seq
 
 
 def _receipt(done: Committed) -> Written:

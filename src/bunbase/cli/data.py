@@ -66,7 +66,10 @@ def export_data(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Export documents to a file, ordered by id. The file - is standard output."""
+    """Export documents to a file, ordered by id. The file - is standard output.
+
+    Example: bunbase data export shop.ndjson.gz
+    """
     out = Output(flags.json)
     if file == STDOUT:
         _to_stdout(collection, resume, flags)
@@ -124,7 +127,10 @@ def import_data(
     ] = 1,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Import the documents of a file into the project. The exit code is 1 if a line could not be imported."""
+    """Import the documents of a file into the project. The exit code is 1 if a line could not be imported.
+
+    Example: bunbase data import posts.ndjson --collection posts
+    """
     out = Output(flags.json)
     if from_line < 1:
         raise Usage("--from-line must be 1 or more: the first line is 1.")
@@ -188,7 +194,7 @@ def _resolved(done: Imported, file: Path, send: Callable[[bytes], Imported]) -> 
     while done.unresolved:
         waiting = set(done.unresolved)
         kept = tuple(error for error in done.errors if error.line not in waiting)
-        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept)
+        done = Imported(done.imported, done.skipped, done.failed - len(waiting), done.last_line, kept, seq=done.seq)
         numbers, lines, size = list[int](), list[bytes](), 0
         for number, line in _numbered(file):
             if number in waiting:
@@ -217,6 +223,7 @@ def _sum(done: Imported, more: Imported, numbers: Sequence[int]) -> Imported:
         max(done.last_line, in_file(more.last_line)) if more.last_line else done.last_line,
         (*done.errors, *errors)[:MAX_ERRORS],
         (*done.unresolved, *map(in_file, more.unresolved)),
+        more.seq or done.seq,
     )
 
 

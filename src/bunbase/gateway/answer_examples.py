@@ -307,7 +307,15 @@ ANSWERS: Final[dict[str, Any]] = {
     },
     "BackupScheduleState": {"every_hours": 24, "kept": 7, "own": True},
     "ImportedUsers": {"imported": 2, "updated": 0, "skipped": 0, "failed": 0, "last_line": 2, "errors": []},
-    "Imported": {"imported": 2, "skipped": 0, "failed": 0, "last_line": 2, "errors": [], "unresolved": []},
+    "Imported": {
+        "imported": 2,
+        "skipped": 0,
+        "failed": 0,
+        "last_line": 2,
+        "errors": [],
+        "unresolved": [],
+        "seq": "9f2c41d0a3be.4711",
+    },
     # functions
     "Version": {
         "name": "resize",

@@ -26,6 +26,7 @@ from bunbase.pkg.openapi import DescribedBody
 
 NOT_FOUND_PATH: Final = "/{path:str}"
 DOCUMENTS: Final = ("/v1/data", "/v1/commit")
+IMPORTS: Final = ("/v1/import", "/api/projects/{project}/import")
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEM: Final = {
     "type": "object",
@@ -178,11 +179,12 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
 def _add_headers(operation: dict[str, Any], path: str) -> None:
     """Describe the headers of the answers to writes, in place."""
     taken = {parameter["name"] for parameter in operation.get("parameters", ())}
-    if "Idempotency-Key" not in taken:
-        return
-    added = {"Idempotency-Replayed": REPLAYED_HEADER}
-    if path.startswith(DOCUMENTS):
+    keyed = "Idempotency-Key" in taken
+    added = {"Idempotency-Replayed": REPLAYED_HEADER} if keyed else {}
+    if (keyed and path.startswith(DOCUMENTS)) or path in IMPORTS:
         added["X-Bunbase-Seq"] = SEQ_HEADER
+    if not added:
+        return
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
             answer["headers"] = answer.get("headers", {}) | added

@@ -154,6 +154,8 @@ async def test_documents_are_exported_and_imported_over_http(http: httpx.AsyncCl
     exported = await http.get("/v1/export?collection=posts&after=d009")
     whole = await http.get("/api/projects/prj_a/export")
     inside = await http.post("/v1/import?collection=copies", content=exported.content)
+    state = inside.headers["x-bunbase-seq"]
+    read = await http.get("/v1/data/copies/d299", headers={"x-bunbase-at-least": state})
     again = await http.post("/api/projects/prj_a/import?collection=copies&mode=skip", content=exported.content)
     other = await http.post("/api/projects/prj_b/import", content=whole.content)
 
@@ -166,7 +168,10 @@ async def test_documents_are_exported_and_imported_over_http(http: httpx.AsyncCl
         "last_line": 290,
         "errors": [],
         "unresolved": [],
+        "seq": state,
     }
+    assert (read.status_code, state.partition(".")[2]) == (200, "590")
+    assert "x-bunbase-seq" not in again.headers, "it wrote nothing"
     assert again.json()["skipped"] == 290
     assert other.json()["imported"] == 300
 
@@ -188,4 +193,4 @@ async def test_a_failed_import_names_the_last_imported_line(
     refused = await http.post("/api/projects/prj_b/import?collection=posts&from_line=5", content=b"{}\n" * 9)
 
     assert problem(refused) == (410, "key_destroyed")
-    assert refused.json()["last_line"] == 4
+    assert (refused.json()["last_line"], refused.json()["seq"]) == (4, "")

@@ -37,7 +37,7 @@ async def test_exported_documents_are_imported_unchanged(bundoc: Bundoc) -> None
 
     done = await imported(bundoc, exported, None, caller=OTHER_SERVER)
 
-    assert done == Imported(imported=451, last_line=451)
+    assert counts(done) == Imported(imported=451, last_line=451)
     assert [own(line) for line in (await bodies(bundoc, OTHER_SERVER)).splitlines()] == [
         own(line) for line in exported.splitlines()
     ]
@@ -155,7 +155,7 @@ async def test_an_export_is_imported_where_the_same_schemas_refer_to_each_other(
 
     done = await imported(bundoc, exported, None, caller=OTHER_SERVER)
 
-    assert done == Imported(imported=11, last_line=11)
+    assert counts(done) == Imported(imported=11, last_line=11)
     assert (await exported_ids(bundoc, None, "lists/l1"))[0] == "items/i1"
 
 
@@ -165,7 +165,7 @@ async def test_lines_that_refer_to_later_lines_are_imported_at_the_end(bundoc: B
 
     done = await imported(bundoc, later + b'{"collection":"lists","document":{"_id":"l1"}}\n', None)
 
-    assert done == Imported(imported=701, last_line=701)
+    assert counts(done) == Imported(imported=701, last_line=701)
 
 
 async def test_a_line_whose_reference_leads_nowhere_is_listed_as_unresolved(bundoc: Bundoc) -> None:
@@ -270,6 +270,11 @@ async def imported(
     for start in range(0, len(lines), 65_536):
         await importing.feed(lines[start : start + 65_536])
     return await importing.end()
+
+
+def counts(done: Imported) -> Imported:
+    """Return a result without its state of the project."""
+    return msgspec.structs.replace(done, seq="")
 
 
 async def exported_ids(bundoc: Bundoc, collection: str | None, after: str) -> list[str]:

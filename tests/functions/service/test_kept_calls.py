@@ -15,6 +15,7 @@ from bunbase.contracts.functions.invocations import Chunk, Head, Invocation
 from bunbase.contracts.functions.problems import FunctionError, FunctionNotFound, FunctionOverloaded
 from bunbase.contracts.functions.triggers import NewJob
 from bunbase.contracts.idempotency import IdempotencyBusy, IdempotencyMismatch, IdempotencyTooLarge
+from bunbase.contracts.scopes import InsufficientScope
 from bunbase.functions.service import FunctionsService
 from bunbase.functions.service import kept_calls as module
 from bunbase.functions.service.kept_calls import KeptCalls, Parts
@@ -108,6 +109,37 @@ async def test_a_key_belongs_to_one_request_of_one_caller(kept: KeptCalls) -> No
     await ask(kept, function.run, caller=visitor)
     await ask(kept, function.run, caller=Caller(CallerKind.ANONYMOUS, project="prj_two"))
     assert function.runs == 3
+
+
+async def test_an_answer_on_the_projects_own_host_is_not_replayed_on_the_host_that_projects_share(
+    shared_functions: FunctionsService,
+) -> None:
+    page = (
+        "new Response('<script>1</script>', { headers: { 'Set-Cookie': 'a=1; Path=/', 'Content-Type': 'text/html' } })"
+    )
+    await deploy(shared_functions, "page", f"() => {page}")
+    own = msgspec.structs.replace(POST, own_host=True)
+
+    on_own, on_shared, again = [await call(shared_functions, "page", one) for one in (own, POST, POST)]
+
+    assert "content-security-policy" not in dict(on_own.head.headers)
+    for answer in (on_shared, again):
+        headers = dict(answer.head.headers)
+        assert headers["content-security-policy"].startswith("sandbox")
+        assert "Path=/v1/functions/page" in headers["set-cookie"]
+    assert dict(again.head.headers)["idempotency-replayed"] == "true"
+
+
+async def test_a_key_that_may_not_enqueue_any_more_gets_no_job_of_an_earlier_attempt(
+    shared_functions: FunctionsService,
+) -> None:
+    await deploy(shared_functions, "later", "() => 1")
+    new = NewJob("later", {"secret": 1}, delay_seconds=3600)
+    await shared_functions.enqueue_once(SERVER, new, "scoped")
+    limited = msgspec.structs.replace(SERVER, scopes=("data:read",))
+
+    with pytest.raises(InsufficientScope):
+        await shared_functions.enqueue_once(limited, new, "scoped")
 
 
 async def test_a_second_request_is_refused_while_the_first_one_runs_and_answered_after_it(kept: KeptCalls) -> None:

@@ -198,7 +198,7 @@ export async function add(claim, { load, strict }) {
     await until(() => whys.length === 2, "other_tab");
 
     const { refreshes, reuses } = await control();
-    equal([refreshes, reuses, whys, client.auth.user?.id], [1, 0, ["initial", "other_tab"], "usr_1"]);
+    equal([refreshes, reuses, whys, client.auth.user?.id], [1, 0, ["initial", "other_tab"], "usr_eve"]);
   });
 
   claim("a sign-out while a renewal is under way stays a sign-out", async () => {

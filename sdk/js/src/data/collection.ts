@@ -1,8 +1,8 @@
 /** The documents of one collection. */
 
 import type { Call, WriteCall } from "../call.js";
-import { invalidValue, Problem } from "../problem.js";
-import { path, search, type Wanted } from "../transport.js";
+import { Problem } from "../problem.js";
+import { type Credentials, path, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -39,7 +39,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
-    const where = this.#path(id) + search({ expand: expand?.join(",") });
+    const where = this.#path(id) + (expand ? `?expand=${encodeURIComponent(expand.join())}` : "");
     return this.#requests.read({ method: "GET", path: where }, call);
   }
 
@@ -66,7 +66,7 @@ export class Collection<C extends CollectionTypes> {
    * const { items, next } = await client.data.collection("posts").query({ where: { likes: { $gt: 10 } }, sort: ["-likes"] });
    * ```
    */
-  query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
+  async query<const S extends string = never>(query: Query<C, S> = {}, call?: Call): Promise<Page<Found<C, S>>> {
     return this.#requests.read({ method: "POST", path: `${this.#path()}/query`, body: query }, call);
   }
 
@@ -142,7 +142,7 @@ export class Collection<C extends CollectionTypes> {
    * const post = await client.data.collection("posts").create({ title: "Hello" });
    * ```
    */
-  create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
+  async create(document: Insert<C>, call?: WriteCall): Promise<Doc<C>> {
     return this.#requests.write({ method: "POST", path: this.#path(), body: document }, call);
   }
 
@@ -199,10 +199,13 @@ export class Collection<C extends CollectionTypes> {
     await this.#requests.write(this.#conditional("DELETE", id, undefined, options), options);
   }
 
+  /** The tokens of the user who reads and writes. @internal */
+  get credentials(): Credentials | undefined {
+    return this.#requests.transport.credentials;
+  }
+
   #path(id?: string): string {
-    if (id === undefined) return `/v1/data${path(this.name)}`;
-    if (typeof id !== "string" || !id) throw invalidValue("id", "The id of a document is a text that is not empty.");
-    return `/v1/data${path(this.name, id)}`;
+    return `/v1/data${id === undefined ? path(this.name) : path(this.name, id)}`;
   }
 
   #conditional(method: string, id: string, body: unknown, { ifRev, ifAbsent }: WriteOptions = {}): Wanted {

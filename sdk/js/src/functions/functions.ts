@@ -2,7 +2,7 @@
 
 import type { Call, Json, WriteCall } from "../call.js";
 import { invalidValue } from "../problem.js";
-import { isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
+import { answerOf, isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
 import { readJson } from "../json.js";
 
 export interface InvokeOptions extends WriteCall {
@@ -31,12 +31,13 @@ export class Functions {
    * const { total } = await client.functions.invoke<{ total: number }>("checkout", { basket: "b1" });
    * ```
    */
-  invoke<R = unknown>(name: string, body?: Json, { method = "POST", path: below, ...call }: InvokeOptions = {}): Promise<R> {
+  async invoke<R = unknown>(name: string, body?: Json, { method = "POST", path: below, ...call }: InvokeOptions = {}): Promise<R> {
     const { idempotencyKey = call.retries ? randomText() : undefined } = call;
     const headers: Record<string, string> = idempotencyKey ? { "Idempotency-Key": idempotencyKey } : {};
     const wanted: Wanted = { method, path: address(name, below), body, headers, repeatable: Boolean(call.retries) };
     return this.#transport.sent(wanted, call, async (response, text) => {
       const answer = await text();
+      if (!response.ok) throw answerOf(response, answer);
       return (answer && isJson(response) ? readJson(answer) : answer || undefined) as R;
     });
   }
@@ -50,11 +51,11 @@ export class Functions {
    * ```
    */
   async fetch(name: string, { path: below, timeoutMs, retries: _, ...init }: FetchOptions = {}): Promise<Response> {
-    const { method = "GET", body, signal, headers, ...rest } = init;
-    for (const name of Object.keys(rest))
-      if (name !== "duplex") throw invalidValue(name, "This option is not sent. Use method, headers, body, path, signal and timeoutMs.");
+    const { method = "GET", body, signal, headers, duplex: __, ...rest } = init as FetchOptions & { duplex?: string };
+    const [unknown] = Object.keys(rest);
+    if (unknown) throw invalidValue(unknown, "This option of fetch is not sent.");
     const wanted: Wanted = { method, path: address(name, below), raw: body, headers: Object.fromEntries(new Headers(headers)) };
-    return this.#transport.raw(wanted, { signal: signal ?? undefined, timeoutMs });
+    return this.#transport.sent(wanted, { signal: signal ?? undefined, timeoutMs }, async (response) => response);
   }
 }
 
@@ -63,5 +64,10 @@ export interface FetchOptions extends Omit<Call, "signal" | "headers">, RequestI
 }
 
 function address(name: string, below = ""): string {
-  return `/v1/functions${path(name)}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
+  const own = `/v1/functions${path(name)}`;
+  const whole = `${own}${/^[/?]/.test(below) || !below ? below : `/${below}`}`;
+  // dots in a path that somebody else has chosen must not lead to another function, or out of functions
+  const { pathname } = new URL(whole, "http://x");
+  if (pathname !== own && !pathname.startsWith(`${own}/`)) throw invalidValue("path", "It leads out of the function.");
+  return whole;
 }

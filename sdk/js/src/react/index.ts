@@ -32,8 +32,8 @@ export interface QueryState<T> {
 }
 
 /**
- * Asks for one page of documents, and again whenever the query changes. The query may be written in place: it is
- * compared by its contents. Pass null as long as there is nothing to ask.
+ * Asks for one page of documents, and again whenever the query or the signed-in user changes. The query may be written in
+ * place: it is compared by its contents. Pass null as long as there is nothing to ask. No user sees a page of another.
  *
  * ```tsx
  * const { page, problem, loading } = useQuery(client.data.collection("posts"), { where: { draft: false }, limit: 10 });
@@ -44,16 +44,19 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
   query: Query<C, S> | null,
 ): QueryState<Found<C, S>> {
   const text = query && writeJson(query);
+  const { credentials } = collection;
+  const subscribe = useCallback((changed: () => void) => credentials?.listen(changed) ?? (() => {}), [credentials]);
+  const userId = useSyncExternalStore(subscribe, () => credentials?.userId, () => undefined);
   const asked = useRef(query);
   asked.current = query;
-  const [state, setState] = useState<Omit<QueryState<Found<C, S>>, "reload">>({ page: undefined, problem: undefined, loading: query !== null });
+  const [state, setState] = useState<State<Found<C, S>>>({ userId, page: undefined, problem: undefined, loading: query !== null });
   const [times, setTimes] = useState(0);
   useEffect(() => {
     if (text === null) return;
     const ending = new AbortController();
-    setState((before) => ({ ...before, loading: true }));
+    setState((before) => ({ ...(before.userId === userId ? before : { userId, page: undefined, problem: undefined }), loading: true }));
     collection.query(asked.current ?? {}, { signal: ending.signal }).then(
-      (page) => !ending.signal.aborted && setState({ page, problem: undefined, loading: false }),
+      (page) => !ending.signal.aborted && setState({ userId, page, problem: undefined, loading: false }),
       (error: unknown) => {
         if (ending.signal.aborted) return;
         if (!Problem.is(error)) throw error;
@@ -61,7 +64,15 @@ export function useQuery<C extends CollectionTypes, const S extends string = nev
       },
     );
     return () => ending.abort();
-  }, [collection.name, text, times]);
+  }, [collection.name, text, times, userId]);
   const reload = useCallback(() => setTimes((before) => before + 1), []);
-  return useMemo(() => ({ ...state, reload }), [state, reload]);
+  return useMemo(() => {
+    const { userId: of, ...mine } = state; // the state of another user stays for one rendering, until the effect runs
+    return { ...(of === userId ? mine : { page: undefined, problem: undefined, loading: text !== null }), reload };
+  }, [state, reload, userId, text]);
+}
+
+interface State<T> extends Omit<QueryState<T>, "reload"> {
+  /** The user to whom the page belongs. */
+  userId: string | undefined;
 }

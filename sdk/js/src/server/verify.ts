@@ -2,7 +2,7 @@
 
 import type { Call, ClientOptions } from "../call.js";
 import { Problem } from "../problem.js";
-import { search, Transport } from "../transport.js";
+import { Transport } from "../transport.js";
 
 const LEEWAY_SECONDS = 60;
 const REFETCH_MS = 60_000;
@@ -78,15 +78,21 @@ export class Verifier {
   async #key(kid: string, call: Call): Promise<CryptoKey> {
     const age = Date.now() - this.#fetchedAt;
     // an unknown key is looked for once a minute at most: anybody can name one
-    if (age > (this.#keys.has(kid) ? KEEP_MS : REFETCH_MS)) await (this.#fetching ??= this.#fetch(call).finally(() => (this.#fetching = undefined)));
+    if (age > (this.#keys.has(kid) ? KEEP_MS : REFETCH_MS)) {
+      // the answer is for all who wait, so the signal of one of them does not end the request
+      const fetching = (this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)));
+      await this.#transport.within(call, (deadline) => deadline.race(fetching));
+    }
     const key = this.#keys.get(kid);
     if (!key) throw refused("The project has no such key.");
-    return key;
+    return key.catch(() => {
+      throw refused("This engine cannot check tokens of this key.");
+    });
   }
 
-  async #fetch(call: Call): Promise<void> {
-    const path = `/v1/auth/jwks.json${search({ project: this.#project })}`;
-    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, as: "nobody", repeatable: true }, call);
+  async #fetch(): Promise<void> {
+    const path = `/v1/auth/jwks.json?project=${encodeURIComponent(this.#project)}`;
+    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, token: null, repeatable: true });
     this.#fetchedAt = Date.now();
     this.#keys.clear();
     for (const key of keys) {
@@ -95,7 +101,9 @@ export class Verifier {
       this.#algorithms.set(key.kid, algorithm);
       const { kty, n, e, crv, x, y } = key;
       const jwk = JSON.parse(JSON.stringify({ kty, n, e, crv, x, y })) as JsonWebKey;
-      this.#keys.set(key.kid, crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]));
+      const imported = crypto.subtle.importKey("jwk", jwk, algorithm, false, ["verify"]);
+      imported.catch(() => {}); // a key that this engine does not know must not end the process; its tokens are refused
+      this.#keys.set(key.kid, imported);
     }
   }
 }

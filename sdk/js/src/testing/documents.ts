@@ -201,6 +201,7 @@ function compared(one: Stored, other: Stored, sort: string[]): number {
 function merged(before: unknown, patch: unknown): Record<string, unknown> {
   const target: Record<string, unknown> = isObject(before) ? { ...before } : {};
   for (const [name, value] of Object.entries(patch as object)) {
+    checkedNames([name]);
     if (value === null) delete target[name];
     else target[name] = isObject(value) ? merged(target[name], value) : value;
   }
@@ -216,6 +217,7 @@ function updated(before: Stored, update: Record<string, unknown>): Record<string
 
 function change(target: Record<string, unknown>, operator: string, path: string, value: unknown): void {
   const names = path.split(".");
+  checkedNames(names);
   const unknown = [...names, ...(isObject(value) && "$each" in value ? Object.keys(value) : [])].find((name) => name.startsWith("$") && name !== "$each");
   if (unknown) throw refused(422, "invalid_update", `The server in memory does not know ${unknown}. Test this with bunbase dev.`);
   const last = names.pop()!;
@@ -230,6 +232,11 @@ function change(target: Record<string, unknown>, operator: string, path: string,
   else if (operator === "$pull") parent[last] = list().filter((item) => !pulls(item, value));
   else if (operator === "$now") parent[last] = new Date().toISOString();
   else throw refused(422, "invalid_update", `The server in memory does not know ${operator}. Test this with bunbase dev.`);
+}
+
+/** Refuses the name by which an object could change the prototype of all objects of the test. */
+function checkedNames(names: readonly string[]): void {
+  if (names.includes("__proto__")) throw refused(422, "invalid_update", "The server in memory takes no field __proto__.");
 }
 
 /** True if `$pull` removes the element: an object is a filter, on the element or on its fields. */

@@ -81,7 +81,7 @@ export function createTestServer(functions: Record<string, TestFunction> = {}): 
       if (room === "data") return ofDocuments(documents, request, rest, body as Record<string, unknown>);
       if (room === "commit") return json(200, { seq: requests.length, results: documents.commit((body as { writes: [] }).writes) });
       if (room === "auth") return users.answer(request, rest.join("/"), body as Record<string, string>);
-      if (room === "functions") return await ofFunction(functions[rest[0]!], body, request);
+      if (room === "functions") return await ofFunction(Object.hasOwn(functions, rest[0]!) ? functions[rest[0]!] : undefined, body, request);
       throw refused(404, "not_found", `The server in memory does not know ${pathname}.`);
     } catch (problem) {
       if (!Problem.is(problem)) throw problem;

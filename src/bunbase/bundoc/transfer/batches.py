@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from bunbase.bundoc.transfer.service import MAX_ERRORS, MAX_LINES
+from bunbase.bundoc.transfer.service import MAX_ERRORS, MAX_LINES, later
 from bunbase.contracts.bundoc.backups import Imported
 from bunbase.contracts.bundoc.problems import DocumentTooLarge
 from bunbase.pkg.line_batches import Batch, BatchLimits, LineBatches
@@ -82,6 +82,7 @@ class Importing:
                 result.last_line,
                 tuple(error for error in result.errors if error.line not in kept),
                 tuple(number for number in result.unresolved if number not in kept),
+                result.seq,
             )
         )
         errors = tuple(error for error in result.errors if error.line in kept)
@@ -108,4 +109,5 @@ def _sum(one: Imported, other: Imported) -> Imported:
         max(one.last_line, other.last_line),
         tuple(errors),
         tuple(sorted((*one.unresolved, *other.unresolved))[:MAX_UNRESOLVED]),
+        later(one.seq, other.seq) if other.seq else one.seq,
     )

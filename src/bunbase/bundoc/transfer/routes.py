@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from bunbase.bundoc.routes.documents import check_query
+from bunbase.bundoc.routes.fast import SEQ
 from bunbase.bundoc.routes.openapi import lines_response, problems
 from bunbase.bundoc.transfer.batches import Importing
 from bunbase.contracts.bundoc.backups import Imported, ImportMode
@@ -86,14 +87,15 @@ async def import_documents(
     collection: Collection = None,
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
-) -> Imported:
+) -> Response[Imported]:
     """Takes NDJSON of any length, in the form of an export, and writes the document in each line.
 
     Needs the secret key. Documents keep their `_id`; they get new values of `_rev`, `_created` and `_updated`. A line
     with an error counts as `failed` and does not stop the import; the first 100 errors are listed with their line
     numbers. A line that refers to a document of a later line is tried again at the end; `unresolved` has the numbers of
     lines whose documents are still missing then. If the import itself stops, the problem has `last_line`: to continue,
-    send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in `unresolved`.
+    send the rest of the lines with `from_line` = `last_line` + 1, and then the lines in `unresolved`. `seq`, which is
+    also the header `X-Bunbase-Seq`, is a state that has all imported documents.
     """
     check_query(request, ("collection", "mode", "from_line"))
     return await _import(bundoc, client, request, collection, mode, from_line)
@@ -115,7 +117,7 @@ async def import_project(
     collection: Collection = None,
     mode: Mode = ImportMode.CREATE,
     from_line: FromLine = 1,
-) -> Imported:
+) -> Response[Imported]:
     """Imports documents as `/v1/import` does, for members with the role developer."""
     check_query(request, ("collection", "mode", "from_line"))
     return await _import(bundoc, member, request, collection, mode, from_line)
@@ -127,16 +129,18 @@ async def _export(bundoc: Bundoc, caller: Caller, collection: str | None, after:
 
 async def _import(
     bundoc: Bundoc, caller: Caller, request: AnyRequest, collection: str | None, mode: ImportMode, from_line: int
-) -> Imported:
+) -> Response[Imported]:
     # this empty import refuses a caller without permission before the body arrives
     await bundoc.import_documents(caller, collection, mode, ())
     importing = Importing(lambda lines: bundoc.import_documents(caller, collection, mode, lines), from_line)
     try:
         await feed_body(request, importing.feed)
-        return await importing.end()
+        done = await importing.end()
+        return Response(done, headers={SEQ: done.seq} if done.seq else None)
     except Problem as problem:
         problem.extra["last_line"] = importing.done.last_line
         problem.extra["unresolved"] = importing.unresolved
+        problem.extra["seq"] = importing.done.seq
         raise
 
 

@@ -43,6 +43,8 @@ BUSY_SECONDS: Final = 0.25  # doubles with each try; 16 s in total
 # errors of the project or the server, not of one line: all further lines would fail too
 ENDS: Final = (BundocBusy, DiskFull, DataUnreadable, RuleDenied, KeyDestroyed, KeyNotFound, Unreachable)
 
+Outcome = str | Problem | None  # of one line: the `seq` of its write, why it failed, or None if it was skipped
+
 
 class TransferService:
     """Implements export and import in `contracts.bundoc.backups`."""
@@ -86,15 +88,17 @@ class TransferService:
             counts = {"imported": 0, "skipped": 0, "failed": 0}
             errors: list[RefusedLine] = []
             unresolved: list[int] = []
+            seq = ""
             for group in _groups(await asyncio.to_thread(_read, lines, collection, mode)):
                 for line, outcome in await self._import_group(server, mode, group):
-                    counts["failed" if isinstance(outcome, Problem) else outcome] += 1
+                    counts[_kind(outcome)] += 1
+                    seq = later(seq, outcome) if isinstance(outcome, str) else seq
                     if isinstance(outcome, Problem):
                         errors.append(RefusedLine(line, outcome.code, outcome.detail))
                     if isinstance(outcome, Problem) and _lacks_only_references(outcome):
                         unresolved.append(line)
             last = lines[-1].number if lines else 0
-            return Imported(**counts, last_line=last, errors=tuple(errors), unresolved=tuple(unresolved))
+            return Imported(**counts, last_line=last, errors=tuple(errors), unresolved=tuple(unresolved), seq=seq)
 
     async def _documents(self, project: str, collection: str, after: str, named: str = "") -> AsyncIterator[ExportPart]:
         """Yield the documents of one collection. `named`: the name of the collection if each line must have it."""
@@ -116,25 +120,21 @@ class TransferService:
             if chunk.items:
                 after = chunk.items[-1].id
 
-    async def _import_group(
-        self, server: Caller, mode: ImportMode, group: list[ReadLine]
-    ) -> list[tuple[int, str | Problem]]:
+    async def _import_group(self, server: Caller, mode: ImportMode, group: list[ReadLine]) -> list[tuple[int, Outcome]]:
         """Write all documents of the group at once, so that they share fsyncs. Raises: the errors in ENDS."""
         done = await asyncio.gather(*(self._write(server, mode, sent) for sent in group))
         return [(sent.line, outcome) for sent, outcome in zip(group, done, strict=True)]
 
-    async def _write(self, server: Caller, mode: ImportMode, sent: ReadLine) -> str | Problem:
+    async def _write(self, server: Caller, mode: ImportMode, sent: ReadLine) -> Outcome:
         if sent.problem is not None:
             return sent.problem
         for tried in range(BUSY_TRIES + 1):
             try:
                 if mode is ImportMode.REPLACE and sent.id is not None:
-                    await self.documents.put_stored(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
-                else:
-                    await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
-                return "imported"
+                    return await self.documents.put_stored(server, sent.collection, sent.id, sent.body, NO_PRECONDITION)
+                return await self.documents.create_stored(server, sent.collection, sent.id or new_id(), sent.body)
             except DocumentExists as exists:
-                return "skipped" if mode is ImportMode.SKIP else exists
+                return None if mode is ImportMode.SKIP else exists
             except BundocBusy:
                 if tried == BUSY_TRIES:
                     raise
@@ -155,6 +155,18 @@ def _as_server(caller: Caller, act: Act, collection: str | None) -> Caller:
         raise RuleDenied("Exports and imports need the project's secret key, or the role developer.")
     caller.check(act, collection or "")
     return msgspec.structs.replace(caller, kind=CallerKind.SECRET)
+
+
+def later(one: str, other: str) -> str:
+    """Return the later of two states; "" is the earliest. `other` was read later, so it counts if the epochs differ."""
+    (epoch, _, number), (other_epoch, _, other_number) = one.partition("."), other.partition(".")
+    return one if epoch == other_epoch and int(number or 0) > int(other_number or 0) else other
+
+
+def _kind(outcome: Outcome) -> str:
+    if outcome is None:
+        return "skipped"
+    return "failed" if isinstance(outcome, Problem) else "imported"
 
 
 def _lacks_only_references(problem: Problem) -> bool:

@@ -190,7 +190,8 @@ class Imported(msgspec.Struct, frozen=True):
     """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
 
     `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed when they
-    are sent again after that document.
+    are sent again after that document. `seq`: a state of the project that has all imported documents, as in the header
+    `X-Bunbase-Seq` of other writes; empty if none was imported.
     """
 
     imported: int = 0
@@ -199,6 +200,7 @@ class Imported(msgspec.Struct, frozen=True):
     last_line: int = 0
     errors: tuple[RefusedLine, ...] = ()
     unresolved: tuple[int, ...] = ()
+    seq: str = ""
 
 
 class Backups(Protocol):

@@ -94,7 +94,9 @@ class KeptCalls:
                 "without the key."
             )
         what = (name, invocation.method, invocation.path, invocation.body)
-        this = await attempt(("functions", *scope_of(caller)), key, *what)
+        # an answer on the project's own host has cookies and no sandbox, so it must not be replayed on the shared host
+        host = "functions of a project host" if invocation.own_host else "functions"
+        this = await attempt((host, *scope_of(caller)), key, *what)
         await asyncio.sleep(0)  # the fast lane begins outside of a task, where the database pool cannot limit its time
         claim = await self._claimed(caller.project, this, timedelta(milliseconds=timeout_ms) + self.wait + MARGIN)
         if isinstance(claim, KeptRow):

@@ -42,14 +42,13 @@ class Triggers:
         self.kept_calls = kept_calls
 
     async def enqueue(self, caller: Caller, new: NewJob) -> Job:
-        if caller.kind not in (CallerKind.DEVELOPER, CallerKind.SECRET):
-            raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
-        caller.check(Act.JOB_CREATE)
+        _check_enqueuing(caller)
         return await self.queue.enqueue(caller.project, new)
 
     async def enqueue_once(self, caller: Caller, new: NewJob, idempotency_key: str) -> Enqueued:
         if not idempotency_key:
             return Enqueued(await self.enqueue(caller, new))
+        _check_enqueuing(caller)  # also for a job that an earlier attempt has added: a token may have fewer scopes
         request = msgspec.json.encode(new)
         job, replayed = await self.kept_calls.enqueue(
             caller, idempotency_key, request, lambda: self.enqueue(caller, new)
@@ -122,3 +121,10 @@ class Triggers:
                 "The project has no job with this id. BunBase deletes a job that has succeeded and keeps its run."
             )
         return found
+
+
+def _check_enqueuing(caller: Caller) -> None:
+    """Raises: Forbidden, InsufficientScope."""
+    if caller.kind not in (CallerKind.DEVELOPER, CallerKind.SECRET):
+        raise Forbidden("Enqueuing a job requires the project's secret key. Send the request from a server.")
+    caller.check(Act.JOB_CREATE)
