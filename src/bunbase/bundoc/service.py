@@ -184,7 +184,7 @@ class BundocService:
             steps = await _parsed_update(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
-            elif caller.limits is not None:
+            if caller.limits is not None:
                 _check_steps(caller, steps)
             with _discreet(caller, guard is not None):
                 done = await self.engine.commit(caller.project, steps, caller.depth, once, with_bodies=False)
@@ -378,7 +378,8 @@ class BundocService:
 
         def visible(collection: str, terms: Terms, stored: StoredDocument, lookup: Lookup) -> bytes | None:
             access = Access(caller, collection, terms.rules, now, budget)
-            allowed = access.may("get", stored.id, lookup, stored)
+            scoped = caller.has_scope(Act.DOCUMENT_READ, collection)
+            allowed = scoped and access.may("get", stored.id, lookup, stored)
             return seen(access.shown("get", lookup, stored)) if allowed else None
 
         return visible
@@ -407,10 +408,10 @@ class BundocService:
         done = await self._applied(caller, CommitStep(collection, write, guard), once)
         (written,), (created,) = done.results, done.created
         assert written is not None  # only Delete has no result
-        if guard is not None:
-            written = await self._answered(caller, collection, written)
-        elif not caller.has_scope(Act.DOCUMENT_READ, collection):
+        if not caller.has_scope(Act.DOCUMENT_READ, collection):
             written = bare(written)
+        elif guard is not None:
+            written = await self._answered(caller, collection, written)
         return document(written, created, _receipt(done))
 
     async def _applied(self, caller: Caller, step: CommitStep, once: Attempt | None) -> Committed:

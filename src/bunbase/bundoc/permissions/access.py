@@ -232,7 +232,7 @@ class Access:
 
 def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
     """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
-    project what their roles allow.
+    project what their roles allow. In the place of a user, a key may do what both its scopes and the rules allow.
 
     Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
@@ -242,6 +242,8 @@ def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
                 caller.check_scope(act, collection)
             return False
         case CallerKind.PUBLISHABLE:
+            if caller.scopes is not None:
+                caller.check_scope(act, collection)
             return True
         case CallerKind.DEVELOPER:
             caller.check(act, collection)
