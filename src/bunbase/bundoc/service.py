@@ -173,7 +173,7 @@ class BundocService:
                 if idempotency_key
                 else None
             )
-            write = await _parsed(patch, lambda sent: patch_of(id, sent, when))
+            write = await _parsed_update(patch, lambda sent: patch_of(id, sent, when))
             return await self._written(caller, collection, write, once)
 
     async def delete(
@@ -194,7 +194,7 @@ class BundocService:
         with counted("commit"):
             guard = _guard(caller, SOME_COLLECTION)
             once = await _attempt(caller, idempotency_key, "commit", "", body) if idempotency_key else None
-            steps = await _parsed(body, steps_of)
+            steps = await _parsed_update(body, steps_of)
             if guard is not None:
                 steps = tuple([msgspec.structs.replace(step, guard=guard) for step in steps])
             if caller.limits is not None:
@@ -608,6 +608,13 @@ def _no_collection(name: str) -> CollectionNotFound:
 
 async def _parsed(sent: bytes, parse: Callable[[bytes], T]) -> T:
     return parse(sent) if len(sent) < LARGE_BYTES else await asyncio.to_thread(parse, sent)
+
+
+async def _parsed_update(sent: bytes, parse: Callable[[bytes], T]) -> T:
+    """Parse a body that may contain conditions. A short commit may have patterns that take a second to compile."""
+    if b"regex" in sent or b"\\u" in sent:  # any letter of a name may be written as \u0072
+        return await asyncio.to_thread(parse, sent)
+    return await _parsed(sent, parse)
 
 
 def _check_changes(since: int, wait_seconds: float) -> None:

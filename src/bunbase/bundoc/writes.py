@@ -10,8 +10,8 @@ from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields, stored_form
 from bunbase.bundoc.schema.defaults import Defaults, filled
 from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.change import Change
 from bunbase.bundoc.update.merge_patch import merged_fields
-from bunbase.bundoc.update.parse import Change
 from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, InvalidDocument, StaleRevision
 

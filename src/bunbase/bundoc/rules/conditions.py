@@ -259,6 +259,8 @@ class _Push:
 
     def below(self, of: Node, at: Any) -> str:
         place = self.place(of)
+        if isinstance(at, float) and at.is_integer():
+            at = int(at)
         if isinstance(at, str) and PLAIN.fullmatch(at) and not (place == "$" and at.startswith("_")):
             return f"{place}.{at}"
         if isinstance(at, int) and not isinstance(at, bool) and 0 <= at <= 1 << 20 and place != "$":

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from bunbase.pkg.patterns import pattern
 from bunbase.pkg.rules import values
+from bunbase.pkg.rules.functions import FUNCTIONS
 from bunbase.pkg.rules.inputs import Inputs
 from bunbase.pkg.rules.syntax import (
     Both,
@@ -148,8 +149,10 @@ def _has(of: Evaluate, name: str) -> Evaluate:
 def _index(of: Evaluate, at: Evaluate) -> Evaluate:
     def index(inputs: Inputs) -> Any:
         value, place = of(inputs), at(inputs)
-        if value.__class__ is list and place.__class__ is int and 0 <= place < len(value):
-            return value[place]
+        if value.__class__ is list and place.__class__ in (int, float) and 0 <= place < len(value):
+            if place.__class__ is float and not place.is_integer():
+                raise Failed("the index of a list has no fraction")
+            return value[int(place)]
         if value.__class__ is dict and place.__class__ is str:
             if place in value:
                 return value[place]
@@ -272,8 +275,17 @@ def _call(name: str, arguments: list[Evaluate]) -> Evaluate:
             return lambda inputs: inputs.looked_up(first(inputs), second(inputs)) is not None
         case "matches":
             return _matches(first, arguments[1])
-        case _:
+        case _ if name in TESTS:
             return _test(TESTS[name], first, arguments[1])
+        case _:
+            return _function(FUNCTIONS[name], arguments)
+
+
+def _function(function: Callable[..., Any], arguments: list[Evaluate]) -> Evaluate:
+    if len(arguments) == 1:
+        only = arguments[0]
+        return lambda inputs: function(inputs.spend, only(inputs))
+    return lambda inputs: function(inputs.spend, *[argument(inputs) for argument in arguments])
 
 
 def _get(collection: Evaluate, id: Evaluate) -> Evaluate:
