@@ -30,6 +30,7 @@ from bunbase.bundoc.permissions.reading import answered, missing, read_document
 from bunbase.bundoc.permissions.rule_tests import Batch, Trial, read_batch
 from bunbase.bundoc.permissions.write_guard import WriteGuard
 from bunbase.bundoc.query.index_specs import named_indexes
+from bunbase.bundoc.query.search import Budgets
 from bunbase.bundoc.reading.expanding import Visible, as_stored, expanded, expansions, with_expanded
 from bunbase.bundoc.reading.misfits import misfits_of
 from bunbase.bundoc.reading.querying import aggregated_page, queried
@@ -83,14 +84,22 @@ class BundocService:
     """The operations on documents and collections.
 
     `dev`: the first document creates its collection; without `dev`, a collection must be created explicitly.
-    `max_scan`: how many documents one query may examine.
+    `max_scan`: how many documents one query may examine. `max_entries`: how many entries of an index, if no document
+    is read.
     """
 
-    def __init__(self, engine: Engine, dev: bool = True, max_scan: int = 10_000, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        dev: bool = True,
+        max_scan: int = 10_000,
+        clock: Clock | None = None,
+        max_entries: int = 5_000_000,
+    ) -> None:
         self.engine = engine
         self.clock = clock or SystemClock()
         self.dev = dev
-        self.max_scan = max_scan
+        self.budgets = Budgets(max_scan, max_entries)
 
     async def get(
         self, caller: Caller, collection: str, id: str, expand: tuple[str, ...] = (), at_least: str = ""
@@ -236,7 +245,7 @@ class BundocService:
             access = await self._access(caller, collection, SCAN_STEPS) if bound else None
             check_collection(collection)
             await self._check_created(caller, collection)
-            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.max_scan, access)
+            return await aggregated_page(self.engine, caller.project, collection, aggregation, self.budgets, access)
 
     async def collections(self, caller: Caller) -> tuple[Collection, ...]:
         with counted("collections"):
@@ -360,7 +369,7 @@ class BundocService:
         bound = bound_by_rules(caller, Act.DOCUMENT_READ, collection)
         access = await self._access(caller, collection, SCAN_STEPS) if bound else None
         visible = self._visible_to(caller)
-        return await queried(self.engine, caller.project, collection, query, self.max_scan, access, visible)
+        return await queried(self.engine, caller.project, collection, query, self.budgets, access, visible)
 
     async def _with_expanded(
         self, caller: Caller, collection: str, stored: StoredDocument, paths: tuple[str, ...]
