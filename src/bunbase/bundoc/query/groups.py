@@ -23,6 +23,7 @@ MAX_GROUPS: Final = 10_000
 MAX_DIFFERENT: Final = 200_000  # values of all $countDistinct together, 100 bytes each
 MAX_HELD_BYTES: Final = 16 << 20  # keys of groups, and values of $min, $max, $first, $last and $push
 MAX_PAGE_BYTES: Final = 8 << 20
+HASHABLE: Final = frozenset((type(None), str, int, float, tuple))  # a tuple is a moment
 SHORT: Final = 64  # characters; of a longer text, $countDistinct keeps a hash
 
 
@@ -91,18 +92,25 @@ class _Groups:
             reads.paths.index(field.path) if reads.each is None else number for number, field in enumerate(asked.group)
         ]
         place = {path: number for number, path in enumerate(reads.paths) if reads.each is None or number >= width}
+        self.plain = not any(field.each or field.by for field in asked.group)
         self.makers = [_maker(value, place, self.held) for value in asked.values]
         if not width:
             self.groups[()] = self._new(())
 
     def add(self, row: Row) -> None:
+        if self.plain:
+            self._add(row, tuple([row.values[slot] for slot in self.slots]))
+            return
         for keys in self._keys(row.values):
-            at = tuple([one[0] for one in keys])
-            group = self.groups.get(at)
-            if group is None:
-                group = self.groups[at] = self._new(tuple([one[1] for one in keys]))
-            for one in group.made:
-                one.add(row)
+            self._add(row, keys)
+
+    def _add(self, row: Row, keys: tuple[Any, ...]) -> None:
+        at = tuple([identity(one) for one in keys])
+        group = self.groups.get(at)
+        if group is None:
+            group = self.groups[at] = self._new(keys)
+        for one in group.made:
+            one.add(row)
 
     def item(self, group: _Group) -> tuple[bytes, dict[str, Any]]:
         """Return the group as it is answered, and its position in the order."""
@@ -124,27 +132,27 @@ class _Groups:
             self.held.hold(one)
         return _Group(keys, [make() for make in self.makers])
 
-    def _keys(self, values: tuple[Any, ...]) -> Iterable[tuple[tuple[Any, Any], ...]]:
-        """Yield the keys of the groups that the row belongs to: of each part, what tells it apart, and its value."""
-        found: list[tuple[tuple[Any, Any], ...]] = [()]
+    def _keys(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return the keys of the groups that the row belongs to."""
+        found: list[tuple[Any, ...]] = [()]
         for field, slot in zip(self.asked.group, self.slots, strict=True):
             parts = _parts(field, values[slot])
             found = [(*before, part) for before in found for part in parts]
         return found
 
 
-def _parts(field: GroupField, value: Any) -> list[tuple[Any, Any]]:
+def _parts(field: GroupField, value: Any) -> list[Any]:
+    """Return the parts of keys that a value gives. A moment is a tuple of its number and its text."""
     if field.by is not None:
-        moment = truncated(value, field.by)
-        return [(moment, moment)]
+        return [truncated(value, field.by)]
     if field.each and isinstance(value, tuple):
-        return list({identity(one): one for one in reversed(value)}.items())
-    return [(identity(value), value)]
+        return list({identity(one): one for one in value}.values())
+    return [value]
 
 
 def identity(value: Any) -> Any:
     """Return something hashable that is equal for equal canonical values only. Python takes True for 1."""
-    if value is None or value.__class__ in (str, int, float):
+    if value.__class__ in HASHABLE:
         return value
     if value.__class__ is bool:
         return TRUE if value else FALSE

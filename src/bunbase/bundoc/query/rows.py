@@ -33,6 +33,11 @@ from bunbase.bundoc.query.sort import SortField
 ID: Final[Path] = ("_id",)
 UNREADABLE: Final = object()
 
+POSITIVE: Final = 0x80  # the first byte of a positive number in a key
+FLIPPED: Final = [bytes([byte ^ POSITIVE]) for byte in range(256)]
+NO_REST: Final = 1 << 15
+DOUBLE_AND_REST: Final = struct.Struct(">dH").unpack
+
 Test = Callable[[tuple[Any, ...]], bool]
 
 
@@ -148,8 +153,8 @@ def _canonical_number(value: float) -> int | float:
 
 def _number(raw: bytes) -> int | float:
     """Return the number of which `order.key` made these bytes."""
-    bits, rest = struct.unpack(">QH", raw)
-    nearest: float = struct.unpack(">d", struct.pack(">Q", bits ^ 1 << 63 if bits >> 63 else bits ^ ((1 << 64) - 1)))[0]
-    if rest != 1 << 15:
-        return int(nearest) + int(rest) - (1 << 15)
+    raw = raw[:8].translate(INVERTED) + raw[8:] if raw[0] < POSITIVE else FLIPPED[raw[0]] + raw[1:]
+    nearest, rest = DOUBLE_AND_REST(raw)
+    if rest != NO_REST:
+        return int(nearest) + int(rest) - NO_REST
     return _canonical_number(nearest)

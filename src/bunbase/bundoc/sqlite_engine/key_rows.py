@@ -7,6 +7,7 @@ are read from the key once. A document is read only if its key does not hold a v
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from bunbase.bundoc.query.filters import And, Compare, Filter, Path
@@ -60,46 +61,48 @@ class KeyRows:
         self.apart = reads.apart or ID in self.wanted
         pins = [test for test in pinning(index, plan.said) if isinstance(test, Compare)]
         self.start = len(plan.pinned)
-        self.known = {pin.path: canonical(pin.value) for pin in pins}
+        self.known = [canonical(pin.value) for pin in pins]
         self.fields = index.order.fields[len(pins) :]
         places = [number for number, field in enumerate(self.fields, 1) if field.path in self.wanted]
         self.fields = self.fields[: max(places, default=0)]
+        paths = [*(pin.path for pin in pins), ID, *(field.path for field in self.fields)]
+        self.slots = [paths.index(path) for path in self.wanted]
 
     def of(self, entries: Iterator[Any], budget: ScanBudget, look: Callable[[], None]) -> Iterator[Row]:
         """Yield the rows of sorted entries `(key, id)`. `look`: called from time to time; it may raise an exception."""
         before, first, documents = b"", "", 0
-        for number, (key, id) in enumerate(entries):
-            if not number % ENTRIES_BETWEEN_LOOKS:
-                look()
-            budget.spend()
-            values = key[: -len(id) - 1]  # the id is ASCII
-            if documents and values == before and not self.apart:
-                documents += 1
-                continue
-            if documents:
-                yield from self._row(before, first, documents)
-            before, first, documents = values, id, 1
-        if documents:
-            yield from self._row(before, first, documents)
+        while some := list(islice(entries, ENTRIES_BETWEEN_LOOKS)):
+            look()
+            budget.spend(len(some))
+            for key, id in some:
+                values = key[: -len(id) - 1]  # the id is ASCII
+                if values == before and documents and not self.apart:
+                    documents += 1
+                    continue
+                if documents and (row := self._row(before, first, documents)):
+                    yield row
+                before, first, documents = values, id, 1
+        if documents and (row := self._row(before, first, documents)):
+            yield row
 
-    def _row(self, key: bytes, id: str, documents: int) -> Iterator[Row]:
+    def _row(self, key: bytes, id: str, documents: int) -> Row | None:
         values = self._values(key, id)
         if values is None:
             document = self.document(id)
-            if matches(self.where, document):
-                yield Row(self.reads.of(document), documents, id)
-        elif self.test is None or self.test(values):
-            yield Row(values[: len(self.reads.paths)], documents, id)
+            return Row(self.reads.of(document), documents, id) if matches(self.where, document) else None
+        if self.test is None:
+            return Row(values, documents, id)
+        return Row(values[: len(self.reads.paths)], documents, id) if self.test(values) else None
 
     def _values(self, key: bytes, id: str) -> tuple[Any, ...] | None:
         """Return the values of all wanted paths; None if the key does not hold one of them."""
-        found, at = {ID: id, **self.known}, self.start
+        found, at = [*self.known, id], self.start
         for field in self.fields:
             value, at = value_in_key(key, at, field)
             if value is UNREADABLE:
                 return None
-            found[field.path] = value
-        return tuple([found[path] for path in self.wanted])
+            found.append(value)
+        return tuple([found[slot] for slot in self.slots])
 
 
 def _covers(index: Index, where: Filter, reads: Reads) -> bool:
