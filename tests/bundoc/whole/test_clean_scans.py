@@ -37,6 +37,7 @@ ADA: Final = publishable_caller(P, EndUser("ada", "ada@example.com", "", {}, "")
 DOCUMENTS: Final = 1001
 MAX_SCAN: Final = 500
 
+MOST_GROUPS: Final = 1000
 PATIENT: Final = 1200  # how many documents the patient service may examine
 
 
@@ -48,6 +49,7 @@ class Place:
         self.monkeypatch = monkeypatch
         self.hasty = BundocService(engine, max_scan=MAX_SCAN)
         self.patient = BundocService(engine, max_scan=PATIENT)
+        monkeypatch.setattr("bunbase.bundoc.query.groups.MAX_GROUPS", MOST_GROUPS)
 
     @property
     def file(self) -> ProjectFile:

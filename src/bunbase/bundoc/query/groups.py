@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.bundoc.query.aggregate import Aggregate, GroupField, Value
-from bunbase.bundoc.query.date_parts import truncated
+from bunbase.bundoc.query.date_parts import Truncating
 from bunbase.bundoc.query.exact_sums import ExactSum
 from bunbase.bundoc.query.order import FALSE, TRUE, inverted, key, short_key
 from bunbase.bundoc.query.parse import refuse
@@ -92,6 +92,7 @@ class _Groups:
             reads.paths.index(field.path) if reads.each is None else number for number, field in enumerate(asked.group)
         ]
         place = {path: number for number, path in enumerate(reads.paths) if reads.each is None or number >= width}
+        self.truncating = [Truncating(field.by) if field.by else None for field in asked.group]
         self.plain = not any(field.each or field.by for field in asked.group)
         self.makers = [_maker(value, place, self.held) for value in asked.values]
         if not width:
@@ -135,16 +136,15 @@ class _Groups:
     def _keys(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """Return the keys of the groups that the row belongs to."""
         found: list[tuple[Any, ...]] = [()]
-        for field, slot in zip(self.asked.group, self.slots, strict=True):
-            parts = _parts(field, values[slot])
+        for field, slot, truncating in zip(self.asked.group, self.slots, self.truncating, strict=True):
+            value = values[slot]
+            parts = [truncating.moment(value)] if truncating else _parts(field, value)
             found = [(*before, part) for before in found for part in parts]
         return found
 
 
 def _parts(field: GroupField, value: Any) -> list[Any]:
-    """Return the parts of keys that a value gives. A moment is a tuple of its number and its text."""
-    if field.by is not None:
-        return [truncated(value, field.by)]
+    """Return the parts of keys that a value gives."""
     if field.each and isinstance(value, tuple):
         return list({identity(one): one for one in value}.values())
     return [value]
