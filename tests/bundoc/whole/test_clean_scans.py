@@ -15,6 +15,7 @@ import pytest
 
 from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.filters import EVERYTHING
+from bunbase.bundoc.query.rows import Row
 from bunbase.bundoc.query.search import Search
 from bunbase.bundoc.query.sort import parse_sort
 from bunbase.bundoc.service import BundocService
@@ -126,7 +127,7 @@ async def too_much_to_expand(place: Place) -> None:
 
 
 async def a_fold_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[StoredDocument]) -> None:
+    def fold(documents: Iterator[Row]) -> None:
         next(documents), next(documents)
         raise InvalidQuery("enough", path="")
 
@@ -134,7 +135,7 @@ async def a_fold_that_fails(place: Place) -> None:
 
 
 async def a_fold_of_a_filter_that_fails(place: Place) -> None:
-    def fold(documents: Iterator[StoredDocument]) -> None:
+    def fold(documents: Iterator[Row]) -> None:
         for _ in zip(range(5), documents, strict=False):
             pass
         raise InvalidQuery("enough", path="")

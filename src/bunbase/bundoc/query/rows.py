@@ -1,4 +1,4 @@
-"""What an aggregate reads of each document, and how it gets the same values from a document and from an index key.
+"""The values that an aggregate reads, which are the same from a document and from the key of an index.
 
 Numbers are canonical: a whole double within 64 bits is an integer, and an integer beyond 64 bits is a double. Index
 keys cannot tell 2 from 2.0, so an answer must not depend on the difference.
