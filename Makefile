@@ -29,6 +29,7 @@ check-rest:
 	$(BIN)/lint-imports
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check
+	$(BIN)/python -m bunbase.cli.commands_page --check
 	$(BIN)/python -m tests.prose
 
 e2e: .venv/.dev node_modules/.ready  ## only the end-to-end tests, with real processes
@@ -59,15 +60,16 @@ clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI docume
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
-gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes and settings, the types of functions
+gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes, settings and commands, the types of functions
 	$(BIN)/python -m bunbase.house.generate
+	$(BIN)/python -m bunbase.cli.commands_page
 
 lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry
 	$(BIN)/uv lock
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra server --extra embedded \
 		--no-default-groups --group install -o requirements.lock
 	$(BIN)/uv export -q --no-header --frozen --no-emit-project --no-emit-workspace --extra server --extra embedded \
-		--all-groups -o requirements-dev.lock
+		--extra mcp --all-groups -o requirements-dev.lock
 
 clean:  ## remove everything that was installed; data in .bunbase stays
 	rm -rf .venv node_modules $(PACKAGES)/node_modules $(PACKAGES)/node20/node_modules $(SDK)/node_modules

@@ -195,6 +195,10 @@ class FakeApi:
             seq = len(self.lines) + 1
             self.lines.append(LogLine(seq, NOW, LogLevel.INFO, text, function, 1, invocation, truncated))
 
+    def delete_lines(self, until: int) -> None:
+        """Delete the lines up to a number, as the retention of logs does."""
+        self.lines = [line for line in self.lines if line.seq > until]
+
     def version(self, name: str, number: int) -> Version:
         upload = self.uploads[name][number - 1]
         config = msgspec.convert(upload.config, FunctionConfig)

@@ -124,7 +124,7 @@ async def logs(
 
 async def stream_lines(api: FakeApi, after: int) -> AsyncIterator[bytes]:
     yield b": welcome\n\n"
-    for line in api.lines[after : after + LINES_A_CONNECTION]:
+    for line in [line for line in api.lines if line.seq > after][:LINES_A_CONNECTION]:
         yield b"id: %d\nevent: log\ndata: %s\n\n" % (line.seq, msgspec.json.encode(line))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from bunbase.cli.audit import row_of
 from bunbase.cli.audit_follow import MAX_HELD, Follower, follow
 from bunbase.cli.errors import Refused, Unreachable
+from bunbase.cli.outage import Outage
 from bunbase.contracts.audit import ActorKind, AuditActor, AuditEntry, AuditOutcome
 from tests.cli.conftest import Bunbase
 from tests.cli.fake_api import NOW, FakeApi
@@ -106,14 +108,19 @@ def test_following_survives_a_restart_of_the_server_and_ends_at_errors_that_stay
     hints: list[str] = []
     pauses: list[float] = []
 
-    (shown,) = islice(follow(follower, hints.append, pauses.append), 1)
+    outage = Outage("http://here", hints.append, clock=lambda: sum(pauses), pause=pauses.append)
+    (shown,) = islice(follow(follower, outage), 1)
 
     assert shown.id == "during the outage"
-    assert hints == ["No answer. Trying again.", "Starting. Trying again."]
-    assert pauses == [4.0, 8.0]
+    assert hints[0].endswith(": No answer. Trying again.")
+    assert hints[1:] == ["Starting. Trying again.", "Connected again after 2 s."]
+    assert pauses == [0.5, 1.0]
     log.failures = [Refused({"status": 403, "code": "forbidden", "detail": "No longer an admin."})]
     with pytest.raises(Refused):
-        next(follow(follower, hints.append, pauses.append))
+        next(follow(follower, outage))
+    log.failures = [Unreachable("No answer.")] * 100
+    with pytest.raises(Unreachable, match="has been away for 5 minutes"):
+        next(follow(follower, outage))
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_following_shows_stored_entries_first_and_ends_at_ctrl_c(
     def interrupted(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bunbase.cli.audit.time.sleep", interrupted)
+    monkeypatch.setattr("bunbase.cli.audit.Outage", partial(Outage, pause=interrupted))
 
     said = bunbase("audit", "list", "--follow", "--json")
 

@@ -10,11 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bunbase.cli.flags import SERVER_FLAGS
-from bunbase.cli.logs import follow_lines, shown_time
-from bunbase.cli.output import Output
+from bunbase.cli.logs import shown_time
 from bunbase.cli.project_file import read_project_file
-from bunbase.cli.session import open_session
 from tests.cli.conftest import EXECUTABLE, Bunbase, executable, kept
 from tests.cli.fake_api import REQUEST_ID, FakeApi
 
@@ -325,21 +322,6 @@ def test_following_begins_with_few_stored_lines(in_project: FakeApi) -> None:
 def test_logs_of_an_unknown_function_are_refused(in_project: FakeApi, bunbase: Bunbase) -> None:
     assert bunbase("logs", "nobody").code == 1
     assert bunbase("logs", "nobody", "-f").code == 1
-
-
-def test_following_logs_reconnects_and_shows_each_line_once(in_project: FakeApi) -> None:
-    in_project.say("0", "1", "2", "3", "4")
-    in_project.busy = 1
-    waits: list[float] = []
-    path = "/api/projects/prj_1/functions/hello/logs"
-
-    with open_session(SERVER_FLAGS) as session:
-        lines = follow_lines(session, path, 1, Output(json=True), pause=waits.append)
-        seen = [next(lines).text for _ in range(4)]
-
-    assert seen == ["1", "2", "3", "4"]
-    assert in_project.follows == [1, 3]
-    assert len(waits) == 2
 
 
 def test_ctrl_c_ends_following_logs_with_exit_code_130(in_project: FakeApi) -> None:

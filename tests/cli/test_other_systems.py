@@ -22,7 +22,7 @@ for name in ("O_DIRECTORY", "O_CLOEXEC", "fchmod", "getuid", "geteuid", "fork"):
 import pkgutil, importlib
 import bunbase.cli
 for module in pkgutil.walk_packages(bunbase.cli.__path__, "bunbase.cli."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith(("__main__", ".mcp.server")):  # the library mcp asks sys.platform, which is Linux here
         importlib.import_module(module.name)
 """
 SERVER_ALONE = ("apsw", "asyncpg", "litestar", "uvicorn", "uvloop", "cryptography", "joserfc", "jsonschema_rs")

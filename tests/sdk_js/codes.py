@@ -22,6 +22,8 @@ OWN: Final = {
     "unexpected_answer": "The answer is not from BunBase.",
     "function_answer": "A function answered with a status that is not 2xx. `body.answer` has its answer.",
     "passkey_failed": "The browser gave no passkey.",
+    "popup_blocked": "The browser opened no window, because the call did not come at once in a click.",
+    "popup_closed": "The window of a sign-in was closed before its end.",
     "storage_failed": "The storage of the session does not work.",
 }
 

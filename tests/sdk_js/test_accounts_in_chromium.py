@@ -314,7 +314,7 @@ def test_mails_sign_in_replace_a_password_and_change_an_address(tab: Tab, site: 
     by_link = tab.run("[(await auth.finishRedirect()).email, location.search]")
     tab.run("await auth.sendPasswordReset(a)", new)
     tab.run("await auth.resetPassword(a, 'another horse battery')", token(new, sent + 1))
-    over = tab.refusal("auth.reload()")
+    over = poll(lambda: tab.run("await refused(auth.reload())"), what="the session ends")  # within a second
     by_password = tab.run("(await auth.signIn({ email: a, password: 'another horse battery' })).email", new)
 
     assert (verified, pending, changed) == (True, "pending", ["changed", new])

@@ -13,7 +13,7 @@ import pytest
 
 from tests.sdk_js.packages import packed_client, unpacked_client
 from tests.sdk_js.sites import PROGRAMS, ROOT, Site, run_program
-from tests.sdk_js.test_surface import BYTES
+from tests.sdk_js.test_surface import BYTES, LATER_BYTES
 
 RUNTIMES: Final = Path(__file__).parent / "runtimes"
 BUNDLERS: Final = ("esbuild", "rollup", "vite", "webpack")
@@ -30,8 +30,10 @@ posts.create({}).catch((problem) => console.log(problem.code));
     "nothing": 'import { Problem } from "bunbase-js";\nconsole.log(Problem);',
 }
 ONLY_IN_AUTH: Final = b"/login/passkey"
-ONLY_IN_FUNCTIONS: Final = b"/v1/functions"
-MORE_THAN_ESBUILD: Final = 1.03  # measured: 0.98 (Vite) to 1.01 (Rollup)
+ONLY_IN_FUNCTIONS: Final = b"It leads out of the function."
+MORE_THAN_ESBUILD: Final = (
+    1.03  # measured: up to 1.01 (Rollup); less where the later module is compressed with the rest
+)
 
 pytestmark = pytest.mark.skipif(os.environ.get("BUNBASE_SDK") != "1", reason="make sdk installs what this needs")
 
@@ -65,8 +67,11 @@ def test_a_bundle_has_only_the_parts_that_the_app_imports(bundler: str, app: Pat
 
     assert [part in whole for part in (ONLY_IN_AUTH, ONLY_IN_FUNCTIONS)] == [True, True]
     assert [part in documents for part in (ONLY_IN_AUTH, ONLY_IN_FUNCTIONS)] == [False, False]
-    assert len(nothing) < 600
-    assert len(gzip.compress(whole, 9)) <= BYTES["index"] * MORE_THAN_ESBUILD
+    assert (
+        len(nothing) < 600 or bundler == "esbuild"
+    )  # which makes a file of the later module, also if nothing loads it
+    assert (tmp_path / "nothing/nothing.js").stat().st_size < 600
+    assert len(gzip.compress(whole, 9)) <= (BYTES["index"] + LATER_BYTES) * MORE_THAN_ESBUILD
     assert len(gzip.compress(documents, 9)) <= BYTES["data/index"] * MORE_THAN_ESBUILD
     ran = subprocess.run(
         ["node", tmp_path / "documents/documents.js", site.url, site.key],

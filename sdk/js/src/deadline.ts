@@ -3,42 +3,49 @@
 import type { Call } from "./call.js";
 import { Problem } from "./problem.js";
 
+/** Runs `work` with the time and the signal of a call. @internal */
+export async function within<T>(call: Call, timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  const deadline = new Deadline(call, timeoutMs);
+  try {
+    return await work(deadline);
+  } finally {
+    deadline.done();
+  }
+}
+
 /** @internal */
 export class Deadline {
   readonly signal: AbortSignal;
-  readonly #own = new AbortController();
-  readonly #given: AbortSignal | undefined;
-  #forget = () => {};
-  readonly #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the timer. The signal of the caller still counts, so that an answer may stream for as long as it likes. */
+  readonly done: () => void;
 
-  constructor({ signal }: Call, readonly timeoutMs: number) {
-    if (signal?.aborted) throw aborted(signal.reason);
-    this.#given = signal;
-    this.signal = signal ? this.#withGiven(signal) : this.#own.signal;
-    if (timeoutMs < 2 ** 31) this.#timer = setTimeout(() => this.#own.abort(), timeoutMs);
+  constructor({ signal }: Call, timeoutMs: number) {
+    if (signal?.aborted) throw endedBy(signal.reason);
+    const own = new AbortController();
+    const detail = `No answer within ${timeoutMs} ms. Try again, or set a longer timeoutMs.`;
+    const end = () => own.abort(signal?.aborted ? signal.reason : new Problem({ code: "timeout", detail }));
+    const timer = timeoutMs < 2 ** 31 ? setTimeout(end, timeoutMs) : undefined;
+    // Safari before 17.4 and React Native have no `any`, so the signal is followed by a listener there
+    const followed = (AbortSignal.any as unknown) ? undefined : signal;
+    this.signal = signal && !followed ? AbortSignal.any([signal, own.signal]) : own.signal;
+    followed?.addEventListener("abort", end);
+    this.done = () => {
+      clearTimeout(timer);
+      followed?.removeEventListener("abort", end);
+    };
   }
 
   /** Returns the problem that `error` stands for, if the call was ended by its signal or its time. */
-  ended(error: unknown): Problem | undefined {
-    if (this.#given?.aborted) return aborted(this.#given.reason);
-    if (this.#own.signal.aborted) {
-      const detail = `No answer within ${this.timeoutMs} ms. Try again, or set a longer timeoutMs.`;
-      return new Problem({ code: "timeout", detail }, { cause: error });
-    }
-    // React Native's fetch throws such an error when its signal is aborted
-    if (error instanceof Error && /^(AbortError|Aborted)$/.test(`${error.name === "Error" ? error.message : error.name}`))
-      return aborted(error);
-    return undefined;
+  ended(error?: unknown): Problem | undefined {
+    if (this.signal.aborted) return endedBy(this.signal.reason);
+    // React Native's fetch throws the second one when its signal is aborted
+    return /^(AbortError|Error: Aborted$)/.test(String(error)) ? endedBy(error) : undefined;
   }
 
   /** Resolves after `ms`, or rejects when the call ends. */
-  async pause(ms: number): Promise<void> {
+  pause(ms: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      await this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms))));
-    } finally {
-      clearTimeout(timer);
-    }
+    return this.race(new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))).finally(() => clearTimeout(timer));
   }
 
   /** Returns the value of `work`, or rejects when the call ends. The work itself goes on. */
@@ -46,30 +53,16 @@ export class Deadline {
     const { signal } = this;
     let stop = () => {};
     const end = new Promise<never>((_, reject) => {
-      stop = () => reject(this.ended(undefined) ?? aborted(signal.reason));
+      stop = () => reject(this.ended());
       if (signal.aborted) stop();
-      else signal.addEventListener("abort", stop, { once: true });
+      else signal.addEventListener("abort", stop);
     });
     return Promise.race([work, end]).finally(() => signal.removeEventListener("abort", stop));
   }
-
-  /** Ends the timer. The signal of the caller still counts, so that an answer may stream for as long as it likes. */
-  done(): void {
-    clearTimeout(this.#timer);
-    this.#forget();
-  }
-
-  /** Safari before 17.4 and React Native have no `AbortSignal.any`, so the signal is followed by a listener there. */
-  #withGiven(signal: AbortSignal): AbortSignal {
-    if (AbortSignal.any) return AbortSignal.any([signal, this.#own.signal]);
-    const end = () => this.#own.abort();
-    signal.addEventListener("abort", end);
-    this.#forget = () => signal.removeEventListener("abort", end);
-    return this.#own.signal;
-  }
 }
 
-/** @internal */
-export function aborted(reason: unknown): Problem {
-  return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause: reason });
+/** A call within another call gets the timeout of the other one as the reason. */
+function endedBy(cause: unknown): Problem {
+  if (Problem.is(cause, "timeout")) return cause;
+  return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause });
 }

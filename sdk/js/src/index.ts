@@ -20,7 +20,8 @@ import { Transport } from "./transport.js";
 export { Problem, type ProblemBody } from "./problem.js";
 export type { ProblemCode } from "./problem_codes.js";
 export type { Call, ClientOptions, Json, SessionStorage, WriteCall } from "./call.js";
-export type { Auth, AwayCall } from "./auth/auth.js";
+export type { Auth } from "./auth/auth.js";
+export type { AwayCall, PopupCall, Returned } from "./auth/away.js";
 export type * from "./auth/types.js";
 export type { Collection } from "./data/collection.js";
 export type { Data } from "./data/data.js";
@@ -53,7 +54,7 @@ export function createClient<D extends Schema<D> = AnyDatabase>(
   const transport = new Transport(url, publishableKey, options);
   const auth = new Auth(transport);
   const close = () => auth.close();
-  const client = { auth, data: new Data<D>(transport), functions: new Functions(transport), close };
+  const data = new Data<D>(transport);
   // engines without `using` have no Symbol.dispose
-  return Object.assign(client, Symbol.dispose && { [Symbol.dispose]: close }) as Client<D>;
+  return { auth, data, functions: new Functions(transport), close, [Symbol.dispose ?? "close"]: close };
 }

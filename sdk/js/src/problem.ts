@@ -10,7 +10,7 @@ export interface ProblemBody {
   detail?: string;
   title?: string;
   status?: number;
-  request_id?: string;
+  request_id?: string | undefined;
   errors?: readonly { path: string; message: string }[];
   [member: string]: unknown;
 }
@@ -46,7 +46,7 @@ export class Problem extends Error {
   readonly body: Readonly<Record<string, unknown>>;
 
   constructor(body: ProblemBody, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
-    super(body.detail ?? body.title ?? body.code, "cause" in options ? { cause: options.cause } : undefined);
+    super(body.detail ?? body.title ?? body.code, options);
     this.code = body.code;
     this.status = body.status ?? 0;
     this.detail = this.message;
@@ -54,7 +54,11 @@ export class Problem extends Error {
     this.retryAfterMs = options.retryAfterMs;
     this.errors = body.errors;
     this.body = body;
-    Object.defineProperty(this, BRAND, { value: true });
+  }
+
+  /** @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   /**

@@ -16,6 +16,10 @@ export type ClientCode =
   | "function_answer"
   /** The browser gave no passkey. */
   | "passkey_failed"
+  /** The browser opened no window, because the call did not come at once in a click. */
+  | "popup_blocked"
+  /** The window of a sign-in was closed before its end. */
+  | "popup_closed"
   /** The storage of the session does not work. */
   | "storage_failed";
 

@@ -7,7 +7,7 @@
  */
 
 import type { Call, ClientOptions } from "./call.js";
-import { Deadline } from "./deadline.js";
+import { type Deadline, within } from "./deadline.js";
 import { readJson, writeJson } from "./json.js";
 import { invalidValue, Problem, type ProblemBody } from "./problem.js";
 import { pauseBefore } from "./retry.js";
@@ -34,8 +34,8 @@ export interface Wanted {
   /** A body that is sent as it is, in place of `body`. */
   raw?: BodyInit | null | undefined;
   headers?: Record<string, string> | undefined;
-  /** `user`: the token of the signed-in user is sent. Another text is itself the token. */
-  as?: "user" | "nobody" | { token: string };
+  /** Sent in place of the token of the signed-in user. With null, no token is sent. */
+  token?: string | null | undefined;
   /** True if the request may be sent twice. */
   repeatable?: boolean;
   /** The user at the first attempt, which the transport notes here. All attempts are of one user. */
@@ -51,39 +51,43 @@ export class Transport {
     readonly key: string,
     readonly options: ClientOptions,
   ) {
-    const parsed = addressOf(url);
+    let parsed: URL | undefined;
+    try {
+      parsed = new URL(url);
+    } catch {
+      // it is refused below
+    }
     // localhost:7070 has the protocol localhost:, and its requests would go to the page's own server
-    if (!/^https?:$/.test(parsed.protocol)) throw noAddress(url);
-    if (typeof key !== "string" || !key) throw invalidValue("publishableKey", "The key is missing.");
-    if (key.startsWith("sk_") && "document" in globalThis)
-      throw invalidValue("publishableKey", "This is a secret key. In a page, use the publishable key (pk_…).");
-    this.origin = parsed.origin + parsed.pathname.replace(/\/+$/, "");
+    if (!/^https?:$/.test(parsed?.protocol ?? "")) throw invalidValue("url", "Use an address such as https://api.example.com.");
+    // a secret key would be read by everybody who has the page
+    if (typeof key !== "string" || !key || (key.startsWith("sk_") && "document" in globalThis))
+      throw invalidValue("publishableKey", "Use the publishable key, which begins with pk_.");
+    this.origin = parsed!.origin + parsed!.pathname.replace(/\/+$/, "");
   }
 
   /** Sends a request and returns its JSON, or undefined if the answer has none. Throws a Problem. @internal */
   json<T>(wanted: Wanted, call: Call = {}, onHeaders?: (headers: Headers) => void): Promise<T> {
     return this.sent(wanted, call, async (response, text) => {
+      const answer = answerOf(response, await text());
+      if (answer instanceof Problem) throw answer;
       onHeaders?.(response.headers);
-      return parsed(response, await text()) as T;
+      return answer as T;
     });
   }
 
-  /** Sends a request; `read` makes the value of a successful answer, within the time of the call. @internal */
-  async sent<T>(
+  /** Sends a request; `read` makes the value of an answer, within the time of the call. @internal */
+  sent<T>(
     wanted: Wanted,
     call: Call,
     read: (response: Response, text: () => Promise<string>) => Promise<T>,
   ): Promise<T> {
-    const deadline = this.deadline(call);
-    try {
+    return this.within(call, async (deadline) => {
       const body = wanted.body === undefined ? wanted.raw : writeJson(wanted.body);
       const retries = wanted.repeatable ? (call.retries ?? this.options.retries ?? RETRIES) : 0;
       for (let attempt = 0; ; attempt++) {
         try {
           const response = await this.#authorized(wanted, body, call, deadline);
-          const text = () => deadline.race(response.text());
-          if (!response.ok) throw problemOf(response, await text());
-          return await read(response, text);
+          return await read(response, () => deadline.race(response.text()));
         } catch (error) {
           const problem = deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
           const pause = attempt < retries ? pauseBefore(attempt, problem) : undefined;
@@ -91,26 +95,12 @@ export class Transport {
           await deadline.pause(pause);
         }
       }
-    } finally {
-      deadline.done();
-    }
+    });
   }
 
-  /** Sends a request and returns the answer as it is, whatever its status. The answer may stream after the time. @internal */
-  async raw(wanted: Wanted, call: Call): Promise<Response> {
-    const deadline = this.deadline(call);
-    try {
-      return await this.#authorized(wanted, wanted.raw, call, deadline);
-    } catch (error) {
-      throw deadline.ended(error) ?? (Problem.is(error) ? error : this.#unreachable(error));
-    } finally {
-      deadline.done();
-    }
-  }
-
-  /** @internal */
-  deadline(call: Call): Deadline {
-    return new Deadline(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS);
+  /** Runs `work` within the time of one call. @internal */
+  within<T>(call: Call, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return within(call, call.timeoutMs ?? this.options.timeoutMs ?? TIMEOUT_MS, work);
   }
 
   /** Reports a problem that no call can throw. @internal */
@@ -120,15 +110,15 @@ export class Transport {
   }
 
   async #authorized(wanted: Wanted, body: unknown, call: Call, deadline: Deadline): Promise<Response> {
-    const { as = "user" } = wanted;
-    let token = typeof as === "object" ? as.token : null;
-    if (as === "user" && this.credentials) token = await deadline.race(this.#token(wanted, this.credentials));
+    const { credentials } = this;
+    const ofUser = credentials && wanted.token === undefined;
+    const token = ofUser ? await deadline.race(this.#token(wanted, credentials)) : wanted.token;
     const response = await this.#fetch(wanted, body, call, deadline, token);
-    if (response.status !== 401 || as !== "user" || !token || body instanceof ReadableStream || isOfFunction(response)) return response;
-    const problem = problemOf(response, await deadline.race(response.clone().text()));
-    if (problem.code !== "token_expired" && problem.code !== "invalid_token") return response;
-    token = await deadline.race(this.#token(wanted, this.credentials!, token));
-    return token ? this.#fetch(wanted, body, call, deadline, token) : response;
+    if (response.status !== 401 || !ofUser || !token || isStream(body) || isOfFunction(response)) return response;
+    const problem = answerOf(response, await deadline.race(response.clone().text()));
+    if (!Problem.is(problem, "token_expired", "invalid_token")) return response;
+    const renewed = await deadline.race(this.#token(wanted, credentials, token));
+    return renewed ? this.#fetch(wanted, body, call, deadline, renewed) : response;
   }
 
   /** After a sign-out, or a sign-in of another user, a call is not sent (again): it would act for the wrong one. */
@@ -137,26 +127,25 @@ export class Transport {
     if (!("sender" in wanted)) wanted.sender = credentials.userId;
     const token = await (refused ? credentials.renewed(refused) : credentials.current());
     if (credentials.userId === wanted.sender) return token;
-    throw new Problem({ code: "aborted", detail: "The call was ended, because its user has signed out or changed." });
+    throw new Problem({ code: "aborted", detail: "The user of the call has signed out or changed." });
   }
 
-  #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token: string | null): Promise<Response> {
-    const headers: Record<string, string> = { ...this.options.headers, ...wanted.headers, ...call.headers };
-    headers["X-Bunbase-Key"] = this.key;
+  #fetch(wanted: Wanted, body: unknown, call: Call, { signal }: Deadline, token?: string | null): Promise<Response> {
+    const { method, path, headers: own } = wanted;
+    const headers: Record<string, string> = { ...this.options.headers, ...own, ...call.headers, "X-Bunbase-Key": this.key };
     if (token) headers.Authorization = `Bearer ${token}`;
     if (wanted.body !== undefined) headers["Content-Type"] = "application/json";
-    const init: RequestInit = { method: wanted.method, headers, signal };
-    // BunBase never redirects, and whoever does must not get a password; a function may redirect ("error" is unknown to workerd)
-    if (!wanted.path.startsWith("/v1/functions/")) init.redirect = "manual";
     try {
       new Headers(headers);
     } catch (cause) {
       throw invalidValue("headers", "HTTP cannot send this header.", cause);
     }
-    if (body !== undefined && body !== null) init.body = body as BodyInit;
-    if (body instanceof ReadableStream) Object.assign(init, { duplex: "half" }); // Node and Chromium ask for it
+    // BunBase never redirects, and another server must not get a password ("error" is unknown to workerd); a function may
+    const redirect = path.startsWith("/v1/functions/") ? "follow" : "manual";
+    // Node and Chromium ask for `duplex` if the body is a stream
+    const init = { method, headers, signal, body, redirect, duplex: "half" } as RequestInit;
     // read at each call, so that programs that watch fetch see every request
-    return (this.options.fetch ?? globalThis.fetch)(this.origin + wanted.path, init);
+    return (this.options.fetch ?? globalThis.fetch)(this.origin + path, init);
   }
 
   #unreachable(cause: unknown): Problem {
@@ -167,87 +156,54 @@ export class Transport {
   }
 }
 
-/** @internal */
-export function addressOf(url: string): URL {
-  try {
-    return new URL(url);
-  } catch {
-    throw noAddress(url);
-  }
-}
-
-function noAddress(url: string): Problem {
-  return invalidValue("url", `${JSON.stringify(url)} is no address such as https://api.example.com.`);
-}
-
 /** Returns a path with each part escaped. An empty part, "." and ".." would lead to another path. @internal */
 export function path(...parts: string[]): string {
   return parts
     .map((part) => {
-      if (typeof part !== "string" || /^\.{0,2}$|[\ud800-\udfff]/u.test(part)) throw invalidValue("id", `${JSON.stringify(part)} is no id or name.`);
-      return `/${encodeURIComponent(part)}`;
+      if (typeof part === "string" && !/^\.{0,2}$|[\ud800-\udfff]/u.test(part)) return `/${encodeURIComponent(part)}`;
+      throw invalidValue("id", `${JSON.stringify(part)} is no id or name.`);
     })
     .join("");
 }
 
-/** Returns `?name=value&…` without what is undefined, or "". @internal */
-export function search(values: Record<string, string | number | boolean | null | undefined>): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
-}
-
 /** Returns a text that nobody can guess. It also works in pages without https, where `crypto.randomUUID` is missing. @internal */
-export function randomText(bytes = 16): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+export function randomText(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-function parsed(response: Response, text: string): unknown {
-  if (!text) return undefined;
-  if (isJson(response)) {
-    try {
-      return readJson(text);
-    } catch (cause) {
-      throw unexpected(response, text, cause);
-    }
+/** Returns the JSON value of an answer, undefined for an empty one, or the Problem that it stands for. @internal */
+export function answerOf(response: Response, text: string): unknown {
+  const { ok, status, headers } = response;
+  let value: unknown;
+  let cause: unknown;
+  try {
+    if (text && isJson(response)) value = readJson(text);
+  } catch (error) {
+    cause = error;
   }
-  throw unexpected(response, text);
-}
-
-/** Returns the problem of an answer that is not successful. @internal */
-export function problemOf(response: Response, text: string): Problem {
-  let body: unknown;
-  if (isJson(response)) {
-    try {
-      body = readJson(text);
-    } catch {
-      // the answer is then described by its status alone
-    }
-  }
-  const after = Number.parseFloat(response.headers.get("Retry-After") ?? "");
-  const retryAfterMs = after >= 0 ? after * 1000 : undefined;
-  const { status } = response;
-  if (isProblem(body)) return new Problem({ ...body, status }, { retryAfterMs });
-  return unexpected(response, body ?? text, undefined, retryAfterMs);
-}
-
-function isProblem(body: unknown): body is ProblemBody {
-  return typeof body === "object" && body !== null && "code" in body && typeof body.code === "string";
-}
-
-function unexpected(response: Response, answer: unknown, cause?: unknown, retryAfterMs?: number): Problem {
-  const { status, headers } = response;
+  if (ok && (value !== undefined || !text)) return value;
+  const after = Number.parseFloat(headers.get("Retry-After") ?? "");
+  const options = { cause, retryAfterMs: after >= 0 ? after * 1000 : undefined };
+  if (!ok && isProblem(value)) return new Problem({ ...value, status }, options);
   const type = headers.get("Content-Type") ?? "no type";
-  const ofFunction = isOfFunction(response);
-  const detail = ofFunction
-    ? `The function answered with status ${status}.`
-    : `The answer is not from BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`;
+  const [code, detail] = isOfFunction(response)
+    ? ["function_answer", `The function answered with status ${status}.`]
+    : ["unexpected_answer", `This is no answer of BunBase: status ${status}, ${type}. Is a proxy or a login page in between?`];
   const request_id = headers.get("X-Request-Id") ?? undefined;
-  const body: ProblemBody = { code: ofFunction ? "function_answer" : "unexpected_answer", status, detail, answer };
-  return new Problem(request_id ? { ...body, request_id } : body, { cause, retryAfterMs });
+  return new Problem({ code, status, detail, answer: value ?? text, request_id }, options);
 }
 
 function isOfFunction({ headers }: Response): boolean {
   return headers.has("X-Bunbase-Function-Version");
+}
+
+/** React Native has no `ReadableStream` to compare with. */
+function isStream(body: unknown): boolean {
+  return Boolean((body as ReadableStream | undefined)?.getReader);
+}
+
+function isProblem(value: unknown): value is ProblemBody {
+  return typeof (value as ProblemBody | null)?.code === "string";
 }
 
 /** @internal */

@@ -92,7 +92,10 @@ def login(
     ] = "",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Sign in, and stay signed in on this machine."""
+    """Sign in, and stay signed in on this machine.
+
+    Example: bunbase login --url https://api.example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         if token:
@@ -110,7 +113,10 @@ def login(
 
 
 def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Sign out, and delete everything that this machine stores for the server, including project keys."""
+    """Sign out, and delete everything that this machine stores for the server, including project keys.
+
+    Example: bunbase logout
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.token = ""  # sign out with the stored token, not with the token from the environment
@@ -124,7 +130,10 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 
 def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the account, the server and the project that commands use."""
+    """Show the account, the server and the project that commands use.
+
+    Example: bunbase whoami
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))

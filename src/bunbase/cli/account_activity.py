@@ -22,7 +22,10 @@ def activity(
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="How many of the newest to show.")] = 50,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Show sign-ins, refused sign-ins, and changes of the ways to sign in, newest first."""
+    """Show sign-ins, refused sign-ins, and changes of the ways to sign in, newest first.
+
+    Example: bunbase account activity --limit 10
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         page = session.ask(AccountActivity, Call("GET", ACTIVITY, params={"limit": limit}))

@@ -19,7 +19,10 @@ app = App(name="invites", help="Invite people to open an account, list open invi
 
 @app.command(name="list")
 def list_invites(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the open invitations, newest first."""
+    """Show the open invitations, newest first.
+
+    Example: bunbase admin invites list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(AccountInvites, Call("GET", INVITES))
@@ -43,7 +46,10 @@ def create(
     role: Annotated[Literal["user", "admin"], Parameter(help="The role in the installation.")] = "user",
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Create an invitation, and show its link once. The link opens an account; it works once, for 7 days."""
+    """Create an invitation, and show its link once. The link opens an account; it works once, for 7 days.
+
+    Example: bunbase admin invites create bob@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         made = session.ask(AccountInvite, Call("POST", INVITES, json={"email": email or None, "role": role}))
@@ -62,7 +68,10 @@ def delete(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link ends at once."""
+    """Withdraw an invitation. Its link ends at once.
+
+    Example: bunbase admin invites delete ain_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", at("invites", id)))

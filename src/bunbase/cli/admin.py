@@ -41,7 +41,10 @@ def accounts(
     limit: Limit = 100,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Show accounts, ordered by email."""
+    """Show accounts, ordered by email.
+
+    Example: bunbase admin accounts bob@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("GET", at("admin", "accounts"), params={"email": email, "limit": limit})
@@ -66,7 +69,10 @@ def projects(
     limit: Limit = 100,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Show projects, newest first, with the size of their documents."""
+    """Show projects, newest first, with the size of their documents.
+
+    Example: bunbase admin projects shop
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("GET", at("admin", "projects"), params={"search": search, "limit": limit})
@@ -83,7 +89,10 @@ def projects(
 
 @app.command
 def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show how large the installation is."""
+    """Show how large the installation is.
+
+    Example: bunbase admin usage
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(InstallationUsage, Call("GET", at("admin", "usage")))
@@ -104,7 +113,10 @@ def usage(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def suspend(target: Target, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Suspend an account or a project. Sessions, tokens and keys stop working within a second."""
+    """Suspend an account or a project. Sessions, tokens and keys stop working within a second.
+
+    Example: bunbase admin suspend bob@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         named = existing_account(target, session).email if _is_account(target) else target
@@ -115,7 +127,10 @@ def suspend(target: Target, /, *, yes: Yes = False, flags: ServerFlags = SERVER_
 
 @app.command
 def resume(target: Target, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Resume a suspended account or project."""
+    """Resume a suspended account or project.
+
+    Example: bunbase admin resume bob@example.com
+    """
     with open_session(flags) as session:
         _change(session, target, "resume", f"{target} is active again.", Output(flags.json))
 
@@ -129,7 +144,10 @@ def role(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Change the role of an account in the installation. Its sessions end, and its owner gets a mail."""
+    """Change the role of an account in the installation. Its sessions end, and its owner gets a mail.
+
+    Example: bunbase admin role bob@example.com admin
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = existing_account(account, session)
@@ -149,7 +167,10 @@ def reset_factors(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Remove the authenticator app, recovery codes and passkeys of an account whose owner has lost them."""
+    """Remove the authenticator app, recovery codes and passkeys of an account whose owner has lost them.
+
+    Example: bunbase admin reset-factors bob@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = existing_account(account, session)
@@ -169,6 +190,8 @@ def replace_signing_keys(*, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS)
     """Replace all keys that sign access tokens at once, because one of them may be in the wrong hands.
 
     All access tokens of developers end within a second. Their sessions stay, and their clients refresh.
+
+    Example: bunbase admin replace-signing-keys
     """
     out = Output(flags.json)
     out.warn(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from bunbase.cli.flags import GROUP_FLAGS, GroupFlags
 from bunbase.cli.groups import group_path
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.logs import time_of
+from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.people import account_id, member_id
 from bunbase.cli.session import Session, open_session
@@ -93,7 +93,10 @@ def list_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Show acts, newest first; with --follow, oldest first. Needs the role admin."""
+    """Show acts, newest first; with --follow, oldest first. Needs the role admin.
+
+    Example: bunbase audit list --since 7d --action key.create
+    """
     out = Output(flags.json)
     if follow and acts.until:
         raise Usage("--follow has no end: leave --until out.")
@@ -132,7 +135,10 @@ def export_audit(
     acts: LogFlags = ALL_ACTS,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Export all acts that match to a file. Needs the role admin."""
+    """Export all acts that match to a file. Needs the role admin.
+
+    Example: bunbase audit export acts.ndjson --since 30d
+    """
     out = Output(flags.json)
     if file is not None and file.exists():
         raise Usage(f"{file} exists already. Delete it, or choose another name.", "file_exists")
@@ -173,7 +179,7 @@ def _follow(session: Session, path: str, params: dict[str, Any], page: AuditPage
     follower = Follower(lambda since: entries_since(session, path, params, since), newest)
     for entry in reversed(page.items):
         _show(entry, out)
-    for entry in follow(follower, out.hint, time.sleep):
+    for entry in follow(follower, Outage(session.url, out.warn)):
         _show(entry, out)
 
 

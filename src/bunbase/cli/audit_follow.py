@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 from bunbase.cli.errors import Refused, Unreachable
+from bunbase.cli.outage import Outage
 from bunbase.contracts.audit import AuditOutcome
 
 PAUSE_SECONDS: Final = 2.0
-MAX_PAUSE_SECONDS: Final = 10.0
 OVERLAP: Final = timedelta(seconds=60)  # a server stores an entry within seconds of its time, or refuses the act
 MAX_HELD: Final = 5  # questions for which an act that is under way is held back, to show its outcome
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
@@ -38,7 +38,6 @@ class Followed(Protocol):
 E = TypeVar("E", bound=Followed)
 
 Ask = Callable[[datetime | None], tuple[E, ...]]  # all entries since a time, newest first
-Hint = Callable[[str], None]
 
 
 class Follower(Generic[E]):
@@ -78,22 +77,23 @@ class Follower(Generic[E]):
         return False
 
 
-def follow(follower: Follower[E], hint: Hint, pause: Callable[[float], None]) -> Iterator[E]:
+def follow(follower: Follower[E], outage: Outage) -> Iterator[E]:
     """Yield entries until the user stops the command. A server that does not answer is asked again.
 
-    Raises: Refused for errors that do not pass.
+    Raises: Unreachable if the server stays away; Refused for errors that do not pass.
     """
-    seconds = PAUSE_SECONDS
     while True:
         try:
-            yield from follower.new_entries()
-            seconds = PAUSE_SECONDS
+            found = follower.new_entries()
         except Unreachable as error:
-            hint(f"{error.detail} Trying again.")
-            seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
+            outage.wait(error.detail)
+            continue
         except Refused as refused:
             if refused.problem.get("status") not in PASSING:
                 raise
-            hint(f"{refused.detail} Trying again.")
-            seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
-        pause(seconds)
+            outage.wait(refused.detail)
+            continue
+        outage.end()
+        outage.note_progress()
+        yield from found
+        outage.pause(PAUSE_SECONDS)

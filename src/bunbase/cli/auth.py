@@ -28,7 +28,10 @@ app = App(name="auth", help="Show, pull, push and compare the settings for the u
 
 @app.command
 def show(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the settings that differ from the defaults. Secrets are never shown."""
+    """Show the settings that differ from the defaults. Secrets are never shown.
+
+    Example: bunbase auth show
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         shown = _shown(session, flags.project)
@@ -42,7 +45,10 @@ def show(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Write the settings of the project to [auth] of bunbase.toml. Secrets become names of environment variables."""
+    """Write the settings of the project to [auth] of bunbase.toml. Secrets become names of environment variables.
+
+    Example: bunbase auth pull
+    """
     out = Output(flags.json)
     before = read_project_file().auth
     with open_session(flags) as session:
@@ -58,6 +64,8 @@ def push(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values.
 
     A stored secret stays if its environment variable is not set.
+
+    Example: bunbase auth push
     """
     out = Output(flags.json)
     table = _table()
@@ -75,7 +83,10 @@ def push(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 1."""
+    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 1.
+
+    Example: bunbase auth diff
+    """
     out = Output(flags.json)
     table = _table()
     with open_session(flags) as session:
@@ -94,6 +105,8 @@ def rotate_key(*, now: Now = False, yes: Yes = False, flags: ProjectFlags = PROJ
     """Make a new key for the tokens of the project's users. Nobody is signed out.
 
     The next key is published at once, and signs a few minutes later. Keys also rotate by their age.
+
+    Example: bunbase auth rotate-key
     """
     out = Output(flags.json)
     if now:

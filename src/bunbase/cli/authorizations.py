@@ -19,7 +19,10 @@ app = App(name="authorizations", help="List the applications that you have allow
 
 @app.command(name="list")
 def list_authorizations(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the applications that you have allowed, and what each of them may see."""
+    """Show the applications that you have allowed, and what each of them may see.
+
+    Example: bunbase account authorizations list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Authorizations, Call("GET", PATH))
@@ -39,7 +42,10 @@ def end(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End what an application may do. Its sessions end within a second, and the next sign-in asks for consent."""
+    """End what an application may do. Its sessions end within a second, and the next sign-in asks for consent.
+
+    Example: bunbase account authorizations end oac_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", at("auth", "authorizations", id)))

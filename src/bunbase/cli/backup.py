@@ -34,7 +34,10 @@ app = App(name="backup", help="Back up, verify, restore and clone a project's do
 
 @app.command
 def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Make an encrypted backup of the project's documents. Reads and writes continue meanwhile."""
+    """Make an encrypted backup of the project's documents. Reads and writes continue meanwhile.
+
+    Example: bunbase backup create
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         backup = _create_backup(session, needed_project(flags.project, session), out)
@@ -47,7 +50,10 @@ def create(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command(name="list")
 def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the project's backups, newest first."""
+    """Show the project's backups, newest first.
+
+    Example: bunbase backup list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(BackupPage, Call("GET", _path(needed_project(flags.project, session))))
@@ -61,7 +67,10 @@ def list_backups(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def verify(backup: BackupId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Check a backup: the proof of its origin, all checksums, all database pages and all counts."""
+    """Check a backup: the proof of its origin, all checksums, all database pages and all counts.
+
+    Example: bunbase backup verify bkp_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("POST", _path(needed_project(flags.project, session), backup, "verify"))
@@ -91,6 +100,8 @@ def restore(
     """Replace all documents of the project with the documents of a backup.
 
     The server backs up the current documents first.
+
+    Example: bunbase backup restore bkp_1
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -121,7 +132,10 @@ def clone(
     unauthenticated: Unauthenticated = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Create a project with a copy of this project's documents, encrypted with a new key."""
+    """Create a project with a copy of this project's documents, encrypted with a new key.
+
+    Example: bunbase backup clone Preview
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         source = needed_project(flags.project, session)
@@ -146,7 +160,10 @@ def clone(
 
 @app.command
 def delete(backup: BackupId, /, *, yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Delete a backup permanently."""
+    """Delete a backup permanently.
+
+    Example: bunbase backup delete bkp_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
@@ -171,7 +188,10 @@ def schedule(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show or change the schedule of automatic backups."""
+    """Show or change the schedule of automatic backups.
+
+    Example: bunbase backup schedule --every-hours 6 --kept 28
+    """
     out = Output(flags.json)
     if inherit and (every_hours, kept) != (None, None):
         raise Usage("--inherit cannot be combined with --every-hours or --kept.")

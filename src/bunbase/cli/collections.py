@@ -31,7 +31,10 @@ class Collections(msgspec.Struct, frozen=True):
 
 @app.command(name="list")
 def list_collections(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """List the collections, ordered by name."""
+    """List the collections, ordered by name.
+
+    Example: bunbase collections list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = listed_collections(session, project_headers(flags, session))
@@ -49,7 +52,10 @@ def list_collections(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a collection: its size, indexes, rules and schema."""
+    """Show a collection: its size, indexes, rules and schema.
+
+    Example: bunbase collections show posts
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = collection_of(session, project_headers(flags, session), name)
@@ -80,7 +86,10 @@ def drop(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a collection with all of its documents, indexes and rules. This cannot be undone."""
+    """Delete a collection with all of its documents, indexes and rules. This cannot be undone.
+
+    Example: bunbase collections drop posts
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         headers = project_headers(flags, session)
@@ -105,7 +114,10 @@ def misfits(
     limit: Annotated[int, Parameter(validator=Number(gte=1, lte=500), help="The most documents to show.")] = 20,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """List the documents that do not match the collection's schema. The exit code is 1 if there are any."""
+    """List the documents that do not match the collection's schema. The exit code is 1 if there are any.
+
+    Example: bunbase collections misfits posts
+    """
     out = Output(flags.json)
     found: list[Any] = []
     examined, cursor = 0, None

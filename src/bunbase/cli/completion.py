@@ -18,7 +18,10 @@ HOW = {
 
 
 def completion(shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="The shell.")], /) -> None:
-    """Print a script that completes commands and flags."""
+    """Print a script that completes commands and flags.
+
+    Example: bunbase completion bash
+    """
     sys.stdout.write(command().generate_completion(shell=shell))
     if sys.stdout.isatty():
         Output(json=False).hint(HOW[shell])

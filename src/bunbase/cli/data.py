@@ -66,7 +66,10 @@ def export_data(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Export documents to a file, ordered by id. The file - is standard output."""
+    """Export documents to a file, ordered by id. The file - is standard output.
+
+    Example: bunbase data export shop.ndjson.gz
+    """
     out = Output(flags.json)
     if file == STDOUT:
         _to_stdout(collection, resume, flags)
@@ -124,7 +127,10 @@ def import_data(
     ] = 1,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Import the documents of a file into the project. The exit code is 1 if a line could not be imported."""
+    """Import the documents of a file into the project. The exit code is 1 if a line could not be imported.
+
+    Example: bunbase data import posts.ndjson --collection posts
+    """
     out = Output(flags.json)
     if from_line < 1:
         raise Usage("--from-line must be 1 or more: the first line is 1.")

@@ -27,6 +27,8 @@ def get(collection: CollectionName, id: DocumentId, /, *, flags: ProjectFlags = 
     """Show one document.
 
     With --json, it is printed on one line.
+
+    Example: bunbase data get posts first
     """
     with open_session(flags) as session:
         text = Documents(session, needed_project(flags.project, session)).get(collection, id)
@@ -66,6 +68,8 @@ def query(
     """Show the documents that match a filter, one JSON document on each line.
 
     With --json, the whole page is one JSON document, with the cursor of the next page.
+
+    Example: bunbase data query posts '{"likes": {"$gt": 10}}' --sort -likes
     """
     out = Output(flags.json)
     asked = wanted(where, sort, select, PAGE if all else limit)

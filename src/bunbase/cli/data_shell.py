@@ -49,6 +49,8 @@ def shell(
     """Read documents line by line: `help` lists what a line may be, and `exit` leaves.
 
     With --write, lines may also change documents.
+
+    Example: bunbase data shell
     """
     out = Output(flags.json)
     attended = sys.stdin.isatty()

@@ -24,7 +24,10 @@ IfRev = Annotated[
 
 
 def create(collection: CollectionName, document: Body, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Create a document, with a new id or with its own `_id`."""
+    """Create a document, with a new id or with its own `_id`.
+
+    Example: bunbase data create posts '{"title": "Hello"}'
+    """
     with open_session(flags) as session:
         made = Documents(session, needed_project(flags.project, session)).create(collection, read_data(document))
     print_document(made, flags.json)
@@ -39,7 +42,10 @@ def put(
     if_rev: IfRev = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Replace a document, or create it."""
+    """Replace a document, or create it.
+
+    Example: bunbase data put posts first @post.json
+    """
     with open_session(flags) as session:
         documents = Documents(session, needed_project(flags.project, session))
         written = documents.put(collection, id, read_data(document), if_rev)
@@ -55,7 +61,10 @@ def patch(
     if_rev: IfRev = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Change a document by a merge patch, or by update operators such as {"$inc": {"likes": 1}}."""
+    """Change a document by a merge patch, or by update operators such as {"$inc": {"likes": 1}}.
+
+    Example: bunbase data patch posts first '{"$inc": {"likes": 1}}'
+    """
     with open_session(flags) as session:
         documents = Documents(session, needed_project(flags.project, session))
         written = documents.patch(collection, id, read_data(change), if_rev)
@@ -70,7 +79,10 @@ def delete(
     if_rev: IfRev = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a document. It is printed first, so that it can be created again."""
+    """Delete a document. It is printed first, so that it can be created again.
+
+    Example: bunbase data delete posts first
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         documents = Documents(session, needed_project(flags.project, session))

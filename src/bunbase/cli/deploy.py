@@ -44,6 +44,8 @@ def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: P
 
     If a function cannot be bundled, nothing is uploaded. If the server refuses a function, its active version stays
     in service, the other functions are still deployed, and the exit code is 1.
+
+    Example: bunbase deploy hello
     """
     out = Output(flags.json)
     if folder := enter_project_folder():

@@ -18,6 +18,8 @@ def doctor(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> int
     """Check that this machine has what BunBase needs, including each layer of the sandbox.
 
     The exit code is 1 if something is missing.
+
+    Example: bunbase doctor
     """
     from bunbase.house.doctor import Health, examine
     from bunbase.house.settings import load_settings

@@ -54,6 +54,8 @@ def set_variables(
     """Set variables; functions see them from their next call on.
 
     Variables of the command line come after those of --file, and replace them.
+
+    Example: bunbase env set GREETING=Ahoy
     """
     given = _given(variables, file)
     out = Output(flags.json)
@@ -78,7 +80,10 @@ def list_variables(
     ] = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the variables, ordered by name."""
+    """Show the variables, ordered by name.
+
+    Example: bunbase env list
+    """
     out = Output(flags.json)
     params = {"reveal": "true"} if reveal else {}
     with open_session(flags) as session:
@@ -98,7 +103,10 @@ def list_variables(
 def unset(
     name: Annotated[str, Parameter(help="The variable's name.")], /, *, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Remove a variable."""
+    """Remove a variable.
+
+    Example: bunbase env unset GREETING
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", _path(flags, session, name)))

@@ -35,6 +35,8 @@ def pull(
     """Write all variables with their values to a .env file that only you can read. This needs the role admin.
 
     The values are secrets, so a file that git would commit is refused.
+
+    Example: bunbase env pull .env
     """
     out = Output(flags.json)
     if file.exists() and not replace:

@@ -13,6 +13,7 @@ from rich.text import Text
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.functions_new import new
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
 from bunbase.cli.project_file import settings_lines
@@ -27,12 +28,15 @@ Old = Annotated[int | None, Parameter(help="The number of the older version. Def
 New = Annotated[int | None, Parameter(help="The number of the newer version. Default: the active version.")]
 
 app = App(name="functions", help="List, compare, roll back, delete and create functions.")
-app.command("bunbase.cli.functions_new:new", name="new", help="Create a function from a template.")
+app.command(new)
 
 
 @app.command(name="list")
 def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the deployed functions, ordered by name."""
+    """Show the deployed functions, ordered by name.
+
+    Example: bunbase functions list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session)))
@@ -50,7 +54,10 @@ def list_functions(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a function's versions, newest first; a star marks the active one."""
+    """Show a function's versions, newest first; a star marks the active one.
+
+    Example: bunbase functions versions hello
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions")))
@@ -66,7 +73,10 @@ def versions(name: Name, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def diff(name: Name, old: Old = None, new: New = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Compare the settings and the bundled code of two versions."""
+    """Compare the settings and the bundled code of two versions.
+
+    Example: bunbase functions diff hello 3 4
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask_all(Versions, Call("GET", _path(flags, session, name, "versions"))).items
@@ -91,7 +101,10 @@ def diff(name: Name, old: Old = None, new: New = None, /, *, flags: ProjectFlags
 
 @app.command
 def rollback(name: Name, version: Number = None, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Make an older version active again, at once. Default: the version before the active version."""
+    """Make an older version active again, at once. Default: the version before the active version.
+
+    Example: bunbase functions rollback hello 3
+    """
     out = Output(flags.json)
     body = {} if version is None else {"version": version}
     with open_session(flags) as session:
@@ -112,7 +125,10 @@ def delete(
     yes: Yes = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a function with all its versions and its log."""
+    """Delete a function with all its versions and its log.
+
+    Example: bunbase functions delete hello
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         path = _path(flags, session, name)

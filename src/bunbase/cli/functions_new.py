@@ -44,6 +44,8 @@ def new(
     """Create functions/<name>.ts from a template, and add its settings to bunbase.toml.
 
     A function that exists already is not overwritten.
+
+    Example: bunbase functions new hello
     """
     out = Output(flags.json)
     if not FUNCTION_NAME.fullmatch(name):

@@ -62,6 +62,8 @@ def types(
     """Write the types of documents, made from the schemas of the project's collections.
 
     In CI, --check tells whether somebody has changed a schema without writing the types again.
+
+    Example: bunbase gen types --out src/database.ts
     """
     said = Output(flags.json)
     languages = _languages(lang)

@@ -63,6 +63,8 @@ def dev(
     The server works in the folder of the nearest bunbase.toml, from this folder upwards, or else in this folder. Its
     data are in .bunbase of that folder. If that folder has functions, they are deployed now and whenever they are
     saved. With --json they are not deployed: run `bunbase watch --json` in a second terminal.
+
+    Example: bunbase dev --port 7071
     """
     from bunbase.cli.beside import watching
     from bunbase.house.run import run_dev
@@ -84,7 +86,10 @@ def serve(
     settings: SettingFlags = NO_SETTINGS,
     flags: Flags = FLAGS,
 ) -> int:
-    """Run the server for production: all rooms, or only the named ones."""
+    """Run the server for production: all rooms, or only the named ones.
+
+    Example: bunbase serve gateway bunauth --port 7070
+    """
     from bunbase.house.run import run_serve
 
     return run_serve(list(rooms), settings.settings(), flags.json)
@@ -94,6 +99,8 @@ def config(*, settings: SettingFlags = NO_SETTINGS, flags: Flags = FLAGS) -> Non
     """Show every setting of the server, its value, the source of the value, and the meaning of the setting.
 
     Secrets are masked. The settings are those of a server that starts in this folder, not those of a running server.
+
+    Example: bunbase config --set gateway.port=7071
     """
     from bunbase.house.settings import load_settings
     from bunbase.pkg.config.load import DEFAULT, MASK, ConfigError

@@ -23,6 +23,7 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
 MAX_NAME: Final = 100  # characters of the name of the machine
+MAX_CLIENT: Final = 50  # characters of the name of the client: the audit log keeps 200 characters of all
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class Http:
         finally:
             reply.close()
 
+    def introduce(self, program: str, client: str) -> None:
+        """Send another User-Agent from now on. `client`: the program for which this one works, or ""."""
+        self.client.headers["user-agent"] = user_agent(program, client)
+
     def close(self) -> None:
         self.client.close()
 
@@ -106,10 +111,15 @@ class Http:
         return Unreachable(f"{self.url} cannot be reached: {_reason(error)}.{advice}")
 
 
-def user_agent() -> str:
-    """Return the name of this program and machine, by which people recognize the session in the list of sessions."""
-    machine = "".join(c if c.isascii() and c.isprintable() and c not in "();" else "?" for c in platform.node())
-    return f"bunbase-cli/{__version__} ({machine[:MAX_NAME] or 'unnamed machine'}; {platform.system()})"
+def user_agent(program: str = "bunbase-cli", client: str = "") -> str:
+    """Return the names of program and machine, by which people recognize a session or an entry of the audit log."""
+    machine = _plain(platform.node())[:MAX_NAME] or "unnamed machine"
+    named = f" {_plain(client)[:MAX_CLIENT]}" if client else ""
+    return f"{program}/{__version__} ({machine}; {platform.system()}){named}"
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isascii() and c.isprintable() and c not in "();" else "?" for c in name)
 
 
 def at(*segments: str) -> str:

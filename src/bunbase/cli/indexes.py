@@ -33,7 +33,10 @@ def list_indexes(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """List the indexes of one collection, or of all."""
+    """List the indexes of one collection, or of all.
+
+    Example: bunbase indexes list posts
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         headers = project_headers(flags, session)
@@ -75,6 +78,8 @@ def create(
     """Create an index, and wait until it is built. Documents can be read and written meanwhile.
 
     A collection that does not exist is created. With Ctrl-C, the server still builds the index.
+
+    Example: bunbase indexes create posts author -_created
     """
     out = Output(flags.json)
     if not fields:
@@ -105,7 +110,10 @@ def drop(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete an index. Queries that need it fail from then on; a unique index no longer refuses duplicates."""
+    """Delete an index. Queries that need it fail from then on; a unique index no longer refuses duplicates.
+
+    Example: bunbase indexes drop posts by_author
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         headers = project_headers(flags, session)

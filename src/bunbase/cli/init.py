@@ -24,7 +24,10 @@ FILES: Final = {
 
 
 def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Create bunbase.toml and functions/hello.ts. Existing files are never overwritten."""
+    """Create bunbase.toml and functions/hello.ts. Existing files are never overwritten.
+
+    Example: bunbase init shop
+    """
     out = Output(flags.json)
     taken = [name for name in FILES if (directory / name).exists()]
     if taken:

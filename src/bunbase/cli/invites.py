@@ -24,7 +24,10 @@ app = App(name="invites", help="Invite people to a project or an organisation, a
 
 @app.command(name="list")
 def list_invites(*, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Show the open invitations of the project, or of an organisation, newest first."""
+    """Show the open invitations of the project, or of an organisation, newest first.
+
+    Example: bunbase invites list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         invites = session.ask_all(Invites, Call("GET", f"{group_path(flags, session)}/invites"))
@@ -46,7 +49,10 @@ def create(
     role: Annotated[RoleName, Parameter(help="The role that the person gets.")] = "developer",
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Invite a person by mail, and show the link once. The link works once, for 7 days."""
+    """Invite a person by mail, and show the link once. The link works once, for 7 days.
+
+    Example: bunbase invites create bob@example.com --role viewer
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         call = Call("POST", f"{group_path(flags, session)}/invites", json={"email": email, "role": role})
@@ -55,7 +61,10 @@ def create(
 
 @app.command
 def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Send a new link by mail, and show it once. The old link ends."""
+    """Send a new link by mail, and show it once. The old link ends.
+
+    Example: bunbase invites resend ivt_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         _show(session.ask(Invite, Call("POST", f"{group_path(flags, session)}/invites/{id}/resend")), out)
@@ -63,7 +72,10 @@ def resend(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
 
 @app.command
 def delete(id: InviteId, /, *, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Withdraw an invitation. Its link ends at once."""
+    """Withdraw an invitation. Its link ends at once.
+
+    Example: bunbase invites delete ivt_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", f"{group_path(flags, session)}/invites/{id}"))
@@ -82,6 +94,8 @@ def accept(
     """Accept an invitation with the account that you are signed in with.
 
     Without a sign-in, the link of the mail opens an account for the invited address, if there is none yet.
+
+    Example: bunbase invites accept https://api.example.com/invite#token=abc
     """
     out = Output(flags.json)
     with open_session(flags, link) as session:

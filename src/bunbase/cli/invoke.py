@@ -62,6 +62,8 @@ def invoke(
 
     The exit code is 1 if the status is 400 or more. With --as, a session of the end user is opened for this call and
     ended after it; this needs the secret key, or a sign-in as a developer of the project.
+
+    Example: bunbase invoke hello --method POST --data '{"name": "Ada"}'
     """
     out = Output(flags.json)
     body = None if data is None else read_data(data)

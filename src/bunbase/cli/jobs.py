@@ -34,7 +34,10 @@ def list_jobs(
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show jobs, newest first. A job that succeeds is deleted; `bunbase jobs runs` still shows its run."""
+    """Show jobs, newest first. A job that succeeds is deleted; `bunbase jobs runs` still shows its run.
+
+    Example: bunbase jobs list --state dead
+    """
     out = Output(flags.json)
     params: dict[str, Any] = {"limit": limit}
     params |= {"state": state.value} if state is not None else {}
@@ -55,7 +58,10 @@ def list_jobs(
 
 @app.command
 def show(id: JobId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a job with its payload."""
+    """Show a job with its payload.
+
+    Example: bunbase jobs show job_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         job = session.ask(Job, Call("GET", _path(flags, session, id)))
@@ -86,7 +92,10 @@ def add(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Add a job: the function runs later, until it succeeds or all attempts have failed."""
+    """Add a job: the function runs later, until it succeeds or all attempts have failed.
+
+    Example: bunbase jobs add hello --data '{"name": "Ada"}' --delay-seconds 60
+    """
     out = Output(flags.json)
     body = {"function": function, "payload": _json(data), "delay_seconds": delay_seconds}
     if key:
@@ -100,13 +109,19 @@ def add(
 
 @app.command
 def replay(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Run dead jobs again; each job gets its full number of attempts."""
+    """Run dead jobs again; each job gets its full number of attempts.
+
+    Example: bunbase jobs replay job_1
+    """
     _act_on_each(ids, flags, "replay")
 
 
 @app.command
 def delete(*ids: JobId, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Delete dead jobs, and jobs that have not started."""
+    """Delete dead jobs, and jobs that have not started.
+
+    Example: bunbase jobs delete job_1
+    """
     _act_on_each(ids, flags, "")
 
 
@@ -119,7 +134,10 @@ def runs(
     limit: Limit = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show a function's past runs, newest first: what started each (schedule, job or document), and how it ended."""
+    """Show a function's past runs, newest first: what started each (schedule, job or document), and how it ended.
+
+    Example: bunbase jobs runs hello --outcome error
+    """
     out = Output(flags.json)
     params: dict[str, Any] = {"limit": limit}
     params |= {"outcome": outcome.value} if outcome is not None else {}

@@ -40,7 +40,10 @@ app = App(name="keys", help="List, create, change, rotate and revoke a project's
 
 @app.command(name="list")
 def list_keys(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a project's keys, newest first. A key's value is shown only once, when the key is made."""
+    """Show a project's keys, newest first. A key's value is shown only once, when the key is made.
+
+    Example: bunbase keys list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
@@ -82,6 +85,8 @@ def create(
     """Make a key, show its value once, and store it on this machine for `bunbase invoke`.
 
     Without --scope, a secret key may do everything. Without --origin, all pages may use a publishable key.
+
+    Example: bunbase keys create --kind publishable --origin https://app.example.com
     """
     body: dict[str, Any] = {"kind": kind, "name": name}
     body |= {"scopes": scope} if scope else {}
@@ -111,7 +116,10 @@ def update(
     ] = None,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Change the name or the limits of a key. Its value stays. The scopes can only become narrower."""
+    """Change the name or the limits of a key. Its value stays. The scopes can only become narrower.
+
+    Example: bunbase keys update key_1 --scope data:posts:read
+    """
     out = Output(flags.json)
     body: dict[str, Any] = {} if name is None else {"name": name}
     body |= {"scopes": scope} if scope else {}
@@ -135,7 +143,10 @@ def rotate(
     ] = DAY_SECONDS,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Replace a key with a new key of the same kind, and show the new value once."""
+    """Replace a key with a new key of the same kind, and show the new value once.
+
+    Example: bunbase keys rotate key_1 --grace-seconds 3600
+    """
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
         body = {"grace_seconds": grace_seconds}
@@ -145,7 +156,10 @@ def rotate(
 
 @app.command
 def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Encrypt the project's documents with a new data key. Reads and writes continue meanwhile."""
+    """Encrypt the project's documents with a new data key. Reads and writes continue meanwhile.
+
+    Example: bunbase keys rotate-data
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         at_key = at("projects", needed_project(flags.project, session), "data-key")
@@ -163,7 +177,10 @@ def rotate_data(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 @app.command
 def revoke(id: KeyId, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Revoke a key: it stops working within a second."""
+    """Revoke a key: it stops working within a second.
+
+    Example: bunbase keys revoke key_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -17,6 +16,7 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Failure, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at, refuse
+from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output
 from bunbase.cli.session import Session, open_session
 from bunbase.cli.sse import events
@@ -26,16 +26,12 @@ from bunbase.pkg.clock import rfc3339
 
 SILENCE_SECONDS: Final = 45.0  # three heartbeats, since the server sends one every 15 s; then the connection is dead
 PASSING: Final = frozenset({429, 500, 502, 503, 504})  # statuses of a server that is busy or restarting
-FIRST_PAUSE_SECONDS: Final = 0.5
-MAX_PAUSE_SECONDS: Final = 10.0
 STYLES: Final = {LogLevel.DEBUG: "dim", LogLevel.INFO: "", LogLevel.WARN: "yellow", LogLevel.ERROR: "red"}
 AGO: Final = re.compile(r"(\d{1,6})([smhd])")
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 SHOWN: Final = 100
 SHOWN_BEFORE_NEW: Final = 10  # as `tail -f`
 NO_PARAMS: Final[Mapping[str, Any]] = {}
-
-Pause = Callable[[float], None]
 
 
 def logs(
@@ -81,6 +77,8 @@ def logs(
     """Show the lines that functions wrote to their console, oldest first.
 
     A line that was not written today is shown with its date. Times are those of this machine.
+
+    Example: bunbase logs hello -f --level warn
     """
     out = Output(flags.json)
     _refuse_empty(
@@ -158,25 +156,43 @@ def follow_lines(
     after: int,
     out: Output,
     params: Mapping[str, Any] = NO_PARAMS,
-    pause: Pause = time.sleep,
+    outage: Outage | None = None,
 ) -> Iterator[LogLine]:
     """Yield every log line with a number above `after`, once, as it arrives.
 
-    If the connection breaks, or the server is busy or restarting, connect again. Raises: Refused for other errors.
+    If the connection breaks, or the server is busy or restarting, tell the user and connect again. Then the last line
+    that was shown is read again: if it is gone, the server has deleted lines meanwhile, perhaps also later ones.
+    Raises: Unreachable if the server stays away; Refused for other errors.
     """
-    seconds = FIRST_PAUSE_SECONDS
+    outage = outage or Outage(session.url, out.warn)
+    reread = 0  # the number of the line to read again, or 0
     while True:
+        reason = "The server ended the answer."
         try:
-            for line in _stream(session, path, after, params):
-                after, seconds = line.seq, FIRST_PAUSE_SECONDS
-                yield line
+            for line in _stream(session, path, reread - 1 if reread else after, params, outage.end):
+                if reread and (missing := line.seq - reread - 1) > 0:
+                    out.warn(_deleted(missing))
+                reread = 0
+                if line.seq > after:
+                    after = line.seq
+                    outage.note_progress()
+                    yield line
         except Unreachable as error:
-            out.hint(f"{error.detail} Trying again.")
-        pause(seconds)
-        seconds = min(seconds * 2, MAX_PAUSE_SECONDS)
+            reason = error.detail
+        reread = after
+        outage.wait(reason)
 
 
-def _stream(session: Session, path: str, after: int, params: Mapping[str, Any]) -> Iterator[LogLine]:
+def _deleted(lines: int) -> str:
+    """Return the message about lines that were deleted. Only the server knew how many: it numbers the lines of all
+    projects together, so the numbers tell no more than how many there can be.
+    """
+    return f"Lines are missing here, {lines} at most: the server deletes the oldest lines, and did so meanwhile."
+
+
+def _stream(
+    session: Session, path: str, after: int, params: Mapping[str, Any], on_connected: Callable[[], None]
+) -> Iterator[LogLine]:
     headers = {"accept": "text/event-stream", "last-event-id": str(after)}
     asked = {**params, "follow": "true", "after": after}
     reply = session.send(Call("GET", path, params=asked, headers=headers, seconds=SILENCE_SECONDS), stream=True)
@@ -186,6 +202,7 @@ def _stream(session: Session, path: str, after: int, params: Mapping[str, Any]) 
         if not reply.is_success:
             reply.read()
             refuse(reply)
+        on_connected()
         for event in events(parts):
             if event.kind == "log":
                 yield _line(event.data)

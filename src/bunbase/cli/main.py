@@ -66,6 +66,7 @@ COMMANDS: Final = (
     (DATA, "gen", "gen:app", "Write types of documents in TypeScript and Python."),
     (PROJECT, "rules", "rules:app", "Test and apply a project's access rules."),
     (PROJECT, "schemas", "schemas:app", "Apply the schemas of a project's collections."),
+    (PROJECT, "mcp", "mcp.command:mcp", "Offer a project to programs with a language model (MCP)."),
     (FUNCTIONS, "init", "init:init", "Create bunbase.toml and a first function in a folder."),
     (FUNCTIONS, "deploy", "deploy:deploy", "Bundle functions and deploy them."),
     (FUNCTIONS, "watch", "watch:watch", "Deploy functions whenever they are saved, and show their logs."),

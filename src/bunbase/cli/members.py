@@ -30,7 +30,10 @@ class _Me(msgspec.Struct, frozen=True):
 
 @app.command(name="list")
 def list_members(*, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Show the members of the project, and of its organisation; with --org, those of an organisation."""
+    """Show the members of the project, and of its organisation; with --org, those of an organisation.
+
+    Example: bunbase members list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         members = session.ask_all(Members, Call("GET", f"{group_path(flags, session)}/members"))
@@ -49,7 +52,10 @@ def add(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Add a member of the project's organisation to the project. To add other people: bunbase invites create"""
+    """Add a member of the project's organisation to the project. To add other people: bunbase invites create
+
+    Example: bunbase members add bob@example.com developer
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)
@@ -68,7 +74,10 @@ def change(
     yes: Yes = False,
     flags: GroupFlags = GROUP_FLAGS,
 ) -> None:
-    """Change a member's role. It counts everywhere within a second. For the role owner, a confirmation is asked."""
+    """Change a member's role. It counts everywhere within a second. For the role owner, a confirmation is asked.
+
+    Example: bunbase members change bob@example.com viewer
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
@@ -82,7 +91,10 @@ def change(
 
 @app.command
 def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Remove a member. The person loses access everywhere within a second."""
+    """Remove a member. The person loses access everywhere within a second.
+
+    Example: bunbase members remove bob@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"
@@ -95,7 +107,10 @@ def remove(member: Named, /, *, yes: Yes = False, flags: GroupFlags = GROUP_FLAG
 
 @app.command
 def leave(*, yes: Yes = False, flags: GroupFlags = GROUP_FLAGS) -> None:
-    """Leave the project or the organisation. An organisation keeps at least one owner."""
+    """Leave the project or the organisation. An organisation keeps at least one owner.
+
+    Example: bunbase members leave
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         members = f"{group_path(flags, session)}/members"

@@ -29,7 +29,10 @@ class Issuer(msgspec.Struct, frozen=True):
 
 @app.command(name="list")
 def list_clients(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show all clients, newest first. A client secret is shown only once, when it is made."""
+    """Show all clients, newest first. A client secret is shown only once, when it is made.
+
+    Example: bunbase oauth-clients list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         clients = session.ask(OAuthClients, Call("GET", at("admin", PATH)))
@@ -58,7 +61,10 @@ def create(
     ] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Register an application, and show its client secret once."""
+    """Register an application, and show its client secret once.
+
+    Example: bunbase oauth-clients create Grafana https://grafana.example.com/login
+    """
     kind = "confidential" if confidential else "public"
     body: dict[str, Any] = {"name": name, "redirect_uris": redirect_uri, "kind": kind, "first_party": first_party}
     with open_session(flags) as session:
@@ -69,7 +75,10 @@ def create(
 
 @app.command
 def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Make a new client secret, and show it once. The old one stops working at once."""
+    """Make a new client secret, and show it once. The old one stops working at once.
+
+    Example: bunbase oauth-clients rotate oac_1
+    """
     with open_session(flags) as session:
         Output(flags.json).warn(f"The present secret of {_named(id, session)} stops working at once.")
         confirm(yes)
@@ -80,7 +89,10 @@ def rotate(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) ->
 
 @app.command
 def delete(id: Id, /, *, yes: Yes = False, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Delete a client. All its sessions end within a second."""
+    """Delete a client. All its sessions end within a second.
+
+    Example: bunbase oauth-clients delete oac_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         named = _named(id, session)

@@ -21,7 +21,10 @@ app = App(name="orgs", help="List, create, rename and delete organisations, whic
 
 @app.command(name="list")
 def list_orgs(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show your organisations, newest first. Projects that belong to you alone are in the one named Personal."""
+    """Show your organisations, newest first. Projects that belong to you alone are in the one named Personal.
+
+    Example: bunbase orgs list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         orgs = session.ask_all(Organisations, Call("GET", at("orgs")))
@@ -34,7 +37,10 @@ def list_orgs(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def create(name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Create an organisation. Its members have a role in all its projects."""
+    """Create an organisation. Its members have a role in all its projects.
+
+    Example: bunbase orgs create "Bakers' Guild"
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         new = session.ask(Organisation, Call("POST", at("orgs"), json={"name": name}))
@@ -48,7 +54,10 @@ def create(name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @app.command
 def rename(org: Named, name: NewName, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Rename an organisation. Its slug does not change."""
+    """Rename an organisation. Its slug does not change.
+
+    Example: bunbase orgs rename guild "Guild of Bakers"
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         renamed = session.ask(Organisation, Call("PATCH", at("orgs", org), json={"name": name}))
@@ -68,7 +77,10 @@ def delete(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Delete an organisation without projects. Transfer or destroy its projects first."""
+    """Delete an organisation without projects. Transfer or destroy its projects first.
+
+    Example: bunbase orgs delete guild
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Organisation, Call("GET", at("orgs", org)))

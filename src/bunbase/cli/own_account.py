@@ -47,7 +47,10 @@ app.command(passkeys)
 
 @second_factor.command
 def status(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show whether a sign-in needs a code, and how many recovery codes are left."""
+    """Show whether a sign-in needs a code, and how many recovery codes are left.
+
+    Example: bunbase account second-factor status
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(TotpState, Call("GET", TOTP))
@@ -64,6 +67,8 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
     The command shows a secret for the app, and asks for the first code of the app. Then it shows recovery codes.
     Without a terminal, send the code with `bunbase account second-factor confirm`.
+
+    Example: bunbase account second-factor on
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -86,7 +91,10 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 def confirm(
     code: Annotated[str, Parameter(help="The code that the app shows now.")], /, *, flags: ServerFlags = SERVER_FLAGS
 ) -> None:
-    """Turn the second factor on with the first code of the app, and show recovery codes."""
+    """Turn the second factor on with the first code of the app, and show recovery codes.
+
+    Example: bunbase account second-factor confirm 123456
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         codes = session.ask(RecoveryCodes, _confirmation(code))
@@ -95,7 +103,10 @@ def confirm(
 
 @second_factor.command
 def recovery_codes(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Make new recovery codes, and show them once. All earlier ones stop working."""
+    """Make new recovery codes, and show them once. All earlier ones stop working.
+
+    Example: bunbase account second-factor recovery-codes
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         _show_codes(session.ask(RecoveryCodes, Call("POST", CODES)), out, "All earlier codes have ended.")
@@ -103,7 +114,10 @@ def recovery_codes(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
 @second_factor.command
 def off(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Turn the second factor off, and delete the recovery codes. Your password alone signs in afterwards."""
+    """Turn the second factor off, and delete the recovery codes. Your password alone signs in afterwards.
+
+    Example: bunbase account second-factor off
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", TOTP))
@@ -124,6 +138,8 @@ def password(
     """Set a new password. All other sessions end.
 
     If you forgot the password, open the page /account/forgot-password of the server instead.
+
+    Example: bunbase account password
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -137,7 +153,10 @@ def password(
 
 @app.command
 def email(address: Annotated[str, Parameter(help="The new address.")], /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Change the address of your account. The links of two mails confirm it, at the old and the new address."""
+    """Change the address of your account. The links of two mails confirm it, at the old and the new address.
+
+    Example: bunbase account email ada@new.example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         answer: dict[str, Any] = session.ask(dict[str, Any], Call("POST", "/api/auth/email", json={"email": address}))
@@ -155,7 +174,10 @@ def update(
     ] = None,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Change your name or picture, which other members see."""
+    """Change your name or picture, which other members see.
+
+    Example: bunbase account update --name "Ada Lovelace"
+    """
     given = {"name": name, "avatar_url": avatar_url}
     changes = {field: value for field, value in given.items() if value is not None}
     if not changes:
@@ -180,6 +202,8 @@ def delete(
     """Delete your account with its sessions, tokens and memberships. This cannot be undone.
 
     You cannot delete an account that is the only owner of projects: transfer or delete them first.
+
+    Example: bunbase account delete
     """
     out = Output(flags.json)
     with open_session(flags) as session:

@@ -21,7 +21,10 @@ app = App(name="passkeys", help="List the passkeys of your account, and remove o
 
 @app.command(name="list")
 def list_passkeys(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show the passkeys of your account."""
+    """Show the passkeys of your account.
+
+    Example: bunbase account passkeys list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Passkeys, Call("GET", PATH))
@@ -42,7 +45,10 @@ def remove(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Remove a passkey, for example of a lost phone. It stops working at once; sessions that it has opened stay."""
+    """Remove a passkey, for example of a lost phone. It stops working at once; sessions that it has opened stay.
+
+    Example: bunbase account passkeys remove psk_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         items = session.ask(Passkeys, Call("GET", PATH)).items

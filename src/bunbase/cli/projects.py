@@ -33,7 +33,10 @@ def list_projects(
     ] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Show your projects, newest first; a star marks the chosen one."""
+    """Show your projects, newest first; a star marks the chosen one.
+
+    Example: bunbase projects list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         projects = session.ask_all(Projects, Call("GET", at("projects"), params={"deleted": "true"} if deleted else {}))
@@ -71,6 +74,8 @@ def create(
     """Create a project and choose it; store its secret key on this machine.
 
     bunbase.toml does not change. To write the project there: bunbase projects use <slug>
+
+    Example: bunbase projects create Shop
     """
     out = Output(flags.json)
     file = read_project_file()  # report mistakes in bunbase.toml before the project is made, not after
@@ -100,6 +105,8 @@ def use(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Choose the project that other commands act on.
 
     If this folder, or a folder above, has a bunbase.toml, the project is also written to that file.
+
+    Example: bunbase projects use shop
     """
     out = Output(flags.json)
     read_project_file()
@@ -132,6 +139,8 @@ def delete(
 
     The project stops at once: its keys and members are refused. After 7 days, or at once with --now, its encryption
     key is destroyed. Nobody can then read its data, not even from backups.
+
+    Example: bunbase projects delete shop
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -153,7 +162,10 @@ def delete(
 
 @app.command
 def restore(project: Named, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Bring back a project that was deleted less than 7 days ago, with all its data, keys and members."""
+    """Bring back a project that was deleted less than 7 days ago, with all its data, keys and members.
+
+    Example: bunbase projects restore prj_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         found = session.ask(Project, Call("POST", at("projects", project, "restore")))
@@ -171,7 +183,10 @@ def transfer(
     yes: Yes = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Move a project to another organisation. People who had access only through the old one lose it."""
+    """Move a project to another organisation. People who had access only through the old one lose it.
+
+    Example: bunbase projects transfer shop guild
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         out.warn(f"This moves {project} to {org}. People who have access only through the old organisation lose it.")

@@ -58,6 +58,8 @@ def register(
 
     A server where everybody may register first sends a mail, whose link opens the account. With an invitation to a
     project or an organisation, the account has the invited address, and becomes a member.
+
+    Example: bunbase register --email ada@example.com
     """
     out = Output(flags.json)
     with open_session(flags, invite) as session:

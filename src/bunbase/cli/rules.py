@@ -69,6 +69,8 @@ def run_tests(
     """Run test files against rules.toml; show how many conditions of each rule the cases cover, and the failed cases.
 
     The rules in force do not change.
+
+    Example: bunbase rules test --min-coverage 90
     """
     out = Output(flags.json)
     asked = read_rules(rules)
@@ -98,7 +100,10 @@ def run_tests(
 
 @app.command
 def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Apply the rules of rules.toml. Collections that the file does not name keep their rules."""
+    """Apply the rules of rules.toml. Collections that the file does not name keep their rules.
+
+    Example: bunbase rules push
+    """
     out = Output(flags.json)
     asked = read_rules(rules)
     with open_session(flags) as session:

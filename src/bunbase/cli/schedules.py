@@ -13,7 +13,10 @@ MOST = 500  # the largest page; by default a project cannot have more functions 
 
 
 def schedules(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the functions that run on a schedule, and when each runs next."""
+    """Show the functions that run on a schedule, and when each runs next.
+
+    Example: bunbase schedules
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         path = at("projects", needed_project(flags.project, session), "schedules")

@@ -53,6 +53,8 @@ def push(*, schemas: SchemasFile = None, flags: ProjectFlags = PROJECT_FLAGS) ->
     """Apply the schemas of schemas.toml. Collections that the file does not name keep theirs.
 
     A collection that does not exist is created. Stored documents stay as they are.
+
+    Example: bunbase schemas push
     """
     out = Output(flags.json)
     asked = read_schemas(schemas)

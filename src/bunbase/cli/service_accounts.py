@@ -23,7 +23,10 @@ app = App(name=PATH, help="List, create and delete a project's service accounts.
 
 @app.command(name="list")
 def list_accounts(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show a project's service accounts, newest first. A client secret is shown only once, when it is made."""
+    """Show a project's service accounts, newest first. A client secret is shown only once, when it is made.
+
+    Example: bunbase service-accounts list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
@@ -55,6 +58,8 @@ def create(
 ) -> None:
     """Make a service account, and show its client secret once. A program trades the secret for tokens of ten minutes at
     /v1/auth/token.
+
+    Example: bunbase service-accounts create "nightly report" --scope data:read
     """
     out = Output(flags.json)
     body: dict[str, Any] = {"name": name, "scopes": scope}
@@ -78,7 +83,10 @@ def delete(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Delete a service account: it and its tokens stop working within a second."""
+    """Delete a service account: it and its tokens stop working within a second.
+
+    Example: bunbase service-accounts delete sa_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)

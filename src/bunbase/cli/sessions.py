@@ -24,6 +24,8 @@ def list_sessions(*, flags: ServerFlags = SERVER_FLAGS) -> None:
 
     A command or page that is in use refreshes its session about every 15 minutes. So of two sessions on one machine,
     the one with the older refresh is no longer used.
+
+    Example: bunbase sessions list
     """
     out = Output(flags.json)
     with open_session(flags) as session:
@@ -55,7 +57,10 @@ def end(
     others: Annotated[bool, Parameter(negative="", help="End all sessions but the one of this command.")] = False,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """End one session, or all others. Their tokens stop working everywhere within a second."""
+    """End one session, or all others. Their tokens stop working everywhere within a second.
+
+    Example: bunbase sessions end --others
+    """
     if id and others:
         raise Usage("Name one session or pass --others, not both.")
     if not id and not others:

@@ -21,7 +21,10 @@ app = App(name="tokens", help="List, create and delete your personal access toke
 
 @app.command(name="list")
 def list_tokens(*, flags: ServerFlags = SERVER_FLAGS) -> None:
-    """Show your personal access tokens, newest first. A token's value is shown only once, when it is made."""
+    """Show your personal access tokens, newest first. A token's value is shown only once, when it is made.
+
+    Example: bunbase tokens list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         tokens = session.ask(PersonalTokens, Call("GET", TOKENS))
@@ -63,6 +66,8 @@ def create(
     """Make a personal access token and show its value once. Programs send it, or set BUNBASE_TOKEN for this command.
 
     Without --scope, the token has the scopes read and write.
+
+    Example: bunbase tokens create ci --scope functions:deploy --expires-in-days 90
     """
     out = Output(flags.json)
     body: dict[str, Any] = {"name": name, "scopes": scope}
@@ -86,7 +91,10 @@ def delete(
     *,
     flags: ServerFlags = SERVER_FLAGS,
 ) -> None:
-    """Delete a personal access token: it stops working within a second."""
+    """Delete a personal access token: it stops working within a second.
+
+    Example: bunbase tokens delete tok_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         session.ask(type(None), Call("DELETE", f"{TOKENS}/{id}"))

@@ -26,6 +26,8 @@ def check(*, flags: ServerFlags = SERVER_FLAGS) -> int:
     """Show both versions. The exit code is 5 if they differ.
 
     Nothing is sent to anybody but the server of your projects.
+
+    Example: bunbase upgrade check
     """
     out = Output(flags.json)
     with open_session(flags) as session:

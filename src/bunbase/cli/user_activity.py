@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -16,6 +15,7 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.logs import time_of
+from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output
 from bunbase.cli.project_users import ProjectUsers
 from bunbase.cli.session import Session, open_session
@@ -59,7 +59,10 @@ def activity(
     follow: Follow = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show sign-ins, refused sign-ins and changes of credentials, newest first; with --follow, oldest first."""
+    """Show sign-ins, refused sign-ins and changes of credentials, newest first; with --follow, oldest first.
+
+    Example: bunbase users activity eve@example.com --since 7d
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         path = at("projects", needed_project(flags.project, session), "auth", "activity")
@@ -99,7 +102,7 @@ def _follow(session: Session, path: str, params: dict[str, Any], page: ManagedAc
     follower = Follower(entries_since, page.items[0] if page.items else None)
     for entry in reversed(page.items):
         _show(entry, out)
-    for entry in followed(follower, out.hint, time.sleep):
+    for entry in followed(follower, Outage(session.url, out.warn)):
         _show(entry, out)
 
 

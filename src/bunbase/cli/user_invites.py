@@ -23,7 +23,10 @@ user_invites = App(
 
 @user_invites.command(name="list")
 def list_user_invites(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the invitations that nobody has accepted yet, newest first."""
+    """Show the invitations that nobody has accepted yet, newest first.
+
+    Example: bunbase users invites list
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         headers = {"x-bunbase-project": needed_project(flags.project, session)}
@@ -42,7 +45,10 @@ def withdraw(
     *,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Withdraw an invitation. Its link ends at once."""
+    """Withdraw an invitation. Its link ends at once.
+
+    Example: bunbase users invites withdraw ivt_1
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         headers = {"x-bunbase-project": needed_project(flags.project, session)}

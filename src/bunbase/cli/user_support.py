@@ -18,7 +18,10 @@ Why = Annotated[str, Parameter(show_default=False, help="A note for the audit lo
 
 
 def link(user: Named, /, kind: Kind, *, redirect_to: Target = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show the link that a mail to the user would carry, once. No mail is sent."""
+    """Show the link that a mail to the user would carry, once. No mail is sent.
+
+    Example: bunbase users link eve@example.com --kind password-reset
+    """
     out = Output(flags.json)
     body = {"kind": kind.replace("-", "_"), "redirect_to": redirect_to}
     with open_session(flags) as session:
@@ -33,7 +36,10 @@ def link(user: Named, /, kind: Kind, *, redirect_to: Target = "", flags: Project
 
 
 def impersonate(user: Named, /, *, reason: Why = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show an access token with which you use the app in the user's place. The audit log and the user see it."""
+    """Show an access token with which you use the app in the user's place. The audit log and the user see it.
+
+    Example: bunbase users impersonate eve@example.com --reason "ticket 4711"
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         users = ProjectUsers(session, flags.project)

@@ -40,8 +40,17 @@ app = App(name="users", help="List, create, import, change, ban and delete the u
 app.command(user_invites)
 for _command in (activity, impersonate, link):
     app.command(_command)
-app.command("bunbase.cli.user_transfers:import_users", name="import", help="Import users with their passwords.")
-app.command("bunbase.cli.user_transfers:export_users", name="export", help="Export users for another project.")
+# the help is here, because the list of commands does not import the modules, which takes long
+app.command(
+    "bunbase.cli.user_transfers:import_users",
+    name="import",
+    help="Import users with their passwords.\n\nExample: bunbase users import users.json --from firebase --dry-run",
+)
+app.command(
+    "bunbase.cli.user_transfers:export_users",
+    name="export",
+    help="Export users for another project.\n\nExample: bunbase users export users.ndjson",
+)
 
 
 @app.command(name="list")
@@ -65,7 +74,10 @@ def list_users(
     limit: Annotated[int, Parameter(help="The greatest number of users.")] = 100,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Show the users."""
+    """Show the users.
+
+    Example: bunbase users list --search eve --limit 20
+    """
     out = Output(flags.json)
     if limit < 1:
         raise Usage("--limit must be at least 1.")
@@ -96,7 +108,10 @@ def list_users(
 
 @app.command
 def get(user: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Show one user."""
+    """Show one user.
+
+    Example: bunbase users get eve@example.com
+    """
     with open_session(flags) as session:
         _show(ProjectUsers(session, flags.project).one(user), Output(flags.json))
 
@@ -114,7 +129,10 @@ def create(
     password_stdin: FromInput = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Create a user. Without a password, the user signs in with a mail, a text message or a custom token."""
+    """Create a user. Without a password, the user signs in with a mail, a text message or a custom token.
+
+    Example: bunbase users create eve@example.com --role editor
+    """
     body: dict[str, Any] = _given(role, verified) | profile.given() | ({} if email is None else {"email": email})
     if email is None and not profile.phone:
         raise Usage("Name the email address of the user, or --phone.")
@@ -136,7 +154,10 @@ def invite(
     ] = "",
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days."""
+    """Invite a person by mail, and show the link once. The link creates the user; it works once, for 7 days.
+
+    Example: bunbase users invite eve@example.com
+    """
     out = Output(flags.json)
     with open_session(flags) as session:
         body = {"email": email, **_given(role, None)} | ({"language": language} if language else {})
@@ -162,7 +183,10 @@ def update(
     password_stdin: FromInput = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> None:
-    """Change a user. A new password signs the user out everywhere."""
+    """Change a user. A new password signs the user out everywhere.
+
+    Example: bunbase users update eve@example.com --role editor
+    """
     changes = _given(role, verified) | profile.given() | ({} if email is None else {"email": email})
     if password_stdin:
         changes["password"] = secret_from_input()
@@ -193,6 +217,8 @@ def ban(
     """Ban a user. The user is signed out everywhere within a second, and cannot sign in until the ban ends.
 
     Without --until and --for, the ban has no end.
+
+    Example: bunbase users ban eve@example.com --for 7d
     """
     user = named_once(user, ids_from)
     if user is None:
@@ -207,7 +233,10 @@ def ban(
 def unban(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """End the ban of a user."""
+    """End the ban of a user.
+
+    Example: bunbase users unban eve@example.com
+    """
     user = named_once(user, ids_from)
     if user is None:
         act_on_many(BulkAction.UNBAN, ids_from, yes, flags)
@@ -219,7 +248,10 @@ def unban(
 def sign_out(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """End all sessions of a user. The user can sign in again."""
+    """End all sessions of a user. The user can sign in again.
+
+    Example: bunbase users sign-out eve@example.com
+    """
     user = named_once(user, ids_from)
     if user is None:
         act_on_many(BulkAction.SIGN_OUT, ids_from, yes, flags)
@@ -238,7 +270,10 @@ def sign_out(
 def delete(
     user: MaybeNamed = None, /, *, ids_from: IdsFrom = "", yes: Yes = False, flags: ProjectFlags = PROJECT_FLAGS
 ) -> None:
-    """Delete a user for good, with all sessions, and the documents that the setting `deletion` names."""
+    """Delete a user for good, with all sessions, and the documents that the setting `deletion` names.
+
+    Example: bunbase users delete eve@example.com
+    """
     user = named_once(user, ids_from)
     if user is None:
         act_on_many(BulkAction.DELETE, ids_from, yes, flags)

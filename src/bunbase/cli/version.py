@@ -8,7 +8,10 @@ from bunbase.cli.output import Output
 
 
 def version(*, flags: Flags = FLAGS) -> None:
-    """Show the version of this command."""
+    """Show the version of this command.
+
+    Example: bunbase version
+    """
     out = Output(flags.json)
     if flags.json:
         out.document({"version": __version__})

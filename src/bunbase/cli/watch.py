@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from bunbase.cli.errors import Failure, NotSignedIn, Unreachable, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.logs import follow_lines, logs_path, show
+from bunbase.cli.outage import Outage
 from bunbase.cli.output import Output
 from bunbase.cli.project_file import NAME, enter_project_folder
 from bunbase.cli.saved_files import SavedFiles
@@ -42,6 +44,8 @@ def watch(
 
     If no project is chosen and the server runs on this machine, a project is created for the folder. If a
     function cannot be bundled, or the server refuses it, the error is shown and its active version stays in service.
+
+    Example: bunbase watch
     """
     out = Output(flags.json)
     if folder := enter_project_folder():
@@ -161,7 +165,8 @@ def _show_logs(flags: ProjectFlags, project: str, after: int) -> None:
     out = Output(flags.json)
     with open_session(flags) as session:
         try:
-            for line in follow_lines(session, logs_path(project), after, out):
+            outage = Outage(session.url, out.warn, max_seconds=math.inf)  # a developer may restart the server any time
+            for line in follow_lines(session, logs_path(project), after, out, outage=outage):
                 show(line, out, named=True)
         except Failure as failure:
             out.warn(f"The output of functions is no longer shown: {failure.detail}")

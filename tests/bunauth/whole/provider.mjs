@@ -1,11 +1,11 @@
 // A real OpenID Connect provider on loopback. It signs everybody in without asking: the account is that of the cookie.
 //
-// Usage: provider.mjs <redirect URIs with commas> [host] [ask]. With `ask`, a page with a button for each account is shown
-// in place of the cookie. It prints its issuer when it listens.
+// Usage: provider.mjs <redirect URIs with commas> [host] [ask] [isolated]. With `ask`, a page with a button for each account
+// is shown in place of the cookie. With `isolated`, this page takes its opener away. It prints its issuer when it listens.
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-const [redirectUris, host = "127.0.0.1", ask] = process.argv.slice(2);
+const [redirectUris, host = "127.0.0.1", ask, isolated] = process.argv.slice(2);
 const server = createServer();
 server.listen(0, "127.0.0.1", () => {
   const issuer = `http://${host}:${server.address().port}`;
@@ -38,6 +38,7 @@ server.listen(0, "127.0.0.1", () => {
     if (ask && request.method !== "POST") {
       const buttons = Object.keys(people).map((name) => `<button name="person" value="${name}">${name}</button>`);
       response.setHeader("content-type", "text/html");
+      if (isolated) response.setHeader("cross-origin-opener-policy", "same-origin");
       return response.end(`<h1>Sign in at the provider</h1><form method="post">${buttons.join("")}</form>`);
     }
     if (ask) {

@@ -1,18 +1,18 @@
 /** The account of the end user: signing up, in and out, mails, factors, sessions. */
 
 import type { Call, Json } from "../call.js";
-import { invalidValue, Problem } from "../problem.js";
-import { addressOf, type Credentials, path, search, type Transport } from "../transport.js";
-import { Totp } from "./factors.js";
-import { Identities, Sessions } from "./lists.js";
-import { answerWithPasskey, Passkeys } from "./passkeys.js";
-import { newChallenge, takeVerifier } from "./pkce.js";
-import { AuthRequests } from "./requests.js";
-import { SessionKeeper } from "./session.js";
+import { Problem } from "../problem.js";
+import { type Credentials, path, type Transport } from "../transport.js";
+import type { Account } from "./account.js";
+import type { AwayCall, PopupCall, Returned } from "./away.js";
+import type { Totp } from "./factors.js";
+import { later } from "./later.js";
+import type { Identities, Sessions } from "./lists.js";
+import type { Passkeys } from "./passkeys.js";
+import { AuthRequests, browser } from "./requests.js";
+import { isFresh, SessionKeeper } from "./session.js";
 import type {
-  Activity,
   AuthListener,
-  Listed,
   MailCall,
   Proof,
   Provider,
@@ -21,18 +21,16 @@ import type {
   SignIn,
   SignInCall,
   SignUp,
-  TotpSecret,
   User,
 } from "./types.js";
+import type { PasskeyOptions } from "./webauthn.js";
 
-/** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
-export interface AwayCall extends Call {
-  /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
-  redirectTo?: string | undefined;
-  navigate?: ((url: string) => unknown) | undefined;
-}
+/** The address of a page to which a sign-in has come back. */
+const COMES_BACK = /[?&](code|token|error)=/;
+const WINDOW_FEATURES = "width=500,height=700";
 
-type Options = { public_key: unknown };
+/** The methods for the page of the account are those of `Account`. */
+export interface Auth extends Account {}
 
 export class Auth {
   readonly totp: Totp;
@@ -48,11 +46,23 @@ export class Auth {
     this.#transport = transport;
     this.#keeper = new SessionKeeper(transport);
     transport.credentials = this.#keeper;
-    this.#requests = new AuthRequests(transport, this.#keeper);
-    this.totp = new Totp(this.#requests);
-    this.passkeys = new Passkeys(this.#requests);
-    this.sessions = new Sessions(this.#requests);
-    this.identities = new Identities(this.#requests);
+    const requests = (this.#requests = new AuthRequests(transport, this.#keeper));
+    this.totp = later(requests, "Totp", { state: 0, begin: 0, confirm: 0, remove: 0, newRecoveryCodes: 0 });
+    this.passkeys = later(requests, "Passkeys", { register: 0, list: 0, rename: 0, remove: 0 });
+    this.sessions = later(requests, "Sessions", { list: 0, end: 0, endOthers: 0 });
+    this.identities = later(requests, "Identities", { list: 0, unlink: 0 });
+    Object.assign(this, later(requests, "Account", {
+      changeEmail: 0,
+      confirmEmail: 0,
+      changePhone: 0,
+      confirmPhone: 0,
+      removePhone: 0,
+      changePassword: 0,
+      enrol: 0,
+      confirmEnrolment: 0,
+      activity: 0,
+      deleteUser: 0,
+    }));
   }
 
   /**
@@ -96,13 +106,8 @@ export class Auth {
    * const token = await client.auth.token();
    * ```
    */
-  async token(call: Call = {}): Promise<string | null> {
-    const deadline = this.#transport.deadline(call);
-    try {
-      return await deadline.race(this.#keeper.current());
-    } finally {
-      deadline.done();
-    }
+  token(call: Call = {}): Promise<string | null> {
+    return this.#transport.within(call, (deadline) => deadline.race(this.#keeper.current()));
   }
 
   /**
@@ -137,17 +142,18 @@ export class Auth {
    * ```
    */
   async signIn(how: SignIn, call?: SignInCall): Promise<User> {
-    if ("passkey" in how) return this.#signInByPasskey(call);
+    if ("passkey" in how) {
+      const credential = await this.#passkey("/login/passkey/options", {}, call);
+      return this.#requests.signIn("/login/passkey/verify", { credential }, call, false);
+    }
     if ("link" in how) return this.#requests.signIn("/login/link", { token: how.link }, call);
     if ("customToken" in how) return this.#requests.signIn("/login/custom-token", { token: how.customToken }, call, false);
     if ("anonymous" in how) {
       const { data, captcha } = how;
       return this.#requests.signIn("/anonymous", { data, captcha }, call, false);
     }
-    if ("phone" in how) return this.#requests.signIn("/login/phone", how, call);
-    return "code" in how
-      ? this.#requests.signIn("/login/code", how, call)
-      : this.#requests.signIn("/login", how, call, false);
+    const where = "phone" in how ? "/login/phone" : "code" in how ? "/login/code" : "/login";
+    return this.#requests.signIn(where, how, call, "code" in how);
   }
 
   /**
@@ -160,35 +166,9 @@ export class Auth {
    * ```
    */
   async secondFactor(challenge: string, factor: SecondFactor, call?: Call): Promise<User> {
-    const body: Record<string, unknown> = { challenge };
-    if ("code" in factor) body.code = factor.code;
-    else if ("recoveryCode" in factor) body.code = factor.recoveryCode;
-    else body.passkey = await answerWithPasskey(await this.#requests.post("/login/passkey/options", { challenge }, call), call);
-    return this.#requests.signIn("/login/second-factor", body, call, false);
-  }
-
-  /**
-   * Begins to set up a second factor for a sign-in that demands one (`mfa_enrolment_required`).
-   *
-   * ```ts
-   * const { uri } = await client.auth.enrol(String(error.body.challenge));
-   * ```
-   */
-  enrol(challenge: string, call?: Call): Promise<TotpSecret> {
-    return this.#requests.post("/login/enrolment", { challenge }, call);
-  }
-
-  /**
-   * Ends such a sign-in with the first code of the app. Show the recovery codes now: they are never shown again.
-   *
-   * ```ts
-   * const { user, recoveryCodes } = await client.auth.confirmEnrolment(challenge, "123456");
-   * ```
-   */
-  async confirmEnrolment(challenge: string, code: string, call?: Call): Promise<{ user: User; recoveryCodes: string[] }> {
-    const body = { challenge, code };
-    const answer = await this.#requests.post<SignedIn & { recovery_codes: string[] }>("/login/enrolment/confirm", body, call);
-    return { user: await this.#keeper.begin(answer), recoveryCodes: answer.recovery_codes };
+    const { code, recoveryCode = code, passkey } = factor as { code?: string; recoveryCode?: string; passkey?: true };
+    const proof = passkey && (await this.#passkey("/login/passkey/options", { challenge }, call));
+    return this.#requests.signIn("/login/second-factor", { challenge, code: recoveryCode, passkey: proof }, call, false);
   }
 
   /**
@@ -199,18 +179,21 @@ export class Auth {
    * ```
    */
   async providers(call?: Call): Promise<Provider[]> {
-    return (await this.#requests.send<{ items: Provider[] }>("GET", "/providers", undefined, call, "nobody")).items;
+    return (await this.#requests.send<{ items: Provider[] }>("GET", "/providers", undefined, call, null)).items;
   }
 
   /**
    * Sends the browser to another service, such as Google. It comes back to `redirectTo`: call `finishRedirect` there.
+   * With `popup: true`, the service is in a window of its own, and the call returns the user. Call it at once in a
+   * click, because browsers block other windows. Throws `popup_blocked`, or `popup_closed` if the person closes it.
    *
    * ```ts
    * await client.auth.signInWith("google", { redirectTo: location.origin + "/signed-in" });
+   * const { email } = await client.auth.signInWith("google", { popup: true, redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  async signInWith(provider: string, { redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    await this.#leave(`/oauth${path(provider)}/start`, { redirectTo, navigate }, {}, call);
+  signInWith<C extends AwayCall | PopupCall = AwayCall>(provider: string, call?: C): Promise<Returned<C>> {
+    return this.#away(`/oauth${path(provider)}/start`, call);
   }
 
   /**
@@ -220,9 +203,8 @@ export class Auth {
    * await client.auth.linkWith("github", { redirectTo: location.origin + "/account" });
    * ```
    */
-  async linkWith(provider: string, { redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    const { ticket } = await this.#requests.send<{ ticket: string }>("POST", "/identities/link", { provider }, call);
-    await this.#leave(`/oauth${path(provider)}/start`, { redirectTo, navigate }, { link: ticket }, call);
+  linkWith<C extends AwayCall | PopupCall = AwayCall>(provider: string, call?: C): Promise<Returned<C>> {
+    return this.#away(`/oauth${path(provider)}/start`, call, provider);
   }
 
   /**
@@ -232,37 +214,24 @@ export class Auth {
    * await client.auth.openSignInPage({ redirectTo: location.origin + "/signed-in" });
    * ```
    */
-  async openSignInPage({ redirectTo, navigate, ...call }: AwayCall = {}): Promise<void> {
-    await this.#leave("/ui", { redirectTo, navigate }, {}, call);
+  openSignInPage<C extends AwayCall | PopupCall = AwayCall>(call?: C): Promise<Returned<C>> {
+    return this.#away("/ui", call);
   }
 
   /**
    * Ends a sign-in that began on another page or with the link of a mail. Returns null if the address has no sign-in.
    * Without `url`, it reads the address of this page, and removes the code from it. An anonymous user becomes the person
-   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`.
+   * of a mail's link only if this browser has asked for a link, or with `upgrade: true`. In a window of `popup: true`, it
+   * hands the code over, and closes the window.
    *
    * ```ts
    * const user = await client.auth.finishRedirect();
    * ```
    */
   async finishRedirect(url?: string, call?: SignInCall): Promise<User | null> {
-    const address = addressOf(url ?? thisPage("url"));
-    const { searchParams } = address;
-    const [code, token, error] = ["code", "token", "error"].map((name) => searchParams.get(name));
-    if (!url) {
-      for (const name of ["code", "token", "error"]) searchParams.delete(name);
-      if (code || token || error) history.replaceState(history.state, "", address);
-    }
-    if (error) throw new Problem({ code: error, detail: `The sign-in failed (${error}). Try again.` });
-    if (token) {
-      // a stranger may have sent this link: the anonymous user must not become the stranger's
-      const upgrade = Boolean(await this.#keeper.storage.load(this.#linkAsked));
-      await this.#keeper.storage.save(null, this.#linkAsked);
-      return this.signIn({ link: token }, { ...call, upgrade: call?.upgrade ?? upgrade });
-    }
-    if (!code) return null;
-    const verifier = await takeVerifier(this.#keeper.storage);
-    return this.#requests.signIn("/oauth/exchange", { code, verifier }, call);
+    const href = globalThis.location?.href;
+    if (url === undefined && href && !COMES_BACK.test(href)) return null;
+    return (await browser()).finish(this.#requests, url, href, call);
   }
 
   /**
@@ -287,7 +256,7 @@ export class Auth {
    * ```
    */
   async sendLink(email: string, call: MailCall = {}): Promise<void> {
-    await this.#keeper.storage.save("asked", this.#linkAsked);
+    await this.#keeper.storage.save("asked", `${this.#keeper.storage.key}:link`);
     return this.#mailed("/link", email, call);
   }
 
@@ -334,75 +303,7 @@ export class Auth {
    */
   async verifyEmail(token: string, call?: Call): Promise<void> {
     await this.#requests.post("/verify-email/confirm", { token }, call);
-    await this.#reloaded(call);
-  }
-
-  /**
-   * Asks for another address. Both addresses get a mail, and both must agree. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changeEmail("eve@new.example");
-   * ```
-   */
-  changeEmail(email: string, call?: Call): Promise<void> {
-    return this.#asked("/email", { email }, call ?? {}, "user");
-  }
-
-  /**
-   * Agrees with the token of such a mail. `pending`: the other address has not agreed yet.
-   *
-   * ```ts
-   * const status = await client.auth.confirmEmail(token);
-   * ```
-   */
-  async confirmEmail(token: string, call?: Call): Promise<"pending" | "changed"> {
-    const { status } = await this.#requests.post<{ status: "pending" | "changed" }>("/email/confirm", { token }, call);
-    if (status === "changed") await this.#reloaded(call);
-    return status;
-  }
-
-  /**
-   * Sends a code to a new phone number of the user. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changePhone("+49 170 7654321");
-   * ```
-   */
-  changePhone(phone: string, { language, ...call }: Call & { language?: string } = {}): Promise<void> {
-    return this.#asked("/phone/change", { phone, language }, call, "user");
-  }
-
-  /**
-   * Confirms the new number with its code.
-   *
-   * ```ts
-   * await client.auth.confirmPhone("+49 170 7654321", "123456");
-   * ```
-   */
-  confirmPhone(phone: string, code: string, call?: Call): Promise<User> {
-    return this.#changed("POST", "/phone/change/confirm", { phone, code }, call);
-  }
-
-  /**
-   * Removes the phone number. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.removePhone();
-   * ```
-   */
-  removePhone(call?: Call): Promise<User> {
-    return this.#changed("DELETE", "/phone", undefined, call);
-  }
-
-  /**
-   * Changes the password. All other sessions end. Without `current`, it needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });
-   * ```
-   */
-  changePassword(change: { password: string; current?: string }, call?: Call): Promise<void> {
-    return this.#requests.send("POST", "/password", change, call);
+    await this.#requests.reloaded(call);
   }
 
   /**
@@ -415,7 +316,7 @@ export class Auth {
   async reauthenticate(proof: Proof, call?: Call): Promise<void> {
     await this.ready;
     const { userId } = this.#keeper;
-    const body = "passkey" in proof ? { passkey: await this.#proofByPasskey(call) } : proof;
+    const body = "passkey" in proof ? { passkey: await this.#passkey("/reauthenticate/options", undefined, call, false) } : proof;
     const answer = await this.#requests.send<SignedIn>("POST", "/reauthenticate", body, call);
     await this.#keeper.replaceAccess(userId, answer.access_token, answer.expires_in);
   }
@@ -429,16 +330,14 @@ export class Auth {
    * ```
    */
   async signOut({ everywhere, ...call }: { everywhere?: boolean } & Call = {}): Promise<void> {
-    const tokens = await this.#keeper.end();
-    if (!tokens) return;
-    let { access } = tokens;
+    const kept = await this.#keeper.end();
+    if (!kept) return;
+    let token = kept.access;
     try {
-      if (!tokens.fresh) {
-        const body = { refresh_token: tokens.refresh };
-        access = (await this.#requests.post<SignedIn>("/refresh", body, call)).access_token;
-      }
-      const [method, where] = everywhere ? ["DELETE", "/sessions"] : ["POST", "/logout"];
-      await this.#requests.send(method!, where!, undefined, call, { token: access });
+      if (!isFresh(kept, 0))
+        token = (await this.#requests.post<SignedIn>("/refresh", { refresh_token: kept.refresh }, call)).access_token;
+      const [method, where] = everywhere ? (["DELETE", "/sessions"] as const) : (["POST", "/logout"] as const);
+      await this.#requests.send(method, where, undefined, call, token);
     } catch (problem) {
       if (!Problem.is(problem) || problem.status !== 401) throw problem; // 401: the session had ended already
     }
@@ -452,7 +351,7 @@ export class Auth {
    * ```
    */
   update(changes: { data?: Json; name?: string; language?: string }, call?: Call): Promise<User> {
-    return this.#changed("PATCH", "/me", changes, call);
+    return this.#requests.changed("PATCH", "/me", changes, call);
   }
 
   /**
@@ -463,32 +362,7 @@ export class Auth {
    * ```
    */
   reload(call?: Call): Promise<User> {
-    return this.#changed("GET", "/me", undefined, call);
-  }
-
-  /**
-   * Deletes the user. Needs a fresh proof.
-   *
-   * ```ts
-   * await client.auth.deleteUser();
-   * ```
-   */
-  async deleteUser(call?: Call): Promise<void> {
-    await this.ready;
-    const { userId } = this.#keeper;
-    await this.#requests.send("DELETE", "/me", undefined, call);
-    if (this.#keeper.userId === userId) await this.#keeper.end();
-  }
-
-  /**
-   * Lists what happened in the account, newest first: sign-ins, refused sign-ins, changes of the ways to sign in.
-   *
-   * ```ts
-   * for (const { at, action } of (await client.auth.activity({ limit: 10 })).items) console.log(at, action);
-   * ```
-   */
-  activity({ limit, cursor, ...call }: { limit?: number; cursor?: string | null } & Call = {}): Promise<Listed<Activity>> {
-    return this.#requests.send("GET", `/activity${search({ limit, cursor })}`, undefined, call);
+    return this.#requests.changed("GET", "/me", undefined, call);
   }
 
   /** The tokens of the user, for `createData` and `createFunctions`. @internal */
@@ -501,47 +375,24 @@ export class Auth {
     this.#keeper.close();
   }
 
-  get #linkAsked(): string {
-    return `${this.#keeper.storage.key}:link`;
+  async #passkey(where: string, body: unknown, call?: Call, byNobody = true): Promise<unknown> {
+    const { answerWithPasskey } = await browser();
+    const options = await this.#requests.send<PasskeyOptions>("POST", where, body, call, byNobody ? null : undefined);
+    return answerWithPasskey(this.#requests, options, call);
   }
 
-  async #signInByPasskey(call?: SignInCall): Promise<User> {
-    const options = await this.#requests.post<Options>("/login/passkey/options", {}, call);
-    return this.#requests.signIn("/login/passkey/verify", { credential: await answerWithPasskey(options, call) }, call, false);
-  }
-
-  async #proofByPasskey(call?: Call): Promise<unknown> {
-    return answerWithPasskey(await this.#requests.send<Options>("POST", "/reauthenticate/options", undefined, call), call);
-  }
-
-  async #leave(where: string, { redirectTo, navigate }: AwayCall, more: { link?: string }, call: Call): Promise<void> {
-    if (call.signal?.aborted) this.#transport.deadline(call); // throws
-    const code_challenge = await newChallenge(this.#keeper.storage);
-    const asked = { key: this.#transport.key, redirect_to: redirectTo ?? thisPage("redirectTo").split(/[?#]/)[0], code_challenge };
-    const url = `${this.#transport.origin}/v1/auth${where}${search({ ...asked, ...more })}`;
-    await (navigate ?? ((to) => location.assign(to)))(url);
+  async #away(where: string, call: AwayCall | PopupCall = {}, linked?: string): Promise<never> {
+    // at once, within the click: browsers block a window that is opened later
+    const shown = call.popup ? globalThis.open?.("", "", WINDOW_FEATURES) : undefined;
+    const { leave } = await browser(shown);
+    return leave(this.#requests, where, call, shown, linked) as Promise<never>;
   }
 
   #mailed(where: string, email: string, { redirectTo, captcha, ...call }: MailCall): Promise<void> {
     return this.#asked(where, { email, redirect_to: redirectTo, captcha }, call);
   }
 
-  async #asked(where: string, body: unknown, call: Call, as: "user" | "nobody" = "nobody"): Promise<void> {
-    await this.#requests.send("POST", where, body, call, as);
+  async #asked(where: string, body: unknown, call: Call): Promise<void> {
+    await this.#requests.post(where, body, call);
   }
-
-  async #changed(method: string, where: string, body: unknown, call?: Call): Promise<User> {
-    const { user } = await this.#requests.send<{ user: User }>(method, where, body, call);
-    return this.#keeper.change(user);
-  }
-
-  async #reloaded(call?: Call): Promise<void> {
-    await this.ready;
-    if (this.user) await this.reload(call);
-  }
-}
-
-function thisPage(name: string): string {
-  if (!globalThis.location) throw invalidValue(name, "This program is not a page, so name the address.");
-  return location.href;
 }

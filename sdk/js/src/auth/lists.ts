@@ -1,7 +1,12 @@
 import type { Call } from "../call.js";
-import { path, search } from "../transport.js";
 import type { AuthRequests } from "./requests.js";
 import type { Identity, Listed, Session } from "./types.js";
+
+/** Options of a call that returns one page of a list. */
+export interface PageCall extends Call {
+  limit?: number | undefined;
+  cursor?: string | null | undefined;
+}
 
 /** The devices on which the user is signed in. */
 export class Sessions {
@@ -19,8 +24,8 @@ export class Sessions {
    * for (const { agent, current } of (await client.auth.sessions.list()).items) console.log(agent, current);
    * ```
    */
-  list({ limit, cursor, ...call }: { limit?: number; cursor?: string | null } & Call = {}): Promise<Listed<Session>> {
-    return this.#requests.send("GET", `/sessions${search({ limit, cursor })}`, undefined, call);
+  list({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<Session>> {
+    return this.#requests.send("GET", `/sessions${pageOf(limit, cursor)}`, undefined, call);
   }
 
   /**
@@ -31,7 +36,7 @@ export class Sessions {
    * ```
    */
   async end(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/sessions${path(id)}`, undefined, call);
+    return this.#requests.send("DELETE", `/sessions${this.#requests.path(id)}`, undefined, call);
   }
 
   /**
@@ -74,6 +79,12 @@ export class Identities {
    * ```
    */
   async unlink(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/identities${path(id)}`, undefined, call);
+    return this.#requests.send("DELETE", `/identities${this.#requests.path(id)}`, undefined, call);
   }
+}
+
+/** Returns the query of one page. @internal */
+export function pageOf(limit: number | undefined, cursor: string | null | undefined): string {
+  const query = new URLSearchParams({ ...(limit !== undefined && { limit: `${limit}` }), ...(cursor && { cursor }) });
+  return `?${query}`;
 }

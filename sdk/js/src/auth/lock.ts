@@ -7,22 +7,14 @@ const PATIENCE_MS = 3000;
  */
 export async function alone<T>(name: string, work: (waited: boolean) => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
-  if (!locks) return work(false);
-  const waiting = new AbortController();
-  const timer = setTimeout(() => waiting.abort(), PATIENCE_MS);
   let waited = false;
   let started: Promise<T> | undefined;
-  const start = () => {
-    clearTimeout(timer);
-    return (started = work(waited));
-  };
+  const start = () => (started = work(waited));
   try {
-    await locks.request(name, { ifAvailable: true }, (lock) => (lock ? start() : void (waited = true)));
-    if (waited) await locks.request(name, { signal: waiting.signal }, start);
+    await locks?.request(name, { ifAvailable: true }, (lock) => (lock ? start() : void (waited = true)));
+    if (waited) await locks!.request(name, { signal: AbortSignal.timeout(PATIENCE_MS) }, start);
   } catch {
     // the wait ended, or this page may not use locks; an error of the work itself is thrown below
-  } finally {
-    clearTimeout(timer);
   }
   return started ?? work(waited);
 }

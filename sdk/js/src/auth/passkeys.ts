@@ -1,11 +1,7 @@
-/** Passkeys of the browser: WebAuthn Level 3, whose options and answers are JSON. */
-
 import type { Call } from "../call.js";
-import { aborted } from "../deadline.js";
-import { Problem } from "../problem.js";
-import { path } from "../transport.js";
 import type { AuthRequests } from "./requests.js";
 import type { Listed, Passkey } from "./types.js";
+import { createPasskey, type PasskeyOptions } from "./webauthn.js";
 
 /** The passkeys of the signed-in user. */
 export class Passkeys {
@@ -24,8 +20,8 @@ export class Passkeys {
    * ```
    */
   async register(name?: string, call?: Call): Promise<Passkey> {
-    const options = await this.#requests.send<Options>("POST", "/passkeys/options", undefined, call);
-    const credential = await create(options, call);
+    const options = await this.#requests.send<PasskeyOptions>("POST", "/passkeys/options", undefined, call);
+    const credential = await createPasskey(this.#requests, options, call);
     return this.#requests.send("POST", "/passkeys/register", { credential, name }, call);
   }
 
@@ -48,7 +44,7 @@ export class Passkeys {
    * ```
    */
   async rename(id: string, name: string, call?: Call): Promise<void> {
-    return this.#requests.send("PATCH", `/passkeys${path(id)}`, { name }, call);
+    return this.#requests.send("PATCH", `/passkeys${this.#requests.path(id)}`, { name }, call);
   }
 
   /**
@@ -59,41 +55,6 @@ export class Passkeys {
    * ```
    */
   async remove(id: string, call?: Call): Promise<void> {
-    return this.#requests.send("DELETE", `/passkeys${path(id)}`, undefined, call);
+    return this.#requests.send("DELETE", `/passkeys${this.#requests.path(id)}`, undefined, call);
   }
-}
-
-interface Options {
-  public_key: unknown;
-}
-
-/** Lets the browser answer a challenge with a passkey. @internal */
-export function answerWithPasskey({ public_key }: Options, call?: Call): Promise<unknown> {
-  return asked(call, async () => {
-    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(public_key as never);
-    return navigator.credentials.get({ publicKey, ...signalOf(call) });
-  });
-}
-
-function create({ public_key }: Options, call?: Call): Promise<unknown> {
-  return asked(call, async () => {
-    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(public_key as never);
-    return navigator.credentials.create({ publicKey, ...signalOf(call) });
-  });
-}
-
-async function asked(call: Call | undefined, ask: () => Promise<Credential | null>): Promise<unknown> {
-  if (!("PublicKeyCredential" in globalThis))
-    throw new Problem({ code: "passkey_failed", detail: "This browser or this page has no passkeys. Use another way." });
-  try {
-    return ((await ask()) as PublicKeyCredential).toJSON();
-  } catch (cause) {
-    if (call?.signal?.aborted) throw aborted(cause);
-    const detail = `The browser gave no passkey (${(cause as Error).message}). Try again, or use another way.`;
-    throw new Problem({ code: "passkey_failed", detail }, { cause });
-  }
-}
-
-function signalOf(call: Call | undefined): { signal?: AbortSignal } {
-  return call?.signal ? { signal: call.signal } : {};
 }

@@ -1,16 +1,21 @@
 /** The secret of a sign-in by another service or by the sign-in page (PKCE, RFC 7636): only this browser has it. */
 
-import { randomText } from "../transport.js";
 import type { GuardedStorage } from "./storage.js";
 
-/** Makes a verifier, keeps it, and returns its challenge. @internal */
-export async function newChallenge(storage: GuardedStorage): Promise<string> {
-  const verifier = randomText(32);
+/** @internal */
+export function newVerifier(): string {
+  return base64url(crypto.getRandomValues(new Uint8Array(32)));
+}
+
+/** @internal */
+export async function challengeOf(verifier: string): Promise<string> {
+  return base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+}
+
+/** Keeps the verifier until this browser comes back. @internal */
+export async function keepVerifier(storage: GuardedStorage, verifier: string): Promise<void> {
   ofTab((tab) => tab.setItem(nameIn(storage), verifier));
   await storage.save(verifier, nameIn(storage));
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier));
-  const text = btoa(String.fromCharCode(...new Uint8Array(digest)));
-  return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** Returns the verifier of the sign-in that began last in this tab, or else in this browser. Forgets it. @internal */
@@ -21,6 +26,10 @@ export async function takeVerifier(storage: GuardedStorage): Promise<string> {
   const last = await storage.load(name);
   if (!mine || mine === last) await storage.save(null, name);
   return mine ?? last ?? "";
+}
+
+function base64url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function nameIn(storage: GuardedStorage): string {

@@ -1,23 +1,38 @@
 import type { Call } from "../call.js";
-import type { Transport, Wanted } from "../transport.js";
+import { Problem } from "../problem.js";
+import { path, type Transport } from "../transport.js";
 import type { SessionKeeper } from "./session.js";
 import type { SignedIn, SignInCall, User } from "./types.js";
 
+/** Loads the parts that only pages with a person need. `shown`: a window that waits for them. @internal */
+export async function browser(shown?: Window | null): Promise<typeof import("./browser.js")> {
+  try {
+    return await import("./browser.js");
+  } catch (cause) {
+    shown?.close();
+    const detail = "A part of bunbase-js could not be loaded. Check the connection, or load the page again.";
+    throw new Problem({ code: "network", detail }, { cause });
+  }
+}
+
 /** Requests below `/v1/auth`. GET is repeated when it fails; everything else is sent once. @internal */
 export class AuthRequests {
+  /** For the parts that are loaded later: without imports of their own, they add no request and no second copy. */
+  readonly Problem = Problem;
+  readonly path = path;
+
   constructor(
     readonly transport: Transport,
     readonly keeper: SessionKeeper,
   ) {}
 
-  send<T>(method: string, path: string, body?: unknown, call?: Call, as: Wanted["as"] = "user"): Promise<T> {
-    const wanted = { method, path: `/v1/auth${path}`, body, as, repeatable: method === "GET" };
-    return this.transport.json<T>(wanted, call);
+  send<T>(method: string, path: string, body?: unknown, call?: Call, token?: string | null): Promise<T> {
+    return this.transport.json<T>({ method, path: `/v1/auth${path}`, body, token, repeatable: method === "GET" }, call);
   }
 
   /** Sends a request that needs no user. */
   post<T>(path: string, body: unknown, call?: Call): Promise<T> {
-    return this.send("POST", path, body, call, "nobody");
+    return this.send("POST", path, body, call, null);
   }
 
   /** Sends a sign-in, and begins the session of its answer. An anonymous user becomes the user who signs in. */
@@ -28,6 +43,18 @@ export class AuthRequests {
   async answer(path: string, body: unknown, call: SignInCall = {}, upgrades = true): Promise<SignedIn> {
     await this.keeper.ready;
     const upgrade = upgrades && call.upgrade !== false && this.keeper.user?.anonymous === true;
-    return this.send("POST", path, body, call, upgrade ? "user" : "nobody");
+    return this.send("POST", path, body, call, upgrade ? undefined : null);
+  }
+
+  /** Sends a change of the user, and keeps the user of the answer. */
+  async changed(method: string, path: string, body?: unknown, call?: Call): Promise<User> {
+    const { user } = await this.send<{ user: User }>(method, path, body, call);
+    return this.keeper.change(user);
+  }
+
+  /** Reads the user again, if somebody is signed in. */
+  async reloaded(call?: Call): Promise<void> {
+    await this.keeper.ready;
+    if (this.keeper.user) await this.changed("GET", "/me", undefined, call);
   }
 }

@@ -17,6 +17,7 @@ import type { AuthListener, SignedIn, User, Why } from "./types.js";
 
 const LEEWAY_MS = 30_000;
 const CLOCK_PATIENCE_MS = 60_000;
+const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 const WINNER_MS = 500;
 /** The refusals that are about the token. A refusal of the key, or of the project, says nothing about the session. */
@@ -52,19 +53,17 @@ export class SessionKeeper {
   #kept: Kept | null = null;
   #flight: Promise<string | null> | undefined;
   #pause: Pause | undefined;
-  #listeners = new Set<{ hear: AuthListener; started: boolean }>();
-  #unwatch = () => {};
+  #listeners = new Set<(why: Why) => void>();
+  #watching: AbortController | undefined;
 
   constructor(readonly transport: Transport) {
     const { options, origin, key } = transport;
-    const name = options.storageKey ?? `bunbase:${origin.replace(/^https?:\/\//, "")}:${key}`;
+    const name = options.storageKey ?? `bunbase:${origin}:${key}`;
     this.storage = new GuardedStorage(options, name, (problem) => transport.report(problem));
     const loaded = this.storage.load();
-    if (loaded instanceof Promise) this.ready = loaded.then((text) => void (this.#kept = keptOf(text)));
-    else {
-      this.#kept = keptOf(loaded); // a page then shows its user at the first paint
-      this.ready = Promise.resolve();
-    }
+    const take = (text: string | null) => void (this.#kept = keptOf(text));
+    // if the storage answers at once, a page shows its user at the first paint
+    this.ready = loaded instanceof Promise ? loaded.then(take) : Promise.resolve(take(loaded));
     if (this.storage.shared && "document" in globalThis) this.#watch(name);
   }
 
@@ -95,9 +94,9 @@ export class SessionKeeper {
   }
 
   /** Begins the session of an answer to a sign-in. */
-  async begin(answer: SignedIn, why: Why = "signed_in"): Promise<User> {
+  async begin(answer: SignedIn): Promise<User> {
     await this.ready;
-    await this.#commit(keptFrom(withTokens(answer)), why);
+    await this.#commit(keptFrom(withTokens(answer)), "signed_in");
     return answer.user;
   }
 
@@ -115,16 +114,27 @@ export class SessionKeeper {
   }
 
   /** Forgets the session on this device. Returns the tokens that it had. */
-  async end(why: Why = "signed_out"): Promise<{ access: string; refresh: string; fresh: boolean } | null> {
+  async end(): Promise<Kept | null> {
     await this.ready;
     const kept = this.#kept;
-    if (kept) await this.#commit(null, why);
-    return kept && { access: kept.access, refresh: kept.refresh, fresh: isFresh(kept, 0) };
+    if (kept) await this.#commit(null, "signed_out");
+    return kept;
   }
 
   /** Calls `hear` once with `initial`, and then with every change. Returns a function that ends this. */
   listen(hear: AuthListener, signal?: AbortSignal): () => void {
-    const listener = { hear, started: false };
+    let started = false;
+    const listener = (why: Why) => {
+      const { user } = this;
+      if (!started) return;
+      queueMicrotask(async () => {
+        try {
+          if (this.#listeners.has(listener)) await hear(user, why);
+        } catch (error) {
+          console.error("bunbase-js: a callback of onChange failed.", error);
+        }
+      });
+    };
     const stop = () => {
       this.#listeners.delete(listener);
       signal?.removeEventListener("abort", stop);
@@ -133,14 +143,15 @@ export class SessionKeeper {
     this.#listeners.add(listener);
     signal?.addEventListener("abort", stop);
     void this.ready.then(() => {
-      listener.started = true;
-      this.#call(listener, "initial");
+      started = true;
+      listener("initial");
     });
     return stop;
   }
 
   close(): void {
-    this.#unwatch();
+    this.#watching?.abort();
+    this.#watching = undefined;
     this.#listeners.clear();
   }
 
@@ -159,37 +170,35 @@ export class SessionKeeper {
       stored = await this.#stored();
     }
     if (!stored || (stored.access !== old && isFresh(stored, LEEWAY_MS / 2))) return this.#adopt(stored);
-    if (this.#pause?.refresh === stored.refresh && Date.now() < this.#pause.until) throw this.#pause.problem;
-    let answer: SignedIn;
+    const { refresh } = stored;
+    const pause = this.#pause?.refresh === refresh ? this.#pause : undefined;
+    if (pause && Date.now() < pause.until) throw pause.problem;
+    let [answer, problem]: [SignedIn?, unknown?] = [];
     try {
-      answer = await this.#refresh(stored.refresh);
-    } catch (problem) {
-      const ends = Problem.is(problem) && ENDING.includes(problem.code);
-      // without a lock, another tab may have won: its session is on the way to the storage
-      if (ends && this.storage.shared) await sleep(WINNER_MS);
-      const now = await this.#stored();
-      if (now?.refresh !== stored.refresh) return this.#adopt(now);
-      if (ends) await this.#commit(null, "expired");
-      else this.#pauseAfter(stored.refresh, problem);
-      throw problem;
+      answer = await this.#refresh(refresh);
+    } catch (error) {
+      problem = error;
     }
+    const ends = Problem.is(problem, ...ENDING);
+    // without a lock, another tab may have won: its session is on the way to the storage
+    if (ends && this.storage.shared) await sleep(WINNER_MS);
     const now = await this.#stored();
-    if (now?.refresh !== stored.refresh) return this.#adopt(now);
-    this.#pause = undefined;
-    await this.#commit(keptFrom(answer), "refreshed");
-    return answer.access_token;
+    if (now?.refresh !== refresh) return this.#adopt(now);
+    if (answer) {
+      this.#pause = undefined;
+      await this.#commit(keptFrom(answer), "refreshed");
+      return answer.access_token;
+    }
+    const ms = Math.min((pause?.ms ?? FIRST_PAUSE_MS / 2) * 2, LONGEST_PAUSE_MS);
+    if (ends) await this.#commit(null, "expired");
+    else this.#pause = { refresh, ms, until: Date.now() + ms, problem };
+    throw problem;
   }
 
   /** Trades a refresh token for a pair. Until a token of the pair was used, the server answers with the same pair again. */
   async #refresh(refresh_token: string): Promise<SignedIn> {
-    const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, as: "nobody", repeatable: true } as const;
+    const wanted = { method: "POST", path: "/v1/auth/refresh", body: { refresh_token }, token: null, repeatable: true };
     return withTokens(await this.transport.json<SignedIn | undefined>(wanted));
-  }
-
-  #pauseAfter(refresh: string, problem: unknown): void {
-    const last = this.#pause?.refresh === refresh ? this.#pause.ms : 500;
-    const ms = Math.min(last * 2, LONGEST_PAUSE_MS);
-    this.#pause = { refresh, ms, until: Date.now() + ms, problem };
   }
 
   async #stored(): Promise<Kept | null> {
@@ -200,7 +209,7 @@ export class SessionKeeper {
   #adopt(kept: Kept | null): string | null {
     const before = this.#kept;
     this.#kept = kept;
-    if (before?.user.id !== kept?.user.id || before?.refresh !== kept?.refresh) this.#emit("other_tab");
+    if (before?.refresh !== kept?.refresh) this.#emit("other_tab");
     return kept?.access ?? null;
   }
 
@@ -208,41 +217,23 @@ export class SessionKeeper {
     this.#kept = kept;
     await this.storage.save(kept && writeJson(kept));
     this.#emit(why);
-    if (this.#listening) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
+    if (this.#watching) globalThis.dispatchEvent(new CustomEvent("bunbase", { detail: this }));
   }
 
   #emit(why: Why): void {
-    for (const listener of this.#listeners) if (listener.started) this.#call(listener, why);
+    for (const listener of this.#listeners) listener(why);
   }
-
-  #call(listener: { hear: AuthListener }, why: Why): void {
-    const { user } = this;
-    queueMicrotask(async () => {
-      if (!this.#listeners.has(listener as never)) return;
-      try {
-        await listener.hear(user, why);
-      } catch (error) {
-        console.error("bunbase-js: a callback of onChange failed.", error);
-      }
-    });
-  }
-
-  #listening = false;
 
   /** Follows other tabs, other clients of this page, and the return of the network. */
   #watch(name: string): void {
     const follow = async (event: Event) => {
-      const mine = event instanceof StorageEvent ? event.key === name || event.key === null : (event as CustomEvent).detail !== this;
-      if (mine) this.#adopt(await this.#stored());
+      const { key = name, detail } = event as Partial<StorageEvent & CustomEvent>; // without a key, the storage was cleared
+      if ((key === name || !key) && detail !== this) this.#adopt(await this.#stored());
     };
     const online = () => (this.#pause = undefined);
-    const events = { storage: follow, bunbase: follow, online };
-    for (const [event, hear] of Object.entries(events)) globalThis.addEventListener(event, hear);
-    this.#listening = true;
-    this.#unwatch = () => {
-      this.#listening = false;
-      for (const [event, hear] of Object.entries(events)) globalThis.removeEventListener(event, hear);
-    };
+    const { signal } = (this.#watching = new AbortController());
+    for (const [event, hear] of Object.entries({ storage: follow, bunbase: follow, online }))
+      globalThis.addEventListener(event, hear, { signal });
   }
 }
 
@@ -250,14 +241,15 @@ function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
+/** @internal */
+export function isFresh({ at, ttl }: Kept, leewayMs: number): boolean {
   const age = Date.now() - at; // below zero if the clock of the device was set back: the age is then unknown
   return age > -CLOCK_PATIENCE_MS && age < ttl - leewayMs;
 }
 
 function withTokens(answer: SignedIn | undefined): SignedIn {
   if (answer?.access_token) return answer;
-  throw new Problem({ code: "unexpected_answer", detail: "The answer to the sign-in has no tokens.", answer });
+  throw new Problem({ code: "unexpected_answer", detail: "The answer has no tokens.", answer });
 }
 
 function keptFrom({ user, access_token, refresh_token, expires_in }: SignedIn): Kept {

@@ -4,6 +4,7 @@
  */
 
 import type { ClientOptions, SessionStorage } from "../call.js";
+import { within } from "../deadline.js";
 import { Problem } from "../problem.js";
 
 const PATIENCE_MS = 2000;
@@ -44,7 +45,9 @@ export class GuardedStorage {
     if (!this.#inner) return this.#memory.get(key) ?? null;
     try {
       const answer = use(this.#inner);
-      return answer instanceof Promise ? within(answer).catch((error) => this.#giveUp(key, error)) : answer;
+      return answer instanceof Promise
+        ? within({}, PATIENCE_MS, (deadline) => deadline.race(answer)).catch((error) => this.#giveUp(key, error))
+        : answer;
     } catch (error) {
       return this.#giveUp(key, error);
     }
@@ -58,7 +61,7 @@ export class GuardedStorage {
 
   #giveUp(key: string, cause: unknown): string | null {
     if (this.#inner) {
-      const detail = "The storage of the session failed, so this session ends with the page.";
+      const detail = "The storage failed, so the session ends with the page.";
       this.report(new Problem({ code: "storage_failed", detail }, { cause }));
     }
     this.#inner = null;
@@ -67,17 +70,11 @@ export class GuardedStorage {
 }
 
 function pageStorage(): SessionStorage | null {
-  if (!("document" in globalThis)) return null; // on a server, one storage would be shared by all its users
   try {
-    return globalThis.localStorage ?? null;
+    // on a server, one storage would be shared by all its users
+    return "document" in globalThis ? (localStorage ?? null) : null;
   } catch {
     return null; // the page may not use it, for example in a sandboxed frame
   }
 }
 
-function within<T>(work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
-}

@@ -2,7 +2,7 @@
 
 import type { Call, WriteCall } from "../call.js";
 import { Problem } from "../problem.js";
-import { type Credentials, path, search, type Wanted } from "../transport.js";
+import { type Credentials, path, type Wanted } from "../transport.js";
 import type { DataRequests } from "./requests.js";
 import type {
   Aggregate,
@@ -39,7 +39,7 @@ export class Collection<C extends CollectionTypes> {
    * ```
    */
   async get(id: string, { expand, ...call }: GetOptions<C> = {}): Promise<Doc<C>> {
-    const where = this.#path(id) + search({ expand: expand?.join(",") });
+    const where = this.#path(id) + (expand ? `?expand=${encodeURIComponent(expand.join())}` : "");
     return this.#requests.read({ method: "GET", path: where }, call);
   }
 

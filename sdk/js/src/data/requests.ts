@@ -31,22 +31,17 @@ export class DataRequests {
   }
 
   /** Runs `work` until its write meets no other change, within the time of one call. */
-  async again<T>(attempts: number, call: Call, work: (within: Call) => Promise<T>): Promise<T> {
-    const deadline = this.transport.deadline(call);
-    const within = { ...call, signal: deadline.signal, timeoutMs: Infinity };
-    try {
+  again<T>(attempts: number, call: Call, work: (within: Call) => Promise<T>): Promise<T> {
+    return this.transport.within(call, async (deadline) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await work(within);
+          return await work({ ...call, signal: deadline.signal, timeoutMs: Infinity });
         } catch (problem) {
-          const again = attempt < attempts && Problem.is(problem, "stale_revision");
-          if (!again) throw deadline.ended(problem) ?? problem;
+          if (attempt >= attempts || !Problem.is(problem, "stale_revision")) throw problem;
           await deadline.pause(20 * 2 ** attempt * Math.random());
         }
       }
-    } finally {
-      deadline.done();
-    }
+    });
   }
 
   #sent<T>(wanted: Wanted, call: Call): Promise<T> {
@@ -56,8 +51,8 @@ export class DataRequests {
   /** Keeps the newest mark. A mark of another epoch replaces it: the database was restored. */
   #note(mark: string | null): void {
     if (!mark) return;
-    const isNewer = Number(mark.split(".")[1]) > Number(this.#newest?.split(".")[1]);
-    if (epochOf(mark) !== epochOf(this.#newest) || isNewer) this.#newest = mark;
+    const [[epoch, seq], [lastEpoch, lastSeq]] = [mark.split("."), (this.#newest ?? "").split(".")];
+    if (epoch !== lastEpoch || Number(seq) > Number(lastSeq)) this.#newest = mark;
   }
 }
 

@@ -64,7 +64,7 @@ export class TransactionCollection<C extends CollectionTypes> {
    * ```
    */
   create(data: Insert<C>): void {
-    this.#transaction.write({ op: "create", collection: this.#collection.name, data });
+    this.#write({ op: "create", data });
   }
 
   /**
@@ -75,7 +75,7 @@ export class TransactionCollection<C extends CollectionTypes> {
    * ```
    */
   put(id: string, data: Insert<C>): void {
-    this.#transaction.write({ op: "put", collection: this.#collection.name, id, data });
+    this.#write({ op: "put", id, data });
   }
 
   /**
@@ -86,7 +86,7 @@ export class TransactionCollection<C extends CollectionTypes> {
    * ```
    */
   patch(id: string, data: Patch<C> & Update<C>): void {
-    this.#transaction.write({ op: "patch", collection: this.#collection.name, id, data });
+    this.#write({ op: "patch", id, data });
   }
 
   /**
@@ -97,7 +97,11 @@ export class TransactionCollection<C extends CollectionTypes> {
    * ```
    */
   delete(id: string): void {
-    this.#transaction.write({ op: "delete", collection: this.#collection.name, id });
+    this.#write({ op: "delete", id });
+  }
+
+  #write(write: Omit<Kept, "collection">): void {
+    this.#transaction.write({ ...write, collection: this.#collection.name });
   }
 
   #read(document: Doc<C>): Doc<C> {
@@ -142,7 +146,8 @@ export class Transaction<D extends Schema<D>> {
   saw(collection: string, id: string, ifRev: number): void {
     const name = `${collection}/${id}`;
     if (this.#writes.some((write) => write.collection === collection && write.id === id))
-      throw invalidValue(name, "Read a document before you write it: a read does not see the writes of its transaction.");
+      // a read would not see the writes of its transaction
+      throw invalidValue(name, "Read a document before you write it.");
     // the first revision counts: a document that changes between two reads makes the commit fail
     if (!this.#seen.has(name)) this.#seen.set(name, { op: "check", collection, id, ifRev });
   }

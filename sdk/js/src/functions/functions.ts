@@ -2,7 +2,7 @@
 
 import type { Call, Json, WriteCall } from "../call.js";
 import { invalidValue } from "../problem.js";
-import { isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
+import { answerOf, isJson, path, randomText, type Transport, type Wanted } from "../transport.js";
 import { readJson } from "../json.js";
 
 export interface InvokeOptions extends WriteCall {
@@ -37,6 +37,7 @@ export class Functions {
     const wanted: Wanted = { method, path: address(name, below), body, headers, repeatable: Boolean(call.retries) };
     return this.#transport.sent(wanted, call, async (response, text) => {
       const answer = await text();
+      if (!response.ok) throw answerOf(response, answer);
       return (answer && isJson(response) ? readJson(answer) : answer || undefined) as R;
     });
   }
@@ -50,11 +51,11 @@ export class Functions {
    * ```
    */
   async fetch(name: string, { path: below, timeoutMs, retries: _, ...init }: FetchOptions = {}): Promise<Response> {
-    const { method = "GET", body, signal, headers, ...rest } = init;
-    for (const name of Object.keys(rest))
-      if (name !== "duplex") throw invalidValue(name, "This option is not sent. Use method, headers, body, path, signal and timeoutMs.");
+    const { method = "GET", body, signal, headers, duplex: __, ...rest } = init as FetchOptions & { duplex?: string };
+    const [unknown] = Object.keys(rest);
+    if (unknown) throw invalidValue(unknown, "This option of fetch is not sent.");
     const wanted: Wanted = { method, path: address(name, below), raw: body, headers: Object.fromEntries(new Headers(headers)) };
-    return this.#transport.raw(wanted, { signal: signal ?? undefined, timeoutMs });
+    return this.#transport.sent(wanted, { signal: signal ?? undefined, timeoutMs }, async (response) => response);
   }
 }
 

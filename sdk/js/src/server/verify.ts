@@ -2,7 +2,7 @@
 
 import type { Call, ClientOptions } from "../call.js";
 import { Problem } from "../problem.js";
-import { search, Transport } from "../transport.js";
+import { Transport } from "../transport.js";
 
 const LEEWAY_SECONDS = 60;
 const REFETCH_MS = 60_000;
@@ -80,8 +80,8 @@ export class Verifier {
     // an unknown key is looked for once a minute at most: anybody can name one
     if (age > (this.#keys.has(kid) ? KEEP_MS : REFETCH_MS)) {
       // the answer is for all who wait, so the signal of one of them does not end the request
-      const deadline = this.#transport.deadline(call);
-      await deadline.race((this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)))).finally(() => deadline.done());
+      const fetching = (this.#fetching ??= this.#fetch().finally(() => (this.#fetching = undefined)));
+      await this.#transport.within(call, (deadline) => deadline.race(fetching));
     }
     const key = this.#keys.get(kid);
     if (!key) throw refused("The project has no such key.");
@@ -91,8 +91,8 @@ export class Verifier {
   }
 
   async #fetch(): Promise<void> {
-    const path = `/v1/auth/jwks.json${search({ project: this.#project })}`;
-    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, as: "nobody", repeatable: true });
+    const path = `/v1/auth/jwks.json?project=${encodeURIComponent(this.#project)}`;
+    const { keys } = await this.#transport.json<{ keys: Key[] }>({ method: "GET", path, token: null, repeatable: true });
     this.#fetchedAt = Date.now();
     this.#keys.clear();
     for (const key of keys) {

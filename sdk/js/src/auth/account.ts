@@ -1,0 +1,133 @@
+/** The methods of `auth` for the page of the account. `auth` loads them when one of them is called first. */
+
+import type { Call } from "../call.js";
+import { type PageCall, pageOf } from "./lists.js";
+import type { AuthRequests } from "./requests.js";
+import type { Activity, Listed, SignedIn, TotpSecret, User } from "./types.js";
+
+export class Account {
+  readonly #requests: AuthRequests;
+
+  /** @internal */
+  constructor(requests: AuthRequests) {
+    this.#requests = requests;
+  }
+
+  /**
+   * Begins to set up a second factor for a sign-in that demands one (`mfa_enrolment_required`).
+   *
+   * ```ts
+   * const { uri } = await client.auth.enrol(String(error.body.challenge));
+   * ```
+   */
+  enrol(challenge: string, call?: Call): Promise<TotpSecret> {
+    return this.#requests.post("/login/enrolment", { challenge }, call);
+  }
+
+  /**
+   * Ends such a sign-in with the first code of the app. Show the recovery codes now: they are never shown again.
+   *
+   * ```ts
+   * const { user, recoveryCodes } = await client.auth.confirmEnrolment(challenge, "123456");
+   * ```
+   */
+  async confirmEnrolment(challenge: string, code: string, call?: Call): Promise<{ user: User; recoveryCodes: string[] }> {
+    const body = { challenge, code };
+    const answer = await this.#requests.post<SignedIn & { recovery_codes: string[] }>("/login/enrolment/confirm", body, call);
+    return { user: await this.#requests.keeper.begin(answer), recoveryCodes: answer.recovery_codes };
+  }
+
+  /**
+   * Asks for another address. Both addresses get a mail, and both must agree. Needs a fresh proof.
+   *
+   * ```ts
+   * await client.auth.changeEmail("eve@new.example");
+   * ```
+   */
+  async changeEmail(email: string, call?: Call): Promise<void> {
+    await this.#requests.send("POST", "/email", { email }, call);
+  }
+
+  /**
+   * Agrees with the token of such a mail. `pending`: the other address has not agreed yet.
+   *
+   * ```ts
+   * const status = await client.auth.confirmEmail(token);
+   * ```
+   */
+  async confirmEmail(token: string, call?: Call): Promise<"pending" | "changed"> {
+    const { status } = await this.#requests.post<{ status: "pending" | "changed" }>("/email/confirm", { token }, call);
+    if (status === "changed") await this.#requests.reloaded(call);
+    return status;
+  }
+
+  /**
+   * Sends a code to a new phone number of the user. Needs a fresh proof.
+   *
+   * ```ts
+   * await client.auth.changePhone("+49 170 7654321");
+   * ```
+   */
+  async changePhone(phone: string, { language, ...call }: Call & { language?: string } = {}): Promise<void> {
+    await this.#requests.send("POST", "/phone/change", { phone, language }, call);
+  }
+
+  /**
+   * Confirms the new number with its code.
+   *
+   * ```ts
+   * await client.auth.confirmPhone("+49 170 7654321", "123456");
+   * ```
+   */
+  confirmPhone(phone: string, code: string, call?: Call): Promise<User> {
+    return this.#requests.changed("POST", "/phone/change/confirm", { phone, code }, call);
+  }
+
+  /**
+   * Removes the phone number. Needs a fresh proof.
+   *
+   * ```ts
+   * await client.auth.removePhone();
+   * ```
+   */
+  removePhone(call?: Call): Promise<User> {
+    return this.#requests.changed("DELETE", "/phone", undefined, call);
+  }
+
+  /**
+   * Changes the password. All other sessions end. Without `current`, it needs a fresh proof.
+   *
+   * ```ts
+   * await client.auth.changePassword({ current: "apples and pears", password: "another horse battery" });
+   * ```
+   */
+  changePassword(change: { password: string; current?: string }, call?: Call): Promise<void> {
+    return this.#requests.send("POST", "/password", change, call);
+  }
+
+  /**
+   * Deletes the user. Needs a fresh proof.
+   *
+   * ```ts
+   * await client.auth.deleteUser();
+   * ```
+   */
+  async deleteUser(call?: Call): Promise<void> {
+    const { keeper } = this.#requests;
+    await keeper.ready;
+    const { userId } = keeper;
+    await this.#requests.send("DELETE", "/me", undefined, call);
+    if (keeper.userId === userId) await keeper.end();
+  }
+
+  /**
+   * Lists what happened in the account, newest first: sign-ins, refused sign-ins, changes of the ways to sign in.
+   *
+   * ```ts
+   * for (const { at, action } of (await client.auth.activity({ limit: 10 })).items) console.log(at, action);
+   * ```
+   */
+  activity({ limit, cursor, ...call }: PageCall = {}): Promise<Listed<Activity>> {
+    return this.#requests.send("GET", `/activity${pageOf(limit, cursor)}`, undefined, call);
+  }
+}

@@ -1,0 +1,122 @@
+/** Sign-ins that go on at another page: another service, the sign-in page, or the link of a mail. */
+
+import type { Call } from "../call.js";
+import type { Problem } from "../problem.js";
+import { challengeOf, keepVerifier, newVerifier, takeVerifier } from "./pkce.js";
+import { type Answer, answerOfWindow, handOver, refused, WINDOW } from "./popup.js";
+import type { AuthRequests } from "./requests.js";
+import type { SignInCall, User } from "./types.js";
+
+const MARKS = ["code", "token", "error", WINDOW];
+
+/** Options of a sign-in on another page. `navigate` opens an address: by default, this page goes there. */
+export interface AwayCall extends Call {
+  popup?: false | undefined;
+  /** The address of your app that the browser comes back to: one of the project's `redirect_urls`, or below it. */
+  redirectTo?: string | undefined;
+  navigate?: ((url: string) => unknown) | undefined;
+}
+
+/**
+ * Options of a sign-in in a window, which comes back to `redirectTo`, a page of the same origin that calls
+ * `finishRedirect`. `timeoutMs`: the time that the person has, by default ten minutes.
+ */
+export interface PopupCall extends Call {
+  popup: true;
+  redirectTo?: string | undefined;
+}
+
+/** The user who has signed in in a window, or nothing, because the page is left. */
+export type Returned<C> = C extends PopupCall ? User : void;
+
+interface Ticket {
+  ticket: string;
+}
+
+let finished: string | undefined;
+
+/**
+ * Goes to `where`, or lets `shown` go there and returns the user who has signed in. `linked`: a service that will sign in
+ * to the present user. @internal
+ */
+export async function leave(
+  requests: AuthRequests,
+  where: string,
+  call: AwayCall | PopupCall,
+  shown: Window | null | undefined,
+  linked?: string,
+): Promise<User | void> {
+  const { transport, keeper } = requests;
+  const verifier = newVerifier();
+  let answer: Answer;
+  try {
+    const { redirectTo = thisPage(requests, "redirectTo").split(/[?#]/)[0]! } = call;
+    const ticket = linked && (await requests.send<Ticket>("POST", "/identities/link", { provider: linked }, call));
+    const asked = { key: transport.key, code_challenge: await challengeOf(verifier), ...(ticket && { link: ticket.ticket }) };
+    const address = (redirect_to: string) =>
+      `${transport.origin}/v1/auth${where}?${new URLSearchParams({ redirect_to, ...asked })}`;
+    if (!call.popup) {
+      if (call.signal?.aborted) return await transport.within(call, async () => {}); // throws
+      await keepVerifier(keeper.storage, verifier);
+      await (call.navigate ?? ((to) => location.assign(to)))(address(redirectTo));
+      return;
+    }
+    answer = await answerOfWindow(requests, shown, redirectTo, address, call);
+  } finally {
+    shown?.close(); // without effect if a service has isolated the window, which then closes itself
+  }
+  const { code, error } = answer;
+  if (!code) throw refused(requests, error ?? "unexpected_answer");
+  return requests.signIn("/oauth/exchange", { code, verifier }, { ...call, timeoutMs: undefined });
+}
+
+/** `given`: the address, if it is not that of this page. @internal */
+export async function finish(
+  requests: AuthRequests,
+  given: string | undefined,
+  href: string | undefined,
+  call?: SignInCall,
+): Promise<User | null> {
+  const from = given ?? href ?? thisPage(requests, "url");
+  if (!given && finished === from) return null; // it was called twice, as in strict mode of React
+  const address = addressOf(requests, from);
+  const { searchParams } = address;
+  const [code, token, error, name] = MARKS.map((mark) => {
+    const value = searchParams.get(mark);
+    searchParams.delete(mark);
+    return value;
+  });
+  if (!code && !token && !error) return null;
+  if (!given) {
+    finished = from;
+    if (location.href === from) history.replaceState(history.state, "", address);
+  }
+  if (name) return handOver(requests, name, { code, error });
+  if (error) throw refused(requests, error);
+  const { storage } = requests.keeper;
+  if (token) {
+    // a stranger may have sent this link: the anonymous user must not become the stranger's
+    const upgrade = Boolean(await storage.load(`${storage.key}:link`));
+    await storage.save(null, `${storage.key}:link`);
+    return requests.signIn("/login/link", { token }, { ...call, upgrade: call?.upgrade ?? upgrade });
+  }
+  const verifier = await takeVerifier(storage);
+  return requests.signIn("/oauth/exchange", { code, verifier }, call);
+}
+
+function thisPage(requests: AuthRequests, name: string): string {
+  if (!globalThis.location) throw invalid(requests, name, "This program is not a page, so name the address.");
+  return location.href;
+}
+
+function addressOf(requests: AuthRequests, url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw invalid(requests, "url", "Use an address such as https://app.example.com.");
+  }
+}
+
+function invalid({ Problem }: AuthRequests, path: string, message: string): Problem {
+  return new Problem({ code: "invalid_value", detail: `${path}: ${message}`, errors: [{ path, message }] });
+}

@@ -1,0 +1,69 @@
+"""`bunbase mcp`: the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from bunbase.cli.chosen import needed_project
+from bunbase.cli.errors import Failure, Usage
+from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.mcp.project_api import ProjectApi
+from bunbase.cli.mcp.tool import Permission
+from bunbase.cli.output import Output
+from bunbase.cli.project_file import enter_project_folder
+from bunbase.cli.session import open_session
+
+AllowWrite = Annotated[
+    str,
+    Parameter(
+        name="--allow-write",
+        show_default=False,
+        help="Also offer tools that change the project: data, deploy, or both as data,deploy. Needs --project. "
+        "Default: tools only read.",
+    ),
+]
+
+
+def mcp(*, allow_write: AllowWrite = "", flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Offer a project to a program with a language model, over the Model Context Protocol on stdin and stdout.
+
+    Such a program starts this command itself: see docs/mcp.md for its configuration. The tools reach the project that
+    is chosen at the start, and only read it, unless --allow-write names more.
+
+    Example: bunbase mcp --project shop --allow-write data,deploy
+    """
+    allowed = permissions(allow_write)
+    if allowed and not flags.project:
+        raise Usage("--allow-write needs the project on the command line: --project <id or slug>.", "no_project")
+    run = _library()
+    with open_session(flags) as session:
+        session.attended = False  # stdin and stdout belong to the protocol
+        project = needed_project(flags.project, session)
+        session.check_signed_in()
+        if Permission.DEPLOY in allowed:
+            enter_project_folder()
+        if sys.stdin.isatty():
+            Output(flags.json).hint("This command waits for messages of a program: see docs/mcp.md. To end it: Ctrl-C.")
+        run(ProjectApi(session, project), allowed)
+
+
+def _library() -> Callable[[ProjectApi, Collection[Permission]], Any]:
+    """Return the function that speaks the protocol; its import takes a second. Raises: Failure."""
+    try:
+        from bunbase.cli.mcp.server import run
+    except ImportError as error:
+        detail = f"This command needs the Python package mcp: pip install 'bunbase[mcp]' ({error})."
+        raise Failure("mcp_missing", detail) from None
+    return run
+
+
+def permissions(text: str) -> tuple[Permission, ...]:
+    """Return the permissions of a list with commas. Raises: Usage."""
+    try:
+        return tuple(dict.fromkeys(Permission(word.strip()) for word in text.split(",") if text))
+    except ValueError:
+        raise Usage(f"--allow-write takes data, deploy or data,deploy, not {text!r}.") from None

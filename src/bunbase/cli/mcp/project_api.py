@@ -1,0 +1,51 @@
+"""The HTTP API of the one project that the tools reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from bunbase.cli.errors import Usage
+from bunbase.cli.http import Call, at, decode
+from bunbase.cli.session import Session
+
+T = TypeVar("T")
+
+SECONDS: Final = 60.0
+NO_PARAMS: Final[Mapping[str, Any]] = {}
+
+
+class ProjectApi:
+    """`project`: its id or slug, which is chosen at the start and never changes."""
+
+    def __init__(self, session: Session, project: str) -> None:
+        self.session = session
+        self.project = project
+
+    def ask(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        body: Any = None,
+        params: Mapping[str, Any] = NO_PARAMS,
+        headers: Mapping[str, str] = NO_PARAMS,
+    ) -> T:
+        """Return the answer of the server. Raises: Failure, also if the body cannot be written as JSON."""
+        sent = {"x-bunbase-project": self.project, **headers}
+        call = Call(method, path, params=params, headers=sent, json=body, seconds=SECONDS)
+        try:
+            reply = self.session.send(call)
+        except (ValueError, RecursionError) as error:  # NaN, a text with half of a character, or a thousand levels
+            raise Usage(f"The arguments cannot be sent as JSON: {error}.", "invalid_arguments") from None
+        return decode(reply, kind)
+
+    def path(self, *segments: str) -> str:
+        """Return a path below /api/projects/{project}."""
+        return at("projects", self.project, *segments)
+
+
+def data_path(*segments: str) -> str:
+    """Return a path below /v1; every segment is percent-encoded."""
+    return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
