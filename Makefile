@@ -29,6 +29,7 @@ check-rest:
 	$(BIN)/lint-imports
 	npm run --silent types
 	$(BIN)/python -m bunbase.house.generate --check
+	$(BIN)/python -m tests.sdk_python.generate --check
 	$(BIN)/python -m bunbase.cli.commands_page --check
 	$(BIN)/python -m tests.prose
 
@@ -60,9 +61,10 @@ clients: .venv/.dev node_modules/.ready  ## make clients from the OpenAPI docume
 bench: .venv/.run  ## documents over HTTP, next to a Go server, PocketBase and Parse Server if Go and npm are installed
 	bench/run data
 
-gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes, settings and commands, the types of functions
+gen: .venv/.dev  ## write the files generated from the code: OpenAPI, the pages of error codes, settings and commands, the types of functions, the Python client
 	$(BIN)/python -m bunbase.house.generate
 	$(BIN)/python -m bunbase.cli.commands_page
+	$(BIN)/python -m tests.sdk_python.generate
 
 lock: .venv/.dev  ## pin every dependency again, by hash and without naming a registry
 	$(BIN)/uv lock
@@ -81,16 +83,16 @@ clean:  ## remove everything that was installed; data in .bunbase stays
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
 		echo "Python has no venv module here. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 
-.venv/.run: .venv/pyvenv.cfg requirements.lock pyproject.toml
-	@echo "· installing the server (pinned, checked by hash)"
+.venv/.run: .venv/pyvenv.cfg requirements.lock pyproject.toml sdk/python/pyproject.toml
+	@echo "· installing the server and the Python client (pinned, checked by hash)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . -e sdk/python
 	@touch $@
 
-.venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml
+.venv/.dev: .venv/pyvenv.cfg requirements-dev.lock pyproject.toml sdk/python/pyproject.toml
 	@echo "· installing the server and its tools (pinned, checked by hash)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . -e sdk/python
 	@touch $@ .venv/.run
 
 node_modules/.ready: package.json package-lock.json

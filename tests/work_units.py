@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from xdist.scheduler import LoadFileScheduling
+
+SDK_PYTHON: Final = "tests/sdk_python"
 
 
 class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Let one process take a whole file, or a whole folder of end-to-end tests: its files share a server or a browser.
+    """Let one process take a whole file, or a whole folder whose files share a server or a browser.
 
     If three processes took files of one folder, each would start the server.
     """
@@ -18,11 +22,11 @@ class WorkUnits(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
 def work_unit(file: str) -> str:
     folder = file.rpartition("/")[0]
-    return folder if folder.startswith("tests/e2e/") else file
+    return folder if folder.startswith("tests/e2e/") or folder == SDK_PYTHON else file
 
 
 def rank(file: str) -> int:
     """Return a smaller number for files that must start earlier, because they take longer."""
-    if not file.startswith("tests/e2e/"):
+    if not file.startswith(("tests/e2e/", SDK_PYTHON)):
         return 2
     return 1 if work_unit(file) == file else 0

@@ -284,8 +284,13 @@ async def try_rules(api: Injected[FakeApi], request: AnyRequest) -> Response[byt
 async def list_collections(api: Injected[FakeApi], request: AnyRequest) -> dict[str, Any]:
     api.signed_in(request)
     assert request.headers["x-bunbase-project"]
-    shown = [{"name": name, "created_at": "2026-11-29T00:00:00.000Z", **one} for name, one in api.schemas.items()]
-    return {"items": shown, "next": None}
+    names = sorted(api.schemas.keys() | api.rules.keys())
+    return {"items": [shown_collection(api, name) for name in names], "next": None}
+
+
+def shown_collection(api: FakeApi, name: str) -> dict[str, Any]:
+    rules = {"rules": api.rules[name]} if name in api.rules else {}
+    return {"name": name, "created_at": "2026-11-29T00:00:00.000Z", **api.schemas.get(name, {}), **rules}
 
 
 @put("/v1/collections/{name:str}", status_code=200)
@@ -296,7 +301,7 @@ async def put_collection(api: Injected[FakeApi], request: AnyRequest, name: From
         api.rules[name] = spec["rules"]
     if "schema" in spec:
         api.schemas[name] = spec
-    return {"name": name}
+    return shown_collection(api, name)
 
 
 @post("/v1/auth/custom-token", status_code=200)

@@ -50,7 +50,7 @@ def test_a_push_sets_what_the_file_names_and_a_second_push_changes_nothing(
     pushes = [bunbase("auth", "push", "--json").document for _ in range(2)]
     after = bunbase("auth", "diff", "--json")
 
-    assert before.code == 1
+    assert before.code == 5
     assert "access_ttl_seconds" in before.out
     assert pushes == [{"changed": True, "version": 1}, {"changed": False, "version": 1}]
     assert after.document == {"items": []}
@@ -96,6 +96,8 @@ def test_a_pull_writes_what_differs_from_the_defaults_and_keeps_the_rest_of_the_
         ('[auth.captcha]\nsecret = { env = "NOT_SET" }', "NOT_SET"),
         ("", "bunbase auth pull"),
         ('auth = "open"', "must be a table"),
+        ('[auth]\nsignups = "opn"', "signups: This must be one of: open, invite, closed"),
+        ("[auth.password]\nmin_length = 1", "password.min_length: "),
     ],
 )
 def test_a_mistake_in_the_file_is_named_and_nothing_is_sent(

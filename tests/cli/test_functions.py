@@ -26,7 +26,7 @@ def write(path: Path, text: str = HANDLER) -> None:
 def test_init_deploy_and_invoke_work_with_the_real_executable(in_project: FakeApi, home: Path) -> None:
     assert executable("init", "--json").document == {
         "directory": str(home),
-        "files": ["bunbase.toml", "functions/hello.ts"],
+        "files": ["bunbase.toml", "functions/hello.ts", "bunbase.schema.json"],
     }
     deployed = executable("deploy", "--json").document
     answer = executable("invoke", "hello", "--path", "?name=Ada")
@@ -144,12 +144,12 @@ def test_an_empty_or_ambiguous_folder_is_a_usage_error(
     [
         (
             "[functions.hello]\ntimeout = 5",
-            "there is no setting timeout; allowed: access, timeout_ms",
+            "there is no setting timeout. Did you mean timeout_ms?",
         ),
         ('[functions.hello]\naccess = "nobody"', "access: This must be one of: "),
         ("[functions.hello]\nmemory_mb = 1", "This must be a whole number of at least 64"),
         ("[functions.Hello]", "lower-case letters"),
-        ("[function.hello]", "there is no [function]; allowed: project, auth, functions, server"),
+        ("[function.hello]", "there is no [function]. Did you mean functions?"),
         ("[project]\nname = 'x'", "[project]: there is no setting name; allowed: id, slug"),
         ("functions = 1", "a table of tables"),
         ("[project", "cannot be read as TOML"),

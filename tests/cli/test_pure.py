@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bunbase.cli.address import is_loopback, normal_url, server_url
+from bunbase.cli.address import is_loopback, normal_url
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.sse import Event, events
 from bunbase.cli.tables import visible
@@ -32,16 +32,6 @@ def test_a_server_url_gets_its_normal_form(given: str, normal: str) -> None:
 def test_an_invalid_server_url_is_refused(given: str) -> None:
     with pytest.raises(Usage):
         normal_url(given)
-
-
-def test_the_server_comes_from_flag_environment_or_last_sign_in_in_this_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server_url("", "") == "http://127.0.0.1:7070"
-    monkeypatch.setenv("BUNBASE_PORT", "7190")
-    assert server_url("", "") == "http://127.0.0.1:7190"
-    assert server_url("", "http://last") == "http://last"
-    monkeypatch.setenv("BUNBASE_URL", "http://environment")
-    assert server_url("", "http://last") == "http://environment"
-    assert server_url("http://flag", "http://last") == "http://flag"
 
 
 def test_only_addresses_of_this_machine_are_loopback() -> None:

@@ -154,7 +154,7 @@ def test_rules_push_saves_nothing_if_a_rule_is_invalid(in_project: FakeApi, bunb
 def test_rules_push_saves_the_rules_of_every_collection(in_project: FakeApi, bunbase: Bunbase, files: Path) -> None:
     said = bunbase("rules", "push", "--json")
 
-    assert said.document == {"collections": ["posts"]}
+    assert said.document["collections"] == ["posts"]
     assert in_project.rules["posts"]["hidden"] == {"email": "auth.uid != doc.owner"}
 
 

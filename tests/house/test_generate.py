@@ -45,7 +45,7 @@ def test_a_file_that_is_up_to_date_is_not_written_again(
     reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(monkeypatch)
-    assert capsys.readouterr().out.count("wrote ") == 4
+    assert capsys.readouterr().out.count("wrote ") == 5
 
     run(monkeypatch)
 

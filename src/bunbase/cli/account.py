@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -15,13 +14,14 @@ from cyclopts import Parameter
 from bunbase.cli.address import is_loopback
 from bunbase.cli.attempts import MOST, until_right
 from bunbase.cli.browser_login import check_provider, sign_in_by_provider
+from bunbase.cli.chosen_by import show_choices
 from bunbase.cli.credentials import KnownServer
 from bunbase.cli.device_login import sign_in_by_browser
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, Usage
-from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
+from bunbase.cli.flags import PROJECT_FLAGS, SERVER_FLAGS, ProjectFlags, ServerFlags
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
-from bunbase.cli.prompts import ask, ask_secret, secret_from_input
+from bunbase.cli.prompts import ask, ask_secret, is_attended, secret_from_input
 from bunbase.cli.session import TOKEN, Session, keep_sign_in, open_session
 from bunbase.contracts.bunauth.accounts import Account, SignedIn
 from bunbase.contracts.bunauth.factors import TotpState
@@ -35,6 +35,16 @@ PERSONAL: Final = "bpt_"
 UNAUTHENTICATED: Final = 401
 END: Final = Call("POST", "/api/auth/logout")
 APP_CODE: Final = re.compile(r"\d{6}")
+
+
+Where = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        show_default=False,
+        help="Show where each choice comes from: a flag, the environment, bunbase.toml or the last sign-in.",
+    ),
+]
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -129,12 +139,15 @@ def logout(*, flags: ServerFlags = SERVER_FLAGS) -> None:
     out.done(f"Signed out of {session.url}.")
 
 
-def whoami(*, flags: ServerFlags = SERVER_FLAGS) -> None:
+def whoami(*, where: Where = False, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Show the account, the server and the project that commands use.
 
-    Example: bunbase whoami
+    Example: bunbase whoami --where
     """
     out = Output(flags.json)
+    if where:
+        show_choices(flags, out)
+        return
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
         chosen = session.known().project
@@ -270,7 +283,7 @@ def _rank(user: Account, token: UsedToken | None) -> str:
 
 def _by_password(given: PasswordFlags) -> bool:
     """False if a person at a terminal has given neither an email address nor a password."""
-    return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not sys.stdin.isatty()
+    return bool(given.email or given.password_stdin or os.environ.get(PASSWORD, "")) or not is_attended()
 
 
 def email_of(given: PasswordFlags) -> str:

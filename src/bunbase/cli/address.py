@@ -1,4 +1,4 @@
-"""Choose the server that a command talks to."""
+"""Addresses of servers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,6 @@ DEFAULT_URL = "http://127.0.0.1:7070"
 VARIABLE = "BUNBASE_URL"
 PORT = "BUNBASE_PORT"
 PAGES = ("/account/invite", "/invite")  # of links that a command takes
-
-
-def server_url(flag: str, last: str) -> str:
-    """Return the server's address: the flag, else BUNBASE_URL, else the server of the last sign-in, else this machine.
-
-    Raises: Usage.
-    """
-    return normal_url(flag or os.environ.get(VARIABLE, "") or last or default_url())
 
 
 def server_of_link(link: str) -> str:

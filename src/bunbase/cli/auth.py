@@ -7,17 +7,19 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import App, Parameter
 
-from bunbase.cli.auth_file import checked, differences, patch_of, pulled
+from bunbase.cli.auth_file import checked, differences, pulled
 from bunbase.cli.chosen import needed_project
-from bunbase.cli.errors import Usage
+from bunbase.cli.errors import OK, Stale, Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import project_file_path, read_project_file, write_auth
+from bunbase.cli.plans.auth import auth_changes, set_auth, shown_auth
+from bunbase.cli.plans.changes import check_losing
+from bunbase.cli.plans.pushing import AllowLosing
+from bunbase.cli.project_file import project_file_path, read_project_file
 from bunbase.cli.prompts import Yes, confirm
 from bunbase.cli.session import Session, open_session
-
-DIFFERENT = 1  # the exit code of `diff`, as that of the program diff
+from bunbase.cli.toml_writing import write_tables
 
 Now = Annotated[
     bool, Parameter(negative="", show_default=False, help="Replace all keys at once: one may be in the wrong hands.")
@@ -47,43 +49,46 @@ def show(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 def pull(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Write the settings of the project to [auth] of bunbase.toml. Secrets become names of environment variables.
 
+    `bunbase pull` writes the collections and functions too.
+
     Example: bunbase auth pull
     """
     out = Output(flags.json)
     before = read_project_file().auth
     with open_session(flags) as session:
         table = pulled(_shown(session, flags.project), before)
-    write_auth(table)
+    write_tables({"auth": table})
     if flags.json:
         out.document({"auth": table})
     out.done(f"[auth] in {project_file_path()} has the settings of the project.")
 
 
 @app.command
-def push(*, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> None:
     """Set what [auth] of bunbase.toml names. Settings that it does not name keep their values.
 
-    A stored secret stays if its environment variable is not set.
+    A stored secret stays if its environment variable is not set. `bunbase deploy` sets them too.
 
     Example: bunbase auth push
     """
     out = Output(flags.json)
     table = _table()
     with open_session(flags) as session:
-        shown = _shown(session, flags.project)
-        patch = patch_of(table, shown)
-        path = at("projects", needed_project(flags.project, session), "auth")
-        headers = {"content-type": "application/json", "if-match": f'"{shown["version"]}"'}
-        after = session.ask(dict, Call("PATCH", path, headers=headers, content=msgspec.json.encode(patch)))
-    changed = after["version"] != shown["version"]
+        project = needed_project(flags.project, session)
+        shown = shown_auth(session, project)
+        check_losing(auth_changes(table, shown), allow_losing)
+        version = set_auth(session, project, table, shown)
+    changed = version != shown["version"]
     if flags.json:
-        out.document({"changed": changed, "version": after["version"]})
+        out.document({"changed": changed, "version": version})
     out.done("The settings are in force." if changed else "The project has these settings already.")
 
 
 @app.command
 def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 1.
+    """Show the settings of [auth] in bunbase.toml that the project has otherwise. The exit code is then 5.
+
+    `bunbase diff` shows the changes of collections and functions too.
 
     Example: bunbase auth diff
     """
@@ -97,7 +102,7 @@ def diff(*, flags: ProjectFlags = PROJECT_FLAGS) -> int:
         out.table(("setting", "in the file", "on the server"), [(name, _text(a), _text(b)) for name, a, b in found])
     else:
         out.done("The project has all settings of the file.")
-    return DIFFERENT if found else 0
+    return Stale.exit_code if found else OK
 
 
 @app.command
@@ -132,7 +137,7 @@ def _table() -> dict[str, Any]:
 
 
 def _shown(session: Session, project: str) -> dict[str, Any]:
-    return session.ask(dict, Call("GET", at("projects", needed_project(project, session), "auth")))
+    return shown_auth(session, needed_project(project, session))
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,9 @@ from typing import Any, Final
 import msgspec
 
 from bunbase.cli.errors import Usage
+from bunbase.contracts.project_file import AuthSection
 from bunbase.contracts.tenant_auth.settings import MailTexts, ProjectAuth, UserProvider
+from bunbase.pkg.json_bodies import fault_in
 
 SERVERS: Final = (".kind", ".issuer", ".provider")  # with another value, the server forgets the secret beside it
 OPTIONS: Final = "options"  # of a provider: one value, whatever is in it
@@ -39,7 +41,7 @@ At = tuple[str, ...]
 
 
 def checked(table: Json) -> Json:
-    """Return the table. Raises: Usage for an unknown setting, and for a secret that stands in the file."""
+    """Return the table. Raises: Usage for an unknown setting, a value of the wrong kind, and a secret in the file."""
     for at, value in _leaves(table):
         _check_name(at)
         if _is_secret(at) and _variable(value) is None:
@@ -47,7 +49,24 @@ def checked(table: Json) -> Json:
                 f'{_dotted(at)}: write {{ env = "NAME" }} and put the secret into the environment, because '
                 "bunbase.toml is often committed."
             )
+    try:
+        msgspec.convert(_resolved(table, ()), AuthSection)
+    except msgspec.ValidationError as error:
+        pointer, message = fault_in(error, AuthSection)
+        raise Usage(f"[auth] {pointer[1:].replace('/', '.')}: {message}", "invalid_project_file") from None
     return table
+
+
+def _resolved(table: Json, at: At) -> Json:
+    """Return the table with the values of the environment. Settings whose variable is not set are left out."""
+    result: Json = {}
+    for name, value in table.items():
+        if (variable := _variable(value)) and not _is_secret((*at, name)):
+            if variable in os.environ:
+                result[name] = os.environ[variable]
+        else:
+            result[name] = _resolved(value, (*at, name)) if isinstance(value, dict) else value
+    return result
 
 
 def patch_of(table: Json, shown: Json) -> Json:
@@ -84,23 +103,39 @@ def differences(table: Json, shown: Json) -> list[tuple[str, Any, Any]]:
             if _dotted(at[:-1]) not in shown["secrets"]:
                 found.append((_dotted(at), f"${_variable(value)}", "not set"))
             continue
+        if variable := _variable(value):
+            value = os.environ.get(variable, f"${variable}")
         there = _value(shown, at)
         if there != value:
             found.append((_dotted(at), value, there))
     return found
 
 
+def default_of(name: str) -> Any:
+    """Return the default of a setting by its dotted name, or None."""
+    return _value(DEFAULTS, tuple(name.split(".")))
+
+
 def pulled(shown: Json, before: Json) -> Json:
-    """Return a table with everything that differs from the defaults. `before`: its names of variables are kept."""
+    """Return a table with everything that differs from the defaults.
+
+    `before`: the table of the file. Its names of variables are kept, and so is a default that it names.
+    """
     table = _chosen({name: value for name, value in shown.items() if name in DEFAULTS}, DEFAULTS, ())
+    for at, value in _leaves(before):
+        if not _is_secret(at) and _value(table, at) != value and _value(shown, at) == value:
+            _put(table, at, value)
     for name in shown["secrets"]:
         at = (*name.split(".", 1), "secret" if name == "captcha" else "client_secret")
-        inner = table
-        for step in at[:-1]:
-            inner = inner.setdefault(step, {})
-        old = _value(before, at)
-        inner[at[-1]] = {"env": _variable(old) or f"AUTH_{'_'.join(at[:-1]).upper().replace('-', '_')}_SECRET"}
+        old = _variable(_value(before, at))
+        _put(table, at, {"env": old or f"AUTH_{'_'.join(at[:-1]).upper().replace('-', '_')}_SECRET"})
     return table
+
+
+def _put(table: Json, at: At, value: Any) -> None:
+    for step in at[:-1]:
+        table = table.setdefault(step, {})
+    table[at[-1]] = value
 
 
 def _chosen(value: Json, defaults: Json, at: At) -> Json:

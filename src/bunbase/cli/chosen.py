@@ -7,8 +7,9 @@ from typing import Final
 
 from bunbase.cli.credentials import ChosenProject
 from bunbase.cli.errors import Usage
-from bunbase.cli.project_file import project_file_path, read_project_file, write_project
+from bunbase.cli.project_file import project_file_path, read_project_file
 from bunbase.cli.session import NamedProject, Session
+from bunbase.contracts.project_file import ProjectSection
 
 VARIABLE: Final = "BUNBASE_PROJECT"
 
@@ -16,7 +17,8 @@ VARIABLE: Final = "BUNBASE_PROJECT"
 def chosen_project(flag: str, session: Session) -> str:
     """Return the id or slug of the chosen project, or "" if no project is chosen.
 
-    The first of these names it: the flag, BUNBASE_PROJECT, bunbase.toml, the last `bunbase projects use`.
+    The first of these names it: the flag, BUNBASE_PROJECT, the target, bunbase.toml, the last `bunbase projects use`.
+    A target with a server of its own passes over `[project]`, which belongs to another server.
     """
     named, session.project = _named_project(flag, session)
     return named
@@ -27,7 +29,9 @@ def _named_project(flag: str, session: Session) -> tuple[str, NamedProject | Non
         return flag, NamedProject(flag, "--project")
     if named := os.environ.get(VARIABLE, ""):
         return named, NamedProject(named, VARIABLE)
-    in_file = read_project_file().project
+    if target := session.target.project:
+        return target.value, NamedProject(target.value, target.origin)
+    in_file = ProjectSection() if session.target.server else read_project_file().project
     if named := in_file.id or in_file.slug:
         return named, NamedProject(named, str(project_file_path().absolute()))
     if last := session.known().project:
@@ -54,6 +58,14 @@ def choose_on_this_machine(project: ChosenProject, session: Session) -> None:
 
 
 def choose(project: ChosenProject, session: Session) -> None:
-    """Write the choice to the credentials file, and to bunbase.toml if there is that file."""
+    """Write the choice to the credentials file, and to bunbase.toml if there is that file.
+
+    With a target, the choice is written to the table of the target.
+    """
+    from bunbase.cli.toml_writing import write_project, write_target_project
+
     choose_on_this_machine(project, session)
-    write_project(project.id, project.slug)
+    if session.target.name:
+        write_target_project(session.target.name, project.slug)
+    else:
+        write_project(project.id, project.slug)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-import msgspec
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
@@ -14,6 +13,10 @@ from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call, at_v1
 from bunbase.cli.output import Output, size_text
+from bunbase.cli.plans.collections import Collections
+from bunbase.cli.plans.pushing import AllowLosing, push_collections
+from bunbase.cli.plans.wanted import wanted_collections
+from bunbase.cli.project_file import project_file_path, read_project_file
 from bunbase.cli.prompts import confirmed
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Collection, IndexState, Misfits
@@ -22,11 +25,7 @@ CHECK_SECONDS: Final = 120.0  # a page of misfits examines many documents
 
 Named = Annotated[str, Parameter(help="The name of the collection.")]
 
-app = App(name="collections", help="List, show and drop the collections of a project.")
-
-
-class Collections(msgspec.Struct, frozen=True):
-    items: tuple[Collection, ...]
+app = App(name="collections", help="List, show and drop the collections of a project, and apply those of bunbase.toml.")
 
 
 @app.command(name="list")
@@ -104,6 +103,21 @@ def drop(
     if flags.json:
         out.document({"name": name, "dropped": True, "documents": found.documents})
     out.done(f"{name} and its {found.documents} documents are deleted.")
+
+
+@app.command
+def push(*, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> int:
+    """Apply the collections of bunbase.toml, and nothing else of it. Settings that a table leaves out stay.
+
+    Example: bunbase collections push
+    """
+    file = read_project_file()
+    if not file.collections and not file.deploy.drop_collections:
+        raise Usage(
+            f"{project_file_path()} has no collections, such as [collections.posts]. To write them: bunbase pull",
+            "no_collections",
+        )
+    return push_collections(wanted_collections(file), allow_losing, flags, file.deploy.drop_collections)
 
 
 @app.command

@@ -72,10 +72,15 @@ class KnownServer(msgspec.Struct):
 
 class Credentials(msgspec.Struct):
     """The content of the file. `servers`: the known servers by address; `current`: the address of the last sign-in,
-    also after a sign-out."""
+    also after a sign-out. `profiles`: the same for each sign-in with a name."""
 
     current: str = ""
     servers: dict[str, KnownServer] = {}
+    profiles: dict[str, Credentials] = {}
+
+    def of(self, profile: str) -> Credentials:
+        """Return the part for a profile; "" stands for the sign-in without a name."""
+        return self.profiles.setdefault(profile, Credentials()) if profile else self
 
     def server(self, url: str) -> KnownServer:
         return self.servers.setdefault(url, KnownServer())
@@ -86,11 +91,17 @@ class Credentials(msgspec.Struct):
 
 
 class CredentialsFile:
-    def __init__(self, path: Path) -> None:
+    """The file, or the part of it that belongs to a profile."""
+
+    def __init__(self, path: Path, profile: str = "") -> None:
         self.path = path
+        self.profile = profile
 
     def read(self) -> Credentials:
-        """Return the file's content, or empty Credentials if there is no file. Raises: Failure."""
+        """Return the content for the profile, or empty Credentials if there is none. Raises: Failure."""
+        return self._read().of(self.profile)
+
+    def _read(self) -> Credentials:
         try:
             with self.path.open("rb") as file:
                 if sys.platform != "win32" and os.fstat(file.fileno()).st_mode & 0o077:
@@ -110,9 +121,9 @@ class CredentialsFile:
         Raises: Failure.
         """
         with self._held():
-            credentials = self.read()
+            credentials = self._read()
             before = msgspec.json.encode(credentials)
-            yield credentials
+            yield credentials.of(self.profile)
             if msgspec.json.encode(credentials) != before:
                 self._write(credentials)
 
@@ -148,9 +159,9 @@ class CredentialsFile:
         )
 
 
-def credentials_file() -> CredentialsFile:
+def credentials_file(profile: str = "") -> CredentialsFile:
     """Return the file named by BUNBASE_CREDENTIALS, else `bunbase/credentials.json` in XDG_CONFIG_HOME or ~/.config."""
     if named := os.environ.get(VARIABLE, ""):
-        return CredentialsFile(Path(named).expanduser())
+        return CredentialsFile(Path(named).expanduser(), profile)
     base = os.environ.get("XDG_CONFIG_HOME", "") or "~/.config"
-    return CredentialsFile(Path(base).expanduser() / "bunbase" / "credentials.json")
+    return CredentialsFile(Path(base).expanduser() / "bunbase" / "credentials.json", profile)

@@ -1,4 +1,4 @@
-"""`bunbase deploy`: bundle functions and deploy the changed ones."""
+"""`bunbase deploy`: make the project what bunbase.toml and the functions beside it say."""
 
 from __future__ import annotations
 
@@ -10,61 +10,102 @@ from cyclopts import Parameter
 
 from bunbase.cli.chosen import needed_project
 from bunbase.cli.deployed_hooks import warning
-from bunbase.cli.deploying import (
-    BundledFunction,
-    Outcome,
-    Result,
-    active_versions,
-    bundle_all,
-    put_into_service,
-    rehearse,
-)
-from bunbase.cli.entries import entries, not_a_function, passed_over
+from bunbase.cli.deploying import BundledFunction, Outcome, Result, put_into_service, rehearse
 from bunbase.cli.errors import OK
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.output import Output, size_text
-from bunbase.cli.project_file import enter_project_folder, read_project_file
+from bunbase.cli.output import Output, report, size_text
+from bunbase.cli.plans.changes import Change, check_losing
+from bunbase.cli.plans.folder import read_folder
+from bunbase.cli.plans.plan import Plan, make_plan
+from bunbase.cli.plans.pushing import AllowLosing
+from bunbase.cli.plans.showing import in_order, show_changes, show_place
+from bunbase.cli.plans.steps import Progress, Work
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.functions.deployments import Version
 
 SOME_FAILED = 1
 
-Name = Annotated[str, Parameter(help="The functions to deploy. Default: all functions.")]
+Name = Annotated[str, Parameter(help="Deploy only these functions. Default: everything.")]
 Force = Annotated[bool, Parameter(negative="", show_default=False, help="Also upload functions that have not changed.")]
-DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would be uploaded.")]
+DryRun = Annotated[bool, Parameter(negative="", show_default=False, help="Only show what would change.")]
 
 
 class Deployed(msgspec.Struct, frozen=True):
+    """`items`: the functions. `changes`: the plan. `steps`: the outcome of its other changes."""
+
+    server: str
     project: str
     items: tuple[Result, ...]
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Progress, ...] = ()
 
 
-def deploy(*names: Name, force: Force = False, dry_run: DryRun = False, flags: ProjectFlags = PROJECT_FLAGS) -> int:
-    """Bundle functions, and deploy the changed ones: all functions of functions/, or only the named ones.
+def deploy(
+    *names: Name,
+    force: Force = False,
+    dry_run: DryRun = False,
+    allow_losing: AllowLosing = (),
+    flags: ProjectFlags = PROJECT_FLAGS,
+) -> int:
+    """Make the project what bunbase.toml says: its collections, then its functions, then its settings for users.
 
-    If a function cannot be bundled, nothing is uploaded. If the server refuses a function, its active version stays
-    in service, the other functions are still deployed, and the exit code is 1.
+    Unchanged parts are skipped, and `bunbase diff` shows the changed ones. Nothing else of the project changes.
+    If a change loses documents, nothing happens until --allow-losing names it. If a function cannot be bundled,
+    nothing happens either. If the server refuses a function, its active version stays in service, the other functions
+    are still deployed, and the exit code is 1. After a failure, the command says what was applied; run it again.
 
-    Example: bunbase deploy hello
+    Example: bunbase deploy --dry-run
     """
     out = Output(flags.json)
-    if folder := enter_project_folder():
-        out.hint(f"The project is in {folder}.")
-    project_file = read_project_file()
-    found = entries(project_file, names)
-    for path in () if names else passed_over(project_file):
-        out.warn(not_a_function(path))
+    folder = read_folder(out, names)
     with open_session(flags) as session:
         project = needed_project(flags.project, session)
-        with out.busy("bundling"):
-            made = bundle_all(found)
-        active = active_versions(session, project)
+        plan = make_plan(session, project, folder, out, force=force, applying=not dry_run)
+        show_place(plan.place, out)
         if dry_run:
-            results = tuple(rehearse(one, active, force) for one in made)
-        else:
-            results = tuple(_put(session, project, one, active, force, out) for one in made)
-    _show(Deployed(project, results), out)
-    return SOME_FAILED if any(result.outcome is Outcome.FAILED for result in results) else OK
+            return _rehearse(plan, project, force, out)
+        if not out.json and any(change.name not in _names(plan) for change in plan.changes):
+            show_changes(plan.changes, out)
+        check_losing(plan.changes, allow_losing)
+        return _apply(plan, session, project, force, out)
+
+
+def _names(plan: Plan) -> set[str]:
+    """Return the names of the changes of functions, which have a table of their own."""
+    return {f"functions.{one.entry.name}" for one in plan.functions}
+
+
+def _rehearse(plan: Plan, project: str, force: bool, out: Output) -> int:
+    results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
+    if out.json:
+        out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes))))
+    else:
+        show_changes(plan.changes, out)
+        _show_functions(results, out)
+    return OK
+
+
+def _apply(plan: Plan, session: Session, project: str, force: bool, out: Output) -> int:
+    """Do the steps of the plan in their order. A failure before the functions keeps them as they are."""
+    work = Work(out)
+    work.do(plan.before)
+    if work.failure is None:
+        results = tuple(_put(session, project, one, plan.active, force, out) for one in plan.functions)
+    else:
+        results = tuple(rehearse(one, plan.active, force) for one in plan.functions)
+    refused = any(result.outcome is Outcome.FAILED for result in results)
+    work.do(plan.after, skip=refused)
+    if out.json:
+        out.document(Deployed(plan.place.server, project, results, tuple(in_order(plan.changes)), tuple(work.progress)))
+    else:
+        _show_functions(results, out)
+        if not plan.changes:
+            out.done("The project is what bunbase.toml says.")
+    if work.failure is not None:
+        work.tell_of_failure()
+        report(work.failure, out.json)
+        return work.failure.exit_code
+    return SOME_FAILED if refused else OK
 
 
 def _put(
@@ -90,12 +131,11 @@ def show_result(result: Result, out: Output) -> None:
             pass
 
 
-def _show(deployed: Deployed, out: Output) -> None:
-    if out.json:
-        out.document(deployed)
+def _show_functions(results: tuple[Result, ...], out: Output) -> None:
+    if not results:
         return
-    out.table(("function", "result", "version", "size", "sha256"), [_row(result) for result in deployed.items])
-    deployed_now = [result for result in deployed.items if result.outcome is Outcome.DEPLOYED]
+    out.table(("function", "result", "version", "size", "sha256"), [_row(result) for result in results])
+    deployed_now = [result for result in results if result.outcome is Outcome.DEPLOYED]
     if ready := [result.name for result in deployed_now if not result.only_hooks]:
         out.hint(f"Next: bunbase invoke {ready[0]}")
 

@@ -45,6 +45,13 @@ def entries(project: ProjectFile, only: Sequence[str] = (), root: Path | None = 
     return [Entry(name, _only_path(name, found, root), project.configs.get(name, {})) for name in wanted]
 
 
+def function_names(project: ProjectFile, root: Path | None = None) -> set[str]:
+    """Return the names of the functions that have a file."""
+    root = root or Path()
+    named = {name for name, one in project.functions.items() if one.entry is not None and (root / one.entry).is_file()}
+    return named | _in_folder(root / FOLDER).keys()
+
+
 def passed_over(project: ProjectFile, root: Path | None = None) -> list[Path]:
     """Return the files of functions/ that have the name of a function but another ending than `.ts`.
 

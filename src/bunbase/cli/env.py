@@ -133,7 +133,10 @@ def _given(variables: tuple[str, ...], file: Path | None) -> dict[str, str]:
 
 
 def _asked(name: str) -> str:
-    value = ask_secret(f"Value of {name}", "") if sys.stdin.isatty() else secret_from_input()
+    if sys.stdin.isatty():
+        value = ask_secret(f"Value of {name}", f"Write {name}=VALUE, or send the value to stdin.")
+    else:
+        value = secret_from_input()
     if not value:
         raise Usage(f"No value was given. To set an empty value, write {name}=")
     return value

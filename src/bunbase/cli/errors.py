@@ -5,7 +5,7 @@ Failure             1   the command could not do its work
 ├── Usage           2   the command line is wrong, or something that it needs is missing
 ├── NotSignedIn     3   nobody is signed in
 ├── Unreachable     4   the server did not answer
-└── Stale           5   a generated file is out of date
+└── Stale           5   a generated file is out of date; `diff` ends with it too, if something differs
 Ctrl-C            130   the user stopped the command
 SIGTERM           143   a container runtime stopped the command
 """

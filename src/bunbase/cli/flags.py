@@ -23,6 +23,18 @@ class ServerFlags(Flags):
             show_default=False, help="The server's address. Default: BUNBASE_URL, else the server of the last sign-in."
         ),
     ] = ""
+    target: Annotated[
+        str,
+        Parameter(
+            show_default=False, help="A [target.…] of bunbase.toml: its server and project. Default: BUNBASE_TARGET."
+        ),
+    ] = ""
+    profile: Annotated[
+        str,
+        Parameter(
+            show_default=False, help="The sign-in that `bunbase login --profile` made. Default: BUNBASE_PROFILE."
+        ),
+    ] = ""
     ca_file: Annotated[
         str,
         Parameter(

@@ -16,9 +16,9 @@ from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.functions_new import new
 from bunbase.cli.http import Call, at, refuse
 from bunbase.cli.output import Output, size_text
-from bunbase.cli.project_file import settings_lines
 from bunbase.cli.prompts import Yes, confirmed
 from bunbase.cli.session import Session, open_session
+from bunbase.cli.toml_writing import settings_lines
 from bunbase.contracts.functions.deployments import FunctionConfig, Version, Versions
 from bunbase.contracts.functions.triggers import ChangeOp, DataTrigger, Schedule
 

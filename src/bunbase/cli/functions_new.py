@@ -13,7 +13,8 @@ from bunbase.cli.entries import FOLDER
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import FLAGS, Flags
 from bunbase.cli.output import Output
-from bunbase.cli.project_file import FUNCTION_NAME, add_function, enter_project_folder, name_rule, read_project_file
+from bunbase.cli.project_file import FUNCTION_NAME, enter_project_folder, name_rule, read_project_file
+from bunbase.cli.toml_writing import add_function
 
 
 class Template(StrEnum):

@@ -15,9 +15,11 @@ from bunbase.cli.document_types.collections import CollectionSchema, CollectionT
 from bunbase.cli.document_types.python import python
 from bunbase.cli.document_types.typescript import typescript
 from bunbase.cli.errors import OK, Stale, Usage
-from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
+from bunbase.cli.flags import FLAGS, PROJECT_FLAGS, Flags, ProjectFlags
 from bunbase.cli.http import Call
+from bunbase.cli.init import template_text
 from bunbase.cli.output import Output
+from bunbase.cli.project_file import SCHEMA
 from bunbase.cli.replaced_files import replace_file
 from bunbase.cli.session import open_session
 
@@ -40,7 +42,9 @@ Check = Annotated[
     Parameter(negative="", show_default=False, help="Write nothing; fail with exit code 5 if a file is out of date."),
 ]
 
-app = App(name="gen", help="Write files that are made from a project: types of its documents.")
+SchemaFile = Annotated[Path, Parameter(name="--out", help="The file to write.")]
+
+app = App(name="gen", help="Write generated files: types of a project's documents, the JSON Schema of bunbase.toml.")
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -85,6 +89,26 @@ def types(
         if one.changed and not check:
             replace_file(Path(one.file), texts[one.language])
         said.done(f"{one.file} {'is written' if one.changed else 'is up to date'}.")
+    return OK
+
+
+@app.command
+def schema(*, out: SchemaFile = Path(SCHEMA), check: Check = False, flags: Flags = FLAGS) -> int:
+    """Write the JSON Schema of bunbase.toml, with which editors check the file and complete its names.
+
+    `bunbase init` writes it too. Write it again after an update of BunBase: a new version has new settings.
+
+    Example: bunbase gen schema
+    """
+    said, text = Output(flags.json), template_text(SCHEMA)
+    made = Made(str(out), "json", _text_in(out) != text)
+    if flags.json:
+        said.document(made)
+    if check:
+        _check([made])
+    if made.changed and not check:
+        replace_file(out, text)
+    said.done(f"{out} {'is written' if made.changed else 'is up to date'}.")
     return OK
 
 

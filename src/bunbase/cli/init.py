@@ -1,4 +1,4 @@
-"""`bunbase init`: create bunbase.toml and a first function."""
+"""`bunbase init`: create bunbase.toml, its JSON Schema for editors, and a first function."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from bunbase.cli.address import server_url
-from bunbase.cli.credentials import ChosenProject, credentials_file
+from bunbase.cli.credentials import ChosenProject
 from bunbase.cli.errors import Failure, Usage
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.output import Output
+from bunbase.cli.project_file import SCHEMA
+from bunbase.cli.targets import where
 
 Directory = Annotated[Path, Parameter(help="The folder to write to. It is created if it does not exist.")]
 
 HERE: Final = Path()
-FILES: Final = {
+TEMPLATES: Final = {
     "bunbase.toml": "bunbase.toml",
     "functions/hello.ts": "hello.ts",
 }  # the path of each new file, and its template
+FILES: Final = (*TEMPLATES, SCHEMA)
 
 
 def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -> None:
     """Create bunbase.toml and functions/hello.ts. Existing files are never overwritten.
+
+    With bunbase.schema.json, editors check bunbase.toml and complete its names.
 
     Example: bunbase init shop
     """
@@ -32,10 +36,11 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
     taken = [name for name in FILES if (directory / name).exists()]
     if taken:
         raise Usage(f"{directory / taken[0]} exists already: `bunbase init` does not overwrite files.", "file_exists")
-    credentials = credentials_file().read()
-    project = credentials.server(server_url(flags.url, credentials.current)).project
-    for name, template in FILES.items():
+    chosen = where(flags)
+    project = chosen.file.read().server(chosen.server.value).project
+    for name, template in TEMPLATES.items():
         _write(directory / name, _filled(template, project))
+    _write(directory / SCHEMA, template_text(SCHEMA))
     if flags.json:
         out.document({"directory": str(directory.absolute()), "files": list(FILES)})
         return
@@ -45,11 +50,16 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
     out.hint(f"Next: {step}bunbase deploy" if project else f"Next: {step}bunbase projects create <name>")
 
 
+def template_text(name: str) -> str:
+    return (resources.files("bunbase.cli") / "templates" / name).read_text("utf-8")
+
+
 def _filled(template: str, project: ChosenProject | None) -> str:
-    text = (resources.files("bunbase.cli") / "templates" / template).read_text("utf-8").replace("<name>", "hello")
+    text = template_text(template).replace("<name>", "hello")
     if project is None or template != "bunbase.toml":
         return text
-    return f'[project]\nid = "{project.id}"\nslug = "{project.slug}"\n\n{text}'
+    first, rest = text.split("\n", 1)  # the line that names the schema
+    return f'{first}\n\n[project]\nid = "{project.id}"\nslug = "{project.slug}"\n{rest}'
 
 
 def _write(path: Path, text: str) -> None:

@@ -58,7 +58,7 @@ def add(
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        of_project = GroupFlags(flags.json, flags.url, flags.ca_file, flags.project)
+        of_project = GroupFlags(**vars(flags))
         members = f"{group_path(of_project, session)}/members"
         id = member_id(user, members, session) if "@" in user else user
         call = Call("POST", members, json={"user": id, "role": role})

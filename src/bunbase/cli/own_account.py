@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
@@ -16,7 +15,7 @@ from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
 from bunbase.cli.passkeys import app as passkeys
-from bunbase.cli.prompts import Yes, ask, ask_secret, confirmed, secret_from_input
+from bunbase.cli.prompts import Yes, ask, ask_secret, confirmed, is_attended, secret_from_input
 from bunbase.cli.session import Session, Setup, open_session
 from bunbase.contracts.bunauth.accounts import Account
 from bunbase.contracts.bunauth.factors import NewTotp, RecoveryCodes, TotpState
@@ -81,7 +80,7 @@ def on(*, flags: ServerFlags = SERVER_FLAGS) -> None:
         out.line("Add this secret to your authenticator app: scan the code, or type the secret, or open the link.")
         out.drawing(qr_lines(new.uri))
         out.facts((("secret", new.secret), ("link", new.uri)))
-        if not sys.stdin.isatty():
+        if not is_attended():
             out.hint("Then, within 15 minutes: bunbase account second-factor confirm <code>")
             return
         _show_codes(_confirmed(session, out), out, "A sign-in needs a code of the app from now on.")

@@ -1,10 +1,13 @@
 """bunbase.toml of the current folder, or of the nearest folder above that has one.
 
-bunbase.toml names the project of its folder, and holds the settings of its functions and for its users:
+bunbase.toml names the project of its folder, and holds its collections, its functions and the settings for its users:
 
     [project]
     id = "prj_…"                    # written by `bunbase projects use`
     slug = "guestbook"
+
+    [collections.posts]             # every field of CollectionSection
+    indexes = [{ fields = ["slug"], unique = true }]
 
     [functions.hello]
     entry = "src/hello.ts"          # default: functions/hello.ts or functions/hello/index.ts
@@ -13,53 +16,66 @@ bunbase.toml names the project of its folder, and holds the settings of its func
     [auth]                          # the settings for users: auth_file.py
     signups = "open"
 
-The tables `[server.…]` of the same file configure the server; this module ignores them.
+    [target.staging]                # another place for the project: targets.py
+    server = "https://staging.example.com"
+
+The tables `[server.…]` of the same file configure the server; this module ignores them. `toml_writing.py` changes the
+file.
 """
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
-import shutil
 import tomllib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from bunbase.cli.errors import Failure, Usage
-from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.cli.errors import Usage
+from bunbase.contracts.project_file import (
+    COLLECTION_NAME,
+    WORD,
+    CollectionSection,
+    DeploySection,
+    FunctionSection,
+    ProjectSection,
+    ProjectTables,
+    TargetSection,
+)
+from bunbase.contracts.project_file import (
+    FUNCTION_NAME as FUNCTION_PATTERN,
+)
 from bunbase.pkg.json_bodies import fault_in
 
 NAME: Final = "bunbase.toml"
-ALLOWED: Final = ("project", "auth", "functions", "server")
-FUNCTION_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,62}")
+SCHEMA: Final = "bunbase.schema.json"  # for editors; the first line of bunbase.toml names it
+INVALID: Final = "invalid_project_file"
+FUNCTION_NAME: Final = re.compile(FUNCTION_PATTERN)
+
+EXAMPLES: Final = {"functions": "hello", "collections": "posts", "target": "staging"}
+PATTERNS: Final = {"functions": FUNCTION_PATTERN, "collections": COLLECTION_NAME, "target": WORD}
 
 S = TypeVar("S", bound=msgspec.Struct)
-
-
-class ProjectSection(msgspec.Struct, frozen=True):
-    id: str = ""
-    slug: str = ""
-
-
-class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
-    """The section of one function. `entry`: the function's file, relative to bunbase.toml; None: the default file."""
-
-    entry: str | None = None
 
 
 class ProjectFile(msgspec.Struct, frozen=True):
     """The file's content. `configs`: each function's settings as written; the server fills in the defaults.
 
-    `auth`: the table as written, which `auth_file.py` checks.
+    `auth`: the table as written, which `auth_file.py` checks. `folder`: the folder of the file.
     """
 
     project: ProjectSection = ProjectSection()
     functions: dict[str, FunctionSection] = {}
     configs: dict[str, dict[str, Any]] = {}
     auth: dict[str, Any] = {}
+    collections: dict[str, CollectionSection] = {}
+    targets: dict[str, TargetSection] = {}
+    deploy: DeploySection = DeploySection()
+    folder: Path = Path()
 
 
 def project_folder() -> Path:
@@ -90,162 +106,68 @@ def read_project_file(path: Path | None = None) -> ProjectFile:
     """Return the file's content, or an empty ProjectFile without a file. Raises: Usage, which lists every mistake."""
     path = path or project_file_path()
     try:
-        document = tomllib.loads(_text(path))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
-        return ProjectFile()
+        return ProjectFile(folder=path.absolute().parent)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Usage(f"{path} cannot be read as TOML: {error}", "invalid_project_file") from None
+        raise Usage(f"{path} cannot be read as TOML: {error}", INVALID) from None
     mistakes: list[str] = []
-    for name in document.keys() - set(ALLOWED):
-        mistakes.append(f"{path}: there is no [{name}]; allowed: {', '.join(ALLOWED)}")
-    project = _section(ProjectSection, document.get("project", {}), f"{path} [project]", mistakes)
-    functions = _functions(document.get("functions", {}), path, mistakes)
+    for name in sorted(document.keys() - set(ProjectTables.__struct_fields__)):
+        mistakes.append(f"{path}: there is no [{name}]{advice(name, ProjectTables.__struct_fields__)}")
+    functions = _tables(FunctionSection, "functions", document, path, mistakes)
     auth = document.get("auth", {})
     if not isinstance(auth, dict):
         mistakes.append(f"{path}: auth must be a table: [auth]")
+    found = ProjectFile(
+        _section(ProjectSection, document.get("project", {}), f"{path} [project]", mistakes) or ProjectSection(),
+        functions,
+        {name: _without_entry(document["functions"][name]) for name in functions},
+        auth,
+        _tables(CollectionSection, "collections", document, path, mistakes),
+        _tables(TargetSection, "target", document, path, mistakes),
+        _section(DeploySection, document.get("deploy", {}), f"{path} [deploy]", mistakes) or DeploySection(),
+        path.absolute().parent,
+    )
     if mistakes:
-        raise Usage("\n".join(mistakes), "invalid_project_file")
-    configs = {name: _without_entry(document["functions"][name]) for name in functions}
-    return ProjectFile(project or ProjectSection(), functions, configs, auth)
-
-
-def write_project(id: str, slug: str) -> None:
-    """Write the project to bunbase.toml, if there is the file; keep the rest of the file, including comments."""
-    import tomlkit
-    from tomlkit.items import Table
-
-    path = project_file_path()
-    try:
-        document = tomlkit.parse(_text(path))
-    except FileNotFoundError:
-        return
-    section = document.get("project")
-    if not isinstance(section, Table):
-        section = tomlkit.table()
-        document["project"] = section
-    section["id"], section["slug"] = id, slug
-    _write(path, tomlkit.dumps(document))
-
-
-def write_auth(table: dict[str, Any]) -> None:
-    """Replace the table `[auth]`; make the file if there is none. The rest of the file stays, including comments."""
-    import tomlkit
-
-    path = project_file_path()
-    try:
-        document = tomlkit.parse(_text(path))
-    except FileNotFoundError:
-        document = tomlkit.document()
-    if "auth" in document:
-        document.remove("auth")
-    if table:
-        document["auth"] = _tables(table)
-    _write(path, tomlkit.dumps(document))
-
-
-def add_function(name: str, settings: dict[str, Any]) -> bool:
-    """Add a function's section to bunbase.toml, and return True.
-
-    Return False if there is no such file, or if the file has a section of this function already.
-    """
-    import tomlkit
-
-    path = Path(NAME)
-    try:
-        text = _text(path)
-    except FileNotFoundError:
-        return False
-    if name in tomlkit.parse(text).get("functions", {}):
-        return False
-    section = f"[functions.{name}]\n{settings_lines(settings)}"
-    _write(path, f"{text.rstrip()}\n\n{section}" if text.strip() else section)
-    return True
-
-
-def settings_lines(settings: dict[str, Any]) -> str:
-    """Return the settings of a function as they stand in its section, one on each line. Nulls are left out."""
-    import tomlkit
-
-    return tomlkit.dumps({name: _inline(value) for name, value in settings.items() if value is not None})
-
-
-def _text(path: Path) -> str:
-    return path.read_text("utf-8-sig")  # editors on Windows put a byte order mark before the text
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file's content. A byte order mark and Windows line ends stay: only the changed lines differ.
-
-    The file is replaced in one step, so that neither Ctrl-C nor a full disk leaves half of it. Raises: Failure.
-    """
-    try:
-        before = path.read_bytes()
-        if b"\r\n" in before:
-            text = text.replace("\n", "\r\n")
-        mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
-        target = path.resolve()  # a link stays a link
-        beside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
-            beside.write_bytes(mark + text.encode())
-            shutil.copymode(target, beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise Failure("project_file_unwritable", f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _inline(value: Any) -> Any:
-    """Return a TOML value that fits on one line: a table of several lines would end the function's section."""
-    import tomlkit
-
-    match value:
-        case list():
-            array = tomlkit.array()
-            array.extend([_inline(one) for one in value])
-            return array
-        case dict():
-            table = tomlkit.inline_table()
-            table.update({name: _inline(one) for name, one in value.items() if one is not None})
-            return table
-        case _:
-            return value
-
-
-def _tables(content: dict[str, Any]) -> Any:
-    """Return a TOML table with tables inside, each under its own heading. `{ env = … }` stays on one line."""
-    import tomlkit
-
-    table = tomlkit.table()
-    for name, value in content.items():
-        if not isinstance(value, dict):
-            table.add(name, value)
-    for name, value in content.items():
-        if isinstance(value, dict):
-            table.add(name, _inline(value) if set(value) == {"env"} else _tables(value))
-    return table
-
-
-def _functions(tables: Any, path: Path, mistakes: list[str]) -> dict[str, FunctionSection]:
-    if not isinstance(tables, dict):
-        mistakes.append(f"{path}: [functions] must be a table of tables, one per function: [functions.hello]")
-        return {}
-    found = {}
-    for name, table in tables.items():
-        if not FUNCTION_NAME.fullmatch(name):
-            mistakes.append(f"{path} [functions.{name}]: {name_rule(name)}")
-            continue
-        section = _section(FunctionSection, table, f"{path} [functions.{name}]", mistakes)
-        if section is not None:
-            found[name] = section
+        raise Usage("\n".join(mistakes), INVALID)
     return found
 
 
+def advice(name: str, known: Iterable[str]) -> str:
+    """Return what to write in place of a name that does not exist: the nearest one, or all of them."""
+    near = get_close_matches(name, known, 1)
+    return f". Did you mean {near[0]}?" if near else f"; allowed: {', '.join(known)}"
+
+
 def name_rule(name: str) -> str:
+    return _name_rule("function", name)
+
+
+def _name_rule(kind: str, name: str) -> str:
+    if kind == "target":
+        return f'a target cannot be called "{name}": a name has at most 63 letters, digits, dots, hyphens and _'
     return (
-        f'a function cannot be called "{name}": a name begins with a lower-case letter and has at most 63 '
-        "lower-case letters, digits and hyphens"
+        f'a {kind} cannot be called "{name}": a name begins with a lower-case letter and has at most 63 '
+        f"lower-case letters, digits and {'hyphens' if kind == 'function' else '_'}"
     )
+
+
+def _tables(kind: type[S], word: str, document: dict[str, Any], path: Path, mistakes: list[str]) -> dict[str, S]:
+    """Return the tables below `[functions]`, `[collections]` or `[target]`, by their names."""
+    one = word.removesuffix("s")
+    tables = document.get(word, {})
+    if not isinstance(tables, dict):
+        mistakes.append(f"{path}: [{word}] must be a table of tables, one per {one}: [{word}.{EXAMPLES[word]}]")
+        return {}
+    found = {}
+    for name, table in tables.items():
+        if not re.fullmatch(PATTERNS[word], name):
+            mistakes.append(f"{path} [{word}.{name}]: {_name_rule(one, name)}")
+            continue
+        section = _section(kind, table, f"{path} [{word}.{name}]", mistakes)
+        if section is not None:
+            found[name] = section
+    return found
 
 
 def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | None:
@@ -254,7 +176,7 @@ def _section(kind: type[S], table: Any, where: str, mistakes: list[str]) -> S | 
         return None
     allowed = kind.__struct_fields__
     unknown = [name for name in table if name not in allowed]
-    mistakes += [f"{where}: there is no setting {name}; allowed: {', '.join(allowed)}" for name in unknown]
+    mistakes += [f"{where}: there is no setting {name}{advice(name, allowed)}" for name in unknown]
     try:
         return msgspec.convert({name: table[name] for name in table if name in allowed}, kind)
     except msgspec.ValidationError as error:

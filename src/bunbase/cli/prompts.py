@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 
 from bunbase.cli.errors import Usage
 from bunbase.cli.output import without_spinners
+
+CI: Final = "CI"  # set by the services that run jobs
+NO: Final = ("", "0", "false")
 
 Yes = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask for a confirmation.")]
 
@@ -64,6 +68,11 @@ def secret_from_input() -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def is_attended() -> bool:
+    """True if a person is at the terminal. A job of CI may have a terminal, but nobody who answers."""
+    return sys.stdin.isatty() and os.environ.get(CI, "").lower() in NO
+
+
 def _need_terminal(otherwise: str) -> None:
-    if not sys.stdin.isatty():
+    if not is_attended():
         raise Usage(otherwise)

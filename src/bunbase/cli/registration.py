@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -23,7 +22,7 @@ from bunbase.cli.errors import Failure, Refused
 from bunbase.cli.flags import SERVER_FLAGS, ServerFlags
 from bunbase.cli.http import Call, decode
 from bunbase.cli.output import Output
-from bunbase.cli.prompts import ask
+from bunbase.cli.prompts import ask, is_attended
 from bunbase.cli.session import Session, Setup, open_session
 from bunbase.contracts.bunauth.accounts import SignedIn
 from bunbase.contracts.invitations import MAILED, SHOWN, AcceptedInvite, InvitedSignIn
@@ -171,7 +170,7 @@ def of_members(link: str) -> bool:
 
 def _asked_name(out: Output) -> str:
     """Ask a person at a terminal for a name. An empty line is no name; scripts pass `--name`."""
-    return ask("Your name, which other members see", "") if sys.stdin.isatty() and not out.json else ""
+    return ask("Your name, which other members see", "") if is_attended() and not out.json else ""
 
 
 def _tell_of_the_mail(session: Session, email: str, out: Output) -> None:

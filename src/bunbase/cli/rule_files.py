@@ -74,6 +74,10 @@ def read_rules(named: Path | None = None) -> dict[str, Rules]:
     return rules
 
 
+def has_rules_file() -> bool:
+    return (project_folder() / RULES).is_file()
+
+
 def read_tests(path: Path) -> TestFile:
     """Return the cases of a test file. Raises: Usage."""
     file = read_content(path, TestFile)

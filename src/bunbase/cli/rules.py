@@ -13,8 +13,11 @@ from bunbase.cli.chosen import needed_project
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
 from bunbase.cli.http import Call
 from bunbase.cli.output import Output
+from bunbase.cli.plans.pushing import push_collections
+from bunbase.cli.plans.wanted import only_rules, rules_in
+from bunbase.cli.project_file import read_project_file
 from bunbase.cli.rule_coverage import Covered, lines, merge_runs, percent, summary
-from bunbase.cli.rule_files import TestCase, read_rules, read_tests, test_files
+from bunbase.cli.rule_files import TestCase, has_rules_file, read_rules, read_tests, test_files
 from bunbase.cli.session import Session, open_session
 from bunbase.contracts.bundoc.collections import Rules
 
@@ -26,7 +29,7 @@ File = Annotated[
 ]
 RulesFile = Annotated[
     Path | None,
-    Parameter(name="--rules", show_default=False, help="The file with the rules. Default: rules.toml of the project."),
+    Parameter(name="--rules", show_default=False, help="The file with the rules. Default: rules.toml or bunbase.toml."),
 ]
 MinCoverage = Annotated[float, Parameter(help="Fail if the cases cover less than this percentage of the conditions.")]
 Verbose = Annotated[
@@ -66,14 +69,14 @@ def run_tests(
     verbose: Verbose = False,
     flags: ProjectFlags = PROJECT_FLAGS,
 ) -> int:
-    """Run test files against rules.toml; show how many conditions of each rule the cases cover, and the failed cases.
+    """Run test files against the rules; show how many conditions of each rule the cases cover, and the failed cases.
 
     The rules in force do not change.
 
     Example: bunbase rules test --min-coverage 90
     """
     out = Output(flags.json)
-    asked = read_rules(rules)
+    asked = _rules(rules)
     cases = [(path, read_tests(path)) for path in test_files(files)]
     verdicts: list[Verdict] = []
     runs: list[tuple[Covered, ...]] = []
@@ -99,27 +102,19 @@ def run_tests(
 
 
 @app.command
-def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Apply the rules of rules.toml. Collections that the file does not name keep their rules.
+def push(*, rules: RulesFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> int:
+    """Apply the rules of rules.toml, or of bunbase.toml. Collections that the file does not name keep their rules.
 
     Example: bunbase rules push
     """
-    out = Output(flags.json)
-    asked = read_rules(rules)
-    with open_session(flags) as session:
-        project = needed_project(flags.project, session)
-        _ask(session, project, dict, "POST", "/v1/rules/test", _trial(asked))
-        for name, one in asked.items():
-            _ask(session, project, dict, "PUT", f"/v1/collections/{name}", {"rules": one})
-            out.done(f"The rules of {name} are in force.")
-    if flags.json:
-        out.document({"collections": list(asked)})
+    return push_collections(only_rules(_rules(rules)), (), flags)
 
 
-def _trial(rules: dict[str, Rules]) -> dict[str, Any]:
-    """Return the body of a request that checks all rules; it is sent before the first rule is saved."""
-    some = next(iter(rules))
-    return {"rules": rules, "documents": {}, "cases": [{"collection": some, "op": "get", "doc": {}}]}
+def _rules(named: Path | None) -> dict[str, Rules]:
+    """Return the rules of the named file, else of rules.toml, else of `[collections.…]` in bunbase.toml."""
+    if named is None and not has_rules_file() and (found := rules_in(read_project_file())):
+        return found
+    return read_rules(named)
 
 
 def _ask(session: Session, project: str, kind: type[Any], method: str, path: str, body: Any) -> Any:

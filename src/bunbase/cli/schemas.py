@@ -18,15 +18,15 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from cyclopts import App, Parameter
+from msgspec import UNSET
 
-from bunbase.cli.chosen import needed_project
 from bunbase.cli.errors import Usage
 from bunbase.cli.flags import PROJECT_FLAGS, ProjectFlags
-from bunbase.cli.http import Call
-from bunbase.cli.output import Output
-from bunbase.cli.project_file import project_folder
+from bunbase.cli.plans.pushing import AllowLosing, push_collections
+from bunbase.cli.plans.wanted import wanted_collections
+from bunbase.cli.project_file import project_folder, read_project_file
 from bunbase.cli.rule_files import read_content, shown
-from bunbase.cli.session import open_session
+from bunbase.contracts.bundoc.collections import CollectionSpec
 
 SCHEMAS: Final = "schemas.toml"
 INVALID: Final = "invalid_schemas_file"
@@ -34,7 +34,9 @@ INVALID: Final = "invalid_schemas_file"
 SchemasFile = Annotated[
     Path | None,
     Parameter(
-        name="--schemas", show_default=False, help="The file with the schemas. Default: schemas.toml of the project."
+        name="--schemas",
+        show_default=False,
+        help="The file with the schemas. Default: schemas.toml or bunbase.toml.",
     ),
 ]
 
@@ -49,22 +51,26 @@ class NewSchema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @app.command
-def push(*, schemas: SchemasFile = None, flags: ProjectFlags = PROJECT_FLAGS) -> None:
-    """Apply the schemas of schemas.toml. Collections that the file does not name keep theirs.
+def push(*, schemas: SchemasFile = None, allow_losing: AllowLosing = (), flags: ProjectFlags = PROJECT_FLAGS) -> int:
+    """Apply the schemas of schemas.toml, or of bunbase.toml. Collections that the file does not name keep theirs.
 
-    A collection that does not exist is created. Stored documents stay as they are.
+    A collection that does not exist is created. If stored documents do not match a schema, nothing happens until
+    --allow-losing names the field. These documents stay as they are.
 
     Example: bunbase schemas push
     """
-    out = Output(flags.json)
-    asked = read_schemas(schemas)
-    with open_session(flags) as session:
-        headers = {"x-bunbase-project": needed_project(flags.project, session)}
-        for name, one in asked.items():
-            session.ask(dict, Call("PUT", f"/v1/collections/{name}", headers=headers, json=msgspec.to_builtins(one)))
-            out.done(f"The schema of {name} is in force.")
-    if flags.json:
-        out.document({"collections": list(asked)})
+    return push_collections(_schemas(schemas), allow_losing, flags)
+
+
+def _schemas(named: Path | None) -> dict[str, CollectionSpec]:
+    """Return the schemas of the named file, else of schemas.toml, else of `[collections.…]` in bunbase.toml."""
+    if named is None and not (project_folder() / SCHEMAS).is_file():
+        found = wanted_collections(read_project_file())
+        having = {name: one for name, one in found.items() if one.schema is not UNSET or one.strict is not UNSET}
+        if having:
+            return {name: CollectionSpec(schema=one.schema, strict=one.strict) for name, one in having.items()}
+    asked = read_schemas(named)
+    return {name: CollectionSpec(schema=one.schema, strict=one.strict) for name, one in asked.items()}
 
 
 def read_schemas(named: Path | None = None) -> dict[str, NewSchema]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +12,14 @@ from typing import Any, Final, TypeVar
 import httpx
 import msgspec
 
-from bunbase.cli.address import server_of_link, server_url
-from bunbase.cli.credentials import CredentialsFile, KnownServer, credentials_file
+from bunbase.cli.address import server_of_link
+from bunbase.cli.credentials import CredentialsFile, KnownServer
 from bunbase.cli.errors import Failure, NotSignedIn, Refused, said
 from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
+from bunbase.cli.prompts import is_attended
 from bunbase.cli.proofs import REQUIRED, prove, unattended
+from bunbase.cli.targets import Target, where
 from bunbase.contracts.bunauth.accounts import SignedIn
 
 T = TypeVar("T")
@@ -66,6 +67,8 @@ class Session:
         self.http = Http(url, ca_file)
         self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
+        self.target = Target()
+        self.named_by = ""  # the flag, variable or file that named the server
 
     def ask(self, kind: type[T], call: Call) -> T:
         """Send a request as the signed-in developer; return its body. Raises: NotSignedIn, Refused, Unreachable."""
@@ -172,7 +175,8 @@ class Session:
             has_accounts = decode(self.http.send(Call("GET", "/api/instance")), Setup).setup_complete
         except Failure:
             has_accounts = True
-        return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}"
+        profile = f" --profile {self.file.profile}" if self.file.profile else ""
+        return f"bunbase {'login' if has_accounts else 'register'} --url {self.url}{profile}"
 
     def _turned_away(self, reply: httpx.Response) -> NotSignedIn:
         problem = problem_in(reply) or {}
@@ -194,10 +198,10 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     `link`: from a mail. It names its server, unless a flag or the environment does. A token in the environment is sent
     to no server that only a link names, because anybody can send a link.
     """
-    file, token = credentials_file(), os.environ.get(TOKEN, "")
-    named = "" if token else server_of_link(link)
-    url = server_url(flags.url, named or file.read().current)
-    session = Session(url, file, token, flags.ca_file, attended=not flags.json and sys.stdin.isatty())
+    token = os.environ.get(TOKEN, "")
+    chosen = where(flags, "" if token else server_of_link(link))
+    session = Session(chosen.server.value, chosen.file, token, flags.ca_file, attended=not flags.json and is_attended())
+    session.target, session.named_by = chosen.target, chosen.server.origin
     try:
         yield session
     except Refused as refused:

@@ -1,0 +1,49 @@
+"""Tokens of end users.
+
+Written by `make gen` from core/auth.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import auth as core
+from bunbase_sdk.core.verify import Claims
+
+
+class AsyncAuth:
+    """Tokens of end users."""
+
+    def __init__(self, calls: core.AuthCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    async def verify(
+        self, token: str, *, project: str | None = None, allow_service: bool = False, timeout: float | None = None
+    ) -> Claims:
+        """Return the claims of an access token that the project has signed and that has not expired.
+
+        The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
+        BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
+        `allow_service`: also accept tokens of service accounts. Raises: Denied. Needs `bunbase-sdk[jwt]`.
+
+        ```python
+        claims = await client.auth.verify(token)
+        print(claims["sub"], claims["role"])
+        ```
+        """
+        return await self._driver.run(
+            self._calls.verify(token, project=project, allow_service=allow_service, timeout=timeout)
+        )
+
+    async def custom_token(
+        self, user: str, claims: Mapping[str, object] | None = None, *, timeout: float | None = None
+    ) -> str:
+        """Return a token that signs the user in once, within five minutes.
+
+        ```python
+        token = await client.auth.custom_token("usr_1", {"device": "tv"})
+        ```
+        """
+        return await self._driver.run(self._calls.custom_token(user, claims, timeout=timeout))

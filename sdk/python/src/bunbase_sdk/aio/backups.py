@@ -1,0 +1,131 @@
+"""The backups of the project's documents.
+
+Written by `make gen` from core/backups.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import backups as core
+from bunbase_sdk.models import Backup, BackupJob, BackupScheduleState
+
+
+class AsyncBackups:
+    """The backups of the project's documents. They need a personal access token.
+
+    Making, verifying and restoring are jobs of the server: `create`, `verify` and `restore` return at once, and `wait`
+    returns the job when it has ended.
+    """
+
+    def __init__(self, calls: core.BackupsCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[Backup, None]:
+        """Yield the backups, the newest first.
+
+        ```python
+        async for backup in client.backups.list():
+            print(backup["id"], backup["created_at"])
+        ```
+        """
+        return self._driver.items(self._calls.list(timeout=timeout))
+
+    async def get(self, backup: str, *, timeout: float | None = None) -> Backup:
+        """Return a backup. Raises: NotFound.
+
+        ```python
+        backup = await client.backups.get("bkp_1")
+        ```
+        """
+        return await self._driver.run(self._calls.get(backup, timeout=timeout))
+
+    async def create(self, *, timeout: float | None = None) -> BackupJob:
+        """Begin a backup.
+
+        ```python
+        job = await client.backups.create()
+        ```
+        """
+        return await self._driver.run(self._calls.create(timeout=timeout))
+
+    async def verify(self, backup: str, *, timeout: float | None = None) -> BackupJob:
+        """Begin to read a backup, and to compare it with its manifest.
+
+        ```python
+        job = await client.backups.verify("bkp_1")
+        ```
+        """
+        return await self._driver.run(self._calls.verify(backup, timeout=timeout))
+
+    async def restore(
+        self, backup: str, *, from_project: str = "", unauthenticated: bool = False, timeout: float | None = None
+    ) -> BackupJob:
+        """Begin to replace all documents of the project by those of a backup. The present ones are backed up first.
+
+        `from_project`: the project to which the backup belongs; by default this one. `unauthenticated`: also restore a
+        backup of which nothing proves who wrote it.
+
+        ```python
+        job = await client.backups.restore("bkp_1")
+        ```
+        """
+        return await self._driver.run(
+            self._calls.restore(backup, from_project=from_project, unauthenticated=unauthenticated, timeout=timeout)
+        )
+
+    async def job(self, job: str, *, timeout: float | None = None) -> BackupJob:
+        """Return the state of a job, with its progress. Raises: NotFound.
+
+        ```python
+        job = await client.backups.job("job_1")
+        ```
+        """
+        return await self._driver.run(self._calls.job(job, timeout=timeout))
+
+    async def wait(self, job: str, *, timeout: float | None = None) -> BackupJob:
+        """Return a job when it has ended; look at its `state` and `problem`. Raises: Unreachable, after the timeout.
+
+        ```python
+        done = await client.backups.wait("job_1", timeout=600)
+        ```
+        """
+        return await self._driver.run(self._calls.wait(job, timeout=timeout))
+
+    async def delete(self, backup: str, *, timeout: float | None = None) -> None:
+        """Delete a backup. Raises: NotFound.
+
+        ```python
+        await client.backups.delete("bkp_1")
+        ```
+        """
+        await self._driver.run(self._calls.delete(backup, timeout=timeout))
+
+    async def schedule(self, *, timeout: float | None = None) -> BackupScheduleState:
+        """Return how often backups are made, and how many of them are kept.
+
+        ```python
+        schedule = await client.backups.schedule()
+        ```
+        """
+        return await self._driver.run(self._calls.schedule(timeout=timeout))
+
+    async def set_schedule(self, every_hours: int, kept: int, *, timeout: float | None = None) -> BackupScheduleState:
+        """Set a schedule for this project alone. `every_hours`: the time between backups, 0 for never. Idempotent.
+
+        ```python
+        await client.backups.set_schedule(every_hours=6, kept=28)
+        ```
+        """
+        return await self._driver.run(self._calls.set_schedule(every_hours, kept, timeout=timeout))
+
+    async def reset_schedule(self, *, timeout: float | None = None) -> BackupScheduleState:
+        """Use the schedule of the installation again. Idempotent.
+
+        ```python
+        await client.backups.reset_schedule()
+        ```
+        """
+        return await self._driver.run(self._calls.reset_schedule(timeout=timeout))

@@ -1,0 +1,91 @@
+"""The documents of the project.
+
+Written by `make gen` from core/data.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar, overload
+
+from bunbase_sdk.aio.collection import AsyncCollection
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.aio.transaction import AsyncTransaction
+from bunbase_sdk.core import data as core
+from bunbase_sdk.core.data import ATTEMPTS
+from bunbase_sdk.models import Commit, DocumentWrite
+
+D = TypeVar("D", bound=Mapping[str, object])
+W = TypeVar("W", bound=Mapping[str, object])
+R = TypeVar("R")
+
+
+class AsyncData:
+    """The documents of the project."""
+
+    def __init__(self, calls: core.DataCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    @overload
+    def collection(self, name: str) -> AsyncCollection[dict[str, Any], Mapping[str, object]]: ...
+    @overload
+    def collection(self, name: str, read: type[D]) -> AsyncCollection[D, Mapping[str, object]]: ...
+    @overload
+    def collection(self, name: str, read: type[D], write: type[W]) -> AsyncCollection[D, W]: ...
+    def collection(self, name: str, read: type[Any] = dict, write: type[Any] = dict) -> AsyncCollection[Any, Any]:
+        """Return a collection. Nothing is sent.
+
+        `read`, `write`: the classes `Post` and `NewPost` that `bunbase gen types --lang py` writes. They are for the
+        type checker only.
+
+        ```python
+        posts = client.data.collection("posts")
+        ```
+        """
+        return AsyncCollection(self._calls.collection(name, read, write), self._driver)
+
+    async def commit(
+        self, writes: Sequence[DocumentWrite], *, idempotency_key: str | None = None, timeout: float | None = None
+    ) -> Commit:
+        """Perform all writes, or none of them: at most 500.
+
+        ```python
+        await client.data.commit(
+            [
+                {"op": "patch", "collection": "accounts", "id": "ada", "data": {"$inc": {"balance": -10}}},
+                {"op": "patch", "collection": "accounts", "id": "eve", "data": {"$inc": {"balance": 10}}},
+            ]
+        )
+        ```
+        """
+        return await self._driver.run(self._calls.commit(writes, idempotency_key=idempotency_key, timeout=timeout))
+
+    async def transaction(
+        self,
+        work: Callable[[AsyncTransaction], Awaitable[R]],
+        *,
+        attempts: int = ATTEMPTS,
+        timeout: float | None = None,
+    ) -> R:
+        """Run `work` with reads and writes that belong together, and return its result.
+
+        If a document that it has read changes before the commit, nothing is written, and `work` runs again, up to five
+        times in all. So it should do nothing else than read and write.
+
+        ```python
+        async def transfer(tx: AsyncTransaction) -> None:
+            account = await tx.collection("accounts").get("ada")
+            if account["balance"] < 10:
+                raise ValueError("too little")
+            tx.collection("accounts").patch("ada", {"balance": account["balance"] - 10})
+
+
+        await client.data.transaction(transfer)
+        ```
+        """
+        return await self._driver.run(
+            self._calls.transaction(
+                lambda calls: work(AsyncTransaction(calls, self._driver)), attempts=attempts, timeout=timeout
+            )
+        )

@@ -1,0 +1,52 @@
+"""The variables of functions.
+
+Written by `make gen` from core/env.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import env as core
+from bunbase_sdk.models import Variable
+
+
+class AsyncEnv:
+    """The variables of functions, which are stored encrypted. They need a personal access token."""
+
+    def __init__(self, calls: core.EnvCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def list(self, *, reveal: bool = False, timeout: float | None = None) -> AsyncGenerator[Variable, None]:
+        """Yield the variables. `reveal`: with their values, which needs the scope `secrets`.
+
+        ```python
+        async for variable in client.env.list():
+            print(variable["name"], variable["updated_at"])
+        ```
+        """
+        return self._driver.items(self._calls.list(reveal=reveal, timeout=timeout))
+
+    async def set(
+        self, name: str, value: str, *, exposed: bool | None = None, timeout: float | None = None
+    ) -> Variable:
+        """Set a variable; the next call of a function sees it. Idempotent.
+
+        `exposed`: if False, functions cannot read it, and name it only in a header of `fetch`.
+
+        ```python
+        await client.env.set("GREETING", "Ahoy")
+        ```
+        """
+        return await self._driver.run(self._calls.set(name, value, exposed=exposed, timeout=timeout))
+
+    async def delete(self, name: str, *, timeout: float | None = None) -> None:
+        """Delete a variable. Raises: NotFound.
+
+        ```python
+        await client.env.delete("GREETING")
+        ```
+        """
+        await self._driver.run(self._calls.delete(name, timeout=timeout))

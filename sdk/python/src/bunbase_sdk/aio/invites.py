@@ -1,0 +1,58 @@
+"""The invitations of the project's future users.
+
+Written by `make gen` from core/invites.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import invites as core
+from bunbase_sdk.models import OpenUserInvite, UserInvite
+
+
+class AsyncInvites:
+    """The invitations of people who have no account yet."""
+
+    def __init__(self, calls: core.InvitesCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[OpenUserInvite, None]:
+        """Yield the invitations that nobody has accepted yet.
+
+        ```python
+        async for invite in client.users.invites.list():
+            print(invite["email"])
+        ```
+        """
+        return self._driver.items(self._calls.list(timeout=timeout))
+
+    async def create(
+        self,
+        email: str,
+        *,
+        role: str | None = None,
+        data: Mapping[str, object] | None = None,
+        language: str | None = None,
+        timeout: float | None = None,
+    ) -> UserInvite:
+        """Invite a person by mail. The result has the link of the mail.
+
+        ```python
+        invite = await client.users.invites.create("fred@example.com", role="editor")
+        ```
+        """
+        return await self._driver.run(
+            self._calls.create(email, role=role, data=data, language=language, timeout=timeout)
+        )
+
+    async def withdraw(self, invite: str, *, timeout: float | None = None) -> None:
+        """Withdraw an invitation, so that its link no longer works.
+
+        ```python
+        await client.users.invites.withdraw("uin_1")
+        ```
+        """
+        await self._driver.run(self._calls.withdraw(invite, timeout=timeout))

@@ -1,0 +1,111 @@
+"""Jobs and schedules of functions.
+
+Written by `make gen` from core/jobs.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+from bunbase_sdk.aio.driver import AsyncDriver
+from bunbase_sdk.core import jobs as core
+from bunbase_sdk.models import Job, JobStatus, ScheduleState
+
+
+class AsyncJobs:
+    """The jobs of functions. All but `enqueue` need a personal access token."""
+
+    def __init__(self, calls: core.JobsCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    async def enqueue(
+        self,
+        function: str,
+        payload: object = None,
+        *,
+        delay_seconds: float | None = None,
+        run_at: datetime | str | None = None,
+        key: str | None = None,
+        attempts: int | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> Job:
+        """Run a function later. A retry after a lost answer adds no second job.
+
+        `key`: no second job is added while one with this key waits or runs. `attempts`: at most 20.
+
+        ```python
+        job = await client.jobs.enqueue("resize", {"image": "rye.jpg"}, delay_seconds=60)
+        ```
+        """
+        return await self._driver.run(
+            self._calls.enqueue(
+                function,
+                payload,
+                delay_seconds=delay_seconds,
+                run_at=run_at,
+                key=key,
+                attempts=attempts,
+                idempotency_key=idempotency_key,
+                timeout=timeout,
+            )
+        )
+
+    def list(
+        self, *, function: str | None = None, state: JobStatus | None = None, timeout: float | None = None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield jobs without their payloads, page by page. Dead letters have the state `dead`.
+
+        ```python
+        async for job in client.jobs.list(state="dead"):
+            print(job["id"])
+        ```
+        """
+        return self._driver.items(self._calls.list(function=function, state=state, timeout=timeout))
+
+    async def get(self, job: str, *, timeout: float | None = None) -> Job:
+        """Return a job with its payload. Raises: NotFound.
+
+        ```python
+        job = await client.jobs.get("job_1")
+        ```
+        """
+        return await self._driver.run(self._calls.get(job, timeout=timeout))
+
+    async def replay(self, job: str, *, timeout: float | None = None) -> Job:
+        """Run a dead letter again. Raises: NotFound.
+
+        ```python
+        await client.jobs.replay("job_1")
+        ```
+        """
+        return await self._driver.run(self._calls.replay(job, timeout=timeout))
+
+    async def delete(self, job: str, *, timeout: float | None = None) -> None:
+        """Delete a job that is not running. Raises: NotFound.
+
+        ```python
+        await client.jobs.delete("job_1")
+        ```
+        """
+        await self._driver.run(self._calls.delete(job, timeout=timeout))
+
+
+class AsyncSchedules:
+    """The schedules of functions. They need a personal access token."""
+
+    def __init__(self, calls: core.SchedulesCalls, driver: AsyncDriver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def list(self, *, timeout: float | None = None) -> AsyncGenerator[ScheduleState, None]:
+        """Yield the schedules of all functions.
+
+        ```python
+        async for schedule in client.schedules.list():
+            print(schedule["function"], schedule["next_at"])
+        ```
+        """
+        return self._driver.items(self._calls.list(timeout=timeout))

@@ -1,0 +1,52 @@
+"""Tokens of end users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from bunbase_sdk.core.flow import Flow
+from bunbase_sdk.core.transport import Transport, Wanted, without_none
+from bunbase_sdk.core.verify import Claims, Keys
+from bunbase_sdk.problem import invalid_value
+
+
+class AuthCalls:
+    """Tokens of end users."""
+
+    def __init__(self, transport: Transport, keys: Keys) -> None:
+        self._transport = transport
+        self._keys = keys
+
+    def verify(
+        self, token: str, *, project: str | None = None, allow_service: bool = False, timeout: float | None = None
+    ) -> Flow[Claims]:
+        """Return the claims of an access token that the project has signed and that has not expired.
+
+        The public keys are kept for an hour, so most calls send nothing. The session may have ended in the meantime:
+        BunBase itself knows that within a second. `project`: the id (`prj_…`), by default that of the client.
+        `allow_service`: also accept tokens of service accounts. Raises: Denied. Needs `bunbase-sdk[jwt]`.
+
+        ```python
+        claims = client.auth.verify(token)
+        print(claims["sub"], claims["role"])
+        ```
+        """
+        name = project or self._transport.credential.project
+        if not name:
+            raise invalid_value("project", "Pass the id of the project (prj_…) here, or to the client.")
+        return self._keys.verified(self._transport, token, name, allow_service, timeout)
+
+    def custom_token(
+        self, user: str, claims: Mapping[str, object] | None = None, *, timeout: float | None = None
+    ) -> Flow[str]:
+        """Return a token that signs the user in once, within five minutes.
+
+        ```python
+        token = client.auth.custom_token("usr_1", {"device": "tv"})
+        ```
+        """
+        body = {"uid": user, **without_none(claims=claims)}
+        wanted = Wanted("POST", "/v1/auth/custom-token", body)
+        answer = yield from self._transport.json(wanted, self._transport.deadline(timeout))
+        return cast("str", answer["token"])

@@ -1,0 +1,59 @@
+"""The invitations of the project's future users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from bunbase_sdk.core.flow import Flow, Items
+from bunbase_sdk.core.pages import all_listed
+from bunbase_sdk.core.transport import Transport, Wanted, path, without_none
+from bunbase_sdk.models import OpenUserInvite, UserInvite
+
+INVITES: Final = "/v1/auth/invites"
+PAGE: Final = 100
+
+
+class InvitesCalls:
+    """The invitations of people who have no account yet."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, timeout: float | None = None) -> Items[OpenUserInvite]:
+        """Yield the invitations that nobody has accepted yet.
+
+        ```python
+        for invite in client.users.invites.list():
+            print(invite["email"])
+        ```
+        """
+        return all_listed(self._transport, INVITES, {"limit": PAGE}, timeout)
+
+    def create(
+        self,
+        email: str,
+        *,
+        role: str | None = None,
+        data: Mapping[str, object] | None = None,
+        language: str | None = None,
+        timeout: float | None = None,
+    ) -> Flow[UserInvite]:
+        """Invite a person by mail. The result has the link of the mail.
+
+        ```python
+        invite = client.users.invites.create("fred@example.com", role="editor")
+        ```
+        """
+        body = {"email": email, **without_none(role=role, data=data, language=language)}
+        wanted = Wanted("POST", INVITES, body)
+        return cast("UserInvite", (yield from self._transport.json(wanted, self._transport.deadline(timeout))))
+
+    def withdraw(self, invite: str, *, timeout: float | None = None) -> Flow[None]:
+        """Withdraw an invitation, so that its link no longer works.
+
+        ```python
+        client.users.invites.withdraw("uin_1")
+        ```
+        """
+        yield from self._transport.json(Wanted("DELETE", INVITES + path(invite)), self._transport.deadline(timeout))

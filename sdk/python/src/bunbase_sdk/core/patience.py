@@ -1,0 +1,38 @@
+"""The time of a loop that goes on over lost connections."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from bunbase_sdk.core.flow import Sleep
+from bunbase_sdk.core.retry import backoff
+from bunbase_sdk.problem import Problem, Unreachable
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+PASSING: Final = frozenset({429, 500, 502, 503, 504})  # of a server that is busy or restarting
+
+
+def passes(problem: Problem) -> bool:
+    """True if a loop should go on after this problem."""
+    return isinstance(problem, Unreachable) or problem.status in PASSING
+
+
+class Patience:
+    """The loop goes on until the caller ends it, or until `stop_after` seconds have passed."""
+
+    def __init__(self, stop_after: float | None) -> None:
+        self._end = None if stop_after is None else time.monotonic() + stop_after
+        self._failures = 0
+
+    def left(self, most: float) -> float:
+        """Return how long to wait, at most until the end; 0 if it is over."""
+        return most if self._end is None else max(0.0, min(most, self._end - time.monotonic()))
+
+    def worked(self) -> None:
+        self._failures = 0
+
+    def pause(self) -> Sleep:
+        """Return the pause after a failure: from half a second to ten."""
+        self._failures += 1
+        return Sleep(self.left(backoff(self._failures - 1, FIRST_PAUSE_SECONDS)))

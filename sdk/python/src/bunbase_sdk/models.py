@@ -1,0 +1,751 @@
+"""The types of answers and bodies. Written by `make gen` from docs/reference/openapi.json."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
+
+Access: TypeAlias = Literal["key", "public", "secret", "user"]
+ActedBy: TypeAlias = Literal["key", "member", "system", "unknown", "user"]
+Authenticity: TypeAlias = Literal["altered", "proved", "unauthenticated", "unreadable"]
+BackupReason: TypeAlias = Literal["before_restore", "manual", "scheduled", "unknown"]
+BulkAction: TypeAlias = Literal["ban", "delete", "sign_out", "unban"]
+ChangeOp: TypeAlias = Literal["create", "delete", "update"]
+JobKind: TypeAlias = Literal["create", "restore", "verify"]
+JobState: TypeAlias = Literal["done", "failed", "queued", "running"]
+JobStatus: TypeAlias = Literal["blocked", "dead", "running", "waiting"]
+LinkKind: TypeAlias = Literal["password_reset", "sign_in", "verify_email"]
+LogLevel: TypeAlias = Literal["debug", "error", "info", "warn"]
+RunOutcome: TypeAlias = Literal["crash", "error", "lost", "ok", "resync", "skipped", "timeout"]
+TriggerKind: TypeAlias = Literal["change", "cron", "hook", "job"]
+UserActOutcome: TypeAlias = Literal["challenged", "done", "refused"]
+
+
+class BackedUpCollection(TypedDict):
+    """`bytes`: size of the documents in their stored form."""
+
+    bytes: int
+    documents: int
+    name: str
+
+
+class BackedUpFile(TypedDict):
+    bytes: int
+    name: str
+    sha256: str
+
+
+class Backup(TypedDict):
+    """A backup in a list. `authenticity`: the result for the manifest only; a verification also reads the files.
+
+    For an UNREADABLE backup, only `id` and `created_at` are known; the time comes from the id.
+    """
+
+    authenticity: Authenticity
+    bunbase: str
+    collections: list[BackedUpCollection]
+    created_at: str
+    files: list[BackedUpFile]
+    format: int
+    id: str
+    key_version: int
+    project: str
+    reason: BackupReason
+    seq: int
+    source_changed_at: int
+
+
+class BackupJob(TypedDict):
+    """`backup`: the backup that the job makes, verifies or restores. `done_bytes`, `total_bytes`: the progress;
+    `total_bytes` is 0 until the size is known.
+
+    `safety_backup`: the backup of the documents that a restore replaced. `problem`: the reason of a failure, as
+    a problem document.
+    """
+
+    backup: str
+    created_at: str
+    done_bytes: int
+    from_project: str
+    id: str
+    kind: JobKind
+    problem: dict[str, Any] | None
+    project: str
+    safety_backup: str | None
+    state: JobState
+    total_bytes: int
+
+
+class BackupScheduleState(TypedDict):
+    """`own`: true if the project has its own schedule instead of the schedule of the instance."""
+
+    every_hours: int
+    kept: int
+    own: bool
+
+
+class BulkFilter(TypedDict):
+    """The conditions of `GET /v1/auth/users`; at least one. All must hold."""
+
+    anonymous: NotRequired[bool | None]
+    banned: NotRequired[bool | None]
+    created_since: NotRequired[str | datetime | None]
+    email: NotRequired[str | None]
+    phone: NotRequired[str | None]
+    provider: NotRequired[str | None]
+    q: NotRequired[str | None]
+    role: NotRequired[str | None]
+
+
+class BulkResult(TypedDict):
+    """`done`: how many users the act was done to: all but those in `failed`.
+
+    `digest`: the SHA-256 of their sorted ids, each with a line end. `next`: the cursor for the other users of a
+    filter.
+    """
+
+    action: BulkAction
+    digest: str
+    done: int
+    failed: list[NotChanged]
+    next: str | None
+
+
+class Change(TypedDict):
+    """`op`: create, update or delete. `rev`: the new revision, or the last revision of a deleted document. `at`:
+    RFC 3339.
+
+    `depth`: the number of triggered function runs in a row that led to the change; left out if there were none.
+    """
+
+    at: str
+    collection: str
+    depth: NotRequired[int]
+    id: str
+    op: str
+    rev: int
+    seq: int
+
+
+class CollectionInfo(TypedDict):
+    """`documents`: their number. `bytes`: their stored size. Both are measured only for a single collection."""
+
+    bytes: NotRequired[int | None]
+    created_at: str
+    documents: NotRequired[int | None]
+    expires: NotRequired[str | None]
+    indexes: NotRequired[list[IndexState]]
+    name: str
+    rules: NotRequired[Rules | None]
+    schema: NotRequired[dict[str, Any] | None]
+    strict: NotRequired[bool | None]
+
+
+class CollectionSpec(TypedDict):
+    """The wanted state of a collection. Members that are left out stay as they are; null or an empty value removes
+    them.
+
+    `expires`: the dotted path of the field with the time (RFC 3339) at which the document expires. `schema`:
+    JSON Schema 2020-12. `strict`: objects may have only the fields that the schema describes.
+    """
+
+    expires: NotRequired[str | None]
+    indexes: NotRequired[list[IndexSpec]]
+    rules: NotRequired[Rules | None]
+    schema: NotRequired[dict[str, Any] | None]
+    strict: NotRequired[bool]
+
+
+class Commit(TypedDict):
+    """`seq`: number of the project's newest change after the commit."""
+
+    results: list[CommitResult]
+    seq: int
+
+
+class CommitResult(TypedDict):
+    """`rev`: the revision after the commit, 0 if there is no document."""
+
+    id: str
+    rev: int
+
+
+class DataTrigger(TypedDict):
+    """The changes of documents that run a function. `where`: a filter for the document; not allowed with deletions."""
+
+    collection: str
+    ops: NotRequired[list[ChangeOp]]
+    where: NotRequired[dict[str, Any] | None]
+
+
+class Decision(TypedDict):
+    """The result of one case. `hidden`: the fields of `doc` that are hidden from the caller."""
+
+    allowed: bool
+    hidden: list[str]
+    trace: list[Step]
+
+
+class Decisions(TypedDict):
+    """`items`: one decision for each case, in order."""
+
+    coverage: list[RuleCoverage]
+    items: list[Decision]
+
+
+class DocumentWrite(TypedDict):
+    """`data`: a document for create and put, changes for patch. `if_rev`: write only if this revision is stored
+    now; 0 means only if there is no document. `id`: only `create` may leave it out.
+    """
+
+    collection: str
+    data: NotRequired[dict[str, Any]]
+    id: NotRequired[str | None]
+    if_rev: NotRequired[int | None]
+    op: Literal["check", "create", "delete", "patch", "put"]
+
+
+class FirebaseParts(TypedDict):
+    """The names are those of Firebase's console. All texts are in base64."""
+
+    hash: str
+    mem_cost: int
+    rounds: int
+    salt: str
+    salt_separator: str
+    scheme: Literal["firebase-scrypt"]
+    signer_key: str
+
+
+class FunctionConfig(TypedDict):
+    """The settings of a version. `cpu_ms`: maximum CPU time of one call; `allow_net`: hosts that `fetch` may reach.
+
+    `schedule`: a cron line in UTC, or a Schedule. `on`: the changes of documents that run the function.
+    """
+
+    access: NotRequired[Access]
+    allow_net: NotRequired[list[str]]
+    concurrency: NotRequired[int]
+    cpu_ms: NotRequired[int]
+    memory_mb: NotRequired[int]
+    on: NotRequired[list[DataTrigger]]
+    schedule: NotRequired[str | Schedule | None]
+    timeout_ms: NotRequired[int]
+
+
+class FunctionHour(TypedDict):
+    """Statistics of one hour. `hour`: the start of the hour.
+
+    `calls`: number of calls that reached a worker. `errors`: number of these calls that threw an error, crashed
+    or timed out. `refused`: number of calls that reached no worker. Percentiles are accurate within about 12 %;
+    they are null if nothing ran. `cpu_ms`: CPU time of the workers, including the time between calls but not the
+    start.
+    """
+
+    calls: int
+    cold_starts: int
+    cpu_ms: float
+    errors: int
+    hour: str
+    memory_peak_mb: float
+    p50_ms: float | None
+    p95_ms: float | None
+    refused: int
+
+
+class FunctionStats(TypedDict):
+    """Totals over `hours`. The members mean the same as in FunctionHour."""
+
+    calls: int
+    cold_starts: int
+    cpu_ms: float
+    errors: int
+    hours: list[FunctionHour]
+    memory_peak_mb: float
+    p50_ms: float | None
+    p95_ms: float | None
+    refused: int
+
+
+class FunctionVersion(TypedDict):
+    """`sha256`: hex digest of the bundle; `size`: its size in bytes; `active`: true if new calls run this version."""
+
+    active: bool
+    config: FunctionConfig
+    created_at: str
+    created_by: str
+    name: str
+    sha256: str
+    size: int
+    version: int
+
+
+class HandedLink(TypedDict):
+    """`url`: works once; only this answer shows it. `email`: the address that whoever opens the link confirms."""
+
+    email: str
+    expires_at: str
+    kind: LinkKind
+    url: str
+
+
+class Impersonated(TypedDict):
+    """A session in the place of a user, without a refresh token. `expires_in`: seconds.
+
+    `session`: its id. `impersonated_by`: the id of the developer or key that uses it.
+    """
+
+    access_token: str
+    expires_in: int
+    impersonated_by: str
+    session: str
+    token_type: str
+    user: User
+
+
+class Imported(TypedDict):
+    """`errors`: the first 100 errors. `last_line`: all lines up to this number have been processed.
+
+    `unresolved`: the failed lines that only lack a document to which they refer, at most 10,000. They succeed
+    when they are sent again after that document. `seq`: a state of the project that has all imported documents,
+    as in the header `X-Bunbase-Seq` of other writes; empty if none was imported.
+    """
+
+    errors: list[RefusedLine]
+    failed: int
+    imported: int
+    last_line: int
+    seq: str
+    skipped: int
+    unresolved: list[int]
+
+
+class ImportedUsers(TypedDict):
+    """`errors`: the first 1,000 refused lines. `last_line`: all lines up to this number have been processed."""
+
+    errors: list[RefusedLine]
+    failed: int
+    imported: int
+    last_line: int
+    skipped: int
+    updated: int
+
+
+class IndexSpec(TypedDict):
+    """The index that a caller wants. `where`: the index holds only documents that match this filter.
+
+    The other settings are for `type` text. `stemming`: search by the stems of words. `prefix`: make searches for
+    the beginnings of words fast. `weights`: how much a match in a field counts, by field; the default is 1.
+    """
+
+    fields: list[str]
+    name: NotRequired[str]
+    prefix: NotRequired[bool]
+    stemming: NotRequired[Literal["english"] | None]
+    type: NotRequired[Literal["keys", "text"]]
+    unique: NotRequired[bool]
+    weights: NotRequired[dict[str, float]]
+    where: NotRequired[dict[str, Any] | None]
+
+
+class IndexState(TypedDict):
+    """An index as it exists. `ready`: the index is built and queries use it; until then, only writes maintain it.
+    `progress`: the built part, 0 to 1. `system`: BunBase made the index, for a field with `x-ref` in the schema.
+
+    The other members are those of IndexSpec.
+    """
+
+    fields: list[str]
+    name: str
+    prefix: NotRequired[bool]
+    progress: NotRequired[float | None]
+    ready: bool
+    stemming: NotRequired[Literal["english"] | None]
+    system: NotRequired[bool]
+    type: NotRequired[Literal["keys", "text"]]
+    unique: bool
+    weights: NotRequired[dict[str, float]]
+    where: NotRequired[dict[str, Any] | None]
+
+
+class Job(TypedDict):
+    """`attempt`: number of runs so far. `error`: code of the last error. `payload`: lists leave it out."""
+
+    attempt: int
+    attempts: int
+    created_at: str
+    due_at: str
+    error: NotRequired[str | None]
+    function: str
+    id: str
+    key: NotRequired[str | None]
+    kind: TriggerKind
+    payload: NotRequired[Any]
+    state: JobStatus
+
+
+class LineIdentity(TypedDict):
+    """A person of another service that may sign in as the user. `provider`: its name in the project's settings.
+    `subject`: the id that the service has for the person.
+    """
+
+    email: NotRequired[str | None]
+    provider: str
+    subject: str
+
+
+class LogLine(TypedDict):
+    """`seq`: grows in the order in which lines became visible.
+
+    `truncated`: true if the line, or the output of its invocation, was too long and was cut.
+    """
+
+    at: str
+    function: str
+    invocation: str
+    level: LogLevel
+    seq: int
+    text: str
+    truncated: bool
+    version: int
+
+
+class ManagedActivityEntry(TypedDict):
+    """An event as administrators see it. `user`: whose credentials. `actor`: the id of the member or key."""
+
+    action: str
+    actor: NotRequired[str]
+    agent: str
+    amr: NotRequired[list[str]]
+    at: str
+    by: ActedBy
+    count: NotRequired[int]
+    id: str
+    ip: str
+    last_at: NotRequired[str | None]
+    method: NotRequired[str]
+    new_device: NotRequired[bool]
+    outcome: UserActOutcome
+    session: NotRequired[str]
+    target: NotRequired[str]
+    user: str
+
+
+class ManagedUser(TypedDict):
+    """A user as administrators see it.
+
+    `banned_until`: the end of the ban; null for a ban without end, and for a user who is not banned.
+    """
+
+    anonymous: bool
+    banned: bool
+    banned_until: str | None
+    claims: dict[str, Any]
+    created_at: str
+    data: dict[str, Any]
+    email: str | None
+    email_verified: bool
+    has_password: bool
+    id: str
+    language: str
+    last_sign_in_at: str | None
+    name: str
+    phone: str | None
+    phone_verified: bool
+    role: str
+
+
+class Misfit(TypedDict):
+    """A document that does not match. `errors`: as in InvalidDocument."""
+
+    errors: list[dict[str, str]]
+    id: str
+
+
+class NewUser(TypedDict):
+    """A user without a password can sign in only with a custom token, a mail or a text message.
+
+    The user has an address, a phone number, or both. `claims` has at most 1 KiB of JSON, `data` at most 16 KiB,
+    and `name` at most 200 characters. `language`: of the mails and text messages of the user, such as `de`.
+    """
+
+    claims: NotRequired[dict[str, Any]]
+    data: NotRequired[dict[str, Any]]
+    email: NotRequired[str | None]
+    email_verified: NotRequired[bool]
+    language: NotRequired[str]
+    name: NotRequired[str]
+    password: NotRequired[str | None]
+    phone: NotRequired[str | None]
+    phone_verified: NotRequired[bool]
+    role: NotRequired[str]
+
+
+class NotChanged(TypedDict):
+    """A user to whom the act was not done. `code`: as in the answer to a request for this user alone."""
+
+    code: str
+    id: str
+
+
+class OneCase(TypedDict):
+    """A single case. `rules`: replace the saved rules."""
+
+    auth: NotRequired[Who | None]
+    collection: str
+    doc: NotRequired[dict[str, Any] | None]
+    documents: NotRequired[dict[str, dict[str, dict[str, Any]]] | None]
+    id: NotRequired[str]
+    next: NotRequired[dict[str, Any] | None]
+    now: NotRequired[str | None]
+    op: Literal["create", "delete", "get", "list", "update"]
+    rules: NotRequired[Rules | None]
+
+
+class OpenUserInvite(TypedDict):
+    """An invitation that nobody has accepted yet. `role`: of the user whom it creates."""
+
+    created_at: str
+    email: str
+    expires_at: str
+    id: str
+    role: str
+
+
+class Pbkdf2Parts(TypedDict):
+    """`digest`: sha1, sha256 or sha512. `salt`, `hash`: in base64."""
+
+    digest: NotRequired[str]
+    hash: str
+    iterations: int
+    salt: str
+    scheme: Literal["pbkdf2"]
+
+
+class RefusedLine(TypedDict):
+    code: str
+    detail: str
+    line: int
+
+
+class RuleCoverage(TypedDict):
+    """How many halves of the conditions of a rule the cases have reached. `missing`: the halves that they have not."""
+
+    collection: str
+    covered: int
+    missing: list[Uncovered]
+    rule: str
+    total: int
+
+
+Rules = TypedDict(
+    "Rules",
+    {
+        "create": "NotRequired[str | None]",
+        "delete": "NotRequired[str | None]",
+        "get": "NotRequired[str | None]",
+        "hidden": "NotRequired[dict[str, str]]",
+        "list": "NotRequired[str | None]",
+        "update": "NotRequired[str | None]",
+    },
+)
+
+
+class Run(TypedDict):
+    """A run of a function. `code`: the error code. `job`: None if no job caused the run.
+
+    `version` is 0 and `invocation` empty if the run never started.
+    """
+
+    attempt: int
+    code: str | None
+    duration_ms: float
+    function: str
+    id: str
+    invocation: str
+    job: str | None
+    kind: TriggerKind
+    outcome: RunOutcome
+    started_at: str
+    version: int
+
+
+class Schedule(TypedDict):
+    """When a function runs. `cron`: a cron expression with five fields.
+
+    `time_zone`: a name from the IANA database. `overlap`: start a run even if the previous run has not ended.
+    """
+
+    cron: str
+    overlap: NotRequired[bool]
+    time_zone: NotRequired[str]
+
+
+class ScheduleState(TypedDict):
+    """`next_at`: time of the next run; null for a short time after a deployment."""
+
+    cron: str
+    function: str
+    next_at: str | None
+    overlap: bool
+    time_zone: str
+
+
+class ScryptParts(TypedDict):
+    """`n`: the cost N itself, a power of two. `salt`, `hash`: in base64."""
+
+    hash: str
+    n: int
+    p: NotRequired[int]
+    r: NotRequired[int]
+    salt: str
+    scheme: Literal["scrypt"]
+
+
+class Step(TypedDict):
+    """The value of one part of a rule.
+
+    `value`: shortened if it is long. `error`: the reason why there is no value. `line` and `column` count from
+    1.
+    """
+
+    column: NotRequired[int]
+    error: NotRequired[str]
+    expr: str
+    line: NotRequired[int]
+    value: NotRequired[Any]
+
+
+class Uncovered(TypedDict):
+    """A condition that never had a certain value. `never`: this value."""
+
+    column: int
+    expr: str
+    line: int
+    never: bool
+
+
+class User(TypedDict):
+    """An end user of one project. The user may change `data`; only servers and developers `role` and `claims`.
+
+    `anonymous`: the user has not signed up yet, and has neither an address nor a password. `language`: which the
+    user reads, such as `de-CH`; empty if it is not known.
+    """
+
+    anonymous: bool
+    claims: dict[str, Any]
+    created_at: str
+    data: dict[str, Any]
+    email: str | None
+    email_verified: bool
+    id: str
+    language: str
+    name: str
+    phone: str | None
+    phone_verified: bool
+    role: str
+
+
+class UserChanges(TypedDict):
+    """Members that are left out stay as they are; `claims` and `data` are replaced as a whole.
+
+    `banned`: true bans without end, unless `banned_until` sets an end. `banned_until`: a time bans until then;
+    null makes a present ban one without end. `phone`: null removes the number. Another number is not confirmed,
+    unless `phone_verified` is true.
+    """
+
+    banned: NotRequired[bool]
+    banned_until: NotRequired[str | datetime | None]
+    claims: NotRequired[dict[str, Any]]
+    data: NotRequired[dict[str, Any]]
+    email: NotRequired[str]
+    email_verified: NotRequired[bool]
+    language: NotRequired[str]
+    name: NotRequired[str]
+    password: NotRequired[str]
+    phone: NotRequired[str | None]
+    phone_verified: NotRequired[bool]
+    role: NotRequired[str]
+
+
+class UserInvite(TypedDict):
+    """`url`: the link of the mail. It works once; only this answer shows it."""
+
+    email: str
+    expires_at: str
+    id: str
+    role: str
+    url: str
+
+
+class UserLine(TypedDict):
+    """One user in one line. Every field may be left out, but a line has an id, an address, a phone or an identity.
+
+    `password_hash`: a text such as `$2a$10$…`, or an object with the parts. `banned_until`: null for a ban
+    without end. An export has all fields, and `password_hash` only if it was asked for.
+    """
+
+    anonymous: NotRequired[bool]
+    banned: NotRequired[bool]
+    banned_until: NotRequired[str | None]
+    claims: NotRequired[dict[str, Any]]
+    created_at: NotRequired[str]
+    data: NotRequired[dict[str, Any]]
+    email: NotRequired[str | None]
+    email_verified: NotRequired[bool]
+    id: NotRequired[str]
+    identities: NotRequired[list[LineIdentity]]
+    language: NotRequired[str]
+    last_sign_in_at: NotRequired[str | None]
+    name: NotRequired[str]
+    password_changed_at: NotRequired[str | None]
+    password_hash: NotRequired[str | ScryptParts | FirebaseParts | Pbkdf2Parts | None]
+    phone: NotRequired[str | None]
+    phone_verified: NotRequired[bool]
+    role: NotRequired[str]
+
+
+class UserSession(TypedDict):
+    """A valid session. `ip`, `agent`: the IP address and the User-Agent header of the sign-in.
+
+    `last_used_at`: the time of the last refresh. `aal`: the number of factors that the session has checked.
+    `provider`: how the user signed in, such as `password`, `passkey`, or the name of another service.
+    `impersonated_by`: the id of the developer or key who uses the app in the user's place; None for the user.
+    """
+
+    aal: int
+    agent: str
+    created_at: str
+    expires_at: str
+    id: str
+    impersonated_by: str | None
+    ip: str
+    last_used_at: str
+    provider: str
+
+
+class Variable(TypedDict):
+    """`value` is present only if an owner or admin asked to reveal it.
+
+    `exposed`: functions can read the variable. Otherwise they can only name it in a header of a `fetch`, and
+    BunBase inserts the value.
+    """
+
+    exposed: NotRequired[bool]
+    name: str
+    updated_at: str
+    value: NotRequired[str | None]
+
+
+class Who(TypedDict):
+    """`auth` as a rule sees it."""
+
+    aal: NotRequired[int]
+    act: NotRequired[str]
+    anonymous: NotRequired[bool]
+    claims: NotRequired[dict[str, Any]]
+    email: NotRequired[str | None]
+    provider: NotRequired[str]
+    role: NotRequired[str]
+    uid: str
+    verified: NotRequired[bool]

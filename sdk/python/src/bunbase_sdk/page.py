@@ -1,0 +1,17 @@
+"""One page of a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`next`: the cursor of the next page, or None after the last one. `count`: of all matches, if it was asked for."""
+
+    items: list[T]
+    next: str | None
+    count: int | None = None

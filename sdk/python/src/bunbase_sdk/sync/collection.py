@@ -1,0 +1,262 @@
+"""The documents of one collection.
+
+Written by `make gen` from core/collection.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from bunbase_sdk.core import collection as core
+from bunbase_sdk.core.collection import ATTEMPTS, PAGE
+from bunbase_sdk.page import Page
+from bunbase_sdk.sync.driver import Driver
+
+D = TypeVar("D", bound=Mapping[str, object])
+W = TypeVar("W", bound=Mapping[str, object])
+
+
+class Collection(Generic[D, W]):
+    """A collection. `D`: its documents as they are read; `W`: as they are written.
+
+    Every write has an idempotency key, so a retry takes effect once. A key of yours keeps that promise also over a
+    restart of your program.
+    """
+
+    def __init__(self, calls: core.CollectionCalls[D, W], driver: Driver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    @property
+    def name(self) -> str:
+        """The name of the collection."""
+        return self._calls.name
+
+    def get(self, id: str, *, expand: str | Sequence[str] = (), timeout: float | None = None) -> D:
+        """Read a document. Raises: NotFound, also for a document that a rule hides.
+
+        `expand`: references whose documents are added.
+
+        ```python
+        post = client.data.collection("posts").get("first")
+        ```
+        """
+        return self._driver.run(self._calls.get(id, expand=expand, timeout=timeout))
+
+    def find(self, id: str, *, expand: str | Sequence[str] = (), timeout: float | None = None) -> D | None:
+        """Read a document, or return None if there is none.
+
+        ```python
+        post = client.data.collection("posts").find("first")
+        ```
+        """
+        return self._driver.run(self._calls.find(id, expand=expand, timeout=timeout))
+
+    def query(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        limit: int = 20,
+        cursor: str | None = None,
+        select: str | Sequence[str] = (),
+        count: bool = False,
+        expand: str | Sequence[str] = (),
+        score: bool = False,
+        highlight: Mapping[str, object] | None = None,
+        timeout: float | None = None,
+    ) -> Page[D]:
+        """Return one page of the documents that match: at most 500.
+
+        `where`: a filter with the operators of MongoDB. `sort`: fields, with `-` in front for descending order.
+        `select`: the only fields to return. `count`: also count all matches. `score`, `highlight`: for `$search`.
+
+        ```python
+        page = client.data.collection("posts").query({"likes": {"$gt": 10}}, sort="-likes", limit=50)
+        ```
+        """
+        return self._driver.run(
+            self._calls.query(
+                where,
+                sort=sort,
+                limit=limit,
+                cursor=cursor,
+                select=select,
+                count=count,
+                expand=expand,
+                score=score,
+                highlight=highlight,
+                timeout=timeout,
+            )
+        )
+
+    def pages(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        limit: int = PAGE,
+        cursor: str | None = None,
+        select: str | Sequence[str] = (),
+        expand: str | Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Iterator[Page[D]]:
+        """Yield page after page. `limit`: the size of a page. `timeout`: for each page.
+
+        ```python
+        for page in client.data.collection("posts").pages(limit=500):
+            print(len(page.items))
+        ```
+        """
+        return self._driver.items(
+            self._calls.pages(
+                where, sort=sort, limit=limit, cursor=cursor, select=select, expand=expand, timeout=timeout
+            )
+        )
+
+    def all(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        limit: int = PAGE,
+        select: str | Sequence[str] = (),
+        expand: str | Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Iterator[D]:
+        """Yield all documents that match, page by page. `limit`: the size of a page. `timeout`: for each page.
+
+        ```python
+        for post in client.data.collection("posts").all({"draft": True}):
+            print(post["_id"])
+        ```
+        """
+        return self._driver.items(
+            self._calls.all(where, sort=sort, limit=limit, select=select, expand=expand, timeout=timeout)
+        )
+
+    def first(
+        self,
+        where: Mapping[str, object] | None = None,
+        *,
+        sort: str | Sequence[str] = (),
+        select: str | Sequence[str] = (),
+        expand: str | Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> D | None:
+        """Return the first document that matches, or None.
+
+        ```python
+        newest = client.data.collection("posts").first(sort="-_created")
+        ```
+        """
+        return self._driver.run(self._calls.first(where, sort=sort, select=select, expand=expand, timeout=timeout))
+
+    def count(self, where: Mapping[str, object] | None = None, *, timeout: float | None = None) -> int:
+        """Count the documents that match.
+
+        ```python
+        drafts = client.data.collection("posts").count({"draft": True})
+        ```
+        """
+        return self._driver.run(self._calls.count(where, timeout=timeout))
+
+    def aggregate(
+        self,
+        values: Mapping[str, Mapping[str, object]],
+        *,
+        where: Mapping[str, object] | None = None,
+        group: str | Sequence[str | Mapping[str, object]] = (),
+        sort: str | Sequence[str] = (),
+        limit: int | None = None,
+        timeout: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Compute values over groups of documents. `limit`: only the first groups. `timeout`: for each page of groups.
+
+        ```python
+        totals = client.data.collection("orders").aggregate({"total": {"$sum": "price"}}, group="status")
+        ```
+        """
+        return self._driver.run(
+            self._calls.aggregate(values, where=where, group=group, sort=sort, limit=limit, timeout=timeout)
+        )
+
+    def create(self, document: W, *, idempotency_key: str | None = None, timeout: float | None = None) -> D:
+        """Create a document. Raises: Conflict, if its `_id` is taken. A retry creates no second one.
+
+        ```python
+        post = client.data.collection("posts").create({"title": "Hello"})
+        ```
+        """
+        return self._driver.run(self._calls.create(document, idempotency_key=idempotency_key, timeout=timeout))
+
+    def put(
+        self,
+        id: str,
+        document: W,
+        *,
+        if_rev: int | None = None,
+        if_absent: bool = False,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> D:
+        """Replace a document, or create it. Raises: Conflict, if `if_rev` or `if_absent` does not hold.
+
+        ```python
+        client.data.collection("posts").put("first", {"title": "Hello"}, if_absent=True)
+        ```
+        """
+        return self._driver.run(
+            self._calls.put(
+                id, document, if_rev=if_rev, if_absent=if_absent, idempotency_key=idempotency_key, timeout=timeout
+            )
+        )
+
+    def patch(
+        self,
+        id: str,
+        change: Mapping[str, object],
+        *,
+        if_rev: int | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | None = None,
+    ) -> D:
+        """Change a document by a merge patch, in which None removes a field, or by update operators.
+
+        ```python
+        client.data.collection("posts").patch("first", {"$inc": {"likes": 1}})
+        ```
+        """
+        return self._driver.run(
+            self._calls.patch(id, change, if_rev=if_rev, idempotency_key=idempotency_key, timeout=timeout)
+        )
+
+    def update(
+        self,
+        id: str,
+        change: Callable[[D], Mapping[str, object] | None],
+        *,
+        attempts: int = ATTEMPTS,
+        timeout: float | None = None,
+    ) -> D:
+        """Read a document, and change it unless somebody else has changed it meanwhile: then begin again.
+
+        `change` returns a patch or update operators, or None to leave the document as it is.
+
+        ```python
+        client.data.collection("posts").update("first", lambda post: {"likes": post["likes"] + 1})
+        ```
+        """
+        return self._driver.run(self._calls.update(id, change, attempts=attempts, timeout=timeout))
+
+    def delete(
+        self, id: str, *, if_rev: int | None = None, idempotency_key: str | None = None, timeout: float | None = None
+    ) -> None:
+        """Delete a document. Raises: NotFound, if there is none.
+
+        ```python
+        client.data.collection("posts").delete("first")
+        ```
+        """
+        self._driver.run(self._calls.delete(id, if_rev=if_rev, idempotency_key=idempotency_key, timeout=timeout))

@@ -1,0 +1,114 @@
+"""The collections of the project: schemas, indexes and rules.
+
+Written by `make gen` from core/collections.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bunbase_sdk.core import collections as core
+from bunbase_sdk.models import CollectionInfo, CollectionSpec, Decision, Decisions, Misfit, OneCase, Rules
+from bunbase_sdk.sync.driver import Driver
+
+
+class Collections:
+    """The collections of the project: schemas, indexes and rules."""
+
+    def __init__(self, calls: core.CollectionsCalls, driver: Driver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def list(self, *, timeout: float | None = None) -> Iterator[CollectionInfo]:
+        """Yield all collections.
+
+        ```python
+        for collection in client.collections.list():
+            print(collection["name"])
+        ```
+        """
+        return self._driver.items(self._calls.list(timeout=timeout))
+
+    def get(self, name: str, *, timeout: float | None = None) -> CollectionInfo:
+        """Return a collection, with the number and the size of its documents. Raises: NotFound.
+
+        ```python
+        posts = client.collections.get("posts")
+        ```
+        """
+        return self._driver.run(self._calls.get(name, timeout=timeout))
+
+    def put(
+        self, name: str, spec: CollectionSpec, *, wait: bool = True, timeout: float | None = None
+    ) -> CollectionInfo:
+        """Create or change a collection. Members that are left out stay as they are; None removes them.
+
+        `wait`: until its indexes are built.
+
+        ```python
+        client.collections.put("posts", {"indexes": [{"fields": ["author"]}], "rules": {"list": "true"}})
+        ```
+        """
+        return self._driver.run(self._calls.put(name, spec, wait=wait, timeout=timeout))
+
+    def drop(self, name: str, *, timeout: float | None = None) -> None:
+        """Delete a collection with all its documents. Raises: NotFound.
+
+        ```python
+        client.collections.drop("posts")
+        ```
+        """
+        self._driver.run(self._calls.drop(name, timeout=timeout))
+
+    def misfits(
+        self,
+        name: str,
+        *,
+        schema: dict[str, Any] | None = None,
+        strict: bool | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[Misfit]:
+        """Yield the documents that do not match a schema; by default that of the collection. `timeout`: for each page.
+
+        ```python
+        for misfit in client.collections.misfits("posts", schema={"required": ["title"]}):
+            print(misfit["id"], misfit["errors"])
+        ```
+        """
+        return self._driver.items(self._calls.misfits(name, schema=schema, strict=strict, timeout=timeout))
+
+
+class RuleTests:
+    """Tests of rules. No document is written."""
+
+    def __init__(self, calls: core.RuleTestsCalls, driver: Driver) -> None:
+        self._calls = calls
+        self._driver = driver
+
+    def test(self, case: OneCase, *, timeout: float | None = None) -> Decision:
+        """Return the decision of the rules about one case, with the value of each part of the rule.
+
+        ```python
+        decision = client.rules.test({"collection": "posts", "op": "create", "auth": None, "next": {"n": 1}})
+        ```
+        """
+        return self._driver.run(self._calls.test(case, timeout=timeout))
+
+    def test_many(
+        self,
+        cases: list[OneCase],
+        *,
+        rules: dict[str, Rules] | None = None,
+        documents: dict[str, dict[str, dict[str, Any]]] | None = None,
+        timeout: float | None = None,
+    ) -> Decisions:
+        """Return the decisions about up to 1,000 cases, and which parts of the rules they have used.
+
+        `rules`: replace those of the collections. `documents`: replace the stored ones when a rule looks one up.
+
+        ```python
+        decisions = client.rules.test_many([{"collection": "posts", "op": "list", "auth": {"uid": "u1"}}])
+        ```
+        """
+        return self._driver.run(self._calls.test_many(cases, rules=rules, documents=documents, timeout=timeout))

@@ -1,0 +1,95 @@
+"""Compare a collection of bunbase.toml with the same collection on the server. No request is sent here."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from bunbase.cli.toml_writing import same
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, IndexSpec, Rules
+
+OPERATIONS: Final = ("list", "get", "create", "update", "delete")
+
+
+def needed(spec: CollectionSpec, now: Collection | None) -> CollectionSpec:
+    """Return the members that must be sent, because the server has them otherwise. UNSET: there is nothing to send."""
+    if now is None:
+        return msgspec.structs.replace(spec, strict=UNSET if spec.strict is False else spec.strict)
+    return CollectionSpec(
+        indexes=UNSET if spec.indexes is UNSET else _needed_indexes(spec.indexes, now),
+        rules=UNSET if spec.rules is UNSET or not rule_changes(spec.rules, now.rules) else spec.rules,
+        expires=UNSET if spec.expires == now.expires else spec.expires,
+        schema=UNSET if spec.schema is UNSET or same(spec.schema, now.schema) else spec.schema,
+        strict=UNSET if spec.strict is bool(now.strict) else spec.strict,
+    )
+
+
+def is_empty(spec: CollectionSpec) -> bool:
+    return all(getattr(spec, name) is UNSET for name in CollectionSpec.__struct_fields__)
+
+
+def altered(now: Collection, spec: CollectionSpec) -> tuple[dict[str, Any] | None, bool]:
+    """Return the schema of the collection after the change, and whether it is strict."""
+    schema = now.schema if spec.schema is UNSET else spec.schema
+    return schema, bool(now.strict) if spec.strict is UNSET else spec.strict
+
+
+def rule_changes(wanted: Rules | None, now: Rules | None) -> list[tuple[str, bool, bool]]:
+    """Return the rules that differ: the name, whether the server has it, whether the file has it."""
+    mine, theirs = sources(wanted), sources(now)
+    names = sorted(mine.keys() | theirs.keys())
+    return [(name, name in theirs, name in mine) for name in names if mine.get(name) != theirs.get(name)]
+
+
+def sources(rules: Rules | None) -> dict[str, str]:
+    """Return the rules by name, such as `get` or `hidden.email`."""
+    if rules is None:
+        return {}
+    found = {name: getattr(rules, name) for name in OPERATIONS if getattr(rules, name) is not None}
+    return found | {f"hidden.{path}": source for path, source in rules.hidden.items()}
+
+
+def own_indexes(now: Collection) -> list[IndexSpec]:
+    """Return the indexes that developers made, as they would be asked for. The others belong to the schema."""
+    fields = IndexSpec.__struct_fields__
+    return [IndexSpec(**{name: getattr(one, name) for name in fields}) for one in now.indexes if not one.system]
+
+
+def index_changes(
+    wanted: tuple[IndexSpec, ...], now: Collection | None
+) -> tuple[list[IndexSpec], list[IndexSpec], tuple[IndexSpec, ...]]:
+    """Return the indexes to build, those to drop, and the whole list to send.
+
+    An index without a name is the index of the same description, whatever its name is.
+    """
+    free = own_indexes(now) if now else []
+    sent: list[IndexSpec] = []
+    new: list[IndexSpec] = []
+    for index in sorted(wanted, key=lambda one: not one.name):  # those with a name first: they can only be one
+        found = next((one for one in free if _is(index, one)), None)
+        if found is None:
+            new.append(index)
+        else:
+            free.remove(found)
+        sent.append(found or index)
+    return new, free, tuple(sent)
+
+
+def index_name(index: IndexSpec) -> str:
+    return index.name or ",".join(index.fields)
+
+
+def _needed_indexes(wanted: tuple[IndexSpec, ...], now: Collection) -> Any:
+    new, gone, sent = index_changes(wanted, now)
+    return sent if new or gone else UNSET
+
+
+def _is(wanted: IndexSpec, found: IndexSpec) -> bool:
+    return _described(found) == _described(wanted if wanted.name else msgspec.structs.replace(wanted, name=found.name))
+
+
+def _described(index: IndexSpec) -> bytes:
+    """Return the description as JSON: in Python, filters with 1 and True would be equal, and so would 1 and 1.0."""
+    return msgspec.json.encode(index, order="sorted")

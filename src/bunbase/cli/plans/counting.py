@@ -1,0 +1,136 @@
+"""Count the documents that a change would concern. Nothing is changed on the server.
+
+All counts of one plan share a time limit. A count that was not completed says so, and is treated as if there were more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call
+from bunbase.cli.session import Session
+from bunbase.contracts.bundoc.collections import Collection, IndexSpec, Misfits
+
+PAGE: Final = 500
+COUNT_SECONDS: Final = 60.0
+WHOLE: Final = "schema"  # stands for errors that belong to no field
+UNCOUNTABLE: Final = frozenset({"query_needs_index"})
+
+
+class Page(msgspec.Struct, frozen=True):
+    items: tuple[dict[str, Any], ...]
+    next: str | None = None
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """`complete`: false if not every document was looked at."""
+
+    documents: int
+    complete: bool = True
+
+
+class DocumentCounts:
+    """The documents of one project, for the counts of one plan."""
+
+    def __init__(self, session: Session, project: str) -> None:
+        self.session = session
+        self.headers = {"x-bunbase-project": project}
+        self.until = time.monotonic() + COUNT_SECONDS
+
+    def all_of(self, name: str) -> Counted:
+        call = Call("GET", f"/v1/collections/{name}", headers=self.headers)
+        return Counted(self.session.ask(Collection, call).documents or 0)
+
+    def misfits(self, name: str, schema: dict[str, Any] | None, strict: bool) -> tuple[dict[str, int], bool]:
+        """Return how many documents break the schema in each field, and whether all documents were looked at."""
+        found: Counter[str] = Counter()
+        body: dict[str, Any] = {"schema": schema, "strict": strict, "limit": PAGE}
+        while time.monotonic() < self.until:
+            call = Call("POST", f"/v1/collections/{name}/misfits", headers=self.headers, json=body)
+            page = self.session.ask(Misfits, call)
+            for one in page.items:
+                found.update({_field(error.get("path", "")) for error in one.errors})
+            if page.next is None:
+                return dict(found), True
+            body["cursor"] = page.next
+        return dict(found), False
+
+    def duplicates(self, name: str, index: IndexSpec) -> Counted:
+        """Return how many documents have a value that an earlier document has, as a unique index would find them."""
+        fields = [field.removeprefix("-") for field in index.fields]
+        seen: set[bytes] = set()
+        count, complete = 0, False
+        for document in self._all(name, fields, index.where):
+            if document is None:
+                complete = True
+                break
+            entries = unique_entries(document, fields)
+            count += not seen.isdisjoint(entries)
+            seen |= entries
+        return Counted(count, complete)
+
+    def ended(self, name: str, path: str) -> Counted:
+        """Return how many documents would end at once, because their time is over."""
+        now = datetime.now(UTC)
+        count, complete = 0, False
+        for document in self._all(name, [path], None):
+            if document is None:
+                complete = True
+                break
+            count += any(_is_over(value, now) for value in _values(document, path.split(".")))
+        return Counted(count, complete)
+
+    def _all(self, name: str, fields: list[str], where: dict[str, Any] | None) -> Iterator[dict[str, Any] | None]:
+        """Yield each document with these fields, and None after the last one. Without None, the time was too short."""
+        body: dict[str, Any] = {"select": fields, "limit": PAGE} | ({"where": where} if where else {})
+        while time.monotonic() < self.until:
+            try:
+                page = self.session.ask(Page, Call("POST", f"/v1/data/{name}/query", headers=self.headers, json=body))
+            except Refused as refused:
+                if refused.code in UNCOUNTABLE:
+                    return
+                raise
+            yield from page.items
+            if page.next is None:
+                yield None
+                return
+            body["cursor"] = page.next
+
+
+def _field(pointer: str) -> str:
+    """Return the first name of a JSON Pointer: the field in which a document breaks the schema."""
+    return pointer[1:].split("/")[0].replace("~1", "/").replace("~0", "~") or WHOLE
+
+
+def unique_entries(document: dict[str, Any], fields: list[str]) -> set[bytes]:
+    """Return the entries of a document in a unique index; none if it lacks a field, or has null in it."""
+    values = [[one for one in _values(document, field.split(".")) if one is not None] for field in fields]
+    return {msgspec.json.encode([_number(one) for one in entry]) for entry in itertools.product(*values)}
+
+
+def _values(value: Any, path: list[str]) -> list[Any]:
+    """Return the values at a path. A list stands for its elements."""
+    if isinstance(value, list):
+        return [one for element in value for one in (_values(element, path) if path else [element])]
+    if not path:
+        return [value]
+    return _values(value[path[0]], path[1:]) if isinstance(value, dict) and path[0] in value else []
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_over(value: Any, now: datetime) -> bool:
+    try:
+        return datetime.fromisoformat(value) <= now
+    except (TypeError, ValueError):  # no time, or none with an offset: such a document does not end
+        return False

@@ -1,0 +1,115 @@
+"""The plan of a whole project: its collections, its functions and its settings for users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bunbase.cli.address import normal_url
+from bunbase.cli.auth_file import checked
+from bunbase.cli.deploying import BundledFunction, Outcome, Result, active_versions, bundle_all, rehearse
+from bunbase.cli.errors import Refused
+from bunbase.cli.http import Call, at
+from bunbase.cli.output import Output
+from bunbase.cli.plans.auth import auth_changes, auth_steps, shown_auth
+from bunbase.cli.plans.changes import Change, ChangeClass
+from bunbase.cli.plans.collections import CollectionsPlan, plan_collections
+from bunbase.cli.plans.folder import Folder
+from bunbase.cli.plans.steps import PlannedStep
+from bunbase.cli.plans.wanted import wanted_collections
+from bunbase.cli.session import Session
+from bunbase.contracts.functions.deployments import Version
+from bunbase.contracts.platform import Project
+
+FORBIDDEN = 403
+NOTHING = CollectionsPlan((), ())
+
+
+class Place(msgspec.Struct, frozen=True):
+    """The project that a plan is for. `origin`: the flag, variable or file that named it.
+
+    `warning`: the server is not that of the target; empty: it is, or there is no target.
+    """
+
+    server: str
+    id: str
+    slug: str
+    origin: str
+    warning: str = ""
+
+    def __str__(self) -> str:
+        named = self.slug if self.slug == self.id else f"{self.slug} ({self.id})"
+        return f"{named} at {self.server}, named by {self.origin}"
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The changes and how to make them. `before`: the steps before the functions are uploaded; `after`: those after."""
+
+    place: Place
+    changes: tuple[Change, ...]
+    functions: tuple[BundledFunction, ...] = ()
+    active: dict[str, Version] = {}
+    before: tuple[PlannedStep, ...] = ()
+    after: tuple[PlannedStep, ...] = ()
+
+
+def place_of(session: Session, project: str) -> Place:
+    """Return the project with its slug. A token that may not read the project still deploys. Raises: Refused."""
+    origin = session.project.origin if session.project else ""
+    warning = _warning(session)
+    try:
+        found = session.ask(Project, Call("GET", at("projects", project)))
+    except Refused as refused:
+        if refused.problem.get("status") != FORBIDDEN:
+            raise
+        return Place(session.url, project, project, origin, warning)
+    return Place(session.url, found.id, found.slug, origin, warning)
+
+
+def _warning(session: Session) -> str:
+    server = session.target.server
+    if not server or normal_url(server.value) == session.url:
+        return ""
+    return f"{session.named_by} names another server than {server.origin}: this command uses {session.url}."
+
+
+def make_plan(
+    session: Session, project: str, folder: Folder, out: Output, *, force: bool = False, applying: bool = False
+) -> Plan:
+    """Compare the folder with the project. `applying`: the plan will be applied, so it needs the secrets of `[auth]`.
+
+    Raises: Usage for a mistake in the file, Failure, Refused.
+    """
+    file, entries = folder.file, folder.entries
+    wanted, auth = wanted_collections(file), checked(file.auth) if file.auth else {}
+    place = place_of(session, project)
+    with out.busy("bundling"):
+        made = bundle_all(entries)
+    with out.busy("comparing"):
+        active = active_versions(session, project) if entries else {}
+        manages = bool(wanted) or file.deploy.drop_collections
+        collections = plan_collections(session, project, wanted, file.deploy.drop_collections) if manages else NOTHING
+        shown = shown_auth(session, project) if auth else {}
+    return Plan(
+        place,
+        (*collections.changes, *function_changes(made, active, force), *(auth_changes(auth, shown) if auth else ())),
+        tuple(made),
+        active,
+        collections.steps,
+        tuple(auth_steps(session, project, auth, shown) if auth and applying else ()),
+    )
+
+
+def function_changes(made: Sequence[BundledFunction], active: dict[str, Version], force: bool) -> list[Change]:
+    return [
+        _function_change(result)
+        for one in made
+        if (result := rehearse(one, active, force)).outcome is not Outcome.UNCHANGED
+    ]
+
+
+def _function_change(result: Result) -> Change:
+    if result.version is None:
+        return Change(f"functions.{result.name}", ChangeClass.ADDITIVE, "a new function")
+    return Change(f"functions.{result.name}", ChangeClass.REWRITING, f"version {result.version} is replaced")

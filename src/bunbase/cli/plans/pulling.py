@@ -1,0 +1,157 @@
+"""The files that say what a project has: bunbase.toml, and the files that its tables name.
+
+Only what differs is written. A value that says the same in another way stays: an index without a name, a default that
+stands in the file. A value that TOML cannot hold, such as null, goes to a JSON file of its own.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from bunbase.cli.auth_file import pulled as pulled_auth
+from bunbase.cli.plans.comparing import index_changes, own_indexes, rule_changes
+from bunbase.cli.plans.wanted import wanted_collections
+from bunbase.cli.project_file import ProjectFile
+from bunbase.cli.rule_files import shown
+from bunbase.cli.toml_writing import edited, file_text, same
+from bunbase.contracts.bundoc.collections import Collection, CollectionSpec, Rules
+from bunbase.contracts.functions.deployments import FunctionConfig, Version
+
+LONGEST_INTEGER: Final = 1 << 63  # TOML has integers of 64 bits
+FOLDER: Final = "collections"  # of the files that a pull makes
+
+Json = dict[str, Any]
+
+
+class Project(msgspec.Struct, frozen=True):
+    """The project as a pull has read it from the server. `auth`: the settings as the API shows them."""
+
+    id: str
+    slug: str
+    collections: Mapping[str, Collection]
+    active: Mapping[str, Version]
+    auth: Json
+
+
+class Pulled(msgspec.Struct, frozen=True):
+    """`files`: the new text of each file that changes, by its path; bunbase.toml is the last one.
+
+    `removed`: collections of the file that the project does not have. `elsewhere`: functions of the project that have
+    no file in this folder.
+    """
+
+    files: dict[Path, str]
+    removed: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+
+
+def pulled(project: Project, file: ProjectFile, path: Path, functions: set[str]) -> Pulled:
+    """Return the files that would make the folder what the project is. `functions`: those that have a file here.
+
+    Raises: Usage for a mistake in the file; Failure if it cannot be changed in place.
+    """
+    text = file_text(path) if path.exists() else ""
+    before = tomllib.loads(text)
+    wanted = wanted_collections(file)
+    files: dict[Path, str] = {}
+    tables: Json = {}
+    for name, one in project.collections.items():
+        table = before.get("collections", {}).get(name, {})
+        tables[name] = _collection(one, wanted.get(name, CollectionSpec()), table, file.folder, files)
+    changed: Json = {"collections": tables, "auth": pulled_auth(project.auth, before.get("auth", {}))}
+    here = {name: one for name, one in project.active.items() if name in functions}
+    sections = {name: _function(here[name], before.get("functions", {}).get(name, {})) for name in here}
+    changed["functions"] = {**before.get("functions", {}), **{name: one for name, one in sections.items() if one}}
+    if not text:
+        changed = {"project": {"id": project.id, "slug": project.slug}, **changed}
+    after = edited(text, changed)
+    if after != text:
+        files[path] = after
+    removed = tuple(name for name in file.collections if name not in tables)
+    return Pulled(files, removed, tuple(sorted(project.active.keys() - functions)))
+
+
+def _collection(now: Collection, spec: CollectionSpec, table: Json, folder: Path, files: dict[Path, str]) -> Json:
+    """Return the table of a collection, and add the files beside it that change. `table`: as the file has it."""
+    values = {"schema": now.schema, "expires": now.expires, "rules": _rules(now.rules), "indexes": _indexes(now)}
+    agree = {
+        "schema": spec.schema is not UNSET and same(spec.schema, now.schema),
+        "expires": spec.expires is not UNSET and spec.expires == now.expires,
+        "rules": spec.rules is not UNSET and not rule_changes(spec.rules, now.rules),
+        "indexes": isinstance(spec.indexes, tuple) and not any(index_changes(spec.indexes, now)[:2]),
+    }
+    result: Json = {"strict": bool(now.strict)} if now.strict or "strict" in table else {}
+    for name, value in values.items():
+        if agree[name]:
+            result[name] = table[name]
+        elif value is not None:
+            result[name] = _placed(now.name, name, value, table.get(name), folder, files)
+    return {name: result[name] for name in sorted(result, key=lambda name: _place(name, table))}
+
+
+def _placed(collection: str, name: str, value: Any, before: Any, folder: Path, files: dict[Path, str]) -> Any:
+    """Return the value, or the path of the file that holds it."""
+    path = before if isinstance(before, str) and name != "expires" else ""
+    if not path and _fits_toml(value):
+        return value
+    path = path or f"{FOLDER}/{collection}.{name}.json"
+    if not path.endswith(".json") and not _fits_toml(value):
+        path = f"{path.removesuffix('.toml')}.json"
+    files[shown(folder / path)] = _text_of(value, folder / path)
+    return path
+
+
+def _text_of(value: Any, path: Path) -> str:
+    if path.suffix == ".json":
+        return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    text = file_text(path)
+    gone: Json = {name: {} for name in tomllib.loads(text).keys() - value.keys()}
+    return edited(text, {**gone, **value})
+
+
+def _fits_toml(value: Any) -> bool:
+    match value:
+        case dict():
+            return all(map(_fits_toml, value.values()))
+        case list():
+            return all(map(_fits_toml, value))
+        case int():
+            return -LONGEST_INTEGER <= value < LONGEST_INTEGER
+        case _:
+            return value is not None
+
+
+def _rules(rules: Rules | None) -> Json | None:
+    found: Json = msgspec.to_builtins(rules) if rules is not None else {}
+    return found or None
+
+
+def _indexes(now: Collection) -> list[Json] | None:
+    return [msgspec.to_builtins(one) for one in own_indexes(now)] or None
+
+
+def _place(name: str, table: Json) -> int:
+    """Return the place of a setting: as the file has it, and new ones after those."""
+    return list(table).index(name) if name in table else len(table)
+
+
+def _function(version: Version, table: Json) -> Json:
+    """Return the section of a function. `table`: as the file has it."""
+    settings = {name: value for name, value in table.items() if name != "entry"}
+    if msgspec.convert(settings, FunctionConfig) == version.config:
+        return table
+    shown, defaults = msgspec.to_builtins(version.config), msgspec.to_builtins(FunctionConfig())
+    changed = {name: _without_nulls(value) for name, value in shown.items() if value != defaults[name]}
+    return {name: table[name] for name in table if name == "entry"} | changed
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list | tuple) else value

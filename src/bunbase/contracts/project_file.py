@@ -1,0 +1,112 @@
+"""bunbase.toml as Structs: what the command `bunbase` reads, and what the JSON Schema for editors is made from.
+
+Each collection, function and setting has the shape that the API takes; only what a file needs is different: a path in
+place of a long value, `false` for a setting that is to be removed (TOML has no null), and the name of an environment
+variable in place of a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from bunbase.contracts.bundoc.collections import FieldPath, IndexSpec, Rules
+from bunbase.contracts.functions.deployments import FunctionConfig
+from bunbase.contracts.tenant_auth.settings import MAX_PROVIDERS, Captcha, ProjectAuth, UserProvider
+
+COLLECTION_NAME = r"^[a-z][a-z0-9_]{0,62}$"
+FUNCTION_NAME = r"^[a-z][a-z0-9-]{0,62}$"
+WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
+
+CollectionKey = Annotated[str, msgspec.Meta(pattern=COLLECTION_NAME)]
+FunctionKey = Annotated[str, msgspec.Meta(pattern=FUNCTION_NAME)]
+TargetKey = Annotated[str, msgspec.Meta(pattern=WORD)]
+
+
+class ProjectSection(msgspec.Struct, frozen=True):
+    """The project of this folder, which `bunbase projects use` writes. `id`: it stays when the slug changes."""
+
+    id: str = ""
+    slug: str = ""
+
+
+class TargetSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another place for this project, which `--target` names.
+
+    `server`: the address. `project`: the id or slug there. `profile`: the sign-in of `bunbase login --profile`.
+    """
+
+    server: str = ""
+    project: str = ""
+    profile: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,62})?$")] = ""
+
+
+class DeploySection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`drop_collections`: `bunbase deploy` drops the collections that this file does not name. Each of them must also
+    be named by `--allow-losing`.
+    """
+
+    drop_collections: bool = False
+
+
+class CollectionSection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A collection. Settings that are left out stay as they are on the server.
+
+    `schema`: a JSON Schema (2020-12), the path of a file with it, or `false` for none. `strict`: documents have only
+    the fields that the schema names. `rules`: the access rules, the path of a file with them, or `false` for none.
+    `indexes`: all indexes, or the path of a JSON file with them. `expires`: the path of the field with the time at
+    which a document expires, or `false` for none.
+    """
+
+    schema: dict[str, Any] | str | bool | UnsetType = UNSET
+    strict: bool | UnsetType = UNSET
+    expires: FieldPath | bool | UnsetType = UNSET
+    rules: Rules | str | bool | UnsetType = UNSET
+    indexes: tuple[IndexSpec, ...] | str | UnsetType = UNSET
+
+
+class FunctionSection(FunctionConfig, frozen=True, forbid_unknown_fields=True):
+    """The settings of one function. `entry`: the function's file, relative to bunbase.toml; None: the default file."""
+
+    entry: str | None = None
+
+
+class FromEnvironment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The name of the environment variable that has the secret."""
+
+    env: str
+
+
+class ProviderSection(UserProvider, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A service by which users sign in."""
+
+    client_secret: FromEnvironment | None = None
+
+
+class CaptchaSection(Captcha, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The captcha of sign-ups and sign-ins."""
+
+    secret: FromEnvironment | None = None
+
+
+class AuthSection(ProjectAuth, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The settings for the users of the app. Settings that are left out stay as they are on the server."""
+
+    providers: Annotated[dict[str, ProviderSection], msgspec.Meta(max_length=MAX_PROVIDERS)] = msgspec.field(  # type: ignore[assignment]  # only read
+        default_factory=dict
+    )
+    captcha: CaptchaSection = msgspec.field(default_factory=CaptchaSection)
+
+
+class ProjectTables(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole bunbase.toml. `server`: settings of the server, which the house reads."""
+
+    project: ProjectSection = ProjectSection()
+    target: dict[TargetKey, TargetSection] = {}
+    deploy: DeploySection = DeploySection()
+    collections: dict[CollectionKey, CollectionSection] = {}
+    functions: dict[FunctionKey, FunctionSection] = {}
+    auth: AuthSection = msgspec.field(default_factory=AuthSection)
+    server: dict[str, dict[str, Any]] = {}
