@@ -49,8 +49,8 @@ soak: .venv/.dev node_modules/.ready  ## kill -9 for minutes: writers of documen
 packages: .venv/.dev node_modules/.ready $(PACKAGES)/node_modules/.ready $(PACKAGES)/node20/node_modules/.ready  ## call each npm package of docs/packages.md in the sandbox
 	BUNBASE_PACKAGES=1 $(BIN)/pytest $(PACKAGES)
 
-sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js also in Deno and workerd, as a package, and in bundles
-	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js
+sdk: .venv/.dev node_modules/.ready $(SDK)/node_modules/.ready  ## test bunbase-js and bunbase-admin also in Deno and workerd, as packages, and in bundles
+	BUNBASE_SDK=1 $(BIN)/pytest tests/sdk_js tests/sdk_admin
 
 command: .venv/.dev  ## build the wheel of the command, install it alone, and find its dependencies for Windows and macOS
 	BUNBASE_COMMAND=1 $(BIN)/pytest tests/cli/test_wheel.py

@@ -274,3 +274,24 @@ def test_unsetting_a_missing_variable_fails(in_project: FakeApi, bunbase: Bunbas
 
     assert bunbase("env", "unset", "TOKEN", "--json").document == {"name": "TOKEN", "unset": True}
     assert bunbase("env", "unset", "TOKEN").code == 1
+
+
+def test_a_change_names_the_project_that_a_file_or_an_earlier_command_chose(
+    in_project: FakeApi, bunbase: Bunbase
+) -> None:
+    chosen = bunbase("env", "set", "A=1").err
+    named = bunbase("env", "set", "A=1", "--project", "guestbook").err
+    read = bunbase("env", "list").err
+    machine = bunbase("env", "set", "A=1", "--json").err
+    Path("bunbase.toml").write_text('[project]\nslug = "guestbook"\n')
+    in_file = bunbase("env", "set", "A=1").err
+
+    assert "in the project guestbook, from the last `bunbase projects use`" in chosen
+    assert f"in the project guestbook, from {Path('bunbase.toml').absolute()}" in in_file
+    assert "in the project" not in named + read + machine
+
+
+def test_whoami_shows_the_project_that_commands_use(in_project: FakeApi, bunbase: Bunbase) -> None:
+    Path("bunbase.toml").write_text('[project]\nslug = "elsewhere"\n')
+
+    assert bunbase("whoami", "--json").document["project"] == "elsewhere"

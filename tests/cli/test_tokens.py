@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
-from tests.cli.conftest import Bunbase
-from tests.cli.fake_api import FakeApi
+import pytest
+
+from tests.cli.conftest import Bunbase, kept
+from tests.cli.fake_api import EMAIL, FakeApi
 
 
 def test_a_personal_token_is_made_for_projects_by_slug_and_deleted(in_project: FakeApi, bunbase: Bunbase) -> None:
@@ -68,3 +71,13 @@ def test_the_limits_of_a_key_are_changed_and_listed(in_project: FakeApi, bunbase
 
     assert (changed["scopes"], changed["allow_browser"]) == (["data:read"], True)
     assert "data:read, browsers" in bunbase("keys", "list").out
+
+
+def test_a_token_is_read_from_stdin(signed_in: FakeApi, monkeypatch: pytest.MonkeyPatch, bunbase: Bunbase) -> None:
+    token = signed_in.sign_in(EMAIL).access_token
+    for text, code in ((f"{token}\n", 0), ("", 2)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        assert bunbase("login", "--token-stdin").code == code
+
+    assert kept().server(signed_in.url).access_token == token
+    assert bunbase("login", "--token-stdin", "--token", token).code == 2

@@ -39,10 +39,11 @@ from bunbase.contracts.platform import (
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.tenant_auth.cookies import CookieAccess, CookieMode
+from bunbase.contracts.tenant_auth.problems import UserNotFound
 from bunbase.contracts.tenant_auth.sessions import OwnSessions, UserSignedIn
 from bunbase.contracts.tenant_auth.sign_in_page import ByPassword, PageEnd, PageRequest, Shown, SignInLook
 from bunbase.contracts.tenant_auth.signups import SignupDetails
-from bunbase.contracts.tenant_auth.users import User
+from bunbase.contracts.tenant_auth.users import ManagedUser, User
 from bunbase.pkg.errors import Unreachable
 from bunbase.pkg.jwt import BadToken, SigningKey, Verifier, new_private_key
 from bunbase.pkg.mail.letters import DevMail
@@ -344,6 +345,7 @@ class FakeTenantAuth(Room):
         self.signers: dict[str, str] = {}  # of projects whose keys were replaced
         self.modes: dict[str, CookieMode] = {}
         self.cookies: dict[tuple[str, str], CookieAccess] = {}  # by project and value
+        self.managed: dict[tuple[str, str], ManagedUser] = {}  # by project and id
 
     async def cookie_mode(self, project: str) -> CookieMode:
         return self.modes.get(project, CookieMode())
@@ -412,6 +414,11 @@ class FakeTenantAuth(Room):
 
     async def logout(self, caller: Caller) -> None:
         caller.end_user()
+
+    async def user(self, caller: Caller, id: str) -> ManagedUser:
+        if (caller.project, id) not in self.managed:
+            raise UserNotFound
+        return self.managed[caller.project, id]
 
     async def own_sessions(self, caller: Caller, limit: int, cursor: str | None) -> OwnSessions:
         caller.end_user()

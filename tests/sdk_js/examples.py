@@ -49,33 +49,32 @@ interface Names {
   reload(): Promise<void>;
 }
 """
+NAME: Final = re.compile(r"^  (\w+)[:(]", re.MULTILINE)
 # these examples are JSX
 COMPONENTS: Final = ("useUser(client.auth)",)
 
 
-def examples() -> Iterator[tuple[str, str]]:
+def examples(package: Path = SDK) -> Iterator[tuple[str, str]]:
     """Yield file and text of each example."""
-    for path in sorted(SDK.glob("src/**/*.ts")):
+    for path in sorted(package.glob("src/**/*.ts")):
         for found in EXAMPLE.finditer(path.read_text()):
             text = "".join(re.sub(r"^ *\* ?", "", line) for line in found[1].splitlines(keepends=True))
             if not any(name in text for name in COMPONENTS):
-                yield path.relative_to(SDK).as_posix(), IMPORT.sub("", text).strip()
+                yield path.relative_to(package).as_posix(), IMPORT.sub("", text).strip()
 
 
-def source() -> str:
-    parts = [HEAD]
-    for number, (path, text) in enumerate(examples()):
+def source(package: Path = SDK, head: str = HEAD) -> str:
+    """Return a program with all examples of a package. `head` declares the names that they use, as `Names`."""
+    parts = [head]
+    for number, (path, text) in enumerate(examples(package)):
         used = [
             name
-            for name in NAMES
+            for name in NAME.findall(head)
             if re.search(rf"\b{name}\b", text) and not re.search(rf"const [^=]*\b{name}\b[^=]*=", text)
         ]
-        head = f"// {path}\nexport async function example{number}({{ {', '.join(used)} }}: Names) {{\n"
-        parts.append(head + textwrap.indent(text, "  ") + "\n}\n")
+        begin = f"// {path}\nexport async function example{number}({{ {', '.join(used)} }}: Names) {{\n"
+        parts.append(begin + textwrap.indent(text, "  ") + "\n}\n")
     return "\n".join(parts)
-
-
-NAMES: Final = re.findall(r"^  (\w+)[:(]", HEAD, re.MULTILINE)
 
 
 def main(file: Path = FILE) -> None:

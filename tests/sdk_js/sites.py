@@ -114,27 +114,29 @@ def bundles(folder: Path, minify: bool = False) -> Path:
     return folder
 
 
-def claims_of(program: str) -> list[str]:
-    return CLAIM.findall((PROGRAMS / f"{program}.mjs").read_text())
+def claims_of(program: str, programs: Path = PROGRAMS) -> list[str]:
+    return CLAIM.findall((programs / f"{program}.mjs").read_text())
 
 
-def run_program(command: list[str | Path], program: str, folder: Path, environment: dict[str, str]) -> dict[str, str]:
+def run_program(
+    command: list[str | Path], program: str, folder: Path, environment: dict[str, str], programs: Path = PROGRAMS
+) -> dict[str, str]:
     """Run a program with a JavaScript runtime. Returns the claims that failed. The process must end by itself."""
     given = msgspec.json.encode(environment).decode()
     ran = subprocess.run(
-        [*command, PROGRAMS / "run.mjs", program, folder, given],
+        [*command, PROGRAMS / "run.mjs", programs / f"{program}.mjs", folder, given],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=folder,
     )
     assert ran.returncode == 0, ran.stderr
-    return failures(program, msgspec.json.decode(ran.stdout.splitlines()[-1]))
+    return failures(program, msgspec.json.decode(ran.stdout.splitlines()[-1]), programs)
 
 
-def failures(program: str, results: dict[str, str]) -> dict[str, str]:
+def failures(program: str, results: dict[str, str], programs: Path = PROGRAMS) -> dict[str, str]:
     """Return the claims that failed. Every claim of the program must have been checked."""
-    assert list(results) == claims_of(program)
+    assert list(results) == claims_of(program, programs)
     return {claim: error for claim, error in results.items() if error}
 
 

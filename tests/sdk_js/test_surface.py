@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ INTERNAL: Final = (
     "auth/storage",
     "data/requests",
     "deadline",
+    "internal",
     "testing/documents",
     "transport",
 )
@@ -46,11 +47,11 @@ BYTES: Final = {
 LATER_BYTES: Final = 2_900  # of the module that is loaded when a page needs it first: windows, passkeys, the account
 
 
-def operations() -> Iterator[tuple[str, str, str]]:
+def operations(below: Callable[[str], bool] = lambda path: path.startswith("/v1/")) -> Iterator[tuple[str, str, str]]:
     """Yield method, path and name of each operation below /v1."""
     for path, item in document()["paths"].items():
         for method in METHODS:
-            if path.startswith("/v1/") and method in item:
+            if below(path) and method in item:
                 yield method.upper(), path, item[method]["operationId"]
 
 
@@ -66,7 +67,7 @@ def test_the_calls_of_the_table_exist_and_send_the_requests_of_its_operations(fo
     ran = subprocess.run(["node", PROGRAMS / "surface.mjs", folder], capture_output=True, text=True, check=True)
     found = msgspec.json.decode(ran.stdout)
 
-    sent = {name for method, path, name in operations() for line in found["sent"] if _matches(method, path, line)}
+    sent = {name for method, path, name in operations() for line in found["sent"] if is_request(method, path, line)}
     assert found["missing"] == []
     assert sorted(COVERED.keys() - sent - {LIST_BY_GET}) == [], "no call sends these"
 
@@ -84,7 +85,7 @@ def test_the_examples_of_the_comments_are_compiled() -> None:
 
 
 def test_every_public_method_has_a_comment_with_an_example() -> None:
-    bare = [name for path in sorted(SDK.glob("src/**/*.ts")) if not _internal(path) for name in _without_example(path)]
+    bare = [name for path in sorted(SDK.glob("src/**/*.ts")) if not _internal(path) for name in without_example(path)]
     assert bare == []
 
 
@@ -118,7 +119,7 @@ def test_an_app_that_only_signs_in_does_not_carry_the_other_parts(tmp_path: Path
     assert len(out.read_bytes()) < 1000
 
 
-def _matches(method: str, path: str, line: str) -> bool:
+def is_request(method: str, path: str, line: str) -> bool:
     pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(f"{method} {path}"))
     return re.fullmatch(pattern, line) is not None
 
@@ -127,7 +128,8 @@ def _internal(path: Path) -> bool:
     return path.relative_to(SDK / "src").with_suffix("").as_posix() in INTERNAL
 
 
-def _without_example(path: Path) -> Iterator[str]:
+def without_example(path: Path) -> Iterator[str]:
+    """Yield the public methods and functions of a file whose comment has no example."""
     text = path.read_text()
     for match in PUBLIC.finditer(text):
         name = match[1] or match[2]
@@ -138,4 +140,4 @@ def _without_example(path: Path) -> Iterator[str]:
             and "```ts" not in comment
             and "@internal" not in comment
         ):
-            yield f"{path.relative_to(SDK)}: {name}"
+            yield f"{path.name}: {name}"

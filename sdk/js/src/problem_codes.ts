@@ -30,6 +30,7 @@ export type ServerCode =
   | "account_not_found"
   | "account_owns_projects"
   | "account_suspended"
+  | "acting_refused"
   | "address_not_allowed"
   | "anonymous_users_off"
   | "audit_unavailable"

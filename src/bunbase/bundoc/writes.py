@@ -8,9 +8,10 @@ import msgspec
 
 from bunbase.bundoc.definition import Terms
 from bunbase.bundoc.documents import Fields, Lookup, StoredDocument, read_fields, stored_form
+from bunbase.bundoc.schema.defaults import Defaults, filled
 from bunbase.bundoc.update.apply import updated
+from bunbase.bundoc.update.change import Change
 from bunbase.bundoc.update.merge_patch import merged_fields
-from bunbase.bundoc.update.parse import Change
 from bunbase.contracts.bundoc.documents import Precondition
 from bunbase.contracts.bundoc.problems import DocumentExists, DocumentNotFound, InvalidDocument, StaleRevision
 
@@ -161,6 +162,13 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
             return before
         case _:
             assert_never(write)
+
+
+def with_defaults(write: Create | Put, defaults: Defaults | None) -> Create | Put:
+    """Return the write of a whole document with the defaults of its missing fields. Raises: DocumentTooLarge."""
+    if defaults is None:
+        return write
+    return msgspec.structs.replace(write, body=filled(write.body, defaults))
 
 
 def size(write: Write) -> int:

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from bunbase.cli.address import is_loopback
 from bunbase.cli.attempts import MOST, until_right
 from bunbase.cli.browser_login import check_provider, sign_in_by_provider
+from bunbase.cli.chosen import chosen_project
 from bunbase.cli.chosen_by import show_choices
 from bunbase.cli.credentials import KnownServer
 from bunbase.cli.device_login import sign_in_by_browser
@@ -81,6 +82,12 @@ def login(
     token: Annotated[
         str, Parameter(show_default=False, help="Sign in with a token, such as bpt_…, instead of a password.")
     ] = "",
+    token_stdin: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Read such a token from stdin: it stays out of the shell's history."
+        ),
+    ] = False,
     device: Annotated[
         bool,
         Parameter(
@@ -108,7 +115,8 @@ def login(
     """
     out = Output(flags.json)
     with open_session(flags) as session:
-        if token:
+        if token or token_stdin:
+            token = _token(token, token_stdin, out)
             _accept_token(session, token, out)
         elif provider:
             check_provider(session.http, provider)
@@ -150,8 +158,8 @@ def whoami(*, where: Where = False, flags: ProjectFlags = PROJECT_FLAGS) -> None
         return
     with open_session(flags) as session:
         me = session.ask(Me, Call("GET", "/api/auth/me"))
-        chosen = session.known().project
-        _show(Me(me.user, session.url, chosen.slug if chosen else None, me.token), out)
+        chosen_project(flags.project, session)
+        _show(Me(me.user, session.url, session.project.name if session.project else None, me.token), out)
 
 
 def _sign_in(session: Session, call: Call, code: str, out: Output) -> None:
@@ -227,6 +235,19 @@ def _asked_code(out: Output) -> str:
         return ask("Code of your authenticator app, or a recovery code", missing)
     except Usage as usage:
         raise Usage(usage.detail, SECOND_FACTOR) from None
+
+
+def _token(token: str, from_stdin: bool, out: Output) -> str:
+    """Return the token of the command line or of stdin. Raises: Usage."""
+    if token and from_stdin:
+        raise Usage("Pass --token or --token-stdin, and not both.")
+    if token:
+        out.hint("A token in the command line stays in the history of the shell. --token-stdin reads it from stdin.")
+        return token
+    token = secret_from_input().strip()
+    if not token:
+        raise Usage("stdin has no token.")
+    return token
 
 
 def _accept_token(session: Session, token: str, out: Output) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from bunbase.cli.credentials import ChosenProject
 from bunbase.cli.errors import Usage
 from bunbase.cli.project_file import project_file_path, read_project_file
-from bunbase.cli.session import NamedProject, Session
+from bunbase.cli.session import PROJECT_FLAG, NamedProject, Session
 from bunbase.contracts.project_file import ProjectSection
 
 VARIABLE: Final = "BUNBASE_PROJECT"
@@ -26,16 +26,16 @@ def chosen_project(flag: str, session: Session) -> str:
 
 def _named_project(flag: str, session: Session) -> tuple[str, NamedProject | None]:
     if flag:
-        return flag, NamedProject(flag, "--project")
+        return flag, NamedProject(flag, PROJECT_FLAG)
     if named := os.environ.get(VARIABLE, ""):
         return named, NamedProject(named, VARIABLE)
     if target := session.target.project:
         return target.value, NamedProject(target.value, target.origin)
     in_file = ProjectSection() if session.target.server else read_project_file().project
     if named := in_file.id or in_file.slug:
-        return named, NamedProject(named, str(project_file_path().absolute()))
+        return named, NamedProject(in_file.slug or named, str(project_file_path().absolute()))
     if last := session.known().project:
-        return last.id, NamedProject(last.id, "the last `bunbase projects use` or `create`")
+        return last.id, NamedProject(last.slug, "the last `bunbase projects use` or `create`")
     return "", None
 
 

@@ -76,6 +76,23 @@ def show(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
 
 
 @app.command
+def create(name: Named, /, *, flags: ProjectFlags = PROJECT_FLAGS) -> None:
+    """Create a collection. In development, its first document creates it too.
+
+    A collection without rules is open to nobody but servers and developers. Idempotent.
+
+    Example: bunbase collections create posts
+    """
+    out = Output(flags.json)
+    with open_session(flags) as session:
+        headers = project_headers(flags, session)
+        made = session.ask(Collection, Call("PUT", at_v1("collections", name), headers=headers, json={}))
+    if flags.json:
+        out.document(made)
+    out.done(f"The collection {name} exists. Its rules: bunbase rules push")
+
+
+@app.command
 def drop(
     name: Named,
     /,

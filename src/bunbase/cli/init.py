@@ -46,6 +46,10 @@ def init(directory: Directory = HERE, /, *, flags: ServerFlags = SERVER_FLAGS) -
         return
     for name in FILES:
         out.line(str(directory / name))
+    if project:
+        out.hint(
+            f"bunbase.toml names the project {project.slug}, which was chosen last. To change it: bunbase projects use"
+        )
     step = "" if directory == HERE else f"cd {directory} && "
     out.hint(f"Next: {step}bunbase deploy" if project else f"Next: {step}bunbase projects create <name>")
 

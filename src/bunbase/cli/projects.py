@@ -86,18 +86,16 @@ def create(
         else:
             out.table(("key", "id", "value"), [(key.kind.value, key.id, key.key) for key in new.keys])
         keep_project(session, new, out, in_file=False)
-    out.done(
-        f"Made {new.name} ({new.slug}), and chose it for the next commands. The secret key will not be shown again."
-    )
+    out.done(f"Made {new.name} ({new.slug}). The secret key will not be shown again.")
     if file.project.id or file.project.slug:
         out.warn(
             f"{project_file_path().absolute()} still names {file.project.slug or file.project.id}, so commands in its "
             f"folder act on that project. To change the file: bunbase projects use {new.slug}"
         )
     elif project_file_path().exists():
-        out.hint(f"Next: bunbase deploy. To write the project into {NAME}: bunbase projects use {new.slug}")
+        out.hint(f"Next commands act on it: bunbase deploy. To write it to {NAME}: bunbase projects use {new.slug}")
     else:
-        out.hint("Next: bunbase init, then bunbase deploy")
+        out.hint("Next commands act on it: bunbase init, then bunbase deploy")
 
 
 @app.command

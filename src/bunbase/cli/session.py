@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from bunbase.cli.flags import ServerFlags
 from bunbase.cli.http import Call, Http, decode, problem_in
 from bunbase.cli.prompts import is_attended
 from bunbase.cli.proofs import REQUIRED, prove, unattended
+from bunbase.cli.tables import visible
 from bunbase.cli.targets import Target, where
 from bunbase.contracts.bunauth.accounts import SignedIn
 
@@ -30,6 +32,11 @@ EARLY_SECONDS: Final = 30  # renew a token this long before it expires, which sa
 PAGE_LIMIT: Final = 500
 NOT_FOUND: Final = 404
 INVALID_TOKEN: Final = "invalid_token"
+
+
+PROJECT_FLAG: Final = "--project"
+READING_METHODS: Final = frozenset({"GET", "HEAD"})
+READING_PATHS: Final = ("/query", "/aggregate", "/misfits", "/rules/test")  # these read, though by POST
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -67,6 +74,8 @@ class Session:
         self.http = Http(url, ca_file)
         self.attended = attended
         self.project: NamedProject | None = None  # known once a command has chosen its project
+        self.has_changed = False  # a request has changed something
+        self.place_shown = False  # the command itself has named the server and the project
         self.target = Target()
         self.named_by = ""  # the flag, variable or file that named the server
 
@@ -97,6 +106,8 @@ class Session:
             reply = self._send(call, stream)
         if reply.status_code == 401:
             raise self._turned_away(reply)
+        if reply.is_success and call.method not in READING_METHODS and not call.path.endswith(READING_PATHS):
+            self.has_changed = True
         return reply
 
     def check_signed_in(self) -> None:
@@ -204,12 +215,21 @@ def open_session(flags: ServerFlags, link: str = "") -> Iterator[Session]:
     session.target, session.named_by = chosen.target, chosen.server.origin
     try:
         yield session
+        if not flags.json:
+            _name_changed_project(session)
     except Refused as refused:
         if refused.problem.get("status") == NOT_FOUND:
             refused.asked = session.asked()
         raise
     finally:
         session.http.close()
+
+
+def _name_changed_project(session: Session) -> None:
+    """After a change, name the project that a file or an earlier command has chosen: it may not be the expected one."""
+    project = session.project
+    if session.has_changed and project is not None and project.origin != PROJECT_FLAG and not session.place_shown:
+        sys.stderr.write(f"in the project {visible(project.name)}, from {project.origin}\n")
 
 
 def keep_sign_in(known: KnownServer, signed_in: SignedIn) -> None:

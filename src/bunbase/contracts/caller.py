@@ -66,7 +66,8 @@ class Caller(msgspec.Struct, frozen=True):
     limits. `explain`: the caller asked why rules deny a request, and may know it. `depth`: the number of triggered
     function runs in a row that led to this call. `inspects`: an administrator of the installation who is no member of
     the project reads it. `rpc`: the request came by JSON-RPC. `accept_language`: the beginning of this header, only in
-    requests of end users to `/v1/auth`.
+    requests of end users to `/v1/auth`. `act`: the id of the developer or key that sends the request in the place of
+    `user`, or of a visitor (X-Bunbase-As).
     """
 
     kind: CallerKind
@@ -83,6 +84,7 @@ class Caller(msgspec.Struct, frozen=True):
     inspects: bool = False
     rpc: bool = False
     accept_language: str = ""
+    act: str = ""
 
     def signed_in(self) -> Developer:
         """Return the developer. Raises: Unauthenticated if the caller is not a developer."""

@@ -24,12 +24,15 @@ def scope_of(caller: Caller) -> tuple[str, ...]:
     """Return the project and the identity to which a caller's keys belong.
 
     A user keeps the keys over new tokens and new project keys. An administrator in a user's place has other keys than
-    the user. Callers who are not signed in share the keys of their project key, so keys must be random.
+    the user, and in a visitor's place other keys than visitors. Callers who are not signed in share the keys of their
+    project key, so keys must be random.
     """
     if caller.user is not None:
         return caller.project, "user", caller.user.uid, caller.user.act
     if caller.developer is not None:
         return caller.project, "developer", caller.developer.id
+    if caller.act:
+        return caller.project, "visitor", caller.act
     return caller.project, caller.kind.value, caller.key
 
 

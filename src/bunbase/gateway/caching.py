@@ -1,9 +1,9 @@
 """The default Cache-Control of all answers, in both lanes: `private, no-cache`, unless the route sets another value.
 
 Answers depend on the caller's credentials. Shared caches respect Authorization (RFC 9111 §3.5), but do not know
-X-Bunbase-Key and X-Bunbase-Project. Errors need the header too: caches may store a 404 that has none (RFC 9110 §15.1).
-An answer with an ETag also varies by credentials: otherwise a browser could revalidate one person's answer for the next
-person.
+X-Bunbase-Key, X-Bunbase-Project and X-Bunbase-As. Errors need the header too: caches may store a 404 that has none
+(RFC 9110 §15.1). An answer with an ETag also varies by credentials: otherwise a browser could revalidate one person's
+answer for the next person.
 
 An answer that sets or removes the cookie of a user is stored nowhere, whatever its function says: many CDNs keep
 Set-Cookie in a `public` answer, and so give the session of one person to all others.
@@ -23,7 +23,10 @@ PRIVATE: Final[Pairs] = ((OWN, b"private, no-cache"),)
 NOT_STORED: Final = ("cache-control", "private, no-store")
 # also those that only CDNs read, such as CDN-Cache-Control (RFC 9213) and Cloudflare-CDN-Cache-Control
 FOR_CACHES: Final = re.compile(r"(.+-)?cache-control|surrogate-control|edge-control|(x-accel-)?expires|pragma")
-TAGGED: Final[Pairs] = (*PRIVATE, (b"vary", b"Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"))
+TAGGED: Final[Pairs] = (
+    *PRIVATE,
+    (b"vary", b"Authorization, Cookie, Origin, X-Bunbase-As, X-Bunbase-Key, X-Bunbase-Project"),
+)
 
 
 def caching(names: Iterable[bytes]) -> Pairs:

@@ -9,10 +9,12 @@ operator    The request needs a project key or a service token, or a member's to
             or ?project=).
 client      The request needs a project key or a service token. With a key, a token of an end user is optional, and so
             is X-Bunbase-Explain, which asks why rules deny access.
-accessor    The same as client, or a member's token and the project, as for operator.
+accessor    The same as client, or a member's token and the project, as for operator. With X-Bunbase-As, a server or
+            member acts as a user.
 person      The request needs the cookie of the sign-in page (`/oauth`). It is the caller of this page's forms alone.
 visitor     The same as client, or an anonymous request with `?project=<id>`: functions decide for themselves about
             access. On a project's own host, the host names the project: a request without a key is anonymous.
+            X-Bunbase-As as for accessor.
 
 The credentials are checked before the body is read. Therefore the body of an unknown caller is never parsed, and a
 request with missing credentials and an invalid body gets 401, not 400.
@@ -34,11 +36,13 @@ from bunbase.contracts.platform import InvalidKey, Membership, ProjectNotFound
 from bunbase.contracts.project_administration import ProjectSuspended
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.cookies import CookieMode
+from bunbase.gateway.acting import acting_as, check_takes
 from bunbase.gateway.audit.policy import refined
 from bunbase.gateway.cookie_answers import NOTE, PARAMETER, REFRESH, WANTED, Noted
 from bunbase.gateway.cookie_mode import SIGN_INS
 from bunbase.gateway.cookie_requests import CSRF_HEADER, SentCookies
 from bunbase.gateway.credentials import (
+    AS_HEADER,
     EXPLAIN_HEADER,
     MAX_LENGTH,
     PROJECT_HEADER,
@@ -49,7 +53,7 @@ from bunbase.gateway.credentials import (
     sender_of,
     sent_once,
 )
-from bunbase.gateway.frame import CALLER
+from bunbase.gateway.frame import ACTOR, CALLER
 from bunbase.gateway.guards import Guards
 from bunbase.gateway.identity import in_time
 from bunbase.gateway.origins import check_origin, is_form_of_page
@@ -110,14 +114,19 @@ class Callers:
     async def admit(self, request: AnyRequest) -> None:
         """Identify the caller if the handler has one of these parameters. Raises: a Problem if access is denied."""
         for name in self.kinds.keys() & request.route_handler.parsed_fn_signature.parameters.keys():
-            caller = await self.kinds[name](request)
             act = act_of(request.method, request.scope["path_template"])
+            taken = check_takes(name, act) if AS_HEADER in request.headers else None
+            caller = await self.kinds[name](request)
             if act and refined(act, caller, request.path_params, request.query_params.keys()) in NEEDING_PROOF:
                 await self._check_proof(caller)
             if request.scope["path_template"] in SIGN_INS:
                 await self._note_sign_in(request, caller)
             if caller.limits is not None:
                 check_scopes(caller, request.method, request.scope["path_template"])
+            if taken:
+                asked = sent_once(request.headers, AS_HEADER)
+                request.scope["state"][ACTOR] = caller
+                request.scope["state"][CALLER] = await acting_as(self.identity, caller, taken, asked)
 
     async def _check_proof(self, caller: Caller) -> None:
         """Check that a session has a fresh proof. Raises: ReauthenticationRequired, Unreachable."""

@@ -22,6 +22,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 UNMATCHED: Final = "unmatched"  # one label for all unknown paths: otherwise any caller could invent new labels
 CLIENT_GONE: Final = 499
 CALLER: Final = "caller"  # the key in the scope's state under which `callers.py` stores the Caller
+ACTOR: Final = "actor"  # the key for the Caller in a user's place, as it sent the request; CALLER has the user's rights
 
 
 class Frame:

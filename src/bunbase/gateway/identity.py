@@ -13,13 +13,14 @@ from bunbase.contracts.bunauth.problems import InvalidToken, TokenExpired
 from bunbase.contracts.bunauth.service import BunAuth
 from bunbase.contracts.bunauth.tokens import is_access_token
 from bunbase.contracts.bunkms import KeyDestroyed, KeyNotFound
-from bunbase.contracts.caller import Developer, EndUser
+from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser
 from bunbase.contracts.platform import InvalidKey, KeyHolder, Membership, Platform
 from bunbase.contracts.revocations import Revocation, RevokedKind
 from bunbase.contracts.scopes import PROJECT_ID
 from bunbase.contracts.service_accounts import TOKEN_TYPE
 from bunbase.contracts.tenant_auth.service import TenantAuth
 from bunbase.contracts.tenant_auth.tokens import is_user_token
+from bunbase.contracts.tenant_auth.users import ManagedUser
 from bunbase.gateway.first_uses import FirstUses
 from bunbase.gateway.key_use import KeyUse
 from bunbase.gateway.keyring import Keyring
@@ -176,6 +177,10 @@ class Identity:
         return await self._cached(
             self.memberships, (developer, project), lambda: self.platform.membership(developer, project)
         )
+
+    async def managed_user(self, project: str, id: str) -> ManagedUser:
+        """Return a user of a project with current values. Raises: UserNotFound, Unreachable."""
+        return await in_time(self.tenant_auth.user(Caller(CallerKind.SECRET, project=project), id))
 
     async def custody(self, developer: str, project: str) -> Membership:
         """Return a developer's membership in a project that may be deleted. Raises: ProjectNotFound, Unreachable."""

@@ -10,8 +10,9 @@ from typing import Any, Final
 from litestar.handlers import HTTPRouteHandler
 
 from bunbase.contracts.acts import Act
+from bunbase.contracts.tenant_auth.users import USER_ID
 from bunbase.gateway.cookie_answers import PARAMETER, WANTED
-from bunbase.gateway.credentials import EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
+from bunbase.gateway.credentials import AS_HEADER, EXPLAIN_HEADER, KEY_HEADER, KEY_PARAMETER, PROJECT_HEADER
 from bunbase.pkg.openapi import Security
 
 PROJECT: Final = "^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -84,12 +85,20 @@ EXPLAIN: Final = {
     "dev mode also `true`.",
     "schema": {"type": "string"},
 }
+AS: Final = {
+    "name": AS_HEADER.title(),
+    "in": "header",
+    "description": "The id of a user, or `-` for a visitor: the request then has the rights of this user, and rules "
+    "apply. Only beside a secret key, a service token or a member's token.",
+    "schema": {"type": "string", "pattern": f"^(?:-|{USER_ID[1:-1]})$"},
+    "example": "usr_01jd7qv8x2r4m6t0w9c3e5g7hn",
+}
 HEADERS: Final = {
     "operator": [PROJECT_NAME],
     "client": [EXPLAIN],
     "person": [],  # pages alone, which are not in the document
-    "accessor": [PROJECT_NAME, EXPLAIN],
-    "visitor": [PROJECT_ID, EXPLAIN],
+    "accessor": [PROJECT_NAME, EXPLAIN, AS],
+    "visitor": [PROJECT_ID, EXPLAIN, AS],
 }
 
 

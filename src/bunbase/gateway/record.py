@@ -36,4 +36,5 @@ def _who(caller: Caller | None) -> Who:
         return ()
     id = caller.developer.id if caller.developer else caller.user.uid if caller.user else ""
     who = f"{caller.kind.value} {id}".rstrip()
-    return (("caller", who), ("project", caller.project)) if caller.project else (("caller", who),)
+    fields = (("caller", who), ("project", caller.project)) if caller.project else (("caller", who),)
+    return (*fields, ("by", caller.act)) if caller.act else fields

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -14,8 +15,8 @@ from bunbase.bundoc.transfer.service import TransferService
 from bunbase.contracts.bundoc.backups import ImportMode
 from bunbase.contracts.bundoc.collections import CollectionSpec
 from bunbase.contracts.bundoc.documents import NO_PRECONDITION, Aggregation, Query
-from bunbase.contracts.bundoc.problems import UniqueViolation
-from bunbase.contracts.caller import Caller, CallerKind, Developer, Role
+from bunbase.contracts.bundoc.problems import DocumentNotFound, RuleDenied, UniqueViolation
+from bunbase.contracts.caller import Caller, CallerKind, Developer, EndUser, Role
 from bunbase.contracts.scopes import InsufficientScope
 from bunbase.pkg.ndjson import ExportPart, ImportLine
 from tests.rooms import secret_caller
@@ -28,6 +29,12 @@ REFERS = {"properties": {"author": {"type": "string", "x-ref": "people"}}}
 
 def key(*scopes: str) -> Caller:
     return Caller(CallerKind.SECRET, project=PROJECT, scopes=scopes)
+
+
+def in_place_of_eve(*scopes: str) -> Caller:
+    """Return a key that acts as a user (X-Bunbase-As)."""
+    eve = EndUser("usr_eve", None, "user", {}, "", act="key_1")
+    return Caller(CallerKind.PUBLISHABLE, project=PROJECT, user=eve, act="key_1", scopes=scopes)
 
 
 def commit_of(*writes: dict[str, Any]) -> bytes:
@@ -110,6 +117,62 @@ async def test_each_way_to_documents_needs_its_scope(
             answered = False
 
         assert answered is allowed, name
+
+
+@pytest.mark.parametrize(
+    ("scopes", "reads", "writes"),
+    [
+        (("data:posts:read",), True, False),
+        (("data:posts:write",), False, True),
+        (("data:people:read", "data:people:write"), False, False),
+        (("users:write", "functions:invoke"), False, False),
+        (("write",), True, True),
+    ],
+)
+async def test_in_the_place_of_a_user_a_key_needs_its_scopes_and_the_rules(
+    filled: BundocService, engine: SqliteEngine, scopes: tuple[str, ...], reads: bool, writes: bool
+) -> None:
+    transfer, caller = TransferService(engine, filled), in_place_of_eve(*scopes)
+    open_to_eve = dict.fromkeys(("get", "list", "create", "update", "delete"), 'auth.uid == "usr_eve"')
+    closed = dict.fromkeys(open_to_eve, "false")
+    ways = {name: READS[name] for name in ("get", "list", "query", "aggregate")}
+    ways |= {name: WRITES[name] for name in ("create", "put", "patch", "commit", "delete")}
+    for rules, allowed in ((closed, False), (open_to_eve, True)):
+        await filled.put_collection(SERVER, "posts", msgspec.convert({"rules": rules}, CollectionSpec))
+        for name, way in ways.items():
+            scoped = reads if name in READS else writes
+            if scoped and allowed:
+                await way(filled, transfer, caller)
+            elif scoped:
+                with suppress(RuleDenied, DocumentNotFound):
+                    assert "p1" not in str(await way(filled, transfer, caller)), name
+            else:
+                with pytest.raises(InsufficientScope):
+                    await way(filled, transfer, caller)
+
+
+async def test_in_the_place_of_a_user_expand_needs_the_scope_of_the_other_collection(filled: BundocService) -> None:
+    readable = msgspec.convert({"rules": {"get": "true", "list": "true"}}, CollectionSpec)
+    for collection in ("posts", "people"):
+        await filled.put_collection(SERVER, collection, readable)
+    query = Query(expand=("author",))
+
+    alone = msgspec.json.decode((await filled.query(in_place_of_eve("data:posts:read"), "posts", query)).body)
+    both = msgspec.json.decode((await filled.query(in_place_of_eve("data:read"), "posts", query)).body)
+
+    assert alone["items"][0]["_expand"] == {}
+    assert both["items"][0]["_expand"]["author"]["name"] == "Ada"
+
+
+async def test_in_the_place_of_a_user_a_writer_that_may_not_read_gets_only_the_system_fields(
+    filled: BundocService,
+) -> None:
+    rules = {"get": "true", "update": "true"}
+    await filled.put_collection(SERVER, "posts", msgspec.convert({"rules": rules}, CollectionSpec))
+
+    patched = await filled.patch(in_place_of_eve("data:write"), "posts", "p1", b'{"title":"new"}', NO_PRECONDITION)
+
+    assert set(msgspec.json.decode(patched.body)) == {"_id", "_rev", "_created", "_updated"}
 
 
 async def test_expand_leaves_out_documents_of_other_collections(filled: BundocService) -> None:

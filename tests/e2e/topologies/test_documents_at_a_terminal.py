@@ -20,6 +20,8 @@ def folder(instance: Instance) -> Path:
     folder = instance.home / "blog"
     folder.mkdir()
     instance.bunbase_json("projects", "create", "Blog", cwd=folder)
+    for collection in ("posts", "numbers", "notes", "old", "items", "books"):
+        instance.bunbase("collections", "create", collection, cwd=folder)
     return folder
 
 

@@ -104,6 +104,21 @@ def test_a_key_or_token_of_one_kind_is_refused_as_another_kind(
     assert status("/v1/data/papers", **{"X-Bunbase-Key": owner.developer["Authorization"][7:]}) == 401
     assert status(f"/v1/data/papers?key={key}") == 401
     assert status("/v1/data/papers") == 401
+    assert status("/v1/data/papers", **owner.public, **{"X-Bunbase-As": owner.user_id}) == 403
+
+
+def test_a_server_acts_as_users_of_its_own_project_alone(instance: Instance, projects: tuple[Project, Project]) -> None:
+    owner, stranger = projects
+    at = "/v1/data/papers/paper"
+    acting = stranger.secret | {"X-Bunbase-As": owner.user_id}
+
+    read = instance.http.get(at, headers=acting)
+    written = instance.http.put(at, json={"text": "mine"}, headers=acting)
+
+    # another test imports a user with this id into the stranger's project, where no rule lets that user do anything
+    assert (read.status_code, read.json()["code"]) in [(404, "user_not_found"), (404, "document_not_found")]
+    assert (written.status_code, written.json()["code"]) in [(404, "user_not_found"), (403, "rule_denied")]
+    assert instance.http.get(at, headers=owner.secret).json()["text"] == MARKER
 
 
 ECHO = b"module.exports.default = (r) => ({ url: r.url, headers: Object.fromEntries(r.headers) })"
@@ -125,6 +140,7 @@ def test_no_credential_reaches_a_function(instance: Instance, projects: tuple[Pr
         (f"/v1/functions/echo/a?x=1&key={publishable}", stranger.public),
         ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Explain": developer}),
         ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-Project": stranger.id, "X-Bunbase-Csrf": "1"}),
+        ("/v1/functions/echo/a?x=1", stranger.secret | {"X-Bunbase-As": "-"}),
         (f"/v1/functions/echo/a?project={stranger.id}&x=1", stranger.developer | {"X-Bunbase-Trigger": "cron"}),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -149,6 +150,41 @@ def test_an_end_user_reads_and_writes_what_rules_allow(instance: Instance, keys:
     dev = instance.http.get("/api/instance").json()["mode"] == "dev"
     assert explained.status_code == (404 if dev else 401)  # in production only a member may ask for explanations
     assert ("trace" in explained.json()) == dev
+
+
+def test_a_server_that_acts_as_a_user_gets_the_answers_of_this_user(instance: Instance, keys: dict[str, str]) -> None:
+    secret, public = ({"X-Bunbase-Key": keys[kind]} for kind in ("secret", "publishable"))
+    account = {"email": "acted@example.com", "password": "apples and pears"}
+    user = instance.http.post("/v1/auth/signup", json=account, headers=public).json()
+    uid, own = user["user"]["id"], public | bearer(user["access_token"])
+    served, visiting = secret | {"X-Bunbase-As": uid}, secret | {"X-Bunbase-As": "-"}
+    owner = "auth.uid == doc.owner"
+    rules = {"list": owner, "get": owner, "create": "auth.uid == next.owner", "update": owner, "delete": owner}
+    instance.http.put("/v1/collections/acted", json={"rules": rules}, headers=secret).raise_for_status()
+    for id, who in (("mine", uid), ("theirs", "usr_other")):
+        instance.http.put(f"/v1/data/acted/{id}", json={"owner": who}, headers=secret).raise_for_status()
+
+    def answers(headers: dict[str, str]) -> list[Any]:
+        at, http = "/v1/data/acted", instance.http
+        commit = {"writes": [{"op": "patch", "collection": "acted", "id": "theirs", "data": {"a": 1}}]}
+        sent = [
+            http.get(f"{at}/mine", headers=headers),
+            http.get(f"{at}/theirs", headers=headers),
+            http.get(at, headers=headers),
+            http.post(f"{at}/query", json={"count": True}, headers=headers),
+            http.post(f"{at}/aggregate", json={"values": {"n": {"$count": True}}}, headers=headers),
+            http.patch(f"{at}/theirs", json={"a": 1}, headers=headers),
+            http.post("/v1/commit", json=commit, headers=headers),
+            http.delete(f"{at}/theirs", headers=headers),
+        ]
+        return [(one.status_code, one.json() | {"request_id": None} if one.content else {}) for one in sent]
+
+    assert answers(served) == answers(own)
+    assert answers(visiting) == answers(public)
+    assert answers(secret) != answers(own)
+    instance.http.patch(f"/v1/auth/users/{uid}", json={"banned": True}, headers=secret).raise_for_status()
+    banned = instance.http.get("/v1/data/acted/mine", headers=served)
+    assert (banned.status_code, banned.json()["code"]) == (403, "user_banned")
 
 
 def test_documents_are_written_read_patched_listed_and_deleted(instance: Instance, keys: dict[str, str]) -> None:

@@ -189,6 +189,8 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
     (f"GET {D1}", (KEY, BEARER + "{user}", BEARER + "{stale}"), b""),
     (f"GET {D1}?key={PUBLISHABLE}&key={PUBLISHABLE}", (), b""),
     (f"GET {D1}", (KEY, "x-bunbase-explain: true"), b""),
+    (f"GET {D1}", (KEY, "x-bunbase-as: usr_eve"), b""),
+    (f"GET {ECHO}", (KEY, "x-bunbase-as: usr_eve"), b""),
     (f"GET {D1}", (KEY,), b"a body"),
     (f"GET {POSTS}?limit=0", (KEY,), b""),
     (f"GET {POSTS}?limit=501", (KEY,), b""),
@@ -229,7 +231,7 @@ ORDINARY: list[tuple[str, Headers, bytes]] = [
 
 
 PRIVATE = "private, no-cache"  # the Cache-Control of every answer, whatever its status
-VARIES = "Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"
+VARIES = "Authorization, Cookie, Origin, X-Bunbase-As, X-Bunbase-Key, X-Bunbase-Project"
 CACHED = {"GET /api/health": "no-store"}
 
 

@@ -141,4 +141,6 @@ async def test_a_document_with_hidden_fields_has_another_etag_than_the_whole_doc
         assert again.status == 200
         for reply in (whole, masked, own):
             assert reply.header("cache-control") == "private, no-cache"
-            assert reply.header("vary") == "Authorization, Cookie, Origin, X-Bunbase-Key, X-Bunbase-Project"
+            assert (
+                reply.header("vary") == "Authorization, Cookie, Origin, X-Bunbase-As, X-Bunbase-Key, X-Bunbase-Project"
+            )

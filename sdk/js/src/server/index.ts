@@ -4,4 +4,4 @@ export { Problem } from "../problem.js";
 export type { ProblemCode } from "../problem_codes.js";
 export type { User } from "../auth/types.js";
 export { createRequestClient, type RequestClient, type RequestOptions } from "./cookies.js";
-export { createVerifier, type Claims, type Verifier } from "./verify.js";
+export { createVerifier, type Claims, type Verifier, type VerifyCall } from "./verify.js";

@@ -26,6 +26,11 @@ export interface Claims {
   [claim: string]: unknown;
 }
 
+export interface VerifyCall extends Call {
+  /** Accept tokens of service accounts and keys too. They have `sub` and `scope`, and no user. */
+  service?: boolean | undefined;
+}
+
 type Key = JsonWebKey & { kid?: string };
 type Algorithm = { name: string; hash?: string; namedCurve?: string };
 
@@ -58,7 +63,7 @@ export class Verifier {
    * const { sub, role } = await verifier.verify(token);
    * ```
    */
-  async verify(token: string, call: Call = {}): Promise<Claims> {
+  async verify(token: string, { service, ...call }: VerifyCall = {}): Promise<Claims> {
     const parts = token.split(".");
     const [head, body] = [decoded(parts[0]), decoded(parts[1])];
     if (parts.length !== 3 || typeof head?.kid !== "string" || !body) throw refused("This is no access token.");
@@ -67,7 +72,8 @@ export class Verifier {
     const algorithm = this.#algorithms.get(head.kid)!;
     const signature = bytes(parts[2]!);
     if (!signature || !(await crypto.subtle.verify(algorithm, key, signature, signed))) throw refused("The signature is wrong.");
-    if (body.aud !== this.#project || body.type !== "user") throw refused("The token belongs to something else.");
+    const fits = body.type === "user" || (service && body.type === "service");
+    if (body.aud !== this.#project || !fits) throw refused("The token belongs to something else.");
     const now = Date.now() / 1000;
     if (typeof body.exp !== "number" || body.exp + LEEWAY_SECONDS < now)
       throw new Problem({ code: "token_expired", status: 401, detail: "The token has expired. The client refreshes it." });

@@ -165,7 +165,7 @@ function operation(operator: string, operand: unknown): Test {
     case "$nin":
       return (value) => !anyOf(value, (one) => list.some((item) => same(one, item)));
     case "$exists":
-      return (value) => (value !== undefined) === operand;
+      return (value) => (value !== undefined) === Boolean(operand);
     case "$not":
       return (value) => !test(operand)(value);
     case "$startsWith":
@@ -218,6 +218,8 @@ function updated(before: Stored, update: Record<string, unknown>): Record<string
 function change(target: Record<string, unknown>, operator: string, path: string, value: unknown): void {
   const names = path.split(".");
   checkedNames(names);
+  const unknown = [...names, ...(isObject(value) && "$each" in value ? Object.keys(value) : [])].find((name) => name.startsWith("$") && name !== "$each");
+  if (unknown) throw refused(422, "invalid_update", `The server in memory does not know ${unknown}. Test this with bunbase dev.`);
   const last = names.pop()!;
   const parent = names.reduce((inner, name) => (inner[name] ??= {}) as Record<string, unknown>, target);
   const list = () => (Array.isArray(parent[last]) ? (parent[last] as unknown[]) : []);
@@ -227,7 +229,7 @@ function change(target: Record<string, unknown>, operator: string, path: string,
   else if (operator === "$inc") parent[last] = typeof value === "bigint" ? BigInt(Number(parent[last] ?? 0)) + value : Number(parent[last] ?? 0) + Number(value);
   else if (operator === "$push") parent[last] = [...list(), ...added];
   else if (operator === "$addToSet") parent[last] = [...list(), ...added.filter((item) => !list().some((one) => same(one, item)))];
-  else if (operator === "$pull") parent[last] = list().filter((item) => !same(item, value));
+  else if (operator === "$pull") parent[last] = list().filter((item) => !pulls(item, value));
   else if (operator === "$now") parent[last] = new Date().toISOString();
   else throw refused(422, "invalid_update", `The server in memory does not know ${operator}. Test this with bunbase dev.`);
 }
@@ -235,6 +237,13 @@ function change(target: Record<string, unknown>, operator: string, path: string,
 /** Refuses the name by which an object could change the prototype of all objects of the test. */
 function checkedNames(names: readonly string[]): void {
   if (names.includes("__proto__")) throw refused(422, "invalid_update", "The server in memory takes no field __proto__.");
+}
+
+/** True if `$pull` removes the element: an object is a filter, on the element or on its fields. */
+function pulls(item: unknown, condition: unknown): boolean {
+  if (!isObject(condition)) return same(item, condition);
+  if (Object.keys(condition).some((name) => name.startsWith("$") && !["$and", "$or", "$nor"].includes(name))) return test(condition)(item);
+  return isObject(item) && matches(item, condition);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -34,7 +34,8 @@ LOOP_MASKED_BYTES: Final = 8 << 10  # a larger document is masked in a thread: s
 VIEW_BYTES: Final = 8  # of a hash of the visible fields; it reveals nothing about hidden fields
 BARE: Final = "0"  # the view of a writer who may not read the document
 
-DENIED: Final = "No rule allows this; a server can do it with the project's secret key."
+DENIED: Final = "The rules of this collection do not allow this."
+FOR_SERVERS: Final = "This is for servers with the project's secret key, and for members of the project."
 
 
 class Budget:
@@ -176,7 +177,10 @@ class Access:
             return {}
         rule = self.rules.rules.get(op)
         if rule is None:
-            return {"rule": op, "trace": [{"expr": op, "error": f"there is no {op} rule, which denies"}]}
+            lacking = f"there is no {op} rule, which denies"
+            if self.rules.absent:
+                lacking = f"there is no collection {self.collection}, and so no rule"
+            return {"rule": op, "trace": [{"expr": op, "error": lacking}]}
         _, steps = rule.trace(self.inputs(op, id, lookup, doc, next))
         return {"rule": op, "trace": msgspec.to_builtins(steps)}
 
@@ -232,7 +236,7 @@ class Access:
 
 def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
     """True if rules decide for this caller. The secret key may do everything that its scopes allow, and members of the
-    project what their roles allow.
+    project what their roles allow. In the place of a user, a key may do what both its scopes and the rules allow.
 
     Raises: RuleDenied for callers who have no access to documents, Forbidden, InsufficientScope.
     """
@@ -242,6 +246,8 @@ def bound_by_rules(caller: Caller, act: Act, collection: str) -> bool:
                 caller.check_scope(act, collection)
             return False
         case CallerKind.PUBLISHABLE:
+            if caller.scopes is not None:
+                caller.check_scope(act, collection)
             return True
         case CallerKind.DEVELOPER:
             caller.check(act, collection)

@@ -10,7 +10,7 @@ from bunbase.bundoc.documents import Lookup, StoredDocument
 from bunbase.bundoc.query.condition import Condition
 from bunbase.bundoc.query.filters import EVERYTHING, Filter
 from bunbase.bundoc.query.implies import conjuncts
-from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, may_be_proved, wanted
+from bunbase.bundoc.query.plan import PRIMARY, Bound, Plan, may_be_proved, narrowing, wanted
 from bunbase.bundoc.query.predicate import paths_of
 from bunbase.bundoc.query.rows import ID, Reads, is_told_by_keys
 from bunbase.bundoc.query.sort import MAX_FIELDS, Order
@@ -83,7 +83,7 @@ class Found(msgspec.Struct, frozen=True):
     """The result of a search.
 
     `more`: there are further documents. `last`: then, the position of the last item. `index`: the index that was used.
-    `scores`: the score of each item of a text search.
+    `scores`: the score of each item of a text search. `within`: the index that narrowed a text search, if any.
     """
 
     items: tuple[StoredDocument, ...] = ()
@@ -93,6 +93,7 @@ class Found(msgspec.Struct, frozen=True):
     last: bytes = b""
     count: int | None = None
     index: str = PRIMARY
+    within: str | None = None
     ordered: bool = True
     examined: int = 0
 
@@ -151,12 +152,11 @@ class EntryBudget(ScanBudget):
 def needs_index(search: Search, plan: Plan, existing: Collection[tuple[str, ...]] = ()) -> QueryNeedsIndex:
     """Return the error that names the index to add. `existing`: the fields of the indexes of the collection."""
     if search.text is not None:
-        advice = f"More than {search.max_scan} documents contain these words: add words to the search."
-        return QueryNeedsIndex(advice, index=None)
+        return _needs_narrowing(search, plan)
     too_many = f"This query examines more than {search.max_scan} documents."
     used = tuple(str(field) for field in plan.index.order.fields) if plan.index else ()
-    narrowing = wanted(search.where, search.order, search.bound)
-    useful = [one for one in (_covering_fields(search), narrowing) if one and one != used and one not in existing]
+    usual = wanted(search.where, search.order, search.bound)
+    useful = [one for one in (_covering_fields(search), usual) if one and one != used and one not in existing]
     if not useful:
         return QueryNeedsIndex(f"{too_many} {_other(search)}", index=None)
     advice = f"Add an index on [{', '.join(useful[0])}] to the collection."
@@ -187,3 +187,13 @@ def _other(search: Search) -> str:
         )
     counts = " or leave out count" if search.count and search.limit else ""
     return f"No index can help: use a narrower filter{counts}."
+
+
+def _needs_narrowing(search: Search, plan: Plan) -> QueryNeedsIndex:
+    """Return the refusal of a search by words, with the index that would narrow it to fewer documents."""
+    many = f"More than {search.max_scan} documents contain these words"
+    fields = list(narrowing(search.where, search.bound))
+    if not fields or (plan.index is not None and len(plan.said) >= len(fields)):
+        return QueryNeedsIndex(f"{many}: add words to the search, or a field that must equal a value.", index=None)
+    advice = f"{many}. Add an index on [{', '.join(fields)}] to the collection, to search only within these fields."
+    return QueryNeedsIndex(advice, index={"fields": fields})

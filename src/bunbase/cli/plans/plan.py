@@ -58,6 +58,7 @@ def place_of(session: Session, project: str) -> Place:
     """Return the project with its slug. A token that may not read the project still deploys. Raises: Refused."""
     origin = session.project.origin if session.project else ""
     warning = _warning(session)
+    session.place_shown = True  # `show_place` shows it
     try:
         found = session.ask(Project, Call("GET", at("projects", project)))
     except Refused as refused:

@@ -47,6 +47,10 @@ class ImpersonationRefused(Problem):
     status, code, title = 403, "impersonation_refused", "You use this app in the place of a user, who alone may do this"
 
 
+class ActingRefused(Problem):
+    status, code, title = 403, "acting_refused", "Only servers and members of the project act in a user's place"
+
+
 class NoLink(Problem):
     status, code, title = 409, "no_link", "The user has no use for such a link"
 

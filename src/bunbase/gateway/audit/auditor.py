@@ -16,7 +16,8 @@ from bunbase.gateway.audit.policy import ALWAYS_DONE, is_audited, refined
 from bunbase.gateway.audit.refusals import Refusals
 from bunbase.gateway.audit.shown import object_in, shown_values
 from bunbase.gateway.audit.targets import target_after, target_before
-from bunbase.gateway.frame import CALLER
+from bunbase.gateway.credentials import AS_HEADER
+from bunbase.gateway.frame import ACTOR, CALLER
 from bunbase.gateway.identity import in_time
 from bunbase.gateway.route_acts import act_of
 from bunbase.pkg import context
@@ -36,12 +37,13 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """An entry that has begun."""
+    """An entry that has begun. `place`: the user in whose place the caller acts, or `-` for a visitor."""
 
     id: str
     act: Act
     method: str
     collection: str
+    place: str = ""
 
 
 class Auditor:
@@ -51,7 +53,7 @@ class Auditor:
 
     async def begin(self, request: AnyRequest) -> None:
         """Begin the entry of an audited act. Raises: AuditUnavailable, and the Problem of a caller without the role."""
-        caller: Caller | None = request.scope["state"].get(CALLER)
+        caller = _actor(request)
         act = act_of(request.method, request.scope["path_template"])
         if caller is None or act is None:
             return
@@ -67,11 +69,12 @@ class Auditor:
         id = await self._begun(caller, act, audited)
         if id:
             collection = request.path_params.get("collection", "")
-            request.scope["state"][AUDITED] = Begun(id, act, request.method, collection)
+            place = request.headers.get(AS_HEADER, "")
+            request.scope["state"][AUDITED] = Begun(id, act, request.method, collection, place)
 
     async def refuse(self, request: AnyRequest) -> None:
         """Note an attempt that was refused because of the scopes of a token or key, before `begin` was called."""
-        caller: Caller | None = request.scope["state"].get(CALLER)
+        caller = _actor(request)
         act = act_of(request.method, request.scope["path_template"])
         if caller is not None and act is not None and is_audited(caller, act):
             await self.refusals.note(caller, _audited(caller, act, request))
@@ -80,6 +83,8 @@ class Auditor:
         """Store the outcome. Never raises: the act is over, and without an outcome the entry shows it as unknown."""
         done = status in OK
         after = shown_values(begun.act, begun.method, sent, answer) if done else None
+        if after is not None and begun.place:
+            after = {**after, "as": begun.place}
         target = target_after(begun.act, begun.collection, answer) if done else ""
         project = target if begun.act in ENTERING and target.startswith(OF_PROJECTS) else ""
         org = _org(begun, target, answer) if done else ""
@@ -99,6 +104,13 @@ class Auditor:
                 return ""
             log.error("an act was refused because the audit log cannot be written", **fields)
             raise AuditUnavailable("Nothing was changed. Try again later.") from None
+
+
+def _actor(request: AnyRequest) -> Caller | None:
+    """Return the caller that acts, also if it acts in the place of a user."""
+    state = request.scope["state"]
+    found: Caller | None = state.get(ACTOR) or state.get(CALLER)
+    return found
 
 
 def _audited(caller: Caller, act: Act, request: AnyRequest) -> AuditedAct:

@@ -1,0 +1,51 @@
+/** The changes of documents, in the order in which they happened. */
+
+import { type Connection, search } from "./connection.js";
+import { type FollowCall, Patience } from "./patience.js";
+
+/** `rev`: the new revision, or the last one of a deleted document. `depth`: runs of functions in a row that led to it. */
+export interface Change {
+  /** The number of the change. There are no gaps. */
+  seq: number;
+  op: "create" | "update" | "delete";
+  collection: string;
+  id: string;
+  rev: number;
+  at: string;
+  depth?: number;
+}
+
+export interface ChangesOptions extends FollowCall {
+  /** `seq` of the last change that you have read: by default 0, the beginning. */
+  since?: number | undefined;
+  /** Waits for new changes, until the loop is left or the signal is aborted. */
+  follow?: boolean | undefined;
+}
+
+const PAGE = 500;
+const WAIT_SECONDS = 25;
+const ANSWER_MS = 30_000;
+
+/** @internal */
+export async function* changesOf(
+  connection: Connection,
+  { since = 0, follow = false, patienceMs, ...call }: ChangesOptions,
+): AsyncGenerator<Change, void, void> {
+  const patience = new Patience({ ...call, patienceMs });
+  const waiting = follow ? { timeoutMs: WAIT_SECONDS * 1000 + ANSWER_MS, ...call } : call;
+  for (;;) {
+    let page;
+    try {
+      const query = { since, limit: PAGE, wait_seconds: follow ? WAIT_SECONDS : undefined };
+      page = await connection.read<{ items: Change[]; next: number }>(`/v1/changes${search(query)}`, waiting);
+    } catch (problem) {
+      if (!follow) throw problem;
+      await patience.after(problem);
+      continue;
+    }
+    patience.answered();
+    yield* page.items;
+    if (!follow && !page.items.length) return;
+    since = page.next;
+  }
+}

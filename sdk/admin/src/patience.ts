@@ -1,0 +1,68 @@
+/** Waiting for a server that is away for a while, for iterators that run for a long time. */
+
+import { type Call, Problem } from "bunbase-js";
+
+const PATIENCE_MS = 300_000;
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 10_000;
+
+/** Options of an iterator that follows what happens. */
+export interface FollowCall extends Call {
+  /** How long the server may be away before the iterator gives up: 5 minutes by default. */
+  patienceMs?: number | undefined;
+}
+
+/** @internal */
+export class Patience {
+  readonly #signal: AbortSignal | undefined;
+  readonly #most: number;
+  #since: number | undefined;
+  #pause = FIRST_PAUSE_MS;
+
+  constructor({ signal, patienceMs = PATIENCE_MS }: FollowCall) {
+    this.#signal = signal;
+    this.#most = patienceMs;
+  }
+
+  /** The server answered. */
+  answered(): void {
+    this.#since = undefined;
+    this.#pause = FIRST_PAUSE_MS;
+  }
+
+  /** Waits before the next attempt. Throws the problem if it will not pass, or if it has lasted too long. */
+  async after(error: unknown): Promise<void> {
+    if (this.#signal?.aborted) throw aborted(this.#signal.reason);
+    if (!Problem.is(error) || !passes(error)) throw error;
+    this.#since ??= Date.now();
+    if (Date.now() - this.#since >= this.#most) throw error;
+    await pause(error.retryAfterMs ?? this.#pause * (0.5 + Math.random() / 2), this.#signal);
+    this.#pause = Math.min(this.#pause * 2, MAX_PAUSE_MS);
+  }
+}
+
+function passes({ code, status }: Problem): boolean {
+  return code === "network" || code === "timeout" || status === 429 || status >= 500;
+}
+
+/** @internal */
+export function aborted(reason: unknown): Problem {
+  return new Problem({ code: "aborted", detail: "The call was aborted by its signal." }, { cause: reason });
+}
+
+/** Resolves after `ms`. Throws `aborted` as soon as the signal is. @internal */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stop = () => {};
+  try {
+    await new Promise<void>((resolve, reject) => {
+      timer = setTimeout(resolve, ms);
+      stop = () => reject(aborted(signal?.reason));
+      if (signal?.aborted) stop();
+      else signal?.addEventListener("abort", stop, { once: true });
+    });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
+  }
+}

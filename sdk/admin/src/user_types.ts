@@ -1,0 +1,172 @@
+/** The values of `admin.users`. Objects have the names of the HTTP API. */
+
+import type { Call, User } from "bunbase-js";
+import type { LineError } from "./importing.js";
+
+/** A user as administrators see it. */
+export interface ManagedUser extends User {
+  banned: boolean;
+  banned_until: string | null;
+  has_password: boolean;
+  last_sign_in_at: string | null;
+}
+
+/** The fields of a user that a server sets. Rules read `role` and `claims` as `auth.role` and `auth.claims`. */
+export interface UserFields {
+  name?: string;
+  phone?: string | null;
+  phone_verified?: boolean;
+  language?: string;
+  email_verified?: boolean;
+  password?: string;
+  role?: string;
+  claims?: Readonly<Record<string, unknown>>;
+  data?: Readonly<Record<string, unknown>>;
+}
+
+export interface NewUser extends UserFields {
+  email?: string;
+}
+
+export interface UserChanges extends UserFields {
+  email?: string;
+  banned?: boolean;
+  /** The end of the ban, RFC 3339. null makes a ban without end. */
+  banned_until?: Date | string | null;
+}
+
+/** Conditions of a search. `q`: the beginning of the address or of the name, or a whole phone number. */
+export interface UserFilter {
+  email?: string;
+  q?: string;
+  phone?: string;
+  /** A service, or `password`. */
+  provider?: string;
+  role?: string;
+  banned?: boolean;
+  anonymous?: boolean;
+  created_since?: string;
+}
+
+export interface UserQuery extends UserFilter {
+  order?: "newest" | "oldest" | "email";
+  limit?: number;
+  cursor?: string | null;
+}
+
+export interface UserSession {
+  id: string;
+  ip: string;
+  agent: string;
+  created_at: string;
+  last_used_at: string;
+  expires_at: string;
+  aal: number;
+  provider: string;
+  impersonated_by: string | null;
+}
+
+/** An event in the account of a user. `actor`: the id of the member or key, if it was not the user. */
+export interface UserEvent {
+  id: string;
+  at: string;
+  action: string;
+  outcome: "challenged" | "done" | "refused";
+  by: "key" | "member" | "system" | "unknown" | "user";
+  ip: string;
+  agent: string;
+  user: string;
+  actor?: string;
+  method?: string;
+  amr?: readonly string[];
+  session?: string;
+  target?: string;
+  new_device?: boolean;
+  count?: number;
+  last_at?: string | null;
+}
+
+/** A token that uses the app in the user's place. It is not renewed. */
+export interface Impersonated {
+  user: User;
+  access_token: string;
+  token_type: string;
+  expires_in: number;
+  session: string;
+  impersonated_by: string;
+}
+
+export type LinkKind = "password_reset" | "sign_in" | "verify_email";
+
+export interface UserLink {
+  kind: LinkKind;
+  email: string;
+  url: string;
+  expires_at: string;
+}
+
+/** A change of many users: of at most 1,000 `ids`, or of those that a filter finds. */
+export type BulkChange = { action: "ban" | "unban" | "delete" | "sign_out" } & (
+  | { ids: readonly string[] }
+  | { filter: UserFilter; limit?: number; cursor?: string | null }
+);
+
+/** `digest`: the SHA-256 of the sorted ids that were done. `next`: send it as `cursor` for the next users of the filter. */
+export interface BulkResult {
+  action: string;
+  done: number;
+  failed: { id: string; code: string }[];
+  digest: string;
+  next: string | null;
+}
+
+export interface UserImport extends Call {
+  /** If a user exists already: `skip` by default. */
+  onConflict?: "skip" | "update" | "error" | undefined;
+  /** Checks all lines, and writes nothing. */
+  dryRun?: boolean | undefined;
+  /** The number of the first line that is not done yet, from 1. */
+  fromLine?: number | undefined;
+  /** Gets each line that was refused: of each part of 4 MiB, the first 1,000. */
+  onError?(error: LineError): void;
+}
+
+export interface ImportedUsers {
+  imported: number;
+  updated: number;
+  skipped: number;
+  failed: number;
+  last_line: number;
+  errors: LineError[];
+}
+
+export interface UserExport extends Call {
+  /** Also the hashes of passwords. A key with scopes needs `secrets`. */
+  hashes?: boolean | undefined;
+  /** The id of the last user that an earlier export has written. */
+  after?: string | undefined;
+}
+
+export interface NewInvite {
+  email: string;
+  role?: string;
+  language?: string;
+  data?: Readonly<Record<string, unknown>>;
+}
+
+/** `url`: the link of the mail. It is shown once. */
+export interface Invite {
+  id: string;
+  email: string;
+  role: string;
+  expires_at: string;
+  url: string;
+}
+
+export interface OpenInvite {
+  id: string;
+  email: string;
+  role: string;
+  created_at: string;
+  expires_at: string;
+}
