@@ -1,6 +1,6 @@
 /** Programs that must compile, and lines that must not: each `@ts-expect-error` fails the check if its line compiles. */
 
-import { createClient, Problem, type Patch, type Update } from "../src/index.js";
+import { createClient, Problem, type Patch, type ProblemCode, type Update } from "../src/index.js";
 import type { Database } from "./database.js";
 
 const client = createClient<Database>("https://api.example.com", "pk_1");
@@ -139,5 +139,11 @@ export async function refused(): Promise<void> {
     // @ts-expect-error: the error is unknown until it is asked for
     error.code;
     if (Problem.is(error, "document_not_found")) console.log(error.requestId, error.retryAfterMs);
+    // @ts-expect-error: the code is misspelt
+    if (Problem.is(error, "stale_revison")) return;
+    // @ts-expect-error: the code is misspelt
+    if (Problem.is(error) && error.code === "stale_revison") return;
+    // a code of a newer server
+    if (Problem.is(error, "new_code" as ProblemCode) || (Problem.is(error) && (error.code as string) === "new_code")) return;
   }
 }

@@ -142,7 +142,7 @@ def outcome(write: Write, met: Met) -> StoredDocument | None:
         case Create():
             if before is not None:
                 raise DocumentExists(
-                    f"A document {write.id} exists already; PUT replaces a document, PATCH changes it."
+                    f"A document {write.id} exists already; `put` replaces it, and `patch` changes it."
                 )
             return begun(write, met)
         case Put():
@@ -207,7 +207,9 @@ def _found(id: str, when: Precondition, before: StoredDocument | None) -> Stored
 def _check(when: Precondition, before: StoredDocument | None) -> None:
     rev = before.rev if before else 0
     if when.absent and before is not None:
-        raise StaleRevision("The document exists already; to replace it, send If-Match with its revision.", rev=rev)
+        raise StaleRevision(
+            "The document exists already; to replace it, name its revision (the header If-Match).", rev=rev
+        )
     if when.rev is not None and when.rev != rev:
         now = f"Revision {rev} is stored now" if rev else "There is no such document now"
         raise StaleRevision(f"{now}; read the document again and repeat your change.", rev=rev)

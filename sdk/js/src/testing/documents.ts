@@ -1,8 +1,11 @@
 /** Documents in memory, with the part of BunBase's queries that tests of an app need most. */
 
 import { Problem } from "../problem.js";
+import type { ProblemCode } from "../problem_codes.js";
 
+const COMBINING: readonly string[] = ["$and", "$or", "$nor"];
 type Stored = Record<string, unknown> & { _id: string; _rev: number };
+const QUERY: readonly (keyof MemoryQuery)[] = ["where", "sort", "limit", "cursor", "count"];
 type Test = (value: unknown) => boolean;
 
 export class MemoryDocuments {
@@ -45,6 +48,8 @@ export class MemoryDocuments {
   }
 
   query(collection: string, query: MemoryQuery): { items: Stored[]; next: string | null; count?: number } {
+    checkKnown("query", Object.keys(query), QUERY);
+    checkWhere(query.where ?? {});
     const found = [...this.all(collection).values()].filter((document) => matches(document, query.where ?? {}));
     found.sort((one, other) => compared(one, other, query.sort ?? ["_id"]));
     const from = Number(query.cursor ?? 0);
@@ -115,8 +120,23 @@ export interface MemoryWrite {
 }
 
 /** Returns the problem that the server would answer with. */
-export function refused(status: number, code: string, detail: string): Problem {
+export function refused(status: number, code: ProblemCode, detail: string): Problem {
   return new Problem({ code, status, detail });
+}
+
+/** Refuses what this server would ignore in silence: a test would then succeed with an app that fails. */
+export function checkKnown(what: string, names: Iterable<string>, known: readonly string[]): void {
+  for (const name of names)
+    if (!known.includes(name)) throw refused(400, "invalid_query", `The server in memory does not know ${name} of a ${what}. Test this with bunbase dev.`);
+}
+
+/** Refuses operators of a filter that this server does not know, also if no document is compared with them. */
+function checkWhere(where: Record<string, unknown>): void {
+  for (const [path, wanted] of Object.entries(where)) {
+    if (COMBINING.includes(path)) for (const one of wanted as Record<string, unknown>[]) checkWhere(one);
+    else if (path.startsWith("$")) operation(path, wanted);
+    else test(wanted);
+  }
 }
 
 function result({ _id, _rev }: Stored): { id: string; rev: number } {
@@ -166,8 +186,10 @@ function operation(operator: string, operand: unknown): Test {
       return (value) => !anyOf(value, (one) => list.some((item) => same(one, item)));
     case "$exists":
       return (value) => (value !== undefined) === Boolean(operand);
-    case "$not":
-      return (value) => !test(operand)(value);
+    case "$not": {
+      const inner = test(operand);
+      return (value) => !inner(value);
+    }
     case "$startsWith":
       return (value) => anyOf(value, (one) => typeof one === "string" && one.startsWith(String(operand)));
     default:
