@@ -62,7 +62,13 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or "@" in parts.netloc
+        ):
             shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # without a password
             raise invalid_value("url", f"{shown!r} is no address such as https://api.example.com.")
         self.url = url.rstrip("/")
