@@ -173,6 +173,10 @@ def test_a_token_of_the_environment_goes_to_no_server_that_only_a_folder_names(
     flag = bunbase("projects", "list", "--target", "staging")
     monkeypatch.setenv("BUNBASE_URL", signed_in.url)
     variable = bunbase("projects", "list")
+    monkeypatch.delenv("BUNBASE_URL")
+    monkeypatch.setenv("BUNBASE_PASSWORD", PASSWORD)
+    login = bunbase("login", "--email", "bob@example.com")
 
-    assert (stored.code, refused.code, flag.code, variable.code) == (0, 2, 0, 0)
+    assert (stored.code, refused.code, flag.code, variable.code, login.code) == (0, 2, 0, 0, 2)
     assert "--target staging" in refused.err
+    assert "--target staging" in login.err

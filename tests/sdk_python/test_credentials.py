@@ -246,6 +246,8 @@ def test_an_event_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.Mo
     monkeypatch.setattr(streams, "MAX_LINE_BYTES", 1000)
     events = streams.Events()
 
+    for _ in range(100):
+        events.fed(b"data: x\n")
+
     with pytest.raises(Problem, match="too long"):
-        for _ in range(1000):
-            events.fed(b"data: x\n")
+        events.fed(b"data: x\n" * 100)

@@ -152,7 +152,7 @@ class Session:
 
     def _current_token(self) -> str:
         if self.token:
-            self._check_named()
+            self.check_named()
             return self.token
         known = self.known()
         if not known.access_token:
@@ -161,15 +161,15 @@ class Session:
             return self._renew(known.access_token)
         return known.access_token
 
-    def _check_named(self) -> None:
+    def check_named(self) -> None:
         """Raises: Usage if a variable for every folder names a target, and this folder the server that it stands for.
 
-        A token in the environment belongs to no server, so a folder from elsewhere would get it.
+        A password or a token in the environment belongs to no server, so a folder from elsewhere would get it.
         """
         if self.target.chosen_by == TARGET and self.named_by and self.named_by == self.target.server.origin:
             raise Usage(
-                f"A token is not sent to {self.url}, which only {self.named_by} names. Name the target on the command "
-                f"line, --target {self.target.name}, or the server in {URL}.",
+                f"No password and no {TOKEN} is sent to {self.url}, which only {self.named_by} names. Name the target "
+                f"on the command line, --target {self.target.name}, or the server in {URL}.",
                 "target_not_named",
             )
 
